@@ -1,0 +1,61 @@
+"""`python -m triptych COMMAND`: one command a rule.
+
+The command `prepare-dataset` is the function `prepare_dataset()` of `triptych/data/prepare_dataset.py`, and the options are
+the function's parameters. Only the module of the command that runs is imported, so a plot never waits for torch.
+"""
+
+import importlib
+import sys
+
+import typer
+
+from triptych.errors import InputError
+
+COMMANDS = {
+    "write_configuration": "triptych.report",
+    "prepare_dataset": "triptych.data",
+    "prepare_letters": "triptych.data",
+    "describe_model": "triptych.models",
+    "initialise_model": "triptych.models",
+    "pretrain_weights": "triptych.training",
+    "train": "triptych.training",
+    "extract_weight_delta": "triptych.analysis",
+    "collect_results": "triptych.analysis",
+    "plot_samples": "triptych.figures",
+    "plot_arm_curves": "triptych.figures",
+    "plot_curves": "triptych.figures",
+    "plot_kernels": "triptych.figures",
+    "plot_weight_delta": "triptych.figures",
+    "plot_confusion": "triptych.figures",
+    "plot_cost": "triptych.figures",
+    "plot_memory": "triptych.figures",
+    "report": "triptych.report",
+    "write_manifest": "triptych.report",
+    "document_configuration": "triptych",
+}
+"""Each command and the sub-package that its module lies in."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; return the exit status: 0, 1 for an `InputError`, 2 for a wrong call."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    name = arguments[0].replace("-", "_") if arguments else ""
+    if name not in COMMANDS:
+        print("usage: python -m triptych COMMAND [OPTIONS]\n\nCommands (each has --help):", file=sys.stderr)
+        print("\n".join(f"  {command.replace('_', '-')}" for command in COMMANDS), file=sys.stderr)
+        return 0 if name in ("__help", "_h") else 2
+    module = importlib.import_module(f"{COMMANDS[name]}.{name}")
+    application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    application.command(name=name.replace("_", "-"))(getattr(module, name))
+    try:
+        application(arguments[1:], prog_name=f"python -m triptych {name.replace('_', '-')}", standalone_mode=True)
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except SystemExit as error:
+        return error.code or 0
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

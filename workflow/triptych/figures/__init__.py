@@ -1,0 +1,1 @@
+"""From tables to figures. Nothing here imports torch."""

@@ -1,0 +1,1 @@
+"""Networks: building, describing, and giving them their initial weights."""

@@ -1,0 +1,1 @@
+"""The effective configuration, the report and the manifest."""

@@ -1,0 +1,51 @@
+"""Tensors on disk: safetensors files that describe themselves, read and written without torch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy
+import safetensors
+import safetensors.numpy
+
+from triptych.errors import InputError
+from triptych.files import replacing
+
+# safetensors writes its metadata keys in random order, so everything goes under one key, as sorted JSON.
+METADATA_KEY = "triptych"
+
+
+def save_tensors(path: Path, tensors: dict[str, numpy.ndarray], metadata: dict[str, Any] | None = None) -> None:
+    """Write named arrays and one JSON-able mapping about them. The same content gives the same bytes."""
+    contiguous = {name: numpy.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    # ascontiguousarray turns a scalar into one element
+    contiguous = {name: array.reshape(tensors[name].shape) for name, array in contiguous.items()}
+    with replacing(path) as temporary:
+        safetensors.numpy.save_file(
+            contiguous, temporary, {METADATA_KEY: json.dumps(metadata or {}, sort_keys=True)}
+        )
+
+
+def load_tensors(path: Path) -> dict[str, numpy.ndarray]:
+    """Read every array of a file.
+
+    Raises:
+        InputError: the file is not a safetensors file.
+    """
+    try:
+        return safetensors.numpy.load_file(path)
+    except safetensors.SafetensorError as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+
+
+def load_metadata(path: Path) -> dict[str, Any]:
+    """Read the mapping that `save_tensors` stored, without reading the arrays.
+
+    Raises:
+        InputError: the file is not a safetensors file, or not one that `save_tensors` wrote.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            return json.loads(file.metadata()[METADATA_KEY])
+    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path}: not a safetensors file written by Triptych ({error})") from None

@@ -1,0 +1,1 @@
+"""The one training loop and the commands that use it."""
