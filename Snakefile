@@ -1,0 +1,32 @@
+# Triptych: one network trained three ways, side by side. The table of contents of the workflow.
+# The work is done by the package in workflow/triptych; the rules wire its commands and files together.
+from snakemake.utils import min_version
+
+min_version("9.10")
+
+
+# A file given with --configfile takes the place of this one. Snakemake alone would merge the two, and the arms of the default
+# experiment would turn up in one's own.
+if not workflow.overwrite_configfiles:
+
+    configfile: workflow.source_path("config/config.yaml")
+
+
+pathvars:
+    benchmarks="<logs>/benchmarks",
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/models.smk"
+include: "workflow/rules/training.smk"
+include: "workflow/rules/analysis.smk"
+include: "workflow/rules/figures.smk"
+include: "workflow/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        collect("<results>/{experiment}/report.html", experiment=settings["experiments"]),
+        collect("<results>/{experiment}/manifest.json", experiment=settings["experiments"]),

@@ -1,0 +1,98 @@
+# From runs to tables.
+# Needs: data/, models/, runs/. Makes: runs/*/weight_delta.csv and kernels, tables/*.csv.
+
+
+rule extract_weight_delta:
+    """What training changed in the weights of one run, tensor by tensor, and the first kernels before and after."""
+    output:
+        weight_delta="<results>/{experiment}/runs/{arm}/seed{seed}/weight_delta.csv",
+        kernels="<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors",
+        kernel_change="<results>/{experiment}/runs/{arm}/seed{seed}/kernel_change.csv",
+    input:
+        initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
+        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
+    params:
+        code=code("analysis.extract_weight_delta"),
+    log:
+        "<logs>/extract_weight_delta/{experiment}/{arm}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/extract_weight_delta/{experiment}/{arm}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        """
+        python -m triptych extract-weight-delta \
+            --initial {input.initial:q} \
+            --trained {input.trained:q} \
+            --weight-delta {output.weight_delta:q} \
+            --kernels {output.kernels:q} \
+            --kernel-change {output.kernel_change:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule collect_results:
+    """Every table of an experiment, with intervals and comparisons of the arms."""
+    output:
+        **{
+            table: report(
+                f"<results>/{{experiment}}/tables/{table}.csv",
+                caption="../report/tables.rst",
+                category="Tables",
+                labels={"experiment": "{experiment}", "table": table},
+            )
+            for table in TABLES
+        },
+    input:
+        data=multiext("<results>/{experiment}/data/", "train.safetensors", "test.safetensors", "sizes.csv"),
+        models=of_models(
+            [
+                f"<results>/{{experiment}}/models/{{architecture}}_{{input_size}}/{file}"
+                for file in ("layers.csv", "totals.json", "memory.csv")
+            ]
+        ),
+        runs=of_runs(
+            [
+                f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
+                for file in (
+                    "initial.safetensors",
+                    "trained.safetensors",
+                    "history.csv",
+                    "predictions.safetensors",
+                    "cost.json",
+                    "weight_delta.csv",
+                    "kernel_change.csv",
+                )
+            ]
+        ),
+    params:
+        arms=arms_json,
+        seeds=seeds_json,
+        comparison=lambda wildcards: as_json(experiments[wildcards.experiment]["comparison"]),
+        experiment_folder=subpath(output.arms, ancestor=2),
+        tables=subpath(output.arms, parent=True),
+        code=code("analysis.collect_results"),
+    log:
+        "<logs>/collect_results/{experiment}.log",
+    benchmark:
+        "<benchmarks>/collect_results/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
+    conda:
+        "../../envs/analysis.yaml"
+    shell:
+        """
+        python -m triptych collect-results \
+            --experiment-folder {params.experiment_folder:q} \
+            --arms {params.arms:q} \
+            --seeds {params.seeds:q} \
+            --comparison {params.comparison:q} \
+            --tables {params.tables:q} \
+            2>&1 | tee {log:q}
+        """

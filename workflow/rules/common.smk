@@ -1,0 +1,174 @@
+# What every rule file uses: the checked configuration, the environment of the commands, and small look-ups.
+# Needs: config. Makes: settings (the effective configuration), experiment_setting, arm_setting, option, code, ...
+import json
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+# The checkout's own package comes first, so that a copy, a cluster job or a module runs its own code; and the Python that
+# runs Snakemake comes first on PATH, so that a virtual environment need not be activated. A rule's conda environment, where
+# one is used, is activated after this and wins.
+PACKAGE_PATH = Path(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True)).resolve()
+sys.path.insert(0, str(PACKAGE_PATH))
+os.environ.update(
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    PYTHONPATH=os.pathsep.join([str(PACKAGE_PATH), *filter(None, [os.environ.get("PYTHONPATH")])]),
+    PYTHONUNBUFFERED="1",
+)
+
+from triptych.code_digest import code_digest
+from triptych.configuration import effective, load_configuration, resolved_arms
+from triptych.errors import InputError
+
+try:
+    settings = effective(load_configuration(config))
+except InputError as error:
+    sys.exit(f"configuration: {error}")
+
+experiments = settings["experiments"]
+
+# Snakemake does not limit a resource that nobody limits: without this, a plain `snakemake --cores 4` would start several
+# trainings on one GPU. `nodes` is None only where jobs run on this machine. Internals of Snakemake 9, in this one place.
+if workflow.is_main_process and workflow.nodes is None and "gpu" not in workflow.global_resources:
+    workflow.global_resources["gpu"] = 1
+
+
+# The tables of an experiment, each a file tables/*.csv.
+TABLES = [
+    "arms",
+    "history",
+    "runs",
+    "summary",
+    "comparisons",
+    "per_class",
+    "confusion",
+    "weight_delta",
+    "kernel_change",
+    "layers",
+    "models",
+    "memory",
+    "cost",
+]
+
+
+# The quantities that have a figure with the curves of all arms.
+QUANTITIES = ["train_loss", "test_loss", "test_accuracy"]
+
+
+def one_of(values):
+    """A wildcard constraint that allows these values and nothing else."""
+    return "|".join(sorted({re.escape(str(value)) for value in values}))
+
+
+def experiment_setting(path):
+    """The value at `path` (keys joined by slashes) of the wildcards' experiment."""
+    return lookup(dpath=f"experiments/{{experiment}}/{path}", within=settings)
+
+
+def arm_setting(path):
+    """The value at `path` of the wildcards' arm, with what the experiment gives filled in."""
+    return lookup(dpath=f"experiments/{{experiment}}/arms/{{arm}}/{path}", within=settings)
+
+
+def as_json(value):
+    """Sorted JSON, so that the same settings always give the same command."""
+    return json.dumps(value, sort_keys=True)
+
+
+def arms_json(wildcards):
+    """Every arm of the experiment with everything in effect, in the order of the configuration."""
+    return as_json(resolved_arms(experiments[wildcards.experiment]))
+
+
+def seeds_json(wildcards):
+    return as_json(experiments[wildcards.experiment]["seeds"])
+
+
+def option(name, value):
+    """`--name value` for a shell command, or nothing where there is no value."""
+    return f"{name} {shlex.quote(str(value))}" if value not in (None, "") else ""
+
+
+def train_images_option(wildcards):
+    training = experiments[wildcards.experiment]["arms"][wildcards.arm]["training"]
+    return option("--train-images", training["train_images"])
+
+
+def pretrained_weights(wildcards):
+    """The weights file that an arm starts from: none for random weights."""
+    arm = experiments[wildcards.experiment]["arms"][wildcards.arm]
+    file = f"<results>/{{experiment}}/weights/{arm['model']['architecture']}.safetensors"
+    return file if arm["weights"] == "pretrained" else []
+
+
+def code(module, *data_files):
+    """The digest of the code that a rule runs, as a parameter: a change of that code runs the rule again."""
+    return code_digest(f"triptych.{module}", *data_files)
+
+
+def of_runs(pattern):
+    """The file `pattern` of every run of the wildcards' experiment."""
+
+    def files(wildcards):
+        experiment = experiments[wildcards.experiment]
+        return expand(pattern, arm=experiment["arms"], seed=experiment["seeds"], allow_missing=True)
+
+    return files
+
+
+def of_arms(pattern):
+    """The file `pattern` of every arm of the wildcards' experiment."""
+    return lambda wildcards: expand(pattern, arm=experiments[wildcards.experiment]["arms"], allow_missing=True)
+
+
+def of_models(pattern):
+    """The file `pattern` of every network and input size that the arms of the wildcards' experiment use."""
+
+    def files(wildcards):
+        models = [arm["model"] for arm in experiments[wildcards.experiment]["arms"].values()]
+        pairs = dict.fromkeys((model["architecture"], model["input_size"]) for model in models)
+        return [
+            file
+            for architecture, input_size in pairs
+            for file in expand(pattern, architecture=architecture, input_size=input_size, allow_missing=True)
+        ]
+
+    return files
+
+
+def kernels_of_first_seed(wildcards):
+    """The kernels of every arm at the first seed: one picture a run is enough, and the scale is common to all arms."""
+    experiment = experiments[wildcards.experiment]
+    pattern = "<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors"
+    return expand(pattern, experiment=wildcards.experiment, arm=experiment["arms"], seed=experiment["seeds"][0])
+
+
+def predictions_of_arm(wildcards):
+    pattern = "<results>/{experiment}/runs/{arm}/seed{seed}/predictions.safetensors"
+    return expand(pattern, seed=experiments[wildcards.experiment]["seeds"], allow_missing=True)
+
+
+def figures_of(wildcards):
+    """Every figure of an experiment, as SVG."""
+    names = ["samples", *QUANTITIES, "relative_change", "cost_accuracy", "memory"]
+    for_each_arm = ["loss", "accuracy", "kernels", "confusion"]
+    names += expand("{name}_{arm}", name=for_each_arm, arm=experiments[wildcards.experiment]["arms"])
+    return expand("<results>/{{experiment}}/figures/{name}.svg", name=names)
+
+
+def kept_if(kept):
+    """Mark weight files that are to be deleted once nothing needs them any more (`keep_weights`)."""
+    return (lambda path: path) if kept else temp
+
+
+wildcard_constraints:
+    experiment=one_of(experiments),
+    arm=one_of(arm for experiment in experiments.values() for arm in experiment["arms"]),
+    seed=one_of(seed for experiment in experiments.values() for seed in experiment["seeds"]),
+    architecture=one_of(
+        arm["model"]["architecture"] for experiment in experiments.values() for arm in experiment["arms"].values()
+    ),
+    input_size="[0-9]+",
+    quantity=one_of(QUANTITIES),

@@ -1,0 +1,86 @@
+# Data sets.
+# Needs: nothing (digits and letters come from installed packages).
+# Makes: <results>/{experiment}/data/, and the source data set of the pretraining.
+
+
+rule prepare_dataset:
+    """Split the experiment's images into training, validation and test sets, and check their numbers."""
+    output:
+        train="<results>/{experiment}/data/train.safetensors",
+        validation="<results>/{experiment}/data/validation.safetensors",
+        test="<results>/{experiment}/data/test.safetensors",
+        index="<results>/{experiment}/data/index.csv",
+        sizes=report(
+            "<results>/{experiment}/data/sizes.csv",
+            caption="../report/sizes.rst",
+            category="Data",
+            labels={"experiment": "{experiment}", "what": "sizes"},
+        ),
+    params:
+        source=experiment_setting("dataset/source"),
+        train_per_class=experiment_setting("dataset/train_per_class"),
+        validation_per_class=experiment_setting("dataset/validation_per_class"),
+        test_per_class=lambda wildcards: option(
+            "--test-per-class", experiments[wildcards.experiment]["dataset"]["test_per_class"]
+        ),
+        seed=experiment_setting("dataset/seed"),
+        code=code("data.prepare_dataset"),
+    log:
+        "<logs>/prepare_dataset/{experiment}.log",
+    benchmark:
+        "<benchmarks>/prepare_dataset/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/data.yaml"
+    shell:
+        """
+        python -m triptych prepare-dataset \
+            --source {params.source:q} \
+            --train-per-class {params.train_per_class} \
+            --validation-per-class {params.validation_per_class} \
+            {params.test_per_class} \
+            --seed {params.seed} \
+            --train {output.train:q} \
+            --validation {output.validation:q} \
+            --test {output.test:q} \
+            --index {output.index:q} \
+            --sizes {output.sizes:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule prepare_letters:
+    """Render the letters A-Z, on which the default experiment's weights are pretrained."""
+    output:
+        train="<results>/{experiment}/weights/letters/train.safetensors",
+        test="<results>/{experiment}/weights/letters/test.safetensors",
+    params:
+        image_size=experiment_setting("model/input_size"),
+        train_images=experiment_setting("weights/train_images"),
+        test_images=experiment_setting("weights/test_images"),
+        seed=experiment_setting("weights/seed"),
+        code=code("data.prepare_letters"),
+    log:
+        "<logs>/prepare_letters/{experiment}.log",
+    benchmark:
+        "<benchmarks>/prepare_letters/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/data.yaml"
+    shell:
+        """
+        python -m triptych prepare-letters \
+            --image-size {params.image_size} \
+            --train-images {params.train_images} \
+            --test-images {params.test_images} \
+            --seed {params.seed} \
+            --train {output.train:q} \
+            --test {output.test:q} \
+            2>&1 | tee {log:q}
+        """

@@ -1,0 +1,315 @@
+# From tables to figures, one rule a kind of figure; every figure as SVG and as PNG.
+# Needs: tables/, and for pictures of images and kernels also data/ and runs/. Makes: figures/.
+
+
+rule plot_samples:
+    """Some images of each class with their labels."""
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/samples.svg",
+            caption="../report/plot_samples.rst",
+            category="Data",
+            labels={"experiment": "{experiment}", "figure": "sample images"},
+        ),
+        png="<results>/{experiment}/figures/samples.png",
+    input:
+        data="<results>/{experiment}/data/train.safetensors",
+        index="<results>/{experiment}/data/index.csv",
+    params:
+        code=code("figures.plot_samples"),
+    log:
+        "<logs>/plot_samples/{experiment}.log",
+    benchmark:
+        "<benchmarks>/plot_samples/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        """
+        python -m triptych plot-samples \
+            --data {input.data:q} \
+            --index {input.index:q} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule plot_arm_curves:
+    """Loss and accuracy of one arm by epoch, training and test (figures 1 to 6 of the lecture)."""
+    output:
+        loss_svg=report(
+            "<results>/{experiment}/figures/loss_{arm}.svg",
+            caption="../report/plot_arm_curves.rst",
+            category="Curves",
+            labels={"experiment": "{experiment}", "figure": "loss", "arm": "{arm}"},
+        ),
+        loss_png="<results>/{experiment}/figures/loss_{arm}.png",
+        accuracy_svg=report(
+            "<results>/{experiment}/figures/accuracy_{arm}.svg",
+            caption="../report/plot_arm_curves.rst",
+            category="Curves",
+            labels={"experiment": "{experiment}", "figure": "accuracy", "arm": "{arm}"},
+        ),
+        accuracy_png="<results>/{experiment}/figures/accuracy_{arm}.png",
+    input:
+        history="<results>/{experiment}/tables/history.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
+    params:
+        code=code("figures.plot_arm_curves"),
+    log:
+        "<logs>/plot_arm_curves/{experiment}/{arm}.log",
+    benchmark:
+        "<benchmarks>/plot_arm_curves/{experiment}/{arm}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        """
+        python -m triptych plot-arm-curves \
+            --history {input.history:q} \
+            --arms {input.arms:q} \
+            --arm {wildcards.arm:q} \
+            --loss-svg {output.loss_svg:q} \
+            --loss-png {output.loss_png:q} \
+            --accuracy-svg {output.accuracy_svg:q} \
+            --accuracy-png {output.accuracy_png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule plot_curves:
+    """One quantity of every arm by epoch (figures 7 to 9 of the lecture)."""
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/{quantity}.svg",
+            caption="../report/plot_curves.rst",
+            category="Curves",
+            labels={"experiment": "{experiment}", "figure": "{quantity}", "arm": "all"},
+        ),
+        png="<results>/{experiment}/figures/{quantity}.png",
+    input:
+        history="<results>/{experiment}/tables/history.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
+    params:
+        code=code("figures.plot_curves"),
+    log:
+        "<logs>/plot_curves/{experiment}/{quantity}.log",
+    benchmark:
+        "<benchmarks>/plot_curves/{experiment}/{quantity}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        """
+        python -m triptych plot-curves \
+            --history {input.history:q} \
+            --arms {input.arms:q} \
+            --quantity {wildcards.quantity} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule plot_kernels:
+    """The first kernels of one arm before training, after it, and their difference."""
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/kernels_{arm}.svg",
+            caption="../report/plot_kernels.rst",
+            category="Weights",
+            labels={"experiment": "{experiment}", "figure": "kernels", "arm": "{arm}"},
+        ),
+        png="<results>/{experiment}/figures/kernels_{arm}.png",
+    input:
+        kernels=kernels_of_first_seed,
+        arms="<results>/{experiment}/tables/arms.csv",
+    params:
+        experiment_folder=subpath(output.svg, ancestor=2),
+        seed=lambda wildcards: experiments[wildcards.experiment]["seeds"][0],
+        code=code("figures.plot_kernels"),
+    log:
+        "<logs>/plot_kernels/{experiment}/{arm}.log",
+    benchmark:
+        "<benchmarks>/plot_kernels/{experiment}/{arm}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        """
+        python -m triptych plot-kernels \
+            --experiment-folder {params.experiment_folder:q} \
+            --arms {input.arms:q} \
+            --arm {wildcards.arm:q} \
+            --seed {params.seed} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule plot_weight_delta:
+    """How far each layer moved, by arm."""
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/relative_change.svg",
+            caption="../report/plot_weight_delta.rst",
+            category="Weights",
+            labels={"experiment": "{experiment}", "figure": "relative change", "arm": "all"},
+        ),
+        png="<results>/{experiment}/figures/relative_change.png",
+    input:
+        weight_delta="<results>/{experiment}/tables/weight_delta.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
+    params:
+        code=code("figures.plot_weight_delta"),
+    log:
+        "<logs>/plot_weight_delta/{experiment}.log",
+    benchmark:
+        "<benchmarks>/plot_weight_delta/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        """
+        python -m triptych plot-weight-delta \
+            --weight-delta {input.weight_delta:q} \
+            --arms {input.arms:q} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule plot_confusion:
+    """Which classes one arm takes for which, and the test images it is most wrong about."""
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/confusion_{arm}.svg",
+            caption="../report/plot_confusion.rst",
+            category="Errors",
+            labels={"experiment": "{experiment}", "figure": "confusion", "arm": "{arm}"},
+        ),
+        png="<results>/{experiment}/figures/confusion_{arm}.png",
+    input:
+        confusion="<results>/{experiment}/tables/confusion.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
+        test_data="<results>/{experiment}/data/test.safetensors",
+        index="<results>/{experiment}/data/index.csv",
+        predictions=predictions_of_arm,
+    params:
+        experiment_folder=subpath(output.svg, ancestor=2),
+        seeds=seeds_json,
+        code=code("figures.plot_confusion"),
+    log:
+        "<logs>/plot_confusion/{experiment}/{arm}.log",
+    benchmark:
+        "<benchmarks>/plot_confusion/{experiment}/{arm}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        """
+        python -m triptych plot-confusion \
+            --confusion {input.confusion:q} \
+            --arms {input.arms:q} \
+            --arm {wildcards.arm:q} \
+            --experiment-folder {params.experiment_folder:q} \
+            --seeds {params.seeds:q} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule plot_cost:
+    """Accuracy against what it cost. Measured, so it differs from run to run."""
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/cost_accuracy.svg",
+            caption="../report/plot_cost.rst",
+            category="Cost",
+            labels={"experiment": "{experiment}", "figure": "accuracy against cost", "arm": "all"},
+        ),
+        png="<results>/{experiment}/figures/cost_accuracy.png",
+    input:
+        cost="<results>/{experiment}/tables/cost.csv",
+        summary="<results>/{experiment}/tables/summary.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
+    params:
+        code=code("figures.plot_cost"),
+    log:
+        "<logs>/plot_cost/{experiment}.log",
+    benchmark:
+        "<benchmarks>/plot_cost/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        """
+        python -m triptych plot-cost \
+            --cost {input.cost:q} \
+            --summary {input.summary:q} \
+            --arms {input.arms:q} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule plot_memory:
+    """Memory for training and for inference by batch size, computed from the network."""
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/memory.svg",
+            caption="../report/plot_memory.rst",
+            category="Cost",
+            labels={"experiment": "{experiment}", "figure": "memory", "arm": "all"},
+        ),
+        png="<results>/{experiment}/figures/memory.png",
+    input:
+        memory="<results>/{experiment}/tables/memory.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
+    params:
+        code=code("figures.plot_memory"),
+    log:
+        "<logs>/plot_memory/{experiment}.log",
+    benchmark:
+        "<benchmarks>/plot_memory/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/figures.yaml"
+    shell:
+        """
+        python -m triptych plot-memory \
+            --memory {input.memory:q} \
+            --arms {input.arms:q} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """

@@ -1,0 +1,79 @@
+# Networks before training.
+# Needs: <results>/{experiment}/data/train.safetensors and, for pretrained arms, weights/{architecture}.safetensors.
+# Makes: models/{architecture}_{input_size}/ (what the network is), runs/*/initial.safetensors.
+
+
+rule describe_model:
+    """Every layer of a network with its shape, parameters, operations and memory."""
+    output:
+        layers="<results>/{experiment}/models/{architecture}_{input_size}/layers.csv",
+        printout="<results>/{experiment}/models/{architecture}_{input_size}/printout.txt",
+        totals="<results>/{experiment}/models/{architecture}_{input_size}/totals.json",
+        memory="<results>/{experiment}/models/{architecture}_{input_size}/memory.csv",
+    input:
+        train_data="<results>/{experiment}/data/train.safetensors",
+    params:
+        code=code("models.describe_model"),
+    log:
+        "<logs>/describe_model/{experiment}/{architecture}_{input_size}.log",
+    benchmark:
+        "<benchmarks>/describe_model/{experiment}/{architecture}_{input_size}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    conda:
+        "../../envs/torch.yaml"
+    shell:
+        """
+        python -m triptych describe-model \
+            --architecture {wildcards.architecture:q} \
+            --input-size {wildcards.input_size} \
+            --train-data {input.train_data:q} \
+            --layers {output.layers:q} \
+            --printout {output.printout:q} \
+            --totals {output.totals:q} \
+            --memory {output.memory:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule initialise_model:
+    """The weights with which a run starts: random, or pretrained with a new head."""
+    output:
+        initial=kept_if(settings["keep_weights"] == "all")(
+            "<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors"
+        ),
+    input:
+        train_data="<results>/{experiment}/data/train.safetensors",
+        pretrained=pretrained_weights,
+    params:
+        architecture=arm_setting("model/architecture"),
+        input_size=arm_setting("model/input_size"),
+        normalisation=arm_setting("model/normalisation"),
+        pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
+        train_images=train_images_option,
+        code=code("models.initialise_model"),
+    log:
+        "<logs>/initialise_model/{experiment}/{arm}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/initialise_model/{experiment}/{arm}/seed{seed}.tsv"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    conda:
+        "../../envs/torch.yaml"
+    shell:
+        """
+        python -m triptych initialise-model \
+            --architecture {params.architecture:q} \
+            --input-size {params.input_size} \
+            --normalisation {params.normalisation} \
+            --seed {wildcards.seed} \
+            --train-data {input.train_data:q} \
+            {params.pretrained} \
+            {params.train_images} \
+            --initial {output.initial:q} \
+            2>&1 | tee {log:q}
+        """

@@ -1,0 +1,99 @@
+# What a person reads, and what proves it.
+# Needs: everything above. Makes: config.yaml, report.html, manifest.json.
+
+
+report: "../report/workflow.rst"
+
+
+rule write_configuration:
+    """The effective configuration of an experiment: every default filled in. Read by the report and the manifest alone."""
+    output:
+        configuration="<results>/{experiment}/config.yaml",
+    params:
+        configuration=lambda wildcards: as_json(experiments[wildcards.experiment]),
+        code=code("report.write_configuration"),
+    log:
+        "<logs>/write_configuration/{experiment}.log",
+    benchmark:
+        "<benchmarks>/write_configuration/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        """
+        python -m triptych write-configuration \
+            --experiment {wildcards.experiment:q} \
+            --configuration {params.configuration:q} \
+            --output {output.configuration:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule report:
+    """The report of an experiment: one file that holds all its figures."""
+    output:
+        report="<results>/{experiment}/report.html",
+    input:
+        configuration="<results>/{experiment}/config.yaml",
+        tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=TABLES),
+        figures=figures_of,
+        data=multiext("<results>/{experiment}/data/", "train.safetensors", "test.safetensors", "index.csv", "sizes.csv"),
+        models=of_models("<results>/{experiment}/models/{architecture}_{input_size}/printout.txt"),
+    params:
+        experiment_folder=subpath(output.report, parent=True),
+        code=code("report.report", "report/report.html.jinja"),
+    log:
+        "<logs>/report/{experiment}.log",
+    benchmark:
+        "<benchmarks>/report/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        """
+        python -m triptych report \
+            --experiment {wildcards.experiment:q} \
+            --experiment-folder {params.experiment_folder:q} \
+            --output {output.report:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule write_manifest:
+    """Checksums of every file of an experiment, and what its results depend on."""
+    output:
+        manifest="<results>/{experiment}/manifest.json",
+    input:
+        report="<results>/{experiment}/report.html",
+        runs=of_runs(
+            [
+                f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
+                for file in ("initial.safetensors", "trained.safetensors", "kernels.safetensors")
+            ]
+        ),
+    params:
+        experiment_folder=subpath(output.manifest, parent=True),
+        code=code("report.write_manifest"),
+    log:
+        "<logs>/write_manifest/{experiment}.log",
+    benchmark:
+        "<benchmarks>/write_manifest/{experiment}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    conda:
+        "../../envs/report.yaml"
+    shell:
+        """
+        python -m triptych write-manifest \
+            --experiment-folder {params.experiment_folder:q} \
+            --output {output.manifest:q} \
+            2>&1 | tee {log:q}
+        """

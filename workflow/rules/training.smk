@@ -1,0 +1,115 @@
+# Training. The only rules that ask for a GPU, since they are the only ones that compute on it.
+# Needs: data/, weights/letters/, runs/*/initial.safetensors.
+# Makes: weights/{architecture}.safetensors, and each run's trained weights, history, predictions and cost.
+
+
+rule pretrain_weights:
+    """Train a network on letters; its weights are what the pretrained arms start from."""
+    output:
+        weights="<results>/{experiment}/weights/{architecture}.safetensors",
+        history="<results>/{experiment}/weights/{architecture}_history.csv",
+    input:
+        train_data="<results>/{experiment}/weights/letters/train.safetensors",
+        test_data="<results>/{experiment}/weights/letters/test.safetensors",
+    params:
+        input_size=experiment_setting("model/input_size"),
+        normalisation=experiment_setting("model/normalisation"),
+        epochs=experiment_setting("weights/epochs"),
+        batch_size=experiment_setting("weights/batch_size"),
+        learning_rate=experiment_setting("weights/learning_rate"),
+        seed=experiment_setting("weights/seed"),
+        evaluation_batch_size=experiment_setting("training/evaluation_batch_size"),
+        num_threads=experiment_setting("training/num_threads"),
+        device=experiment_setting("training/device"),
+        code=code("training.pretrain_weights"),
+    log:
+        "<logs>/pretrain_weights/{experiment}/{architecture}.log",
+    benchmark:
+        "<benchmarks>/pretrain_weights/{experiment}/{architecture}.tsv"
+    threads: experiment_setting("training/num_threads")
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=60,
+    conda:
+        "../../envs/torch.yaml"
+    shell:
+        """
+        python -m triptych pretrain-weights \
+            --architecture {wildcards.architecture:q} \
+            --input-size {params.input_size} \
+            --normalisation {params.normalisation} \
+            --epochs {params.epochs} \
+            --batch-size {params.batch_size} \
+            --learning-rate {params.learning_rate} \
+            --evaluation-batch-size {params.evaluation_batch_size} \
+            --num-threads {params.num_threads} \
+            --device {params.device} \
+            --seed {params.seed} \
+            --train-data {input.train_data:q} \
+            --test-data {input.test_data:q} \
+            --weights {output.weights:q} \
+            --history {output.history:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule train:
+    """Train one arm with one seed."""
+    output:
+        trained=kept_if(settings["keep_weights"] != "none")(
+            "<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"
+        ),
+        history="<results>/{experiment}/runs/{arm}/seed{seed}/history.csv",
+        predictions="<results>/{experiment}/runs/{arm}/seed{seed}/predictions.safetensors",
+        cost="<results>/{experiment}/runs/{arm}/seed{seed}/cost.json",
+    input:
+        initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
+        train_data="<results>/{experiment}/data/train.safetensors",
+        validation_data="<results>/{experiment}/data/validation.safetensors",
+        test_data="<results>/{experiment}/data/test.safetensors",
+    params:
+        train=arm_setting("train"),
+        batchnorm=arm_setting("batchnorm"),
+        epochs=arm_setting("training/epochs"),
+        batch_size=arm_setting("training/batch_size"),
+        learning_rate=arm_setting("training/learning_rate"),
+        evaluation_batch_size=arm_setting("training/evaluation_batch_size"),
+        num_threads=arm_setting("training/num_threads"),
+        device=arm_setting("training/device"),
+        train_images=train_images_option,
+        code=code("training.train"),
+    log:
+        "<logs>/train/{experiment}/{arm}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train/{experiment}/{arm}/seed{seed}.tsv"
+    threads: arm_setting("training/num_threads")
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=720,
+    conda:
+        "../../envs/torch.yaml"
+    shell:
+        """
+        python -m triptych train \
+            --initial {input.initial:q} \
+            --train-data {input.train_data:q} \
+            --validation-data {input.validation_data:q} \
+            --test-data {input.test_data:q} \
+            --train {params.train} \
+            --batchnorm {params.batchnorm} \
+            --epochs {params.epochs} \
+            --batch-size {params.batch_size} \
+            --learning-rate {params.learning_rate} \
+            --evaluation-batch-size {params.evaluation_batch_size} \
+            --num-threads {params.num_threads} \
+            --device {params.device} \
+            --seed {wildcards.seed} \
+            {params.train_images} \
+            --trained {output.trained:q} \
+            --history {output.history:q} \
+            --predictions {output.predictions:q} \
+            --cost {output.cost:q} \
+            2>&1 | tee {log:q}
+        """

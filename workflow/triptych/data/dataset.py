@@ -1,0 +1,80 @@
+"""One split of a data set: images and labels in memory, and its file."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from triptych.errors import InputError
+from triptych.tensors import load_metadata, load_tensors, save_tensors
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images with their labels.
+
+    Attributes:
+        images: uint8 [N, H, W, 3], as stored, not as fed to a network; N may be 0.
+        labels: int64 [N], each an index into `classes`.
+        classes: the names of the classes.
+    """
+
+    images: numpy.ndarray
+    labels: numpy.ndarray
+    classes: list[str]
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return len(self.images)
+
+    def first(self, count: int | None) -> "Split":
+        """The first `count` images (all for None), which is a near class-balanced part of a training split.
+
+        Raises:
+            InputError: there are fewer images than that.
+        """
+        if count is not None and count > len(self):
+            raise InputError(f"train_images: {count} images were asked for, and there are {len(self)}")
+        return Split(self.images[:count], self.labels[:count], self.classes)
+
+
+def _check(split: Split, where: Path) -> None:
+    """Raise an `InputError` that names `where` unless shapes, types and labels are those that `Split` promises."""
+    images, labels, classes = split.images, split.labels, split.classes
+    if images.dtype != numpy.uint8 or images.ndim != 4 or images.shape[-1] != 3:
+        raise InputError(f"{where}: images must be uint8 [N, H, W, 3], but are {images.dtype} {list(images.shape)}")
+    if labels.dtype != numpy.int64 or labels.shape != (len(images),):
+        raise InputError(f"{where}: labels must be int64 [{len(images)}], but are {labels.dtype} {list(labels.shape)}")
+    if not classes or len(set(classes)) != len(classes) or not all(isinstance(name, str) for name in classes):
+        raise InputError(f"{where}: classes must be a list of different names, but are {classes!r}")
+    outside = labels[(labels < 0) | (labels >= len(classes))]
+    if len(outside):
+        raise InputError(
+            f"{where}: label {outside[0]} is not one of the {len(classes)} classes (0 to {len(classes) - 1})"
+        )
+
+
+def save_split(path: Path, split: Split, **metadata: Any) -> None:
+    """Write `split`, with its classes and any further JSON-able `metadata` (such as `source` and `split`).
+
+    Raises:
+        InputError: shapes, types or labels are not those that `Split` promises.
+    """
+    _check(split, path)
+    save_tensors(path, {"images": split.images, "labels": split.labels}, {"classes": split.classes, **metadata})
+
+
+def load_split(path: Path) -> Split:
+    """Read a file of `save_split`.
+
+    Raises:
+        InputError: it is not such a file, or shapes, types or labels are not those that `Split` promises.
+    """
+    metadata, tensors = load_metadata(path), load_tensors(path)
+    missing = [name for name in ("images", "labels") if name not in tensors]
+    if missing or "classes" not in metadata:
+        raise InputError(f"{path}: not a split of a data set (no {', '.join(missing or ['classes'])})")
+    split = Split(tensors["images"], tensors["labels"], metadata["classes"])
+    _check(split, path)
+    return split

@@ -1,0 +1,58 @@
+"""Figures 1 to 6 of the lecture: loss and accuracy of one arm by epoch."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from triptych.errors import InputError
+from triptych.figures import style
+from triptych.figures.tables import read_arms, read_table
+
+QUANTITIES = {"loss": "loss (cross-entropy, nats)", "accuracy": "accuracy (%)"}
+
+
+def plot_arm_curves(
+    *,
+    history: Path,
+    arms: Path,
+    arm: str,
+    loss_svg: Path,
+    loss_png: Path,
+    accuracy_svg: Path,
+    accuracy_png: Path,
+) -> None:
+    """Draw loss and accuracy of one arm by epoch, for training, validation and test."""
+    columns = [f"{split}_{quantity}" for split in ("train", "validation", "test") for quantity in QUANTITIES]
+    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", *columns))
+    look = style.style_of(style.arm_styles(read_arms(arms)), arm, arms)
+    runs = runs[runs["arm"] == arm]
+    if runs.empty:
+        raise InputError(f"{history}: no row of arm {arm!r}")
+    # The arm's colour is for what counts, the test images; how they are told apart without colour are dashes and markers.
+    lines = {
+        "train": {
+            "label": "train (running, while learning)",
+            "color": style.MUTED,
+            "linestyle": "--",
+            "marker": look.marker,
+            "markerfacecolor": "white",
+        },
+        "validation": {"label": "validation", "color": look.colour, "linestyle": ":", "linewidth": 1.6},
+        "test": {"label": "test", "color": look.colour, "linestyle": "-", "marker": look.marker},
+    }
+    for quantity, svg, png in (("loss", loss_svg, loss_png), ("accuracy", accuracy_svg, accuracy_png)):
+        figure = Figure(figsize=(style.WIDTH, 3.6), layout="constrained")
+        axes = figure.subplots()
+        for split, line in lines.items():
+            column = f"{split}_{quantity}"
+            if runs[column].notna().any():
+                style.draw_seeds(axes, runs, column, **line)
+        style.epoch_axis(axes, int(runs["epoch"].max()))
+        axes.set_ylabel(QUANTITIES[quantity])
+        if quantity == "loss":
+            axes.set_ylim(bottom=0)
+        style.title(figure, f"{look.title}: {quantity} by epoch")
+        figure.legend(
+            loc="outside lower center", ncols=3, title=style.seeds_note(runs), columnspacing=1.2, handlelength=2.6
+        )
+        style.save(figure, svg, png)

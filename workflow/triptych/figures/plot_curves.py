@@ -1,0 +1,49 @@
+"""Figures 7 to 9 of the lecture: one quantity of all arms by epoch."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from triptych.errors import InputError
+from triptych.figures import style
+from triptych.figures.tables import read_arms, read_table
+
+QUANTITIES = {
+    "train_loss": ("Train loss", "train loss (cross-entropy, nats)", "{:.3f}"),
+    "test_loss": ("Test loss", "test loss (cross-entropy, nats)", "{:.3f}"),
+    "test_accuracy": ("Test accuracy", "test accuracy (%)", "{:.1f} %"),
+}
+
+
+def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Path) -> None:
+    """Draw one quantity (train_loss, test_loss or test_accuracy) of all arms by epoch."""
+    if quantity not in QUANTITIES:
+        raise InputError(f"quantity: {quantity!r} is none of {', '.join(QUANTITIES)}")
+    name, axis_label, number = QUANTITIES[quantity]
+    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", quantity))
+    styles = style.arm_styles(read_arms(arms))
+    legend_rows = -(-len(styles) // 2)
+    figure = Figure(figsize=(style.WIDTH, 3.5 + 0.2 * legend_rows), layout="constrained")
+    axes = figure.subplots()
+    for arm, look in styles.items():
+        own = runs[runs["arm"] == arm]
+        if own.empty:
+            raise InputError(f"{history}: no row of arm {arm!r}, which {arms} names")
+        mean = style.draw_seeds(
+            axes, own, quantity, color=look.colour, linestyle=look.line, marker=look.marker, zorder=2.5
+        )
+        last = number.format(mean.iloc[-1]) if len(mean) else "no value"
+        axes.lines[-1].set_label(f"{style.shortened(look.title, 26)}: {last}")
+    style.epoch_axis(axes, int(runs["epoch"].max()))
+    axes.set_ylabel(axis_label)
+    if quantity.endswith("loss"):
+        axes.set_ylim(bottom=0)
+    style.title(figure, f"{name} by epoch, {'all arms' if len(styles) > 1 else 'the one arm'}")
+    figure.legend(
+        loc="outside lower center",
+        ncols=1 if len(styles) < 4 else 2,
+        title=f"{style.seeds_note(runs)}; number: last epoch",
+        columnspacing=1.2,
+        handlelength=2.6,
+    )
+    style.save(figure, svg, png)

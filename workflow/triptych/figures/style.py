@@ -1,0 +1,188 @@
+"""What all figures share: sizes, fonts, one colour and marker an arm, and saving that gives the same bytes every time.
+
+Figures are made without pyplot, so neither a backend nor a user's own settings (matplotlibrc) have a say in them.
+"""
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+
+import matplotlib
+import numpy
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from triptych.errors import InputError
+from triptych.files import replacing
+
+WIDTH = 5.4
+"""Width of every figure in inches. On a phone of 390 pixels, one point of text is then one pixel."""
+
+SMALL = 8
+"""Smallest size of text in points."""
+
+DOTS_PER_INCH = 150
+INK = "#222222"
+MUTED = "#6b6b6b"
+GRID = "#e3e3e3"
+
+matplotlib.rcdefaults()
+matplotlib.rcParams.update(
+    {
+        # Text as outlines: it looks the same wherever the picture is shown, and needs no font there.
+        "svg.fonttype": "path",
+        # Without a fixed salt the identifiers inside an SVG are random.
+        "svg.hashsalt": "triptych",
+        # A dollar sign in the name of a class is a dollar sign.
+        "text.parse_math": False,
+        "font.family": "DejaVu Sans",  # matplotlib ships it
+        "font.size": 10,
+        "axes.titlesize": 11,
+        "axes.labelsize": 10,
+        "xtick.labelsize": 9,
+        "ytick.labelsize": 9,
+        "legend.fontsize": 9,
+        "legend.title_fontsize": 9,
+        "legend.frameon": False,
+        "figure.facecolor": "white",
+        "savefig.facecolor": "white",
+        "axes.titlelocation": "left",
+        "axes.titlepad": 8,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": INK,
+        "text.color": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.grid": True,
+        "axes.axisbelow": True,
+        "grid.color": GRID,
+        "grid.linewidth": 0.8,
+        "lines.linewidth": 1.9,
+        "lines.markersize": 5.5,
+    }
+)
+
+# Okabe and Ito, "Color Universal Design" (2008), without its yellow, which is too pale on white.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
+ARM_LINES = ("-", "-.", (0, (7, 1, 1, 1, 1, 1)))
+CONTROL_LINES = ("--", ":", (0, (1, 2)))
+
+
+@dataclass(frozen=True)
+class ArmStyle:
+    """How an arm looks in every figure of an experiment."""
+
+    title: str
+    colour: str
+    marker: str
+    line: str | tuple
+
+
+def arm_styles(arms: pandas.DataFrame) -> dict[str, ArmStyle]:
+    """The style of each arm by its name, from the rows of `tables/arms.csv` (columns arm, label, role) in their order.
+
+    Neighbours differ in colour and marker, so they can be told apart in grey as well; controls are dashed. Where there
+    are more arms than colours, the colours come again with other lines and markers.
+    """
+    styles = {}
+    for position, (name, label, role) in enumerate(zip(arms["arm"], arms["label"], arms["role"], strict=True)):
+        turn, colour = divmod(position, len(PALETTE))
+        lines = CONTROL_LINES if role == "control" else ARM_LINES
+        styles[name] = ArmStyle(
+            title=name if label in ("", name) else f"{label} · {name}",
+            colour=PALETTE[colour],
+            marker=MARKERS[position % len(MARKERS)],
+            line=lines[turn % len(lines)],
+        )
+    return styles
+
+
+def style_of(styles: dict[str, ArmStyle], arm: str, source: Path) -> ArmStyle:
+    """The style of one arm.
+
+    Raises:
+        InputError: there is no such arm in `source`.
+    """
+    if arm not in styles:
+        raise InputError(f"{source}: no arm {arm!r} (there are: {', '.join(styles)})")
+    return styles[arm]
+
+
+def wrapped(text: str, size: float = 11, width: float = WIDTH) -> str:
+    """`text` broken into lines that fit into `width` inches at `size` points."""
+    # 0.58 em is a little more than the mean width of DejaVu Sans' characters
+    return "\n".join(textwrap.wrap(text, max(8, int(width * 72 / (0.58 * size)))))
+
+
+def shortened(text: str, length: int) -> str:
+    """`text`, or its end behind an ellipsis where it is longer than `length` characters."""
+    return text if len(text) <= length else "…" + text[1 - length :]
+
+
+def title(figure: Figure, text: str) -> None:
+    """Put what is seen over a figure with a constrained layout, flush left."""
+    figure.suptitle(wrapped(text), x=0.01, horizontalalignment="left", fontsize=11, fontweight="bold")
+
+
+def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
+    """Add axes at a place in inches, measured from the upper left corner of the figure."""
+    figure_width, figure_height = figure.get_size_inches()
+    return figure.add_axes(
+        (
+            left / figure_width,
+            1 - (top + height) / figure_height,
+            width / figure_width,
+            height / figure_height,
+        )
+    )
+
+
+def write(figure: Figure, left: float, top: float, text: str, **options: object) -> None:
+    """Write text whose upper left corner (or what `options` align) is at a place in inches, as in `place`."""
+    figure_width, figure_height = figure.get_size_inches()
+    options = {"verticalalignment": "top", **options}
+    figure.text(left / figure_width, 1 - top / figure_height, text, **options)
+
+
+def epoch_axis(axes: Axes, epochs: int) -> None:
+    """Make the x axis count whole epochs from 0 to `epochs`."""
+    margin = max(epochs, 1) * 0.03
+    axes.set_xlim(-margin, max(epochs, 1) + margin)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=11, min_n_ticks=2))
+    axes.set_xlabel("epoch (0 = before training)")
+
+
+def draw_seeds(axes: Axes, runs: pandas.DataFrame, column: str, **line: object) -> pandas.Series:
+    """Draw one quantity by epoch: each seed as a thin line, their mean as a thick one; return the mean by epoch.
+
+    `runs` has the columns seed, epoch and `column`. The options style the mean; the thin lines take its colour and dashes.
+    """
+    values = runs.pivot(index="epoch", columns="seed", values=column).replace([numpy.inf, -numpy.inf], numpy.nan)
+    values = values.dropna(how="all")
+    mean = values.mean(axis="columns")
+    if len(values.columns) > 1:
+        thin = {"color": line["color"], "linestyle": line["linestyle"]}
+        for seed in values:
+            axes.plot(values.index, values[seed], linewidth=0.7, alpha=0.55, zorder=1.5, **thin)
+    axes.plot(mean.index, mean, **line)
+    return mean
+
+
+def seeds_note(runs: pandas.DataFrame) -> str:
+    """What the lines of `draw_seeds` are, for a legend."""
+    seeds = runs["seed"].nunique()
+    return f"mean of {seeds} seeds (thin lines: each seed)" if seeds > 1 else f"one run (seed {runs['seed'].iloc[0]})"
+
+
+def save(figure: Figure, svg: Path, png: Path) -> None:
+    """Write a figure as SVG and as PNG; the same figure gives the same bytes, whatever the day, zone or language."""
+    with replacing(svg) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    with replacing(png) as temporary:
+        figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
+    print(f"wrote {svg} and {png}", flush=True)

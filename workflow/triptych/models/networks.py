@@ -1,0 +1,199 @@
+"""Building torchvision's classification networks, reading them from files, and describing them in a file's metadata."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import numpy
+import torch
+from torch.overrides import TorchFunctionMode
+from torchvision import models
+
+from triptych.errors import InputError
+from triptych.tensors import load_metadata, load_tensors
+
+# Construction arguments that some builders need beside `num_classes`. Auxiliary heads are left out: they are a second
+# head, and only a training loop of their own would use them.
+_WITHOUT_AUXILIARY_HEADS = {"aux_logits": False, "init_weights": True}
+
+
+class _ParametersOnMeta(TorchFunctionMode):
+    """Make parameters without memory while a network is built.
+
+    `with torch.device("meta")` would do it for most networks, but the RegNets compute their widths with tensors.
+    """
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = dict(kwargs or {})
+        if function is torch.empty:
+            kwargs["device"] = "meta"
+        return function(*args, **kwargs)
+
+
+def _construct(architecture: str, num_classes: int, input_size: int) -> torch.nn.Module:
+    """Call torchvision's builder with random weights."""
+    known = models.list_models(module=models)
+    if architecture not in known:
+        nearest = difflib.get_close_matches(architecture, known, n=3)
+        hint = f" (nearest: {', '.join(nearest)})" if nearest else ""
+        raise InputError(f"architecture {architecture!r}: not a torchvision classification network{hint}")
+    arguments: dict[str, Any] = {}
+    if architecture in ("googlenet", "inception_v3"):
+        arguments = _WITHOUT_AUXILIARY_HEADS
+    elif architecture.startswith("vit_"):
+        arguments = {"image_size": input_size}
+    elif architecture.startswith("maxvit_"):
+        arguments = {"input_size": (input_size, input_size)}
+    try:
+        return models.get_model(architecture, weights=None, num_classes=num_classes, **arguments)
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise InputError(f"{architecture} cannot be built for images of {input_size} px: {error}") from None
+
+
+def build_shapes(architecture: str, num_classes: int, input_size: int) -> torch.nn.Module:
+    """The network in evaluation mode on the meta device: shapes without numbers, at no cost in memory.
+
+    The generator of random numbers stays as it was.
+
+    Raises:
+        InputError: torchvision has no such network, or it cannot be built for, or run on, images of
+            `input_size` x `input_size` px.
+    """
+    with torch.random.fork_rng(devices=[]), _ParametersOnMeta():
+        network = _construct(architecture, num_classes, input_size)
+    network = network.to("meta").eval()
+    try:
+        with torch.no_grad():
+            network(torch.empty(1, 3, input_size, input_size, device="meta"))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        raise InputError(f"{architecture} cannot run on images of {input_size} px: {error}") from None
+    return network
+
+
+def build_network(architecture: str, num_classes: int, input_size: int) -> torch.nn.Module:
+    """A network of torchvision with random weights, in training mode, on the CPU.
+
+    The weights are torchvision's own initialisation, drawn from torch's global generator.
+
+    Args:
+        architecture: a name of `torchvision.models.list_models(module=torchvision.models)`.
+        num_classes: the number of outputs.
+        input_size: height and width in pixels of the images it is for.
+
+    Raises:
+        InputError: as `build_shapes`.
+    """
+    build_shapes(architecture, num_classes, input_size)
+    return _construct(architecture, num_classes, input_size)
+
+
+def head_tensors(architecture: str, num_classes: int, input_size: int) -> list[str]:
+    """The names of the tensors whose shape depends on the number of classes, in definition order.
+
+    Found by building the network with one class more, so that no table of names of heads has to be kept.
+
+    Raises:
+        InputError: no tensor depends on it; otherwise as `build_shapes`.
+    """
+    ours = build_shapes(architecture, num_classes, input_size).state_dict()
+    other = build_shapes(architecture, num_classes + 1, input_size).state_dict()
+    names = [name for name, tensor in ours.items() if tensor.shape != other[name].shape]
+    if not names:
+        raise InputError(f"{architecture}: no tensor depends on the number of classes, so there is no head to replace")
+    return names
+
+
+def _named_convolutions(network: torch.nn.Module) -> list[tuple[str, torch.nn.Conv2d]]:
+    return [(name, module) for name, module in network.named_modules() if isinstance(module, torch.nn.Conv2d)]
+
+
+def network_metadata(
+    network: torch.nn.Module,
+    *,
+    architecture: str,
+    classes: list[str],
+    input_size: int,
+    normalisation: dict[str, list[float]],
+) -> dict[str, Any]:
+    """What a file with the tensors of `network` says about itself.
+
+    Args:
+        normalisation: `mean` and `std` of the three channels, in units of 0..1 (0 and 1 for none).
+
+    Returns:
+        `architecture`, `classes`, `input_size` and `normalisation` as given; `tensors`: every name in definition
+        order; `buffers`: those that are no parameters; `head`: those that depend on the number of classes;
+        `first_convolution` and `first_3x3_convolution` (the first with 3x3 kernels after the first convolution, in
+        definition order): names of the weights, or None where the network has none.
+    """
+    convolutions = _named_convolutions(network)
+    later_3x3 = [name for name, module in convolutions[1:] if module.kernel_size == (3, 3)]
+    tensors = list(network.state_dict())
+    parameters = {name for name, _ in network.named_parameters()}
+    return {
+        "architecture": architecture,
+        "classes": list(classes),
+        "input_size": input_size,
+        "normalisation": normalisation,
+        "tensors": tensors,
+        "buffers": [name for name in tensors if name not in parameters],
+        "head": head_tensors(architecture, len(classes), input_size),
+        "first_convolution": f"{convolutions[0][0]}.weight" if convolutions else None,
+        "first_3x3_convolution": f"{later_3x3[0]}.weight" if later_3x3 else None,
+    }
+
+
+def state_arrays(network: torch.nn.Module) -> dict[str, numpy.ndarray]:
+    """Every parameter and buffer of `network.state_dict()` as a NumPy copy, in definition order."""
+    return {name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
+
+
+def check_tensors(
+    found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]], where: str, what: str
+) -> None:
+    """Compare names and shapes of tensors.
+
+    Args:
+        found: shape by name of what `where` holds; `expected`: of what `what` needs.
+
+    Raises:
+        InputError: they differ; the message names every missing, unexpected and differently shaped tensor.
+    """
+    problems = [f"missing {name} {list(shape)}" for name, shape in expected.items() if name not in found]
+    problems += [f"unexpected {name} {list(shape)}" for name, shape in found.items() if name not in expected]
+    problems += [
+        f"{name} is {list(found[name])}, expected {list(shape)}"
+        for name, shape in expected.items()
+        if name in found and found[name] != shape
+    ]
+    if problems:
+        raise InputError(f"{where}: these are not the tensors of {what}:\n  " + "\n  ".join(problems))
+
+
+def shapes_of(tensors: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """The shape of each of the named tensors or arrays."""
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def load_network(path: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """The network that a file describes and holds, in training mode on the CPU, and the file's metadata.
+
+    Torch's generator of random numbers stays as it was.
+
+    Raises:
+        InputError: the file is not one of Triptych's, says too little about itself, or its tensors are not exactly
+            those of its architecture.
+    """
+    metadata = load_metadata(path)
+    missing = [key for key in ("architecture", "classes", "input_size") if key not in metadata]
+    if missing:
+        raise InputError(f"{path}: does not say of which network it is (no {', '.join(missing)} in its metadata)")
+    architecture, num_classes = metadata["architecture"], len(metadata["classes"])
+    with torch.random.fork_rng(devices=[]):
+        network = build_network(architecture, num_classes, metadata["input_size"])
+    arrays = load_tensors(path)
+    check_tensors(
+        shapes_of(arrays), shapes_of(network.state_dict()), str(path), f"{architecture} with {num_classes} classes"
+    )
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    return network, metadata

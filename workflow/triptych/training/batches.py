@@ -1,0 +1,46 @@
+"""Batches: their order, and how stored images become a network's input."""
+
+from collections.abc import Iterator
+
+import numpy
+import torch
+
+
+def epoch_order(seed: int, epoch: int, images: int) -> torch.Tensor:
+    """The order in which an epoch visits the training images: a permutation, int64 [images].
+
+    It is a function of (seed, epoch, images) alone, so every arm of a seed sees the same batches, and a run that is
+    started again in the middle sees the batches it would have seen.
+    """
+    return torch.from_numpy(numpy.random.default_rng([seed, epoch]).permutation(images))
+
+
+def batches_of(order: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:
+    """Cut an order into batches; the last one holds what is left and may be smaller."""
+    yield from order.split(batch_size)
+
+
+class InputTransform:
+    """Turns stored images into a network's input, on whatever device they are on.
+
+    uint8 [N, H, W, 3] -> float32 [N, 3, input_size, input_size]: resized by bilinear interpolation, with antialiasing where
+    that makes them smaller (what Pillow's bilinear resize does), scaled to 0..1, less `mean`, over `std`.
+    """
+
+    def __init__(self, input_size: int, mean: list[float], std: list[float], device: torch.device):
+        self.input_size = input_size
+        self.scales = mean != [0, 0, 0] or std != [1, 1, 1]
+        self.mean = torch.tensor(mean, dtype=torch.float32, device=device).view(1, 3, 1, 1)
+        self.std = torch.tensor(std, dtype=torch.float32, device=device).view(1, 3, 1, 1)
+
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        pixels = images.permute(0, 3, 1, 2).to(torch.float32, memory_format=torch.contiguous_format)
+        height, width = pixels.shape[2:]
+        size = (self.input_size, self.input_size)
+        if (height, width) != size:
+            smaller = self.input_size < max(height, width)
+            pixels = torch.nn.functional.interpolate(
+                pixels, size, mode="bilinear", align_corners=False, antialias=smaller
+            )
+        pixels = pixels / 255
+        return (pixels - self.mean) / self.std if self.scales else pixels

@@ -1,0 +1,69 @@
+"""Where a run computes, and the settings that make it give the same bits twice."""
+
+import os
+import platform
+import resource
+import sys
+from pathlib import Path
+
+import torch
+
+from triptych.errors import InputError
+
+
+def choose_device(device: str) -> torch.device:
+    """The device of a run: `auto` is the first CUDA device where there is one, else the CPU.
+
+    A run keeps the device it starts on.
+
+    Raises:
+        InputError: `cuda` is asked for where there is none.
+    """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise InputError(
+            "training.device: cuda was asked for, and torch sees no CUDA device here; "
+            "allowed are auto (the GPU if there is one, else the CPU), cpu and cuda"
+        )
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def make_deterministic(num_threads: int) -> None:
+    """Fix everything of torch that would make two runs differ: threads, algorithms, precision.
+
+    `num_threads` is part of the recipe: sums on the CPU are split by threads, so another number gives other bits.
+    """
+    # cuBLAS reads it at its first use, and gives the same bits twice only with a fixed workspace.
+    os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
+    torch.set_num_threads(num_threads)
+    torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def device_name(device: torch.device) -> str:
+    """The model name of the device as its driver or the operating system gives it."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def peak_memory_bytes(device: torch.device) -> int:
+    """The most memory in use so far, in bytes: torch's allocations on a GPU, this process's resident memory on the CPU."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024  # kibibytes, but bytes on macOS
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given, so that a clock read next is true."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,75 @@
+"""Make pretrained weights where none can be downloaded: train the network on another data set."""
+
+from pathlib import Path
+
+import pandas
+import torch
+
+from triptych.data.dataset import load_split
+from triptych.files import write_table
+from triptych.models.networks import build_network, head_tensors, network_metadata, state_arrays
+from triptych.tensors import save_tensors
+from triptych.training.batches import InputTransform
+from triptych.training.device import choose_device, device_name, make_deterministic
+from triptych.training.loop import HISTORY_COLUMNS, Recipe, fit
+from triptych.training.regime import Regime
+
+
+def pretrain_weights(
+    *,
+    architecture: str,
+    input_size: int,
+    normalisation: str,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    evaluation_batch_size: int,
+    num_threads: int,
+    device: str,
+    seed: int,
+    train_data: Path,
+    test_data: Path,
+    weights: Path,
+    history: Path,
+) -> None:
+    """Train a network from random weights on a source data set and keep its weights, with its held-out accuracy.
+
+    Args:
+        architecture, input_size: the network.
+        normalisation: `none`, `imagenet` or `dataset`, of the network's input.
+        epochs, batch_size, learning_rate, evaluation_batch_size, seed: the recipe.
+        num_threads, device: as for `train`.
+        train_data, test_data: the source data set and its held-out part.
+        weights: every tensor of the network, head included; the metadata names the held-out accuracy in percent.
+        history: a CSV file with a row an epoch.
+
+    Raises:
+        InputError: a file is not what it should be, or the recipe cannot be followed here.
+    """
+    recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed)
+    make_deterministic(num_threads)
+    chosen = choose_device(device)
+    source, held_out = load_split(train_data), load_split(test_data)
+    torch.manual_seed(seed)
+    network = build_network(architecture, len(source.classes), input_size)
+    head = head_tensors(architecture, len(source.classes), input_size)
+    scale = normalisation_of(normalisation, source.images)
+    print(f"pretraining {architecture} on {device_name(chosen)} ({chosen.type}), {len(source)} images", flush=True)
+    outcome = fit(
+        network,
+        head,
+        Regime(train="all", batchnorm="train"),
+        recipe,
+        InputTransform(input_size, scale["mean"], scale["std"], chosen),
+        source,
+        held_out.first(0),
+        held_out,
+        chosen,
+    )
+    write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
+    metadata = network_metadata(
+        network, architecture=architecture, classes=source.classes, input_size=input_size, normalisation=scale
+    )
+    accuracy = outcome.history[-1]["test_accuracy"]
+    save_tensors(weights, state_arrays(network), metadata | {"held_out_accuracy": accuracy})
+    print(f"held-out accuracy {accuracy:.1f} % on {len(held_out)} images", flush=True)

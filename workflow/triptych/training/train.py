@@ -1,0 +1,109 @@
+"""Train one arm with one seed: a run."""
+
+import time
+from pathlib import Path
+
+import pandas
+import torch
+
+from triptych.data.dataset import load_split
+from triptych.files import write_json, write_table
+from triptych.models.networks import load_network, state_arrays
+from triptych.tensors import save_tensors
+from triptych.training.batches import InputTransform
+from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
+from triptych.training.loop import HISTORY_COLUMNS, Recipe, fit
+from triptych.training.regime import Regime, check_not_moved, must_not_move
+
+
+def train(
+    *,
+    initial: Path,
+    train_data: Path,
+    validation_data: Path,
+    test_data: Path,
+    train: str,
+    batchnorm: str,
+    epochs: int,
+    batch_size: int,
+    learning_rate: float,
+    evaluation_batch_size: int,
+    num_threads: int,
+    device: str,
+    seed: int,
+    train_images: int | None = None,
+    trained: Path,
+    history: Path,
+    predictions: Path,
+    cost: Path,
+) -> None:
+    """Train one network from its initial weights and record what happened.
+
+    Args:
+        initial: the network's weights before training; the file says which network it is and how its input is made.
+        train_data, validation_data, test_data: images and labels. Validation may be empty.
+        train: `all` or `head`, what of the network trains.
+        batchnorm: `train` or `frozen`.
+        epochs, batch_size, learning_rate, evaluation_batch_size: the recipe.
+        num_threads: CPU threads; part of the recipe, since another number gives other bits.
+        device: `auto`, `cpu` or `cuda`.
+        seed: of the order of the batches and of dropout.
+        train_images: use only the first so many training images (all by default).
+        trained: the weights after training, with the metadata of `initial`.
+        history: a CSV file with a row an epoch, from 0 (before training); accuracies in percent.
+        predictions: `test_logits` and `validation_logits`, float32 [images, classes].
+        cost: device, seconds, images per second, peak memory: the measured part, which differs from time to time.
+
+    Raises:
+        InputError: a file is not what it should be, or the recipe cannot be followed here.
+        RuntimeError: a tensor that this arm must not move has moved.
+    """
+    started = time.perf_counter()
+    regime = Regime(train, batchnorm)
+    recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed)
+    make_deterministic(num_threads)
+    chosen = choose_device(device)
+
+    network, metadata = load_network(initial)
+    before = state_arrays(network)
+    normalisation = metadata["normalisation"]
+    transform = InputTransform(metadata["input_size"], normalisation["mean"], normalisation["std"], chosen)
+    training_split = load_split(train_data).first(train_images)
+    print(
+        f"training {train} of {metadata['architecture']} at {metadata['input_size']} px on {device_name(chosen)} "
+        f"({chosen.type}), {len(training_split)} images, seed {seed}",
+        flush=True,
+    )
+    outcome = fit(
+        network,
+        metadata["head"],
+        regime,
+        recipe,
+        transform,
+        training_split,
+        load_split(validation_data),
+        load_split(test_data),
+        chosen,
+    )
+
+    after = state_arrays(network)
+    check_not_moved(before, after, must_not_move(network, metadata["head"], regime))
+    logits = {"test_logits": outcome.test_logits, "validation_logits": outcome.validation_logits}
+    classes = len(metadata["classes"])
+    save_tensors(predictions, {name: tensor.view(-1, classes).numpy() for name, tensor in logits.items()})
+    write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
+    write_json(
+        cost,
+        {
+            "device": chosen.type,
+            "device_name": device_name(chosen),
+            "num_threads": num_threads,
+            "seconds": time.perf_counter() - started,
+            "training_seconds": outcome.training_seconds,
+            "evaluation_seconds": outcome.evaluation_seconds,
+            "images_per_second": outcome.images_per_second,
+            "peak_memory_bytes": peak_memory_bytes(chosen),
+            "torch": torch.__version__,
+        },
+    )
+    save_tensors(trained, after, metadata)
