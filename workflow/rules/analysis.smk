@@ -4,27 +4,27 @@
 
 rule extract_weight_delta:
     """What training changed in the weights of one run, tensor by tensor, and the first kernels before and after."""
+    input:
+        initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
+        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
     output:
         weight_delta="<results>/{experiment}/runs/{arm}/seed{seed}/weight_delta.csv",
         kernels="<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors",
         kernel_change="<results>/{experiment}/runs/{arm}/seed{seed}/kernel_change.csv",
-    input:
-        initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
-        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
-    params:
-        code=code("analysis.extract_weight_delta"),
     log:
         "<logs>/extract_weight_delta/{experiment}/{arm}/seed{seed}.log",
     benchmark:
         "<benchmarks>/extract_weight_delta/{experiment}/{arm}/seed{seed}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/analysis.yaml"
+    params:
+        code=code("analysis.extract_weight_delta"),
     shell:
-        """
+        r"""
         python -m triptych extract-weight-delta \
             --initial {input.initial:q} \
             --trained {input.trained:q} \
@@ -37,16 +37,6 @@ rule extract_weight_delta:
 
 rule collect_results:
     """Every table of an experiment, with intervals and comparisons of the arms."""
-    output:
-        **{
-            table: report(
-                f"<results>/{{experiment}}/tables/{table}.csv",
-                caption="../report/tables.rst",
-                category="Tables",
-                labels={"experiment": "{experiment}", "table": table},
-            )
-            for table in TABLES
-        },
     input:
         data=multiext("<results>/{experiment}/data/", "train.safetensors", "test.safetensors", "sizes.csv"),
         models=of_models(
@@ -69,6 +59,26 @@ rule collect_results:
                 )
             ]
         ),
+    output:
+        **{
+            table: report(
+                f"<results>/{{experiment}}/tables/{table}.csv",
+                caption="../report/tables.rst",
+                category="Tables",
+                labels={"experiment": "{experiment}", "table": table},
+            )
+            for table in TABLES
+        },
+    log:
+        "<logs>/collect_results/{experiment}.log",
+    benchmark:
+        "<benchmarks>/collect_results/{experiment}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=20,
     params:
         arms=arms_json,
         seeds=seeds_json,
@@ -76,18 +86,8 @@ rule collect_results:
         experiment_folder=subpath(output.arms, ancestor=2),
         tables=subpath(output.arms, parent=True),
         code=code("analysis.collect_results"),
-    log:
-        "<logs>/collect_results/{experiment}.log",
-    benchmark:
-        "<benchmarks>/collect_results/{experiment}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=20,
-    conda:
-        "../../envs/analysis.yaml"
     shell:
-        """
+        r"""
         python -m triptych collect-results \
             --experiment-folder {params.experiment_folder:q} \
             --arms {params.arms:q} \

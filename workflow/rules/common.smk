@@ -13,7 +13,7 @@ from pathlib import Path
 PACKAGE_PATH = Path(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True)).resolve()
 sys.path.insert(0, str(PACKAGE_PATH))
 os.environ.update(
-    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+    PATH=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
     PYTHONPATH=os.pathsep.join([str(PACKAGE_PATH), *filter(None, [os.environ.get("PYTHONPATH")])]),
     PYTHONUNBUFFERED="1",
 )
@@ -104,7 +104,7 @@ def pretrained_weights(wildcards):
 
 
 def code(module, *data_files):
-    """The digest of the code that a rule runs, as a parameter: a change of that code runs the rule again."""
+    """The digest of the code that a command runs, as a parameter, so that a change of that code runs it again."""
     return code_digest(f"triptych.{module}", *data_files)
 
 
@@ -120,7 +120,9 @@ def of_runs(pattern):
 
 def of_arms(pattern):
     """The file `pattern` of every arm of the wildcards' experiment."""
-    return lambda wildcards: expand(pattern, arm=experiments[wildcards.experiment]["arms"], allow_missing=True)
+    return lambda wildcards: expand(
+        pattern, arm=experiments[wildcards.experiment]["arms"], allow_missing=True
+    )
 
 
 def of_models(pattern):
@@ -142,7 +144,9 @@ def kernels_of_first_seed(wildcards):
     """The kernels of every arm at the first seed: one picture a run is enough, and the scale is common to all arms."""
     experiment = experiments[wildcards.experiment]
     pattern = "<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors"
-    return expand(pattern, experiment=wildcards.experiment, arm=experiment["arms"], seed=experiment["seeds"][0])
+    return expand(
+        pattern, experiment=wildcards.experiment, arm=experiment["arms"], seed=experiment["seeds"][0]
+    )
 
 
 def predictions_of_arm(wildcards):
@@ -168,7 +172,9 @@ wildcard_constraints:
     arm=one_of(arm for experiment in experiments.values() for arm in experiment["arms"]),
     seed=one_of(seed for experiment in experiments.values() for seed in experiment["seeds"]),
     architecture=one_of(
-        arm["model"]["architecture"] for experiment in experiments.values() for arm in experiment["arms"].values()
+        arm["model"]["architecture"]
+        for experiment in experiments.values()
+        for arm in experiment["arms"].values()
     ),
     input_size="[0-9]+",
     quantity=one_of(QUANTITIES),

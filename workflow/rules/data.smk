@@ -16,6 +16,16 @@ rule prepare_dataset:
             category="Data",
             labels={"experiment": "{experiment}", "what": "sizes"},
         ),
+    log:
+        "<logs>/prepare_dataset/{experiment}.log",
+    benchmark:
+        "<benchmarks>/prepare_dataset/{experiment}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         source=experiment_setting("dataset/source"),
         train_per_class=experiment_setting("dataset/train_per_class"),
@@ -25,18 +35,8 @@ rule prepare_dataset:
         ),
         seed=experiment_setting("dataset/seed"),
         code=code("data.prepare_dataset"),
-    log:
-        "<logs>/prepare_dataset/{experiment}.log",
-    benchmark:
-        "<benchmarks>/prepare_dataset/{experiment}.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    conda:
-        "../../envs/data.yaml"
     shell:
-        """
+        r"""
         python -m triptych prepare-dataset \
             --source {params.source:q} \
             --train-per-class {params.train_per_class} \
@@ -57,24 +57,24 @@ rule prepare_letters:
     output:
         train="<results>/{experiment}/weights/letters/train.safetensors",
         test="<results>/{experiment}/weights/letters/test.safetensors",
+    log:
+        "<logs>/prepare_letters/{experiment}.log",
+    benchmark:
+        "<benchmarks>/prepare_letters/{experiment}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
     params:
         image_size=experiment_setting("model/input_size"),
         train_images=experiment_setting("weights/train_images"),
         test_images=experiment_setting("weights/test_images"),
         seed=experiment_setting("weights/seed"),
         code=code("data.prepare_letters"),
-    log:
-        "<logs>/prepare_letters/{experiment}.log",
-    benchmark:
-        "<benchmarks>/prepare_letters/{experiment}.tsv"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
-    conda:
-        "../../envs/data.yaml"
     shell:
-        """
+        r"""
         python -m triptych prepare-letters \
             --image-size {params.image_size} \
             --train-images {params.train_images} \

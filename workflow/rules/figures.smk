@@ -4,6 +4,9 @@
 
 rule plot_samples:
     """Some images of each class with their labels."""
+    input:
+        data="<results>/{experiment}/data/train.safetensors",
+        index="<results>/{experiment}/data/index.csv",
     output:
         svg=report(
             "<results>/{experiment}/figures/samples.svg",
@@ -12,23 +15,20 @@ rule plot_samples:
             labels={"experiment": "{experiment}", "figure": "sample images"},
         ),
         png="<results>/{experiment}/figures/samples.png",
-    input:
-        data="<results>/{experiment}/data/train.safetensors",
-        index="<results>/{experiment}/data/index.csv",
-    params:
-        code=code("figures.plot_samples"),
     log:
         "<logs>/plot_samples/{experiment}.log",
     benchmark:
         "<benchmarks>/plot_samples/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/figures.yaml"
+    params:
+        code=code("figures.plot_samples"),
     shell:
-        """
+        r"""
         python -m triptych plot-samples \
             --data {input.data:q} \
             --index {input.index:q} \
@@ -40,6 +40,9 @@ rule plot_samples:
 
 rule plot_arm_curves:
     """Loss and accuracy of one arm by epoch, training and test (figures 1 to 6 of the lecture)."""
+    input:
+        history="<results>/{experiment}/tables/history.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
     output:
         loss_svg=report(
             "<results>/{experiment}/figures/loss_{arm}.svg",
@@ -55,23 +58,20 @@ rule plot_arm_curves:
             labels={"experiment": "{experiment}", "figure": "accuracy", "arm": "{arm}"},
         ),
         accuracy_png="<results>/{experiment}/figures/accuracy_{arm}.png",
-    input:
-        history="<results>/{experiment}/tables/history.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
-    params:
-        code=code("figures.plot_arm_curves"),
     log:
         "<logs>/plot_arm_curves/{experiment}/{arm}.log",
     benchmark:
         "<benchmarks>/plot_arm_curves/{experiment}/{arm}.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/figures.yaml"
+    params:
+        code=code("figures.plot_arm_curves"),
     shell:
-        """
+        r"""
         python -m triptych plot-arm-curves \
             --history {input.history:q} \
             --arms {input.arms:q} \
@@ -86,6 +86,9 @@ rule plot_arm_curves:
 
 rule plot_curves:
     """One quantity of every arm by epoch (figures 7 to 9 of the lecture)."""
+    input:
+        history="<results>/{experiment}/tables/history.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
     output:
         svg=report(
             "<results>/{experiment}/figures/{quantity}.svg",
@@ -94,23 +97,20 @@ rule plot_curves:
             labels={"experiment": "{experiment}", "figure": "{quantity}", "arm": "all"},
         ),
         png="<results>/{experiment}/figures/{quantity}.png",
-    input:
-        history="<results>/{experiment}/tables/history.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
-    params:
-        code=code("figures.plot_curves"),
     log:
         "<logs>/plot_curves/{experiment}/{quantity}.log",
     benchmark:
         "<benchmarks>/plot_curves/{experiment}/{quantity}.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/figures.yaml"
+    params:
+        code=code("figures.plot_curves"),
     shell:
-        """
+        r"""
         python -m triptych plot-curves \
             --history {input.history:q} \
             --arms {input.arms:q} \
@@ -123,6 +123,9 @@ rule plot_curves:
 
 rule plot_kernels:
     """The first kernels of one arm before training, after it, and their difference."""
+    input:
+        kernels=kernels_of_first_seed,
+        arms="<results>/{experiment}/tables/arms.csv",
     output:
         svg=report(
             "<results>/{experiment}/figures/kernels_{arm}.svg",
@@ -131,25 +134,22 @@ rule plot_kernels:
             labels={"experiment": "{experiment}", "figure": "kernels", "arm": "{arm}"},
         ),
         png="<results>/{experiment}/figures/kernels_{arm}.png",
-    input:
-        kernels=kernels_of_first_seed,
-        arms="<results>/{experiment}/tables/arms.csv",
-    params:
-        experiment_folder=subpath(output.svg, ancestor=2),
-        seed=lambda wildcards: experiments[wildcards.experiment]["seeds"][0],
-        code=code("figures.plot_kernels"),
     log:
         "<logs>/plot_kernels/{experiment}/{arm}.log",
     benchmark:
         "<benchmarks>/plot_kernels/{experiment}/{arm}.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/figures.yaml"
+    params:
+        experiment_folder=subpath(output.svg, ancestor=2),
+        seed=lambda wildcards: experiments[wildcards.experiment]["seeds"][0],
+        code=code("figures.plot_kernels"),
     shell:
-        """
+        r"""
         python -m triptych plot-kernels \
             --experiment-folder {params.experiment_folder:q} \
             --arms {input.arms:q} \
@@ -163,6 +163,9 @@ rule plot_kernels:
 
 rule plot_weight_delta:
     """How far each layer moved, by arm."""
+    input:
+        weight_delta="<results>/{experiment}/tables/weight_delta.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
     output:
         svg=report(
             "<results>/{experiment}/figures/relative_change.svg",
@@ -171,23 +174,20 @@ rule plot_weight_delta:
             labels={"experiment": "{experiment}", "figure": "relative change", "arm": "all"},
         ),
         png="<results>/{experiment}/figures/relative_change.png",
-    input:
-        weight_delta="<results>/{experiment}/tables/weight_delta.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
-    params:
-        code=code("figures.plot_weight_delta"),
     log:
         "<logs>/plot_weight_delta/{experiment}.log",
     benchmark:
         "<benchmarks>/plot_weight_delta/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/figures.yaml"
+    params:
+        code=code("figures.plot_weight_delta"),
     shell:
-        """
+        r"""
         python -m triptych plot-weight-delta \
             --weight-delta {input.weight_delta:q} \
             --arms {input.arms:q} \
@@ -199,6 +199,12 @@ rule plot_weight_delta:
 
 rule plot_confusion:
     """Which classes one arm takes for which, and the test images it is most wrong about."""
+    input:
+        confusion="<results>/{experiment}/tables/confusion.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
+        test_data="<results>/{experiment}/data/test.safetensors",
+        index="<results>/{experiment}/data/index.csv",
+        predictions=predictions_of_arm,
     output:
         svg=report(
             "<results>/{experiment}/figures/confusion_{arm}.svg",
@@ -207,28 +213,22 @@ rule plot_confusion:
             labels={"experiment": "{experiment}", "figure": "confusion", "arm": "{arm}"},
         ),
         png="<results>/{experiment}/figures/confusion_{arm}.png",
-    input:
-        confusion="<results>/{experiment}/tables/confusion.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
-        test_data="<results>/{experiment}/data/test.safetensors",
-        index="<results>/{experiment}/data/index.csv",
-        predictions=predictions_of_arm,
-    params:
-        experiment_folder=subpath(output.svg, ancestor=2),
-        seeds=seeds_json,
-        code=code("figures.plot_confusion"),
     log:
         "<logs>/plot_confusion/{experiment}/{arm}.log",
     benchmark:
         "<benchmarks>/plot_confusion/{experiment}/{arm}.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/figures.yaml"
+    params:
+        experiment_folder=subpath(output.svg, ancestor=2),
+        seeds=seeds_json,
+        code=code("figures.plot_confusion"),
     shell:
-        """
+        r"""
         python -m triptych plot-confusion \
             --confusion {input.confusion:q} \
             --arms {input.arms:q} \
@@ -243,6 +243,10 @@ rule plot_confusion:
 
 rule plot_cost:
     """Accuracy against what it cost. Measured, so it differs from run to run."""
+    input:
+        cost="<results>/{experiment}/tables/cost.csv",
+        summary="<results>/{experiment}/tables/summary.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
     output:
         svg=report(
             "<results>/{experiment}/figures/cost_accuracy.svg",
@@ -251,24 +255,20 @@ rule plot_cost:
             labels={"experiment": "{experiment}", "figure": "accuracy against cost", "arm": "all"},
         ),
         png="<results>/{experiment}/figures/cost_accuracy.png",
-    input:
-        cost="<results>/{experiment}/tables/cost.csv",
-        summary="<results>/{experiment}/tables/summary.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
-    params:
-        code=code("figures.plot_cost"),
     log:
         "<logs>/plot_cost/{experiment}.log",
     benchmark:
         "<benchmarks>/plot_cost/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/figures.yaml"
+    params:
+        code=code("figures.plot_cost"),
     shell:
-        """
+        r"""
         python -m triptych plot-cost \
             --cost {input.cost:q} \
             --summary {input.summary:q} \
@@ -281,6 +281,9 @@ rule plot_cost:
 
 rule plot_memory:
     """Memory for training and for inference by batch size, computed from the network."""
+    input:
+        memory="<results>/{experiment}/tables/memory.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
     output:
         svg=report(
             "<results>/{experiment}/figures/memory.svg",
@@ -289,23 +292,20 @@ rule plot_memory:
             labels={"experiment": "{experiment}", "figure": "memory", "arm": "all"},
         ),
         png="<results>/{experiment}/figures/memory.png",
-    input:
-        memory="<results>/{experiment}/tables/memory.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
-    params:
-        code=code("figures.plot_memory"),
     log:
         "<logs>/plot_memory/{experiment}.log",
     benchmark:
         "<benchmarks>/plot_memory/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/figures.yaml"
+    params:
+        code=code("figures.plot_memory"),
     shell:
-        """
+        r"""
         python -m triptych plot-memory \
             --memory {input.memory:q} \
             --arms {input.arms:q} \

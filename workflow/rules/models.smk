@@ -5,27 +5,27 @@
 
 rule describe_model:
     """Every layer of a network with its shape, parameters, operations and memory."""
+    input:
+        train_data="<results>/{experiment}/data/train.safetensors",
     output:
         layers="<results>/{experiment}/models/{architecture}_{input_size}/layers.csv",
         printout="<results>/{experiment}/models/{architecture}_{input_size}/printout.txt",
         totals="<results>/{experiment}/models/{architecture}_{input_size}/totals.json",
         memory="<results>/{experiment}/models/{architecture}_{input_size}/memory.csv",
-    input:
-        train_data="<results>/{experiment}/data/train.safetensors",
-    params:
-        code=code("models.describe_model"),
     log:
         "<logs>/describe_model/{experiment}/{architecture}_{input_size}.log",
     benchmark:
         "<benchmarks>/describe_model/{experiment}/{architecture}_{input_size}.tsv"
+    conda:
+        "../../envs/torch.yaml"
     threads: 1
     resources:
         mem_mb=4000,
         runtime=10,
-    conda:
-        "../../envs/torch.yaml"
+    params:
+        code=code("models.describe_model"),
     shell:
-        """
+        r"""
         python -m triptych describe-model \
             --architecture {wildcards.architecture:q} \
             --input-size {wildcards.input_size} \
@@ -40,13 +40,23 @@ rule describe_model:
 
 rule initialise_model:
     """The weights with which a run starts: random, or pretrained with a new head."""
+    input:
+        train_data="<results>/{experiment}/data/train.safetensors",
+        pretrained=pretrained_weights,
     output:
         initial=kept_if(settings["keep_weights"] == "all")(
             "<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors"
         ),
-    input:
-        train_data="<results>/{experiment}/data/train.safetensors",
-        pretrained=pretrained_weights,
+    log:
+        "<logs>/initialise_model/{experiment}/{arm}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/initialise_model/{experiment}/{arm}/seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
     params:
         architecture=arm_setting("model/architecture"),
         input_size=arm_setting("model/input_size"),
@@ -54,18 +64,8 @@ rule initialise_model:
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
         train_images=train_images_option,
         code=code("models.initialise_model"),
-    log:
-        "<logs>/initialise_model/{experiment}/{arm}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/initialise_model/{experiment}/{arm}/seed{seed}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=10,
-    conda:
-        "../../envs/torch.yaml"
     shell:
-        """
+        r"""
         python -m triptych initialise-model \
             --architecture {params.architecture:q} \
             --input-size {params.input_size} \

@@ -9,21 +9,21 @@ rule write_configuration:
     """The effective configuration of an experiment: every default filled in. Read by the report and the manifest alone."""
     output:
         configuration="<results>/{experiment}/config.yaml",
-    params:
-        configuration=lambda wildcards: as_json(experiments[wildcards.experiment]),
-        code=code("report.write_configuration"),
     log:
         "<logs>/write_configuration/{experiment}.log",
     benchmark:
         "<benchmarks>/write_configuration/{experiment}.tsv"
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        configuration=lambda wildcards: as_json(experiments[wildcards.experiment]),
+        code=code("report.write_configuration"),
     shell:
-        """
+        r"""
         python -m triptych write-configuration \
             --experiment {wildcards.experiment:q} \
             --configuration {params.configuration:q} \
@@ -34,29 +34,31 @@ rule write_configuration:
 
 rule report:
     """The report of an experiment: one file that holds all its figures."""
-    output:
-        report="<results>/{experiment}/report.html",
     input:
         configuration="<results>/{experiment}/config.yaml",
         tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=TABLES),
         figures=figures_of,
-        data=multiext("<results>/{experiment}/data/", "train.safetensors", "test.safetensors", "index.csv", "sizes.csv"),
+        data=multiext(
+            "<results>/{experiment}/data/", "train.safetensors", "test.safetensors", "index.csv", "sizes.csv"
+        ),
         models=of_models("<results>/{experiment}/models/{architecture}_{input_size}/printout.txt"),
-    params:
-        experiment_folder=subpath(output.report, parent=True),
-        code=code("report.report", "report/report.html.jinja"),
+    output:
+        report="<results>/{experiment}/report.html",
     log:
         "<logs>/report/{experiment}.log",
     benchmark:
         "<benchmarks>/report/{experiment}.tsv"
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=10,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        experiment_folder=subpath(output.report, parent=True),
+        code=code("report.report", "report/report.html.jinja"),
     shell:
-        """
+        r"""
         python -m triptych report \
             --experiment {wildcards.experiment:q} \
             --experiment-folder {params.experiment_folder:q} \
@@ -67,8 +69,6 @@ rule report:
 
 rule write_manifest:
     """Checksums of every file of an experiment, and what its results depend on."""
-    output:
-        manifest="<results>/{experiment}/manifest.json",
     input:
         report="<results>/{experiment}/report.html",
         runs=of_runs(
@@ -77,21 +77,23 @@ rule write_manifest:
                 for file in ("initial.safetensors", "trained.safetensors", "kernels.safetensors")
             ]
         ),
-    params:
-        experiment_folder=subpath(output.manifest, parent=True),
-        code=code("report.write_manifest"),
+    output:
+        manifest="<results>/{experiment}/manifest.json",
     log:
         "<logs>/write_manifest/{experiment}.log",
     benchmark:
         "<benchmarks>/write_manifest/{experiment}.tsv"
+    conda:
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=10,
-    conda:
-        "../../envs/report.yaml"
+    params:
+        experiment_folder=subpath(output.manifest, parent=True),
+        code=code("report.write_manifest"),
     shell:
-        """
+        r"""
         python -m triptych write-manifest \
             --experiment-folder {params.experiment_folder:q} \
             --output {output.manifest:q} \

@@ -5,12 +5,23 @@
 
 rule pretrain_weights:
     """Train a network on letters; its weights are what the pretrained arms start from."""
-    output:
-        weights="<results>/{experiment}/weights/{architecture}.safetensors",
-        history="<results>/{experiment}/weights/{architecture}_history.csv",
     input:
         train_data="<results>/{experiment}/weights/letters/train.safetensors",
         test_data="<results>/{experiment}/weights/letters/test.safetensors",
+    output:
+        weights="<results>/{experiment}/weights/{architecture}.safetensors",
+        history="<results>/{experiment}/weights/{architecture}_history.csv",
+    log:
+        "<logs>/pretrain_weights/{experiment}/{architecture}.log",
+    benchmark:
+        "<benchmarks>/pretrain_weights/{experiment}/{architecture}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: experiment_setting("training/num_threads")
+    resources:
+        gpu=1,
+        mem_mb=4000,
+        runtime=60,
     params:
         input_size=experiment_setting("model/input_size"),
         normalisation=experiment_setting("model/normalisation"),
@@ -22,19 +33,8 @@ rule pretrain_weights:
         num_threads=experiment_setting("training/num_threads"),
         device=experiment_setting("training/device"),
         code=code("training.pretrain_weights"),
-    log:
-        "<logs>/pretrain_weights/{experiment}/{architecture}.log",
-    benchmark:
-        "<benchmarks>/pretrain_weights/{experiment}/{architecture}.tsv"
-    threads: experiment_setting("training/num_threads")
-    resources:
-        gpu=1,
-        mem_mb=4000,
-        runtime=60,
-    conda:
-        "../../envs/torch.yaml"
     shell:
-        """
+        r"""
         python -m triptych pretrain-weights \
             --architecture {wildcards.architecture:q} \
             --input-size {params.input_size} \
@@ -56,6 +56,11 @@ rule pretrain_weights:
 
 rule train:
     """Train one arm with one seed."""
+    input:
+        initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
+        train_data="<results>/{experiment}/data/train.safetensors",
+        validation_data="<results>/{experiment}/data/validation.safetensors",
+        test_data="<results>/{experiment}/data/test.safetensors",
     output:
         trained=kept_if(settings["keep_weights"] != "none")(
             "<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"
@@ -63,11 +68,17 @@ rule train:
         history="<results>/{experiment}/runs/{arm}/seed{seed}/history.csv",
         predictions="<results>/{experiment}/runs/{arm}/seed{seed}/predictions.safetensors",
         cost="<results>/{experiment}/runs/{arm}/seed{seed}/cost.json",
-    input:
-        initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
-        train_data="<results>/{experiment}/data/train.safetensors",
-        validation_data="<results>/{experiment}/data/validation.safetensors",
-        test_data="<results>/{experiment}/data/test.safetensors",
+    log:
+        "<logs>/train/{experiment}/{arm}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/train/{experiment}/{arm}/seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: arm_setting("training/num_threads")
+    resources:
+        gpu=1,
+        mem_mb=8000,
+        runtime=720,
     params:
         train=arm_setting("train"),
         batchnorm=arm_setting("batchnorm"),
@@ -79,19 +90,8 @@ rule train:
         device=arm_setting("training/device"),
         train_images=train_images_option,
         code=code("training.train"),
-    log:
-        "<logs>/train/{experiment}/{arm}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/train/{experiment}/{arm}/seed{seed}.tsv"
-    threads: arm_setting("training/num_threads")
-    resources:
-        gpu=1,
-        mem_mb=8000,
-        runtime=720,
-    conda:
-        "../../envs/torch.yaml"
     shell:
-        """
+        r"""
         python -m triptych train \
             --initial {input.initial:q} \
             --train-data {input.train_data:q} \

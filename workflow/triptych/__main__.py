@@ -1,11 +1,15 @@
 """`python -m triptych COMMAND`: one command a rule.
 
-The command `prepare-dataset` is the function `prepare_dataset()` of `triptych/data/prepare_dataset.py`, and the options are
-the function's parameters. Only the module of the command that runs is imported, so a plot never waits for torch.
+The command `prepare-dataset` is the function `prepare_dataset()` of `triptych/data/prepare_dataset.py`, and the options
+are the function's parameters. Only the module of the command that runs is imported, so a plot never waits for torch.
 """
 
+import functools
 import importlib
+import inspect
 import sys
+from collections.abc import Callable
+from typing import Annotated, get_type_hints
 
 import typer
 
@@ -36,6 +40,26 @@ COMMANDS = {
 """Each command and the sub-package that its module lies in."""
 
 
+def with_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The function, so marked that typer makes an option of each parameter (by itself it makes arguments of most)."""
+    hints = get_type_hints(function)
+
+    @functools.wraps(function)
+    def command(**values):
+        function(**values)
+
+    # The mark keeps click from filling the paragraphs that describe arguments and errors.
+    command.__doc__ = inspect.getdoc(function).replace("\n\n", "\n\n\b\n")
+    signature = inspect.signature(function)
+    command.__signature__ = signature.replace(
+        parameters=[
+            parameter.replace(annotation=Annotated[hints[name], typer.Option(show_default=False)])
+            for name, parameter in signature.parameters.items()
+        ]
+    )
+    return command
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status: 0, 1 for an `InputError`, 2 for a wrong call."""
     arguments = sys.argv[1:] if arguments is None else arguments
@@ -46,7 +70,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0 if name in ("__help", "_h") else 2
     module = importlib.import_module(f"{COMMANDS[name]}.{name}")
     application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    application.command(name=name.replace("_", "-"))(getattr(module, name))
+    application.command(name=name.replace("_", "-"))(with_options(getattr(module, name)))
     try:
         application(arguments[1:], prog_name=f"python -m triptych {name.replace('_', '-')}", standalone_mode=True)
     except InputError as error:

@@ -1,7 +1,7 @@
 """A digest of the code that a command runs, found without importing it.
 
-Snakemake does not notice a changed imported module. The digest of a command's module and of everything it imports inside
-the package is therefore a parameter of its rule, and a change of any of them runs the rule again.
+Snakemake does not notice a changed imported module. The digest of a command's module and of everything it imports
+inside the package is therefore a parameter of its rule, and a change of any of them runs the rule again.
 """
 
 import ast
@@ -58,7 +58,11 @@ def modules_of(module: str) -> list[str]:
 
 @cache
 def code_digest(module: str, *data_files: str) -> str:
-    """First 16 hexadecimal digits of a SHA-256 over the files of `modules_of(module)` and over `data_files` (templates; relative to the package's folder).
+    """The first 16 hexadecimal digits of a SHA-256 over the files of `modules_of(module)` and over `data_files`.
+
+    Args:
+        module: dotted name inside the package.
+        data_files: what the module reads beside code, such as templates; paths relative to the package's folder.
 
     Raises:
         FileNotFoundError: there is no such module or data file.

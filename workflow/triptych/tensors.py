@@ -21,9 +21,7 @@ def save_tensors(path: Path, tensors: dict[str, numpy.ndarray], metadata: dict[s
     # ascontiguousarray turns a scalar into one element
     contiguous = {name: array.reshape(tensors[name].shape) for name, array in contiguous.items()}
     with replacing(path) as temporary:
-        safetensors.numpy.save_file(
-            contiguous, temporary, {METADATA_KEY: json.dumps(metadata or {}, sort_keys=True)}
-        )
+        safetensors.numpy.save_file(contiguous, temporary, {METADATA_KEY: json.dumps(metadata or {}, sort_keys=True)})
 
 
 def load_tensors(path: Path) -> dict[str, numpy.ndarray]:

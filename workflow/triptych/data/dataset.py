@@ -55,14 +55,14 @@ def _check(split: Split, where: Path) -> None:
         )
 
 
-def save_split(path: Path, split: Split, **metadata: Any) -> None:
-    """Write `split`, with its classes and any further JSON-able `metadata` (such as `source` and `split`).
+def save_split(path: Path, split: Split, metadata: dict[str, Any] | None = None) -> None:
+    """Write `split`, with its classes and any further JSON-able `metadata`.
 
     Raises:
         InputError: shapes, types or labels are not those that `Split` promises.
     """
     _check(split, path)
-    save_tensors(path, {"images": split.images, "labels": split.labels}, {"classes": split.classes, **metadata})
+    save_tensors(path, {"images": split.images, "labels": split.labels}, {"classes": split.classes, **(metadata or {})})
 
 
 def load_split(path: Path) -> Split:

@@ -23,8 +23,8 @@ def batches_of(order: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:
 class InputTransform:
     """Turns stored images into a network's input, on whatever device they are on.
 
-    uint8 [N, H, W, 3] -> float32 [N, 3, input_size, input_size]: resized by bilinear interpolation, with antialiasing where
-    that makes them smaller (what Pillow's bilinear resize does), scaled to 0..1, less `mean`, over `std`.
+    uint8 [N, H, W, 3] -> float32 [N, 3, input_size, input_size]: resized by bilinear interpolation, with antialiasing
+    where that makes them smaller (what Pillow's bilinear resize does), scaled to 0..1, less `mean`, over `std`.
     """
 
     def __init__(self, input_size: int, mean: list[float], std: list[float], device: torch.device):

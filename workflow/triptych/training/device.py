@@ -56,7 +56,7 @@ def device_name(device: torch.device) -> str:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory in use so far, in bytes: torch's allocations on a GPU, this process's resident memory on the CPU."""
+    """The most memory in use so far, in bytes: torch's allocations on a GPU, else the process's resident memory."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

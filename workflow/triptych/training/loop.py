@@ -1,8 +1,8 @@
 """The one training loop: the lecture's, with its faults 1 to 5 mended.
 
-Losses are sums over images divided by the number of images (fault 3). `train_*` is the running figure over the batches of an
-epoch, taken while the network moves, as in the lecture; `fit_*` is the same quantity measured like the test set's, in one
-pass in eval mode after the last epoch (fault 4). Only what trains has gradients (fault 5).
+Losses are sums over images divided by the number of images (fault 3). `train_*` is the running figure over the batches
+of an epoch, taken while the network moves, as in the lecture; `fit_*` is the same quantity measured like the test
+set's, in one pass in eval mode after the last epoch (fault 4). Only what trains has gradients (fault 5).
 """
 
 import time
@@ -169,9 +169,7 @@ def fit(
             network, test, transform, recipe.evaluation_batch_size
         )
         if epoch == recipe.epochs:
-            row["fit_loss"], row["fit_accuracy"], _ = evaluate(
-                network, train, transform, recipe.evaluation_batch_size
-            )
+            row["fit_loss"], row["fit_accuracy"], _ = evaluate(network, train, transform, recipe.evaluation_batch_size)
         synchronize(device)
         outcome.evaluation_seconds += time.perf_counter() - clock
         outcome.history.append(row)

@@ -8,6 +8,7 @@ import torch
 from triptych.data.dataset import load_split
 from triptych.files import write_table
 from triptych.models.networks import build_network, head_tensors, network_metadata, state_arrays
+from triptych.models.normalisation import normalisation_of
 from triptych.tensors import save_tensors
 from triptych.training.batches import InputTransform
 from triptych.training.device import choose_device, device_name, make_deterministic

@@ -11,7 +11,12 @@ from triptych.errors import InputError
 
 @dataclass(frozen=True)
 class Regime:
-    """`train`: `all` or `head`. `batchnorm`: `train` (batch statistics, running ones updated) or `frozen` (running ones used)."""
+    """What of a network trains.
+
+    Attributes:
+        train: `all` or `head`.
+        batchnorm: `train` (normalise by the batch, update the running statistics) or `frozen` (use and keep those).
+    """
 
     train: str
     batchnorm: str
@@ -45,7 +50,7 @@ def set_training_mode(network: torch.nn.Module, regime: Regime) -> None:
 
 
 def must_not_move(network: torch.nn.Module, head: list[str], regime: Regime) -> list[str]:
-    """The names of the tensors (parameters and buffers) that training under the regime may not change by a single bit."""
+    """The names of the parameters and buffers that training under the regime may not change by a single bit."""
     names = []
     if regime.train == "head":
         names += [name for name, _ in network.named_parameters() if name not in head]

@@ -1,0 +1,574 @@
+"""What a configuration may hold, what it becomes, and the one message for what it may not hold."""
+
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from triptych.architectures import SMALLEST_INPUT
+from triptych.configuration import Configuration, effective, load_configuration, resolved_arms
+from triptych.configuration_words import in_words
+from triptych.errors import InputError
+
+CONFIGURATION_FOLDER = Path(__file__).parents[1] / "config"
+SMALLEST = {"experiments": {"mine": {"arms": {"one": {}}}}}
+FULL = {
+    "keep_weights": "trained",
+    "experiments": {
+        "mine": {
+            "question": "Which?",
+            "dataset": {
+                "source": "digits",
+                "train_per_class": 30,
+                "validation_per_class": 5,
+                "test_per_class": 9,
+                "seed": 1,
+            },
+            "model": {"architecture": "resnet18", "input_size": 32, "normalisation": "dataset"},
+            "weights": {"source": "letters", "train_images": 100, "epochs": 1, "learning_rate": 0.01},
+            "training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.001, "device": "cpu", "num_threads": 1},
+            "comparison": {"equivalence_margin": 2, "confidence": 0.9, "bootstrap_draws": 500, "seed": 3},
+            "seeds": [2, 0],
+            "arms": {
+                "scratch": {"label": "net1", "weights": "random", "train": "all", "training": {"train_images": 100}},
+                "deep": {"weights": "pretrained", "model": {"architecture": "resnet34"}, "role": "control"},
+                "head": {"weights": "pretrained", "train": "head", "batchnorm": "frozen", "training": {"epochs": 7}},
+            },
+        }
+    },
+}
+
+
+def with_experiment(**keys):
+    """The smallest configuration, and these keys in its experiment."""
+    return {"experiments": {"mine": {**SMALLEST["experiments"]["mine"], **keys}}}
+
+
+def with_arm(**keys):
+    return with_experiment(arms={"one": keys})
+
+
+def experiment_of(raw):
+    return effective(load_configuration(raw))["experiments"]["mine"]
+
+
+def message_of(raw) -> str:
+    with pytest.raises(InputError) as caught:
+        load_configuration(raw)
+    return str(caught.value)
+
+
+# What is in effect
+
+
+def test_defaults_are_the_recipe_of_the_lecture():
+    experiment = experiment_of(SMALLEST)
+    assert experiment["model"] == {"architecture": "resnet18", "input_size": 224, "normalisation": "none"}
+    assert experiment["training"] == {
+        "epochs": 10,
+        "batch_size": 32,
+        "learning_rate": 1e-4,
+        "evaluation_batch_size": 256,
+        "num_threads": 2,
+        "device": "auto",
+        "train_images": None,
+    }
+    assert experiment["weights"] == {"source": "none"}
+    assert experiment["seeds"] == [0]
+    assert experiment["arms"]["one"] == {
+        "label": "one",
+        "weights": "random",
+        "train": "all",
+        "batchnorm": "train",
+        "role": "arm",
+        "model": experiment["model"],
+        "training": experiment["training"],
+    }
+    assert effective(load_configuration(SMALLEST))["keep_weights"] == "all"
+
+
+def test_an_arm_overrides_some_keys_and_inherits_the_others():
+    arms = experiment_of(FULL)["arms"]
+    assert arms["deep"]["model"] == {"architecture": "resnet34", "input_size": 32, "normalisation": "dataset"}
+    assert (arms["head"]["training"]["epochs"], arms["head"]["training"]["batch_size"]) == (7, 16)
+    assert (arms["scratch"]["training"]["epochs"], arms["scratch"]["training"]["train_images"]) == (2, 100)
+    assert arms["head"]["training"]["train_images"] is None
+
+
+def test_an_arm_can_give_null_to_return_to_all_images():
+    raw = with_experiment(
+        training={"train_images": 20}, arms={"few": {}, "every": {"training": {"train_images": None}}}
+    )
+    arms = experiment_of(raw)["arms"]
+    assert (arms["few"]["training"]["train_images"], arms["every"]["training"]["train_images"]) == (20, None)
+
+
+def test_resolved_arms_keep_the_order_and_carry_their_names():
+    arms = resolved_arms(experiment_of(FULL))
+    assert [arm["name"] for arm in arms] == ["scratch", "deep", "head"]
+    assert [arm["label"] for arm in arms] == ["net1", "deep", "head"]
+    assert list(arms[0]) == ["name", "label", "weights", "train", "batchnorm", "role", "model", "training"] or (
+        set(arms[0]) == {"name", "label", "role", "weights", "train", "batchnorm", "model", "training"}
+    )
+
+
+@pytest.mark.parametrize("raw", [SMALLEST, FULL])
+def test_the_effective_configuration_is_plain_and_loads_back_the_same(raw):
+    settings_in_effect = effective(load_configuration(raw))
+    assert json.loads(json.dumps(settings_in_effect)) == settings_in_effect
+    assert effective(load_configuration(settings_in_effect)) == settings_in_effect
+
+
+def test_what_is_given_is_not_changed():
+    raw = copy.deepcopy(FULL)
+    effective(load_configuration(raw))
+    assert raw == FULL
+
+
+def test_numbers_may_be_texts():
+    def as_texts(value):
+        if isinstance(value, dict):
+            return {key: as_texts(entry) for key, entry in value.items()}
+        return [as_texts(entry) for entry in value] if isinstance(value, list) else str(value)
+
+    assert load_configuration(as_texts(FULL)) == load_configuration(FULL)
+
+
+@pytest.mark.parametrize(
+    ("given_value", "read"), [("1e-4", 1e-4), (" 0.5 ", 0.5), (1, 1.0), ("1", 1.0), ("1E-3", 1e-3), (".5", 0.5)]
+)
+def test_a_learning_rate_in_any_usual_form(given_value, read):
+    assert experiment_of(with_experiment(training={"learning_rate": given_value}))["training"]["learning_rate"] == read
+
+
+@pytest.mark.parametrize(
+    ("given_value", "read"), [("32", 32), (" 32 ", 32), ("1e2", 100), (3.0, 3), ("3.0", 3), ("010", 10)]
+)
+def test_a_whole_number_in_any_usual_form(given_value, read):
+    batch_size = experiment_of(with_experiment(training={"batch_size": given_value}))["training"]["batch_size"]
+    assert batch_size == read
+    assert type(batch_size) is int
+
+
+@pytest.mark.parametrize("nothing", [None, "null", "None", "none", "~", ""])
+def test_no_value_may_be_a_text(nothing):
+    raw = with_experiment(training={"train_images": nothing}, dataset={"test_per_class": nothing})
+    experiment = experiment_of(raw)
+    assert experiment["training"]["train_images"] is None
+    assert experiment["dataset"]["test_per_class"] is None
+
+
+def test_none_stays_a_name_where_it_is_one():
+    experiment = experiment_of(with_experiment(model={"normalisation": "none"}, weights={"source": "none"}))
+    assert (experiment["model"]["normalisation"], experiment["weights"]) == ("none", {"source": "none"})
+
+
+@pytest.mark.parametrize("name", ["a", "0", "lecture45-small", "last_layer", "A1", "x" * 64])
+def test_plain_names(name):
+    raw = {"experiments": {name: {"arms": {name: {}}}}}
+    assert list(effective(load_configuration(raw))["experiments"][name]["arms"]) == [name]
+
+
+# The configurations that are shipped
+
+
+@pytest.mark.parametrize("file", sorted(CONFIGURATION_FOLDER.glob("*.yaml")), ids=lambda file: file.name)
+def test_shipped_configurations_load(file):
+    load_configuration(yaml.safe_load(file.read_text()))
+
+
+def test_the_default_experiment_is_the_lecture_on_digits():
+    raw = yaml.safe_load((CONFIGURATION_FOLDER / "config.yaml").read_text())
+    experiment = effective(load_configuration(raw))["experiments"]["digits"]
+    assert [
+        (arm["name"], arm["label"], arm["weights"], arm["train"], arm["batchnorm"]) for arm in resolved_arms(experiment)
+    ] == [
+        ("scratch", "net1", "random", "all", "train"),
+        ("finetune", "net2", "pretrained", "all", "train"),
+        ("last_layer", "net3", "pretrained", "head", "train"),
+    ]
+    assert experiment["seeds"] == [0, 1, 2]
+    assert (experiment["dataset"]["source"], experiment["weights"]["source"]) == ("digits", "letters")
+    recipe = experiment["training"]
+    assert (recipe["epochs"], recipe["batch_size"], recipe["learning_rate"]) == (10, 32, 1e-4)
+
+
+def test_examples_of_the_readme_load():
+    text = (CONFIGURATION_FOLDER / "README.md").read_text()
+    examples = [yaml.safe_load(block.split("```")[0]) for block in text.split("```yaml\n")[1:]]
+    whole, arms = examples
+    load_configuration(whole)
+    whole["experiments"]["few"] |= {"dataset": {"train_per_class": 20}, **arms}
+    load_configuration(whole)
+    quoted = text.split("```\nconfiguration: ")[1].split("\n```")[0]
+    whole["experiments"]["few"]["training"] = {"batch_size": 0}
+    assert message_of(whole) == quoted
+
+
+# What is refused
+
+REFUSED = {
+    "not a mapping: nothing": (None, "nothing (null) is not allowed; give a mapping with the key experiments"),
+    "not a mapping: a list": ([1], "[1] is not allowed; give a mapping with the key experiments"),
+    "not a mapping: text": ("text", "'text' is not allowed; give a mapping with the key experiments"),
+    "empty": ({}, "experiments: missing; give a mapping of at least one entry, each under a name of its own"),
+    "no experiment": (
+        {"experiments": {}},
+        "experiments: an empty mapping is not allowed; give a mapping of at least one entry, each under a name of its own",
+    ),
+    "experiments are a list": (
+        {"experiments": [SMALLEST]},
+        "experiments: [{'experiments': {'mine': {'arms': {'one': {}}}}}] is not allowed; "
+        "give a mapping of at least one entry, each under a name of its own",
+    ),
+    "an experiment is nothing": (
+        {"experiments": {"mine": None}},
+        "experiments.mine: nothing (null) is not allowed; give a mapping with any of the keys "
+        "question, dataset, model, weights, training, comparison, seeds, arms",
+    ),
+    "no arms": (
+        {"experiments": {"mine": {}}},
+        "experiments.mine.arms: missing; give a mapping of at least one entry, each under a name of its own",
+    ),
+    "no arm": (
+        with_experiment(arms={}),
+        "experiments.mine.arms: an empty mapping is not allowed; "
+        "give a mapping of at least one entry, each under a name of its own",
+    ),
+    "only controls": (
+        with_arm(role="control"),
+        "experiments.mine.arms: every arm is a control; give at least one arm with the role arm",
+    ),
+    "no seed": (
+        with_experiment(seeds=[]),
+        "experiments.mine.seeds: [] is not allowed; "
+        "give a list of 1 to 1000 entries, different, each a whole number from 0 to 4294967295",
+    ),
+    "a seed that is not in a list": (
+        with_experiment(seeds=3),
+        "experiments.mine.seeds: 3 is not allowed; "
+        "give a list of 1 to 1000 entries, different, each a whole number from 0 to 4294967295",
+    ),
+    "a seed twice": (
+        with_experiment(seeds=[1, 0, "1"]),
+        "experiments.mine.seeds: [1, 0, '1'] is not allowed; 1 is given more than once; give each seed once",
+    ),
+    "a negative seed": (
+        with_experiment(seeds=[-1]),
+        "experiments.mine.seeds.0: -1 is not allowed; give a whole number from 0 to 4294967295",
+    ),
+    "batch size 0": (
+        with_experiment(training={"batch_size": 0}),
+        "experiments.mine.training.batch_size: 0 is not allowed; give a whole number from 1 to 1000000",
+    ),
+    "batch size 0 of an arm, as text": (
+        with_arm(training={"batch_size": "0"}),
+        "experiments.mine.arms.one.training.batch_size: 0 is not allowed; give a whole number from 1 to 1000000",
+    ),
+    "half an epoch": (
+        with_experiment(training={"epochs": 0.5}),
+        "experiments.mine.training.epochs: 0.5 is not allowed; give a whole number from 1 to 1000000",
+    ),
+    "a boolean for a whole number": (
+        with_experiment(training={"epochs": True}),
+        "experiments.mine.training.epochs: true is not allowed; give a whole number from 1 to 1000000",
+    ),
+    "a boolean as text": (
+        with_experiment(training={"epochs": "true"}),
+        "experiments.mine.training.epochs: 'true' is not allowed; give a whole number from 1 to 1000000",
+    ),
+    "a boolean for a number": (
+        with_experiment(training={"learning_rate": True}),
+        "experiments.mine.training.learning_rate: true is not allowed; give a number above 0 and of at most 10",
+    ),
+    "a boolean for a number that may be null": (
+        with_experiment(training={"train_images": False}),
+        "experiments.mine.training.train_images: false is not allowed; give a whole number from 1 to 1000000 or null",
+    ),
+    "nothing for a number": (
+        with_arm(training={"epochs": None}),
+        "experiments.mine.arms.one.training.epochs: nothing (null) is not allowed; give a whole number from 1 to 1000000",
+    ),
+    "a negative learning rate": (
+        with_experiment(training={"learning_rate": -1e-4}),
+        "experiments.mine.training.learning_rate: -0.0001 is not allowed; give a number above 0 and of at most 10",
+    ),
+    "a learning rate that is not a number": (
+        with_experiment(training={"learning_rate": float("nan")}),
+        "experiments.mine.training.learning_rate: nan is not allowed; give a number above 0 and of at most 10",
+    ),
+    "an infinite learning rate, as text": (
+        with_experiment(training={"learning_rate": "inf"}),
+        "experiments.mine.training.learning_rate: inf is not allowed; give a number above 0 and of at most 10",
+    ),
+    "a whole number of thousands of digits": (
+        with_experiment(training={"batch_size": 10**5000}),
+        "experiments.mine.training.batch_size: so long a number is not allowed; give a whole number from 1 to 1000000",
+    ),
+    "an unknown device": (
+        with_experiment(training={"device": "gpu"}),
+        "experiments.mine.training.device: 'gpu' is not allowed; give one of auto, cpu, cuda; the nearest is cpu",
+    ),
+    "a confidence of 1": (
+        with_experiment(comparison={"confidence": 1}),
+        "experiments.mine.comparison.confidence: 1 is not allowed; give a number above 0 and below 1",
+    ),
+    "an unknown key at the top": (
+        {**SMALLEST, "experiment": 1},
+        "experiment: there is no such key (given 1); the nearest is experiments, allowed are experiments, keep_weights",
+    ),
+    "an unknown key of an arm": (
+        with_arm(wieghts="random"),
+        "experiments.mine.arms.one.wieghts: there is no such key (given 'random'); the nearest is weights, "
+        "allowed are label, weights, train, batchnorm, role, model, training",
+    ),
+    "an unknown key of an arm's recipe": (
+        with_arm(training={"epoch": 5}),
+        "experiments.mine.arms.one.training.epoch: there is no such key (given 5); the nearest is epochs, allowed are "
+        "epochs, batch_size, learning_rate, evaluation_batch_size, num_threads, device, train_images",
+    ),
+    "a key that is not text": (
+        with_experiment(model={3: 4}),
+        "experiments.mine.model.3: there is no such key (given 4); the nearest is architecture, "
+        "allowed are architecture, input_size, normalisation",
+    ),
+    "a key of another source": (
+        with_experiment(weights={"train_images": 40}),
+        "experiments.mine.weights.train_images: there is no such key (given 40); the nearest is source, allowed are source",
+    ),
+    "an unknown architecture": (
+        with_experiment(model={"architecture": "resnet81"}),
+        "experiments.mine.model.architecture: 'resnet81' is not allowed; "
+        "give the name of a classification network of torchvision; the nearest is resnet18",
+    ),
+    "an unknown architecture of an arm": (
+        with_arm(model={"architecture": "ResNet-50"}),
+        "experiments.mine.arms.one.model.architecture: 'ResNet-50' is not allowed; "
+        "give the name of a classification network of torchvision; the nearest is resnet50",
+    ),
+    "images too small for the architecture": (
+        with_experiment(model={"input_size": 32}, arms={"one": {"model": {"architecture": "alexnet"}}}),
+        "experiments.mine.model.input_size: 32 is not allowed; alexnet needs at least 63",
+    ),
+    "images of an arm too small for the architecture": (
+        with_arm(model={"architecture": "alexnet", "input_size": 62}),
+        "experiments.mine.arms.one.model.input_size: 62 is not allowed; alexnet needs at least 63",
+    ),
+    "pretraining images too small for the architecture of an arm": (
+        with_experiment(
+            model={"input_size": 32},
+            weights={"source": "letters"},
+            arms={"one": {"weights": "pretrained", "model": {"architecture": "alexnet", "input_size": 64}}},
+        ),
+        "experiments.mine.model.input_size: 32 is not allowed; "
+        "the weights of one are pretrained at this size, and alexnet needs at least 63",
+    ),
+    "an unknown data set": (
+        with_experiment(dataset={"source": "digit"}),
+        "experiments.mine.dataset.source: 'digit' is not allowed; give digits; the nearest is digits",
+    ),
+    "a data set that is not a mapping": (
+        with_experiment(dataset="digits"),
+        "experiments.mine.dataset: 'digits' is not allowed; give a mapping with any of the keys "
+        "source, train_per_class, validation_per_class, test_per_class, seed",
+    ),
+    "more images than a class has": (
+        with_experiment(dataset={"train_per_class": 150, "validation_per_class": 20, "test_per_class": 10}),
+        "experiments.mine.dataset: 150 images of each class for training (train_per_class), 20 for validation and 10 for "
+        "testing are 180; give at most 174 in all, the size of the smallest class of digits",
+    ),
+    "no image left for testing": (
+        with_experiment(dataset={"train_per_class": 154}),
+        "experiments.mine.dataset: 154 images of each class for training (train_per_class), 20 for validation and at least "
+        "1 for testing are 175; give at most 174 in all, the size of the smallest class of digits",
+    ),
+    "more training images than there are": (
+        with_arm(training={"train_images": 301}),
+        "experiments.mine.arms.one.training.train_images: 301 is not allowed; "
+        "give at most 300, what experiments.mine.dataset.train_per_class makes, or null for all",
+    ),
+    "an unknown source of weights": (
+        with_experiment(weights={"source": "leters"}),
+        "experiments.mine.weights.source: 'leters' is not allowed; give one of letters, none; the nearest is letters",
+    ),
+    "a source of weights that is nothing": (
+        with_experiment(weights={"source": None}),
+        "experiments.mine.weights.source: nothing (null) is not allowed; give one of letters, none",
+    ),
+    "weights that are not a mapping": (
+        with_experiment(weights="letters"),
+        "experiments.mine.weights: 'letters' is not allowed; give a mapping whose source is one of letters, none",
+    ),
+    "pretrained weights where there are none": (
+        with_arm(weights="pretrained"),
+        "experiments.mine.arms.one.weights: 'pretrained' is not allowed, since experiments.mine.weights.source is none; "
+        "give random, or a source of pretrained weights there (letters)",
+    ),
+    "an unknown part to train": (
+        with_arm(train="haed"),
+        "experiments.mine.arms.one.train: 'haed' is not allowed; give one of all, head; the nearest is head",
+    ),
+    "a label that is a number": (
+        with_arm(label=3),
+        "experiments.mine.arms.one.label: 3 is not allowed; give text of 1 to 60 characters or null",
+    ),
+    "a label twice": (
+        with_experiment(arms={"one": {"label": "two"}, "two": {}}),
+        "experiments.mine.arms.two.label: 'two' is the label of one too; give each arm its own",
+    ),
+    "names that are one folder on some machines": (
+        with_experiment(arms={"one": {}, "One": {}}),
+        "experiments.mine.arms: the names one and One differ in capitals only; give names that differ otherwise",
+    ),
+    "a name that is a number": (
+        {"experiments": {7: SMALLEST["experiments"]["mine"]}},
+        "experiments: the name 7 is not allowed; YAML reads it as something else than text: put it in quotation marks",
+    ),
+    "an unknown choice of weights to keep": (
+        {**SMALLEST, "keep_weights": "some"},
+        "keep_weights: 'some' is not allowed; give one of all, trained, none; the nearest is none",
+    ),
+}
+
+
+@pytest.mark.parametrize(("raw", "message"), REFUSED.values(), ids=REFUSED.keys())
+def test_one_message_for_each_mistake(raw, message):
+    assert message_of(raw) == message
+
+
+@pytest.mark.parametrize(
+    "name", ["", ".", "..", "../up", "a/b", "/root", "a b", ".hidden", "-x", "_x", "ä", "a\n", "x" * 65]
+)
+def test_names_that_are_not_plain_folder_names(name):
+    advice = (
+        "is not allowed; it becomes a folder: give letters, digits, - and _ (at most 64 characters, the first a letter or a "
+        "digit)"
+    )
+    assert f"experiments.mine.arms: the name {name!r}"[:60] in message_of(with_experiment(arms={name: {}}))
+    message = message_of({"experiments": {name: {"arms": {"one": {}}}}})
+    assert message.startswith("experiments: the name ")
+    assert message.endswith(advice)
+
+
+def test_several_mistakes_are_one_message_with_a_line_for_each():
+    raw = with_experiment(training={"batch_size": 0, "epoch": 3}, seeds=[])
+    header, *lines = message_of(raw).splitlines()
+    assert header == "3 problems:"
+    assert [line.split(":")[0].strip() for line in lines] == [
+        "experiments.mine.training.batch_size",
+        "experiments.mine.training.epoch",
+        "experiments.mine.seeds",
+    ]
+
+
+def test_a_mistake_that_several_arms_share_is_told_once():
+    raw = with_experiment(training={"train_images": 301}, arms={"one": {}, "two": {}})
+    assert message_of(raw).startswith("experiments.mine.training.train_images: 301 is not allowed")
+
+
+# Whatever is given: settings, or one message
+
+KEYS = st.one_of(
+    st.sampled_from(["experiments", "arms", "source", "training", "epochs", "mine"]),
+    st.text(max_size=5),
+    st.integers(0, 9),
+)
+VALUES = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(),
+        st.text(max_size=8),
+        st.dates(),
+        st.binary(max_size=4),
+        st.sampled_from(["none", "letters", "digits", "resnet18", "1e-4", "32", "nan", "True"]),
+    ),
+    lambda values: st.one_of(st.lists(values, max_size=3), st.dictionaries(KEYS, values, max_size=3)),
+    max_leaves=6,
+)
+
+
+def places(value, path=()):
+    """Every path into a nested mapping."""
+    yield path
+    for key, entry in value.items() if isinstance(value, dict) else ():
+        yield from places(entry, (*path, key))
+
+
+@st.composite
+def nearly_right(draw):
+    """The full configuration with one to three of its entries replaced, or something added beside them."""
+    raw = copy.deepcopy(FULL)
+    for _ in range(draw(st.integers(1, 3))):
+        *parents, last = draw(st.sampled_from([path for path in places(raw) if path]))
+        entry = raw
+        for key in parents:
+            entry = entry[key]
+        entry[draw(st.one_of(st.just(last), KEYS))] = draw(VALUES)
+    return raw
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.one_of(nearly_right(), VALUES))
+def test_anything_is_either_settings_or_one_message(raw):
+    try:
+        configuration = load_configuration(raw)
+    except InputError as error:
+        message = str(error)
+        assert message
+        assert "pydantic" not in message
+        header, *lines = message.split("\n")
+        assert not lines or header == f"{len(lines)} problems:"
+    else:
+        in_effect = effective(configuration)
+        assert effective(load_configuration(json.loads(json.dumps(in_effect)))) == in_effect
+
+
+# The model itself
+
+
+def test_every_key_is_described_and_bounded():
+    schema = Configuration.model_json_schema()
+    sections = [schema, *schema["$defs"].values()]
+    for section in sections:
+        assert section["additionalProperties"] is False
+        for name, node in section["properties"].items():
+            assert node.get("description"), name
+            numbers = [part for part in node.get("anyOf", [node]) if part.get("type") in ("integer", "number")]
+            for number in numbers:
+                assert {"minimum", "exclusiveMinimum"} & set(number), name
+                assert {"maximum", "exclusiveMaximum"} & set(number), name
+            assert "0 to 0" not in in_words(schema, node)
+
+
+def test_every_default_is_allowed():
+    fields = Configuration.model_fields["experiments"].annotation.__args__[1].model_fields
+    defaults = {name: field.get_default() for name, field in fields.items() if name != "arms"}
+    raw = {name: value.model_dump() if hasattr(value, "model_dump") else value for name, value in defaults.items()}
+    assert effective(load_configuration(with_experiment(**raw))) == effective(load_configuration(SMALLEST))
+
+
+def test_an_arm_may_override_every_key_of_model_and_training():
+    properties = {name: set(node["properties"]) for name, node in Configuration.model_json_schema()["$defs"].items()}
+    assert properties["ArmModel"] == properties["Model"]
+    assert properties["ArmTraining"] == properties["Training"]
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "resnet34", "resnet50", "inception_v3", "googlenet"])
+def test_architectures_of_the_lecture_are_known(architecture):
+    assert architecture in SMALLEST_INPUT
+
+
+def test_the_configuration_waits_for_no_slow_import():
+    slow = ("torch", "torchvision", "pandas", "numpy", "snakemake", "matplotlib", "sklearn")
+    code = f"import sys, triptych.configuration; print([name for name in {slow} if name in sys.modules])"
+    folder = str(Path(__file__).parents[1] / "workflow")
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,60 @@
+import ast
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from triptych.__main__ import COMMANDS, main
+from triptych.code_digest import PACKAGE_FOLDER, modules_of
+
+# Torch takes seconds to import: it belongs to what computes with it.
+WITH_TORCH = {"describe_model", "initialise_model", "pretrain_weights", "train"}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_is_the_function_of_its_name_in_the_module_of_its_name(name):
+    module = importlib.import_module(f"{COMMANDS[name]}.{name}")
+    assert getattr(module, name).__doc__
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_torch_is_imported_by_the_commands_that_compute_with_it_and_by_no_other(name):
+    imported = set()
+    for module in modules_of(f"{COMMANDS[name]}.{name}"):
+        path = PACKAGE_FOLDER.parent.joinpath(*module.split("."))
+        file = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+        for node in ast.walk(ast.parse(Path(file).read_bytes())):
+            if isinstance(node, ast.Import):
+                imported.update(alias.name.split(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module.split(".")[0])
+    assert bool({"torch", "torchvision"} & imported) is (name in WITH_TORCH)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_exits_well(name, capsys):
+    assert main([name.replace("_", "-"), "--help"]) == 0
+    assert f"triptych {name.replace('_', '-')}" in capsys.readouterr().out
+
+
+def test_a_wrong_call_exits_with_2_and_names_the_commands(capsys):
+    assert main(["no-such-command"]) == 2
+    assert "prepare-dataset" in capsys.readouterr().err
+    assert main(["prepare-dataset", "--no-such-option"]) == 2
+
+
+def test_bad_input_is_one_message_without_a_traceback(tmp_path):
+    (tmp_path / "broken.safetensors").write_bytes(b"no tensors")
+    call = [sys.executable, "-m", "triptych", "extract-weight-delta"]
+    for option in ("initial", "trained"):
+        call += [f"--{option}", tmp_path / "broken.safetensors"]
+    for option in ("weight-delta", "kernels", "kernel-change"):
+        call += [f"--{option}", tmp_path / "output" / option]
+    result = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert result.returncode == 1
+    assert result.stderr.startswith("error: ")
+    assert "broken.safetensors" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "output").exists()

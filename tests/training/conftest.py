@@ -1,0 +1,58 @@
+import numpy
+import pytest
+import torch
+
+from triptych.data.dataset import Split, save_split
+from triptych.models.networks import build_network, network_metadata, state_arrays
+from triptych.tensors import save_tensors
+
+CLASSES = ["dark", "light", "red"]
+
+
+def make_split(images: int, seed: int) -> Split:
+    """Noisy 8x8 images of three classes that differ in colour, so that a few steps are enough to learn something."""
+    generator = numpy.random.default_rng(seed)
+    labels = numpy.arange(images) % 3
+    base = numpy.array([[60, 60, 60], [190, 190, 190], [190, 60, 60]])[labels]
+    pixels = base[:, None, None, :] + generator.normal(0, 25, (images, 8, 8, 3))
+    return Split(pixels.clip(0, 255).astype(numpy.uint8), labels.astype(numpy.int64), CLASSES)
+
+
+@pytest.fixture(scope="session")
+def files(tmp_path_factory):
+    """The inputs of a run: splits of 50, 9 and 20 images, and a resnet18 with random weights."""
+    folder = tmp_path_factory.mktemp("run")
+    for name, images, seed in (("train", 50, 1), ("validation", 9, 2), ("test", 20, 3)):
+        save_split(folder / f"{name}.safetensors", make_split(images, seed))
+    torch.manual_seed(0)
+    network = build_network("resnet18", 3, 32)
+    normalisation = {"mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
+    metadata = network_metadata(
+        network, architecture="resnet18", classes=CLASSES, input_size=32, normalisation=normalisation
+    )
+    save_tensors(folder / "initial.safetensors", state_arrays(network), metadata)
+    return folder
+
+
+@pytest.fixture
+def arguments(files, tmp_path):
+    """Arguments of `train()` for a short run that writes into `tmp_path`."""
+    return {
+        "initial": files / "initial.safetensors",
+        "train_data": files / "train.safetensors",
+        "validation_data": files / "validation.safetensors",
+        "test_data": files / "test.safetensors",
+        "train": "all",
+        "batchnorm": "train",
+        "epochs": 2,
+        "batch_size": 16,
+        "learning_rate": 1e-4,
+        "evaluation_batch_size": 32,
+        "num_threads": 1,
+        "device": "cpu",
+        "seed": 0,
+        "trained": tmp_path / "trained.safetensors",
+        "history": tmp_path / "history.csv",
+        "predictions": tmp_path / "predictions.safetensors",
+        "cost": tmp_path / "cost.json",
+    }

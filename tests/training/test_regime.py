@@ -1,0 +1,63 @@
+import numpy
+import pytest
+import torch
+
+from triptych.errors import InputError
+from triptych.models.networks import build_network, head_tensors
+from triptych.training.regime import Regime, check_not_moved, must_not_move, select_trainable, set_training_mode
+
+HEAD = ["fc.weight", "fc.bias"]
+
+
+@pytest.fixture
+def network():
+    return build_network("resnet18", 10, 32)
+
+
+def test_only_what_trains_has_gradients(network):
+    assert sum(parameter.numel() for parameter in select_trainable(network, HEAD, Regime("head", "train"))) == 5130
+    assert {name for name, p in network.named_parameters() if p.requires_grad} == set(HEAD)
+    everything = select_trainable(network, HEAD, Regime("all", "train"))
+    assert sum(parameter.numel() for parameter in everything) == 11_181_642
+
+
+def test_no_backward_pass_is_recorded_for_a_trunk_that_does_not_train(network):
+    select_trainable(network, head_tensors("resnet18", 10, 32), Regime("head", "train"))
+    recorded = []
+    network.avgpool.register_forward_hook(lambda module, inputs, output: recorded.append(output.requires_grad))
+    assert network(torch.zeros(2, 3, 32, 32)).requires_grad
+    assert recorded == [False]
+
+
+def test_frozen_batchnorm_is_in_eval_mode_and_nothing_else_is(network):
+    set_training_mode(network, Regime("head", "frozen"))
+    in_eval = {type(module) for module in network.modules() if not module.training}
+    assert in_eval == {torch.nn.BatchNorm2d}
+    set_training_mode(network, Regime("head", "train"))
+    assert all(module.training for module in network.modules())
+
+
+@pytest.mark.parametrize(
+    ("train", "batchnorm", "count"),
+    # resnet18: 62 parameters of which 2 are the head's; 20 BatchNorm layers with 3 buffers each
+    [("all", "train", 0), ("head", "train", 60), ("head", "frozen", 120), ("all", "frozen", 60)],
+)
+def test_what_must_not_move(network, train, batchnorm, count):
+    names = must_not_move(network, HEAD, Regime(train, batchnorm))
+    assert len(names) == len(set(names)) == count
+    assert set(names) <= set(network.state_dict()) - set(HEAD)
+
+
+def test_a_single_changed_bit_is_found():
+    before = {"a": numpy.array([0.0, 1.0]), "b": numpy.array([1])}
+    check_not_moved(before, {name: array.copy() for name, array in before.items()}, ["a", "b"])
+    negative_zero = {**before, "a": numpy.array([-0.0, 1.0])}
+    with pytest.raises(RuntimeError, match=r"1 tensors.*moved: a"):
+        check_not_moved(before, negative_zero, ["a", "b"])
+    check_not_moved(before, negative_zero, ["b"])
+
+
+@pytest.mark.parametrize("arguments", [("some", "train"), ("all", "off")])
+def test_an_unknown_regime_is_refused(arguments):
+    with pytest.raises(InputError, match="is not allowed; give one of"):
+        Regime(*arguments)

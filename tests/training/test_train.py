@@ -1,0 +1,169 @@
+import json
+import os
+import subprocess
+import sys
+
+import numpy
+import pandas
+import pytest
+import torch
+from torch.nn.functional import cross_entropy
+
+from triptych.data.dataset import load_split, save_split
+from triptych.errors import InputError
+from triptych.models.networks import load_network
+from triptych.tensors import load_metadata, load_tensors
+from triptych.training import train as module
+from triptych.training.batches import InputTransform, epoch_order
+from triptych.training.loop import HISTORY_COLUMNS
+from triptych.training.train import train
+
+HEAD = ["fc.weight", "fc.bias"]
+
+
+def moved(arguments) -> set[str]:
+    before, after = load_tensors(arguments["initial"]), load_tensors(arguments["trained"])
+    assert before.keys() == after.keys()
+    return {name for name in before if before[name].tobytes() != after[name].tobytes()}
+
+
+def evaluated(path, data) -> tuple[float, float, numpy.ndarray]:
+    """Loss, accuracy and logits of a file's network on a split, computed apart from the package's loop."""
+    network, metadata = load_network(path)
+    network.eval()
+    split = load_split(data)
+    pixels = InputTransform(32, *[metadata["normalisation"][key] for key in ("mean", "std")], torch.device("cpu"))(
+        torch.from_numpy(split.images)
+    )
+    with torch.no_grad():
+        logits = network(pixels)
+    labels = torch.from_numpy(split.labels)
+    return cross_entropy(logits, labels).item(), 100 * (logits.argmax(1) == labels).double().mean().item(), logits
+
+
+def test_a_run_records_what_happened(arguments):
+    train(**arguments)
+    history = pandas.read_csv(arguments["history"])
+    assert list(history.columns) == HISTORY_COLUMNS
+    assert history["epoch"].tolist() == [0, 1, 2]
+    assert history["train_loss"].isna().tolist() == [True, False, False]
+    assert history["fit_loss"].isna().tolist() == [True, True, False]
+    for row, weights in ((0, arguments["initial"]), (2, arguments["trained"])):
+        for split in ("validation", "test"):
+            loss, accuracy, _ = evaluated(weights, arguments[f"{split}_data"])
+            assert history[f"{split}_loss"][row] == pytest.approx(loss, rel=1e-5)
+            assert history[f"{split}_accuracy"][row] == pytest.approx(accuracy)
+    loss, accuracy, _ = evaluated(arguments["trained"], arguments["train_data"])
+    assert history["fit_loss"][2] == pytest.approx(loss, rel=1e-5)
+    assert history["fit_accuracy"][2] == pytest.approx(accuracy)
+
+    predictions = load_tensors(arguments["predictions"])
+    assert predictions["test_logits"].shape == (20, 3)
+    assert predictions["validation_logits"].shape == (9, 3)
+    assert predictions["test_logits"].dtype == numpy.float32
+    logits = evaluated(arguments["trained"], arguments["test_data"])[2]
+    assert numpy.allclose(predictions["test_logits"], logits.numpy(), atol=1e-5)
+
+    assert load_metadata(arguments["trained"]) == load_metadata(arguments["initial"])
+    cost = json.loads(arguments["cost"].read_text())
+    assert cost["device"] == "cpu"
+    assert cost["num_threads"] == 1
+    assert 0 < cost["training_seconds"] < cost["seconds"]
+    assert cost["images_per_second"] == pytest.approx(100 / cost["training_seconds"])
+    assert cost["peak_memory_bytes"] > 10_000_000
+
+
+def test_training_is_the_plain_loop(arguments):
+    """The same losses and weights as the lecture's loop, bit for bit, from the same weights, batches and threads."""
+    train(**arguments)
+    torch.set_num_threads(1)
+    network, metadata = load_network(arguments["initial"])
+    split = load_split(arguments["train_data"])
+    transform = InputTransform(
+        32, metadata["normalisation"]["mean"], metadata["normalisation"]["std"], torch.device("cpu")
+    )
+    inputs, labels = transform(torch.from_numpy(split.images)), torch.from_numpy(split.labels)
+    optimiser = torch.optim.Adam(network.parameters(), lr=1e-4)
+    losses = []
+    for epoch in (1, 2):
+        network.train()
+        running = 0.0
+        for rows in epoch_order(0, epoch, 50).split(16):
+            optimiser.zero_grad()
+            loss = torch.nn.functional.nll_loss(torch.log_softmax(network(inputs[rows]), 1), labels[rows])
+            loss.backward()
+            optimiser.step()
+            running += loss.item() * len(rows)
+        losses.append(running / 50)
+    trained = load_tensors(arguments["trained"])
+    assert all(torch.equal(tensor, torch.from_numpy(trained[name])) for name, tensor in network.state_dict().items())
+    assert pandas.read_csv(arguments["history"])["train_loss"][1:].tolist() == pytest.approx(losses, rel=1e-12)
+
+
+@pytest.mark.parametrize("batchnorm", ["train", "frozen"])
+def test_the_last_layer_alone_moves(arguments, batchnorm):
+    train(**arguments | {"train": "head", "batchnorm": batchnorm})
+    buffers = set(load_metadata(arguments["initial"])["buffers"])
+    assert moved(arguments) == set(HEAD) | (buffers if batchnorm == "train" else set())
+
+
+def test_everything_moves_end_to_end(arguments):
+    train(**arguments)
+    assert moved(arguments) == set(load_metadata(arguments["initial"])["tensors"])
+
+
+def test_a_moved_frozen_tensor_is_an_error(arguments, monkeypatch):
+    honest = module.fit
+
+    def careless(network, *rest):
+        outcome = honest(network, *rest)
+        with torch.no_grad():
+            network.conv1.weight[0, 0, 0, 0] += 1e-6
+        return outcome
+
+    monkeypatch.setattr(module, "fit", careless)
+    with pytest.raises(RuntimeError, match=r"must not move have moved: conv1\.weight"):
+        train(**arguments | {"train": "head"})
+    assert not arguments["trained"].exists()
+
+
+def test_fewer_training_images(arguments):
+    train(**arguments | {"train_images": 20, "epochs": 1})
+    assert json.loads(arguments["cost"].read_text())["images_per_second"] > 0
+    with pytest.raises(InputError, match="train_images: 51 images were asked for, and there are 50"):
+        train(**arguments | {"train_images": 51})
+
+
+def test_without_validation_images_its_columns_are_empty(arguments, tmp_path):
+    save_split(tmp_path / "none.safetensors", load_split(arguments["validation_data"]).first(0))
+    train(**arguments | {"validation_data": tmp_path / "none.safetensors", "epochs": 1})
+    history = pandas.read_csv(arguments["history"])
+    assert history["validation_loss"].isna().all()
+    assert history["validation_accuracy"].isna().all()
+    assert load_tensors(arguments["predictions"])["validation_logits"].shape == (0, 3)
+
+
+def test_a_last_batch_of_one_image_is_explained(arguments):
+    with pytest.raises(InputError, match=r"training\.batch_size: 7 leaves a last batch of one image out of 50"):
+        train(**arguments | {"batch_size": 7})
+
+
+def test_a_loss_that_is_no_number_stops_the_run(arguments):
+    with pytest.raises(InputError, match=r"training loss is nan in epoch \d; lower training\.learning_rate"):
+        train(**arguments | {"learning_rate": 1e30})
+    assert not arguments["trained"].exists()
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_same_bytes_whatever_the_environment_says_of_threads(arguments, tmp_path):
+    contents = []
+    for threads in ("1", "4"):
+        folder = tmp_path / threads
+        call = [sys.executable, "-m", "triptych", "train"]
+        for name, value in arguments.items():
+            value = folder / value.name if name in ("trained", "history", "predictions", "cost") else value
+            call += [f"--{name.replace('_', '-')}", str(value)]
+        subprocess.run(call, check=True, env={**os.environ, "OMP_NUM_THREADS": threads})
+        contents.append({path.name: path.read_bytes() for path in folder.iterdir() if path.name != "cost.json"})
+    assert len(contents[0]) == 3
+    assert contents[0] == contents[1]

@@ -1,0 +1,368 @@
+"""The typed model of config/*.yaml: every key with its type, bounds, default and description.
+
+`load_configuration` checks what was given, `effective` fills everything in. `config/schema.json` and the tables of
+`config/README.md` are generated from this module (`python -m triptych document-configuration`).
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic_core import PydanticCustomError
+
+from triptych.architectures import SMALLEST_INPUT
+from triptych.configuration_words import NAME_IN_WORDS, explain, nearest, shown
+from triptych.errors import InputError
+
+LARGEST_SEED = 2**32 - 1
+MANY = 1_000_000
+NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+
+
+# Numbers, names and texts. Values given with --config arrive as text, and so does 1e-4 from a YAML file.
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("boolean", "a boolean is not a number")
+    if isinstance(value, str):
+        for convert in (int, float):
+            try:
+                return convert(value)
+            except ValueError:
+                continue
+    return value
+
+
+def _null(value: Any) -> Any:
+    return None if isinstance(value, str) and value.strip().lower() in ("", "~", "null", "none") else value
+
+
+def _known_architecture(name: str) -> str:
+    if name not in SMALLEST_INPUT:
+        raise PydanticCustomError(
+            "architecture",
+            "give the name of a classification network of torchvision; the nearest is {nearest}",
+            {"nearest": nearest(name, SMALLEST_INPUT)},
+        )
+    return name
+
+
+def _different(values: list[int]) -> list[int]:
+    twice = [value for value, count in Counter(values).items() if count > 1]
+    if twice:
+        raise PydanticCustomError("twice", "{twice} is given more than once; give each seed once", {"twice": twice[0]})
+    return values
+
+
+Whole = Annotated[int, BeforeValidator(_number)]
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
+OptionalWhole = Annotated[Annotated[int, Field(ge=1, le=MANY), BeforeValidator(_number)] | None, BeforeValidator(_null)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED), BeforeValidator(_number)]
+Seeds = Annotated[
+    list[Seed],
+    Field(min_length=1, max_length=1000, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_different),
+]
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Architecture = Annotated[
+    str, AfterValidator(_known_architecture), WithJsonSchema({"type": "string", "enum": list(SMALLEST_INPUT)})
+]
+
+
+class Section(BaseModel):
+    """A mapping of the configuration that refuses keys it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+# The sections of an experiment
+
+
+class DigitsDataset(Section):
+    """scikit-learn's handwritten digits: 1,797 images of 8 x 8 grey levels in ten classes; part of the package."""
+
+    CLASSES: ClassVar[int] = 10
+    SMALLEST_CLASS: ClassVar[int] = 174  # the eights; checked again when the data set is prepared
+
+    # The union of a second source's class and this one, discriminated by `source`, is the place for more data sets.
+    source: Literal["digits"] = Field("digits", description="The data set: scikit-learn's handwritten digits.")
+    train_per_class: Whole = Field(30, ge=1, le=SMALLEST_CLASS, description="Training images of each class.")
+    validation_per_class: Whole = Field(
+        20, ge=0, le=SMALLEST_CLASS, description="Validation images of each class; 0 for none."
+    )
+    test_per_class: OptionalWhole = Field(None, description="Test images of each class; null for all the rest.")
+    seed: Seed = Field(0, description="Decides which image goes into which split.")
+
+
+class Model(Section):
+    """The network and what it is fed."""
+
+    architecture: Architecture = Field("resnet18", description="A classification network of torchvision.")
+    input_size: Whole = Field(
+        224, ge=8, le=1024, description="Height and width, in pixels, to which images are resized."
+    )
+    normalisation: Literal["none", "imagenet", "dataset"] = Field(
+        "none",
+        description="Mean and standard deviation that shift and scale each channel: none (the lecture: values from 0 "
+        "to 1 as they are), ImageNet's, or those of the training images.",
+    )
+
+
+class NoWeights(Section):
+    """No pretrained weights: every arm starts from random ones."""
+
+    source: Literal["none"] = Field("none", description="No pretrained weights.")
+
+
+class LettersWeights(Section):
+    """Weights pretrained here, on letters rendered in the fonts that matplotlib ships, warped, shifted and blurred."""
+
+    source: Literal["letters"] = Field("letters", description="Pretrain on rendered letters A to Z; needs no network.")
+    train_images: Whole = Field(11_000, ge=26, le=MANY, description="Letters to train on.")
+    test_images: Whole = Field(1_000, ge=26, le=MANY, description="Other letters, for the held-out accuracy.")
+    epochs: Whole = Field(2, ge=1, le=MANY, description="Passes over the letters.")
+    batch_size: Whole = Field(128, ge=1, le=MANY, description="Letters in a batch.")
+    learning_rate: Number = Field(1e-3, gt=0, le=10, description="Adam's learning rate.")
+    seed: Seed = Field(0, description="Decides the letters, the first weights and the order of the batches.")
+
+
+def _with_source(value: Any) -> Any:
+    return {"source": "none", **value} if isinstance(value, dict) else value
+
+
+Weights = Annotated[NoWeights | LettersWeights, Field(discriminator="source"), BeforeValidator(_with_source)]
+
+
+class Training(Section):
+    """The recipe: Adam on the cross-entropy. The number of threads and the device change the last bits of a result."""
+
+    epochs: Whole = Field(10, ge=1, le=MANY, description="Passes over the training images.")
+    batch_size: Whole = Field(32, ge=1, le=MANY, description="Images in a batch of training.")
+    learning_rate: Number = Field(1e-4, gt=0, le=10, description="Adam's learning rate.")
+    evaluation_batch_size: Whole = Field(256, ge=1, le=MANY, description="Images in a batch of evaluation.")
+    num_threads: Whole = Field(2, ge=1, le=1024, description="Threads that torch computes with on the CPU.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="auto: a CUDA GPU where there is one, else the CPU."
+    )
+    train_images: OptionalWhole = Field(
+        None, description="Train on the first so many images only (classes stay balanced); null for all."
+    )
+
+
+class Comparison(Section):
+    """How arms are compared."""
+
+    equivalence_margin: Number = Field(
+        1.0, ge=0, le=100, description="Arms that differ by less, in points of accuracy, count as equivalent."
+    )
+    confidence: Number = Field(0.95, gt=0, lt=1, description="Confidence of the intervals.")
+    bootstrap_draws: Whole = Field(10_000, ge=100, le=MANY, description="Draws of the paired bootstrap.")
+    seed: Seed = Field(0, description="Seed of the draws.")
+
+
+def _overrides(section: type[Section]) -> type[Section]:
+    """A section with the same keys, of which an arm gives some.
+
+    What it leaves out is not in `model_fields_set`. A default that is made by a function is not shown by the schema.
+    """
+
+    def _nothing() -> None:
+        return None
+
+    fields = {
+        name: Annotated[info.annotation, *info.metadata, Field(default_factory=_nothing, description=info.description)]
+        for name, info in section.model_fields.items()
+    }
+    return create_model(f"Arm{section.__name__}", __base__=Section, __doc__=section.__doc__, **fields)
+
+
+ArmModel = _overrides(Model)
+ArmTraining = _overrides(Training)
+
+
+class Arm(Section):
+    """One way to train."""
+
+    label: str | None = Field(
+        None, min_length=1, max_length=60, description="Its name in figures and tables; null for the arm's name."
+    )
+    weights: Literal["random", "pretrained"] = Field("random", description="Where its weights come from.")
+    train: Literal["all", "head"] = Field("all", description="What it trains: all weights, or the last layer only.")
+    batchnorm: Literal["train", "frozen"] = Field(
+        "train",
+        description="train: BatchNorm uses and follows the statistics of the batches, even where only the head trains "
+        "(the lecture's recipe); frozen: it keeps the statistics that it came with.",
+    )
+    role: Literal["arm", "control"] = Field(
+        "arm", description="A control is trained and tabled, but stands outside the headline and the comparisons."
+    )
+    model: ArmModel = Field(ArmModel(), description="Keys of `model` that are different for this arm.")
+    training: ArmTraining = Field(ArmTraining(), description="Keys of `training` that are different for this arm.")
+
+
+class Experiment(Section):
+    """One data set and one question; several arms, several seeds."""
+
+    question: str = Field(
+        "Does it pay to start from pretrained weights, and is it enough to train the last layer?",
+        min_length=1,
+        max_length=500,
+        description="The question that the report opens with.",
+    )
+    dataset: DigitsDataset = Field(DigitsDataset(), description="The images.")
+    model: Model = Field(Model(), description="The network and what it is fed.")
+    weights: Weights = Field(NoWeights(), description="Where pretrained weights come from.")
+    training: Training = Field(Training(), description="The recipe.")
+    comparison: Comparison = Field(Comparison(), description="How arms are compared.")
+    seeds: Seeds = Field([0], description="Every arm is trained once with each seed.")
+    arms: dict[Name, Arm] = Field(min_length=1, description=f"The ways to train, by name: {NAME_IN_WORDS}.")
+
+
+class Configuration(Section):
+    """Triptych's configuration."""
+
+    experiments: dict[Name, Experiment] = Field(min_length=1, description=f"The experiments, by name: {NAME_IN_WORDS}.")
+    keep_weights: Literal["all", "trained", "none"] = Field(
+        "all",
+        description="Which weights of the runs are kept: those before and after training, those after it, or none.",
+    )
+
+
+# From what was given to what is in effect
+
+
+def load_configuration(raw: Any) -> Configuration:
+    """Check what was read from YAML files and from the command line.
+
+    Args:
+        raw: a mapping; numbers may be texts.
+
+    Raises:
+        InputError: something is not allowed. The message has one line for each problem, with the key (which names the
+            experiment), the value and what is allowed, under a first line where there are several.
+    """
+    if not isinstance(raw, Mapping):
+        raise InputError(f"{shown(raw)} is not allowed; give a mapping with the key experiments")
+    try:
+        configuration = Configuration.model_validate(dict(raw))
+        problems = list(_contradictions(configuration))
+    except ValidationError as error:
+        problems = explain(error, Configuration.model_json_schema())
+    problems = list(dict.fromkeys(problems))
+    if len(problems) > 1:
+        raise InputError("\n  ".join([f"{len(problems)} problems:", *problems]))
+    if problems:
+        raise InputError(problems[0])
+    return configuration
+
+
+def effective(configuration: Configuration) -> dict[str, Any]:
+    """Everything that is in effect, as plain values for JSON and YAML; `load_configuration` reads it back the same.
+
+    It has the keys of the configuration, all filled in. The `model` and `training` of each arm are complete: the
+    experiment's values, and over them the arm's own.
+    """
+    settings = configuration.model_dump()
+    for name, experiment in configuration.experiments.items():
+        settings["experiments"][name]["arms"] = {
+            arm_name: _resolved_arm(experiment, arm_name, arm) for arm_name, arm in experiment.arms.items()
+        }
+    return settings
+
+
+def resolved_arms(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The arms of one experiment of `effective`, in their order, each with its `name` and everything in effect."""
+    return [{"name": name, **arm} for name, arm in experiment["arms"].items()]
+
+
+def _resolved_arm(experiment: Experiment, name: str, arm: Arm) -> dict[str, Any]:
+    return {
+        "label": arm.label or name,
+        **arm.model_dump(include={"role", "weights", "train", "batchnorm"}),
+        "model": {**experiment.model.model_dump(), **arm.model.model_dump(exclude_unset=True)},
+        "training": {**experiment.training.model_dump(), **arm.training.model_dump(exclude_unset=True)},
+    }
+
+
+# What is wrong, in words
+
+
+def _contradictions(configuration: Configuration) -> Iterator[str]:
+    """What no single key shows: one message for each contradiction."""
+    yield from _same_folders("experiments", configuration.experiments)
+    for name, experiment in configuration.experiments.items():
+        key = f"experiments.{name}"
+        yield from _same_folders(f"{key}.arms", experiment.arms)
+        yield from _dataset_too_small(key, experiment.dataset)
+        labels: dict[str, str] = {}
+        for arm_name, arm in experiment.arms.items():
+            yield from _arm_contradictions(key, experiment, arm_name, arm)
+            label = arm.label or arm_name
+            other = labels.setdefault(label, arm_name)
+            if other != arm_name:
+                yield f"{key}.arms.{arm_name}.label: {label!r} is the label of {other} too; give each arm its own"
+        if all(arm.role == "control" for arm in experiment.arms.values()):
+            yield f"{key}.arms: every arm is a control; give at least one arm with the role arm"
+
+
+def _same_folders(key: str, names: Mapping[str, Any]) -> Iterator[str]:
+    """Names that are one folder where the file system does not tell capitals from small letters."""
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(name.lower(), name)
+        if other != name:
+            yield f"{key}: the names {other} and {name} differ in capitals only; give names that differ otherwise"
+
+
+def _dataset_too_small(key: str, dataset: DigitsDataset) -> Iterator[str]:
+    wanted = dataset.train_per_class + dataset.validation_per_class + (dataset.test_per_class or 1)
+    if wanted > dataset.SMALLEST_CLASS:
+        test = dataset.test_per_class or "at least 1"
+        yield (
+            f"{key}.dataset: {dataset.train_per_class} images of each class for training (train_per_class), "
+            f"{dataset.validation_per_class} for validation and {test} for testing are {wanted}; give at most "
+            f"{dataset.SMALLEST_CLASS} in all, the size of the smallest class of {dataset.source}"
+        )
+
+
+def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -> Iterator[str]:
+    settings = _resolved_arm(experiment, name, arm)
+
+    def place(section: str, field: str) -> str:
+        own = field in getattr(arm, section).model_fields_set
+        return f"{key}.arms.{name}.{section}.{field}" if own else f"{key}.{section}.{field}"
+
+    architecture, input_size = settings["model"]["architecture"], settings["model"]["input_size"]
+    smallest = SMALLEST_INPUT[architecture]
+    if input_size < smallest:
+        yield f"{place('model', 'input_size')}: {input_size} is not allowed; {architecture} needs at least {smallest}"
+    train_images = settings["training"]["train_images"]
+    available = experiment.dataset.CLASSES * experiment.dataset.train_per_class
+    if train_images and train_images > available:
+        yield (
+            f"{place('training', 'train_images')}: {train_images} is not allowed; give at most {available}, what "
+            f"{key}.dataset.train_per_class makes, or null for all"
+        )
+    if arm.weights == "pretrained":
+        if experiment.weights.source == "none":
+            yield (
+                f"{key}.arms.{name}.weights: 'pretrained' is not allowed, since {key}.weights.source is none; give "
+                f"random, or a source of pretrained weights there (letters)"
+            )
+        elif experiment.model.input_size < smallest:
+            yield (
+                f"{key}.model.input_size: {experiment.model.input_size} is not allowed; the weights of {name} are "
+                f"pretrained at this size, and {architecture} needs at least {smallest}"
+            )

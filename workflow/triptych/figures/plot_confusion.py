@@ -1,0 +1,168 @@
+"""Which classes an arm mistakes for which, and the test images that it mistakes most."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+from matplotlib.figure import Figure
+
+from triptych.data.dataset import load_split
+from triptych.errors import InputError
+from triptych.figures import style
+from triptych.figures.plot_samples import image_names
+from triptych.figures.tables import read_arms, read_table
+from triptych.figures.tiles import Tile, draw_tiles, tile_height, tile_rows, tile_width
+from triptych.tensors import load_tensors
+
+MOST_IMAGES = 8
+COLUMNS = 4
+MOST_PRINTED = 15
+MOST_LABELLED = 40
+MARGIN = 0.1
+SHARES = LinearSegmentedColormap.from_list("shares", ("#ffffff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"))
+# The square root: rare mistakes are what the figure is for, and would be white on an even scale.
+SHARES_NORM = PowerNorm(0.5, vmin=0, vmax=100)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test image (its row) and the wrong class (its index) that it is given with the highest probability (0 to 1)."""
+
+    row: int
+    predicted: int
+    probability: float
+
+
+def plot_confusion(
+    *, confusion: Path, arms: Path, arm: str, experiment_folder: Path, seeds: str, svg: Path, png: Path
+) -> None:
+    """Draw the confusion matrix of one arm and its most confidently mistaken test images, mean over seeds."""
+    look = style.style_of(style.arm_styles(read_arms(arms)), arm, arms)
+    test = load_split(experiment_folder / "data" / "test.safetensors")
+    names = image_names(experiment_folder / "data" / "index.csv", "test")
+    shares = confusion_matrix(confusion, arm, test.classes)
+    runs = [experiment_folder / "runs" / arm / f"seed{seed}" / "predictions.safetensors" for seed in json.loads(seeds)]
+    logits = [load_tensors(run)["test_logits"] for run in runs]
+    mistakes, number = most_mistaken(numpy.stack([softmax(run) for run in logits]).mean(axis=0), test.labels)
+
+    over = f"mean of {len(runs)} seeds" if len(runs) > 1 else "one seed"
+    heading = style.wrapped(f"{look.title}: what the test images are taken for ({over})")
+    tiles = [
+        Tile(
+            test.images[mistake.row],
+            (
+                f"{test.classes[test.labels[mistake.row]]} → {test.classes[mistake.predicted]}",
+                names[mistake.row],
+                f"{100 * mistake.probability:.0f} %",
+            ),
+        )
+        for mistake in mistakes
+    ]
+    longest = max(len(style.shortened(name, 14)) for name in test.classes)
+    left = 0.45 + (0.075 * longest if len(test.classes) <= MOST_LABELLED else 0.3)
+    top = 0.2 * (heading.count("\n") + 1) + 0.15
+    printed = len(test.classes) <= MOST_PRINTED
+    side = style.WIDTH - left - (0.15 if printed else 0.75)
+    # Names of classes stand upright below the matrix unless they are short.
+    below = 0.55 if longest <= 2 else 0.45 + 0.075 * longest
+    tiles_top = top + side + below + 0.42
+    tile_side = tile_width(COLUMNS, style.WIDTH - 2 * MARGIN)
+    height = tiles_top + tile_rows(len(tiles), COLUMNS) * tile_height(tile_side, 3) + 0.05
+    figure = Figure(figsize=(style.WIDTH, height))
+    style.write(figure, 0.06, 0.08, heading, fontsize=11, fontweight="bold")
+    draw_matrix(style.place(figure, left, top, side, side), shares, test.classes, upright=longest > 2)
+    if not printed:
+        draw_colour_bar(figure, left + side + 0.12, top, side)
+    style.write(figure, MARGIN, tiles_top - 0.3, images_heading(len(tiles), number, len(test)), fontweight="bold")
+    draw_tiles(figure, tiles, COLUMNS, MARGIN, tiles_top, style.WIDTH - 2 * MARGIN)
+    style.save(figure, svg, png)
+
+
+def confusion_matrix(path: Path, arm: str, classes: list[str]) -> numpy.ndarray:
+    """Shares (0 to 1) of an arm's confusion.csv as [true class, predicted class]; pairs that are not listed are 0.
+
+    Raises:
+        InputError: the table does not know the arm, or names a class that the data does not have.
+    """
+    table = read_table(path, text=("arm", "true_class", "predicted_class"), numbers=("share",))
+    table = table[table["arm"] == arm]
+    if table.empty:
+        raise InputError(f"{path}: no row of arm {arm!r}")
+    unknown = sorted(({*table["true_class"]} | {*table["predicted_class"]}) - {*classes})
+    if unknown:
+        raise InputError(f"{path}: class {unknown[0]!r} is none of the test data's ({', '.join(classes[:20])})")
+    matrix = table.pivot(index="true_class", columns="predicted_class", values="share")
+    return matrix.reindex(index=classes, columns=classes).fillna(0.0).to_numpy()
+
+
+def softmax(logits: numpy.ndarray) -> numpy.ndarray:
+    """Probabilities [N, K] of logits [N, K], in float64."""
+    powers = numpy.exp(logits.astype(numpy.float64) - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def most_mistaken(probabilities: numpy.ndarray, labels: numpy.ndarray) -> tuple[list[Mistake], int]:
+    """The images whose most probable class is wrong, the surest first, at most MOST_IMAGES; and how many there are in all.
+
+    Args:
+        probabilities: [N, K], mean over seeds.
+        labels: true classes [N].
+    """
+    predicted = probabilities.argmax(axis=1)
+    rows = numpy.flatnonzero(predicted != labels)
+    order = rows[numpy.argsort(-probabilities[rows, predicted[rows]], kind="stable")]
+    mistakes = [Mistake(int(row), int(predicted[row]), float(probabilities[row, predicted[row]])) for row in order]
+    return mistakes[:MOST_IMAGES], len(mistakes)
+
+
+def images_heading(shown: int, mistaken: int, images: int) -> str:
+    """The heading over the mistaken images."""
+    if not mistaken:
+        return f"None of the {images:,} test images is mistaken"
+    if shown == mistaken:
+        return f"All {mistaken} mistaken of {images:,} test images: true → taken for"
+    return f"The {shown} surest of {mistaken:,} mistakes ({images:,} images): true → taken for"
+
+
+def draw_matrix(axes: Axes, shares: numpy.ndarray, classes: list[str], upright: bool) -> None:
+    """Draw the matrix: a row for each true class, percent of its images; numbers where there is room for them."""
+    count = len(classes)
+    axes.imshow(100 * shares, cmap=SHARES, norm=SHARES_NORM, interpolation="none", aspect="auto")
+    axes.grid(visible=False)
+    axes.spines[:].set(visible=True, linewidth=0.6)
+    axes.set(xlabel="taken for", ylabel="true class (each row is 100 %)")
+    if count <= MOST_LABELLED:
+        places, size = range(count), 9 if count <= MOST_PRINTED else style.SMALL if count <= 30 else 7
+    else:
+        places, size = range(0, count, -(-count // 20)), style.SMALL
+    texts = [style.shortened(classes[place], 14) for place in places]
+    axes.set_xticks(places, texts, fontsize=size, rotation=90 if upright else 0)
+    axes.set_yticks(places, texts, fontsize=size)
+    axes.tick_params(length=0 if count <= MOST_LABELLED else 3)
+    for row, column in numpy.ndindex(shares.shape) if count <= MOST_PRINTED else ():
+        percent = 100 * shares[row, column]
+        if percent > 0:
+            axes.text(
+                column,
+                row,
+                f"{percent:.0f}" if percent >= 1 else "<1",
+                horizontalalignment="center",
+                verticalalignment="center",
+                fontsize=9,
+                color="white" if percent > 30 else style.INK if percent >= 1 else style.MUTED,
+            )
+
+
+def draw_colour_bar(figure: Figure, left: float, top: float, height: float) -> None:
+    """Draw what the colours of the matrix mean, as high as the matrix."""
+    bar = figure.colorbar(
+        ScalarMappable(SHARES_NORM, SHARES),
+        cax=style.place(figure, left, top, 0.12, height),
+        ticks=(0, 1, 5, 20, 50, 100),
+    )
+    bar.ax.set_yticklabels([f"{tick} %" for tick in (0, 1, 5, 20, 50, 100)], fontsize=style.SMALL)
+    bar.ax.grid(visible=False)

@@ -1,0 +1,123 @@
+"""Accuracy against what it costs to train: is the better arm worth its time?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from triptych.errors import InputError
+from triptych.figures import style
+from triptych.figures.tables import read_arms, read_table
+
+LABEL_HEIGHT = 0.17
+"""Distance in inches that the names of two arms keep."""
+
+LOG_FROM = 8
+"""Ratio of the longest to the shortest training from which the seconds stand on a log scale."""
+
+
+def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) -> None:
+    """Draw test accuracy against training seconds of a run, for every arm."""
+    runs = read_table(cost, text=("arm", "device_name"), numbers=("training_seconds",))
+    numbers = ("n", "test_accuracy_mean", "test_accuracy_low", "test_accuracy_high")
+    results = read_table(summary, text=("arm",), numbers=numbers).set_index("arm")
+    styles = style.arm_styles(read_arms(arms))
+    figure = Figure(figsize=(style.WIDTH, 3.6 + 0.16 * max(0, len(styles) - 4)), layout="constrained")
+    axes = figure.subplots()
+    points = []
+    for arm, look in styles.items():
+        seconds = runs.loc[runs["arm"] == arm, "training_seconds"]
+        if arm not in results.index or seconds.empty:
+            raise InputError(f"{summary if len(seconds) else cost}: no row of arm {arm!r}, which {arms} names")
+        draw_arm(axes, look, seconds, results.loc[arm])
+        points.append(Point(look, seconds.min(), seconds.max(), results.loc[arm, "test_accuracy_mean"]))
+    longest, shortest = runs["training_seconds"].max(), runs["training_seconds"].min()
+    if shortest > 0 and longest / shortest >= LOG_FROM:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(lambda value, _: "")
+    else:
+        axes.set_xlim(0, longest * 1.08)
+    devices = ", ".join(dict.fromkeys(runs["device_name"]))
+    axes.set_xlabel(style.wrapped(f"seconds of training, one run ({devices})", size=10, width=style.WIDTH - 0.8))
+    axes.set_ylabel("test accuracy (%)")
+    seeds = int(results["n"].max())
+    ticks = f"; ticks: seconds of each of {seeds} seeds" if seeds > 1 else ", one run"
+    axes.set_title(f"Bars: 95 % interval of accuracy{ticks}", fontsize=9, color=style.MUTED)
+    style.title(figure, "Test accuracy against training time")
+    label_points(figure, axes, points)
+    style.save(figure, svg, png)
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where an arm stands in the figure: its seconds over the seeds and its mean accuracy."""
+
+    look: style.ArmStyle
+    first_second: float
+    last_second: float
+    accuracy: float
+
+
+def draw_arm(axes: Axes, look: style.ArmStyle, seconds: pandas.Series, result: pandas.Series) -> None:
+    """Draw one arm: its mean with the interval of its accuracy, and a tick for the seconds of each seed."""
+    mean = result["test_accuracy_mean"]
+    below, above = mean - result["test_accuracy_low"], result["test_accuracy_high"] - mean
+    axes.errorbar(
+        [seconds.mean()],
+        [mean],
+        yerr=[[below], [above]],
+        color=look.colour,
+        marker=look.marker,
+        markersize=8,
+        linestyle="none",
+        elinewidth=1.5,
+        capsize=4,
+    )
+    if len(seconds) > 1:
+        axes.plot(seconds, [mean] * len(seconds), color=look.colour, marker="|", markersize=9, linestyle="none")
+
+
+def label_points(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
+    """Write each arm's name beside its point, on the side where there is more room, none over another.
+
+    A name that has to leave the height of its point is joined to it by a line.
+    """
+    figure.draw_without_rendering()  # settles where the axes lie
+    centre = axes.bbox.x0 + axes.bbox.width / 2
+    inch = figure.dpi
+    for on_right in (False, True):
+        places = []
+        for point in points:
+            x, y = axes.transData.transform(((point.first_second + point.last_second) / 2, point.accuracy))
+            if (x < centre) == on_right:
+                places.append((y, point))
+        places.sort(key=lambda place: place[0])
+        heights = spread([y for y, _ in places], LABEL_HEIGHT * inch, axes.bbox.y0, axes.bbox.y1)
+        for (y, point), height in zip(places, heights, strict=True):
+            moved = abs(height - y) > 0.02 * inch
+            axes.annotate(
+                style.shortened(point.look.title, 26),
+                (point.last_second if on_right else point.first_second, point.accuracy),
+                xytext=((24 if moved else 9) * (1 if on_right else -1), (height - y) * 72 / inch),
+                textcoords="offset points",
+                horizontalalignment="left" if on_right else "right",
+                verticalalignment="center",
+                fontsize=9,
+                arrowprops={"arrowstyle": "-", "color": point.look.colour, "linewidth": 0.8} if moved else None,
+            )
+
+
+def spread(heights: list[float], distance: float, lowest: float, highest: float) -> list[float]:
+    """Ascending heights moved as little as needed to lie `distance` apart and, if there is room, between the limits."""
+    moved: list[float] = []
+    for height in heights:
+        moved.append(max(height, moved[-1] + distance if moved else lowest))
+    limit = highest
+    for number in reversed(range(len(moved))):
+        moved[number] = min(moved[number], limit)
+        limit = moved[number] - distance
+    return moved

@@ -1,0 +1,113 @@
+"""Memory against batch size: what fits, for training and for inference."""
+
+from pathlib import Path
+
+import pandas
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from triptych.errors import InputError
+from triptych.figures import style
+from triptych.figures.tables import read_arms, read_table
+
+MODES = {"training_bytes": "training", "inference_bytes": "inference"}
+UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("bytes", 1))
+DASH = 5
+"""Length in line widths of one arm's dash where several arms have the same line."""
+
+
+def plot_memory(*, memory: Path, arms: Path, svg: Path, png: Path) -> None:
+    """Draw the memory that each arm needs by batch size; arms that need the same share a line of alternating colours."""
+    table = read_table(memory, text=("arm",), numbers=("batch_size", *MODES))
+    known = read_arms(arms)
+    styles = style.arm_styles(known)
+    missing = [arm for arm in styles if arm not in set(table["arm"])]
+    if missing:
+        raise InputError(f"{memory}: no row of arm {missing[0]!r}, which {arms} names")
+    table = table[table["arm"].isin(styles)]
+    entries = []
+    figure = Figure(figsize=(style.WIDTH, 3.4), layout="constrained")
+    axes = figure.subplots()
+    for column, mode in MODES.items():
+        for members in same_lines(table, column, list(styles)):
+            values = table[table["arm"] == members[0]].sort_values("batch_size")
+            everyone = len(members) == len(styles) > 1
+            looks = [styles[arm] for arm in members]
+            draw_line(axes, values["batch_size"], values[column], looks, mode, everyone)
+            names = "all arms" if everyone else " = ".join(style.shortened(look.title, 26) for look in looks)
+            entries.append((legend_handle(looks, mode, everyone), f"{mode}: {names}"))
+    for batch_size in sorted(set(known["batch_size"].dropna())):
+        axes.axvline(batch_size, color=style.MUTED, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    entries.append((Line2D([], [], color=style.MUTED, linewidth=0.9, linestyle=(0, (2, 2))), "batch size trained with"))
+    scale_axes(axes, table)
+    entries = [(handle, style.wrapped(text, size=9, width=style.WIDTH - 0.7)) for handle, text in entries]
+    lines = sum(text.count("\n") + 1 for _, text in entries)
+    figure.set_figheight(3.2 + 0.18 * lines)
+    style.title(figure, "Memory by batch size, computed from the layers")
+    figure.legend(*zip(*entries, strict=True), loc="outside lower center", handlelength=3.4, alignment="left")
+    style.save(figure, svg, png)
+
+
+def same_lines(table: pandas.DataFrame, column: str, arms: list[str]) -> list[list[str]]:
+    """The arms in groups that have the same values of `column` at every batch size, in their order."""
+    groups: dict[tuple, list[str]] = {}
+    for arm in arms:
+        own = table[table["arm"] == arm].sort_values("batch_size")
+        groups.setdefault((tuple(own["batch_size"]), tuple(own[column])), []).append(arm)
+    return list(groups.values())
+
+
+def draw_line(
+    axes: Axes, x: pandas.Series, y: pandas.Series, looks: list[style.ArmStyle], mode: str, everyone: bool
+) -> None:
+    """Draw the line that the arms of `looks` share: training full, inference thin and dashed; all arms' one in grey."""
+    if mode == "inference":
+        colour = style.INK if everyone else looks[0].colour
+        axes.plot(x, y, color=colour, linestyle="--", linewidth=1.4, marker=looks[0].marker, markersize=3.5)
+        return
+    for position, look in enumerate(looks):
+        axes.plot(
+            x,
+            y,
+            color=style.INK if everyone else look.colour,
+            linestyle=alternating(position, 1 if everyone else len(looks)),
+            marker=look.marker,
+            # Every arm keeps its markers: those of a shared line take turns along it.
+            markevery=(position, len(looks)),
+        )
+
+
+def alternating(position: int, count: int) -> str | tuple:
+    """The dashes with which the line at `position` of `count` coinciding lines leaves room for the others."""
+    return "-" if count == 1 else (DASH * (count - position), (DASH, DASH * (count - 1)))
+
+
+def legend_handle(looks: list[style.ArmStyle], mode: str, everyone: bool) -> Line2D | tuple[Line2D, ...]:
+    """What stands for a line in the legend, drawn as `draw_line` draws it."""
+    if everyone or mode == "inference":
+        colour = style.INK if everyone else looks[0].colour
+        line = "--" if mode == "inference" else "-"
+        return Line2D([], [], color=colour, linestyle=line, marker=looks[0].marker, markersize=3.5)
+    return tuple(
+        Line2D([], [], color=look.colour, linestyle=alternating(position, len(looks)))
+        for position, look in enumerate(looks)
+    )
+
+
+def scale_axes(axes: Axes, table: pandas.DataFrame) -> None:
+    """Make both axes double from tick to tick, with batch sizes and amounts of memory as people say them."""
+    sizes = sorted(table["batch_size"].unique())
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    axes.minorticks_off()
+    axes.yaxis.set_major_formatter(lambda value, _: in_unit(value))
+    axes.set_xlabel("batch size")
+    axes.set_ylabel("memory")
+
+
+def in_unit(count: float) -> str:
+    """Bytes in the largest unit that leaves at least 1."""
+    unit, size = next((unit for unit in UNITS if count >= unit[1]), UNITS[-1])
+    return f"{count / size:g} {unit}"

@@ -1,0 +1,71 @@
+"""What a network is and what it needs, before anything is trained."""
+
+from pathlib import Path
+
+import pandas
+
+from triptych.data.dataset import load_split
+from triptych.files import write_json, write_table, write_text
+from triptych.models.layers import layer_table
+from triptych.models.memory import memory_by_batch_size, weight_bytes
+from triptych.models.networks import build_shapes, head_tensors
+
+BATCH_SIZES = [2**power for power in range(9)]
+
+
+def describe_model(
+    *,
+    architecture: str,
+    input_size: int,
+    train_data: Path,
+    layers: Path,
+    printout: Path,
+    totals: Path,
+    memory: Path,
+) -> None:
+    """Describe a network: its layers, its printout, its totals and the memory that it needs.
+
+    Nothing is computed: the network runs on torch's meta device, which knows shapes alone.
+
+    Args:
+        architecture: of torchvision; input_size: height and width in pixels of its input.
+        train_data: the training images, whose classes are the network's.
+        layers: CSV, `triptych.models.layers` with architecture and input_size.
+        printout: the network as torch prints it, and the shape of every parameter.
+        totals: JSON: parameters, those of the head, elements of the buffers, macs, bytes of the activations of one
+            image and of the weights.
+        memory: CSV, `triptych.models.memory` for batches of 1 to 256 images.
+
+    Raises:
+        InputError: an unknown architecture, or one that cannot be built at that size.
+    """
+    num_classes = len(load_split(train_data).classes)
+    network = build_shapes(architecture, num_classes, input_size)
+    head = head_tensors(architecture, num_classes, input_size)
+    parameters = dict(network.named_parameters())
+    table = pandas.DataFrame(layer_table(network, input_size))
+    table.insert(0, "architecture", architecture)
+    table["input_size"] = input_size
+    summary = {
+        "architecture": architecture,
+        "input_size": input_size,
+        "num_classes": num_classes,
+        "parameters": sum(parameter.numel() for parameter in parameters.values()),
+        "head_parameters": sum(parameters[name].numel() for name in head),
+        "buffers_elements": sum(buffer.numel() for buffer in network.buffers()),
+        "macs": int(table["macs"].sum()),
+        "activation_bytes": int(table["activation_bytes"].sum()),
+        "weight_bytes": weight_bytes(network),
+    }
+    shapes = [f"{name}: {list(parameter.shape)}" for name, parameter in parameters.items()]
+    write_table(layers, table)
+    write_text(printout, "\n".join([str(network), "", "Parameters", *shapes]) + "\n")
+    write_json(totals, summary)
+    write_table(memory, pandas.DataFrame(memory_by_batch_size(network, head, input_size, BATCH_SIZES)))
+    print(
+        f"{architecture} at {input_size} px, {num_classes} classes: {summary['parameters']:,} parameters"
+        f" ({summary['head_parameters']:,} in the head), {summary['macs'] / 1e9:.3f} GMAC,"
+        f" {summary['activation_bytes'] / 2**20:.1f} MiB of activations an image,"
+        f" {summary['weight_bytes'] / 2**20:.1f} MiB of weights",
+        flush=True,
+    )

@@ -1,0 +1,89 @@
+"""The network with which a run begins."""
+
+from pathlib import Path
+
+import numpy
+import torch
+
+from triptych.data.dataset import load_split
+from triptych.errors import InputError
+from triptych.models.networks import build_network, check_tensors, network_metadata, shapes_of, state_arrays
+from triptych.models.normalisation import normalisation_of
+from triptych.tensors import load_metadata, load_tensors, save_tensors
+
+
+def initialise_model(
+    *,
+    architecture: str,
+    input_size: int,
+    normalisation: str,
+    seed: int,
+    train_data: Path,
+    pretrained: Path | None = None,
+    train_images: int | None = None,
+    initial: Path,
+) -> None:
+    """Make the network with which a run begins: random, or pretrained with a new head for the classes of the data.
+
+    The whole network is drawn from `seed`; with `pretrained`, everything but the head is then taken from that file,
+    bit for bit. So all arms of one architecture and seed begin with the same head.
+
+    Args:
+        architecture: of torchvision; input_size: height and width in pixels of its input.
+        normalisation: `none`, `imagenet`, or `dataset` (of the first `train_images` images, all by default).
+        train_data: the training images, which also name the classes.
+        pretrained: weights of the same architecture for any classes; random weights without it.
+
+    Raises:
+        InputError: an architecture that cannot be built at that size, or a file of other tensors.
+    """
+    split = load_split(train_data)
+    scaling = normalisation_of(normalisation, split.first(train_images).images)
+    torch.manual_seed(seed)
+    network = build_network(architecture, len(split.classes), input_size)
+    metadata = network_metadata(
+        network,
+        architecture=architecture,
+        classes=split.classes,
+        input_size=input_size,
+        normalisation=scaling,
+    )
+    arrays = state_arrays(network)
+    head = set(metadata["head"])
+    head_size = sum(arrays[name].size for name in head)
+    if pretrained is None:
+        print(f"{architecture}: random weights of seed {seed}")
+    else:
+        arrays |= read_trunk(pretrained, architecture, arrays, head)
+        print(f"{architecture}: {len(arrays) - len(head)} tensors of {pretrained}")
+        print(f"new head of seed {seed}: {', '.join(metadata['head'])} ({head_size:,} numbers)")
+    print(f"{len(split.classes)} classes, input {input_size} px, normalisation {normalisation}: {scaling}", flush=True)
+    save_tensors(initial, arrays, metadata)
+
+
+def read_trunk(
+    pretrained: Path, architecture: str, arrays: dict[str, numpy.ndarray], head: set[str]
+) -> dict[str, numpy.ndarray]:
+    """All tensors of a file of weights but those of its head.
+
+    Args:
+        architecture: the network that the file must be of; `arrays`: the tensors of that network, by name.
+        head: the names that are left out: the file's may have any shape, or be missing.
+
+    Raises:
+        InputError: the file is of another architecture, or its tensors have other names, shapes or types.
+    """
+    found_architecture = load_metadata(pretrained).get("architecture")
+    if found_architecture != architecture:
+        raise InputError(f"{pretrained}: holds weights of {found_architecture}, but the arm trains {architecture}")
+    found = {name: array for name, array in load_tensors(pretrained).items() if name not in head}
+    trunk = {name: array for name, array in arrays.items() if name not in head}
+    check_tensors(shapes_of(found), shapes_of(trunk), str(pretrained), f"{architecture} without its head")
+    wrong = [
+        f"{name} is {found[name].dtype}, expected {array.dtype}"
+        for name, array in trunk.items()
+        if found[name].dtype != array.dtype
+    ]
+    if wrong:
+        raise InputError(f"{pretrained}: wrong types of numbers:\n  " + "\n  ".join(wrong))
+    return found

@@ -1,0 +1,92 @@
+"""What each layer of a network makes and costs, for one image."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+# torch counts a multiplication and an addition as two floating point operations.
+_OPERATIONS_OF_A_MAC = 2
+
+
+def _first_tensor(value: Any) -> torch.Tensor | None:
+    return next((leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)), None)
+
+
+def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any]]:
+    """Every layer in the order of a forward pass with one image of `input_size` px.
+
+    A layer is a module without modules inside, or one that has parameters or operations of its own beside those of
+    the modules that it calls (attention does). A module that is called twice has two rows; its parameters and
+    operations stand in the first. So the columns add up to the network's totals.
+
+    Args:
+        network: in evaluation mode on the meta device.
+
+    Returns:
+        Rows of `layer` (its name in the network), `type` (its class), `output_shape` (such as "64x16x16", without the
+        batch), `parameters`, `macs` (multiply-accumulates of convolutions, matrix products and attention) and
+        `activation_bytes` (of the output; 0 where it is written over its input or only another view of it).
+    """
+    names = {module: name for name, module in network.named_modules()}
+    calls: list[tuple[torch.nn.Module, torch.Tensor]] = []
+
+    def note(module: torch.nn.Module, inputs: Any, output: Any) -> None:
+        calls.append((module, _first_tensor(output)))
+
+    image = torch.empty(1, 3, input_size, input_size, device="meta")
+    handles = [module.register_forward_hook(note) for module in names]
+    try:
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            network(image)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+    called = {module for module, _ in calls}
+    root = type(network).__name__
+    counts = {name: sum(operations.values()) for name, operations in counter.get_flop_counts().items()}
+    macs = {
+        module: counts.get(f"{root}.{name}" if name else root, 0) // _OPERATIONS_OF_A_MAC
+        for module, name in names.items()
+    }
+    rows = []
+    seen_modules: set[torch.nn.Module] = set()
+    seen_storages = {image.untyped_storage()._cdata}
+    for module, output in calls:
+        first, leaf = module not in seen_modules, not list(module.children())
+        seen_modules.add(module)
+        parameters = _own_parameters(module, called) if first else 0
+        own_macs = macs[module] - sum(macs[inner] for inner in _called_inside(module, called)) if first else 0
+        if not leaf and not parameters and not own_macs:
+            continue
+        storage = output.untyped_storage()._cdata
+        rows.append(
+            {
+                "layer": names[module],
+                "type": type(module).__name__,
+                "output_shape": "x".join(str(length) for length in output.shape[1:]),
+                "parameters": parameters,
+                "macs": own_macs,
+                "activation_bytes": 0 if storage in seen_storages else output.numel() * output.element_size(),
+            }
+        )
+        seen_storages.add(storage)
+    return rows
+
+
+def _called_inside(module: torch.nn.Module, called: set[torch.nn.Module]) -> Iterator[torch.nn.Module]:
+    """The nearest called modules inside; lists of modules and those used without a call are looked through."""
+    for child in module.children():
+        if child in called:
+            yield child
+        else:
+            yield from _called_inside(child, called)
+
+
+def _own_parameters(module: torch.nn.Module, called: set[torch.nn.Module]) -> int:
+    """Parameters of a module and of those inside that it uses without calling them (as attention does)."""
+    own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
+    return own + sum(_own_parameters(child, called) for child in module.children() if child not in called)

@@ -1,0 +1,178 @@
+"""How much memory training and inference take: an estimate from the network's structure, by batch size.
+
+Counted are
+
+- for inference: the weights, and the largest sum of activations that are alive at one time;
+- for training everything: the weights, a gradient and Adam's two moments for each parameter, and every activation that
+  automatic differentiation keeps until the backward pass;
+- for training the head: the weights, gradient and moments of the head alone, what is kept for the head's backward pass,
+  and the largest sum of activations that are alive in the trunk, which keeps nothing.
+
+Not counted are what libraries take beside (workspaces, the CUDA context, fragments), the gradients of activations, of
+which few are alive at a time, and the resident images. The sizes of the activations are not typed in: the
+network runs on the meta device, where tensors have shapes but no memory, and its storages are watched.
+"""
+
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+ADAM_MOMENTS = 2
+# Batch normalisation in training mode refuses a single value a channel, so one image is not enough.
+_SMALL_BATCH = 2
+
+
+@dataclass(frozen=True)
+class BatchBytes:
+    """Bytes that grow with the batch: `fixed + batch_size * each`."""
+
+    fixed: int
+    each: int
+
+    def of(self, batch_size: int) -> int:
+        """The bytes for a batch of `batch_size` images."""
+        return self.fixed + batch_size * self.each
+
+
+def _storage_key(tensor: torch.Tensor) -> int:
+    """What tells two storages apart; on the meta device their addresses are all zero."""
+    return tensor.untyped_storage()._cdata
+
+
+class _LiveBytes(TorchDispatchMode):
+    """Sums the storages that are alive, and remembers the largest sum."""
+
+    def __init__(self, without: list[torch.Tensor]) -> None:
+        super().__init__()
+        self.peak = 0
+        self._alive: dict[int, int] = {}
+        self._without = {_storage_key(tensor) for tensor in without}
+
+    def _see(self, tensor: torch.Tensor) -> None:
+        key = _storage_key(tensor)
+        if key in self._alive or key in self._without:
+            return
+        storage = tensor.untyped_storage()
+        self._alive[key] = storage.nbytes()
+        weakref.finalize(storage, self._alive.pop, key)
+        self.peak = max(self.peak, sum(self._alive.values()))
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor):
+                self._see(leaf)
+        return result
+
+
+def _peak_bytes(network: torch.nn.Module, input_size: int, batch_size: int) -> int:
+    """The largest sum of bytes alive in a forward pass without gradients, the input among them, the weights not."""
+    network.eval()
+    with torch.no_grad(), _LiveBytes(list(network.state_dict().values())) as live:
+        network(torch.empty(batch_size, 3, input_size, input_size, device="meta"))
+    return live.peak
+
+
+@contextmanager
+def _training_only(network: torch.nn.Module, trained: set[str]) -> Iterator[None]:
+    """Within the block the network is in training mode and only the named parameters have gradients."""
+    parameters = dict(network.named_parameters())
+    for name, parameter in parameters.items():
+        parameter.requires_grad_(name in trained)
+    try:
+        yield
+    finally:
+        for parameter in parameters.values():
+            parameter.requires_grad_(True)
+
+
+def _kept_bytes(network: torch.nn.Module, input_size: int, batch_size: int) -> int:
+    """The bytes that automatic differentiation keeps after a forward pass in training mode, without the weights."""
+    network.train()
+    weights = {_storage_key(tensor) for tensor in network.state_dict().values()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        if _storage_key(tensor) not in weights:
+            kept[_storage_key(tensor)] = tensor
+        return tensor
+
+    with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        output = network(torch.empty(batch_size, 3, input_size, input_size, device="meta"))
+        torch.nn.functional.cross_entropy(output, torch.empty(batch_size, dtype=torch.int64, device="meta"))
+    return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
+
+
+def _by_batch(measure, network: torch.nn.Module, input_size: int) -> BatchBytes:
+    """Measure with two sizes of batch; everything grows in proportion."""
+    small, large = (measure(network, input_size, size) for size in (_SMALL_BATCH, 2 * _SMALL_BATCH))
+    each = (large - small) // _SMALL_BATCH
+    return BatchBytes(small - _SMALL_BATCH * each, each)
+
+
+def live_activations(network: torch.nn.Module, input_size: int) -> BatchBytes:
+    """The most bytes of activations that are alive at one time in a forward pass without gradients.
+
+    Args:
+        network: on the meta device; left in evaluation mode.
+    """
+    return _by_batch(_peak_bytes, network, input_size)
+
+
+def kept_activations(network: torch.nn.Module, input_size: int, trained: set[str]) -> BatchBytes:
+    """The bytes of activations that a forward pass keeps for the backward pass to the `trained` parameters.
+
+    Args:
+        network: on the meta device; left in training mode.
+    """
+    with _training_only(network, trained):
+        return _by_batch(_kept_bytes, network, input_size)
+
+
+def weight_bytes(network: torch.nn.Module) -> int:
+    """The bytes of all parameters and buffers, each in its own type."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
+
+
+def memory_by_batch_size(
+    network: torch.nn.Module, head: list[str], input_size: int, batch_sizes: list[int]
+) -> list[dict[str, int | str]]:
+    """The estimate of this module for training everything and for training the head.
+
+    Args:
+        network: on the meta device.
+        head: the names of the head's parameters.
+
+    Returns:
+        For `train` of `all` and of `head` and for each of `batch_sizes` a row with `train`, `batch_size`,
+        `training_bytes`, `inference_bytes`, and the four parts of training: `weight_bytes`, `gradient_bytes`,
+        `optimizer_bytes`, `activation_bytes`.
+    """
+    sizes = {name: parameter.numel() * parameter.element_size() for name, parameter in network.named_parameters()}
+    weights = weight_bytes(network)
+    live = live_activations(network, input_size)
+    rows = []
+    for train, trained in (("all", set(sizes)), ("head", set(head))):
+        gradients = sum(sizes[name] for name in trained)
+        kept = kept_activations(network, input_size, trained)
+        for batch_size in batch_sizes:
+            activations = kept.of(batch_size) + (live.of(batch_size) if train == "head" else 0)
+            moments = ADAM_MOMENTS * gradients
+            rows.append(
+                {
+                    "train": train,
+                    "batch_size": batch_size,
+                    "training_bytes": weights + gradients + moments + activations,
+                    "inference_bytes": weights + live.of(batch_size),
+                    "weight_bytes": weights,
+                    "gradient_bytes": gradients,
+                    "optimizer_bytes": moments,
+                    "activation_bytes": activations,
+                }
+            )
+    return rows

@@ -1,0 +1,70 @@
+"""What results were made with: Python, packages, the code, and the checksums of files."""
+
+import hashlib
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import triptych
+from triptych.files import sha256
+
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "numpy",
+    "pandas",
+    "scipy",
+    "statsmodels",
+    "scikit-learn",
+    "matplotlib",
+    "pillow",
+    "safetensors",
+    "pydantic",
+    "typer",
+    "jinja2",
+    "pyyaml",
+    "snakemake",
+)
+"""The packages whose versions are recorded."""
+
+PACKAGE_FOLDER = Path(triptych.__file__).parent
+
+
+def package_versions() -> dict[str, str | None]:
+    """The version of each of `PACKAGES`, read without importing it; None where it is not installed.
+
+    With conda, the rules of training have an environment of their own: what torch a run used is in its `cost.json`.
+    """
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return versions
+
+
+def machine() -> dict[str, str]:
+    """The Python and the kind of machine that this runs on."""
+    return {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "system": platform.system(),
+        "machine": platform.machine(),
+    }
+
+
+def package_digest() -> str:
+    """SHA-256 over every source file and template of the package: their names, lengths and contents, in sorted order."""
+    digest = hashlib.sha256()
+    files = (path for path in PACKAGE_FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    for name, path in sorted((path.relative_to(PACKAGE_FOLDER).as_posix(), path) for path in files):
+        content = path.read_bytes()
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def file_record(path: Path) -> dict[str, Any]:
+    """The SHA-256 and the size of a file."""
+    return {"sha256": sha256(path), "bytes": path.stat().st_size}

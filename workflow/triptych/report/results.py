@@ -1,0 +1,209 @@
+"""Everything of an experiment that the report reads, and the few look-ups that its words and tables share."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas
+import yaml
+
+from triptych.errors import InputError
+
+TABLES = {
+    "arms": "arm label role architecture input_size normalisation weights train batchnorm learning_rate epochs batch_size "
+    "evaluation_batch_size num_threads device train_images",
+    "history": "arm seed epoch train_loss train_accuracy validation_loss validation_accuracy test_loss test_accuracy",
+    "runs": "arm seed epochs trainable_parameters total_parameters train_loss train_accuracy fit_loss fit_accuracy "
+    "validation_accuracy test_loss test_accuracy test_accuracy_low test_accuracy_high",
+    "summary": "arm n test_accuracy_mean test_accuracy_sd test_accuracy_low test_accuracy_high first_epoch_accuracy_mean "
+    "test_loss_mean",
+    "comparisons": "arm_a arm_b difference low high p_value verdict",
+    "per_class": "arm seed class images recall precision",
+    "confusion": "arm true_class predicted_class share",
+    "weight_delta": "arm seed tensor kind size relative_delta unchanged_fraction near_zero_fraction",
+    "kernel_change": "arm seed tensor brightness_share colour_share",
+    "layers": "architecture layer type output_shape parameters macs activation_bytes",
+    "models": "architecture input_size parameters head_parameters macs activation_bytes weight_bytes file_bytes",
+    "memory": "arm batch_size training_bytes inference_bytes",
+    "cost": "arm seed device device_name seconds images_per_second peak_memory_bytes training_seconds evaluation_seconds",
+}
+"""Each table and the columns of it that the report uses."""
+
+TEXT = frozenset(
+    "arm label role architecture normalisation weights train batchnorm device device_name arm_a arm_b verdict class "
+    "true_class predicted_class tensor kind layer type output_shape split seed".split()
+)
+"""The columns that hold text. A class may be named `01` or `NA`, so nothing is guessed."""
+
+VERDICTS = ("better", "equivalent", "undecided")
+
+
+@dataclass(frozen=True)
+class Results:
+    """An experiment: its effective configuration, its tables by name, its sizes, and the printouts of its networks."""
+
+    folder: Path
+    configuration: dict[str, Any]
+    tables: dict[str, pandas.DataFrame]
+    sizes: pandas.DataFrame
+    printouts: dict[str, str]
+
+    @property
+    def arms(self) -> pandas.DataFrame:
+        """One row an arm, by its name, in the order of the configuration."""
+        return self.tables["arms"].set_index("arm", drop=False)
+
+    @property
+    def seeds(self) -> list[str]:
+        return list(dict.fromkeys(self.tables["runs"]["seed"]))
+
+    @property
+    def margin(self) -> float:
+        """Points of accuracy within which arms count as equivalent."""
+        return float(self.configuration["comparison"]["equivalence_margin"])
+
+    @property
+    def confidence(self) -> str:
+        """The confidence of the intervals, as `95 %`."""
+        return f"{100 * self.configuration['comparison']['confidence']:g}\u00a0%"
+
+    @property
+    def contestants(self) -> list[str]:
+        """The arms that are no controls, the highest mean test accuracy first (ties: in the configuration's order)."""
+        names = [name for name, role in zip(self.arms["arm"], self.arms["role"], strict=True) if role != "control"]
+        return sorted(names, key=lambda name: -self.summary(name, "test_accuracy_mean"))
+
+    @property
+    def controls(self) -> list[str]:
+        return [name for name, role in zip(self.arms["arm"], self.arms["role"], strict=True) if role == "control"]
+
+    def called(self, arm: str) -> str:
+        """The name of an arm with its label, where that says something else."""
+        label = self.arms.at[arm, "label"]
+        return arm if label in ("", arm) else f"{arm} ({label})"
+
+    def of(self, table: str, arm: str) -> pandas.DataFrame:
+        """The rows of one arm."""
+        rows = self.tables[table]
+        return rows[rows["arm"] == arm]
+
+    def summary(self, arm: str, column: str) -> float:
+        """A number of `tables/summary.csv`."""
+        return float(self.of("summary", arm)[column].iloc[0])
+
+    def mean(self, table: str, arm: str, column: str) -> float:
+        """The mean over an arm's seeds."""
+        return float(self.of(table, arm)[column].mean())
+
+    def accuracy_interval(self, arm: str) -> tuple[float, float]:
+        """The interval of an arm's test accuracy: over seeds, or for one seed over images (that run's Wilson interval)."""
+        if self.summary(arm, "n") > 1:
+            return self.summary(arm, "test_accuracy_low"), self.summary(arm, "test_accuracy_high")
+        run = self.of("runs", arm).iloc[0]
+        return float(run["test_accuracy_low"]), float(run["test_accuracy_high"])
+
+    def curve(self, arm: str, column: str) -> pandas.Series:
+        """A quantity of `tables/history.csv` by epoch, mean over seeds."""
+        return self.of("history", arm).groupby("epoch")[column].mean()
+
+    def comparison(self, first: str, second: str) -> pandas.Series | None:
+        """The row of `tables/comparisons.csv` that compares two arms, whichever stands first there."""
+        rows = self.tables["comparisons"]
+        match = rows[
+            ((rows["arm_a"] == first) & (rows["arm_b"] == second))
+            | ((rows["arm_a"] == second) & (rows["arm_b"] == first))
+        ]
+        return None if match.empty else match.iloc[0]
+
+    def verdict(self, first: str, second: str) -> str:
+        """`better`, `equivalent` or `undecided`.
+
+        Raises:
+            InputError: the two arms are not compared.
+        """
+        row = self.comparison(first, second)
+        if row is None:
+            raise InputError(f"{self.folder / 'tables' / 'comparisons.csv'}: {first} and {second} are not compared")
+        return row["verdict"]
+
+
+def read_results(folder: Path) -> Results:
+    """Read an experiment's folder.
+
+    Raises:
+        InputError: a file is missing or is not what it should be.
+    """
+    tables = {name: read_table(folder / "tables" / f"{name}.csv", columns.split()) for name, columns in TABLES.items()}
+    for verdict in tables["comparisons"]["verdict"]:
+        if verdict not in VERDICTS:
+            raise InputError(
+                f"{folder / 'tables' / 'comparisons.csv'}: verdict {verdict!r} (allowed: {', '.join(VERDICTS)})"
+            )
+    for name in ("arms", "history", "runs", "summary", "cost"):
+        missing = set(tables["arms"]["arm"]) - set(tables[name]["arm"])
+        if tables["arms"].empty or missing:
+            raise InputError(f"{folder / 'tables' / name}.csv: no row of {', '.join(sorted(missing)) or 'any arm'}")
+    models = [
+        f"{architecture}_{input_size:.0f}"
+        for architecture, input_size in zip(tables["models"]["architecture"], tables["models"]["input_size"], strict=True)
+    ]
+    return Results(
+        folder=folder,
+        configuration=read_configuration(folder / "config.yaml"),
+        tables=tables,
+        sizes=read_table(folder / "data" / "sizes.csv", ["split", "class", "images"]),
+        printouts={model: read_text(folder / "models" / model / "printout.txt") for model in models},
+    )
+
+
+def read_configuration(path: Path) -> dict[str, Any]:
+    """Read the effective configuration of one experiment.
+
+    Raises:
+        InputError: it is missing or not a mapping.
+    """
+    try:
+        configuration = yaml.safe_load(read_text(path))
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not readable YAML ({error})") from None
+    if not isinstance(configuration, dict):
+        raise InputError(f"{path}: expected the mapping of one experiment's effective configuration")
+    return configuration
+
+
+def read_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises:
+        InputError: it is not there, or not text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file is missing") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text in UTF-8 ({error})") from None
+
+
+def read_table(path: Path, columns: list[str]) -> pandas.DataFrame:
+    """Read the named columns of a CSV file: those of `TEXT` exactly as written, the others as numbers (empty: NaN).
+
+    Raises:
+        InputError: there is no such file, it lacks a column, or has text where a number belongs.
+    """
+    try:
+        table = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file is missing") from None
+    except (pandas.errors.EmptyDataError, pandas.errors.ParserError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a readable table ({error})") from None
+    missing = [column for column in columns if column not in table]
+    if missing:
+        raise InputError(f"{path}: no column {', '.join(missing)} (there are: {', '.join(table)})")
+    for column in columns:
+        if column not in TEXT:
+            try:
+                table[column] = pandas.to_numeric(table[column].where(table[column] != "", None)).astype(float)
+            except ValueError as error:
+                raise InputError(f"{path}: column {column} should hold numbers ({error})") from None
+    return table[columns]

@@ -1,0 +1,33 @@
+"""The effective configuration of an experiment, as a file that the workflow can be given again."""
+
+import json
+from pathlib import Path
+
+import yaml
+
+from triptych.configuration import effective, load_configuration
+from triptych.files import write_text
+
+HEADER = """\
+# What was in effect for the experiment {experiment}, with every default filled in and each arm complete.
+# Given to `snakemake --configfile`, this file runs the same experiment again.
+"""
+
+
+def write_configuration(*, experiment: str, configuration: str, output: Path) -> None:
+    """Write the effective configuration of an experiment as YAML.
+
+    The file holds the mapping `experiments: {<experiment>: ...}`. Its keys stand in the order of `config/README.md`, its
+    arms in the order of `configuration`.
+
+    Args:
+        experiment: the experiment's name.
+        configuration: JSON, the experiment's entry in `triptych.configuration.effective`.
+        output: the YAML file to write.
+
+    Raises:
+        InputError: `configuration` is not the configuration of an experiment.
+    """
+    settings = effective(load_configuration({"experiments": {experiment: json.loads(configuration)}}))
+    content = yaml.safe_dump({"experiments": settings["experiments"]}, sort_keys=False, allow_unicode=True, width=110)
+    write_text(output, HEADER.format(experiment=experiment) + content)
