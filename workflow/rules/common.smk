@@ -1,4 +1,4 @@
-# What every rule file uses: the checked configuration, the environment of the commands, and small look-ups.
+# What all rule files share. The checked configuration, the environment of the commands, and small look-ups.
 # Needs: config. Makes: settings (the effective configuration), experiment_setting, arm_setting, option, code, ...
 import json
 import os
@@ -23,7 +23,8 @@ from triptych.configuration import effective, load_configuration, resolved_arms
 from triptych.errors import InputError
 
 try:
-    settings = effective(load_configuration(config))
+    # `pathvars` is a key of Snakemake's own
+    settings = effective(load_configuration({key: config[key] for key in config if key != "pathvars"}))
 except InputError as error:
     sys.exit(f"configuration: {error}")
 

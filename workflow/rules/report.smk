@@ -20,7 +20,8 @@ rule write_configuration:
         mem_mb=500,
         runtime=5,
     params:
-        configuration=lambda wildcards: as_json(experiments[wildcards.experiment]),
+        # not sorted: the order of the arms is the order in every table and figure
+        configuration=lambda wildcards: json.dumps(experiments[wildcards.experiment]),
         code=code("report.write_configuration"),
     shell:
         r"""

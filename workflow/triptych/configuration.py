@@ -49,6 +49,13 @@ def _null(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in ("", "~", "null", "none") else value
 
 
+def _one_line(text: str) -> str:
+    text = " ".join(text.split())
+    if not text.isprintable():  # a control character would make the figures' SVG unreadable
+        raise PydanticCustomError("one_line", "give text that can be printed")
+    return text
+
+
 def _known_architecture(name: str) -> str:
     if name not in SMALLEST_INPUT:
         raise PydanticCustomError(
@@ -76,6 +83,10 @@ Seeds = Annotated[
     AfterValidator(_different),
 ]
 Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
+Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_one_line)]
+Question = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_one_line)
+]
 Architecture = Annotated[
     str, AfterValidator(_known_architecture), WithJsonSchema({"type": "string", "enum": list(SMALLEST_INPUT)})
 ]
@@ -84,7 +95,7 @@ Architecture = Annotated[
 class Section(BaseModel):
     """A mapping of the configuration that refuses keys it does not know."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 # The sections of an experiment
@@ -195,9 +206,7 @@ ArmTraining = _overrides(Training)
 class Arm(Section):
     """One way to train."""
 
-    label: str | None = Field(
-        None, min_length=1, max_length=60, description="Its name in figures and tables; null for the arm's name."
-    )
+    label: Label | None = Field(None, description="Its name in figures and tables; null for the arm's name.")
     weights: Literal["random", "pretrained"] = Field("random", description="Where its weights come from.")
     train: Literal["all", "head"] = Field("all", description="What it trains: all weights, or the last layer only.")
     batchnorm: Literal["train", "frozen"] = Field(
@@ -215,10 +224,8 @@ class Arm(Section):
 class Experiment(Section):
     """One data set and one question; several arms, several seeds."""
 
-    question: str = Field(
+    question: Question = Field(
         "Does it pay to start from pretrained weights, and is it enough to train the last layer?",
-        min_length=1,
-        max_length=500,
         description="The question that the report opens with.",
     )
     dataset: DigitsDataset = Field(DigitsDataset(), description="The images.")

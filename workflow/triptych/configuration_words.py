@@ -114,13 +114,12 @@ def _message(schema: dict[str, Any], problem: Mapping[str, Any]) -> str:
     if location[-1:] == ["[key]"]:
         keys, _ = _place(schema, location[:-2])
         return f"{_dotted(keys)}: the name {shown(value)} is not allowed; {_name_advice(value)}"
-    if kind == "extra_forbidden" or kind == "invalid_key":
+    if kind in ("extra_forbidden", "invalid_key"):  # the second: a key that is not text
         keys, node = _place(schema, location[:-1])
         known = list(node["properties"])
-        return (
-            f"{_dotted([*keys, location[-1]])}: there is no such key (given {shown(value)}); the nearest is "
-            f"{nearest(location[-1], known)}, allowed are {', '.join(known)}"
-        )
+        what = f"no such key (given {shown(value)})" if kind == "extra_forbidden" else "no such key"
+        allowed = f"allowed are {', '.join(known)}"
+        return f"{_dotted([*keys, location[-1]])}: there is {what}; {allowed}{_hint(location[-1], known)}"
     if kind == "union_tag_invalid":
         field = problem["ctx"]["discriminator"].strip("'")
         location, value = [*location, field], value[field]
@@ -130,7 +129,7 @@ def _message(schema: dict[str, Any], problem: Mapping[str, Any]) -> str:
     keys, node = _place(schema, location)
     if kind == "missing":
         return f"{_dotted(keys)}: missing; give {in_words(schema, node)}"
-    if kind in ("architecture", "twice"):
+    if kind in ("architecture", "one_line", "twice"):
         return _refusal(keys, value, problem["msg"])
     names = node.get("enum", [node["const"]] if "const" in node else [])
     return _refusal(keys, value, f"give {in_words(schema, node)}{_hint(value, names)}")

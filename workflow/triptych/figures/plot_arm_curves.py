@@ -28,7 +28,7 @@ def plot_arm_curves(
     runs = runs[runs["arm"] == arm]
     if runs.empty:
         raise InputError(f"{history}: no row of arm {arm!r}")
-    # The arm's colour is for what counts, the test images; how they are told apart without colour are dashes and markers.
+    # The arm's colour is for images that it does not learn from.
     lines = {
         "train": {
             "label": "train (running, while learning)",

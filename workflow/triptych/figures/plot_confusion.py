@@ -10,7 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
-from triptych.data.dataset import load_split
+from triptych.data.dataset import Split, load_split
 from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.plot_samples import image_names
@@ -30,7 +30,7 @@ SHARES_NORM = PowerNorm(0.5, vmin=0, vmax=100)
 
 @dataclass(frozen=True)
 class Mistake:
-    """A test image (its row) and the wrong class (its index) that it is given with the highest probability (0 to 1)."""
+    """A test image (its row), and the wrong class (its index) with the highest mean probability (0 to 1) over seeds."""
 
     row: int
     predicted: int
@@ -47,37 +47,30 @@ def plot_confusion(
     shares = confusion_matrix(confusion, arm, test.classes)
     runs = [experiment_folder / "runs" / arm / f"seed{seed}" / "predictions.safetensors" for seed in json.loads(seeds)]
     logits = [load_tensors(run)["test_logits"] for run in runs]
-    mistakes, number = most_mistaken(numpy.stack([softmax(run) for run in logits]).mean(axis=0), test.labels)
+    mistakes, number = most_mistaken(numpy.stack([softmax(run) for run in logits]), test.labels)
 
-    over = f"mean of {len(runs)} seeds" if len(runs) > 1 else "one seed"
-    heading = style.wrapped(f"{look.title}: what the test images are taken for ({over})")
-    tiles = [
-        Tile(
-            test.images[mistake.row],
-            (
-                f"{test.classes[test.labels[mistake.row]]} → {test.classes[mistake.predicted]}",
-                names[mistake.row],
-                f"{100 * mistake.probability:.0f} %",
-            ),
-        )
-        for mistake in mistakes
-    ]
+    over = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    heading = style.wrapped(f"{look.title}: true and predicted classes ({over})")
+    tiles = mistake_tiles(mistakes, test, names)
     longest = max(len(style.shortened(name, 14)) for name in test.classes)
-    left = 0.45 + (0.075 * longest if len(test.classes) <= MOST_LABELLED else 0.3)
+    left = 0.45 + 0.075 * longest
     top = 0.2 * (heading.count("\n") + 1) + 0.15
     printed = len(test.classes) <= MOST_PRINTED
     side = style.WIDTH - left - (0.15 if printed else 0.75)
     # Names of classes stand upright below the matrix unless they are short.
-    below = 0.55 if longest <= 2 else 0.45 + 0.075 * longest
-    tiles_top = top + side + below + 0.42
+    below = 0.55 if longest <= 2 else 0.5 + 0.068 * longest
+    tiles_top = top + side + below + 0.5
     tile_side = tile_width(COLUMNS, style.WIDTH - 2 * MARGIN)
-    height = tiles_top + tile_rows(len(tiles), COLUMNS) * tile_height(tile_side, 3) + 0.05
+    caption_lines = len(tiles[0].caption) if tiles else 0
+    height = tiles_top + tile_rows(len(tiles), COLUMNS) * tile_height(tile_side, caption_lines) + 0.05
     figure = Figure(figsize=(style.WIDTH, height))
     style.write(figure, 0.06, 0.08, heading, fontsize=11, fontweight="bold")
     draw_matrix(style.place(figure, left, top, side, side), shares, test.classes, upright=longest > 2)
     if not printed:
         draw_colour_bar(figure, left + side + 0.12, top, side)
-    style.write(figure, MARGIN, tiles_top - 0.3, images_heading(len(tiles), number, len(test)), fontweight="bold")
+    images_heading, note = words_on_mistakes(len(tiles), number, len(test), len(runs))
+    style.write(figure, 0.06, tiles_top - 0.46, images_heading, fontweight="bold")
+    style.write(figure, 0.06, tiles_top - 0.25, note, fontsize=style.SMALL, color=style.MUTED)
     draw_tiles(figure, tiles, COLUMNS, MARGIN, tiles_top, style.WIDTH - 2 * MARGIN)
     style.save(figure, svg, png)
 
@@ -106,26 +99,40 @@ def softmax(logits: numpy.ndarray) -> numpy.ndarray:
 
 
 def most_mistaken(probabilities: numpy.ndarray, labels: numpy.ndarray) -> tuple[list[Mistake], int]:
-    """The images whose most probable class is wrong, the surest first, at most MOST_IMAGES; and how many there are in all.
+    """The images that at least one seed mistakes, the surest first, at most MOST_IMAGES; and how many there are in all.
 
     Args:
-        probabilities: [N, K], mean over seeds.
+        probabilities: [seeds, N, K].
         labels: true classes [N].
     """
-    predicted = probabilities.argmax(axis=1)
-    rows = numpy.flatnonzero(predicted != labels)
-    order = rows[numpy.argsort(-probabilities[rows, predicted[rows]], kind="stable")]
-    mistakes = [Mistake(int(row), int(predicted[row]), float(probabilities[row, predicted[row]])) for row in order]
-    return mistakes[:MOST_IMAGES], len(mistakes)
+    mistaken = numpy.flatnonzero((probabilities.argmax(axis=2) != labels).any(axis=0))
+    wrong = probabilities.mean(axis=0)
+    wrong[numpy.arange(len(labels)), labels] = -1
+    rows = mistaken[numpy.argsort(-wrong[mistaken].max(axis=1), kind="stable")]
+    mistakes = [Mistake(int(row), int(wrong[row].argmax()), float(wrong[row].max())) for row in rows[:MOST_IMAGES]]
+    return mistakes, len(rows)
 
 
-def images_heading(shown: int, mistaken: int, images: int) -> str:
-    """The heading over the mistaken images."""
+def mistake_tiles(mistakes: list[Mistake], test: Split, names: dict[int, str]) -> list[Tile]:
+    """The mistaken images with their classes (true → predicted), name and probability under them."""
+    tiles = []
+    for mistake in mistakes:
+        true, predicted = test.classes[test.labels[mistake.row]], test.classes[mistake.predicted]
+        # Long names of classes take a line each.
+        pair = (f"{true} → {predicted}",) if len(true + predicted) <= 14 else (true, f"→ {predicted}")
+        tiles.append(Tile(test.images[mistake.row], (*pair, names[mistake.row], f"{100 * mistake.probability:.0f} %")))
+    lines = max((len(tile.caption) for tile in tiles), default=0)
+    return [Tile(tile.image, tile.caption + ("",) * (lines - len(tile.caption))) for tile in tiles]
+
+
+def words_on_mistakes(shown: int, mistaken: int, images: int, seeds: int) -> tuple[str, str]:
+    """The heading over the mistaken images, and what is to be known about them."""
     if not mistaken:
-        return f"None of the {images:,} test images is mistaken"
-    if shown == mistaken:
-        return f"All {mistaken} mistaken of {images:,} test images: true → taken for"
-    return f"The {shown} surest of {mistaken:,} mistakes ({images:,} images): true → taken for"
+        return "No mistakes", f"each of the {images:,} test images is classified rightly"
+    by = "" if seeds == 1 else f" by at least one of {seeds} seeds"
+    heading = "The mistaken images" if shown == mistaken else f"The {shown} surest mistakes"
+    mean = "probability" if seeds == 1 else "mean probability"
+    return heading, f"true → predicted, {mean}; {mistaken:,} of {images:,} test images are mistaken{by}"
 
 
 def draw_matrix(axes: Axes, shares: numpy.ndarray, classes: list[str], upright: bool) -> None:
@@ -134,7 +141,7 @@ def draw_matrix(axes: Axes, shares: numpy.ndarray, classes: list[str], upright: 
     axes.imshow(100 * shares, cmap=SHARES, norm=SHARES_NORM, interpolation="none", aspect="auto")
     axes.grid(visible=False)
     axes.spines[:].set(visible=True, linewidth=0.6)
-    axes.set(xlabel="taken for", ylabel="true class (each row is 100 %)")
+    axes.set(xlabel="predicted class", ylabel="true class (each row is 100 %)")
     if count <= MOST_LABELLED:
         places, size = range(count), 9 if count <= MOST_PRINTED else style.SMALL if count <= 30 else 7
     else:

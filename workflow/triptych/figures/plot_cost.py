@@ -100,9 +100,9 @@ def label_points(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
         for (y, point), height in zip(places, heights, strict=True):
             moved = abs(height - y) > 0.02 * inch
             axes.annotate(
-                style.shortened(point.look.title, 26),
+                point.look.short_title,
                 (point.last_second if on_right else point.first_second, point.accuracy),
-                xytext=((24 if moved else 9) * (1 if on_right else -1), (height - y) * 72 / inch),
+                xytext=((24 if moved else 11) * (1 if on_right else -1), (height - y) * 72 / inch),
                 textcoords="offset points",
                 horizontalalignment="left" if on_right else "right",
                 verticalalignment="center",

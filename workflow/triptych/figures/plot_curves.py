@@ -33,12 +33,12 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
             axes, own, quantity, color=look.colour, linestyle=look.line, marker=look.marker, zorder=2.5
         )
         last = number.format(mean.iloc[-1]) if len(mean) else "no value"
-        axes.lines[-1].set_label(f"{style.shortened(look.title, 26)}: {last}")
+        axes.lines[-1].set_label(f"{look.short_title}: {last}")
     style.epoch_axis(axes, int(runs["epoch"].max()))
     axes.set_ylabel(axis_label)
     if quantity.endswith("loss"):
         axes.set_ylim(bottom=0)
-    style.title(figure, f"{name} by epoch, {'all arms' if len(styles) > 1 else 'the one arm'}")
+    style.title(figure, f"{name} by epoch" + (", all arms" if len(styles) > 1 else ""))
     figure.legend(
         loc="outside lower center",
         ncols=1 if len(styles) < 4 else 2,

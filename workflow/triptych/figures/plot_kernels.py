@@ -1,9 +1,9 @@
 """The weights of the first convolutions before and after training, and their difference.
 
 The lecture stretches each picture to its own minimum and maximum and shows absolute values of before minus after. Here
-before and after share one signed scale, the difference (after minus before) has another, both are the same for all arms,
-and zero is white. The share that the second scale is of the first is printed. Bounds are a high percentile and not the
-maximum, so that one outlier does not blanch all else; colour bars have pointed ends where weights lie beyond.
+before and after share one signed scale, the difference (after minus before) has another, both are the same for all
+arms, and zero is white. The share that the second bound is of the first is printed. Bounds are a high percentile, not
+the maximum, so that one outlier does not blanch all else; pointed ends of the colour bars stand for what lies beyond.
 """
 
 import math
@@ -113,10 +113,10 @@ def common_scale(changes: list[Change]) -> Scale:
 def panels(weights: numpy.ndarray) -> list[tuple[str, numpy.ndarray]]:
     """The pictures of a convolution's weights [out, in, height, width], each with its name.
 
-    Few inputs (colours): for each input a mosaic of the kernels. Many: all kernels as one matrix, a row of kernels for each
-    output, a column for each input. Both stop at MOST_KERNELS.
+    Few inputs (colours): for each input a mosaic of the kernels. Many: all kernels as one matrix, a row of kernels for
+    each output, a column for each input. Both stop at MOST_KERNELS.
     """
-    outputs, inputs, height, width = weights.shape
+    _, inputs, height, width = weights.shape
     if inputs <= 4:
         colours = ("red", "green", "blue") if inputs == 3 else [f"input {number}" for number in range(inputs)]
         return [(colour, mosaic(weights[:MOST_KERNELS, number])) for number, colour in enumerate(colours)]
@@ -159,13 +159,11 @@ def block_height(weights: numpy.ndarray) -> float:
 
 
 def draw_block(figure: Figure, top: float, name: str, change: Change, scale: Scale) -> None:
-    """Draw one convolution from `top` inches down: pictures before, after and of the difference, and two colour bars."""
+    """Draw one convolution from `top` inches down: before, after, their difference, and two colour bars."""
     style.write(figure, 0.06, top, name, fontsize=10, fontweight="bold")
     style.write(figure, 0.06, top + 0.19, description(change.before), fontsize=style.SMALL, color=style.MUTED)
     top += 0.6
-    # An all-zero tensor still needs a scale to be drawn on.
-    weight_norm = Normalize(-(scale.weights or 1), scale.weights or 1)
-    difference_norm = Normalize(-(scale.difference or 1), scale.difference or 1)
+    weight_norm, difference_norm = symmetric(scale.weights), symmetric(scale.difference)
     columns = (
         ("before", change.before, weight_norm),
         ("after", change.after, weight_norm),
@@ -196,9 +194,17 @@ def draw_block(figure: Figure, top: float, name: str, change: Change, scale: Sca
             verticalalignment="center",
             bbox={"facecolor": "white", "edgecolor": style.MUTED, "boxstyle": "round"},
         )
-    share = f"bound: {100 * scale.difference / scale.weights:.2g} % of the first" if scale.weights else ""
+    if scale.weights and scale.difference:
+        share = f"bound: {100 * scale.difference / scale.weights:.2g} % of the first"
+    else:
+        share = "no change in any arm"
     draw_colour_bar(figure, LEFT, bottom, 2 * PANEL + SPACE, weight_norm, "weight before and after training")
     draw_colour_bar(figure, LEFT + 2 * (PANEL + SPACE), bottom, PANEL, difference_norm, share)
+
+
+def symmetric(bound: float) -> Normalize:
+    """A scale from -`bound` to `bound`; where all is zero, any will do."""
+    return Normalize(-(bound or 1), bound or 1)
 
 
 def frame(axes: Axes) -> None:

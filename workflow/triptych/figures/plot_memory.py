@@ -13,12 +13,13 @@ from triptych.figures.tables import read_arms, read_table
 
 MODES = {"training_bytes": "training", "inference_bytes": "inference"}
 UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("bytes", 1))
+BATCH_LINE = {"color": style.MUTED, "linewidth": 0.9, "linestyle": (0, (2, 2))}
 DASH = 5
 """Length in line widths of one arm's dash where several arms have the same line."""
 
 
 def plot_memory(*, memory: Path, arms: Path, svg: Path, png: Path) -> None:
-    """Draw the memory that each arm needs by batch size; arms that need the same share a line of alternating colours."""
+    """Draw the memory that each arm needs by batch size; arms that need the same share a line of several colours."""
     table = read_table(memory, text=("arm",), numbers=("batch_size", *MODES))
     known = read_arms(arms)
     styles = style.arm_styles(known)
@@ -35,17 +36,22 @@ def plot_memory(*, memory: Path, arms: Path, svg: Path, png: Path) -> None:
             everyone = len(members) == len(styles) > 1
             looks = [styles[arm] for arm in members]
             draw_line(axes, values["batch_size"], values[column], looks, mode, everyone)
-            names = "all arms" if everyone else " = ".join(style.shortened(look.title, 26) for look in looks)
+            names = "all arms" if everyone else " = ".join(look.short_title for look in looks)
             entries.append((legend_handle(looks, mode, everyone), f"{mode}: {names}"))
+        if mode == "training":
+            entries.append((Line2D([], [], **BATCH_LINE), "batch size trained with"))
     for batch_size in sorted(set(known["batch_size"].dropna())):
-        axes.axvline(batch_size, color=style.MUTED, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-    entries.append((Line2D([], [], color=style.MUTED, linewidth=0.9, linestyle=(0, (2, 2))), "batch size trained with"))
+        axes.axvline(batch_size, **BATCH_LINE, zorder=1)
     scale_axes(axes, table)
-    entries = [(handle, style.wrapped(text, size=9, width=style.WIDTH - 0.7)) for handle, text in entries]
+    columns = 1 if len(entries) <= 6 else 2
+    width = style.WIDTH / columns - 0.6
+    entries = [(handle, style.wrapped(text, size=9, width=width)) for handle, text in entries]
     lines = sum(text.count("\n") + 1 for _, text in entries)
-    figure.set_figheight(3.2 + 0.18 * lines)
+    figure.set_figheight(3.3 + 0.19 * lines / columns)
     style.title(figure, "Memory by batch size, computed from the layers")
-    figure.legend(*zip(*entries, strict=True), loc="outside lower center", handlelength=3.4, alignment="left")
+    figure.legend(
+        *zip(*entries, strict=True), loc="outside lower center", handlelength=3.4, alignment="left", ncols=columns
+    )
     style.save(figure, svg, png)
 
 
@@ -85,10 +91,10 @@ def alternating(position: int, count: int) -> str | tuple:
 
 def legend_handle(looks: list[style.ArmStyle], mode: str, everyone: bool) -> Line2D | tuple[Line2D, ...]:
     """What stands for a line in the legend, drawn as `draw_line` draws it."""
-    if everyone or mode == "inference":
+    if everyone or len(looks) == 1 or mode == "inference":
         colour = style.INK if everyone else looks[0].colour
-        line = "--" if mode == "inference" else "-"
-        return Line2D([], [], color=colour, linestyle=line, marker=looks[0].marker, markersize=3.5)
+        line, size = ("--", 3.5) if mode == "inference" else ("-", 5.5)
+        return Line2D([], [], color=colour, linestyle=line, marker=looks[0].marker, markersize=size)
     return tuple(
         Line2D([], [], color=look.colour, linestyle=alternating(position, len(looks)))
         for position, look in enumerate(looks)

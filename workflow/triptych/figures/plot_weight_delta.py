@@ -56,12 +56,12 @@ def grouped(tensors: pandas.Series) -> tuple[int, pandas.Series]:
 
     Returns how many parts were dropped, and the layers. A name with too few parts keeps its first.
     """
-    depth = 1
-    while True:
-        layers = tensors.map(lambda name: ".".join(name.split(".")[:-depth]) or name.split(".")[0])
-        if layers.nunique() <= MOST_ROWS or depth == 8:
-            return depth, layers
-        depth += 1
+    parts = tensors.str.split(".")
+    for depth in range(1, parts.str.len().max() + 1):
+        layers = parts.str[:-depth].str.join(".").where(parts.str.len() > depth, parts.str[0])
+        if layers.nunique() <= MOST_ROWS:
+            break
+    return depth, layers
 
 
 def relative_changes(table: pandas.DataFrame) -> pandas.DataFrame:
@@ -89,7 +89,7 @@ def draw_rows(
     zero: float,
     infinity: float,
 ) -> None:
-    """Draw one kind of tensor: a row for each layer, a marker for each arm, a little apart so that none hides another."""
+    """Draw one kind of tensor: a row for each layer, a marker for each arm, a little apart so that all are seen."""
     axes.set_xscale("log")
     axes.axvspan(zero / 3, zero * 3, color="#f1f1f1", linewidth=0, zorder=0)
     rows = {layer: row for row, layer in enumerate(layers)}
@@ -106,7 +106,7 @@ def draw_rows(
             markeredgewidth=0.3,
             linewidth=0.7,
             linestyle=look.line,
-            label=style.shortened(look.title, 26),
+            label=look.short_title,
         )
     axes.tick_params(axis="y", length=0)
 

@@ -66,8 +66,9 @@ matplotlib.rcParams.update(
     }
 )
 
-# Okabe and Ito, "Color Universal Design" (2008), without its yellow, which is too pale on white.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+# Okabe and Ito, "Color Universal Design" (2008), without its yellow, which is too pale on white. Its pink comes last:
+# to eyes without red cones it is close to the blue, and only the marker then tells the seventh arm from the first.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00", "#000000", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 ARM_LINES = ("-", "-.", (0, (7, 1, 1, 1, 1, 1)))
 CONTROL_LINES = ("--", ":", (0, (1, 2)))
@@ -81,6 +82,11 @@ class ArmStyle:
     colour: str
     marker: str
     line: str | tuple
+
+    @property
+    def short_title(self) -> str:
+        """The title, or its beginning before an ellipsis, where several share a legend."""
+        return self.title if len(self.title) <= 26 else self.title[:25] + "…"
 
 
 def arm_styles(arms: pandas.DataFrame) -> dict[str, ArmStyle]:
@@ -115,8 +121,8 @@ def style_of(styles: dict[str, ArmStyle], arm: str, source: Path) -> ArmStyle:
 
 def wrapped(text: str, size: float = 11, width: float = WIDTH) -> str:
     """`text` broken into lines that fit into `width` inches at `size` points."""
-    # 0.58 em is a little more than the mean width of DejaVu Sans' characters
-    return "\n".join(textwrap.wrap(text, max(8, int(width * 72 / (0.58 * size)))))
+    # 0.62 em is about the mean width of DejaVu Sans' bold characters
+    return "\n".join(textwrap.wrap(text, max(8, int(width * 72 / (0.62 * size)))))
 
 
 def shortened(text: str, length: int) -> str:
@@ -160,7 +166,8 @@ def epoch_axis(axes: Axes, epochs: int) -> None:
 def draw_seeds(axes: Axes, runs: pandas.DataFrame, column: str, **line: object) -> pandas.Series:
     """Draw one quantity by epoch: each seed as a thin line, their mean as a thick one; return the mean by epoch.
 
-    `runs` has the columns seed, epoch and `column`. The options style the mean; the thin lines take its colour and dashes.
+    `runs` has the columns seed, epoch and `column`. The options style the mean; the thin lines take its colour and
+    dashes.
     """
     values = runs.pivot(index="epoch", columns="seed", values=column).replace([numpy.inf, -numpy.inf], numpy.nan)
     values = values.dropna(how="all")

@@ -41,15 +41,15 @@ def share(value: float, digits: int = 1) -> str:
     return percent(100 * value, digits)
 
 
-def plural(value: float, word: str, words: str | None = None, digits: int = 0) -> str:
-    """A number and its noun: `1 point`, `0.3 points`."""
-    text = number(value, digits)
+def plural(value: float, word: str, words: str | None = None) -> str:
+    """A number as exact as it is, and its noun: `1 point`, `0.5 points`, `1,797 images`."""
+    text = count(value) if value == round(value) else f"{value:g}"
     return f"{text}{NO_BREAK}{word if text == '1' else words or word + 's'}"
 
 
 def points(value: float) -> str:
-    """A difference of two accuracies."""
-    return plural(value, "point", digits=1 if value != round(value) else 0)
+    """A measured difference of two accuracies."""
+    return f"{number(value)}{NO_BREAK}points"
 
 
 def between(low: float, high: float, digits: int = 1) -> str:
@@ -129,8 +129,3 @@ def listing(words: Sequence[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     *others, end = words
     return f"{', '.join(others)} {last} {end}" if others else end
-
-
-def sentence(text: str) -> str:
-    """`text` with a capital first letter, unless it begins with a name (which stays as the configuration has it)."""
-    return text[:1].upper() + text[1:]

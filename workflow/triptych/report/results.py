@@ -22,7 +22,7 @@ TABLES = {
     "confusion": "arm true_class predicted_class share",
     "weight_delta": "arm seed tensor kind size relative_delta unchanged_fraction near_zero_fraction",
     "kernel_change": "arm seed tensor brightness_share colour_share",
-    "layers": "architecture layer type output_shape parameters macs activation_bytes",
+    "layers": "architecture input_size layer type output_shape parameters macs activation_bytes",
     "models": "architecture input_size parameters head_parameters macs activation_bytes weight_bytes file_bytes",
     "memory": "arm batch_size training_bytes inference_bytes",
     "cost": "arm seed device device_name seconds images_per_second peak_memory_bytes training_seconds evaluation_seconds",

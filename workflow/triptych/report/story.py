@@ -1,7 +1,7 @@
 """What the numbers say, in words. Every sentence follows from a table; none says more than its verdict.
 
 A verdict (`tables/comparisons.csv`) is `better`, `equivalent` or `undecided`. What is undecided is called so: a difference
-that may be chance is not told as an order, and two arms are equivalent only where the whole interval lies within the margin.
+that may be chance is not told as an order, and arms are called equivalent only where the whole interval lies in the margin.
 """
 
 import math
@@ -21,45 +21,488 @@ STATISTICS = ("running_mean", "running_var")
 def headline(results: Results) -> str:
     """The answer in one sentence."""
     best, *others = results.contestants
-    accuracy = words.percent(results.summary(best, "test_accuracy_mean"))
+    start = f"gets {_accuracy(results, best)} of the test images right"
     if not others:
         interval = words.between(*results.accuracy_interval(best))
         return (
-            f"{results.called(best)} gets {accuracy} of the test images right ({results.confidence} interval {interval}); "
-            "there is no other arm to compare it with."
+            f"{results.called(best)} {start} ({results.confidence} interval {interval}); there is no other arm to compare "
+            "it with."
         )
     verdicts = {other: results.verdict(best, other) for other in others}
-    rivals = [other for other in others if verdicts[other] != "better"]
     beaten = [other for other in others if verdicts[other] == "better"]
-    if not rivals:
-        second = others[0]
-        row = results.comparison(best, second)
+    if beaten == others:
+        row = results.comparison(best, others[0])
         lead = (
-            f"{words.plural(row['difference'], 'point', digits=1)} more than {results.called(second)} "
+            f"{words.points(row['difference'])} more than {results.called(others[0])} "
             f"({results.confidence} interval {words.between(row['low'], row['high'])})"
         )
         if len(others) == 1:
-            return f"{results.called(best)} is better: it gets {accuracy} of the test images right, {lead}."
-        return (
-            f"{results.called(best)} is the best of the {len(others) + 1} ways: it gets {accuracy} of the test images right, "
-            f"{lead}, the next."
+            return f"{results.called(best)} is better: it {start}, {lead}."
+        return f"{results.called(best)} is the best of the {len(others) + 1} arms: it {start}, {lead}, the next best."
+    clauses = []
+    for verdict in ("equivalent", "undecided"):
+        rivals = [other for other in others if verdicts[other] == verdict]
+        if not rivals:
+            continue
+        named = words.listing(
+            [f"{results.called(rival)} with {_accuracy(results, rival)}" for rival in rivals],
+            "and" if verdict == "equivalent" else "or",
         )
-    tail = f"; it is better than {words.listing(beaten)}" if beaten else ""
-    undecided = [other for other in rivals if verdicts[other] == "undecided"]
-    equivalent = [other for other in rivals if verdicts[other] == "equivalent"]
-    start = f"No single winner: {results.called(best)} gets {accuracy} of the test images right"
-    parts = []
-    if equivalent:
-        named = words.listing([_with_accuracy(results, other) for other in equivalent])
-        verb = "is" if len(equivalent) == 1 else "are"
-        parts.append(f"{named} {verb} equivalent to it (within {words.points(results.margin)})")
-    if undecided:
-        named = words.listing([_with_accuracy(results, other) for other in undecided], "or")
-        parts.append(f"whether it is better than {named} is undecided")
-    return f"{start}, {words.listing(parts)}{tail}."
+        if verdict == "equivalent":
+            verb = "is" if len(rivals) == 1 else "are"
+            clauses.append(f"{named} {verb} equivalent to it, within {words.plural(results.margin, 'point')}")
+        else:
+            clauses.append(f"whether it is better than {named} is undecided")
+    if beaten:
+        clauses.append(f"it is better than {words.listing([results.called(other) for other in beaten])}")
+    return f"No single winner: {results.called(best)} {start}; {'; '.join(clauses)}."
 
 
-def _with_accuracy(results: Results, arm: str) -> str:
-    return f"{results.called(arm)}, {words.percent(results.summary(arm, 'test_accuracy_mean'))}," if False else (
-        f"{results.called(arm)} with {words.percent(results.summary(arm, 'test_accuracy_mean'))}"
+def others_in_short(results: Results) -> str:
+    """How the arms that the best one beats stand to each other, each against the next; empty where there are not two."""
+    best, *others = results.contestants
+    beaten = [other for other in others if results.verdict(best, other) == "better"]
+    clauses = []
+    for first, second in zip(beaten, beaten[1:], strict=False):
+        row = results.comparison(first, second)
+        clause = {
+            "better": f"{first} is better than {second} ({words.points(row['difference'])} apart)",
+            "equivalent": f"{first} and {second} are equivalent",
+            "undecided": f"{first} against {second} is undecided",
+        }[results.verdict(first, second)]
+        clauses.append(clause)
+    return f"Behind it, {words.listing(clauses)}." if clauses else ""
+
+
+def first_epoch(results: Results) -> str:
+    """How far each arm had come after one epoch."""
+    by_first = sorted(results.contestants, key=lambda arm: -results.summary(arm, "first_epoch_accuracy_mean"))
+    parts = [
+        f"{arm} had {words.percent(results.summary(arm, 'first_epoch_accuracy_mean'))} after its first epoch"
+        if position == 0
+        else f"{arm} {words.percent(results.summary(arm, 'first_epoch_accuracy_mean'))}"
+        for position, arm in enumerate(by_first)
+    ]
+    return f"{', '.join(parts)}."
+
+
+def about_seeds(results: Results) -> str:
+    """What the intervals of the accuracies cover."""
+    if len(results.seeds) == 1:
+        return (
+            f"Every arm was trained once (seed {results.seeds[0]}). The intervals are over the test images only: they say "
+            "nothing about how much another seed would change."
+        )
+    return (
+        f"Every arm was trained {len(results.seeds)} times (seeds {words.listing(results.seeds)}). Accuracies are means; their "
+        f"{results.confidence} intervals (Student's t) are over the seeds."
     )
+
+
+def about_controls(results: Results) -> str:
+    """Which arms stand outside; empty where none does."""
+    if not results.controls:
+        return ""
+    named = words.listing([results.called(arm) for arm in results.controls])
+    verb = "is a control" if len(results.controls) == 1 else "are controls"
+    return f"{named} {verb}: trained and tabled, but outside the answer and the comparisons."
+
+
+def comparison(results: Results, row: pandas.Series) -> str:
+    """One row of `tables/comparisons.csv` in a sentence."""
+    first, second = row["arm_a"], row["arm_b"]
+    difference = words.points(row["difference"])
+    interval = words.between(row["low"], row["high"])
+    if row["verdict"] == "better":
+        return f"{first} is better than {second}, by {difference} ({interval})."
+    if row["verdict"] == "equivalent":
+        return (
+            f"{first} and {second} are equivalent: the difference lies between {words.number(row['low'])} and "
+            f"{words.number(row['high'])}, all within the margin of {words.plural(results.margin, 'point')}."
+        )
+    if row["low"] <= 0 <= row["high"]:
+        why = (
+            f"the interval ({interval}) includes no difference at all, and also differences beyond the margin of "
+            f"{words.plural(results.margin, 'point')}"
+        )
+    else:
+        pairs = len(results.tables["comparisons"])
+        why = f"with {words.plural(pairs, 'pair')} compared, p {words.p_value(row['p_value'])} is not evidence enough"
+    return f"Undecided: {first} is {difference} ahead of {second}, but {why}."
+
+
+# Curves
+
+
+def test_accuracy_curves(results: Results) -> str:
+    """Where the arms start, where they end, and which of them still rise."""
+    start, rising, flat = [], [], []
+    for arm in results.arms["arm"]:
+        curve = results.curve(arm, "test_accuracy").dropna()
+        start.append(f"{arm} {words.percent(curve.loc[min(curve.index[-1], 1)])}")
+        gain, epochs = late_gain(curve)
+        if epochs:
+            phrase = f"{arm} ({words.number(gain)} points in its last {words.plural(epochs, 'epoch')})"
+            (rising if gain > results.margin else flat).append(phrase)
+    text = f"After the first epoch: {words.listing(start)}."
+    if rising:
+        text += f" Still rising by more than the margin at the end: {words.listing(rising)}."
+    if flat:
+        text += f" No longer rising by more than that: {words.listing(flat)}."
+    return text
+
+
+def late_gain(curve: pandas.Series) -> tuple[float, int]:
+    """What a curve gained in the last third of its epochs, and how many epochs those are (0: it has only one)."""
+    last = int(curve.index[-1])
+    if last < 2:
+        return math.nan, 0
+    epochs = max(1, round(last / 3))
+    return float(curve.loc[last] - curve.loc[last - epochs]), epochs
+
+
+def train_loss_curves(results: Results) -> str:
+    """Who has the lowest train loss, and where a lower one goes with a lower test accuracy."""
+    ends = {arm: results.curve(arm, "train_loss").dropna() for arm in results.arms["arm"]}
+    ends = {arm: curve for arm, curve in ends.items() if len(curve)}
+    text = f"In the last epoch: {words.listing([f'{arm} {words.small(curve.iloc[-1])}' for arm, curve in ends.items()])}."
+    for first in results.contestants:
+        for second in results.contestants:
+            losses = [ends[arm].get(1, math.nan) for arm in (first, second)]
+            accuracies = [results.summary(arm, "first_epoch_accuracy_mean") for arm in (first, second)]
+            if losses[0] < losses[1] and accuracies[0] < accuracies[1]:
+                return (
+                    f"{text} A lower train loss is no better network: in the first epoch {first} has the lower one "
+                    f"({words.small(losses[0])} against {words.small(losses[1])} of {second}) and yet the lower test accuracy "
+                    f"({words.percent(accuracies[0])} against {words.percent(accuracies[1])})."
+                )
+    return text
+
+
+def test_loss_curves(results: Results) -> str:
+    """Where each arm's test loss is lowest, and by how much it rises again."""
+    turned, falling = [], []
+    for arm in results.arms["arm"]:
+        curve = results.curve(arm, "test_loss").dropna()
+        lowest = curve.idxmin()
+        if lowest == curve.index[-1]:
+            falling.append(f"{arm} ({words.small(curve.iloc[-1])})")
+        else:
+            turned.append(
+                f"{arm} (from {words.small(curve.min())} in epoch {int(lowest)} to {words.small(curve.iloc[-1])} at the end)"
+            )
+    text = []
+    if falling:
+        text.append(f"Lowest at the end: {words.listing(falling)}.")
+    if turned:
+        text.append(f"Risen again since its lowest point, a sign of over-fitting: {words.listing(turned)}.")
+    return " ".join(text)
+
+
+def arm_loss(results: Results, arm: str) -> str:
+    """One arm's losses from the first epoch to the last, and where its test loss was lowest."""
+    train, test = (results.curve(arm, f"{split}_loss").dropna() for split in ("train", "test"))
+    text = (
+        f"Test loss: {small_steps(test)}; train loss: {small_steps(train)} (running, while it learns)."
+    )
+    lowest = test.idxmin()
+    if lowest != test.index[-1]:
+        text += f" The test loss was lowest in epoch {int(lowest)}: {words.small(test.min())}."
+    return text
+
+
+def small_steps(curve: pandas.Series) -> str:
+    """A curve's first and last value."""
+    first, last = int(curve.index[0]), int(curve.index[-1])
+    if first == last:
+        return f"{words.small(curve.iloc[-1])} in epoch {last}"
+    start = "before training" if first == 0 else f"in epoch {first}"
+    return f"{words.small(curve.iloc[0])} {start}, {words.small(curve.iloc[-1])} in epoch {last}"
+
+
+def arm_accuracy(results: Results, arm: str) -> str:
+    """The gap between what an arm knows of its training images and of the test images, like for like."""
+    fit, test, running = (
+        results.mean("runs", arm, column) for column in ("fit_accuracy", "test_accuracy", "train_accuracy")
+    )
+    return (
+        f"The finished network gets {words.percent(fit)} of its training images right and {words.percent(test)} of the test "
+        f"images: a gap of {words.points(fit - test)}. The running figure of the last epoch, which the dashed line shows, is "
+        f"{words.percent(running)}."
+    )
+
+
+# Weights
+
+
+def frozen(results: Results, arm: str) -> str:
+    """What of an arm is bit for bit what it was, counted; over all seeds."""
+    delta = results.of("weight_delta", arm)
+    parameters = delta[delta["kind"] == "parameter"]
+    moved = [tensor for tensor, rows in parameters.groupby("tensor", sort=False) if (rows["unchanged_fraction"] < 1).any()]
+    total = parameters["tensor"].nunique()
+    statistics = _statistics(delta)
+    drifted = statistics[statistics["unchanged_fraction"] < 1]
+    if not moved:
+        text = f"In {arm} every one of the {total} parameter tensors is bit for bit what it was"
+    elif len(moved) == total:
+        text = f"In {arm} all {total} parameter tensors moved"
+    elif len(moved) <= 4:
+        text = (
+            f"In {arm} every parameter but {words.listing(moved)} is bit for bit what it was: {total - len(moved)} of {total} "
+            "tensors"
+        )
+    else:
+        text = f"In {arm} {len(moved)} of {total} parameter tensors moved; the others are bit for bit what they were"
+    if statistics.empty:
+        return f"{text}."
+    total, count = statistics["tensor"].nunique(), drifted["tensor"].nunique()
+    numbers = words.count(drifted.drop_duplicates("tensor")["size"].sum())
+    if not count:
+        return f"{text}, and so {'is' if total == 1 else 'are'} BatchNorm's {words.plural(total, 'running statistic')}."
+    if len(moved) == parameters["tensor"].nunique():
+        return f"{text}, and with them {count} of BatchNorm's {words.plural(total, 'running statistic')}."
+    return (
+        f"{text}. Yet {count} of BatchNorm's {words.plural(total, 'running statistic')} ({numbers} numbers) drifted to the new "
+        "data, so the function before the last layer did change."
+    )
+
+
+def relative_change(results: Results) -> str:
+    """How far the arms' weights went, all layers but the head."""
+    phrases = []
+    for arm in results.arms["arm"]:
+        change = median_change(results, arm)
+        phrases.append(f"{arm} {words.share(change) if change < 10 else words.times(change)}")
+    return (
+        f"The median parameter tensor moved by this share of its own norm: {words.listing(phrases)}. Further right is further "
+        "away from where training began; exactly zero stands at the left edge."
+    )
+
+
+def median_change(results: Results, arm: str) -> float:
+    """The median over an arm's parameter tensors of their relative change (mean over seeds)."""
+    delta = results.of("weight_delta", arm)
+    return float(delta[delta["kind"] == "parameter"].groupby("tensor")["relative_delta"].mean().median())
+
+
+def kernels(results: Results, arm: str) -> str:
+    """What the change of the first convolution is: nothing, or so much brightness and so much colour."""
+    change = results.of("kernel_change", arm)
+    tensor = change["tensor"].iloc[0]
+    delta = results.of("weight_delta", arm)
+    rows = delta[delta["tensor"] == tensor]
+    if (rows["unchanged_fraction"] == 1).all():
+        return f"Nothing moved: in every seed the difference of {tensor} is exactly zero, and so its panel is white."
+    text = (
+        f"{tensor} moved by {words.share(rows['relative_delta'].mean())} of its norm. Brightness, common to the three colours, "
+        f"is {words.share(change['brightness_share'].mean())} of the squared change, colour the other "
+        f"{words.share(change['colour_share'].mean())}."
+    )
+    near_zero = rows["near_zero_fraction"].mean()
+    return f"{text} {words.share(near_zero)} of its numbers changed by less than a thousandth of the largest weight."
+
+
+def _statistics(delta: pandas.DataFrame) -> pandas.DataFrame:
+    return delta[(delta["kind"] == "buffer") & delta["tensor"].str.endswith(STATISTICS)]
+
+
+# Errors
+
+
+def confusion(results: Results, arm: str) -> str:
+    """The most frequent mistake of an arm, and the class it knows least."""
+    table = results.of("confusion", arm)
+    mistakes = table[table["true_class"] != table["predicted_class"]]
+    recall = results.of("per_class", arm).groupby("class", sort=False)["recall"].mean()
+    if mistakes.empty or mistakes["share"].max() == 0:
+        return f"{arm} makes no mistake on the test images."
+    worst = mistakes.loc[mistakes["share"].idxmax()]
+    return (
+        f"Most often {arm} takes {worst['true_class']} for {worst['predicted_class']}: {words.share(worst['share'])} of the images "
+        f"of {worst['true_class']}. It knows {recall.idxmin()} least ({words.percent(recall.min())} found) and "
+        f"{recall.idxmax()} best ({words.percent(recall.max())})."
+    )
+
+
+# Cost
+
+
+def cost(results: Results) -> str:
+    """The quickest and the slowest arm, and whether their times can be compared at all."""
+    seconds = {arm: results.mean("cost", arm, "seconds") for arm in results.arms["arm"]}
+    quickest, slowest = min(seconds, key=seconds.get), max(seconds, key=seconds.get)
+    if quickest == slowest:
+        text = f"A run of {quickest} took {words.duration(seconds[quickest])}."
+    else:
+        text = (
+            f"A run of {quickest} took {words.duration(seconds[quickest])}, one of {slowest} "
+            f"{words.duration(seconds[slowest])}: {words.times(seconds[slowest] / seconds[quickest])} as long."
+        )
+    devices = sorted(set(results.tables["cost"]["device_name"]))
+    if len(devices) > 1:
+        text += f" The runs were made on different devices ({words.listing(devices)}), so their times cannot be compared."
+    return text
+
+
+def training_memory(results: Results, arm: str) -> tuple[float, int]:
+    """The computed memory of training an arm in bytes, and the batch size it is for: that of the table nearest to its own."""
+    table = results.of("memory", arm)
+    nearest = (table["batch_size"] - results.arms.at[arm, "batch_size"]).abs().idxmin()
+    return float(table.at[nearest, "training_bytes"]), int(table.at[nearest, "batch_size"])
+
+
+def memory(results: Results) -> str:
+    """What training needs at the batch size of the recipe."""
+    phrases = []
+    for arm in results.arms["arm"]:
+        needed, batch_size = training_memory(results, arm)
+        phrases.append(f"{arm} {words.size(needed)} at batch {batch_size}")
+    return (
+        f"Training needs, computed from the network: {words.listing(phrases)}. Not the parameters alone but the activations, "
+        "which grow with the batch, decide what fits."
+    )
+
+
+def weight_file(results: Results) -> str:
+    """How well the size of a weights file follows from the number of its numbers."""
+    sentences = []
+    for _, row in results.tables["models"].iterrows():
+        computed, found = row["weight_bytes"], row["file_bytes"]
+        if computed == found:
+            rest = "exactly that"
+        else:
+            more = "more" if found > computed else "less"
+            rest = f"{words.count(abs(found - computed))} bytes {more} ({words.share(abs(found - computed) / computed, 2)})"
+        sentences.append(
+            f"The weights of {row['architecture']} are {words.size(computed)} by computation; the file has {rest}."
+        )
+    return " ".join(dict.fromkeys(sentences))
+
+
+# Advice
+
+
+def advice(results: Results) -> list[str]:
+    """Which way to take on this data and this machine, from verdicts, cost and memory."""
+    best, *others = results.contestants
+    seconds = {arm: results.mean("cost", arm, "seconds") for arm in results.contestants}
+    needed = {arm: training_memory(results, arm)[0] for arm in results.contestants}
+    equal = [best, *[other for other in others if results.verdict(best, other) == "equivalent"]]
+    unsure = [other for other in others if results.verdict(best, other) == "undecided"]
+    chosen = min(equal, key=lambda arm: (seconds[arm], needed[arm]))
+    paragraphs = []
+    if not others:
+        paragraphs.append(f"Only {best} was tried: add a second arm to learn whether it is worth its cost.")
+    elif len(equal) > 1:
+        paragraphs.append(
+            f"Take {results.called(chosen)}: {words.listing(equal)} are equivalent here, and a run of {chosen} is the "
+            f"cheapest of them ({words.duration(seconds[chosen])})."
+        )
+    elif unsure:
+        cheapest = min([best, *unsure], key=lambda arm: (seconds[arm], needed[arm]))
+        paragraphs.append(
+            f"Between {words.listing([best, *unsure])} these runs do not decide. More seeds or more test images would; until "
+            f"then {results.called(cheapest)}, the cheapest of them ({words.duration(seconds[cheapest])} a run), is the "
+            "reasonable choice."
+        )
+        chosen = cheapest
+    else:
+        paragraphs.append(
+            f"Take {results.called(best)} if a run of {words.duration(seconds[best])} and {words.size(needed[best])} of memory "
+            "for training can be had: nothing else here reaches it."
+        )
+    frugal = min(results.contestants, key=lambda arm: (needed[arm], seconds[arm]))
+    if needed[frugal] < needed[chosen]:
+        behind = results.summary(chosen, "test_accuracy_mean") - results.summary(frugal, "test_accuracy_mean")
+        price = f"{words.points(behind)} of accuracy" if behind > 0 else "no accuracy in these runs"
+        paragraphs.append(
+            f"Short of memory? {results.called(frugal)} trains in {words.share(needed[frugal] / needed[chosen], 0)} of the "
+            f"memory of {chosen} and {words.share(seconds[frugal] / seconds[chosen], 0)} of its time, at the price of {price}."
+        )
+    paragraphs.extend(_about_length(results, chosen))
+    return paragraphs
+
+
+def _about_length(results: Results, chosen: str) -> list[str]:
+    """Whether fewer epochs would do for the chosen arm, and whether more would help another."""
+    paragraphs = []
+    curve = results.curve(chosen, "test_accuracy").dropna()
+    end = curve.iloc[-1]
+    # the first epoch from which on the curve never again leaves the margin around its end
+    outside = curve.index[(curve - end).abs() > results.margin]
+    enough = int(outside.max()) + 1 if len(outside) else 0
+    last = int(curve.index[-1])
+    if 0 < enough < last:
+        paragraphs.append(
+            f"From epoch {enough} on {chosen} stays within {words.plural(results.margin, 'point')} of its end "
+            f"({words.percent(end)} after {last}): shorter training would have done nearly as well."
+        )
+    for arm in results.contestants:
+        gain, epochs = late_gain(results.curve(arm, "test_accuracy").dropna())
+        if epochs and gain > results.margin:
+            paragraphs.append(
+                f"{arm} is not finished: it gained {words.points(gain)} in its last "
+                f"{words.plural(epochs, 'epoch')}. More epochs or a larger learning rate would take it further than this "
+                "comparison shows."
+            )
+    return paragraphs
+
+
+def limits(results: Results) -> list[str]:
+    """What these numbers do not say."""
+    arms = results.arms
+    test_images = results.sizes.loc[results.sizes["split"] == "test", "images"].sum()
+    validation_images = results.sizes.loc[results.sizes["split"] == "validation", "images"].sum()
+    watched = (
+        f"A choice made from the curves should be made on the {words.count(validation_images)} validation images, whose "
+        "accuracy is in the tables."
+        if validation_images
+        else "There are no validation images, so any choice made from the curves (an epoch, a learning rate, a winner) would be "
+        "made on the test images."
+    )
+    paragraphs = [
+        "The test images were looked at after every epoch. The numbers are those of the last epoch, chosen beforehand. " + watched,
+        f"With {words.count(test_images)} test images, one image is {words.number(100 / test_images, 2)} points.",
+        "The train figures in the curves are running ones: means over the batches of an epoch while the network is learning, in "
+        "train mode. The test figures are of the network after the epoch, in eval mode. They are not like for like; the fit "
+        "accuracy (all training images, in eval mode, after the last epoch) is.",
+        _about_recipe(arms),
+    ]
+    drifting = arms.loc[(arms["train"] == "head") & (arms["batchnorm"] == "train"), "arm"]
+    if len(drifting):
+        paragraphs.append(
+            f"In {words.listing(list(drifting))} only the last layer learns, but BatchNorm is in train mode: it uses the "
+            "statistics of each batch and its running ones follow the new data. The rest of the network is therefore not the "
+            "same function as before."
+        )
+    if len(results.seeds) > 1:
+        paragraphs.append(
+            f"{words.plural(len(results.seeds), 'seed')} are few: the t intervals over seeds are wide for that reason. The data "
+            "set was split once, and pretrained weights are the same for every seed; the intervals do not cover either."
+        )
+    else:
+        paragraphs.append("One seed: no interval over seeds can be given. Another seed would give other numbers.")
+    return paragraphs
+
+
+def _about_recipe(arms: pandas.DataFrame) -> str:
+    recipe = ["learning_rate", "epochs", "batch_size", "train_images"]
+    different = [column.replace("_", " ") for column in recipe if arms[column].nunique() > 1]
+    if different:
+        return (
+            f"The arms do not have one recipe: {words.listing(different)} differ. What is compared is an arm with its recipe, "
+            "not the regime alone."
+        )
+    return (
+        f"One recipe for all arms (learning rate {words.small(arms['learning_rate'].iloc[0])}, "
+        f"{words.plural(arms['epochs'].iloc[0], 'epoch')}): it does not suit all of them equally well. A learning rate that suits "
+        "fine-tuning is low for random weights and for a new last layer, so a tie or an order may be made by the recipe."
+        if len(arms) > 1
+        else f"One recipe was tried (learning rate {words.small(arms['learning_rate'].iloc[0])}, "
+        f"{words.plural(arms['epochs'].iloc[0], 'epoch')}); another may do better."
+    )
+
+
+def _accuracy(results: Results, arm: str) -> str:
+    return words.percent(results.summary(arm, "test_accuracy_mean"))

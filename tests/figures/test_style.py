@@ -1,0 +1,191 @@
+"""One look for an arm everywhere, and files that are the same whatever the machine's settings."""
+
+import importlib
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy
+import pandas
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.image import imread
+from matplotlib.text import Text
+
+from triptych.errors import InputError
+from triptych.figures import style
+
+WORKFLOW = Path(style.__file__).parents[2]
+MANY_ARMS = (
+    ("scratch", "net1", "arm"),
+    ("finetune", "net2", "arm"),
+    ("last_layer", "net3", "arm"),
+    ("lp_ft", "LP-FT", "arm"),
+    ("frozen_bn", "", "arm"),
+    ("shuffled", "net1b", "control"),
+    ("a7", "seven", "arm"),
+    ("a8", "eight", "control"),
+    ("a9", "nine", "arm"),
+    ("a_very_long_name_of_an_arm_indeed", "net10 with a long label", "arm"),
+)
+SITUATIONS = {
+    "lecture": {},
+    "one run": {"arms": MANY_ARMS[1:2], "seeds": (3,), "epochs": 1},
+    "six networks": {"arms": MANY_ARMS[:6], "seeds": (0,), "networks_differ": True, "validation": False},
+    "ten arms": {"arms": MANY_ARMS, "seeds": (0, 1)},
+    "hundred classes": {"classes": [f"class_{number:02d}" for number in range(100)], "image_size": 32},
+    "named classes": {"classes": ["airplane", "automobile", "bird", "cat", "container ship", "$truck$"]},
+    "vision transformer": {"kernels": (768, 3, 16, 16), "second_kernels": None, "arms": MANY_ARMS[2:3], "seeds": (0,)},
+}
+
+
+def draw_all(results, folder, arm=None):
+    for command, options in results.commands(folder, arm or results.arms[-1][0]):
+        getattr(importlib.import_module(f"triptych.figures.{command}"), command)(**options)
+
+
+def test_an_arm_looks_the_same_whoever_is_behind_it():
+    arms = pandas.DataFrame(MANY_ARMS, columns=["arm", "label", "role"])
+    looks = style.arm_styles(arms)
+    assert list(looks) == list(arms["arm"])
+    assert len({(look.colour, look.line) for look in looks.values()}) == len(looks)
+    assert len({look.marker for look in looks.values()}) == len(looks)
+    assert style.arm_styles(arms.head(3)) == dict(list(looks.items())[:3])
+    assert looks["scratch"].title == "net1 · scratch"
+    assert looks["frozen_bn"].title == "frozen_bn"
+    assert len(looks[MANY_ARMS[-1][0]].short_title) == 26
+
+
+def test_controls_are_dashed_and_arms_are_not():
+    looks = style.arm_styles(pandas.DataFrame(MANY_ARMS, columns=["arm", "label", "role"]))
+    assert {looks[arm].line for arm, _, role in MANY_ARMS[:7] if role == "arm"} == {"-"}
+    assert all(looks[arm].line in style.CONTROL_LINES for arm, _, role in MANY_ARMS if role == "control")
+
+
+def test_colours_stay_apart_for_the_colour_blind():
+    # Viénot, Brettel and Mollon (1999): what remains of linear RGB without the red or the green cones.
+    protan = numpy.array([[0.11238, 0.88762, 0], [0.11238, 0.88762, 0], [0.00401, -0.00401, 1]])
+    deutan = numpy.array([[0.29275, 0.70725, 0], [0.29275, 0.70725, 0], [-0.02234, 0.02234, 1]])
+    linear = numpy.array([to_rgb(colour) for colour in style.PALETTE[:6]]) ** 2.2
+    for cones in (numpy.eye(3), protan, deutan):
+        seen = numpy.clip(linear @ cones.T, 0, 1) ** (1 / 2.2)
+        distances = numpy.linalg.norm(seen[:, None] - seen[None], axis=-1)[numpy.triu_indices(len(seen), 1)]
+        assert distances.min() > 0.2
+
+
+def test_unknown_arm(tmp_path):
+    with pytest.raises(InputError, match=r"arms\.csv: no arm 'net9' \(there are: scratch\)"):
+        style.style_of({"scratch": None}, "net9", tmp_path / "arms.csv")
+
+
+def overlaps(first, second):
+    width = min(first.x1, second.x1) - max(first.x0, second.x0)
+    height = min(first.y1, second.y1) - max(first.y0, second.y0)
+    return width > 1.5 and height > 1.5
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tmp_path, monkeypatch):
+    def remember(text, renderer):
+        if text.get_text().strip():
+            texts.append(text)
+        draw(text, renderer)
+
+    def check(figure, svg, png):
+        figure.draw_without_rendering()  # settles the layout
+        texts.clear()
+        figure.draw_without_rendering()
+        boxes = [(text.get_text(), Text.get_window_extent(text)) for text in texts]
+        page = figure.bbox
+        for text, box in boxes:
+            inside = box.x0 >= -0.5 and box.y0 >= -0.5 and box.x1 <= page.x1 + 0.5 and box.y1 <= page.y1 + 0.5
+            assert inside, f"{svg.name}: {text!r} leaves the figure"
+        for number, (text, box) in enumerate(boxes):
+            for other, other_box in boxes[:number]:
+                assert not overlaps(box, other_box), f"{svg.name}: {text!r} lies over {other!r}"
+        assert min(text.get_fontsize() for text in texts) >= 7
+        drawn.append(svg.stem)
+
+    drawn, texts, draw = [], [], Text.draw
+    monkeypatch.setattr(Text, "draw", remember)
+    monkeypatch.setattr(style, "save", check)
+    draw_all(make_results(**SITUATIONS[situation]), tmp_path)
+    assert len(drawn) == 11
+
+
+def test_files_are_white_as_wide_as_all_and_without_a_date(results, tmp_path):
+    draw_all(results, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 22
+    for png in tmp_path.glob("*.png"):
+        pixels = imread(png)
+        assert pixels.shape[1] == round(style.WIDTH * style.DOTS_PER_INCH)
+        assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1], :3] == 1).all()
+        svg = png.with_suffix(".svg").read_text()
+        assert "<dc:date>" not in svg
+        assert "<text" not in svg  # text is outlines
+
+
+DRAW_ALL = """
+import importlib, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from conftest import Results
+results = Results.__new__(Results)
+results.folder, results.seeds = Path(sys.argv[2]), (0, 1, 2)
+for command, options in results.commands(Path(sys.argv[3]), "finetune"):
+    getattr(importlib.import_module(f"triptych.figures.{command}"), command)(**options)
+assert "torch" not in sys.modules and "matplotlib.pyplot" not in sys.modules
+"""
+
+
+def test_the_same_bytes_in_two_processes_with_other_settings(results, tmp_path):
+    (tmp_path / "matplotlibrc").write_text("font.size: 19\naxes.facecolor: red\nsvg.fonttype: none\n")
+    settings = {
+        "plain": {},
+        "other": {
+            "LANG": "de_DE.UTF-8",
+            "LC_ALL": "de_DE.UTF-8",
+            "TZ": "Pacific/Auckland",
+            "PYTHONHASHSEED": "7",
+            "MATPLOTLIBRC": str(tmp_path / "matplotlibrc"),
+            "SOURCE_DATE_EPOCH": "1000000000",
+            "MPLBACKEND": "pdf",
+        },
+    }
+    for name, setting in settings.items():
+        environment = {**os.environ, **setting, "PYTHONPATH": str(WORKFLOW)}
+        (tmp_path / name).mkdir()
+        subprocess.run(
+            [sys.executable, "-c", DRAW_ALL, str(Path(__file__).parent), str(results.folder), str(tmp_path / name)],
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+    names = sorted(path.name for path in (tmp_path / "plain").iterdir())
+    assert len(names) == 22
+    for name in names:
+        assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "other" / name).read_bytes(), name
+
+
+def test_from_the_command_line(results, tmp_path):
+    options = ["--memory", results.tables / "memory.csv", "--arms", results.tables / "arms.csv"]
+    files = ["--svg", tmp_path / "memory.svg", "--png", tmp_path / "memory.png"]
+    done = subprocess.run(
+        [sys.executable, "-m", "triptych", "plot-memory", *map(str, options + files)],
+        env={**os.environ, "PYTHONPATH": str(WORKFLOW)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "memory.svg").is_file() and (tmp_path / "memory.png").is_file()
+    options[1] = tmp_path / "arms.csv"
+    options[1].write_text("arm,label\nscratch,net1\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "triptych", "plot-memory", *map(str, options + files)],
+        env={**os.environ, "PYTHONPATH": str(WORKFLOW)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and "Traceback" not in done.stderr

@@ -1,0 +1,85 @@
+"""Real Snakemake runs of the checkout's own Snakefile, in folders of their own."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+
+TINY = {
+    "dataset": {"source": "digits", "train_per_class": 6, "validation_per_class": 2, "test_per_class": 10},
+    "model": {"architecture": "resnet18", "input_size": 32},
+    "weights": {"source": "letters", "train_images": 260, "test_images": 52, "epochs": 1},
+    "training": {"epochs": 1, "num_threads": 1},
+    "comparison": {"bootstrap_draws": 1000},
+    "seeds": [0, 1],
+    "arms": {
+        "scratch": {"label": "net1", "weights": "random", "train": "all"},
+        "finetune": {"label": "net2", "weights": "pretrained", "train": "all"},
+        "last_layer": {"label": "net3", "weights": "pretrained", "train": "head"},
+    },
+}
+"""An experiment of the same shape as the default one that trains in seconds."""
+
+
+def snakemake(
+    *arguments, directory: Path, checkout: Path = ROOT, check: bool = True, timeout: float = 900
+) -> subprocess.CompletedProcess:
+    """Run `snakemake ARGUMENTS` on a checkout's Snakefile in a folder; stdout and stderr come together, as text."""
+    call = [sys.executable, "-m", "snakemake", "--snakefile", checkout / "Snakefile", "--directory", directory]
+    result = subprocess.run(
+        [*call, *arguments],
+        cwd=directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if check and result.returncode:
+        raise AssertionError(f"snakemake exited with {result.returncode}:\n{result.stdout}")
+    return result
+
+
+def jobs_of(dry_run: str) -> list[dict[str, str]]:
+    """The jobs that a dry run lists, each with its rule's name and the lines below it by their key."""
+    jobs = []
+    for block in re.split(r"^\[.*\]$", dry_run, flags=re.M):
+        match = re.search(r"^(?:local)?rule (\w+):$", block, flags=re.M)
+        if match:
+            lines = dict(re.findall(r"^    (\w+): (.*)$", block, flags=re.M))
+            jobs.append({"rule": match[1], **lines})
+    return jobs
+
+
+def rules_of(dry_run: str) -> Counter:
+    """How many jobs of each rule a dry run lists, but for `all`."""
+    return Counter(job["rule"] for job in jobs_of(dry_run) if job["rule"] != "all")
+
+
+@pytest.fixture
+def tiny(tmp_path) -> Path:
+    """A configuration file with the experiment `tiny`."""
+    path = tmp_path / "tiny.yaml"
+    path.write_text(yaml.safe_dump({"experiments": {"tiny": TINY}}, sort_keys=False))
+    return path
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the checkout whose files a test may change."""
+    copy = tmp_path_factory.mktemp("checkout") / "triptych"
+    copy.mkdir()
+    for name in ("Snakefile", "workflow", "config", "envs", "profiles"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+    return copy

@@ -1,0 +1,189 @@
+"""Which configuration a run has: the default, one's own in its place, single keys changed, and what is refused."""
+
+import json
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake
+
+
+def arms_and_seeds(result) -> set[tuple[str, str, str]]:
+    """Experiment, arm and seed of every training that a dry run lists."""
+    wildcards = [job["wildcards"] for job in jobs_of(result.stdout) if job["rule"] == "train"]
+    return {tuple(part.partition("=")[2] for part in text.split(", ")) for text in wildcards}
+
+
+def product(experiment, arms, seeds):
+    return {(experiment, arm, str(seed)) for arm in arms for seed in seeds}
+
+
+DEFAULT = product("digits", ("scratch", "finetune", "last_layer"), (0, 1, 2))
+ONE_ARM = {**TINY, "arms": {"only": {"weights": "random", "train": "all"}}, "seeds": [5]}
+
+
+@pytest.fixture
+def one_arm(tmp_path):
+    path = tmp_path / "one.yaml"
+    path.write_text(yaml.safe_dump({"experiments": {"mine": ONE_ARM}}))
+    return path
+
+
+def test_without_a_file_it_is_the_default_experiment(tmp_path):
+    assert arms_and_seeds(snakemake("--dry-run", directory=tmp_path)) == DEFAULT
+
+
+def test_the_default_profile_is_not_needed(tmp_path, one_arm):
+    options = ["--dry-run", "--workflow-profile", "none"]
+    assert arms_and_seeds(snakemake(*options, directory=tmp_path)) == DEFAULT
+    assert arms_and_seeds(snakemake(*options, "--configfile", one_arm, directory=tmp_path)) == {("mine", "only", "5")}
+
+
+def test_ones_own_file_replaces_the_default(tmp_path, one_arm):
+    result = snakemake("--dry-run", "--configfile", one_arm, directory=tmp_path)
+    assert arms_and_seeds(result) == {("mine", "only", "5")}
+    assert "prepare_letters" not in rules_of(result.stdout)  # its one arm needs no pretrained weights
+
+
+def test_the_same_name_does_not_let_the_defaults_arms_in(tmp_path):
+    path = tmp_path / "digits.yaml"
+    path.write_text(yaml.safe_dump({"experiments": {"digits": ONE_ARM}}))
+    result = snakemake("--dry-run", "--configfile", path, directory=tmp_path)
+    assert arms_and_seeds(result) == {("digits", "only", "5")}
+
+
+def test_several_files_give_several_experiments(tmp_path, tiny, one_arm):
+    result = snakemake("--dry-run", "--configfile", tiny, one_arm, ROOT / "config/config.yaml", directory=tmp_path)
+    assert arms_and_seeds(result) == DEFAULT | {("mine", "only", "5")} | product("tiny", TINY["arms"], (0, 1))
+
+
+def test_single_keys_are_changed_by_config(tmp_path, one_arm):
+    change = "experiments={digits: {seeds: [7], training: {learning_rate: 1e-3}}}"
+    result = snakemake("--dry-run", "--printshellcmds", "--config", change, directory=tmp_path)
+    assert arms_and_seeds(result) == product("digits", ("scratch", "finetune", "last_layer"), (7,))
+    assert result.stdout.count("--learning-rate 0.001") == 3 + 1  # three trainings; the pretraining has its own 0.001
+    change = "experiments={mine: {training: {epochs: 3}}}"
+    result = snakemake("--dry-run", "--printshellcmds", "--configfile", one_arm, "--config", change, directory=tmp_path)
+    assert arms_and_seeds(result) == {("mine", "only", "5")}
+    assert "--epochs 3" in result.stdout
+
+
+def files_in(folder) -> list[str]:
+    """Every file below a folder, but for Snakemake's log of the call itself."""
+    files = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    return sorted(file for file in files if not file.startswith(".snakemake/log/"))
+
+
+MODULE = """
+configfile: "outer.yaml"
+
+module triptych:
+    snakefile: {snakefile!r}
+    config: config["triptych"]
+    prefix: "inner"
+
+use rule * from triptych as triptych_*
+
+rule everything:
+    default_target: True
+    input: rules.triptych_all.input
+"""
+
+
+def test_as_a_module_with_a_configuration_and_a_prefix_of_its_own(tmp_path):
+    (tmp_path / "Snakefile").write_text(MODULE.format(snakefile=str(ROOT / "Snakefile")))
+    (tmp_path / "outer.yaml").write_text(yaml.safe_dump({"triptych": {"experiments": {"mine": ONE_ARM}}}))
+    result = snakemake("--dry-run", "--printshellcmds", directory=tmp_path, checkout=tmp_path)
+    trainings = [job for job in jobs_of(result.stdout) if job["rule"] == "triptych_train"]
+    assert [job["wildcards"] for job in trainings] == ["experiment=mine, arm=only, seed=5"]
+    assert "inner/results/mine/runs/only/seed5/trained.safetensors" in trainings[0]["output"]
+    assert "--trained inner/results/mine/runs/only/seed5/trained.safetensors" in result.stdout
+    assert "--experiment-folder inner/results/mine" in result.stdout
+
+
+@pytest.mark.slow
+def test_a_cluster_job_has_the_configuration_of_its_driver(tmp_path, one_arm):
+    """A job on a node parses the Snakefile again, with the arguments that the driver hands on."""
+    submit = "sh -c 'nohup \"$0\" > /dev/null 2>&1 & echo $!'"
+    change = "experiments={mine: {question: What is it, seeds: [3, 4]}}"
+    snakemake(
+        "results/mine/config.yaml",
+        *["--configfile", one_arm, "--config", change, "--jobs", "1", "--executor", "cluster-generic"],
+        *["--cluster-generic-submit-cmd", submit],
+        directory=tmp_path,
+        timeout=120,
+    )
+    written = yaml.safe_load((tmp_path / "results/mine/config.yaml").read_text())["experiments"]
+    assert list(written) == ["mine"]
+    assert list(written["mine"]["arms"]) == ["only"]
+    assert written["mine"]["seeds"] == [3, 4]
+    assert written["mine"]["question"] == "What is it"
+
+
+def changed(**changes):
+    return {"experiments": {"bad": {**TINY, **changes}}}
+
+
+@pytest.mark.parametrize(
+    ("configuration", "words"),
+    [
+        (changed(training={"batch_size": 0}), ["bad", "training.batch_size", "0", "at least 1|from 1"]),
+        (changed(training={"learning_rate": -1}), ["bad", "training.learning_rate", "-1"]),
+        (changed(training={"epochs": True}), ["bad", "training.epochs"]),
+        (changed(training={"epoch": 3}), ["bad", "epoch", "epochs"]),
+        (changed(seeds=[]), ["bad", "seeds"]),
+        (changed(seeds=[1, 1]), ["bad", "seeds", "1"]),
+        (changed(arms={}), ["bad", "arms"]),
+        (changed(model={"architecture": "resnet81"}), ["bad", "model.architecture", "resnet81", "resnet18"]),
+        (changed(dataset={"source": "digit"}), ["bad", "dataset", "digit", "digits"]),
+        (changed(weights={"source": "none"}), ["bad", "finetune", "pretrained"]),
+        (changed(arms={"../evil": TINY["arms"]["scratch"]}), ["bad", "../evil"]),
+        ({"experiments": {"a/b": TINY}}, ["a/b"]),
+        ({"experiments": {}}, ["experiments"]),
+        ({"experiments": ["x"]}, ["experiments"]),
+        ({"experiment": {"x": TINY}}, ["experiment", "experiments"]),
+    ],
+)
+def test_bad_input_is_one_message_and_writes_nothing(tmp_path, configuration, words):
+    path = tmp_path / "bad.yaml"
+    path.write_text(json.dumps(configuration))
+    result = snakemake("--cores", "1", "--configfile", path, directory=tmp_path, check=False)
+    assert result.returncode != 0
+    assert "configuration: " in result.stdout
+    assert "Traceback" not in result.stdout
+    message = result.stdout.partition("configuration: ")[2]
+    for word in words:
+        assert any(choice in message for choice in word.split("|")), (word, message)
+    assert files_in(tmp_path) == ["bad.yaml"]
+
+
+@pytest.mark.parametrize("content", ["- a list", "just text", "a: [unclosed", ""])
+def test_a_file_that_is_no_mapping_is_refused_and_nothing_is_written(tmp_path, content):
+    """Some of these Snakemake refuses itself, before any code of ours runs; its message is kept."""
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    result = snakemake("--cores", "1", "--configfile", path, directory=tmp_path, check=False)
+    assert result.returncode != 0
+    assert result.stdout.strip()
+    assert files_in(tmp_path) == ["bad.yaml"]
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    result = snakemake("--cores", "1", "--configfile", "missing.yaml", directory=tmp_path, check=False)
+    assert result.returncode != 0
+    assert "missing.yaml" in result.stdout
+    assert not files_in(tmp_path)
+
+
+def test_names_that_a_shell_would_execute_reach_no_shell(tmp_path, one_arm):
+    question = "$(touch evil) `touch evil`; touch evil"
+    change = "experiments={mine: {question: " + json.dumps(question) + "}}"
+    snakemake(
+        "results/mine/config.yaml",
+        *["--cores", "1", "--configfile", one_arm, "--config", change],
+        directory=tmp_path,
+    )
+    written = yaml.safe_load((tmp_path / "results/mine/config.yaml").read_text())
+    assert written["experiments"]["mine"]["question"] == question
+    assert not list(tmp_path.rglob("evil"))

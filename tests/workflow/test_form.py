@@ -1,0 +1,40 @@
+"""What the code looks like, and whether every configuration gives a graph."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.workflow.conftest import rules_of, snakemake
+
+CONFIGURATIONS = sorted(path for path in (ROOT / "config").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
+def test_every_configuration_dry_runs(path, tmp_path):
+    result = snakemake("--dry-run", "--configfile", path, directory=tmp_path)
+    rules = rules_of(result.stdout)
+    assert rules["train"] >= 3
+    assert rules["report"] >= 1
+    assert not [file for file in tmp_path.iterdir() if file.name != ".snakemake"]
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
+def test_every_configuration_passes_the_lint(path, tmp_path):
+    snakemake("--lint", "--configfile", path, directory=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [["snakefmt", "--check", "."], ["ruff", "check", "."], ["ruff", "format", "--check", "."]],
+    ids=" ".join,
+)
+def test_form(call):
+    program = Path(sys.executable).parent / call[0]
+    environment = {"PATH": f"{program.parent}:/usr/bin:/bin"}  # snakefmt calls shfmt, which lies beside it
+    result = subprocess.run(
+        [program, *call[1:]], cwd=ROOT, capture_output=True, text=True, check=False, env=environment
+    )
+    assert result.returncode == 0, result.stdout + result.stderr

@@ -1,0 +1,72 @@
+"""GPU slots: who asks for one, and how many run at once."""
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import TINY, jobs_of, snakemake
+
+# Stands in for the package's commands: notes when it ran and makes the files that the rule declares. The graph, the
+# scheduler and the Snakefile are the real ones.
+STAND_IN = """
+import pathlib, sys, time
+start = time.time()
+if sys.argv[1] in ("train", "pretrain-weights"):
+    time.sleep(1.5)
+names = ("trained", "history", "predictions", "cost", "weights", "history", "initial", "train", "validation", "test",
+         "index", "sizes")
+for option, value in zip(sys.argv[1:], sys.argv[2:]):
+    if option.removeprefix("--") in names and "/" in value:
+        pathlib.Path(value).touch()
+with open("times.txt", "a") as file:
+    file.write(f"{sys.argv[1]} {start} {time.time()}\\n")
+"""
+
+# A cluster of one machine: starts the job script and does not wait for it.
+SUBMIT = "sh -c 'nohup \"$0\" > /dev/null 2>&1 & echo $!'"
+
+
+def test_only_what_computes_on_a_gpu_asks_for_one(tmp_path, tiny):
+    jobs = jobs_of(snakemake("--dry-run", "--configfile", tiny, directory=tmp_path).stdout)
+    asking = {job["rule"] for job in jobs if "gpu=" in job.get("resources", "")}
+    assert asking == {"pretrain_weights", "train"}
+    assert all("gpu=1" in job["resources"] for job in jobs if job["rule"] in asking)
+    for job in jobs:
+        if job["rule"] != "all":
+            assert "mem_mb=" in job["resources"]
+            assert "runtime=" in job["resources"]
+            assert "log" in job
+            assert "benchmark" in job
+
+
+@pytest.fixture(scope="module")
+def stand_in(checkout):
+    (checkout / "workflow" / "triptych" / "__main__.py").write_text(STAND_IN)
+    return checkout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "at_once"),
+    [
+        (["--cores", "8"], 1),
+        (["--cores", "8", "--resources", "mem_mb=100000"], 1),
+        (["--cores", "8", "--resources", "gpu=1"], 1),
+        (["--cores", "8", "--resources", "gpu=2"], 2),
+        (["--cores", "8", "--resources", "gpu=0"], 4),
+        (["--cores", "8", "--workflow-profile", "none"], 1),
+        (["--executor", "cluster-generic", "--cluster-generic-submit-cmd", SUBMIT, "--jobs", "8"], 4),
+    ],
+    ids=["none", "mem_mb", "gpu=1", "gpu=2", "gpu=0", "no profile", "cluster"],
+)
+def test_how_many_gpu_jobs_run_at_once(tmp_path, stand_in, arguments, at_once):
+    """One at a time on this machine unless the user says otherwise; on a cluster, as many as there are."""
+    configuration = tmp_path / "config.yaml"
+    scratch = {**TINY, "seeds": [0, 1, 2, 3], "arms": {"scratch": TINY["arms"]["scratch"]}}
+    configuration.write_text(yaml.safe_dump({"experiments": {"tiny": scratch}}))
+    targets = [f"results/tiny/runs/scratch/seed{seed}/trained.safetensors" for seed in range(4)]
+    snakemake(*targets, "--configfile", configuration, *arguments, directory=tmp_path, checkout=stand_in, timeout=120)
+    lines = [line.split() for line in (tmp_path / "times.txt").read_text().splitlines()]
+    spans = [(float(start), float(end)) for command, start, end in lines if command == "train"]
+    assert len(spans) == 4
+    together = max(sum(start <= moment < end for start, end in spans) for moment, _ in spans)
+    assert together == at_once
