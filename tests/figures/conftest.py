@@ -14,7 +14,7 @@ from triptych.tensors import save_tensors
 LECTURE_ARMS = (("scratch", "net1", "arm"), ("finetune", "net2", "arm"), ("last_layer", "net3", "arm"))
 
 
-def residual_tensors(blocks=(2, 2, 2, 2), convolutions=2):
+def tensors_of_residual_network(blocks=(2, 2, 2, 2), convolutions=2):
     """Name, kind and size of each tensor of a ResNet in definition order: by default ResNet-18's."""
 
     def batch_norm(name, width):
@@ -67,7 +67,7 @@ class Results:
         }
         self.write_data(test_images, image_size)
         self.write_runs(kernels, second_kernels, frozen)
-        self.write_tables(validation, list(tensors or residual_tensors()), frozen, networks_differ)
+        self.write_tables(validation, list(tensors or tensors_of_residual_network()), frozen, networks_differ)
 
     @property
     def tables(self):
@@ -258,3 +258,9 @@ def results(tmp_path_factory):
 def make_results(tmp_path):
     """A function that writes another results folder, with the options of `Results`."""
     return lambda **options: Results(tmp_path / "results", **options)
+
+
+@pytest.fixture
+def residual_tensors():
+    """The function that lists the tensors of a ResNet."""
+    return tensors_of_residual_network

@@ -1,6 +1,8 @@
 """One look for an arm everywhere, and files that are the same whatever the machine's settings."""
 
+import base64
 import importlib
+import io
 import os
 import subprocess
 import sys
@@ -12,6 +14,7 @@ import pytest
 from matplotlib.colors import to_rgb
 from matplotlib.image import imread
 from matplotlib.text import Text
+from PIL import Image
 
 from triptych.errors import InputError
 from triptych.figures import style
@@ -93,7 +96,6 @@ def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tm
         draw(text, renderer)
 
     def check(figure, svg, png):
-        figure.draw_without_rendering()  # settles the layout
         texts.clear()
         figure.draw_without_rendering()
         boxes = [(text.get_text(), Text.get_window_extent(text)) for text in texts]
@@ -166,6 +168,34 @@ def test_the_same_bytes_in_two_processes_with_other_settings(results, tmp_path):
     assert len(names) == 22
     for name in names:
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "other" / name).read_bytes(), name
+
+
+def png_of(pixels):
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="png")
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def pixels_of(png):
+    return numpy.asarray(Image.open(io.BytesIO(base64.b64decode(png))).convert("RGBA"))
+
+
+def test_embedded_images_get_smaller_and_stay_the_same():
+    random = numpy.random.default_rng(0)
+    colours = random.integers(0, 256, (200, 4), numpy.uint8)
+    colours[:, 3] = 255
+    pixels = colours[random.integers(0, 200, (90, 70))]
+    small = style.with_palette(png_of(pixels))
+    assert len(small) < 0.5 * len(png_of(pixels))
+    assert numpy.array_equal(pixels_of(small), pixels)
+
+
+def test_embedded_images_that_a_palette_cannot_hold_are_left_alone():
+    pixels = numpy.random.default_rng(0).integers(0, 256, (90, 70, 4), numpy.uint8)
+    pixels[..., 3] = 255
+    assert style.with_palette(png_of(pixels)) == png_of(pixels)
+    pixels[:] = (1, 2, 3, 100)
+    assert style.with_palette(png_of(pixels)) == png_of(pixels)
 
 
 def test_from_the_command_line(results, tmp_path):

@@ -14,7 +14,8 @@ EPOCHS = 10
 CLASSES = [str(digit) for digit in range(10)]
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="518" height="346" viewBox="0 0 518 346">'
-    '<rect width="518" height="346" fill="#fff"/><path d="M40 300 L 480 {y}" stroke="{colour}" stroke-width="3"/></svg>\n'
+    '<rect width="518" height="346" fill="#fff"/>'
+    '<path d="M40 300 L 480 {y}" stroke="{colour}" stroke-width="3"/></svg>\n'
 )
 
 
@@ -42,7 +43,7 @@ LECTURE = (
 )
 
 
-def build_experiment(
+def _build_experiment(
     folder: Path,
     arms: tuple[ArmNumbers, ...] = LECTURE,
     seeds: tuple[int, ...] = (0, 1, 2),
@@ -99,7 +100,7 @@ def build_experiment(
         "seeds": list(seeds),
         "arms": {arm.name: setting for arm, setting in zip(arms, settings, strict=True)},
     }
-    (folder / "config.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
+    (folder / "config.yaml").write_text(yaml.safe_dump({"experiments": {folder.name: configuration}}, sort_keys=False))
     names = ["samples", "train_loss", "test_loss", "test_accuracy", "relative_change", "cost_accuracy", "memory"]
     names += [f"{kind}_{arm.name}" for arm in arms for kind in ("loss", "accuracy", "kernels", "confusion")]
     for position, name in enumerate(names):
@@ -160,7 +161,10 @@ def _learning(arms, seeds, random, validation_images) -> dict[str, list[dict]]:
                     **{key: row[key] for key in ("train_loss", "train_accuracy")},
                     "fit_loss": 0.02,
                     "fit_accuracy": min(100.0, row["test_accuracy"] + 4),
-                    **{key: row[key] for key in ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")},
+                    **{
+                        key: row[key]
+                        for key in ("validation_loss", "validation_accuracy", "test_loss", "test_accuracy")
+                    },
                     "test_accuracy_low": row["test_accuracy"] - 1.5,
                     "test_accuracy_high": row["test_accuracy"] + 1.2,
                 }
@@ -187,7 +191,15 @@ def _comparisons(arms, rows) -> list[tuple]:
         return rows
     ranked = sorted((arm for arm in arms if arm.role != "control"), key=lambda arm: -arm.last)
     return [
-        (first.name, second.name, first.last - second.last, first.last - second.last - 2, first.last - second.last + 2, 0.0003, "better")
+        (
+            first.name,
+            second.name,
+            first.last - second.last,
+            first.last - second.last - 2,
+            first.last - second.last + 2,
+            0.0003,
+            "better",
+        )
         for position, first in enumerate(ranked)
         for second in ranked[position + 1 :]
     ]
@@ -199,19 +211,31 @@ def _errors(arms, seeds) -> dict[str, list[dict]]:
         for position, name in enumerate(CLASSES):
             recall = arm.last - (10 if name == "8" else 0)
             per_class += [
-                {"arm": arm.name, "seed": seed, "class": name, "images": 127 + position, "recall": recall, "precision": arm.last}
+                {
+                    "arm": arm.name,
+                    "seed": seed,
+                    "class": name,
+                    "images": 127 + position,
+                    "recall": recall,
+                    "precision": arm.last,
+                }
                 for seed in seeds
             ]
             wrong = {"1" if name != "1" else "2": 1 - recall / 100}
             confusion += [
-                {"arm": arm.name, "true_class": name, "predicted_class": other, "share": recall / 100 if other == name else wrong.get(other, 0)}
+                {
+                    "arm": arm.name,
+                    "true_class": name,
+                    "predicted_class": other,
+                    "share": recall / 100 if other == name else wrong.get(other, 0),
+                }
                 for other in CLASSES
             ]
     return {"per_class": per_class, "confusion": confusion}
 
 
 def _weights(arms, seeds) -> dict[str, list[dict]]:
-    """A network of five parameter tensors and two BatchNorm layers; head-only arms move the last two, and the statistics."""
+    """A network of five parameter tensors and two BatchNorm layers; head-only arms move the last two."""
     parameters = {"conv1.weight": 9408, "bn1.weight": 64, "bn1.bias": 64, "fc.weight": 5120, "fc.bias": 10}
     buffers = {
         f"{layer}.{buffer}": 1 if buffer == "num_batches_tracked" else 64
@@ -301,14 +325,17 @@ def _write_data(folder: Path, validation_images: int) -> None:
     (folder / "data" / "index.csv").write_text("split,row,name,sha256,class,group\n")
     for split in images:
         (folder / "data" / f"{split}.safetensors").write_bytes(f"images of {split}".encode())
-    (folder / "weights").mkdir()
+    (folder / "weights").mkdir(exist_ok=True)
     (folder / "weights" / "resnet18.safetensors").write_bytes(b"weights")
     _write_table(
-        folder / "weights" / "resnet18_history.csv", pandas.DataFrame({"epoch": [0, 1, 2], "test_accuracy": [3.9, 80, 93.4]})
+        folder / "weights" / "resnet18_history.csv",
+        pandas.DataFrame({"epoch": [0, 1, 2], "test_accuracy": [3.9, 80, 93.4]}),
     )
     model = folder / "models" / "resnet18_32"
-    model.mkdir(parents=True)
-    (model / "printout.txt").write_text("ResNet(\n  (conv1): Conv2d(3, 64, kernel_size=(7, 7))\n)\n<fc.weight> 10 x 512\n")
+    model.mkdir(parents=True, exist_ok=True)
+    (model / "printout.txt").write_text(
+        "ResNet(\n  (conv1): Conv2d(3, 64, kernel_size=(7, 7))\n)\n<fc.weight> 10 x 512\n"
+    )
     (model / "totals.json").write_text(json.dumps({"parameters": 11181642}))
 
 
@@ -317,7 +344,22 @@ def _write_table(path: Path, table: pandas.DataFrame) -> None:
     table.to_csv(path, index=False, lineterminator="\n")
 
 
+@pytest.fixture(scope="session")
+def build_experiment() -> Callable[..., Path]:
+    """The function that writes an experiment's folder."""
+    return _build_experiment
+
+
 @pytest.fixture
 def experiment(tmp_path: Path) -> Callable[..., Path]:
-    """Build an experiment's folder with the given arms, seeds and comparisons."""
-    return lambda **options: build_experiment(tmp_path / "digits", **options)
+    """Build an experiment's folder: by default the lecture's three arms with three seeds each.
+
+    `arms` are mappings of `ArmNumbers`; the other options are those of `_build_experiment`.
+    """
+
+    def build(arms: list[dict] | None = None, **options) -> Path:
+        if arms is not None:
+            options["arms"] = tuple(ArmNumbers(**{"label": arm["name"], **arm}) for arm in arms)
+        return _build_experiment(tmp_path / "digits", **options)
+
+    return build

@@ -89,7 +89,8 @@ def seeds_json(wildcards):
 
 def option(name, value):
     """`--name value` for a shell command, or nothing where there is no value."""
-    return f"{name} {shlex.quote(str(value))}" if value not in (None, "") else ""
+    text = "" if value is None else str(value)
+    return f"{name} {shlex.quote(text)}" if text else ""
 
 
 def train_images_option(wildcards):

@@ -38,7 +38,7 @@ _FINE_SIDE = 48
 @cache
 def letter_fonts() -> tuple[Path, ...]:
     """The fonts among matplotlib's own that draw all of A to Z, sorted by name."""
-    fonts = sorted((Path(matplotlib.get_data_path()) / "fonts" / "ttf").glob("*.ttf"))
+    fonts = sorted((Path(matplotlib.get_data_path()) / "fonts" / "ttf").glob("*.ttf"), key=lambda font: font.stem)
     needed = {ord(letter) for letter in LETTERS}
     return tuple(font for font in fonts if font.stem not in NOT_LETTERS and needed <= set(FT2Font(font).get_charmap()))
 

@@ -38,16 +38,18 @@ def stratify(
         if size is not None and size < smallest:
             raise InputError(f"{split}_per_class: {size} is too few, at least {smallest}")
     needed = train_per_class + validation_per_class + (1 if test_per_class is None else test_per_class)
+    counts = numpy.bincount(labels, minlength=len(classes))
+    smallest = int(counts.argmin())
+    if counts[smallest] < needed:
+        test = "at least 1" if test_per_class is None else test_per_class
+        raise InputError(
+            f"class {classes[smallest]!r} has {counts[smallest]} images, but {needed} are asked for"
+            f" (train_per_class {train_per_class}, validation_per_class {validation_per_class}, test {test})"
+        )
     generator = numpy.random.default_rng(seed)
     chosen: dict[str, list[numpy.ndarray]] = {split: [] for split in SPLITS}
-    for label, name in enumerate(classes):
+    for label in range(len(classes)):
         rows = generator.permutation(numpy.flatnonzero(labels == label))
-        if len(rows) < needed:
-            test = "at least 1" if test_per_class is None else test_per_class
-            raise InputError(
-                f"class {name!r} has {len(rows)} images, but {needed} are asked for"
-                f" (train_per_class {train_per_class}, validation_per_class {validation_per_class}, test {test})"
-            )
         used = validation_per_class + train_per_class
         chosen["validation"].append(rows[:validation_per_class])
         chosen["train"].append(rows[validation_per_class:used])

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from triptych.data.dataset import Split, load_split
 from triptych.errors import InputError
 from triptych.figures import style
-from triptych.figures.plot_samples import image_names
-from triptych.figures.tables import read_arms, read_table
+from triptych.figures.tables import image_names, read_arms, read_table
 from triptych.figures.tiles import Tile, draw_tiles, tile_height, tile_rows, tile_width
 from triptych.tensors import load_tensors
 
@@ -129,10 +128,14 @@ def words_on_mistakes(shown: int, mistaken: int, images: int, seeds: int) -> tup
     """The heading over the mistaken images, and what is to be known about them."""
     if not mistaken:
         return "No mistakes", f"each of the {images:,} test images is classified rightly"
-    by = "" if seeds == 1 else f" by at least one of {seeds} seeds"
-    heading = "The mistaken images" if shown == mistaken else f"The {shown} surest mistakes"
-    mean = "probability" if seeds == 1 else "mean probability"
-    return heading, f"true → predicted, {mean}; {mistaken:,} of {images:,} test images are mistaken{by}"
+    heading = (
+        f"All {mistaken} mistaken images"
+        if shown == mistaken
+        else f"The {shown} surest of {mistaken:,} mistaken images"
+    )
+    if seeds == 1:
+        return heading, f"of {images:,} in the test split; true → predicted, probability"
+    return heading, f"of {images:,}; mistaken by a seed or more; true → predicted, mean probability"
 
 
 def draw_matrix(axes: Axes, shares: numpy.ndarray, classes: list[str], upright: bool) -> None:

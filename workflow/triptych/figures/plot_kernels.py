@@ -102,7 +102,10 @@ def common_scale(changes: list[Change]) -> Scale:
     """The scales that hold for all arms: the largest percentile of absolute values that any of them has."""
 
     def bound(weights: numpy.ndarray) -> float:
-        return float(numpy.percentile(numpy.abs(weights), PERCENTILE))
+        # A run that diverged (not finite) must not take the others' scale away.
+        sizes = numpy.abs(weights[numpy.isfinite(weights)])
+        # Where hardly any weight changed, the percentile is 0, though not all is.
+        return float(numpy.percentile(sizes, PERCENTILE) or sizes.max()) if sizes.size else 0.0
 
     return Scale(
         weights=max(bound(numpy.stack((change.before, change.after))) for change in changes),
@@ -194,12 +197,10 @@ def draw_block(figure: Figure, top: float, name: str, change: Change, scale: Sca
             verticalalignment="center",
             bbox={"facecolor": "white", "edgecolor": style.MUTED, "boxstyle": "round"},
         )
-    if scale.weights and scale.difference:
-        share = f"bound: {100 * scale.difference / scale.weights:.2g} % of the first"
-    else:
-        share = "no change in any arm"
     draw_colour_bar(figure, LEFT, bottom, 2 * PANEL + SPACE, weight_norm, "weight before and after training")
-    draw_colour_bar(figure, LEFT + 2 * (PANEL + SPACE), bottom, PANEL, difference_norm, share)
+    if scale.difference:  # else no arm changed any weight
+        share = f"bound: {100 * scale.difference / scale.weights:.2g} % of the first"
+        draw_colour_bar(figure, LEFT + 2 * (PANEL + SPACE), bottom, PANEL, difference_norm, share)
 
 
 def symmetric(bound: float) -> Normalize:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from triptych.data.dataset import load_split
 from triptych.errors import InputError
 from triptych.figures import style
-from triptych.figures.tables import read_table
+from triptych.figures.tables import image_names
 from triptych.figures.tiles import Tile, draw_tiles, tile_height, tile_rows, tile_width
 from triptych.tensors import load_metadata
 
@@ -48,10 +48,3 @@ def plot_samples(*, data: Path, index: Path, svg: Path, png: Path) -> None:
     )
     draw_tiles(figure, tiles, COLUMNS, MARGIN, top, style.WIDTH - 2 * MARGIN)
     style.save(figure, svg, png)
-
-
-def image_names(index: Path, split: str) -> dict[int, str]:
-    """The name of each image of a split by its row, from `data/index.csv`."""
-    table = read_table(index, text=("split", "name"), numbers=("row",))
-    table = table[table["split"] == split]
-    return dict(zip(table["row"].astype(int), table["name"], strict=True))

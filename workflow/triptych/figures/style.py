@@ -3,6 +3,9 @@
 Figures are made without pyplot, so neither a backend nor a user's own settings (matplotlibrc) have a say in them.
 """
 
+import base64
+import io
+import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +16,10 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 from triptych.errors import InputError
-from triptych.files import replacing
+from triptych.files import replacing, write_text
 
 WIDTH = 5.4
 """Width of every figure in inches. On a phone of 390 pixels, one point of text is then one pixel."""
@@ -24,6 +28,7 @@ SMALL = 8
 """Smallest size of text in points."""
 
 DOTS_PER_INCH = 150
+EMBEDDED_IMAGE = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
 INK = "#222222"
 MUTED = "#6b6b6b"
 GRID = "#e3e3e3"
@@ -188,8 +193,26 @@ def seeds_note(runs: pandas.DataFrame) -> str:
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
     """Write a figure as SVG and as PNG; the same figure gives the same bytes, whatever the day, zone or language."""
-    with replacing(svg) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    text = io.StringIO()
+    figure.savefig(text, format="svg", metadata={"Date": None})
+    write_text(svg, EMBEDDED_IMAGE.sub(lambda found: found[1] + with_palette(found[2]), text.getvalue()))
     with replacing(png) as temporary:
         figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
     print(f"wrote {svg} and {png}", flush=True)
+
+
+def with_palette(encoded: str) -> str:
+    """The same picture (a PNG in base64) with one byte a pixel, if it is opaque and has no more than 256 colours.
+
+    Matplotlib embeds every image with four bytes a pixel; pictures of kernels halve the size of their SVG in this way.
+    """
+    image = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGBA")
+    pixels = numpy.asarray(image)
+    colours, indices = numpy.unique(pixels.reshape(-1, 4), axis=0, return_inverse=True)
+    if len(colours) > 256 or (colours[:, 3] != 255).any():
+        return encoded
+    small = Image.fromarray(indices.reshape(pixels.shape[:2]).astype(numpy.uint8))
+    small.putpalette(colours[:, :3].tobytes(), "RGB")
+    buffer = io.BytesIO()
+    small.save(buffer, format="png", optimize=True)
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -35,3 +35,10 @@ def read_table(path: Path, text: Sequence[str], numbers: Sequence[str]) -> panda
 def read_arms(path: Path) -> pandas.DataFrame:
     """The arms of `tables/arms.csv` in the order of the configuration: arm, label, role (text), batch_size (number)."""
     return read_table(path, text=("arm", "label", "role"), numbers=("batch_size",))
+
+
+def image_names(index: Path, split: str) -> dict[int, str]:
+    """The name of each image of a split by its row, from `data/index.csv`."""
+    table = read_table(index, text=("split", "name"), numbers=("row",))
+    table = table[table["split"] == split]
+    return dict(zip(table["row"].astype(int), table["name"], strict=True))

@@ -41,14 +41,14 @@ class Range:
 
 @dataclass(frozen=True)
 class Column:
-    """The head of a column, what it holds, and how it is set: `number`, `text`, `code`, `arm`, `range`, `verdict` or
-    `prose`."""
+    """The head of a column, what it holds, and how it is set: `number`, `text`, `code`, `arm`, `range` or
+    `verdict`."""
 
     title: str
     meaning: str
     kind: str = "number"
     term: str = ""
-    """What the explanation under the table names, where it explains more than this column; an explanation may be empty then."""
+    """What the explanation under the table names, where it explains more than this column."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,14 @@ class Table:
     file: str = ""
     stacks: bool = False
     total: list[Any] = field(default_factory=list)
+    explained: list[tuple[str, str]] = field(default_factory=list)
+    """What the explanation under the table says, where it is not the meaning of each column."""
+
+    @property
+    def legend(self) -> list[tuple[str, str]]:
+        """The terms to explain under the table, each with its meaning."""
+        columns = [(column.term or column.title, column.meaning) for column in self.columns if column.meaning]
+        return self.explained or columns
 
 
 ARM = Column("arm", "The label and the name of the arm, in the colour that it has in every figure.", "arm")
@@ -89,9 +97,14 @@ def summary(results: Results, arms: dict[str, ArmName]) -> Table:
     )
     columns = [
         ARM,
-        Column("test accuracy", f"Test images that are classified rightly after the last epoch, in percent; below it {covers}."),
+        Column(
+            "test accuracy",
+            f"Test images that are classified rightly after the last epoch, in percent; below it {covers}.",
+        ),
         Column("first epoch", "Test accuracy after the first epoch, in percent."),
-        Column("time", "Wall time of one run from the start of its command to the end of training, evaluations included."),
+        Column(
+            "time", "Wall time of one run from the start of its command to the end of training, evaluations included."
+        ),
         Column("images/s", "Training images a second while it trains: no start-up, no evaluation."),
         Column("memory", "Most memory in use at once: of the process on a CPU, of torch's allocations on a GPU."),
         Column("trains", "Parameters that are trained, of all that the network has."),
@@ -133,18 +146,19 @@ def comparisons(results: Results) -> Table:
         Column(
             "interval",
             f"The {results.confidence} interval of that difference in points, from a paired bootstrap that resamples "
-            f"{resampled}. The line is the interval, the dot the difference, the upright stroke zero, the grey band the "
-            f"margin of {words.plural(margin, 'point')}.",
+            f"{resampled}. The line is the interval, the dot the difference, the upright stroke zero, the grey band "
+            f"the margin of {words.plural(margin, 'point')}.",
             "range",
         ),
-        Column("p", "Probability of a difference as large if there were none; Holm's correction for the number of pairs."),
+        Column(
+            "p", "Probability of a difference as large if there were none; Holm’s correction for the number of pairs."
+        ),
         Column(
             "verdict",
-            "better: the first is ahead by more than chance explains. equivalent: the whole interval lies within the margin. "
-            "undecided: neither can be said.",
+            "better: the first is ahead by more than chance explains. equivalent: the whole interval lies within "
+            "the margin. undecided: neither can be said.",
             "verdict",
         ),
-        Column("in words", "What that means.", "prose"),
     ]
     rows = [
         [
@@ -157,7 +171,6 @@ def comparisons(results: Results) -> Table:
             ),
             words.p_value(row["p_value"]).removeprefix(f"={words.NO_BREAK}"),
             row["verdict"],
-            story.comparison(results, row),
         ]
         for _, row in table.iterrows()
     ]
@@ -170,7 +183,10 @@ def weights(results: Results, arms: dict[str, ArmName]) -> Table:
         ARM,
         Column("tensors moved", "Parameter tensors with at least one number that changed in any seed, of all of them."),
         Column("exactly equal", "Share of the single parameters that are bit for bit what they were."),
-        Column("nearly equal", "Share that changed by less than a thousandth of their tensor's largest weight, equal ones included."),
+        Column(
+            "nearly equal",
+            "Share that changed by less than a thousandth of their tensor's largest weight, equal ones included.",
+        ),
         Column("median change", "Norm of the change by norm before training: the median over the parameter tensors."),
         Column("BatchNorm moved", "Running means and variances of BatchNorm that changed, of all of them."),
     ]
@@ -210,7 +226,10 @@ def per_class(results: Results, arms: dict[str, ArmName]) -> Table:
         Column("class", "The class, as the data set names it.", "text"),
         Column("images", "Test images of it."),
         *(
-            Column(arms[name].title, f"Recall of {name}: test images of the class that it finds, in percent, mean over seeds.")
+            Column(
+                arms[name].title,
+                f"Recall of {name}: test images of the class that it finds, in percent, mean over seeds.",
+            )
             for name in names
         ),
     ]
@@ -224,10 +243,16 @@ def per_class(results: Results, arms: dict[str, ArmName]) -> Table:
 def networks(results: Results) -> Table:
     """What the networks are, computed from their layers."""
     columns = [
-        Column("network", "torchvision's name of the architecture, and the size of the images it is fed, in pixels.", "text"),
+        Column(
+            "network",
+            "torchvision's name of the architecture, and the size of the images it is fed, in pixels.",
+            "text",
+        ),
         Column("parameters", "All of them, with the head for this data set."),
         Column("in the head", "Those of the last layer."),
-        Column("operations", "Multiply-accumulates of one image's forward pass. A training step is about three times that."),
+        Column(
+            "operations", "Multiply-accumulates of one image's forward pass. A training step is about three times that."
+        ),
         Column("activations", "Memory of every layer's output for one image in float32."),
         Column("weights", "Bytes of the weights, computed: four a float32 number, eight a counter of BatchNorm."),
         Column("weight file", "Bytes of the file of weights on disk; it also holds names and shapes."),
@@ -253,7 +278,9 @@ def memory(results: Results, arms: dict[str, ArmName]) -> Table:
     batch_sizes = sorted(set(table["batch_size"]))
     columns = [
         ARM,
-        Column("for", "Training (weights, gradients, optimiser, activations) or inference (weights, activations).", "text"),
+        Column(
+            "for", "Training (weights, gradients, optimiser, activations) or inference (weights, activations).", "text"
+        ),
         *(
             Column(f"{batch:.0f}", "" if position else "Computed memory at this batch size.", term="numbers")
             for position, batch in enumerate(batch_sizes)
@@ -263,7 +290,11 @@ def memory(results: Results, arms: dict[str, ArmName]) -> Table:
     for arm in in_order(results):
         by_batch = results.of("memory", arm).set_index("batch_size")
         rows += [
-            [arms[arm], purpose, *(words.size(by_batch[f"{purpose}_bytes"].get(batch, numpy.nan)) for batch in batch_sizes)]
+            [
+                arms[arm],
+                purpose,
+                *(words.size(by_batch[f"{purpose}_bytes"].get(batch, numpy.nan)) for batch in batch_sizes),
+            ]
             for purpose in ("training", "inference")
         ]
     return Table("Memory by batch size", columns, rows, "tables/memory.csv")
@@ -329,50 +360,56 @@ def sizes(results: Results) -> Table:
     """Images by split and class."""
     table = results.sizes.pivot_table("images", "class", "split", "sum", sort=False, fill_value=0)
     table = table[list(dict.fromkeys(results.sizes["split"]))]
-    meaning = {"train": "Images to train on.", "validation": "Images for choices.", "test": "Images that are only tested on."}
+    meaning = {
+        "train": "Images to train on.",
+        "validation": "Images for choices.",
+        "test": "Images that are only tested on.",
+    }
     columns = [
         Column("class", "The class, as the data set names it.", "text"),
         *(Column(split, meaning.get(split, f"Images of the split {split}.")) for split in table),
     ]
-    rows = [[name, *(words.count(value) for value in row)] for name, row in zip(table.index, table.to_numpy(), strict=True)]
+    rows = [
+        [name, *(words.count(value) for value in row)] for name, row in zip(table.index, table.to_numpy(), strict=True)
+    ]
     total = ["all", *(words.count(value) for value in table.sum())]
     return Table("Images by class and split", columns, rows, "data/sizes.csv", total=total)
 
 
 def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
-    """Everything in effect for every arm."""
-    columns = [
-        ARM,
-        Column("network", "Architecture, and the size of the images it is fed, in pixels.", "text"),
-        Column("starts from", "random: random weights. pretrained: pretrained ones with a new head.", "text"),
-        Column("trains", "all: every parameter. head: the last layer only.", "text"),
-        Column("BatchNorm", "train: uses and follows the statistics of the batches. frozen: keeps those it came with.", "text"),
-        Column("normalisation", "What is subtracted from and divides the pixels (0 to 1).", "text"),
-        Column("rate", "Adam's learning rate."),
-        Column("epochs", "Passes over the training images."),
-        Column("batch", "Images in a training batch; in brackets, in a batch of evaluation."),
-        Column("images", "Images trained on."),
-        Column("threads", "Threads that torch computes with on a CPU."),
-        Column("device", "What was asked for; auto: a GPU where there is one.", "text"),
+    """Everything in effect for every arm: a row a setting, since there are more settings than arms."""
+    settings = [
+        ("network", "Architecture, and the size of the images it is fed, in pixels."),
+        ("starts from", "random: random weights. pretrained: pretrained ones with a new head."),
+        ("trains", "all: every parameter. head: the last layer only."),
+        ("BatchNorm", "train: uses and follows the statistics of the batches. frozen: keeps those it came with."),
+        ("normalisation", "What is subtracted from and divides the pixels (0 to 1)."),
+        ("learning rate", "Adam’s."),
+        ("epochs", "Passes over the training images."),
+        ("batch size", "Images in a batch of training; in brackets, of evaluation."),
+        ("training images", "Images trained on."),
+        ("threads", "Threads that torch computes with on a CPU."),
+        ("device", "What was asked for; auto: a GPU where there is one."),
     ]
-    rows = [
+    in_effect = [
         [
-            arms[arm],
             f"{row['architecture']}, {row['input_size']:.0f} px",
             row["weights"],
             row["train"],
             row["batchnorm"],
             row["normalisation"],
-            words.small(row["learning_rate"]),
+            f"{row['learning_rate']:g}",
             words.count(row["epochs"]),
             f"{row['batch_size']:.0f} ({row['evaluation_batch_size']:.0f})",
             words.count(row["train_images"]),
             words.count(row["num_threads"]),
             row["device"],
         ]
-        for arm, row in results.arms.iterrows()
+        for _, row in results.arms.iterrows()
     ]
-    return Table("The recipe of every arm", columns, rows, "tables/arms.csv")
+    columns = [Column("setting", "", "text"), *(Column(name.title, "", "text") for name in arms.values())]
+    rows = [[name, *values] for (name, _), values in zip(settings, zip(*in_effect, strict=True), strict=True)]
+    return Table("The recipe of every arm", columns, rows, "tables/arms.csv", explained=settings)
 
 
 def checksums(files: Mapping[str, Mapping[str, Any]]) -> Table:

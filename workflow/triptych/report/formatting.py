@@ -30,9 +30,11 @@ def percent(value: float, digits: int = 1) -> str:
 
 
 def share(value: float, digits: int = 1) -> str:
-    """A share from 0 to 1, in percent; what is neither nothing nor all is never rounded to it."""
+    """A share from 0 to 1, in percent: 0 % and 100 % mean exactly that, and nothing else is rounded to them."""
     if math.isnan(value):
         return NOTHING
+    if value in (0, 1):
+        return percent(100 * value, 0)
     smallest = 10.0**-digits
     if 0 < 100 * value < smallest / 2:
         return f"<{NO_BREAK}{percent(smallest, digits)}"
@@ -81,15 +83,10 @@ def small(value: float) -> str:
 
 
 def size(value: float) -> str:
-    """Bytes in the decimal unit that fits."""
+    """Bytes in the binary unit that fits."""
     if math.isnan(value):
         return NOTHING
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:
-            break
-        value /= 1000
-    else:
-        unit = "TB"
+    value, unit = _scaled(value, ("bytes", "KiB", "MiB", "GiB", "TiB"), 1024)
     return f"{number(value, 0 if unit == 'bytes' or value >= 100 else 1)}{NO_BREAK}{unit}"
 
 
@@ -97,13 +94,16 @@ def operations(value: float) -> str:
     """A count of multiply-accumulates in the unit that fits."""
     if math.isnan(value):
         return NOTHING
-    for unit in ("", "k", "M", "G"):
-        if value < 1000:
-            break
-        value /= 1000
-    else:
-        unit = "T"
-    return f"{number(value, 0 if value >= 100 or not unit else 1)}{NO_BREAK}{unit}MAC"
+    value, unit = _scaled(value, ("MAC", "kMAC", "MMAC", "GMAC", "TMAC"), 1000)
+    return f"{number(value, 0 if unit == 'MAC' or value >= 100 else 1)}{NO_BREAK}{unit}"
+
+
+def _scaled(value: float, units: Sequence[str], step: int) -> tuple[float, str]:
+    """`value` in the first of `units`, each `step` times the one before, in which it is less than `step`."""
+    power = 0
+    while value >= step and power < len(units) - 1:
+        value, power = value / step, power + 1
+    return value, units[power]
 
 
 def duration(seconds: float) -> str:

@@ -28,6 +28,9 @@ PACKAGES = (
 )
 """The packages whose versions are recorded."""
 
+DECIDING_PACKAGES = frozenset(PACKAGES) - {"jinja2", "pyyaml", "snakemake", "typer"}
+"""Those whose version can change a result; the others only carry it."""
+
 PACKAGE_FOLDER = Path(triptych.__file__).parent
 
 
@@ -55,7 +58,7 @@ def machine() -> dict[str, str]:
 
 
 def package_digest() -> str:
-    """SHA-256 over every source file and template of the package: their names, lengths and contents, in sorted order."""
+    """SHA-256 over every source file and template of the package: names, lengths and contents, in sorted order."""
     digest = hashlib.sha256()
     files = (path for path in PACKAGE_FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     for name, path in sorted((path.relative_to(PACKAGE_FOLDER).as_posix(), path) for path in files):

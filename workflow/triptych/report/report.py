@@ -1,23 +1,28 @@
 """The report of an experiment: one HTML file that needs nothing beside it."""
 
-import base64
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import yaml
+from markupsafe import Markup
 
 from triptych.errors import InputError
 from triptych.figures.style import arm_styles
 from triptych.files import write_text
 from triptych.report import content, provenance, story
 from triptych.report import formatting as words
-from triptych.report.results import TABLES, Results, read_results, read_table
+from triptych.report.results import TABLES, Results, read_results, read_table, read_text
 
 TEMPLATE = "report.html.jinja"
 LARGEST = 5_000_000
 """Most bytes of the report."""
+
+LINK_LENGTH = 500
+"""More bytes than the line that stands in the place of an image that was left out."""
 
 TABLE_CONTENTS = {
     "arms": "everything in effect for every arm",
@@ -38,34 +43,60 @@ TABLE_CONTENTS = {
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure: what it shows (also its text for those who do not see it), what to see in it, and its image."""
+    """A figure: what it shows (also its text for those who do not see it), what to see in it, and its image.
+
+    `source` is the address that holds the image; it is empty where the image had to be left out, and `file` is linked.
+    """
 
     title: str
     text: str
+    file: str
     source: str
 
 
 def report(*, experiment: str, experiment_folder: Path, output: Path) -> None:
     """Write the report of an experiment as one self-contained HTML file.
 
-    Reads config.yaml, tables/, figures/*.svg, data/, weights/ and models/ of `experiment_folder`. Nothing in the file is
-    fetched from anywhere; only the links to the tables lead out of it.
+    Reads config.yaml, tables/, figures/*.svg, data/, weights/ and models/ of `experiment_folder`. Nothing in the file
+    is fetched from anywhere; only the links to the tables lead out of it.
 
     Raises:
         InputError: a file is missing or not what it should be, or the report would be larger than 5 MB.
     """
-    page = render(experiment, read_results(experiment_folder))
+    results = read_results(experiment_folder)
+    colours = {name: style.colour for name, style in arm_styles(results.tables["arms"]).items()}
+    arms = content.arm_names(results, colours)
+    shown = pictures(results, arms)
+    page = render(experiment, results, arms, shown)
+    excess = len(page.encode()) - LARGEST
+    if excess > 0:
+        shown = without(shown, excess)
+        page = render(experiment, results, arms, shown)
     size = len(page.encode())
     if size > LARGEST:
         raise InputError(
-            f"{output}: the report would have {words.size(size)}, more than {words.size(LARGEST)}; "
-            f"its figures ({experiment_folder / 'figures'}) are too large to be put into it"
+            f"{output}: the report would have {words.size(size)} even without its figures; at most "
+            f"{words.size(LARGEST)} are allowed. Divide the arms into several experiments"
         )
     write_text(output, page)
+    left_out = [name for name, picture in shown.items() if not picture.source]
     print(f"wrote {output} ({words.size(size)})", flush=True)
+    if left_out:
+        print(f"too large to be put into it, and linked instead: {', '.join(left_out)}", flush=True)
 
 
-def render(experiment: str, results: Results) -> str:
+def without(shown: dict[str, Picture], excess: int) -> dict[str, Picture]:
+    """The pictures without the images that matter least, until at least `excess` bytes are saved."""
+    kept = dict(shown)
+    for name in reversed(shown):
+        saved = len(shown[name].source) - LINK_LENGTH
+        if excess > 0 and saved > 0:
+            kept[name] = replace(shown[name], source="")
+            excess -= saved
+    return kept
+
+
+def render(experiment: str, results: Results, arms: dict[str, content.ArmName], shown: dict[str, Picture]) -> str:
     """The HTML of the report."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -76,8 +107,6 @@ def render(experiment: str, results: Results) -> str:
         keep_trailing_newline=True,
     )
     environment.globals.update(words=words)
-    colours = {name: style.colour for name, style in arm_styles(results.tables["arms"]).items()}
-    arms = content.arm_names(results, colours)
     return environment.get_template(TEMPLATE).render(
         experiment=experiment,
         results=results,
@@ -85,8 +114,9 @@ def render(experiment: str, results: Results) -> str:
         arms=arms,
         story=story,
         answer=answer(results),
+        verdicts=[story.comparison(results, row) for _, row in results.tables["comparisons"].iterrows()],
         tables=shown_tables(results, arms),
-        pictures=pictures(results, arms),
+        pictures=shown,
         downloads={f"tables/{name}.csv": TABLE_CONTENTS[name] for name in TABLES},
         data=about_data(results),
         weights=about_weights(results),
@@ -123,15 +153,20 @@ def shown_tables(results: Results, arms: dict[str, content.ArmName]) -> dict[str
 
 
 def pictures(results: Results, arms: dict[str, content.ArmName]) -> dict[str, Picture]:
-    """Every figure of the page by the name of its file."""
+    """Every figure of the page by the name of its file, the most important first."""
 
     def picture(name: str, title: str, text: str) -> Picture:
-        return Picture(title, text, data_uri(results.folder / "figures" / f"{name}.svg"))
+        file = f"figures/{name}.svg"
+        return Picture(title, text, file, data_uri(results.folder / file))
 
     found = {
         name: picture(name, title, text)
         for name, title, text in (
-            ("samples", "Training images with their labels", "What the networks are trained on, a few images of each class."),
+            (
+                "samples",
+                "Training images with their labels",
+                "What the networks are trained on, a few images of each class.",
+            ),
             ("test_accuracy", "Test accuracy of all arms by epoch", story.test_accuracy_curves(results)),
             ("train_loss", "Train loss of all arms by epoch", story.train_loss_curves(results)),
             ("test_loss", "Test loss of all arms by epoch", story.test_loss_curves(results)),
@@ -140,30 +175,40 @@ def pictures(results: Results, arms: dict[str, content.ArmName]) -> dict[str, Pi
             ("memory", "Memory against batch size", story.memory(results)),
         )
     }
-    for arm, name in arms.items():
-        found[f"loss_{arm}"] = picture(f"loss_{arm}", f"{name.title}: loss by epoch", story.arm_loss(results, arm))
-        found[f"accuracy_{arm}"] = picture(
-            f"accuracy_{arm}", f"{name.title}: accuracy by epoch", story.arm_accuracy(results, arm)
-        )
-        found[f"kernels_{arm}"] = picture(
-            f"kernels_{arm}", f"{name.title}: kernels before, after, and their difference", story.kernels(results, arm)
-        )
-        found[f"confusion_{arm}"] = picture(
-            f"confusion_{arm}", f"{name.title}: what it takes for what", story.confusion(results, arm)
-        )
+    for kind, title, tell in (
+        ("accuracy", "accuracy by epoch", story.arm_accuracy),
+        ("loss", "loss by epoch", story.arm_loss),
+        ("confusion", "what it takes for what", story.confusion),
+        ("kernels", "kernels before, after, and their difference", story.kernels),
+    ):
+        for arm in content.in_order(results):
+            name = f"{kind}_{arm}"
+            found[name] = picture(name, f"{arms[arm].title}: {title}", tell(results, arm))
     return found
 
 
-def data_uri(path: Path) -> str:
-    """An SVG file as the address of an image that holds it.
+def data_uri(path: Path) -> Markup:
+    """An SVG file as the address of an image that holds it, for an attribute in double quotation marks.
+
+    The text is kept as it is, but for what an address cannot hold: in base64 it would be a third longer, and so
+    would the pictures inside it, which are in base64 already.
 
     Raises:
-        InputError: there is no such file.
+        InputError: there is no such file, or it is not SVG.
     """
     try:
-        return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
-    except FileNotFoundError:
-        raise InputError(f"{path}: the figure is missing") from None
+        svg = read_text(path)
+    except InputError:
+        raise InputError(f"{path}: the figure is missing, or not an SVG file") from None
+    _, tag, drawing = svg.partition("<svg")
+    if not tag:
+        raise InputError(f"{path}: not an SVG file")
+    svg = tag + drawing
+    for pattern, kept in ((r"<!--.*?-->|<metadata>.*?</metadata>", ""), (r"\s+", " "), (r"> <", "><")):
+        svg = re.sub(pattern, kept, svg, flags=re.DOTALL)
+    if "'" not in svg:
+        svg = svg.replace('"', "'")
+    return Markup("data:image/svg+xml," + quote(svg.strip(), safe=" '/:;,()=+@!*?-._~{}[]|^`$"))
 
 
 def inputs(folder: Path) -> dict[str, dict[str, Any]]:
@@ -182,7 +227,8 @@ def about_data(results: Results) -> str:
         if (images := sizes.loc[sizes["split"] == split, "images"].sum())
     ]
     return (
-        f"{words.plural(sizes['images'].sum(), 'image')} of {words.plural(sizes['class'].nunique(), 'class', 'classes')} from "
+        f"{words.plural(sizes['images'].sum(), 'image')} of "
+        f"{words.plural(sizes['class'].nunique(), 'class', 'classes')} from "
         f"{results.configuration['dataset']['source']}: {words.listing(parts)}."
     )
 
@@ -198,8 +244,8 @@ def about_weights(results: Results) -> list[str]:
         if history.is_file():
             end = read_table(history, ["epoch", "test_accuracy"]).iloc[-1]
             sentence += (
-                f": trained there for {words.plural(end['epoch'], 'epoch')}, it gets {words.percent(end['test_accuracy'])} of its "
-                "held-out images right"
+                f": trained there for {words.plural(end['epoch'], 'epoch')}, it gets "
+                f"{words.percent(end['test_accuracy'])} of its held-out images right"
             )
         sentences.append(f"{sentence}.")
     return sentences

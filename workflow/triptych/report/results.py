@@ -10,13 +10,12 @@ import yaml
 from triptych.errors import InputError
 
 TABLES = {
-    "arms": "arm label role architecture input_size normalisation weights train batchnorm learning_rate epochs batch_size "
-    "evaluation_batch_size num_threads device train_images",
+    "arms": "arm label role architecture input_size normalisation weights train batchnorm learning_rate epochs "
+    "batch_size evaluation_batch_size num_threads device train_images",
     "history": "arm seed epoch train_loss train_accuracy validation_loss validation_accuracy test_loss test_accuracy",
     "runs": "arm seed epochs trainable_parameters total_parameters train_loss train_accuracy fit_loss fit_accuracy "
     "validation_accuracy test_loss test_accuracy test_accuracy_low test_accuracy_high",
-    "summary": "arm n test_accuracy_mean test_accuracy_sd test_accuracy_low test_accuracy_high first_epoch_accuracy_mean "
-    "test_loss_mean",
+    "summary": "arm n test_accuracy_mean test_accuracy_low test_accuracy_high first_epoch_accuracy_mean",
     "comparisons": "arm_a arm_b difference low high p_value verdict",
     "per_class": "arm seed class images recall precision",
     "confusion": "arm true_class predicted_class share",
@@ -25,13 +24,37 @@ TABLES = {
     "layers": "architecture input_size layer type output_shape parameters macs activation_bytes",
     "models": "architecture input_size parameters head_parameters macs activation_bytes weight_bytes file_bytes",
     "memory": "arm batch_size training_bytes inference_bytes",
-    "cost": "arm seed device device_name seconds images_per_second peak_memory_bytes training_seconds evaluation_seconds",
+    "cost": "arm seed device device_name seconds images_per_second peak_memory_bytes training_seconds "
+    "evaluation_seconds",
 }
 """Each table and the columns of it that the report uses."""
 
 TEXT = frozenset(
-    "arm label role architecture normalisation weights train batchnorm device device_name arm_a arm_b verdict class "
-    "true_class predicted_class tensor kind layer type output_shape split seed".split()
+    (
+        "arm",
+        "label",
+        "role",
+        "architecture",
+        "normalisation",
+        "weights",
+        "train",
+        "batchnorm",
+        "device",
+        "device_name",
+        "arm_a",
+        "arm_b",
+        "verdict",
+        "class",
+        "true_class",
+        "predicted_class",
+        "tensor",
+        "kind",
+        "layer",
+        "type",
+        "output_shape",
+        "split",
+        "seed",
+    )
 )
 """The columns that hold text. A class may be named `01` or `NA`, so nothing is guessed."""
 
@@ -96,7 +119,7 @@ class Results:
         return float(self.of(table, arm)[column].mean())
 
     def accuracy_interval(self, arm: str) -> tuple[float, float]:
-        """The interval of an arm's test accuracy: over seeds, or for one seed over images (that run's Wilson interval)."""
+        """The interval of an arm's test accuracy: over seeds, or for one seed over images (Wilson's)."""
         if self.summary(arm, "n") > 1:
             return self.summary(arm, "test_accuracy_low"), self.summary(arm, "test_accuracy_high")
         run = self.of("runs", arm).iloc[0]
@@ -145,7 +168,9 @@ def read_results(folder: Path) -> Results:
             raise InputError(f"{folder / 'tables' / name}.csv: no row of {', '.join(sorted(missing)) or 'any arm'}")
     models = [
         f"{architecture}_{input_size:.0f}"
-        for architecture, input_size in zip(tables["models"]["architecture"], tables["models"]["input_size"], strict=True)
+        for architecture, input_size in zip(
+            tables["models"]["architecture"], tables["models"]["input_size"], strict=True
+        )
     ]
     return Results(
         folder=folder,
@@ -157,18 +182,19 @@ def read_results(folder: Path) -> Results:
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
-    """Read the effective configuration of one experiment.
+    """Read the effective configuration of one experiment from the file that `write_configuration` makes.
 
     Raises:
-        InputError: it is missing or not a mapping.
+        InputError: it is missing, or does not hold exactly one experiment.
     """
     try:
-        configuration = yaml.safe_load(read_text(path))
+        content = yaml.safe_load(read_text(path))
     except yaml.YAMLError as error:
         raise InputError(f"{path}: not readable YAML ({error})") from None
-    if not isinstance(configuration, dict):
-        raise InputError(f"{path}: expected the mapping of one experiment's effective configuration")
-    return configuration
+    experiments = content.get("experiments") if isinstance(content, dict) else None
+    if not isinstance(experiments, dict) or len(experiments) != 1:
+        raise InputError(f"{path}: expected the effective configuration of one experiment, under the key experiments")
+    return next(iter(experiments.values()))
 
 
 def read_text(path: Path) -> str:

@@ -1,10 +1,12 @@
 """What the numbers say, in words. Every sentence follows from a table; none says more than its verdict.
 
-A verdict (`tables/comparisons.csv`) is `better`, `equivalent` or `undecided`. What is undecided is called so: a difference
-that may be chance is not told as an order, and arms are called equivalent only where the whole interval lies in the margin.
+A verdict (`tables/comparisons.csv`) is `better`, `equivalent` or `undecided`. What is undecided is called so: a
+difference that may be chance is not told as an order, and arms are called equivalent only where the whole interval lies
+within the margin.
 """
 
 import math
+from itertools import pairwise
 
 import pandas
 
@@ -12,7 +14,7 @@ from triptych.report import formatting as words
 from triptych.report.results import Results
 
 STATISTICS = ("running_mean", "running_var")
-"""How the names of BatchNorm's running statistics end; its third buffer only counts batches."""
+"""How the names of BatchNorm’s running statistics end; its third buffer only counts batches."""
 
 
 # The answer
@@ -25,20 +27,21 @@ def headline(results: Results) -> str:
     if not others:
         interval = words.between(*results.accuracy_interval(best))
         return (
-            f"{results.called(best)} {start} ({results.confidence} interval {interval}); there is no other arm to compare "
-            "it with."
+            f"{results.called(best)} {start} ({results.confidence} interval {interval}); there is no other arm to "
+            "compare it with."
         )
     verdicts = {other: results.verdict(best, other) for other in others}
     beaten = [other for other in others if verdicts[other] == "better"]
     if beaten == others:
         row = results.comparison(best, others[0])
-        lead = (
-            f"{words.points(row['difference'])} more than {results.called(others[0])} "
-            f"({results.confidence} interval {words.between(row['low'], row['high'])})"
-        )
+        lead = f"{words.points(row['difference'])} more than {results.called(others[0])}"
+        interval = f"({results.confidence} interval of that lead: {words.between(row['low'], row['high'])})"
         if len(others) == 1:
-            return f"{results.called(best)} is better: it {start}, {lead}."
-        return f"{results.called(best)} is the best of the {len(others) + 1} arms: it {start}, {lead}, the next best."
+            return f"{results.called(best)} is better: it {start}, {lead} {interval}."
+        return (
+            f"{results.called(best)} is the best of the {len(others) + 1} arms: it {start}, {lead}, the next best "
+            f"{interval}."
+        )
     clauses = []
     for verdict in ("equivalent", "undecided"):
         rivals = [other for other in others if verdicts[other] == verdict]
@@ -59,11 +62,11 @@ def headline(results: Results) -> str:
 
 
 def others_in_short(results: Results) -> str:
-    """How the arms that the best one beats stand to each other, each against the next; empty where there are not two."""
+    """How the arms that the best one beats stand to each other, each against the next; empty for fewer than two."""
     best, *others = results.contestants
     beaten = [other for other in others if results.verdict(best, other) == "better"]
     clauses = []
-    for first, second in zip(beaten, beaten[1:], strict=False):
+    for first, second in pairwise(beaten):
         row = results.comparison(first, second)
         clause = {
             "better": f"{first} is better than {second} ({words.points(row['difference'])} apart)",
@@ -75,27 +78,22 @@ def others_in_short(results: Results) -> str:
 
 
 def first_epoch(results: Results) -> str:
-    """How far each arm had come after one epoch."""
-    by_first = sorted(results.contestants, key=lambda arm: -results.summary(arm, "first_epoch_accuracy_mean"))
-    parts = [
-        f"{arm} had {words.percent(results.summary(arm, 'first_epoch_accuracy_mean'))} after its first epoch"
-        if position == 0
-        else f"{arm} {words.percent(results.summary(arm, 'first_epoch_accuracy_mean'))}"
-        for position, arm in enumerate(by_first)
-    ]
-    return f"{', '.join(parts)}."
+    """How far each arm had come after one epoch, the furthest first."""
+    reached = {arm: results.summary(arm, "first_epoch_accuracy_mean") for arm in results.contestants}
+    phrases = [f"{arm} {words.percent(reached[arm])}" for arm in sorted(reached, key=lambda arm: -reached[arm])]
+    return f"After the first epoch: {words.listing(phrases)}."
 
 
 def about_seeds(results: Results) -> str:
     """What the intervals of the accuracies cover."""
     if len(results.seeds) == 1:
         return (
-            f"Every arm was trained once (seed {results.seeds[0]}). The intervals are over the test images only: they say "
-            "nothing about how much another seed would change."
+            f"Every arm was trained once (seed {results.seeds[0]}). The intervals are over the test images only: they "
+            "say nothing about how much another seed would change."
         )
     return (
-        f"Every arm was trained {len(results.seeds)} times (seeds {words.listing(results.seeds)}). Accuracies are means; their "
-        f"{results.confidence} intervals (Student's t) are over the seeds."
+        f"Every arm was trained {len(results.seeds)} times (seeds {words.listing(results.seeds)}). Accuracies are "
+        f"means; their {results.confidence} intervals (Student’s t) are over the seeds."
     )
 
 
@@ -135,21 +133,33 @@ def comparison(results: Results, row: pandas.Series) -> str:
 
 
 def test_accuracy_curves(results: Results) -> str:
-    """Where the arms start, where they end, and which of them still rise."""
-    start, rising, flat = [], [], []
+    """Where the arms stand after one epoch and at the end, and which of them still rise."""
+    phrases = []
     for arm in results.arms["arm"]:
         curve = results.curve(arm, "test_accuracy").dropna()
-        start.append(f"{arm} {words.percent(curve.loc[min(curve.index[-1], 1)])}")
-        gain, epochs = late_gain(curve)
-        if epochs:
-            phrase = f"{arm} ({words.number(gain)} points in its last {words.plural(epochs, 'epoch')})"
-            (rising if gain > results.margin else flat).append(phrase)
-    text = f"After the first epoch: {words.listing(start)}."
+        first = words.number(curve.loc[min(curve.index[-1], 1)])
+        phrases.append(f"{arm} {first} and {words.percent(curve.iloc[-1])}")
+    text = f"After the first and the last epoch: {words.listing(phrases)}."
+    rising = rising_arms(results, list(results.arms["arm"]))
     if rising:
-        text += f" Still rising by more than the margin at the end: {words.listing(rising)}."
-    if flat:
-        text += f" No longer rising by more than that: {words.listing(flat)}."
-    return text
+        return f"{text} Still rising, by more than the margin: {_gains(rising)}."
+    return f"{text} None gained more than {words.plural(results.margin, 'point')} in the last third of its epochs."
+
+
+def rising_arms(results: Results, arms: list[str]) -> dict[str, tuple[float, int]]:
+    """The arms whose `late_gain` is more than the margin, and that gain."""
+    gains = {arm: late_gain(results.curve(arm, "test_accuracy").dropna()) for arm in arms}
+    return {arm: gain for arm, gain in gains.items() if gain[0] > results.margin}
+
+
+def _gains(rising: dict[str, tuple[float, int]]) -> str:
+    """The gains of `rising_arms` in words, arms with the same number of epochs together."""
+    clauses = []
+    for epochs in dict.fromkeys(epochs for _, epochs in rising.values()):
+        named = [f"{arm} {words.number(gain)}" for arm, (gain, its_epochs) in rising.items() if its_epochs == epochs]
+        span = "epoch" if epochs == 1 else words.plural(epochs, "epoch")
+        clauses.append(f"{words.listing(named)} points in the last {span}")
+    return "; ".join(clauses)
 
 
 def late_gain(curve: pandas.Series) -> tuple[float, int]:
@@ -165,7 +175,9 @@ def train_loss_curves(results: Results) -> str:
     """Who has the lowest train loss, and where a lower one goes with a lower test accuracy."""
     ends = {arm: results.curve(arm, "train_loss").dropna() for arm in results.arms["arm"]}
     ends = {arm: curve for arm, curve in ends.items() if len(curve)}
-    text = f"In the last epoch: {words.listing([f'{arm} {words.small(curve.iloc[-1])}' for arm, curve in ends.items()])}."
+    text = (
+        f"In the last epoch: {words.listing([f'{arm} {words.small(curve.iloc[-1])}' for arm, curve in ends.items()])}."
+    )
     for first in results.contestants:
         for second in results.contestants:
             losses = [ends[arm].get(1, math.nan) for arm in (first, second)]
@@ -173,8 +185,8 @@ def train_loss_curves(results: Results) -> str:
             if losses[0] < losses[1] and accuracies[0] < accuracies[1]:
                 return (
                     f"{text} A lower train loss is no better network: in the first epoch {first} has the lower one "
-                    f"({words.small(losses[0])} against {words.small(losses[1])} of {second}) and yet the lower test accuracy "
-                    f"({words.percent(accuracies[0])} against {words.percent(accuracies[1])})."
+                    f"({words.small(losses[0])} against {words.small(losses[1])} of {second}) and yet the lower test "
+                    f"accuracy ({words.percent(accuracies[0])} against {words.percent(accuracies[1])})."
                 )
     return text
 
@@ -189,7 +201,8 @@ def test_loss_curves(results: Results) -> str:
             falling.append(f"{arm} ({words.small(curve.iloc[-1])})")
         else:
             turned.append(
-                f"{arm} (from {words.small(curve.min())} in epoch {int(lowest)} to {words.small(curve.iloc[-1])} at the end)"
+                f"{arm} (from {words.small(curve.min())} in epoch {int(lowest)} to {words.small(curve.iloc[-1])} at "
+                "the end)"
             )
     text = []
     if falling:
@@ -202,9 +215,7 @@ def test_loss_curves(results: Results) -> str:
 def arm_loss(results: Results, arm: str) -> str:
     """One arm's losses from the first epoch to the last, and where its test loss was lowest."""
     train, test = (results.curve(arm, f"{split}_loss").dropna() for split in ("train", "test"))
-    text = (
-        f"Test loss: {small_steps(test)}; train loss: {small_steps(train)} (running, while it learns)."
-    )
+    text = f"Test loss: {small_steps(test)}; train loss: {small_steps(train)} (running, while it learns)."
     lowest = test.idxmin()
     if lowest != test.index[-1]:
         text += f" The test loss was lowest in epoch {int(lowest)}: {words.small(test.min())}."
@@ -226,9 +237,9 @@ def arm_accuracy(results: Results, arm: str) -> str:
         results.mean("runs", arm, column) for column in ("fit_accuracy", "test_accuracy", "train_accuracy")
     )
     return (
-        f"The finished network gets {words.percent(fit)} of its training images right and {words.percent(test)} of the test "
-        f"images: a gap of {words.points(fit - test)}. The running figure of the last epoch, which the dashed line shows, is "
-        f"{words.percent(running)}."
+        f"The finished network gets {words.percent(fit)} of its training images right and {words.percent(test)} of "
+        f"the test images: a gap of {words.points(fit - test)}. The running figure of the last epoch, which the "
+        f"dashed line shows, is {words.percent(running)}."
     )
 
 
@@ -239,7 +250,9 @@ def frozen(results: Results, arm: str) -> str:
     """What of an arm is bit for bit what it was, counted; over all seeds."""
     delta = results.of("weight_delta", arm)
     parameters = delta[delta["kind"] == "parameter"]
-    moved = [tensor for tensor, rows in parameters.groupby("tensor", sort=False) if (rows["unchanged_fraction"] < 1).any()]
+    moved = [
+        tensor for tensor, rows in parameters.groupby("tensor", sort=False) if (rows["unchanged_fraction"] < 1).any()
+    ]
     total = parameters["tensor"].nunique()
     statistics = _statistics(delta)
     drifted = statistics[statistics["unchanged_fraction"] < 1]
@@ -249,8 +262,8 @@ def frozen(results: Results, arm: str) -> str:
         text = f"In {arm} all {total} parameter tensors moved"
     elif len(moved) <= 4:
         text = (
-            f"In {arm} every parameter but {words.listing(moved)} is bit for bit what it was: {total - len(moved)} of {total} "
-            "tensors"
+            f"In {arm} every parameter but {words.listing(moved)} is bit for bit what it was: {total - len(moved)} of "
+            f"{total} tensors"
         )
     else:
         text = f"In {arm} {len(moved)} of {total} parameter tensors moved; the others are bit for bit what they were"
@@ -259,12 +272,13 @@ def frozen(results: Results, arm: str) -> str:
     total, count = statistics["tensor"].nunique(), drifted["tensor"].nunique()
     numbers = words.count(drifted.drop_duplicates("tensor")["size"].sum())
     if not count:
-        return f"{text}, and so {'is' if total == 1 else 'are'} BatchNorm's {words.plural(total, 'running statistic')}."
+        return f"{text}, and so are the {total} running statistics of BatchNorm."
+    which = f"all {total}" if count == total else f"{count} of the {total}"
     if len(moved) == parameters["tensor"].nunique():
-        return f"{text}, and with them {count} of BatchNorm's {words.plural(total, 'running statistic')}."
+        return f"{text}, and so did {which} running statistics of BatchNorm."
     return (
-        f"{text}. Yet {count} of BatchNorm's {words.plural(total, 'running statistic')} ({numbers} numbers) drifted to the new "
-        "data, so the function before the last layer did change."
+        f"{text}. Yet {which} running statistics of BatchNorm ({numbers} numbers) drifted to the new data: what comes "
+        "before the trained layers is no longer the same function."
     )
 
 
@@ -275,8 +289,8 @@ def relative_change(results: Results) -> str:
         change = median_change(results, arm)
         phrases.append(f"{arm} {words.share(change) if change < 10 else words.times(change)}")
     return (
-        f"The median parameter tensor moved by this share of its own norm: {words.listing(phrases)}. Further right is further "
-        "away from where training began; exactly zero stands at the left edge."
+        f"The median parameter tensor moved by this share of its own norm: {words.listing(phrases)}. Further right is "
+        "further away from where training began; exactly zero stands at the left edge."
     )
 
 
@@ -295,8 +309,8 @@ def kernels(results: Results, arm: str) -> str:
     if (rows["unchanged_fraction"] == 1).all():
         return f"Nothing moved: in every seed the difference of {tensor} is exactly zero, and so its panel is white."
     text = (
-        f"{tensor} moved by {words.share(rows['relative_delta'].mean())} of its norm. Brightness, common to the three colours, "
-        f"is {words.share(change['brightness_share'].mean())} of the squared change, colour the other "
+        f"{tensor} moved by {words.share(rows['relative_delta'].mean())} of its norm. Brightness, common to the three "
+        f"colours, is {words.share(change['brightness_share'].mean())} of the squared change, colour the other "
         f"{words.share(change['colour_share'].mean())}."
     )
     near_zero = rows["near_zero_fraction"].mean()
@@ -319,9 +333,9 @@ def confusion(results: Results, arm: str) -> str:
         return f"{arm} makes no mistake on the test images."
     worst = mistakes.loc[mistakes["share"].idxmax()]
     return (
-        f"Most often {arm} takes {worst['true_class']} for {worst['predicted_class']}: {words.share(worst['share'])} of the images "
-        f"of {worst['true_class']}. It knows {recall.idxmin()} least ({words.percent(recall.min())} found) and "
-        f"{recall.idxmax()} best ({words.percent(recall.max())})."
+        f"Most often {arm} takes {worst['true_class']} for {worst['predicted_class']}: {words.share(worst['share'])} "
+        f"of the images of {worst['true_class']}. It knows {recall.idxmin()} least ({words.percent(recall.min())} "
+        f"found) and {recall.idxmax()} best ({words.percent(recall.max())})."
     )
 
 
@@ -330,23 +344,29 @@ def confusion(results: Results, arm: str) -> str:
 
 def cost(results: Results) -> str:
     """The quickest and the slowest arm, and whether their times can be compared at all."""
-    seconds = {arm: results.mean("cost", arm, "seconds") for arm in results.arms["arm"]}
+    seconds = {arm: training_seconds(results, arm) for arm in results.arms["arm"]}
     quickest, slowest = min(seconds, key=seconds.get), max(seconds, key=seconds.get)
     if quickest == slowest:
-        text = f"A run of {quickest} took {words.duration(seconds[quickest])}."
+        text = f"Training {quickest} took {words.duration(seconds[quickest])} a run"
     else:
         text = (
-            f"A run of {quickest} took {words.duration(seconds[quickest])}, one of {slowest} "
-            f"{words.duration(seconds[slowest])}: {words.times(seconds[slowest] / seconds[quickest])} as long."
+            f"Training {quickest} took {words.duration(seconds[quickest])} a run, {slowest} "
+            f"{words.duration(seconds[slowest])}: {words.times(seconds[slowest] / seconds[quickest])} as long"
         )
+    text += ". Start-up and evaluation are not counted here, but they are in the time of the summary."
     devices = sorted(set(results.tables["cost"]["device_name"]))
     if len(devices) > 1:
-        text += f" The runs were made on different devices ({words.listing(devices)}), so their times cannot be compared."
+        text += f" The runs were made on different devices ({words.listing(devices)}): do not compare their times."
     return text
 
 
+def training_seconds(results: Results, arm: str) -> float:
+    """The time of an arm's training steps, mean over its runs: what grows with the data and the epochs."""
+    return results.mean("cost", arm, "training_seconds")
+
+
 def training_memory(results: Results, arm: str) -> tuple[float, int]:
-    """The computed memory of training an arm in bytes, and the batch size it is for: that of the table nearest to its own."""
+    """The computed memory of training an arm in bytes, and the batch size it is for: the table's nearest to its own."""
     table = results.of("memory", arm)
     nearest = (table["batch_size"] - results.arms.at[arm, "batch_size"]).abs().idxmin()
     return float(table.at[nearest, "training_bytes"]), int(table.at[nearest, "batch_size"])
@@ -354,13 +374,14 @@ def training_memory(results: Results, arm: str) -> tuple[float, int]:
 
 def memory(results: Results) -> str:
     """What training needs at the batch size of the recipe."""
-    phrases = []
-    for arm in results.arms["arm"]:
-        needed, batch_size = training_memory(results, arm)
-        phrases.append(f"{arm} {words.size(needed)} at batch {batch_size}")
+    needed = {arm: training_memory(results, arm) for arm in results.arms["arm"]}
+    clauses = []
+    for batch_size in dict.fromkeys(batch_size for _, batch_size in needed.values()):
+        named = [f"{arm} {words.size(memory)}" for arm, (memory, its_size) in needed.items() if its_size == batch_size]
+        clauses.append(f"at batch size {batch_size} training needs {words.listing(named)}")
     return (
-        f"Training needs, computed from the network: {words.listing(phrases)}. Not the parameters alone but the activations, "
-        "which grow with the batch, decide what fits."
+        f"Computed from the network: {'; '.join(clauses)}. Not the parameters alone but the activations, which grow "
+        "with the batch, decide what fits."
     )
 
 
@@ -368,14 +389,13 @@ def weight_file(results: Results) -> str:
     """How well the size of a weights file follows from the number of its numbers."""
     sentences = []
     for _, row in results.tables["models"].iterrows():
-        computed, found = row["weight_bytes"], row["file_bytes"]
-        if computed == found:
-            rest = "exactly that"
-        else:
-            more = "more" if found > computed else "less"
-            rest = f"{words.count(abs(found - computed))} bytes {more} ({words.share(abs(found - computed) / computed, 2)})"
+        computed = row["weight_bytes"]
+        rest = row["file_bytes"] - computed
+        more = (
+            f"{words.count(abs(rest))} bytes {'more' if rest > 0 else 'less'} ({words.share(abs(rest) / computed, 2)})"
+        )
         sentences.append(
-            f"The weights of {row['architecture']} are {words.size(computed)} by computation; the file has {rest}."
+            f"The weights of {row['architecture']} are {words.size(computed)} by computation; the file has {more}."
         )
     return " ".join(dict.fromkeys(sentences))
 
@@ -386,7 +406,7 @@ def weight_file(results: Results) -> str:
 def advice(results: Results) -> list[str]:
     """Which way to take on this data and this machine, from verdicts, cost and memory."""
     best, *others = results.contestants
-    seconds = {arm: results.mean("cost", arm, "seconds") for arm in results.contestants}
+    seconds = {arm: training_seconds(results, arm) for arm in results.contestants}
     needed = {arm: training_memory(results, arm)[0] for arm in results.contestants}
     equal = [best, *[other for other in others if results.verdict(best, other) == "equivalent"]]
     unsure = [other for other in others if results.verdict(best, other) == "undecided"]
@@ -395,30 +415,34 @@ def advice(results: Results) -> list[str]:
     if not others:
         paragraphs.append(f"Only {best} was tried: add a second arm to learn whether it is worth its cost.")
     elif len(equal) > 1:
-        paragraphs.append(
-            f"Take {results.called(chosen)}: {words.listing(equal)} are equivalent here, and a run of {chosen} is the "
-            f"cheapest of them ({words.duration(seconds[chosen])})."
+        text = (
+            f"Take {results.called(chosen)}: {words.listing(equal)} are equivalent here, and {chosen} is the cheapest "
+            f"of them ({words.duration(seconds[chosen])} of training a run)."
         )
+        if unsure:
+            text += f" Whether {words.listing(unsure, 'or')} would do as well, these runs do not decide."
+        paragraphs.append(text)
     elif unsure:
         cheapest = min([best, *unsure], key=lambda arm: (seconds[arm], needed[arm]))
         paragraphs.append(
-            f"Between {words.listing([best, *unsure])} these runs do not decide. More seeds or more test images would; until "
-            f"then {results.called(cheapest)}, the cheapest of them ({words.duration(seconds[cheapest])} a run), is the "
-            "reasonable choice."
+            f"Between {words.listing([best, *unsure])} these runs do not decide. More seeds or more test images "
+            f"would; until then {results.called(cheapest)}, the cheapest of them ({words.duration(seconds[cheapest])} "
+            "of training a run), is the reasonable choice."
         )
         chosen = cheapest
     else:
         paragraphs.append(
-            f"Take {results.called(best)} if a run of {words.duration(seconds[best])} and {words.size(needed[best])} of memory "
-            "for training can be had: nothing else here reaches it."
+            f"Take {results.called(best)} if {words.duration(seconds[best])} of training a run and "
+            f"{words.size(needed[best])} of memory for it can be had: nothing else here reaches it."
         )
     frugal = min(results.contestants, key=lambda arm: (needed[arm], seconds[arm]))
     if needed[frugal] < needed[chosen]:
         behind = results.summary(chosen, "test_accuracy_mean") - results.summary(frugal, "test_accuracy_mean")
         price = f"{words.points(behind)} of accuracy" if behind > 0 else "no accuracy in these runs"
         paragraphs.append(
-            f"Short of memory? {results.called(frugal)} trains in {words.share(needed[frugal] / needed[chosen], 0)} of the "
-            f"memory of {chosen} and {words.share(seconds[frugal] / seconds[chosen], 0)} of its time, at the price of {price}."
+            f"Short of memory? {results.called(frugal)} trains in {words.share(needed[frugal] / needed[chosen], 0)} "
+            f"of the memory of {chosen} and {words.share(seconds[frugal] / seconds[chosen], 0)} of its training time, "
+            f"at the price of {price}."
         )
     paragraphs.extend(_about_length(results, chosen))
     return paragraphs
@@ -427,25 +451,24 @@ def advice(results: Results) -> list[str]:
 def _about_length(results: Results, chosen: str) -> list[str]:
     """Whether fewer epochs would do for the chosen arm, and whether more would help another."""
     paragraphs = []
+    rising = rising_arms(results, results.contestants)
     curve = results.curve(chosen, "test_accuracy").dropna()
     end = curve.iloc[-1]
     # the first epoch from which on the curve never again leaves the margin around its end
     outside = curve.index[(curve - end).abs() > results.margin]
     enough = int(outside.max()) + 1 if len(outside) else 0
     last = int(curve.index[-1])
-    if 0 < enough < last:
+    if 0 < enough < last and chosen not in rising:
         paragraphs.append(
             f"From epoch {enough} on {chosen} stays within {words.plural(results.margin, 'point')} of its end "
             f"({words.percent(end)} after {last}): shorter training would have done nearly as well."
         )
-    for arm in results.contestants:
-        gain, epochs = late_gain(results.curve(arm, "test_accuracy").dropna())
-        if epochs and gain > results.margin:
-            paragraphs.append(
-                f"{arm} is not finished: it gained {words.points(gain)} in its last "
-                f"{words.plural(epochs, 'epoch')}. More epochs or a larger learning rate would take it further than this "
-                "comparison shows."
-            )
+    if rising:
+        verb = "is" if len(rising) == 1 else "are"
+        paragraphs.append(
+            f"{words.listing(list(rising))} {verb} not finished: {_gains(rising)}. More epochs or a larger learning "
+            "rate would take them further than this comparison shows."
+        )
     return paragraphs
 
 
@@ -455,31 +478,33 @@ def limits(results: Results) -> list[str]:
     test_images = results.sizes.loc[results.sizes["split"] == "test", "images"].sum()
     validation_images = results.sizes.loc[results.sizes["split"] == "validation", "images"].sum()
     watched = (
-        f"A choice made from the curves should be made on the {words.count(validation_images)} validation images, whose "
-        "accuracy is in the tables."
+        f"A choice made from the curves should be made on the {words.count(validation_images)} validation images, "
+        "whose accuracy is in the tables."
         if validation_images
-        else "There are no validation images, so any choice made from the curves (an epoch, a learning rate, a winner) would be "
-        "made on the test images."
+        else "There are no validation images, so any choice made from the curves (an epoch, a learning rate, a "
+        "winner) would be made on the test images."
     )
     paragraphs = [
-        "The test images were looked at after every epoch. The numbers are those of the last epoch, chosen beforehand. " + watched,
+        "The test images were looked at after every epoch. The numbers are those of the last epoch, chosen beforehand. "
+        + watched,
         f"With {words.count(test_images)} test images, one image is {words.number(100 / test_images, 2)} points.",
-        "The train figures in the curves are running ones: means over the batches of an epoch while the network is learning, in "
-        "train mode. The test figures are of the network after the epoch, in eval mode. They are not like for like; the fit "
-        "accuracy (all training images, in eval mode, after the last epoch) is.",
+        "The train figures in the curves are running ones: means over the batches of an epoch while the network is "
+        "learning, in train mode. The test figures are of the network after the epoch, in eval mode. They are not "
+        "like for like; the fit accuracy (all training images, in eval mode, after the last epoch) is.",
         _about_recipe(arms),
     ]
     drifting = arms.loc[(arms["train"] == "head") & (arms["batchnorm"] == "train"), "arm"]
     if len(drifting):
         paragraphs.append(
-            f"In {words.listing(list(drifting))} only the last layer learns, but BatchNorm is in train mode: it uses the "
-            "statistics of each batch and its running ones follow the new data. The rest of the network is therefore not the "
-            "same function as before."
+            f"In {words.listing(list(drifting))} only the last layer learns, but BatchNorm is in train mode: it uses "
+            "the statistics of each batch and its running ones follow the new data. The rest of the network is "
+            "therefore not the same function as before."
         )
     if len(results.seeds) > 1:
         paragraphs.append(
-            f"{words.plural(len(results.seeds), 'seed')} are few: the t intervals over seeds are wide for that reason. The data "
-            "set was split once, and pretrained weights are the same for every seed; the intervals do not cover either."
+            f"{words.plural(len(results.seeds), 'seed')} are few: the t intervals over seeds are wide for that "
+            "reason. The data set was split once, and pretrained weights are the same for every seed; the intervals "
+            "do not cover either."
         )
     else:
         paragraphs.append("One seed: no interval over seeds can be given. Another seed would give other numbers.")
@@ -491,15 +516,16 @@ def _about_recipe(arms: pandas.DataFrame) -> str:
     different = [column.replace("_", " ") for column in recipe if arms[column].nunique() > 1]
     if different:
         return (
-            f"The arms do not have one recipe: {words.listing(different)} differ. What is compared is an arm with its recipe, "
-            "not the regime alone."
+            f"The arms do not have one recipe: {words.listing(different)} differ. What is compared is an arm with its "
+            "recipe, not the regime alone."
         )
     return (
-        f"One recipe for all arms (learning rate {words.small(arms['learning_rate'].iloc[0])}, "
-        f"{words.plural(arms['epochs'].iloc[0], 'epoch')}): it does not suit all of them equally well. A learning rate that suits "
-        "fine-tuning is low for random weights and for a new last layer, so a tie or an order may be made by the recipe."
+        f"One recipe for all arms (learning rate {arms['learning_rate'].iloc[0]:g}, "
+        f"{words.plural(arms['epochs'].iloc[0], 'epoch')}): it does not suit all of them equally well. A learning "
+        "rate that suits fine-tuning is low for random weights and for a new last layer, so a tie or an order may be "
+        "made by the recipe."
         if len(arms) > 1
-        else f"One recipe was tried (learning rate {words.small(arms['learning_rate'].iloc[0])}, "
+        else f"One recipe was tried (learning rate {arms['learning_rate'].iloc[0]:g}, "
         f"{words.plural(arms['epochs'].iloc[0], 'epoch')}); another may do better."
     )
 

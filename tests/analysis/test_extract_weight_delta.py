@@ -1,0 +1,230 @@
+import numpy
+import pandas
+import pytest
+
+from triptych.analysis.extract_weight_delta import brightness_and_colour, change_of, extract_weight_delta
+from triptych.errors import InputError
+from triptych.tensors import load_metadata, load_tensors, save_tensors
+
+COLUMNS = (
+    "tensor,kind,size,initial_norm,delta_norm,relative_delta,cosine,max_abs_delta,unchanged_fraction,near_zero_fraction"
+)
+
+
+def metadata(tensors, **changes):
+    return {
+        "tensors": tensors,
+        "buffers": [name for name in tensors if "running" in name or "num_batches" in name],
+        "first_convolution": None,
+        "first_3x3_convolution": None,
+        **changes,
+    }
+
+
+@pytest.fixture
+def extract(tmp_path):
+    """A function that writes two files and compares them; returns the folder of the results."""
+
+    def run(before, after, before_metadata, after_metadata=None):
+        save_tensors(tmp_path / "initial.safetensors", before, before_metadata)
+        save_tensors(tmp_path / "trained.safetensors", after, after_metadata or before_metadata)
+        extract_weight_delta(
+            initial=tmp_path / "initial.safetensors",
+            trained=tmp_path / "trained.safetensors",
+            weight_delta=tmp_path / "weight_delta.csv",
+            kernels=tmp_path / "kernels.safetensors",
+            kernel_change=tmp_path / "kernel_change.csv",
+        )
+        return tmp_path
+
+    return run
+
+
+def test_one_tensor_by_hand():
+    """(3, 4, 0, 0) becomes (3, 4, 12, 0.003): norm 5, change 12; of the largest weight 4 a thousandth is 0.004."""
+    before, after = numpy.array([3.0, 4, 0, 0]), numpy.array([3.0, 4, 12, 0.003])
+    change = change_of(before, after)
+    assert change["size"] == 4
+    assert change["initial_norm"] == 5
+    assert change["delta_norm"] == pytest.approx(12, abs=1e-6)
+    assert change["relative_delta"] == pytest.approx(2.4, abs=1e-6)
+    assert change["cosine"] == pytest.approx(5 / 13, abs=1e-6)
+    assert change["max_abs_delta"] == 12
+    assert change["unchanged_fraction"] == 0.5
+    assert change["near_zero_fraction"] == 0.75
+
+
+@pytest.mark.parametrize(("step", "near"), [(0.0039, 1.0), (0.0041, 0.75)])
+def test_near_zero_is_less_than_a_thousandth_of_the_largest_weight_before(step, near):
+    before = numpy.array([-4.0, 1, 1, 0])
+    assert change_of(before, before + numpy.array([0, 0, 0, step]))["near_zero_fraction"] == near
+
+
+def test_a_tensor_that_did_not_move():
+    before = numpy.random.default_rng(0).normal(size=100).astype(numpy.float32)
+    change = change_of(before, before.copy())
+    assert change["delta_norm"] == change["relative_delta"] == change["max_abs_delta"] == 0
+    assert change["cosine"] == change["unchanged_fraction"] == change["near_zero_fraction"] == 1
+
+
+def test_the_smallest_change_is_seen():
+    before = numpy.ones(10, numpy.float32)
+    after = before.copy()
+    after[3] = numpy.nextafter(numpy.float32(1), numpy.float32(2))
+    change = change_of(before, after)
+    assert change["max_abs_delta"] == 2.0**-23
+    assert change["unchanged_fraction"] == 0.9
+    assert change["near_zero_fraction"] == 1
+    assert change["cosine"] <= 1
+
+
+def test_a_tensor_of_zeros():
+    zeros = numpy.zeros(3)
+    still, moved = change_of(zeros, zeros), change_of(zeros, zeros + 2)
+    assert (still["relative_delta"], still["cosine"], still["near_zero_fraction"]) == (0, None, 1)
+    assert (moved["relative_delta"], moved["cosine"], moved["near_zero_fraction"]) == (None, None, 0)
+    assert change_of(zeros + 2, zeros)["cosine"] is None
+    assert change_of(zeros + 2, zeros)["relative_delta"] == 1
+
+
+def test_the_opposite_has_the_cosine_minus_one():
+    before = numpy.random.default_rng(1).normal(size=50)
+    assert change_of(before, -before)["cosine"] == pytest.approx(-1)
+    assert change_of(before, -before)["relative_delta"] == pytest.approx(2)
+
+
+def test_float32_is_compared_in_float64():
+    """In float32 the sum of 10 million squares of 0.1 is off by more than a thousandth of what is asserted."""
+    before = numpy.full(1_000_000, 0.1, numpy.float32)
+    exact = float(numpy.float64(numpy.float32(0.1)) * 1000)
+    assert change_of(before, 2 * before)["initial_norm"] == pytest.approx(exact, rel=1e-13)
+    assert change_of(before, 2 * before)["delta_norm"] == pytest.approx(exact, rel=1e-13)
+
+
+def test_a_counter_of_batches():
+    change = change_of(numpy.array(0), numpy.array(100))
+    assert (change["size"], change["initial_norm"], change["delta_norm"]) == (1, 0, 100)
+    assert change["relative_delta"] is None
+    later = change_of(numpy.array(100), numpy.array(150))
+    assert later["relative_delta"] == 0.5
+
+
+def test_pure_brightness_and_pure_colour():
+    generator = numpy.random.default_rng(0)
+    before = generator.normal(size=(8, 3, 7, 7)).astype(numpy.float32)
+    grey = numpy.repeat(generator.normal(size=(8, 1, 7, 7)), 3, axis=1)
+    assert brightness_and_colour(numpy.zeros_like(grey), grey) == pytest.approx((1, 0))
+    colour = generator.normal(size=(8, 3, 7, 7))
+    colour -= colour.mean(axis=1, keepdims=True)
+    assert brightness_and_colour(numpy.zeros_like(colour), colour) == pytest.approx((0, 1))
+    assert brightness_and_colour(before, before) == (None, None)
+    assert sum(brightness_and_colour(before, before + colour + 0.3 * grey)) == pytest.approx(1)
+
+
+def test_brightness_is_the_projection_on_the_grey_axis():
+    """A change of red alone: (1, 0, 0) . (1, 1, 1) / sqrt(3) is 1 / sqrt(3), a third of the square."""
+    before = numpy.zeros((1, 3, 1, 1))
+    after = before.copy()
+    after[0, 0] = 5
+    assert brightness_and_colour(before, after) == pytest.approx((1 / 3, 2 / 3))
+
+
+def test_the_files_of_a_run(extract):
+    generator = numpy.random.default_rng(0)
+    names = ["conv1.weight", "bn1.running_mean", "bn1.num_batches_tracked", "a.weight", "fc.bias"]
+    before = {
+        "conv1.weight": generator.normal(size=(64, 3, 7, 7)).astype(numpy.float32),
+        "bn1.running_mean": numpy.zeros(64, numpy.float32),
+        "bn1.num_batches_tracked": numpy.array(0, dtype=numpy.int64),
+        "a.weight": generator.normal(size=(64, 64, 3, 3)).astype(numpy.float32),
+        "fc.bias": numpy.array([3, 4], numpy.float32),
+    }
+    after = before | {
+        "conv1.weight": before["conv1.weight"] + numpy.float32(0.5),
+        "bn1.num_batches_tracked": numpy.array(40, dtype=numpy.int64),
+        "fc.bias": numpy.array([3, 5], numpy.float32),
+    }
+    folder = extract(before, after, metadata(names, first_convolution="conv1.weight", first_3x3_convolution="a.weight"))
+    table = (folder / "weight_delta.csv").read_text().splitlines()
+    assert table[0] == COLUMNS
+    assert [row.split(",")[0] for row in table[1:]] == names
+    assert [row.split(",")[1] for row in table[1:]] == ["parameter", "buffer", "buffer", "parameter", "parameter"]
+    assert table[2] == "bn1.running_mean,buffer,64,0.0,0.0,0.0,,0.0,1.0,1.0"
+    assert table[3] == "bn1.num_batches_tracked,buffer,1,0.0,40.0,,,40.0,0.0,0.0"
+    cosine = repr(29 / (5 * 34**0.5))
+    assert table[5] == f"fc.bias,parameter,2,5.0,1.0,0.2,{cosine},1.0,0.5,0.5"
+
+    kernels = load_tensors(folder / "kernels.safetensors")
+    assert kernels.keys() == {
+        f"{name}_{when}" for name in ("first_convolution", "first_3x3_convolution") for when in ("initial", "trained")
+    }
+    assert numpy.array_equal(kernels["first_convolution_initial"], before["conv1.weight"])
+    assert numpy.array_equal(kernels["first_convolution_trained"], after["conv1.weight"])
+    assert numpy.array_equal(kernels["first_3x3_convolution_trained"], before["a.weight"])
+    assert kernels["first_convolution_initial"].dtype == numpy.float32
+    assert load_metadata(folder / "kernels.safetensors") == {
+        "first_convolution": "conv1.weight",
+        "first_3x3_convolution": "a.weight",
+    }
+    (change,) = pandas.read_csv(folder / "kernel_change.csv").to_dict("records")
+    assert (change["convolution"], change["tensor"]) == ("first_convolution", "conv1.weight")
+    assert change["brightness_share"] == pytest.approx(1)
+    assert change["colour_share"] == pytest.approx(0, abs=1e-9)
+
+
+def test_nothing_changed_leaves_the_shares_empty(extract):
+    weights = {"conv1.weight": numpy.ones((2, 3, 7, 7), numpy.float32)}
+    folder = extract(weights, weights, metadata(["conv1.weight"], first_convolution="conv1.weight"))
+    assert (folder / "kernel_change.csv").read_text().splitlines()[1] == "first_convolution,conv1.weight,,"
+    assert load_tensors(folder / "kernels.safetensors").keys() == {
+        "first_convolution_initial",
+        "first_convolution_trained",
+    }
+
+
+def test_a_network_without_convolutions(extract):
+    weights = {"fc.weight": numpy.ones((2, 3), numpy.float32)}
+    folder = extract(weights, weights, metadata(["fc.weight"]))
+    assert load_tensors(folder / "kernels.safetensors") == {}
+    assert (folder / "kernel_change.csv").read_text() == "convolution,tensor,brightness_share,colour_share\n"
+
+
+def test_twice_gives_the_same_bytes(extract):
+    weights = {"conv1.weight": numpy.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(numpy.float32)}
+    moved = {"conv1.weight": weights["conv1.weight"] * numpy.float32(1.1)}
+    about = metadata(["conv1.weight"], first_convolution="conv1.weight", first_3x3_convolution="conv1.weight")
+    names = ("weight_delta.csv", "kernels.safetensors", "kernel_change.csv")
+    contents = {tuple((extract(weights, moved, about) / name).read_bytes() for name in names) for _ in range(3)}
+    assert len(contents) == 1
+
+
+ONE = {"fc.weight": numpy.ones((2, 3), numpy.float32)}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "about", "after_about", "message"),
+    [
+        (ONE, ONE, {"tensors": ["fc.weight"]}, None, r"initial\.safetensors: .*buffers"),
+        (ONE, ONE, metadata(["fc.weight"]), metadata(["fc.weight"], head=[]), r"trained\.safetensors: .*same network"),
+        (ONE, {"other": ONE["fc.weight"]}, metadata(["fc.weight"]), None, r"trained\.safetensors: .*fc\.weight, other"),
+        (ONE, {"fc.weight": numpy.ones((2, 4))}, metadata(["fc.weight"]), None, r"\[2, 3\].*found \[2, 4\]"),
+    ],
+)
+def test_files_that_do_not_belong_together(extract, tmp_path, before, after, about, after_about, message):
+    with pytest.raises(InputError, match=message):
+        extract(before, after, about, after_about)
+    assert not (tmp_path / "weight_delta.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["initial", "trained"])
+def test_a_missing_file_is_named(extract, tmp_path, name):
+    extract(ONE, ONE, metadata(["fc.weight"]))
+    (tmp_path / f"{name}.safetensors").unlink()
+    with pytest.raises(InputError, match=rf"{name}\.safetensors: expected a file, found none"):
+        extract_weight_delta(
+            initial=tmp_path / "initial.safetensors",
+            trained=tmp_path / "trained.safetensors",
+            weight_delta=tmp_path / "w.csv",
+            kernels=tmp_path / "k.safetensors",
+            kernel_change=tmp_path / "c.csv",
+        )

@@ -1,0 +1,140 @@
+import numpy
+import pytest
+
+from triptych.analysis.runs import read_run, read_truth
+from triptych.errors import InputError
+from triptych.tensors import load_metadata, load_tensors, save_tensors
+
+
+@pytest.fixture
+def read(experiment):
+    """A function that reads the run of the arm `good` with seed 0."""
+    (arm,) = (arm for arm in experiment.arms if arm["name"] == "good")
+    truth = read_truth(experiment.folder / "data" / "test.safetensors")
+    return lambda: read_run(experiment.folder, arm, 0, truth)
+
+
+@pytest.fixture
+def folder(experiment):
+    return experiment.run("good", 0)
+
+
+def edit(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_run(read, experiment):
+    run = read()
+    assert (run.arm, run.seed) == ("good", 0)
+    assert run.predicted.tolist() == experiment.labels.tolist()
+    assert run.last("fit_accuracy") == 90
+    assert numpy.isnan(run.last("validation_loss"))
+
+
+def test_the_largest_logit_decides_and_of_equal_ones_the_first(read, folder):
+    logits = load_tensors(folder / "predictions.safetensors")
+    logits["test_logits"][0] = [-2, -3, -4]
+    logits["test_logits"][1] = [5, 5, 5]
+    save_tensors(folder / "predictions.safetensors", logits)
+    assert read().predicted[:2].tolist() == [0, 0]
+
+
+def test_too_few_epochs(read, folder):
+    lines = (folder / "history.csv").read_text().splitlines()
+    (folder / "history.csv").write_text("\n".join(lines[:-1]) + "\n")
+    with pytest.raises(InputError, match=r"seed0/history\.csv: expected the epochs 0 to 2, found 0, 1$"):
+        read()
+
+
+def test_an_epoch_twice(read, folder):
+    lines = (folder / "history.csv").read_text().splitlines()
+    (folder / "history.csv").write_text("\n".join([*lines, lines[-1]]) + "\n")
+    with pytest.raises(InputError, match="expected the epochs 0 to 2, found 0, 1, 2, 2"):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("fit_loss", "fitted", "expected the columns epoch, .*, found epoch, .*fitted"),
+        ("15.0", "many", "expected numbers in the column test_accuracy, found 'many'"),
+        ("15.0", "", "expected a number for test_accuracy in epoch 1, found none"),
+        ("2.0,20.0", ",", "expected a number for train_loss in epoch 1, found none"),
+        ("0.5,90.0", "0.5,", "expected a number for fit_accuracy in epoch 2, found none"),
+    ],
+)
+def test_a_history_that_lacks_something(read, folder, old, new, message):
+    edit(folder / "history.csv", old, new)
+    with pytest.raises(InputError, match=rf"seed0/history\.csv: {message}"):
+        read()
+
+
+@pytest.mark.parametrize("shape", [(9, 3), (10, 4), (30,)])
+def test_logits_of_another_test_set(read, folder, shape):
+    save_tensors(folder / "predictions.safetensors", {"test_logits": numpy.zeros(shape, numpy.float32)})
+    expected = rf"predictions\.safetensors: expected test_logits \[10, 3\] .*, found \[{', '.join(map(str, shape))}\]"
+    with pytest.raises(InputError, match=expected):
+        read()
+
+
+def test_predictions_without_test_logits(read, folder):
+    save_tensors(folder / "predictions.safetensors", {"logits": numpy.zeros((10, 3), numpy.float32)})
+    with pytest.raises(InputError, match=r"predictions\.safetensors: expected .* test_logits"):
+        read()
+
+
+def test_predictions_of_another_run(read, folder):
+    """Both files are well formed, and yet do not belong together."""
+    logits = load_tensors(folder / "predictions.safetensors")
+    logits["test_logits"][:2] = [0, 1, 0]
+    save_tensors(folder / "predictions.safetensors", logits)
+    with pytest.raises(
+        InputError, match=r"predictions\.safetensors: expected a test accuracy of 100.0 %.* found 80.0 %"
+    ):
+        read()
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("architecture", "resnet50"), ("input_size", 64), ("classes", ["a", "b", "c"])]
+)
+def test_weights_of_another_network(read, folder, key, value):
+    path = folder / "trained.safetensors"
+    save_tensors(path, load_tensors(path), load_metadata(path) | {key: value})
+    with pytest.raises(InputError, match=rf"trained\.safetensors: expected {key} .*, found "):
+        read()
+
+
+def test_weights_that_say_nothing_of_themselves(read, folder):
+    path = folder / "trained.safetensors"
+    save_tensors(path, load_tensors(path), {"architecture": "resnet18"})
+    with pytest.raises(InputError, match="found no classes, input_size, tensors, buffers, head in its metadata"):
+        read()
+
+
+def test_weights_that_lack_a_tensor(read, folder):
+    path = folder / "trained.safetensors"
+    tensors = load_tensors(path)
+    del tensors["fc.bias"]
+    save_tensors(path, tensors, load_metadata(path))
+    with pytest.raises(InputError, match=r"trained\.safetensors: expected .* 6 tensors.*fc\.bias"):
+        read()
+
+
+def test_deltas_of_another_network(read, folder):
+    edit(folder / "weight_delta.csv", "conv2.weight", "conv9.weight")
+    with pytest.raises(InputError, match=r"weight_delta\.csv: expected a row for each of the 6 tensors"):
+        read()
+
+
+def test_costs_that_lack_a_figure(read, folder):
+    edit(folder / "cost.json", "images_per_second", "frames_per_second")
+    with pytest.raises(InputError, match=r"cost\.json: expected the keys .*, found none called images_per_second"):
+        read()
+
+
+def test_a_test_set_without_images(experiment, tmp_path):
+    save_tensors(tmp_path / "empty.safetensors", {"labels": numpy.zeros(0, numpy.int64)}, {"classes": ["a"]})
+    with pytest.raises(InputError, match=r"empty\.safetensors: expected test images"):
+        read_truth(tmp_path / "empty.safetensors")

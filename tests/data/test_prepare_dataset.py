@@ -1,0 +1,98 @@
+"""The prepared files, their index and their sizes agree with each other and with the source."""
+
+import hashlib
+
+import numpy
+import pandas
+import pytest
+
+from triptych.data.dataset import load_split
+from triptych.data.digits import read_digits
+from triptych.data.prepare_dataset import check_sizes, prepare_dataset
+from triptych.data.stratify import SPLITS
+from triptych.errors import InputError
+from triptych.files import sha256
+from triptych.tensors import load_metadata
+
+
+def prepare(folder, **changes):
+    settings = {"source": "digits", "train_per_class": 30, "validation_per_class": 20, "seed": 0} | changes
+    outputs = {split: folder / f"{split}.safetensors" for split in SPLITS}
+    prepare_dataset(**settings, **outputs, index=folder / "index.csv", sizes=folder / "sizes.csv")
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return folder, prepare(folder)
+
+
+def test_every_image_is_named_and_is_the_sources(prepared):
+    folder, outputs = prepared
+    source = read_digits()
+    index = pandas.read_csv(folder / "index.csv", dtype={"class": str}, keep_default_na=False)
+    assert list(index.columns) == ["split", "row", "name", "sha256", "class", "group"]
+    assert sorted(index["name"]) == sorted(source.names)
+    for split, path in outputs.items():
+        part, lines = load_split(path), index[index["split"] == split]
+        assert lines["row"].tolist() == list(range(len(part)))
+        images = [source.names.index(name) for name in lines["name"]]
+        assert numpy.array_equal(part.images, source.images[images])
+        assert numpy.array_equal(part.labels, source.labels[images])
+        assert lines["class"].tolist() == [part.classes[label] for label in part.labels]
+        assert lines["sha256"].iloc[0] == hashlib.sha256(part.images[0].tobytes()).hexdigest()
+        assert load_metadata(path) == {"classes": list("0123456789"), "source": "digits", "split": split}
+
+
+def test_no_picture_is_in_two_splits(prepared):
+    index = pandas.read_csv(prepared[0] / "index.csv")
+    assert index["sha256"].is_unique
+
+
+def test_sizes(prepared, capsys, tmp_path):
+    sizes = pandas.read_csv(prepared[0] / "sizes.csv")
+    assert list(sizes.columns) == ["split", "class", "images"]
+    assert sizes.groupby("split")["images"].sum().to_dict() == {"train": 300, "validation": 200, "test": 1297}
+    prepare(tmp_path)
+    printed = capsys.readouterr().out
+    assert "1797 images, 10 classes" in printed
+    assert printed.splitlines()[-1].split() == ["all", "300", "200", "1297", "1797"]
+
+
+def test_same_bytes_again(prepared, tmp_path):
+    folder, _ = prepared
+    prepare(tmp_path)
+    names = sorted(path.name for path in folder.iterdir())
+    assert len(names) == 5
+    assert [sha256(folder / name) for name in names] == [sha256(tmp_path / name) for name in names]
+
+
+def test_validation_may_be_empty(tmp_path):
+    outputs = prepare(tmp_path, validation_per_class=0, test_per_class=5)
+    assert len(load_split(outputs["validation"])) == 0
+    assert len(load_split(outputs["test"])) == 50
+    sizes = pandas.read_csv(tmp_path / "sizes.csv")
+    assert sizes[sizes["split"] == "validation"]["images"].tolist() == [0] * 10
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"source": "digit"}, "'digit': not known; known are digits"),
+        ({"train_per_class": 160}, "class '8' has 174 images, but 181"),
+    ],
+)
+def test_what_cannot_be_writes_nothing(tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        prepare(tmp_path, **changes)
+    assert not list(tmp_path.iterdir())
+
+
+def test_counted_sizes_are_compared_with_what_is_asked_for():
+    table = pandas.DataFrame({"split": ["train", "test"], "class": ["a", "a"], "images": [3, 0]})
+    check_sizes(table[:1], {"train": 3}, "pets")
+    with pytest.raises(InputError, match="pets: train has 3 images of class 'a', expected 4"):
+        check_sizes(table, {"train": 4, "test": None}, "pets")
+    with pytest.raises(InputError, match="test has 0 images of class 'a', expected at least 1"):
+        check_sizes(table, {"train": 3, "test": None}, "pets")

@@ -1,0 +1,36 @@
+"""The files of the pretraining's data set."""
+
+import numpy
+import pytest
+
+from triptych.data.dataset import load_split
+from triptych.data.prepare_letters import prepare_letters
+from triptych.errors import InputError
+from triptych.files import sha256
+from triptych.tensors import load_metadata
+
+
+def prepare(folder, **changes):
+    settings = {"image_size": 16, "train_images": 52, "test_images": 26, "seed": 0} | changes
+    paths = {"train": folder / "train.safetensors", "test": folder / "test.safetensors"}
+    prepare_letters(**settings, **paths)
+    return paths
+
+
+def test_files(tmp_path):
+    paths = prepare(tmp_path)
+    train, test = (load_split(path) for path in paths.values())
+    assert train.images.shape == (52, 16, 16, 3)
+    assert len(test) == 26
+    assert not {image.tobytes() for image in train.images} & {image.tobytes() for image in test.images}
+    assert load_metadata(paths["test"]) == {"classes": train.classes, "source": "letters", "split": "test"}
+    assert numpy.bincount(train.labels).tolist() == [2] * 26
+    again = prepare(tmp_path / "again")
+    assert [sha256(path) for path in again.values()] == [sha256(path) for path in paths.values()]
+
+
+@pytest.mark.parametrize("changes", [{"image_size": 7}, {"train_images": 25}, {"test_images": 0}])
+def test_too_few_is_refused(tmp_path, changes):
+    with pytest.raises(InputError, match=next(iter(changes))):
+        prepare(tmp_path, **changes)
+    assert not list(tmp_path.iterdir())

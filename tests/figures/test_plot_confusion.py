@@ -1,0 +1,53 @@
+"""Confusion matrix and the most mistaken images."""
+
+import numpy
+import pytest
+
+from triptych.errors import InputError
+from triptych.figures.plot_confusion import (
+    MOST_IMAGES,
+    Mistake,
+    confusion_matrix,
+    most_mistaken,
+    softmax,
+    words_on_mistakes,
+)
+
+
+def test_softmax_of_large_logits():
+    probabilities = softmax(numpy.array([[1000.0, 1000.0], [0.0, numpy.log(3)]], numpy.float32))
+    assert probabilities == pytest.approx(numpy.array([[0.5, 0.5], [0.25, 0.75]]))
+
+
+def test_mistakes_are_those_of_any_seed_surest_first_by_the_mean():
+    labels = numpy.array([0, 0, 1, 2])
+    first = [[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.3, 0.4, 0.3], [0.9, 0.0, 0.1]]
+    second = [[0.8, 0.2, 0.0], [0.6, 0.4, 0.0], [0.1, 0.1, 0.8], [0.9, 0.1, 0.0]]
+    mistakes, number = most_mistaken(numpy.array([first, second]), labels)
+    assert number == 3
+    assert mistakes[0] == Mistake(row=3, predicted=0, probability=pytest.approx(0.9))
+    assert mistakes[1] == Mistake(row=1, predicted=1, probability=pytest.approx(0.6))
+    assert mistakes[2] == Mistake(row=2, predicted=2, probability=pytest.approx(0.55))
+
+
+def test_no_more_mistakes_than_there_is_room_for_and_ties_in_order():
+    probabilities = numpy.tile([0.25, 0.75], (1, 20, 1))
+    mistakes, number = most_mistaken(probabilities, numpy.zeros(20, int))
+    assert number == 20
+    assert [mistake.row for mistake in mistakes] == list(range(MOST_IMAGES))
+
+
+def test_words():
+    assert words_on_mistakes(0, 0, 1000, 3)[0] == "No mistakes"
+    assert words_on_mistakes(8, 40, 1000, 1)[0] == "The 8 surest of 40 mistaken images"
+    assert "mistaken by a seed or more" in words_on_mistakes(3, 3, 1000, 3)[1]
+
+
+def test_matrix_follows_the_classes_and_absent_pairs_are_zero(tmp_path):
+    path = tmp_path / "confusion.csv"
+    path.write_text("arm,true_class,predicted_class,share\na,10,10,1\na,01,10,0.25\na,01,01,0.75\nb,01,01,1\n")
+    assert confusion_matrix(path, "a", ["01", "10"]).tolist() == [[0.75, 0.25], [0, 1]]
+    with pytest.raises(InputError, match="no row of arm 'c'"):
+        confusion_matrix(path, "c", ["01", "10"])
+    with pytest.raises(InputError, match="class '10' is none of the test data's"):
+        confusion_matrix(path, "a", ["01", "2"])

@@ -1,0 +1,59 @@
+"""One quantity of all arms by epoch."""
+
+import numpy
+import pandas
+import pytest
+
+from triptych.errors import InputError
+from triptych.figures import plot_curves, style
+
+
+@pytest.fixture
+def drawn(results, tmp_path, monkeypatch):
+    """A function that draws a quantity and returns the axes."""
+    figures = []
+    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+
+    def draw(quantity, history=results.tables / "history.csv", arms=results.tables / "arms.csv"):
+        files = {"svg": tmp_path / "a.svg", "png": tmp_path / "a.png"}
+        plot_curves.plot_curves(history=history, arms=arms, quantity=quantity, **files)
+        return figures[-1].axes[0]
+
+    return draw
+
+
+def test_thick_line_is_the_mean_of_the_thin_ones(drawn, results):
+    axes = drawn("test_accuracy")
+    history = pandas.read_csv(results.tables / "history.csv")
+    expected = history[history["arm"] == "finetune"].groupby("epoch")["test_accuracy"].mean()
+    thick = [line for line in axes.lines if line.get_linewidth() > 1]
+    thin = [line for line in axes.lines if line.get_linewidth() < 1]
+    assert (len(thick), len(thin)) == (3, 9)
+    assert thick[1].get_ydata() == pytest.approx(expected.to_numpy())
+    assert thick[1].get_label() == f"net2 · finetune: {expected.iloc[-1]:.1f} %"
+
+
+def test_epochs_are_whole_and_training_has_no_value_before_it_began(drawn):
+    axes = drawn("train_loss")
+    assert all(tick == int(tick) for tick in axes.get_xticks())
+    assert axes.get_xlim()[0] < 0 < 10 < axes.get_xlim()[1]
+    assert min(line.get_xdata().min() for line in axes.lines) == 1
+    assert axes.get_ylim()[0] == 0
+
+
+def test_a_loss_that_ran_away_leaves_a_gap(drawn, results, tmp_path):
+    history = pandas.read_csv(results.tables / "history.csv")
+    history.loc[history["arm"].eq("scratch") & history["epoch"].ge(5), "test_loss"] = numpy.inf
+    history.to_csv(tmp_path / "history.csv", index=False)
+    axes = drawn("test_loss", history=tmp_path / "history.csv")
+    assert numpy.isfinite(axes.get_ylim()).all()
+    assert max(axes.lines[3].get_xdata()) == 4
+
+
+def test_other_quantities_and_arms_are_refused(drawn, tmp_path):
+    with pytest.raises(InputError, match="quantity: 'speed' is none of train_loss, test_loss, test_accuracy"):
+        drawn("speed")
+    arms = tmp_path / "arms.csv"
+    arms.write_text("arm,label,role,batch_size\nother,net9,arm,32\n")
+    with pytest.raises(InputError, match=r"history\.csv: no row of arm 'other'"):
+        drawn("test_loss", arms=arms)

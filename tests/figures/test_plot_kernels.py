@@ -1,0 +1,124 @@
+"""Kernels: signed, on scales that hold for all arms, zero white, after minus before."""
+
+import numpy
+import pytest
+from matplotlib.colors import Normalize
+
+from triptych.errors import InputError
+from triptych.figures import plot_kernels, style
+from triptych.figures.plot_kernels import SIGNED, Change, common_scale, mosaic, panels, symmetric
+
+
+@pytest.fixture
+def drawn(results, tmp_path, monkeypatch):
+    """A function that draws one arm's figure and returns it."""
+    figures = []
+    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+
+    def draw(arm, seed=0):
+        plot_kernels.plot_kernels(
+            experiment_folder=results.folder,
+            arms=results.tables / "arms.csv",
+            arm=arm,
+            seed=seed,
+            svg=tmp_path / "a.svg",
+            png=tmp_path / "a.png",
+        )
+        return figures[-1]
+
+    return draw
+
+
+def pictures(figure):
+    """The images of a figure with their scales: red, green and blue for before, after, difference; then 3x3."""
+    return [axes.images[0] for axes in figure.axes if axes.images]
+
+
+def texts(figure):
+    return " ".join(text.get_text() for text in figure.texts)
+
+
+def test_zero_is_white_and_signs_have_colours_of_their_own():
+    assert SIGNED(symmetric(0.3)(0.0)) == (1, 1, 1, 1)
+    below, above = SIGNED(0.2), SIGNED(0.8)
+    assert below[2] > below[0] and above[0] > above[2]
+
+
+def test_scales_are_the_same_for_all_arms(drawn):
+    for of_first, of_second in zip(pictures(drawn("scratch")), pictures(drawn("last_layer")), strict=True):
+        assert (of_first.norm.vmin, of_first.norm.vmax) == (of_second.norm.vmin, of_second.norm.vmax)
+        assert of_first.norm.vmin == -of_first.norm.vmax
+
+
+def test_before_and_after_share_a_scale_and_the_difference_is_after_minus_before(drawn):
+    images = pictures(drawn("finetune"))
+    assert len(images) == 12
+    for block in (images[:9], images[9:]):
+        panels_of_column = len(block) // 3
+        before, after, difference = (block[i * panels_of_column] for i in range(3))
+        assert before.norm.vmax == after.norm.vmax > difference.norm.vmax
+        change = after.get_array() - before.get_array()
+        assert numpy.ma.allclose(change, difference.get_array(), atol=1e-6)
+
+
+def test_an_exact_zero_is_said_and_only_there(drawn):
+    assert texts(drawn("last_layer")).count("exactly zero") == 2
+    assert "exactly zero" not in texts(drawn("finetune"))
+
+
+def test_bound_of_the_difference_is_printed_as_share_of_the_first(drawn):
+    figure = drawn("finetune")
+    labels = [axes.get_xlabel() for axes in figure.axes]
+    images = pictures(figure)
+    for image, weights in ((images[6], images[0]), (images[11], images[9])):
+        assert f"bound: {100 * image.norm.vmax / weights.norm.vmax:.2g} % of the first" in labels
+
+
+def test_common_scale_is_the_largest_percentile_of_any_arm():
+    small = Change(numpy.full((4, 3, 2, 2), 0.1), numpy.full((4, 3, 2, 2), 0.1))
+    large = Change(numpy.full((4, 3, 2, 2), 0.2), numpy.full((4, 3, 2, 2), -0.3))
+    scale = common_scale([small, large])
+    assert scale.weights == pytest.approx(0.3)
+    assert scale.difference == pytest.approx(0.5)
+
+
+def test_few_changes_and_diverged_weights_leave_a_scale():
+    before, after = numpy.full((8, 3, 7, 7), 0.1), numpy.full((8, 3, 7, 7), 0.1)
+    after[0, 0, 0, 0] = 0.4
+    assert common_scale([Change(before, after)]).difference == pytest.approx(0.3)
+    diverged = Change(before, numpy.full_like(before, numpy.nan))
+    assert common_scale([Change(before, after), diverged]).difference == pytest.approx(0.3)
+
+
+def test_nothing_changed_in_any_arm():
+    assert symmetric(0.0)(0.0) == Normalize(-1, 1)(0.0) == 0.5
+
+
+def test_mosaic_keeps_kernels_whole_and_apart():
+    kernels = numpy.arange(5 * 2 * 3, dtype=float).reshape(5, 2, 3)
+    picture = mosaic(kernels)
+    assert picture.shape == (2 * 3 + 1, 3 * 4 + 1)
+    assert numpy.array_equal(picture[1:3, 1:4], kernels[0])
+    assert numpy.array_equal(picture[4:6, 5:8], kernels[4])
+    assert numpy.isnan(picture[[0, 3, 6]]).all() and numpy.isnan(picture[:, [0, 4, 8, 12]]).all()
+
+
+def test_many_inputs_make_a_matrix_of_kernels():
+    weights = numpy.arange(64 * 64 * 9, dtype=float).reshape(64, 64, 3, 3)
+    ((_, picture),) = panels(weights)
+    assert picture.shape == (192, 192)
+    assert numpy.array_equal(picture[3 * 5 : 3 * 6, 3 * 7 : 3 * 8], weights[5, 7])
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((768, 3, 16, 16), (3, (137, 137))), ((512, 512, 3, 3), (1, (192, 192))), ((32, 1, 3, 3), (1, (25, 25)))],
+)
+def test_other_shapes(shape, expected):
+    shown = panels(numpy.zeros(shape))
+    assert (len(shown), shown[0][1].shape) == expected
+
+
+def test_a_missing_run_is_named(drawn):
+    with pytest.raises(InputError, match=r"scratch/seed9/kernels\.safetensors: missing"):
+        drawn("finetune", seed=9)

@@ -1,0 +1,87 @@
+"""The estimate of memory is the sum of its parts, and its activations are those that torch really keeps."""
+
+import pandas
+import pytest
+import torch
+
+from triptych.models.layers import layer_table
+from triptych.models.memory import kept_activations, live_activations, memory_by_batch_size, weight_bytes
+from triptych.models.networks import build_network, build_shapes, head_tensors
+
+PARAMETERS = 11_181_642
+HEAD_PARAMETERS = 5_130
+
+
+@pytest.fixture(scope="module")
+def table():
+    network = build_shapes("resnet18", 10, 224)
+    rows = memory_by_batch_size(network, head_tensors("resnet18", 10, 224), 224, [1, 2, 32])
+    return pandas.DataFrame(rows).set_index(["train", "batch_size"])
+
+
+def test_parts(table):
+    assert (table["training_bytes"] == table.iloc[:, 2:].sum(axis=1)).all()
+    # 9,600 statistics in float32 and 20 counters in int64
+    assert (table["weight_bytes"] == PARAMETERS * 4 + 9_600 * 4 + 20 * 8).all()
+    assert (table.loc["all", "gradient_bytes"] == PARAMETERS * 4).all()
+    assert (table.loc["head", "gradient_bytes"] == HEAD_PARAMETERS * 4).all()
+    assert (table["optimizer_bytes"] == 2 * table["gradient_bytes"]).all()
+
+
+def test_growth(table):
+    for column in ("training_bytes", "inference_bytes"):
+        for train in ("all", "head"):
+            one, two, many = (table.loc[(train, size), column] for size in (1, 2, 32))
+            assert many == one + 31 * (two - one)
+    assert (table["inference_bytes"] < table["training_bytes"]).all()
+    assert table.loc[("head", 32), "training_bytes"] < table.loc[("all", 32), "training_bytes"] / 3
+
+
+def test_activations_are_the_layers_outputs(table):
+    """Beside them the image and the places that max pooling remembers (8 bytes each), without the shortcuts' outputs.
+
+    The shortcuts' convolutions end in a sum, whose derivative needs nothing.
+    """
+    layers = layer_table(build_shapes("resnet18", 10, 224), 224)
+    outputs = sum(row["activation_bytes"] for row in layers if not row["layer"].endswith("downsample.1"))
+    image, places = 3 * 224 * 224 * 4, 64 * 56 * 56 * 8
+    each = table.loc[("all", 2), "activation_bytes"] - table.loc[("all", 1), "activation_bytes"]
+    assert each == outputs + image + places + 8  # and a label
+
+
+def test_trunk_keeps_its_largest_moment():
+    """In resnet18 that is normalising the first convolution's output: 64x112x112 twice, and the image."""
+    live = live_activations(build_shapes("resnet18", 10, 224), 224)
+    assert live.each == (2 * 64 * 112 * 112 + 3 * 224 * 224) * 4
+
+
+@pytest.mark.parametrize("train", ["all", "head"])
+def test_the_meta_device_keeps_what_the_cpu_keeps(train):
+    head = head_tensors("resnet18", 10, 32)
+    predicted = kept_activations(
+        build_shapes("resnet18", 10, 32),
+        32,
+        {name for name, _ in build_network("resnet18", 10, 32).named_parameters() if train == "all" or name in head},
+    )
+    network = build_network("resnet18", 10, 32)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(train == "all" or name in head)
+    weights = {tensor.untyped_storage().data_ptr() for tensor in network.state_dict().values()}
+    kept = {}
+
+    def keep(tensor):
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in weights:
+            kept[storage.data_ptr()] = (storage.nbytes(), tensor)
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        torch.nn.functional.cross_entropy(network(torch.rand(5, 3, 32, 32)), torch.arange(5))
+    assert predicted.of(5) == pytest.approx(sum(size for size, _ in kept.values()), rel=0.02)
+
+
+def test_network_is_left_trainable():
+    network = build_shapes("resnet18", 10, 32)
+    kept_activations(network, 32, {"fc.weight"})
+    assert all(parameter.requires_grad for parameter in network.parameters())
+    assert weight_bytes(network) == PARAMETERS * 4 + 9_600 * 4 + 20 * 8

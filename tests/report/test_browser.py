@@ -1,0 +1,165 @@
+"""The report in a real browser: it loads whole, says nothing on the console, fits a phone, and can be read in the dark.
+
+With `TRIPTYCH_REPORT=results/digits/report.html` in the environment it looks at that report instead of a made-up one.
+"""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from triptych.report.report import report
+
+selenium = pytest.importorskip("selenium", reason="selenium is not installed (envs/requirements-dev.txt)")
+from selenium import webdriver  # noqa: E402
+from selenium.webdriver.chrome.options import Options  # noqa: E402
+from selenium.webdriver.chrome.service import Service  # noqa: E402
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMEDRIVER = shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not (CHROMIUM and CHROMEDRIVER),
+        reason="no chromium and chromedriver here (Debian: apt-get install chromium chromium-driver)",
+    ),
+]
+
+FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, build_experiment) -> Path:
+    """The report to look at."""
+    given = os.environ.get("TRIPTYCH_REPORT")
+    if given:
+        return Path(given).resolve(strict=True)
+    folder = build_experiment(tmp_path_factory.mktemp("browser") / "digits")
+    report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    options = Options()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    driver = webdriver.Chrome(options=options, service=Service(CHROMEDRIVER))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def shown(browser, page):
+    """Show the page at a width, in light or dark; return the browser."""
+
+    def show(width: int = 1200, scheme: str = "light", media: str = "screen"):
+        browser.get_log("browser")
+        browser.get_log("performance")
+        screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        features = [{"name": "prefers-color-scheme", "value": scheme}]
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+        browser.get(page.as_uri())
+        return browser
+
+    return show
+
+
+def test_nothing_is_said_on_the_console(shown):
+    assert shown().get_log("browser") == []
+
+
+def test_nothing_is_requested_but_the_page(shown, page):
+    messages = "\n".join(entry["message"] for entry in shown().get_log("performance"))
+    assert page.as_uri() in messages
+    for scheme in ("http:", "https:", "ws:", "wss:"):
+        assert f'"url":"{scheme}' not in messages
+
+
+def test_every_image_loads(shown):
+    browser = shown()
+    script = "return [...document.images].map(image => [image.alt, image.complete && image.naturalWidth > 0])"
+    images = browser.execute_script(script)
+    assert images
+    assert [alt for alt, loaded in images if not loaded] == []
+
+
+@pytest.mark.parametrize("width", [320, 390, 768, 1200])
+def test_the_page_never_scrolls_sideways(shown, width):
+    browser = shown(width)
+    browser.execute_script("document.querySelectorAll('details').forEach(details => details.open = true)")
+    assert browser.execute_script("return document.documentElement.scrollWidth") <= width
+    wide = browser.execute_script(
+        """
+        const inside = element => element.closest('.scroll, pre');
+        return [...document.querySelectorAll('main *')]
+            .filter(element => !inside(element) && element.getBoundingClientRect().right > innerWidth + 1)
+            .map(element => element.outerHTML.slice(0, 80));
+        """
+    )
+    assert wide == []
+
+
+def test_the_summary_needs_no_scrolling_on_a_phone(shown):
+    browser = shown(390)
+    widths = browser.execute_script(
+        "return [...document.querySelectorAll('.stacks')].map(element => [element.scrollWidth, element.clientWidth])"
+    )
+    assert widths and all(content <= room for content, room in widths)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_its_ground(shown, scheme):
+    browser = shown(scheme=scheme)
+    browser.execute_script("document.querySelectorAll('details').forEach(details => details.open = true)")
+    # every element with text of its own: its colour, and the first ground under it that is not transparent
+    pairs = browser.execute_script(
+        """
+        const ground = element => {
+            for (let at = element; at; at = at.parentElement) {
+                const colour = getComputedStyle(at).backgroundColor;
+                if (colour !== 'rgba(0, 0, 0, 0)') return colour;
+            }
+        };
+        const texts = [...document.querySelectorAll('body *')].filter(
+            element => [...element.childNodes].some(node => node.nodeType === 3 && node.data.trim()));
+        const pairs = texts.map(element => getComputedStyle(element).color + ' on ' + ground(element));
+        return [...new Set(pairs)];
+        """
+    )
+    assert len(pairs) > 3
+    for pair in pairs:
+        ink, paper = (luminance(colour) for colour in pair.split(" on "))
+        light, dark = max(ink, paper), min(ink, paper)
+        assert (light + 0.05) / (dark + 0.05) >= 4.5, pair  # WCAG 2, level AA
+    page = luminance(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
+    assert page < 0.05 if scheme == "dark" else page > 0.8
+
+
+def test_print_is_dark_on_white_even_in_a_dark_room(shown):
+    browser = shown(scheme="dark", media="print")
+    assert luminance(browser.execute_script("return getComputedStyle(document.body).backgroundColor")) == 1
+    assert luminance(browser.execute_script("return getComputedStyle(document.body).color")) < 0.05
+    assert browser.execute_script("return getComputedStyle(document.querySelector('nav')).display") == "none"
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of `rgb(r, g, b)` (WCAG 2)."""
+    channels = [int(channel) / 255 for channel in colour.partition("(")[2].rstrip(")").split(",")[:3]]
+    linear = [value / 12.92 if value <= 0.03928 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

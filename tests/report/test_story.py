@@ -1,0 +1,254 @@
+"""The words follow from the verdicts, and what they count is counted."""
+
+import pandas
+import pytest
+
+from triptych.report import story
+from triptych.report.results import read_results
+
+TWO = [{"name": "finetune", "label": "net2", "last": 96.0}, {"name": "scratch", "weights": "random", "last": 95.5}]
+
+
+def plain(text: str) -> str:
+    """With ordinary spaces and minus signs."""
+    return text.replace("\u00a0", " ").replace("−", "-")
+
+
+@pytest.fixture
+def results(experiment):
+    return lambda **options: read_results(experiment(**options))
+
+
+def against(verdict, difference=0.5, low=-0.2, high=1.2, p_value=0.2):
+    return [("finetune", "scratch", difference, low, high, p_value, verdict)]
+
+
+# The answer
+
+
+def test_the_best_of_three_arms_is_named_with_its_lead_and_the_interval(results):
+    headline = plain(story.headline(results()))
+    assert headline.startswith("finetune (net2) is the best of the 3 arms: it gets 97.")
+    assert "6.0 points more than scratch (net1), the next best (95 % interval of that lead: 4.0 to 8.0)" in headline
+
+
+def test_two_arms_of_which_one_is_better(results):
+    headline = plain(story.headline(results(arms=TWO, comparisons=against("better", 0.5, 0.1, 0.9, 0.01))))
+    assert headline.startswith("finetune (net2) is better: it gets ")
+    assert "0.5 points more than scratch (95 % interval of that lead: 0.1 to 0.9)" in headline
+
+
+def test_equivalent_arms_have_no_winner(results):
+    found = results(arms=TWO, comparisons=against("equivalent", 0.3, -0.2, 0.8, 0.3))
+    headline = plain(story.headline(found))
+    assert headline.startswith("No single winner: ")
+    assert "is equivalent to it, within 1 point" in headline
+    assert "better" not in headline and "best" not in headline
+
+
+def test_an_undecided_lead_is_not_told_as_an_order(results):
+    headline = plain(story.headline(results(arms=TWO, comparisons=against("undecided"))))
+    assert headline.startswith("No single winner: ")
+    assert "whether it is better than scratch with 95." in headline and "is undecided" in headline
+
+
+def test_a_mixture_of_verdicts_says_each(results):
+    arms = [{"name": name, "last": last} for name, last in (("a", 96.0), ("b", 95.9), ("c", 95.0), ("d", 80.0))]
+    pairs = {"ab": "equivalent", "ac": "undecided", "ad": "better", "bc": "undecided", "bd": "better", "cd": "better"}
+    comparisons = [(*pair, 0.5, 0.1, 0.9, 0.1, verdict) for pair, verdict in pairs.items()]
+    headline = plain(story.headline(results(arms=arms, comparisons=comparisons)))
+    assert "b with 95." in headline and "is equivalent to it" in headline
+    assert "whether it is better than c with " in headline
+    assert headline.endswith("it is better than d.")
+
+
+def test_behind_the_best_the_others_are_compared_by_their_own_verdict(results):
+    first = [("finetune", other, 6, 4, 8, 0.001, "better") for other in ("scratch", "last_layer")]
+    for verdict, expected in (
+        ("better", "scratch is better than last_layer (0.6 points apart)"),
+        ("equivalent", "scratch and last_layer are equivalent"),
+        ("undecided", "scratch against last_layer is undecided"),
+    ):
+        found = results(comparisons=[*first, ("scratch", "last_layer", 0.6, -0.4, 1.6, 0.2, verdict)])
+        assert plain(story.others_in_short(found)) == f"Behind it, {expected}."
+
+
+def test_one_arm_is_compared_with_nothing(results):
+    found = results(arms=TWO[:1], comparisons=[])
+    assert "there is no other arm to compare it with" in story.headline(found)
+    assert story.others_in_short(found) == ""
+    assert "add a second arm" in story.advice(found)[0]
+
+
+def test_a_tie_keeps_the_order_of_the_configuration(results):
+    arms = [{"name": "scratch", "last": 95.0}, {"name": "finetune", "last": 95.0}]
+    tie = [("scratch", "finetune", 0.0, -0.4, 0.4, 1.0, "equivalent")]
+    found = results(arms=arms, seeds=(0,), comparisons=tie)
+    assert found.contestants == ["scratch", "finetune"]
+    assert "finetune with 95.0 % is equivalent to it" in plain(story.headline(found))
+
+
+def test_one_seed_has_an_interval_over_images_and_says_so(results):
+    found = results(seeds=(7,))
+    low, high = found.accuracy_interval("finetune")
+    assert (low, high) == (pytest.approx(95.5), pytest.approx(98.2))
+    assert "trained once (seed 7)" in story.about_seeds(found)
+    assert "over the test images only" in story.about_seeds(found)
+    assert any("no interval over seeds" in limit for limit in story.limits(found))
+
+
+def test_several_seeds_have_an_interval_over_seeds(results):
+    assert "3 times (seeds 0, 1 and 2)" in story.about_seeds(results())
+    assert "over the seeds" in story.about_seeds(results())
+
+
+def test_controls_stand_outside(results):
+    arms = [*TWO, {"name": "frozen", "role": "control", "last": 99.0, "train": "head", "batchnorm": "frozen"}]
+    found = results(arms=arms, comparisons=against("better", 0.5, 0.1, 0.9, 0.01))
+    assert "frozen" not in story.headline(found) + story.first_epoch(found) + "".join(story.advice(found))
+    assert story.about_controls(found).startswith("frozen is a control")
+
+
+# Comparisons
+
+
+def test_each_verdict_has_its_sentence(results):
+    found = results(arms=TWO, comparisons=against("better"))
+
+    def sentence(*row):
+        columns = ["arm_a", "arm_b", "difference", "low", "high", "p_value", "verdict"]
+        return plain(story.comparison(found, pandas.Series(row, columns)))
+
+    assert sentence("a", "b", 2.0, 1.1, 2.9, 0.001, "better") == "a is better than b, by 2.0 points (1.1 to 2.9)."
+    equivalent = sentence("a", "b", 0.2, -0.31, 0.7, 0.4, "equivalent")
+    assert equivalent.startswith("a and b are equivalent") and "between -0.3 and 0.7" in equivalent
+    wide = sentence("a", "b", 0.8, -0.3, 1.9, 0.2, "undecided")
+    assert wide.startswith("Undecided: a is 0.8 points ahead of b") and "includes no difference at all" in wide
+    corrected = sentence("a", "b", 0.8, 0.1, 1.5, 0.06, "undecided")
+    assert "p = 0.06 is not evidence enough" in corrected and "includes no difference" not in corrected
+
+
+# Weights
+
+
+def test_what_is_exactly_unchanged_is_counted(results):
+    text = plain(story.frozen(results(), "last_layer"))
+    assert "every parameter but fc.weight and fc.bias is bit for bit what it was: 3 of 5 tensors" in text
+    # two BatchNorm layers, each with a mean and a variance of 64 numbers; the counters are no statistics
+    assert "all 4 running statistics of BatchNorm (256 numbers) drifted" in text
+
+
+def test_frozen_batchnorm_drifts_nowhere(results):
+    arms = [{"name": "probe", "train": "head", "batchnorm": "frozen"}]
+    text = story.frozen(results(arms=arms, comparisons=[]), "probe")
+    assert "and so are the 4 running statistics of BatchNorm" in text and "drifted" not in text
+
+
+def test_one_number_that_moved_in_one_seed_is_not_called_unchanged(experiment):
+    folder = experiment()
+    path = folder / "tables" / "weight_delta.csv"
+    table = pandas.read_csv(path)
+    moved = (table["arm"] == "last_layer") & (table["seed"] == 2) & (table["tensor"] == "conv1.weight")
+    table.loc[moved, "unchanged_fraction"] = 1 - 1 / 9408
+    table.to_csv(path, index=False)
+    found = read_results(folder)
+    assert "but conv1.weight, fc.weight and fc.bias is bit for bit" in story.frozen(found, "last_layer")
+    assert "exactly zero" not in story.kernels(found, "last_layer")
+
+
+def test_an_arm_that_trains_everything_moves_everything(results):
+    text = story.frozen(results(), "finetune")
+    assert text == "In finetune all 5 parameter tensors moved, and so did all 4 running statistics of BatchNorm."
+
+
+def test_kernels_tell_colour_from_brightness_or_that_nothing_moved(results):
+    found = results()
+    assert "is exactly zero" in story.kernels(found, "last_layer")
+    text = plain(story.kernels(found, "finetune"))
+    assert "moved by 5.0 % of its norm" in text and "83.0 %" in text and "17.0 %" in text
+
+
+# Curves, errors, cost
+
+
+def test_rising_arms_are_those_that_gained_more_than_the_margin(results):
+    arms = [{"name": "flat", "first": 94.9, "last": 95.0}, {"name": "steep", "first": 20.0, "last": 80.0}]
+    found = results(arms=arms, comparisons=[("flat", "steep", 15, 14, 16, 0.001, "better")])
+    text = plain(story.test_accuracy_curves(found))
+    assert "Still rising, by more than the margin: steep" in text and "flat" not in text.split("Still rising")[1]
+    assert "steep is not finished" in " ".join(story.advice(found))
+
+
+def test_a_test_loss_that_rises_again_is_found(experiment):
+    folder = experiment()
+    path = folder / "tables" / "history.csv"
+    table = pandas.read_csv(path)
+    table.loc[(table["arm"] == "scratch") & (table["epoch"] > 6), "test_loss"] = 0.9
+    table.to_csv(path, index=False)
+    found = read_results(folder)
+    text = story.test_loss_curves(found)
+    assert text.startswith("Lowest at the end: finetune") and "scratch (from 0.67 in epoch 6 to 0.90" in text
+    assert "lowest in epoch 6" in story.arm_loss(found, "scratch")
+    assert "lowest" not in story.arm_loss(found, "finetune")
+
+
+def test_the_worst_confusion_is_named(results):
+    text = plain(story.confusion(results(), "finetune"))
+    assert "takes 8 for 1: 13.0 % of the images of 8" in text and "knows 8 least (87.0 % found)" in text
+
+
+def test_an_arm_without_a_mistake(results):
+    arms = [{"name": "perfect", "last": 100.0}]
+    found = results(arms=arms, comparisons=[])
+    confusion = found.tables["confusion"]
+    confusion["share"] = (confusion["true_class"] == confusion["predicted_class"]).astype(float)
+    assert story.confusion(found, "perfect") == "perfect makes no mistake on the test images."
+
+
+def test_times_on_different_devices_are_not_compared(results):
+    found = results()
+    assert "do not compare" not in story.cost(found)
+    found.tables["cost"].loc[0, "device_name"] = "A GPU"
+    assert "do not compare" in story.cost(found)
+
+
+# Advice
+
+
+def test_of_equivalent_arms_the_cheapest_is_advised(results):
+    arms = [{"name": "finetune", "last": 96.0, "seconds": 40}, {"name": "scratch", "last": 95.8, "seconds": 10}]
+    advice = plain(story.advice(results(arms=arms, comparisons=against("equivalent", 0.2, -0.4, 0.8)))[0])
+    assert advice.startswith("Take scratch: finetune and scratch are equivalent here")
+
+
+def test_an_undecided_pair_asks_for_more_evidence(results):
+    advice = plain(story.advice(results(arms=TWO, comparisons=against("undecided")))[0])
+    assert advice.startswith("Between finetune and scratch these runs do not decide. More seeds or more test images")
+
+
+def test_the_price_of_saving_memory_is_named(results):
+    advice = plain(" ".join(story.advice(results())))
+    assert advice.startswith("Take finetune (net2) if 12 s of training a run")
+    assert "Short of memory? last_layer (net3) trains in 40 % of the memory of finetune" in advice
+    assert "points of accuracy" in advice
+
+
+# Limits
+
+
+def test_one_recipe_or_different_ones_are_told_apart(results):
+    assert any(limit.startswith("One recipe for all arms (learning rate 0.0001") for limit in story.limits(results()))
+
+
+def test_different_recipes_are_named(results):
+    arms = [TWO[0], {**TWO[1], "training": {"learning_rate": 1e-3, "epochs": 20}}]
+    limits = " ".join(story.limits(results(arms=arms, comparisons=against("better"))))
+    assert "learning rate and epochs differ" in limits
+
+
+def test_without_validation_images_choices_are_made_on_the_test_set(results):
+    assert "should be made on the 200 validation images" in " ".join(story.limits(results()))
+
+
+def test_no_validation_images(results):
+    assert "There are no validation images" in " ".join(story.limits(results(validation_images=0)))

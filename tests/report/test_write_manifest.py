@@ -1,0 +1,132 @@
+"""The manifest lists every file of the experiment with its checksum, and what its results depend on."""
+
+import hashlib
+import json
+import platform
+from importlib import metadata
+
+import pytest
+
+from triptych.errors import InputError
+from triptych.report import provenance
+from triptych.report.report import report
+from triptych.report.write_manifest import write_manifest
+
+
+@pytest.fixture
+def folder(experiment):
+    """An experiment with a report and with the files of its runs."""
+    folder = experiment()
+    for arm in ("scratch", "finetune", "last_layer"):
+        for seed in (0, 1, 2):
+            run = folder / "runs" / arm / f"seed{seed}"
+            run.mkdir(parents=True)
+            for name in ("initial.safetensors", "trained.safetensors", "history.csv", "cost.json", "weight_delta.csv"):
+                (run / name).write_text(f"{arm} {seed} {name}")
+    (folder / "figures" / "cost_accuracy.png").write_bytes(b"measured")
+    report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
+    return folder
+
+
+def manifest_of(folder):
+    write_manifest(experiment_folder=folder, output=folder / "manifest.json")
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def test_every_file_is_listed_with_its_checksum(folder):
+    files = manifest_of(folder)["files"]
+    assert set(files) == {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {
+        "manifest.json"
+    }
+    for name, record in files.items():
+        content = (folder / name).read_bytes()
+        assert record["sha256"] == hashlib.sha256(content).hexdigest()
+        assert record["bytes"] == len(content)
+
+
+def test_exactly_the_measured_files_are_marked(folder):
+    measured = {name for name, record in manifest_of(folder)["files"].items() if record["measured"]}
+    runs = {f"runs/{arm}/seed{seed}/cost.json" for arm in ("scratch", "finetune", "last_layer") for seed in (0, 1, 2)}
+    figures = {"figures/cost_accuracy.svg", "figures/cost_accuracy.png"}
+    assert measured == {"tables/cost.csv", "report.html", *figures, *runs}
+
+
+@pytest.mark.parametrize(
+    "stray",
+    [
+        "notes.txt",
+        "figures/.test_loss.abc123.svg",
+        "figures/thumbs.db",
+        "tables/old/summary.csv",
+        "runs/removed_arm/seed0/history.csv",
+        "runs/scratch/seed99/history.csv",
+        "runs/scratch/seed0/checkpoint.tmp",
+        "models/vgg11_32/layers.csv",
+        "logs/train.csv",
+        "data/raw/images.csv",
+    ],
+)
+def test_a_stray_file_changes_nothing(folder, stray):
+    before = manifest_of(folder)
+    path = folder / stray
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("stray")
+    assert manifest_of(folder) == before
+
+
+def test_what_the_results_depend_on_is_said(folder):
+    manifest = manifest_of(folder)
+    depends = manifest["depends_on"]
+    assert set(depends) == {"configuration", "data", "weights", "code", "packages", "threads", "device"}
+    assert depends["configuration"] == manifest["files"]["config.yaml"]["sha256"]
+    assert set(depends["data"]) == {"data/train.safetensors", "data/validation.safetensors", "data/test.safetensors"}
+    assert set(depends["weights"]) == {"weights/resnet18.safetensors"}
+    assert depends["threads"] == {"scratch": 2, "finetune": 2, "last_layer": 2}
+    assert depends["device"] == ["cpu"]
+    assert manifest["devices"] == [{"device": "cpu", "device_name": "A Processor"}]
+    assert manifest["configuration"]["arms"]["finetune"]["training"]["learning_rate"] == 1e-4
+
+
+def test_versions_are_those_that_are_installed(folder):
+    manifest = manifest_of(folder)
+    assert manifest["packages"]["pandas"] == metadata.version("pandas")
+    assert set(manifest["packages"]) == set(provenance.PACKAGES)
+    assert platform.python_version() in manifest["machine"]["python"]
+
+
+def test_the_same_folder_gives_the_same_bytes_elsewhere(folder, tmp_path):
+    manifest_of(folder)
+    moved = folder.rename(tmp_path / "elsewhere")
+    before = (moved / "manifest.json").read_bytes()
+    manifest_of(moved)
+    assert (moved / "manifest.json").read_bytes() == before
+
+
+def test_the_digest_of_the_code_follows_its_files(tmp_path, monkeypatch):
+    package = tmp_path / "package"
+    (package / "report").mkdir(parents=True)
+    (package / "module.py").write_text("a = 1\n")
+    (package / "report" / "page.jinja").write_text("page")
+    monkeypatch.setattr(provenance, "PACKAGE_FOLDER", package)
+    before = provenance.package_digest()
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "module.pyc").write_bytes(b"compiled")
+    assert provenance.package_digest() == before
+    (package / "report" / "page.jinja").write_text("another page")
+    assert provenance.package_digest() != before
+
+
+def test_a_package_that_is_not_installed_has_no_version(monkeypatch):
+    monkeypatch.setattr(provenance, "PACKAGES", ("pandas", "surely-not-installed"))
+    assert provenance.package_versions() == {"pandas": metadata.version("pandas"), "surely-not-installed": None}
+
+
+@pytest.mark.parametrize("content", ["- a list", "experiments: {}", "experiments: {a: {}, b: {}}", "a: [", None])
+def test_a_configuration_that_cannot_be_read_is_named(folder, content):
+    path = folder / "config.yaml"
+    path.unlink()
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(InputError, match=r"config\.yaml"):
+        write_manifest(experiment_folder=folder, output=folder / "manifest.json")
+    assert not (folder / "manifest.json").exists()

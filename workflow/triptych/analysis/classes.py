@@ -1,0 +1,31 @@
+"""Which classes are recognised and which are mistaken for which."""
+
+import numpy
+
+
+def confusion_counts(labels: numpy.ndarray, predicted: numpy.ndarray, classes: int) -> numpy.ndarray:
+    """Count images by true class (row) and predicted class (column): int64 [classes, classes].
+
+    Args:
+        labels, predicted: class numbers [images], each from 0 to `classes` - 1.
+    """
+    return numpy.bincount(labels * classes + predicted, minlength=classes * classes).reshape(classes, classes)
+
+
+def shares_of_rows(counts: numpy.ndarray) -> numpy.ndarray:
+    """Each row of counts divided by its sum, 0 to 1; NaN where the sum is 0."""
+    return _divided(counts, counts.sum(axis=1, keepdims=True))
+
+
+def recall_and_precision(counts: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Recall and precision in percent of each class, from the counts of `confusion_counts`.
+
+    Recall is the share of a class's images that are given to it, precision the share of the images given to it that are
+    its own. Where there are no such images, the share is NaN.
+    """
+    right = counts.diagonal()
+    return _divided(100 * right, counts.sum(axis=1)), _divided(100 * right, counts.sum(axis=0))
+
+
+def _divided(part: numpy.ndarray, whole: numpy.ndarray) -> numpy.ndarray:
+    return numpy.divide(part, whole, out=numpy.full(part.shape, numpy.nan), where=whole != 0)
