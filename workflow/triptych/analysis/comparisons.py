@@ -19,8 +19,8 @@ import pandas
 from statsmodels.stats.multitest import multipletests
 
 COLUMNS = ["arm_a", "arm_b", "difference", "low", "high", "p_value", "verdict"]
-MOST_WEIGHTS = 4_000_000
-"""Weights (draws x images) that are held at one time: 100 MB, and small enough for a processor's cache to help."""
+MOST_WEIGHTS = 1_000_000
+"""Weights (draws x images) that are held at one time: some 30 MB, few enough for a processor's cache to help."""
 
 
 def compare_arms(

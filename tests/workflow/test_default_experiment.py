@@ -1,0 +1,147 @@
+"""The default experiment as a user runs it, from nothing to the report, and what its tables must say."""
+
+import json
+import shlex
+import subprocess
+import zipfile
+
+import pandas
+import pytest
+
+from tests.workflow.conftest import jobs_of, snakemake
+from tests.workflow.test_rerun import contents
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("default")
+    snakemake("--cores", "4", "--resources", "gpu=1", directory=folder, timeout=1800)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def results(folder):
+    return folder / "results" / "digits"
+
+
+def table(results, name):
+    return pandas.read_csv(results / "tables" / f"{name}.csv", keep_default_na=True)
+
+
+def test_the_lectures_picture(results):
+    summary = table(results, "summary").set_index("arm")
+    accuracy, first = summary["test_accuracy_mean"], summary["first_epoch_accuracy_mean"]
+    assert accuracy["finetune"] > accuracy["scratch"] > accuracy["last_layer"]
+    assert first["finetune"] > first["scratch"] + 10
+    assert first["finetune"] > first["last_layer"] + 10
+    assert (summary["n"] == 3).all()
+    best = table(results, "comparisons")
+    assert len(best) == 3
+    verdict = best.set_index(["arm_a", "arm_b"])["verdict"]
+    assert verdict["finetune", "scratch"] == "better"
+    assert verdict["finetune", "last_layer"] == "better"
+
+
+def test_in_the_last_layer_arm_nothing_but_the_head_moved(results):
+    delta = table(results, "weight_delta").query("arm == 'last_layer' and kind == 'parameter'")
+    assert len(delta) == 3 * 62
+    moved = delta[delta["delta_norm"] != 0]
+    assert set(moved["tensor"]) == {"fc.weight", "fc.bias"}
+    trunk = delta[~delta["tensor"].isin(["fc.weight", "fc.bias"])]
+    assert (trunk[["delta_norm", "relative_delta", "max_abs_delta"]] == 0).all(axis=None)
+    assert (trunk["unchanged_fraction"] == 1).all()
+
+
+def test_every_declared_table_has_the_columns_that_others_rely_on(results):
+    expected = {
+        "history": "arm label seed epoch train_loss train_accuracy validation_loss validation_accuracy test_loss "
+        "test_accuracy",
+        "runs": "arm label seed epochs trainable_parameters total_parameters train_loss train_accuracy fit_loss "
+        "fit_accuracy validation_loss validation_accuracy test_loss test_accuracy test_accuracy_low "
+        "test_accuracy_high",
+        "summary": "arm label n test_accuracy_mean test_accuracy_sd test_accuracy_low test_accuracy_high "
+        "first_epoch_accuracy_mean test_loss_mean",
+        "comparisons": "arm_a arm_b difference low high p_value verdict",
+        "per_class": "arm seed class images recall precision",
+        "confusion": "arm true_class predicted_class share",
+        "weight_delta": "arm seed tensor kind size initial_norm delta_norm relative_delta cosine max_abs_delta "
+        "unchanged_fraction near_zero_fraction",
+    }
+    for name, columns in expected.items():
+        assert list(table(results, name).columns) == columns.split(), name
+    assert {"architecture", "layer", "type", "output_shape", "parameters", "macs", "activation_bytes"} <= set(
+        table(results, "layers").columns
+    )
+    assert {"arm", "seed", "device", "seconds", "images_per_second", "peak_memory_bytes"} <= set(
+        table(results, "cost").columns
+    )
+
+
+def test_the_manifest_is_true_of_every_file(results):
+    from triptych.files import sha256
+
+    manifest = json.loads((results / "manifest.json").read_text())
+    files = {path.relative_to(results).as_posix() for path in results.rglob("*") if path.is_file()}
+    listed = {entry["path"]: entry for entry in manifest["outputs"]}
+    assert set(listed) == files - {"manifest.json"}
+    for path, entry in listed.items():
+        assert entry["sha256"] == sha256(results / path)
+
+
+def test_two_clean_runs_give_the_same_bytes(folder, tmp_path):
+    snakemake("--cores", "2", directory=tmp_path, timeout=1800)
+    assert contents(tmp_path / "results") == contents(folder / "results")
+
+
+def test_snakemakes_own_report_holds_the_figures_and_tables(folder):
+    snakemake("--report", "report.zip", directory=folder)
+    with zipfile.ZipFile(folder / "report.zip") as archive:
+        names = archive.namelist()
+    for file in ("test_accuracy.svg", "kernels_finetune.svg", "summary.csv", "sizes.csv"):
+        assert any(name.endswith(file) for name in names), file
+
+
+def test_one_artefact_alone(folder, tmp_path):
+    target = "results/digits/figures/test_accuracy.svg"
+    jobs = jobs_of(snakemake(target, "--dry-run", directory=tmp_path).stdout)
+    assert sum(job["rule"] == "train" for job in jobs) == 9
+    assert sum(job["rule"].startswith("plot_") for job in jobs) == 1
+    (folder / target).unlink()
+    before = (folder / "results/digits/report.html").stat().st_mtime_ns
+    snakemake(target, "--cores", "1", directory=folder)
+    assert (folder / target).is_file()
+    assert (folder / "results/digits/report.html").stat().st_mtime_ns == before
+
+
+def test_every_command_can_be_run_by_hand_as_it_is_printed(folder, tmp_path):
+    """Each printed command, in order, in a new folder, without Snakemake; training is shortened to one epoch."""
+    import os
+    import sys
+    from pathlib import Path
+
+    from tests.workflow.test_rerun import TINY, write_configuration
+
+    write_configuration(tmp_path, {**TINY, "seeds": [0]})
+    options = ["--configfile", "tiny.yaml", "--dry-run", "--printshellcmds"]
+    text = snakemake(*options, directory=tmp_path).stdout
+    commands = [block.partition("\nJob stats")[0] for block in text.split("Shell command: ")[1:]]
+    assert len(commands) > 20
+    waiting = [command.split("\n[")[0].strip() for command in commands]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    # A dry run does not list jobs in the order of execution: try again those whose inputs are not there yet.
+    while waiting:
+        left = []
+        for command in waiting:
+            for word in shlex.split(command.replace("\\\n", " ")):
+                if word.startswith(("logs/", "results/")):
+                    (tmp_path / word).parent.mkdir(parents=True, exist_ok=True)
+            call = ["bash", "-euo", "pipefail", "-c", command]
+            done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+            if done.returncode:
+                left.append((command, done.stdout))
+        assert len(left) < len(waiting), left
+        waiting = [command for command, _ in left]
+    assert (tmp_path / "results/tiny/report.html").is_file()
+    assert (tmp_path / "results/tiny/manifest.json").is_file()

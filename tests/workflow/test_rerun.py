@@ -1,0 +1,163 @@
+"""Only what depends on a change runs again: a finished tree, a change, and what a dry run then lists."""
+
+import shutil
+
+import pytest
+import yaml
+
+from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake
+
+pytestmark = pytest.mark.slow
+
+AFTER_TABLES = {
+    "plot_arm_curves",
+    "plot_curves",
+    "plot_kernels",
+    "plot_weight_delta",
+    "plot_confusion",
+    "plot_cost",
+    "plot_memory",
+    "report",
+    "write_manifest",
+}
+AFTER_TRAINING = AFTER_TABLES | {"extract_weight_delta", "collect_results"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, checkout):
+    """A folder in which the tiny experiment has run to its end."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_configuration(folder, TINY)
+    snakemake("--cores", "4", "--configfile", "tiny.yaml", directory=folder, checkout=checkout)
+    return folder
+
+
+def write_configuration(folder, experiment):
+    (folder / "tiny.yaml").write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
+
+
+def dry_run(folder, checkout) -> str:
+    return snakemake("--dry-run", "--configfile", "tiny.yaml", directory=folder, checkout=checkout).stdout
+
+
+def test_a_finished_tree_has_nothing_to_do(finished, checkout):
+    assert not rules_of(dry_run(finished, checkout))
+
+
+@pytest.mark.parametrize(
+    ("module", "again", "counts"),
+    [
+        ("figures/plot_cost.py", {"plot_cost", "report", "write_manifest"}, {}),
+        ("figures/plot_kernels.py", {"plot_kernels", "report", "write_manifest"}, {"plot_kernels": 3}),
+        ("report/story.py", {"report", "write_manifest"}, {}),
+        ("report/report.html.jinja", {"report", "write_manifest"}, {}),
+        ("report/write_manifest.py", {"write_manifest"}, {}),
+        ("analysis/comparisons.py", {"collect_results"} | AFTER_TABLES, {}),
+        # the random arm's initial weights do not depend on the pretraining
+        (
+            "training/loop.py",
+            {"pretrain_weights", "initialise_model", "train"} | AFTER_TRAINING,
+            {"train": 6, "initialise_model": 4},
+        ),
+        ("training/train.py", {"train"} | AFTER_TRAINING, {"train": 6}),
+        ("configuration.py", set(), {}),
+        ("architectures.py", set(), {}),
+    ],
+)
+def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout, module, again, counts):
+    path = checkout / "workflow" / "triptych" / module
+    before = path.read_text()
+    try:
+        path.write_text(before + ("\n{# changed #}\n" if module.endswith(".jinja") else "\n# changed\n"))
+        rules = rules_of(dry_run(finished, checkout))
+    finally:
+        path.write_text(before)
+    assert set(rules) == again
+    assert {rule: rules[rule] for rule in counts} == counts
+
+
+def changed_arm(name, **changes):
+    return {"arms": {**TINY["arms"], name: {**TINY["arms"][name], **changes}}}
+
+
+@pytest.mark.parametrize(
+    ("change", "again", "trained"),
+    [
+        (
+            changed_arm("finetune", training={"learning_rate": 1e-3}),
+            {"write_configuration", "train"} | AFTER_TRAINING,
+            {("finetune", "0"), ("finetune", "1")},
+        ),
+        (
+            changed_arm("last_layer", batchnorm="frozen"),
+            {"write_configuration", "train"} | AFTER_TRAINING,
+            {("last_layer", "0"), ("last_layer", "1")},
+        ),
+        (
+            {"seeds": [0, 1, 2]},
+            {"write_configuration", "initialise_model", "train"} | AFTER_TRAINING,
+            {("scratch", "2"), ("finetune", "2"), ("last_layer", "2")},
+        ),
+        (
+            {"arms": {name: arm for name, arm in TINY["arms"].items() if name != "scratch"}},
+            {"write_configuration", "collect_results"} | AFTER_TABLES,
+            set(),
+        ),
+        (
+            {"comparison": {**TINY["comparison"], "equivalence_margin": 2.0}},
+            {"write_configuration", "collect_results"} | AFTER_TABLES,
+            set(),
+        ),
+        ({"question": "Another one?"}, {"write_configuration", "report", "write_manifest"}, set()),
+        (
+            {"weights": {**TINY["weights"], "seed": 5}},
+            {"write_configuration", "prepare_letters", "pretrain_weights", "initialise_model", "train"}
+            | AFTER_TRAINING,
+            {(arm, seed) for arm in ("finetune", "last_layer") for seed in "01"},
+        ),
+    ],
+    ids=["learning rate", "batchnorm", "seed added", "arm removed", "margin", "question", "weights"],
+)
+def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, change, again, trained):
+    try:
+        write_configuration(finished, {**TINY, **change})
+        result = dry_run(finished, checkout)
+    finally:
+        write_configuration(finished, TINY)
+    assert set(rules_of(result)) == again
+    jobs = [
+        dict(part.split("=") for part in job["wildcards"].split(", "))
+        for job in jobs_of(result)
+        if job["rule"] == "train"
+    ]
+    assert {(job["arm"], job["seed"]) for job in jobs} == trained
+
+
+def test_a_touched_file_with_the_same_content_runs_nothing(finished, checkout):
+    (finished / "results/tiny/data/train.safetensors").touch()
+    (finished / "results/tiny/weights/resnet18.safetensors").touch()
+    assert not rules_of(dry_run(finished, checkout))
+
+
+def test_no_file_is_made_that_no_rule_declares(finished, checkout):
+    """Snakemake does not count benchmarks as declared, and the configuration was there before."""
+    result = snakemake("--list-untracked", "--configfile", "tiny.yaml", directory=finished, checkout=checkout)
+    listed = {line for line in result.stdout.splitlines() if (finished / line).is_file()}
+    assert {file for file in listed if not file.startswith("logs/benchmarks/")} <= {"tiny.yaml"}
+    assert any(file.startswith("logs/benchmarks/train/") for file in listed)
+
+
+def test_another_folder_and_number_of_cores_give_the_same_bytes(finished, checkout, tmp_path):
+    shutil.copy(finished / "tiny.yaml", tmp_path)
+    snakemake("--cores", "1", "--configfile", "tiny.yaml", directory=tmp_path, checkout=checkout)
+    assert contents(tmp_path / "results") == contents(finished / "results")
+
+
+def contents(folder) -> dict[str, bytes]:
+    """Every file by its path, but for the measured ones, and the two that show them."""
+    measured = ("cost.json", "cost.csv", "cost_accuracy.svg", "cost_accuracy.png", "report.html", "manifest.json")
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in measured
+    }
