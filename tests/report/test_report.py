@@ -122,7 +122,7 @@ def test_every_column_is_explained_under_its_table(page):
 
 
 def test_every_arm_has_the_colour_of_the_figures(text):
-    from triptych.figures.style import PALETTE
+    from triptych.arm_styles import PALETTE
 
     for colour in PALETTE[:3]:
         assert f'style="background:{colour}"' in text
@@ -218,7 +218,7 @@ def test_a_report_that_is_too_large_without_figures_is_refused(experiment, monke
 def test_an_svg_survives_as_an_address(tmp_path):
     path = tmp_path / "figure.svg"
     path.write_text(
-        '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg xmlns="http://www.w3.org/2000/svg">\n<!-- it\'s "50 %" & <more> -->\n'
+        '<?xml version="1.0"?>\n<!DOCTYPE svg>\n<svg xmlns="http://www.w3.org/2000/svg">\n<!-- it\'s "50 %" & -->\n'
         '<metadata>\n<a/></metadata><path d="M 0 0\nL 1 1" style="fill: #fff"/>\n<text>100 % &amp; é</text></svg>\n'
     )
     address = data_uri(path)

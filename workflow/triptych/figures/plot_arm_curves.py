@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from triptych.arm_styles import arm_styles, style_of
 from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms, read_table
@@ -24,7 +25,7 @@ def plot_arm_curves(
     """Draw loss and accuracy of one arm by epoch, for training, validation and test."""
     columns = [f"{split}_{quantity}" for split in ("train", "validation", "test") for quantity in QUANTITIES]
     runs = read_table(history, text=("arm", "seed"), numbers=("epoch", *columns))
-    look = style.style_of(style.arm_styles(read_arms(arms)), arm, arms)
+    look = style_of(arm_styles(read_arms(arms)), arm, arms)
     runs = runs[runs["arm"] == arm]
     if runs.empty:
         raise InputError(f"{history}: no row of arm {arm!r}")

@@ -10,6 +10,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
+from triptych.arm_styles import arm_styles, style_of
 from triptych.data.dataset import Split, load_split
 from triptych.errors import InputError
 from triptych.figures import style
@@ -40,7 +41,7 @@ def plot_confusion(
     *, confusion: Path, arms: Path, arm: str, experiment_folder: Path, seeds: str, svg: Path, png: Path
 ) -> None:
     """Draw the confusion matrix of one arm and its most confidently mistaken test images, mean over seeds."""
-    look = style.style_of(style.arm_styles(read_arms(arms)), arm, arms)
+    look = style_of(arm_styles(read_arms(arms)), arm, arms)
     test = load_split(experiment_folder / "data" / "test.safetensors")
     names = image_names(experiment_folder / "data" / "index.csv", "test")
     shares = confusion_matrix(confusion, arm, test.classes)

@@ -8,6 +8,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from triptych.arm_styles import ArmStyle, arm_styles
 from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms, read_table
@@ -24,7 +25,7 @@ def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) ->
     runs = read_table(cost, text=("arm", "device_name"), numbers=("training_seconds",))
     numbers = ("n", "test_accuracy_mean", "test_accuracy_low", "test_accuracy_high")
     results = read_table(summary, text=("arm",), numbers=numbers).set_index("arm")
-    styles = style.arm_styles(read_arms(arms))
+    styles = arm_styles(read_arms(arms))
     figure = Figure(figsize=(style.WIDTH, 3.6 + 0.16 * max(0, len(styles) - 4)), layout="constrained")
     axes = figure.subplots()
     points = []
@@ -56,13 +57,13 @@ def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) ->
 class Point:
     """Where an arm stands in the figure: its seconds over the seeds and its mean accuracy."""
 
-    look: style.ArmStyle
+    look: ArmStyle
     first_second: float
     last_second: float
     accuracy: float
 
 
-def draw_arm(axes: Axes, look: style.ArmStyle, seconds: pandas.Series, result: pandas.Series) -> None:
+def draw_arm(axes: Axes, look: ArmStyle, seconds: pandas.Series, result: pandas.Series) -> None:
     """Draw one arm: its mean with the interval of its accuracy, and a tick for the seconds of each seed."""
     mean = result["test_accuracy_mean"]
     below, above = mean - result["test_accuracy_low"], result["test_accuracy_high"] - mean

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from triptych.arm_styles import arm_styles
 from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms, read_table
@@ -21,7 +22,7 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
         raise InputError(f"quantity: {quantity!r} is none of {', '.join(QUANTITIES)}")
     name, axis_label, number = QUANTITIES[quantity]
     runs = read_table(history, text=("arm", "seed"), numbers=("epoch", quantity))
-    styles = style.arm_styles(read_arms(arms))
+    styles = arm_styles(read_arms(arms))
     legend_rows = -(-len(styles) // 2)
     figure = Figure(figsize=(style.WIDTH, 3.5 + 0.2 * legend_rows), layout="constrained")
     axes = figure.subplots()

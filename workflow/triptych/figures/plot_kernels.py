@@ -16,6 +16,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
+from triptych.arm_styles import arm_styles, style_of
 from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
@@ -59,8 +60,8 @@ class Scale:
 
 def plot_kernels(*, experiment_folder: Path, arms: Path, arm: str, seed: int, svg: Path, png: Path) -> None:
     """Draw the kernels of one arm's first convolutions: before, after, and after minus before."""
-    styles = style.arm_styles(read_arms(arms))
-    look = style.style_of(styles, arm, arms)
+    styles = arm_styles(read_arms(arms))
+    look = style_of(styles, arm, arms)
     files = {name: experiment_folder / "runs" / name / f"seed{seed}" / "kernels.safetensors" for name in styles}
     changes = {name: read_changes(path) for name, path in files.items()}
     tensor_names = load_metadata(files[arm])

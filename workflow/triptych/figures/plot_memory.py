@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from triptych.arm_styles import ArmStyle, arm_styles
 from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms, read_table
@@ -22,7 +23,7 @@ def plot_memory(*, memory: Path, arms: Path, svg: Path, png: Path) -> None:
     """Draw the memory that each arm needs by batch size; arms that need the same share a line of several colours."""
     table = read_table(memory, text=("arm",), numbers=("batch_size", *MODES))
     known = read_arms(arms)
-    styles = style.arm_styles(known)
+    styles = arm_styles(known)
     missing = [arm for arm in styles if arm not in set(table["arm"])]
     if missing:
         raise InputError(f"{memory}: no row of arm {missing[0]!r}, which {arms} names")
@@ -64,9 +65,7 @@ def same_lines(table: pandas.DataFrame, column: str, arms: list[str]) -> list[li
     return list(groups.values())
 
 
-def draw_line(
-    axes: Axes, x: pandas.Series, y: pandas.Series, looks: list[style.ArmStyle], mode: str, everyone: bool
-) -> None:
+def draw_line(axes: Axes, x: pandas.Series, y: pandas.Series, looks: list[ArmStyle], mode: str, everyone: bool) -> None:
     """Draw the line that the arms of `looks` share: training full, inference thin and dashed; all arms' one in grey."""
     if mode == "inference":
         colour = style.INK if everyone else looks[0].colour
@@ -89,7 +88,7 @@ def alternating(position: int, count: int) -> str | tuple:
     return "-" if count == 1 else (DASH * (count - position), (DASH, DASH * (count - 1)))
 
 
-def legend_handle(looks: list[style.ArmStyle], mode: str, everyone: bool) -> Line2D | tuple[Line2D, ...]:
+def legend_handle(looks: list[ArmStyle], mode: str, everyone: bool) -> Line2D | tuple[Line2D, ...]:
     """What stands for a line in the legend, drawn as `draw_line` draws it."""
     if everyone or len(looks) == 1 or mode == "inference":
         colour = style.INK if everyone else looks[0].colour

@@ -7,6 +7,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from triptych.arm_styles import ArmStyle, arm_styles
 from triptych.figures import style
 from triptych.figures.tables import read_arms, read_table
 
@@ -18,7 +19,7 @@ COUNTERS = "num_batches_tracked"
 def plot_weight_delta(*, weight_delta: Path, arms: Path, svg: Path, png: Path) -> None:
     """Draw the relative change of each layer's parameters and buffers by arm, on a log scale with a place for zero."""
     table = read_table(weight_delta, text=("arm", "seed", "tensor", "kind"), numbers=("initial_norm", "delta_norm"))
-    styles = style.arm_styles(read_arms(arms))
+    styles = arm_styles(read_arms(arms))
     # A counter of batches is no weight: it always moves, and by how much says nothing.
     table = table[~table["tensor"].str.endswith(COUNTERS)]
     depth, table["layer"] = grouped(table["tensor"])
@@ -85,7 +86,7 @@ def draw_rows(
     axes: Axes,
     changes: pandas.DataFrame,
     layers: list[str],
-    styles: dict[str, style.ArmStyle],
+    styles: dict[str, ArmStyle],
     zero: float,
     infinity: float,
 ) -> None:

@@ -106,7 +106,7 @@ def summary(results: Results, arms: dict[str, ArmName]) -> Table:
             "time", "Wall time of one run from the start of its command to the end of training, evaluations included."
         ),
         Column("images/s", "Training images a second while it trains: no start-up, no evaluation."),
-        Column("memory", "Most memory in use at once: of the process on a CPU, of torch's allocations on a GPU."),
+        Column("memory", "Most memory in use at once: of the process on a CPU, of torch’s allocations on a GPU."),
         Column("trains", "Parameters that are trained, of all that the network has."),
     ]
     rows = []
@@ -185,7 +185,7 @@ def weights(results: Results, arms: dict[str, ArmName]) -> Table:
         Column("exactly equal", "Share of the single parameters that are bit for bit what they were."),
         Column(
             "nearly equal",
-            "Share that changed by less than a thousandth of their tensor's largest weight, equal ones included.",
+            "Share that changed by less than a thousandth of their tensor’s largest weight, equal ones included.",
         ),
         Column("median change", "Norm of the change by norm before training: the median over the parameter tensors."),
         Column("BatchNorm moved", "Running means and variances of BatchNorm that changed, of all of them."),
@@ -245,15 +245,15 @@ def networks(results: Results) -> Table:
     columns = [
         Column(
             "network",
-            "torchvision's name of the architecture, and the size of the images it is fed, in pixels.",
+            "torchvision’s name of the architecture, and the size of the images it is fed, in pixels.",
             "text",
         ),
         Column("parameters", "All of them, with the head for this data set."),
         Column("in the head", "Those of the last layer."),
         Column(
-            "operations", "Multiply-accumulates of one image's forward pass. A training step is about three times that."
+            "operations", "Multiply-accumulates of one image’s forward pass. A training step is about three times that."
         ),
-        Column("activations", "Memory of every layer's output for one image in float32."),
+        Column("activations", "Memory of every layer’s output for one image in float32."),
         Column("weights", "Bytes of the weights, computed: four a float32 number, eight a counter of BatchNorm."),
         Column("weight file", "Bytes of the file of weights on disk; it also holds names and shapes."),
     ]
@@ -334,7 +334,7 @@ def layers(results: Results) -> Table:
     """Every layer of every network."""
     columns = [
         Column("network", "The architecture, and the size of the images it is fed, in pixels.", "text"),
-        Column("layer", "The layer's name in torchvision's module.", "text"),
+        Column("layer", "The layer’s name in torchvision’s module.", "text"),
         Column("type", "Its class.", "text"),
         Column("output", "Shape of its output for one image: channels x height x width.", "text"),
         Column("parameters", "Its own parameters."),
@@ -415,7 +415,7 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
 def checksums(files: Mapping[str, Mapping[str, Any]]) -> Table:
     """Files that everything else was made from."""
     columns = [
-        Column("file", "Its place in the experiment's folder.", "text"),
+        Column("file", "Its place in the experiment’s folder.", "text"),
         Column("bytes", "Its size."),
         Column("SHA-256", "Its checksum, as `sha256sum` prints it.", "code"),
     ]

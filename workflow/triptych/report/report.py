@@ -10,8 +10,8 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
+from triptych.arm_styles import arm_styles
 from triptych.errors import InputError
-from triptych.figures.style import arm_styles
 from triptych.files import write_text
 from triptych.report import content, provenance, story
 from triptych.report import formatting as words

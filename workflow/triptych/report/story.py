@@ -303,6 +303,8 @@ def median_change(results: Results, arm: str) -> float:
 def kernels(results: Results, arm: str) -> str:
     """What the change of the first convolution is: nothing, or so much brightness and so much colour."""
     change = results.of("kernel_change", arm)
+    if change.empty:
+        return "This network has no convolution."
     tensor = change["tensor"].iloc[0]
     delta = results.of("weight_delta", arm)
     rows = delta[delta["tensor"] == tensor]

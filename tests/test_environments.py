@@ -1,0 +1,95 @@
+"""The environments name the same versions everywhere, and each has what its commands import and nothing more."""
+
+import ast
+import importlib.metadata
+import re
+import sys
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from triptych.__main__ import COMMANDS
+from triptych.code_digest import PACKAGE_FOLDER, modules_of
+
+ENVS = ROOT / "envs"
+CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
+IMPORT_NAMES = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
+COMES_WITH = {"pydantic_core": "pydantic", "markupsafe": "jinja2"}
+
+
+def pinned(name) -> dict[str, str]:
+    """Package -> version of a requirements file and of what it includes; every line must be an exact pin."""
+    versions = {}
+    for line in (ENVS / name).read_text().splitlines():
+        line = line.partition("#")[0].strip()
+        if line.startswith("-r "):
+            versions |= pinned(line.removeprefix("-r "))
+        elif line:
+            match = re.fullmatch(r"([a-z0-9-]+)(?:\[[a-z]+\])?==([0-9][\w.]*)", line)
+            assert match, f"{name}: {line!r} is no exact version"
+            versions[match[1]] = match[2]
+    return versions
+
+
+def conda(path) -> dict[str, str]:
+    versions = {}
+    for dependency in yaml.safe_load(path.read_text())["dependencies"]:
+        name, _, version = dependency.partition("=")
+        versions[CONDA_NAMES.get(name, name)] = version
+    return versions
+
+
+def environment_of_rules() -> dict[str, str]:
+    """Rule -> the file name of its conda environment, as the rule files say."""
+    text = "".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
+    blocks = re.split(r"^rule (\w+):$", text, flags=re.M)[1:]
+    return {
+        name: re.search(r'"\.\./\.\./envs/(\w+\.yaml)"', block)[1]
+        for name, block in zip(blocks[::2], blocks[1::2], strict=True)
+    }
+
+
+def third_party(module) -> set[str]:
+    """The distributions that a module of the package needs, itself or by way of other modules of the package."""
+    found = {"typer"}  # every command starts in __main__
+    for name in modules_of(module):
+        path = PACKAGE_FOLDER.parent.joinpath(*name.split("."))
+        file = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
+        for node in ast.walk(ast.parse(file.read_bytes())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                names = [node.module]
+            found.update(name.split(".")[0] for name in names)
+    own = {"triptych", *sys.stdlib_module_names}
+    return {(IMPORT_NAMES | COMES_WITH).get(name, name) for name in found - own}
+
+
+@pytest.mark.parametrize("path", sorted(ENVS.glob("*.yaml")), ids=lambda path: path.name)
+def test_conda_and_pip_name_the_same_versions(path):
+    pip = pinned("requirements.txt")
+    for name, version in conda(path).items():
+        if name == "python":
+            assert version == "3.11"
+        else:
+            assert pip[name] == version, name
+
+
+def test_every_rule_has_an_environment_and_every_environment_a_rule():
+    rules = environment_of_rules()
+    assert set(rules) == set(COMMANDS) - {"document_configuration"}
+    assert set(rules.values()) == {path.name for path in ENVS.glob("*.yaml")}
+
+
+@pytest.mark.parametrize("name", sorted({path.name for path in ENVS.glob("*.yaml")}))
+def test_an_environment_holds_what_its_rules_import_and_nothing_more(name):
+    imported = set()
+    for rule, environment in environment_of_rules().items():
+        if environment == name:
+            imported |= third_party(f"{COMMANDS[rule]}.{rule}")
+    assert set(conda(ENVS / name)) - {"python"} == imported
+
+
+def test_what_is_installed_here_is_what_is_pinned():
+    installed = {name: importlib.metadata.version(name) for name in pinned("requirements.txt")}
+    assert {name: version.partition("+")[0] for name, version in installed.items()} == pinned("requirements.txt")
