@@ -98,8 +98,14 @@ def test_one_seed_has_an_interval_over_images_and_says_so(results):
 
 
 def test_several_seeds_have_an_interval_over_seeds(results):
-    assert "3 times (seeds 0, 1 and 2)" in story.about_seeds(results())
-    assert "over the seeds" in story.about_seeds(results())
+    text = story.about_seeds(results())
+    assert "3 times (seeds 0, 1 and 2)" in text and "over the seeds" in text and "beyond" not in text
+
+
+def test_an_interval_beyond_the_possible_is_explained(results):
+    found = results(arms=[{"name": "finetune", "last": 99.0}], comparisons=[])
+    assert found.accuracy_interval("finetune")[1] > 100
+    assert "beyond what is possible" in story.about_seeds(found)
 
 
 def test_controls_stand_outside(results):

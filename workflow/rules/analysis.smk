@@ -38,7 +38,9 @@ rule extract_weight_delta:
 rule collect_results:
     """Every table of an experiment, with intervals and comparisons of the arms."""
     input:
-        data=multiext("<results>/{experiment}/data/", "train.safetensors", "test.safetensors", "sizes.csv"),
+        data=multiext(
+            "<results>/{experiment}/data/", "test.safetensors", "validation.safetensors", "sizes.csv"
+        ),
         models=of_models(
             [
                 f"<results>/{{experiment}}/models/{{architecture}}_{{input_size}}/{file}"

@@ -105,6 +105,17 @@ def pretrained_weights(wildcards):
     return file if arm["weights"] == "pretrained" else []
 
 
+def pretrained_of_experiment(wildcards):
+    """The weights, and the history of their making, of every network that starts from pretrained ones."""
+    arms = experiments[wildcards.experiment]["arms"].values()
+    architectures = dict.fromkeys(
+        arm["model"]["architecture"] for arm in arms if arm["weights"] == "pretrained"
+    )
+    files = ["<results>/{experiment}/weights/{architecture}.safetensors"]
+    files.append("<results>/{experiment}/weights/{architecture}_history.csv")
+    return [file.replace("{architecture}", architecture) for architecture in architectures for file in files]
+
+
 def code(module, *data_files):
     """The digest of the code that a command runs, as a parameter, so that a change of that code runs it again."""
     return code_digest(f"triptych.{module}", *data_files)

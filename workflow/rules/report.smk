@@ -40,8 +40,14 @@ rule report:
         tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=TABLES),
         figures=figures_of,
         data=multiext(
-            "<results>/{experiment}/data/", "train.safetensors", "test.safetensors", "index.csv", "sizes.csv"
+            "<results>/{experiment}/data/",
+            "train.safetensors",
+            "validation.safetensors",
+            "test.safetensors",
+            "index.csv",
+            "sizes.csv",
         ),
+        weights=pretrained_of_experiment,
         models=of_models("<results>/{experiment}/models/{architecture}_{input_size}/printout.txt"),
     output:
         report="<results>/{experiment}/report.html",
@@ -57,7 +63,7 @@ rule report:
         runtime=10,
     params:
         experiment_folder=subpath(output.report, parent=True),
-        code=code("report.report", "report/report.html.jinja"),
+        code=code("report.report", "report/report.html.jinja", "report/report.css"),
     shell:
         r"""
         python -m triptych report \

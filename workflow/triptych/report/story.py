@@ -91,10 +91,14 @@ def about_seeds(results: Results) -> str:
             f"Every arm was trained once (seed {results.seeds[0]}). The intervals are over the test images only: they "
             "say nothing about how much another seed would change."
         )
-    return (
+    text = (
         f"Every arm was trained {len(results.seeds)} times (seeds {words.listing(results.seeds)}). Accuracies are "
         f"means; their {results.confidence} intervals (Student’s t) are over the seeds."
     )
+    ends = [end for arm in results.arms["arm"] for end in results.accuracy_interval(arm)]
+    if min(ends) < 0 or max(ends) > 100:
+        text += " With so few seeds such an interval can reach beyond what is possible, 0 to 100\u00a0%."
+    return text
 
 
 def about_controls(results: Results) -> str:
@@ -469,7 +473,7 @@ def _about_length(results: Results, chosen: str) -> list[str]:
         verb = "is" if len(rising) == 1 else "are"
         paragraphs.append(
             f"{words.listing(list(rising))} {verb} not finished: {_gains(rising)}. More epochs or a larger learning "
-            "rate would take them further than this comparison shows."
+            "rate may take them further than this comparison shows."
         )
     return paragraphs
 
@@ -489,7 +493,8 @@ def limits(results: Results) -> list[str]:
     paragraphs = [
         "The test images were looked at after every epoch. The numbers are those of the last epoch, chosen beforehand. "
         + watched,
-        f"With {words.count(test_images)} test images, one image is {words.number(100 / test_images, 2)} points.",
+        f"With {words.count(test_images)} test images, one image is {words.number(100 / test_images, 2)} points of "
+        "accuracy.",
         "The train figures in the curves are running ones: means over the batches of an epoch while the network is "
         "learning, in train mode. The test figures are of the network after the epoch, in eval mode. They are not "
         "like for like; the fit accuracy (all training images, in eval mode, after the last epoch) is.",
