@@ -15,6 +15,7 @@ rule pretrain_weights:
         "<logs>/pretrain_weights/{experiment}/{architecture}.log",
     benchmark:
         "<benchmarks>/pretrain_weights/{experiment}/{architecture}.tsv"
+    priority: 1  # first of the jobs that wait for a GPU: most others need what it makes
     conda:
         "../../envs/torch.yaml"
     threads: experiment_setting("training/num_threads")

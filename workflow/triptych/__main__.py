@@ -69,9 +69,9 @@ def main(arguments: list[str] | None = None) -> int:
         print("usage: python -m triptych COMMAND [OPTIONS]\n\nCommands (each has --help):", file=sys.stderr)
         print("\n".join(f"  {command.replace('_', '-')}" for command in COMMANDS), file=sys.stderr)
         return 0 if name in ("__help", "_h") else 2
-    # Read when torch loads OpenMP, whose threads spin while they wait for each other. With the usual 300,000 turns, jobs
-    # that share cores stall each other (with three other jobs on two cores: 12 images a second, 77 without spinning);
-    # with none, a job alone loses a quarter of its speed. A short spin is near the better of the two in both cases.
+    # Read when torch loads OpenMP, whose threads spin while they wait for each other. With the usual 300,000 turns,
+    # jobs that share cores stall each other (with three other jobs on two cores: 12 images a second, 77 without
+    # spinning); without spinning, a job alone loses a quarter of its speed. A short spin is a fair middle.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     module = importlib.import_module(f"{COMMANDS[name]}.{name}")
     application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
