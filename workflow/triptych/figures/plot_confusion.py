@@ -14,8 +14,9 @@ from triptych.arm_styles import arm_styles, style_of
 from triptych.data.dataset import Split, load_split
 from triptych.errors import InputError
 from triptych.figures import style
-from triptych.figures.tables import image_names, read_arms, read_table
+from triptych.figures.tables import image_names, read_arms
 from triptych.figures.tiles import Tile, draw_tiles, tile_height, tile_rows, tile_width
+from triptych.tables import read_table
 from triptych.tensors import load_tensors
 
 MOST_IMAGES = 8

@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from triptych.arm_styles import arm_styles
 from triptych.errors import InputError
 from triptych.figures import style
-from triptych.figures.tables import read_arms, read_table
+from triptych.figures.tables import read_arms
+from triptych.tables import read_table
 
 QUANTITIES = {
     "train_loss": ("Train loss", "train loss (cross-entropy, nats)", "{:.3f}"),

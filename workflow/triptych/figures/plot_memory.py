@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 from triptych.arm_styles import ArmStyle, arm_styles
 from triptych.errors import InputError
 from triptych.figures import style
-from triptych.figures.tables import read_arms, read_table
+from triptych.figures.tables import read_arms
+from triptych.tables import read_table
 
 MODES = {"training_bytes": "training", "inference_bytes": "inference"}
 UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("bytes", 1))

@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from triptych.arm_styles import ArmStyle, arm_styles
 from triptych.figures import style
-from triptych.figures.tables import read_arms, read_table
+from triptych.figures.tables import read_arms
+from triptych.tables import read_table
 
 MOST_ROWS = 110
 KINDS = {"parameter": "parameters", "buffer": "BatchNorm statistics"}

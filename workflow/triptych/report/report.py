@@ -15,7 +15,7 @@ from triptych.errors import InputError
 from triptych.files import write_text
 from triptych.report import content, provenance, story
 from triptych.report import formatting as words
-from triptych.report.results import TABLES, Results, read_results, read_table, read_text
+from triptych.report.results import TABLES, Results, read_columns, read_results, read_text
 
 TEMPLATE = "report.html.jinja"
 LARGEST = 5_000_000
@@ -242,7 +242,7 @@ def about_weights(results: Results) -> list[str]:
         history = results.folder / "weights" / f"{architecture}_history.csv"
         sentence = f"The pretrained {architecture} comes from {source}"
         if history.is_file():
-            end = read_table(history, ["epoch", "test_accuracy"]).iloc[-1]
+            end = read_columns(history, ["epoch", "test_accuracy"]).iloc[-1]
             sentence += (
                 f": trained there for {words.plural(end['epoch'], 'epoch')}, it gets "
                 f"{words.percent(end['test_accuracy'])} of its held-out images right"

@@ -8,6 +8,7 @@ import pandas
 import yaml
 
 from triptych.errors import InputError
+from triptych.tables import read_table
 
 TABLES = {
     "arms": "arm label role architecture input_size normalisation weights train batchnorm learning_rate epochs "
@@ -156,7 +157,9 @@ def read_results(folder: Path) -> Results:
     Raises:
         InputError: a file is missing or is not what it should be.
     """
-    tables = {name: read_table(folder / "tables" / f"{name}.csv", columns.split()) for name, columns in TABLES.items()}
+    tables = {
+        name: read_columns(folder / "tables" / f"{name}.csv", columns.split()) for name, columns in TABLES.items()
+    }
     for verdict in tables["comparisons"]["verdict"]:
         if verdict not in VERDICTS:
             raise InputError(
@@ -176,7 +179,7 @@ def read_results(folder: Path) -> Results:
         folder=folder,
         configuration=read_configuration(folder / "config.yaml"),
         tables=tables,
-        sizes=read_table(folder / "data" / "sizes.csv", ["split", "class", "images"]),
+        sizes=read_columns(folder / "data" / "sizes.csv", ["split", "class", "images"]),
         printouts={model: read_text(folder / "models" / model / "printout.txt") for model in models},
     )
 
@@ -211,25 +214,13 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: not a text in UTF-8 ({error})") from None
 
 
-def read_table(path: Path, columns: list[str]) -> pandas.DataFrame:
-    """Read the named columns of a CSV file: those of `TEXT` exactly as written, the others as numbers (empty: NaN).
+def read_columns(path: Path, columns: list[str]) -> pandas.DataFrame:
+    """Read the named columns of a CSV file, which may have no rows: those of `TEXT` as text, the others as float.
 
     Raises:
-        InputError: there is no such file, it lacks a column, or has text where a number belongs.
+        InputError: as `triptych.tables.read_table`.
     """
-    try:
-        table = pandas.read_csv(path, dtype=str, keep_default_na=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: the file is missing") from None
-    except (pandas.errors.EmptyDataError, pandas.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable table ({error})") from None
-    missing = [column for column in columns if column not in table]
-    if missing:
-        raise InputError(f"{path}: no column {', '.join(missing)} (there are: {', '.join(table)})")
-    for column in columns:
-        if column not in TEXT:
-            try:
-                table[column] = pandas.to_numeric(table[column].where(table[column] != "", None)).astype(float)
-            except ValueError as error:
-                raise InputError(f"{path}: column {column} should hold numbers ({error})") from None
-    return table[columns]
+    numbers = [column for column in columns if column not in TEXT]
+    text = [column for column in columns if column in TEXT]
+    table = read_table(path, text=text, numbers=numbers, may_be_empty=True)
+    return table.astype(dict.fromkeys(numbers, float))[columns]

@@ -7,7 +7,7 @@ from typing import Any
 import triptych
 from triptych.files import sha256, write_json
 from triptych.report import provenance
-from triptych.report.results import read_configuration, read_table
+from triptych.report.results import read_columns, read_configuration
 
 FORMAT = 1
 """Raised when a reader of older manifests would misread a new one."""
@@ -31,9 +31,9 @@ def write_manifest(*, experiment_folder: Path, output: Path) -> None:
         name: {**provenance.file_record(experiment_folder / name), "measured": bool(MEASURED.fullmatch(name))}
         for name in listed_files(experiment_folder, configuration)
     }
-    cost = read_table(experiment_folder / "tables" / "cost.csv", ["device", "device_name"])
+    cost = read_columns(experiment_folder / "tables" / "cost.csv", ["device", "device_name"])
     devices = [dict(device) for device in sorted({tuple(row.items()) for row in cost.to_dict("records")})]
-    arms = read_table(experiment_folder / "tables" / "arms.csv", ["arm", "num_threads", "device"])
+    arms = read_columns(experiment_folder / "tables" / "arms.csv", ["arm", "num_threads", "device"])
     manifest = {
         "format": FORMAT,
         "files": files,

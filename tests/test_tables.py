@@ -4,7 +4,7 @@ import numpy
 import pytest
 
 from triptych.errors import InputError
-from triptych.figures.tables import read_table
+from triptych.tables import read_table
 
 
 def test_text_stays_text_and_empty_numbers_are_missing(tmp_path):
