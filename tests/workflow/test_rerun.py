@@ -9,6 +9,8 @@ from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake
 
 pytestmark = pytest.mark.slow
 
+COMMENTS = {".py": "\n# changed\n", ".jinja": "\n{# changed #}\n", ".css": "\n/* changed */\n"}
+
 AFTER_TABLES = {
     "plot_arm_curves",
     "plot_curves",
@@ -51,6 +53,7 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
         ("figures/plot_kernels.py", {"plot_kernels", "report", "write_manifest"}, {"plot_kernels": 3}),
         ("report/story.py", {"report", "write_manifest"}, {}),
         ("report/report.html.jinja", {"report", "write_manifest"}, {}),
+        ("report/report.css", {"report", "write_manifest"}, {}),
         ("report/write_manifest.py", {"write_manifest"}, {}),
         ("analysis/comparisons.py", {"collect_results"} | AFTER_TABLES, {}),
         # the random arm's initial weights do not depend on the pretraining
@@ -68,7 +71,7 @@ def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout,
     path = checkout / "workflow" / "triptych" / module
     before = path.read_text()
     try:
-        path.write_text(before + ("\n{# changed #}\n" if module.endswith(".jinja") else "\n# changed\n"))
+        path.write_text(before + COMMENTS[path.suffix])
         rules = rules_of(dry_run(finished, checkout))
     finally:
         path.write_text(before)
