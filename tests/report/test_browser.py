@@ -1,14 +1,11 @@
-"""The report in a real browser: it loads whole, says nothing on the console, fits a phone, and can be read in the dark.
+"""The report in a real browser: it loads whole, says nothing on the console, fits a phone, is legible in the dark."""
 
-With `TRIPTYCH_REPORT=results/digits/report.html` in the environment it looks at that report instead of a made-up one.
-"""
-
-import os
 import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import ROOT
 from triptych.report.report import report
 
 selenium = pytest.importorskip("selenium", reason="selenium is not installed (envs/requirements-dev.txt)")
@@ -40,12 +37,14 @@ FLAGS = (
 )
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory, build_experiment) -> Path:
-    """The report to look at."""
-    given = os.environ.get("TRIPTYCH_REPORT")
-    if given:
-        return Path(given).resolve(strict=True)
+@pytest.fixture(scope="module", params=["made up", "default experiment"])
+def page(request, tmp_path_factory, build_experiment) -> Path:
+    """The report to look at: of made-up results, and of the default experiment where it has been run here."""
+    if request.param == "default experiment":
+        real = ROOT / "results" / "digits" / "report.html"
+        if not real.is_file():
+            pytest.skip("the default experiment has not been run in this checkout")
+        return real
     folder = build_experiment(tmp_path_factory.mktemp("browser") / "digits")
     report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
     return folder / "report.html"

@@ -48,6 +48,13 @@ def test_what_must_not_move(network, train, batchnorm, count):
     assert set(names) <= set(network.state_dict()) - set(HEAD)
 
 
+def test_buffers_that_are_no_statistics_must_not_move_either():
+    swin = build_network("swin_t", 10, 64)
+    names = must_not_move(swin, ["head.weight", "head.bias"], Regime("all", "train"))
+    assert names
+    assert all(name.endswith("relative_position_index") for name in names)
+
+
 def test_a_single_changed_bit_is_found():
     before = {"a": numpy.array([0.0, 1.0]), "b": numpy.array([1])}
     check_not_moved(before, {name: array.copy() for name, array in before.items()}, ["a", "b"])

@@ -157,6 +157,7 @@ def test_a_loss_that_is_no_number_stops_the_run(arguments):
 @pytest.mark.slow
 def test_two_processes_give_the_same_bytes_whatever_the_environment_says_of_threads(arguments, tmp_path):
     contents = []
+    arguments = {**arguments, "num_threads": 2}
     for threads in ("1", "4"):
         folder = tmp_path / threads
         call = [sys.executable, "-m", "triptych", "train"]

@@ -16,7 +16,7 @@ TINY = {
     "dataset": {"source": "digits", "train_per_class": 6, "validation_per_class": 2, "test_per_class": 10},
     "model": {"architecture": "resnet18", "input_size": 32},
     "weights": {"source": "letters", "train_images": 260, "test_images": 52, "epochs": 1},
-    "training": {"epochs": 1, "num_threads": 1},
+    "training": {"epochs": 1, "num_threads": 2},
     "comparison": {"bootstrap_draws": 1000},
     "seeds": [0, 1],
     "arms": {

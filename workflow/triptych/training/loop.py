@@ -147,7 +147,12 @@ def fit(
                 row["train_loss"], row["train_accuracy"] = train_epoch(
                     network, optimiser, train, transform, regime, recipe, epoch
                 )
-            except ValueError as error:
+            except (ValueError, RuntimeError) as error:
+                if "does not have a deterministic implementation" in str(error):
+                    raise InputError(
+                        f"this network cannot be trained on {device.type} so that two runs give the same bits "
+                        f"({error}); set training.device to cpu, or choose another architecture"
+                    ) from None
                 if "more than 1 value per channel" not in str(error):
                     raise
                 raise InputError(

@@ -51,17 +51,15 @@ def set_training_mode(network: torch.nn.Module, regime: Regime) -> None:
 
 def must_not_move(network: torch.nn.Module, head: list[str], regime: Regime) -> list[str]:
     """The names of the parameters and buffers that training under the regime may not change by a single bit."""
-    names = []
-    if regime.train == "head":
-        names += [name for name, _ in network.named_parameters() if name not in head]
-    if regime.batchnorm == "frozen":
-        names += [
-            f"{module_name}.{name}" if module_name else name
-            for module_name, module in network.named_modules()
-            if isinstance(module, _BatchNorm)
-            for name, _ in module.named_buffers(recurse=False)
-        ]
-    return names
+    statistics = {
+        f"{module_name}.{name}" if module_name else name
+        for module_name, module in network.named_modules()
+        if isinstance(module, _BatchNorm)
+        for name, _ in module.named_buffers(recurse=False)
+    }
+    trainable = {name for name, _ in network.named_parameters() if regime.train == "all" or name in head}
+    moving = trainable | (statistics if regime.batchnorm == "train" else set())
+    return [name for name in network.state_dict() if name not in moving]
 
 
 def check_not_moved(before: dict[str, numpy.ndarray], after: dict[str, numpy.ndarray], names: list[str]) -> None:
