@@ -100,6 +100,9 @@ def test_as_a_module_with_a_configuration_and_a_prefix_of_its_own(tmp_path):
     assert "inner/results/mine/runs/only/seed5/trained.safetensors" in trainings[0]["output"]
     assert "--trained inner/results/mine/runs/only/seed5/trained.safetensors" in result.stdout
     assert "--experiment-folder inner/results/mine" in result.stdout
+    snakemake("inner/results/mine/config.yaml", "--cores", "1", directory=tmp_path, checkout=tmp_path)
+    written = yaml.safe_load((tmp_path / "inner/results/mine/config.yaml").read_text())
+    assert list(written["experiments"]) == ["mine"]
 
 
 @pytest.mark.slow

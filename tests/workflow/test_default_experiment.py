@@ -3,6 +3,7 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -19,13 +20,23 @@ from triptych.files import sha256
 pytestmark = pytest.mark.slow
 
 
+def link_or_copy(source, target):
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Where the default experiment is finished: the checkout itself if it is there, as after the README's command."""
-    manifest = ROOT / "results" / "digits" / "manifest.json"
-    if manifest.is_file() and not rules_of(snakemake("--dry-run", directory=ROOT).stdout):
-        return ROOT
+    """A folder with the finished default experiment: the checkout's own results, as the README's command makes them, if
+    they are there and current (linked, so that a test may replace a file), else those of a new run."""
     folder = tmp_path_factory.mktemp("default")
+    if (ROOT / "results" / "digits" / "manifest.json").is_file():
+        for name in ("results", "logs", ".snakemake/metadata"):
+            shutil.copytree(ROOT / name, folder / name, copy_function=link_or_copy)
+        if not rules_of(snakemake("--dry-run", directory=folder).stdout):
+            return folder
     snakemake("--cores", "4", "--resources", "gpu=1", directory=folder, timeout=1800)
     return folder
 
