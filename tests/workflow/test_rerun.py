@@ -63,8 +63,8 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
             {"train": 6, "initialise_model": 4},
         ),
         ("training/train.py", {"train"} | AFTER_TRAINING, {"train": 6}),
-        ("configuration.py", set(), {}),
-        ("architectures.py", set(), {}),
+        ("configuration.py", {"write_configuration", "report", "write_manifest"}, {}),
+        ("code_digest.py", set(), {}),
     ],
 )
 def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout, module, again, counts):
