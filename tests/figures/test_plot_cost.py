@@ -1,5 +1,6 @@
 """Accuracy against cost."""
 
+import pandas
 import pytest
 
 from triptych.figures import plot_cost, style
@@ -27,3 +28,22 @@ def test_points_stand_at_mean_seconds_and_accuracy(results, tmp_path, monkeypatc
     finetune = axes.containers[1].lines[0]
     assert finetune.get_ydata()[0] == pytest.approx(96.8, abs=1.5)
     assert finetune.get_xdata()[0] == pytest.approx(12.5, abs=1)
+
+
+@pytest.mark.parametrize(("seeds", "expected"), [((0, 1, 2), True), ((0,), False)])
+def test_bars_are_named_where_there_are_any(make_results, tmp_path, monkeypatch, seeds, expected):
+    figures = []
+    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+    found = make_results(seeds=seeds)
+    if not expected:  # as the analysis leaves it
+        table = pandas.read_csv(found.tables / "summary.csv")
+        table[["test_accuracy_low", "test_accuracy_high"]] = None
+        table.to_csv(found.tables / "summary.csv", index=False)
+    paths = {name: found.tables / f"{name}.csv" for name in ("cost", "summary", "arms")}
+    plot_cost.plot_cost(**paths, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    axes = figures[0].axes[0]
+    heading = axes.get_title(loc="left")
+    assert ("Bars: interval of the mean over seeds" in heading) == expected
+    assert ("one run each: no interval over seeds" in heading) != expected
+    assert "%" not in heading  # the tables that are read do not say which confidence it is
+    assert [container.has_yerr for container in axes.containers] == [expected] * 3

@@ -3,6 +3,7 @@
 import numpy
 import pytest
 from matplotlib.colors import Normalize
+from PIL import Image
 
 from triptych.errors import InputError
 from triptych.figures import plot_kernels, style
@@ -122,3 +123,27 @@ def test_other_shapes(shape, expected):
 def test_a_missing_run_is_named(drawn):
     with pytest.raises(InputError, match=r"scratch/seed9/kernels\.safetensors: missing"):
         drawn("finetune", seed=9)
+
+
+@pytest.mark.parametrize(("arm", "convolution"), [("finetune", 9), ("finetune", 0)])
+def test_every_weight_is_a_whole_number_of_pixels(results, tmp_path, monkeypatch, arm, convolution):
+    """Each picture in the PNG is the matrix with every weight repeated: nothing left out, doubled or mixed."""
+    figures, save = [], style.save
+    monkeypatch.setattr(style, "save", lambda figure, svg, png: (figures.append(figure), save(figure, svg, png)))
+    files = {"svg": tmp_path / "a.svg", "png": tmp_path / "a.png"}
+    arms = results.tables / "arms.csv"
+    plot_kernels.plot_kernels(experiment_folder=results.folder, arms=arms, arm=arm, seed=0, **files)
+    drawn = numpy.asarray(Image.open(files["png"]).convert("RGB"))
+    image = pictures(figures[0])[convolution]
+    position = image.axes.get_position()
+    height, width = drawn.shape[:2]
+    left, right = (place * width for place in (position.x0, position.x1))
+    top, bottom = ((1 - place) * height for place in (position.y1, position.y0))
+    assert [left, right, top, bottom] == pytest.approx([round(place) for place in (left, right, top, bottom)], abs=0.02)
+    shown = drawn[round(top) : round(bottom), round(left) : round(right)]
+    expected = SIGNED(image.norm(image.get_array()), bytes=True)[..., :3]
+    each = shown.shape[0] // expected.shape[0]
+    assert each >= 1
+    repeated = expected.repeat(each, axis=0).repeat(each, axis=1)
+    assert shown.shape == repeated.shape
+    assert numpy.array_equal(shown, repeated)

@@ -33,6 +33,7 @@ class ArmNumbers:
     last: float = 95.0
     seconds: float = 20.0
     training_bytes: float = 3.0e8
+    colour_share: float = 0.17
     training: dict = field(default_factory=dict)
 
 
@@ -272,8 +273,8 @@ def _weights(arms, seeds) -> dict[str, list[dict]]:
                     "seed": seed,
                     "convolution": "first_convolution",
                     "tensor": "conv1.weight",
-                    "brightness_share": 0.83 if moved else None,
-                    "colour_share": 0.17 if moved else None,
+                    "brightness_share": 1 - arm.colour_share if moved else None,
+                    "colour_share": arm.colour_share if moved else None,
                 }
             )
     return {"weight_delta": delta, "kernel_change": kernel_change}

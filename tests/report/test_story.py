@@ -4,6 +4,7 @@ import pandas
 import pytest
 
 from triptych.report import story
+from triptych.report.report import report
 from triptych.report.results import read_results
 
 TWO = [{"name": "finetune", "label": "net2", "last": 96.0}, {"name": "scratch", "weights": "random", "last": 95.5}]
@@ -174,6 +175,30 @@ def test_kernels_tell_colour_from_brightness_or_that_nothing_moved(results):
     assert "moved by 5.0 % of its norm" in text and "83.0 %" in text and "17.0 %" in text
 
 
+def test_grey_images_change_brightness_alone(results):
+    arms = [{"name": "finetune", "colour_share": 2e-11}]
+    text = plain(story.kernels(results(arms=arms, comparisons=[]), "finetune"))
+    assert "All of the change is brightness, common to the three colours, as grey images allow nothing else." in text
+    assert "squared change" not in text
+
+
+def test_weights_that_only_meet_padding_are_named(results):
+    found = results()
+    assert "bit for bit" not in story.frozen(found, "finetune")
+    delta, layers = found.tables["weight_delta"], found.tables["layers"]
+    conv = delta["tensor"] == "conv1.weight"
+    delta.loc[conv & (delta["arm"] == "finetune"), "unchanged_fraction"] = 8 / 9
+    text = plain(story.frozen(found, "finetune"))
+    # 9,408 of 14,666 numbers are in that tensor
+    assert "88.9 % of the numbers of conv1.weight are bit for bit what they were; that is 57.0 % of all" in text
+    assert "padding" not in text  # its map of 16 x 16 is no reason
+    layers.loc[layers["layer"] == "conv1", "output_shape"] = "64x1x1"
+    text = plain(story.frozen(found, "finetune"))
+    assert "at 32 pixels the feature maps of these layers have only 1 × 1 pixels" in text
+    assert "only ever meet padding" in text
+    assert "padding" not in story.frozen(found, "scratch") + story.frozen(found, "last_layer")
+
+
 # Curves, errors, cost
 
 
@@ -196,6 +221,39 @@ def test_a_test_loss_that_rises_again_is_found(experiment):
     assert text.startswith("Lowest at the end: finetune") and "scratch (from 0.67 in epoch 6 to 0.90" in text
     assert "lowest in epoch 6" in story.arm_loss(found, "scratch")
     assert "lowest" not in story.arm_loss(found, "finetune")
+
+
+def with_test_losses(folder, arm, change):
+    """The results with other test losses of one arm after epoch 6: `change` is called with seed and epoch."""
+    path = folder / "tables" / "history.csv"
+    table = pandas.read_csv(path)
+    for row in table.index[(table["arm"] == arm) & (table["epoch"] >= 6)]:
+        table.loc[row, "test_loss"] = change(table.loc[row, "seed"], table.loc[row, "epoch"])
+    table.to_csv(path, index=False)
+    return story.test_loss_curves(read_results(folder))
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ((0.32, 0.32, 0.32), "scratch is about level since epoch 6 (0.32 at the end)"),  # a rise of 7 %
+        ((0.6, 0.6, 0.29), "scratch is about level since epoch 6 (0.50 at the end, though its seeds disagree)"),
+        ((0.34, 0.34, 0.34), "a sign of over-fitting: scratch (from 0.30 in epoch 6 to 0.34 at the end)"),
+    ],
+)
+def test_over_fitting_needs_every_seed_and_a_tenth(experiment, ends, expected):
+    text = with_test_losses(experiment(), "scratch", lambda seed, epoch: 0.3 if epoch == 6 else ends[seed])
+    assert expected in text
+    assert ("over-fitting" in text) == ("over-fitting" in expected)
+
+
+def test_a_lower_train_loss_is_not_told_from_accuracies_near_chance(results):
+    found = results()
+    history, summary = found.tables["history"], found.tables["summary"]
+    history.loc[(history["arm"] == "last_layer") & (history["epoch"] == 1), "train_loss"] = 0.01
+    assert "A lower train loss is no better network: in the first epoch last_layer" in story.train_loss_curves(found)
+    summary.loc[summary["arm"] == "last_layer", "first_epoch_accuracy_mean"] = 14.9
+    assert "no better network" not in story.train_loss_curves(found)
 
 
 def test_the_worst_confusion_is_named(results):
@@ -221,10 +279,56 @@ def test_times_on_different_devices_are_not_compared(results):
 # Advice
 
 
-def test_of_equivalent_arms_the_cheapest_is_advised(results):
-    arms = [{"name": "finetune", "last": 96.0, "seconds": 40}, {"name": "scratch", "last": 95.8, "seconds": 10}]
+def test_of_equivalent_arms_the_one_with_least_computed_work_is_advised_whatever_the_times(results):
+    arms = [
+        {"name": "finetune", "last": 96.0, "seconds": 10},
+        {"name": "scratch", "last": 95.8, "seconds": 40, "train": "head"},
+    ]
     advice = plain(story.advice(results(arms=arms, comparisons=against("equivalent", 0.2, -0.4, 0.8)))[0])
     assert advice.startswith("Take scratch: finetune and scratch are equivalent here")
+    # 37,222,400 MACs x 300 images x 10 epochs, one forward pass each
+    assert "the least computed work (112 GMAC a run; measured: 24 s of training)" in advice
+
+
+@pytest.mark.parametrize("verdict", ["equivalent", "undecided"])
+def test_arms_of_the_same_arithmetic_are_never_ranked_by_time(results, verdict):
+    arms = [{"name": "finetune", "last": 96.0, "seconds": 40}, {"name": "scratch", "last": 95.8, "seconds": 10}]
+    found = results(arms=arms, comparisons=against(verdict, 0.2, -0.4, 0.8))
+    said = plain(" ".join([*story.advice(found), story.cost(found)]))
+    assert "335 GMAC" in said  # three forward passes
+    assert not any(word in said for word in ("cheapest", "times as long", "least", "Short of", "quick"))
+    assert (
+        "finetune and scratch do the same arithmetic" in said and "difference of their times is the machine’s" in said
+    )
+
+
+def test_arms_with_other_work_are_not_called_the_same(results):
+    found = results()
+    assert story.same_work(found) == [["scratch", "finetune"]]
+    found.tables["arms"].loc[0, "epochs"] = 20
+    assert story.same_work(found) == []
+    assert story.work(found, "scratch") == 2 * story.work(found, "finetune") == 6 * story.work(found, "last_layer")
+    assert "same arithmetic" not in story.cost(found)
+
+
+def test_times_are_said_to_be_shared(results):
+    found = results()
+    for said in (story.cost(found), " ".join(story.limits(found))):
+        assert "wall times, measured while other jobs of the workflow may have run on the same cores" in said
+
+
+def test_the_table_of_costs_says_what_its_times_are(experiment):
+    folder = experiment()
+    report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    beside = page[page.index("<summary>Every run</summary>") :].partition("<table")[0]
+    assert "other jobs of the workflow may have run on the same cores" in beside and "same arithmetic" in beside
+
+
+def test_between_equal_work_the_memory_decides(results):
+    arms = [{"name": "finetune", "last": 96.0}, {"name": "scratch", "last": 95.8, "training_bytes": 1e8}]
+    advice = plain(story.advice(results(arms=arms, comparisons=against("equivalent", 0.2, -0.4, 0.8)))[0])
+    assert advice.startswith("Take scratch") and "of the same computed work but needs the least memory" in advice
 
 
 def test_an_undecided_pair_asks_for_more_evidence(results):
@@ -234,9 +338,32 @@ def test_an_undecided_pair_asks_for_more_evidence(results):
 
 def test_the_price_of_saving_memory_is_named(results):
     advice = plain(" ".join(story.advice(results())))
-    assert advice.startswith("Take finetune (net2) if 12 s of training a run")
-    assert "Short of memory? last_layer (net3) trains in 40 % of the memory of finetune" in advice
+    assert advice.startswith("Take finetune (net2) if its cost can be had")
+    assert "335 GMAC of computed work (measured: 12 s of training)" in advice
+    assert "Short of memory or time? last_layer (net3) needs" in advice
+    assert "40 % of the computed memory of finetune, and 33 % of its computed work" in advice
     assert "points of accuracy" in advice
+
+
+def test_computed_and_measured_memory_are_told_apart(results):
+    found = results()
+    paragraphs = [plain(text) for text in story.advice(found)[:2]]
+    for paragraph, computed in zip(paragraphs, ("286 MiB", "114 MiB"), strict=True):
+        assert f"{computed} computed for weights, gradients, optimiser and activations" in paragraph
+        assert "(the process itself took 582 MiB at its peak)" in paragraph
+    found.tables["cost"]["device"] = "cuda"
+    assert "torch’s allocations on the GPU reached 582 MiB" in plain(story.advice(found)[0])
+
+
+def test_an_arm_that_fits_its_images_fully_needs_no_larger_learning_rate(results):
+    arms = [{"name": "finetune", "first": 84, "last": 97}, {"name": "scratch", "first": 10, "last": 91}]
+    found = results(arms=arms, comparisons=against("better"))
+    runs = found.tables["runs"]
+    runs.loc[runs["arm"] == "scratch", "fit_accuracy"] = 99.5
+    runs.loc[runs["arm"] == "finetune", "fit_accuracy"] = 98.0
+    said = {text.split()[0]: text for text in story.advice(found) if "is not finished" in text}
+    assert "its test accuracy still rises although it fits its training images fully" in said["scratch"]
+    assert "learning rate" not in said["scratch"] and "larger learning rate" in said["finetune"]
 
 
 # Limits
@@ -258,3 +385,17 @@ def test_without_validation_images_choices_are_made_on_the_test_set(results):
 
 def test_no_validation_images(results):
     assert "There are no validation images" in " ".join(story.limits(results(validation_images=0)))
+
+
+def test_running_statistics_that_lag_are_told(results):
+    # 300 images in batches of 32: 10 steps, 0.9 ** 10 = 35 %
+    said = plain(" ".join(story.limits(results())))
+    assert "In scratch, finetune and last_layer an epoch has only 10 steps" in said
+    assert "after the first epoch these still hold 35 % of their initial values" in said
+    assert "lag behind" in said
+
+
+@pytest.mark.parametrize("change", [{"batchnorm": "frozen"}, {"training": {"batch_size": 12}}])
+def test_no_lag_with_frozen_statistics_or_many_steps(results, change):
+    found = results(arms=[{"name": "finetune", **change}], comparisons=[])
+    assert "lag behind" not in " ".join(story.limits(found))

@@ -46,12 +46,26 @@ def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) ->
     devices = ", ".join(dict.fromkeys(runs["device_name"]))
     axes.set_xlabel(style.wrapped(f"seconds of training, one run ({devices})", size=10, width=style.WIDTH - 0.8))
     axes.set_ylabel("test accuracy (%)")
-    seeds = int(results["n"].max())
-    ticks = f"; ticks: seconds of each of {seeds} seeds" if seeds > 1 else ", one run"
-    axes.set_title(f"Bars: 95 % interval of accuracy{ticks}", fontsize=9, color=style.MUTED)
-    style.title(figure, "Test accuracy against training time")
+    axes.set_title(heading(results.loc[list(styles)]), fontsize=9, color=style.MUTED)
+    style.title(figure, "Test accuracy against measured training time")
     label_points(figure, axes, points)
     style.save(figure, svg, png)
+
+
+def heading(results: pandas.DataFrame) -> str:
+    """What the marks are. The tables do not say which confidence the intervals have, and so neither does this."""
+    seeds = int(results["n"].max())
+    if seeds < 2:
+        return "one run each: no interval over seeds"
+    ticks = f"ticks: seconds of each of {seeds} seeds"
+    bars = "Bars: interval of the mean over seeds; " if any(has_interval(row) for _, row in results.iterrows()) else ""
+    return f"{bars}{ticks}"
+
+
+def has_interval(result: pandas.Series) -> bool:
+    """Whether there is an interval over seeds to draw: with one seed there is none."""
+    ends = result[["test_accuracy_low", "test_accuracy_high"]].astype(float)
+    return bool(result["n"] > 1 and ends.notna().all())
 
 
 @dataclass(frozen=True)
@@ -67,11 +81,11 @@ class Point:
 def draw_arm(axes: Axes, look: ArmStyle, seconds: pandas.Series, result: pandas.Series) -> None:
     """Draw one arm: its mean with the interval of its accuracy, and a tick for the seconds of each seed."""
     mean = result["test_accuracy_mean"]
-    below, above = mean - result["test_accuracy_low"], result["test_accuracy_high"] - mean
+    interval = (mean - result["test_accuracy_low"], result["test_accuracy_high"] - mean)
     axes.errorbar(
         [seconds.mean()],
         [mean],
-        yerr=[[below], [above]],
+        yerr=[[end] for end in interval] if has_interval(result) else None,
         color=look.colour,
         marker=look.marker,
         markersize=8,

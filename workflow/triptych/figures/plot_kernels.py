@@ -32,9 +32,11 @@ SIGNED = LinearSegmentedColormap.from_list(
     "signed", ("#2d004b", "#6a51a3", "#b9b0d9", "#ffffff", "#fdbe73", "#d95f0e", "#662506"), N=65
 ).with_extremes(bad="#c8c8c8")
 
-LEFT = 0.62
-PANEL = 1.5
-SPACE = 0.08
+# Places in pixels of the PNG, so that each weight has a whole number of them: other sizes give stripes by aliasing.
+PIXEL = 1 / style.DOTS_PER_INCH
+LEFT = 93 * PIXEL
+PANEL = 225 * PIXEL
+SPACE = 12 * PIXEL
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ def plot_kernels(*, experiment_folder: Path, arms: Path, arm: str, seed: int, sv
         scale = common_scale([own[convolution] for own in changes.values() if convolution in own])
         blocks.append((f"{CONVOLUTIONS[convolution]}, {tensor_names[convolution]}", change, scale))
     heading = style.wrapped(f"{look.title}: weights of the first convolutions before and after training (seed {seed})")
-    top = 0.2 * (heading.count("\n") + 1) + 0.15
+    top = whole_pixels(0.2 * (heading.count("\n") + 1) + 0.15)
     heights = [block_height(change.before) for _, change, _ in blocks]
     figure = Figure(figsize=(style.WIDTH, top + sum(heights)))
     style.write(figure, 0.06, 0.08, heading, fontsize=11, fontweight="bold")
@@ -152,38 +154,52 @@ def description(weights: numpy.ndarray) -> str:
     return f"{part}{down} outputs (down) x {across} inputs (across), {height}x{width} weights each"
 
 
-def panel_height(picture: numpy.ndarray) -> float:
-    """The height in inches of a picture PANEL inches wide."""
-    return PANEL * picture.shape[0] / picture.shape[1]
+def whole_pixels(inches: float) -> float:
+    """A length in inches that is a whole number of pixels of the PNG."""
+    return round(inches / PIXEL) * PIXEL
+
+
+def panel_size(picture: numpy.ndarray) -> tuple[float, float]:
+    """Width and height in inches of a picture: at most PANEL wide, each weight a whole number of pixels.
+
+    A picture with more weights across than PANEL has pixels would need less than one: it is as wide as PANEL.
+    """
+    rows, columns = picture.shape
+    pixels = math.floor(PANEL / PIXEL + 1e-6) // columns
+    if not pixels:
+        return PANEL, whole_pixels(PANEL * rows / columns)
+    return columns * pixels * PIXEL, rows * pixels * PIXEL
 
 
 def block_height(weights: numpy.ndarray) -> float:
     """The height in inches that `draw_block` takes."""
-    return 0.6 + sum(panel_height(picture) + SPACE for _, picture in panels(weights)) + 0.62
+    heights = sum(panel_size(picture)[1] + SPACE for _, picture in panels(weights))
+    return whole_pixels(0.6) + heights + whole_pixels(0.62)
 
 
 def draw_block(figure: Figure, top: float, name: str, change: Change, scale: Scale) -> None:
     """Draw one convolution from `top` inches down: before, after, their difference, and two colour bars."""
     style.write(figure, 0.06, top, name, fontsize=10, fontweight="bold")
     style.write(figure, 0.06, top + 0.19, description(change.before), fontsize=style.SMALL, color=style.MUTED)
-    top += 0.6
+    top += whole_pixels(0.6)
     weight_norm, difference_norm = symmetric(scale.weights), symmetric(scale.difference)
     columns = (
         ("before", change.before, weight_norm),
         ("after", change.after, weight_norm),
         ("after − before", change.difference, difference_norm),
     )
-    bottom = top
+    bottom, panel = top, panel_size(panels(change.before)[0][1])[0]
     for number, (heading, weights, norm) in enumerate(columns):
         left = LEFT + number * (PANEL + SPACE)
         style.write(
-            figure, left + PANEL / 2, top - 0.05, heading, horizontalalignment="center", verticalalignment="bottom"
+            figure, left + panel / 2, top - 0.05, heading, horizontalalignment="center", verticalalignment="bottom"
         )
         bottom = top
         for row_name, picture in panels(weights):
-            height = panel_height(picture)
-            axes = style.place(figure, left, bottom, PANEL, height)
-            axes.imshow(picture, cmap=SIGNED, norm=norm, interpolation="none", aspect="auto")
+            width, height = panel_size(picture)
+            axes = style.place(figure, left, bottom, width, height)
+            # above the frame, which would hide the outermost weights
+            axes.imshow(picture, cmap=SIGNED, norm=norm, interpolation="none", aspect="auto", zorder=3)
             frame(axes)
             if number == 0 and row_name != "all":
                 axes.set_ylabel(row_name, fontsize=9)
@@ -191,17 +207,17 @@ def draw_block(figure: Figure, top: float, name: str, change: Change, scale: Sca
     if not numpy.any(change.difference):
         style.write(
             figure,
-            LEFT + 2.5 * PANEL + 2 * SPACE,
+            LEFT + 2 * (PANEL + SPACE) + panel / 2,
             (top + bottom - SPACE) / 2,
             "exactly zero",
             horizontalalignment="center",
             verticalalignment="center",
             bbox={"facecolor": "white", "edgecolor": style.MUTED, "boxstyle": "round"},
         )
-    draw_colour_bar(figure, LEFT, bottom, 2 * PANEL + SPACE, weight_norm, "weight before and after training")
+    draw_colour_bar(figure, LEFT, bottom, PANEL + SPACE + panel, weight_norm, "weight before and after training")
     if scale.difference:  # else no arm changed any weight
         share = f"bound: {100 * scale.difference / scale.weights:.2g} % of the first"
-        draw_colour_bar(figure, LEFT + 2 * (PANEL + SPACE), bottom, PANEL, difference_norm, share)
+        draw_colour_bar(figure, LEFT + 2 * (PANEL + SPACE), bottom, panel, difference_norm, share)
 
 
 def symmetric(bound: float) -> Normalize:
@@ -214,7 +230,7 @@ def frame(axes: Axes) -> None:
     axes.set(xticks=[], yticks=[])
     axes.grid(visible=False)
     for spine in axes.spines.values():
-        spine.set(visible=True, linewidth=0.6)
+        spine.set(visible=True, linewidth=1.2)
 
 
 def draw_colour_bar(figure: Figure, left: float, top: float, width: float, norm: Normalize, label: str) -> None:

@@ -103,10 +103,14 @@ def summary(results: Results, arms: dict[str, ArmName]) -> Table:
         ),
         Column("first epoch", "Test accuracy after the first epoch, in percent."),
         Column(
-            "time", "Wall time of one run from the start of its command to the end of training, evaluations included."
+            "time",
+            "Wall time of one run from the start of its command to the end of training, evaluations included; other "
+            "jobs may have run on the same cores.",
         ),
-        Column("images/s", "Training images a second while it trains: no start-up, no evaluation."),
-        Column("memory", "Most memory in use at once: of the process on a CPU, of torch’s allocations on a GPU."),
+        Column("images/s", "Training images a second while it trains, measured: no start-up, no evaluation."),
+        Column(
+            "memory", "Most memory in use at once, measured: of the process on a CPU, of torch’s allocations on a GPU."
+        ),
         Column("trains", "Parameters that are trained, of all that the network has."),
     ]
     rows = []
@@ -251,7 +255,9 @@ def networks(results: Results) -> Table:
         Column("parameters", "All of them, with the head for this data set."),
         Column("in the head", "Those of the last layer."),
         Column(
-            "operations", "Multiply-accumulates of one image’s forward pass. A training step is about three times that."
+            "operations",
+            "Multiply-accumulates of one image’s forward pass. Training on it is about three times that where all is "
+            "trained, and about that where only the head is.",
         ),
         Column("activations", "Memory of every layer’s output for one image in float32."),
         Column("weights", "Bytes of the weights, computed: four a float32 number, eight a counter of BatchNorm."),

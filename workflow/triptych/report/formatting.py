@@ -94,7 +94,7 @@ def operations(value: float) -> str:
     """A count of multiply-accumulates in the unit that fits."""
     if math.isnan(value):
         return NOTHING
-    value, unit = _scaled(value, ("MAC", "kMAC", "MMAC", "GMAC", "TMAC"), 1000)
+    value, unit = _scaled(value, ("MAC", "kMAC", "MMAC", "GMAC", "TMAC", "PMAC", "EMAC"), 1000)
     return f"{number(value, 0 if unit == 'MAC' or value >= 100 else 1)}{NO_BREAK}{unit}"
 
 

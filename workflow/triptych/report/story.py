@@ -16,6 +16,22 @@ from triptych.report.results import Results
 STATISTICS = ("running_mean", "running_var")
 """How the names of BatchNorm’s running statistics end; its third buffer only counts batches."""
 
+MOMENTUM = 0.1
+"""The share of BatchNorm’s running statistics that each training step replaces (torch’s default)."""
+
+SAME_WORK = [
+    "architecture",
+    "input_size",
+    "train",
+    "batchnorm",
+    "epochs",
+    "batch_size",
+    "train_images",
+    "num_threads",
+    "device",
+]
+"""Arms in which all of these agree do the same arithmetic in the same way."""
+
 
 # The answer
 
@@ -182,11 +198,13 @@ def train_loss_curves(results: Results) -> str:
     text = (
         f"In the last epoch: {words.listing([f'{arm} {words.small(curve.iloc[-1])}' for arm, curve in ends.items()])}."
     )
+    chance = 100 / results.sizes["class"].nunique()
     for first in results.contestants:
         for second in results.contestants:
             losses = [ends[arm].get(1, math.nan) for arm in (first, second)]
             accuracies = [results.summary(arm, "first_epoch_accuracy_mean") for arm in (first, second)]
-            if losses[0] < losses[1] and accuracies[0] < accuracies[1]:
+            # near chance an accuracy says nothing about a network (BatchNorm’s running statistics may lag)
+            if losses[0] < losses[1] and 1.5 * chance <= accuracies[0] < accuracies[1]:
                 return (
                     f"{text} A lower train loss is no better network: in the first epoch {first} has the lower one "
                     f"({words.small(losses[0])} against {words.small(losses[1])} of {second}) and yet the lower test "
@@ -196,21 +214,28 @@ def train_loss_curves(results: Results) -> str:
 
 
 def test_loss_curves(results: Results) -> str:
-    """Where each arm's test loss is lowest, and by how much it rises again."""
-    turned, falling = [], []
+    """Where each arm's test loss is lowest, and whether it rises again: in every seed, and by more than a tenth."""
+    turned, level, falling = [], [], []
     for arm in results.arms["arm"]:
-        curve = results.curve(arm, "test_loss").dropna()
-        lowest = curve.idxmin()
+        seeds = results.of("history", arm).pivot(index="epoch", columns="seed", values="test_loss").dropna()
+        curve = seeds.mean(axis="columns") if len(seeds) else results.curve(arm, "test_loss").dropna()
+        lowest, end = curve.idxmin(), curve.iloc[-1]
+        in_every_seed = len(seeds) > 0 and bool((seeds.iloc[-1] > seeds.loc[lowest]).all())
+        risen = end > 1.1 * curve.min()
         if lowest == curve.index[-1]:
-            falling.append(f"{arm} ({words.small(curve.iloc[-1])})")
-        else:
+            falling.append(f"{arm} ({words.small(end)})")
+        elif risen and in_every_seed:
             turned.append(
-                f"{arm} (from {words.small(curve.min())} in epoch {int(lowest)} to {words.small(curve.iloc[-1])} at "
-                "the end)"
+                f"{arm} (from {words.small(curve.min())} in epoch {int(lowest)} to {words.small(end)} at the end)"
             )
+        else:
+            disagree = ", though its seeds disagree" if risen else ""
+            level.append(f"{arm} is about level since epoch {int(lowest)} ({words.small(end)} at the end{disagree})")
     text = []
     if falling:
         text.append(f"Lowest at the end: {words.listing(falling)}.")
+    if level:
+        text.append(f"{words.listing(level)}.")
     if turned:
         text.append(f"Risen again since its lowest point, a sign of over-fitting: {words.listing(turned)}.")
     return " ".join(text)
@@ -252,6 +277,11 @@ def arm_accuracy(results: Results, arm: str) -> str:
 
 def frozen(results: Results, arm: str) -> str:
     """What of an arm is bit for bit what it was, counted; over all seeds."""
+    return " ".join(filter(None, (_moved_and_frozen(results, arm), unmoved_parts(results, arm))))
+
+
+def _moved_and_frozen(results: Results, arm: str) -> str:
+    """How many parameter tensors moved, and how many running statistics; over all seeds."""
     delta = results.of("weight_delta", arm)
     parameters = delta[delta["kind"] == "parameter"]
     moved = [
@@ -286,6 +316,54 @@ def frozen(results: Results, arm: str) -> str:
     )
 
 
+def unmoved_parts(results: Results, arm: str) -> str:
+    """Which tensors of an arm that trains all moved only in part, and why that can be; empty where none did."""
+    if results.arms.at[arm, "train"] != "all":
+        return ""
+    delta = results.of("weight_delta", arm)
+    parameters = (
+        delta[delta["kind"] == "parameter"].groupby("tensor", sort=False)[["size", "unchanged_fraction"]].mean()
+    )
+    unchanged = parameters["unchanged_fraction"]
+    partly = parameters[(unchanged > 0.3) & (unchanged < 1)]
+    if partly.empty:
+        return ""
+    still = (partly["size"] * partly["unchanged_fraction"]).sum()
+    text = (
+        f"Not every number in them did: {words.share(still / partly['size'].sum())} of the numbers of "
+        f"{words.listing(list(partly.index))} are bit for bit what they were; that is "
+        f"{words.share(still / parameters['size'].sum())} of all parameters."
+    )
+    small = {
+        layer: shape for layer, shape in _convolution_maps(results, arm).items() if f"{layer}.weight" in partly.index
+    }
+    small = {layer: shape for layer, shape in small.items() if min(shape) < 3}
+    if not small:
+        return f"{text} Why, the tables do not say."
+    maps = words.listing(list(dict.fromkeys(" × ".join(str(side) for side in shape) for shape in small.values())))
+    named = "these layers" if len(small) == len(partly) else words.listing(list(small))
+    return (
+        f"{text} That can be, since at {results.arms.at[arm, 'input_size']:.0f} pixels the feature maps of {named} "
+        f"have only {maps} pixels: where a map is smaller than the kernel, the outer weights of the kernel only ever "
+        "meet padding, and nothing moves them."
+    )
+
+
+def _convolution_maps(results: Results, arm: str) -> dict[str, list[int]]:
+    """Height and width of the output of each convolution of an arm's network."""
+    layers = results.tables["layers"]
+    own = results.arms.loc[arm]
+    layers = layers[
+        (layers["architecture"] == own["architecture"])
+        & (layers["input_size"] == own["input_size"])
+        & (layers["type"] == "Conv2d")
+    ]
+    return {
+        layer: [int(side) for side in shape.split("x")[1:]]
+        for layer, shape in zip(layers["layer"], layers["output_shape"], strict=True)
+    }
+
+
 def relative_change(results: Results) -> str:
     """How far the arms' weights went, all layers but the head."""
     phrases = []
@@ -314,11 +392,15 @@ def kernels(results: Results, arm: str) -> str:
     rows = delta[delta["tensor"] == tensor]
     if (rows["unchanged_fraction"] == 1).all():
         return f"Nothing moved: in every seed the difference of {tensor} is exactly zero, and so its panel is white."
-    text = (
-        f"{tensor} moved by {words.share(rows['relative_delta'].mean())} of its norm. Brightness, common to the three "
-        f"colours, is {words.share(change['brightness_share'].mean())} of the squared change, colour the other "
-        f"{words.share(change['colour_share'].mean())}."
-    )
+    text = f"{tensor} moved by {words.share(rows['relative_delta'].mean())} of its norm."
+    colour = change["colour_share"].mean()
+    if colour < 1e-6:  # rounding: the three colours moved alike
+        text += " All of the change is brightness, common to the three colours, as grey images allow nothing else."
+    else:
+        text += (
+            f" Brightness, common to the three colours, is {words.share(change['brightness_share'].mean())} of the "
+            f"squared change, colour the other {words.share(colour)}."
+        )
     near_zero = rows["near_zero_fraction"].mean()
     return f"{text} {words.share(near_zero)} of its numbers changed by less than a thousandth of the largest weight."
 
@@ -349,21 +431,50 @@ def confusion(results: Results, arm: str) -> str:
 
 
 def cost(results: Results) -> str:
-    """The quickest and the slowest arm, and whether their times can be compared at all."""
-    seconds = {arm: training_seconds(results, arm) for arm in results.arms["arm"]}
-    quickest, slowest = min(seconds, key=seconds.get), max(seconds, key=seconds.get)
-    if quickest == slowest:
-        text = f"Training {quickest} took {words.duration(seconds[quickest])} a run"
-    else:
-        text = (
-            f"Training {quickest} took {words.duration(seconds[quickest])} a run, {slowest} "
-            f"{words.duration(seconds[slowest])}: {words.times(seconds[slowest] / seconds[quickest])} as long"
-        )
-    text += ". Start-up and evaluation are not counted here, but they are in the time of the summary."
+    """The measured training time and the computed work of every arm, and what the times can not be used for."""
+    arms = list(results.arms["arm"])
+    measured = [f"{arm} {words.duration(training_seconds(results, arm))}" for arm in arms]
+    computed = [f"{arm} {words.operations(work(results, arm))}" for arm in arms]
+    text = (
+        f"Measured, training of one run: {words.listing(measured)}, without start-up and evaluation, which are in the "
+        f"time of the summary. Computed, work of one run: {words.listing(computed)}. {about_times(results)}"
+    )
     devices = sorted(set(results.tables["cost"]["device_name"]))
     if len(devices) > 1:
         text += f" The runs were made on different devices ({words.listing(devices)}): do not compare their times."
     return text
+
+
+def about_times(results: Results) -> str:
+    """What measured times are, and between which arms their differences mean nothing."""
+    text = (
+        "Times are wall times, measured while other jobs of the workflow may have run on the same cores: they tell "
+        "what a run took here, not which arm is cheaper."
+    )
+    for names in same_work(results):
+        text += (
+            f" {words.listing(names)} do the same arithmetic (same network, images, batches and epochs): a "
+            "difference of their times is the machine’s, not theirs."
+        )
+    return text
+
+
+def same_work(results: Results) -> list[list[str]]:
+    """The arms that do the same arithmetic, together; those that do it alone are left out."""
+    groups = [list(rows["arm"]) for _, rows in results.arms.groupby(SAME_WORK, sort=False, dropna=False)]
+    return [names for names in groups if len(names) > 1]
+
+
+def work(results: Results, arm: str) -> float:
+    """The computed multiply-accumulates of training an arm once.
+
+    For an image that is about three forward passes where everything is trained (forward, and backward for the
+    activations and for the weights), and about one where only the head is.
+    """
+    own, models = results.arms.loc[arm], results.tables["models"]
+    same = (models["architecture"] == own["architecture"]) & (models["input_size"] == own["input_size"])
+    macs = float(models.loc[same, "macs"].mean())
+    return macs * (3 if own["train"] == "all" else 1) * float(own["train_images"] * own["epochs"])
 
 
 def training_seconds(results: Results, arm: str) -> float:
@@ -378,6 +489,20 @@ def training_memory(results: Results, arm: str) -> tuple[float, int]:
     return float(table.at[nearest, "training_bytes"]), int(table.at[nearest, "batch_size"])
 
 
+def both_memories(results: Results, arm: str) -> str:
+    """The computed memory of training an arm beside the measured one, each called what it is."""
+    measured = words.size(results.mean("cost", arm, "peak_memory_bytes"))
+    devices = set(results.of("cost", arm)["device"])
+    if devices == {"cpu"}:
+        peak = f"the process itself took {measured} at its peak"
+    elif "cpu" not in devices:
+        peak = f"torch’s allocations on the GPU reached {measured}"
+    else:
+        peak = f"the measured peak is {measured}"
+    needed, _ = training_memory(results, arm)
+    return f"{words.size(needed)} computed for weights, gradients, optimiser and activations ({peak})"
+
+
 def memory(results: Results) -> str:
     """What training needs at the batch size of the recipe."""
     needed = {arm: training_memory(results, arm) for arm in results.arms["arm"]}
@@ -386,8 +511,9 @@ def memory(results: Results) -> str:
         named = [f"{arm} {words.size(memory)}" for arm, (memory, its_size) in needed.items() if its_size == batch_size]
         clauses.append(f"at batch size {batch_size} training needs {words.listing(named)}")
     return (
-        f"Computed from the network: {'; '.join(clauses)}. Not the parameters alone but the activations, which grow "
-        "with the batch, decide what fits."
+        f"Computed from the network, for weights, gradients, optimiser and activations: {'; '.join(clauses)}. "
+        "What a process took in all was measured and is in the summary. Not the parameters alone but "
+        "the activations, which grow with the batch, decide what fits."
     )
 
 
@@ -410,48 +536,76 @@ def weight_file(results: Results) -> str:
 
 
 def advice(results: Results) -> list[str]:
-    """Which way to take on this data and this machine, from verdicts, cost and memory."""
+    """Which way to take on this data, from verdicts, computed work and computed memory. Measured times rank nothing."""
     best, *others = results.contestants
-    seconds = {arm: training_seconds(results, arm) for arm in results.contestants}
-    needed = {arm: training_memory(results, arm)[0] for arm in results.contestants}
+    price = {arm: (work(results, arm), training_memory(results, arm)[0]) for arm in results.contestants}
     equal = [best, *[other for other in others if results.verdict(best, other) == "equivalent"]]
     unsure = [other for other in others if results.verdict(best, other) == "undecided"]
-    chosen = min(equal, key=lambda arm: (seconds[arm], needed[arm]))
+    chosen = best
     paragraphs = []
     if not others:
         paragraphs.append(f"Only {best} was tried: add a second arm to learn whether it is worth its cost.")
     elif len(equal) > 1:
-        text = (
-            f"Take {results.called(chosen)}: {words.listing(equal)} are equivalent here, and {chosen} is the cheapest "
-            f"of them ({words.duration(seconds[chosen])} of training a run)."
-        )
+        chosen = min(equal, key=price.get)
+        if len({price[arm] for arm in equal}) == 1:
+            text = (
+                f"Take any of {words.listing(equal)}: they are equivalent here and of the same computed cost "
+                f"({words.operations(price[chosen][0])} a run), so nothing measured here tells them apart."
+            )
+        else:
+            text = (
+                f"Take {results.called(chosen)}: {words.listing(equal)} are equivalent here, and {chosen} is "
+                f"{_the_cheapest(results, chosen, equal)}."
+            )
         if unsure:
             text += f" Whether {words.listing(unsure, 'or')} would do as well, these runs do not decide."
         paragraphs.append(text)
     elif unsure:
-        cheapest = min([best, *unsure], key=lambda arm: (seconds[arm], needed[arm]))
-        paragraphs.append(
-            f"Between {words.listing([best, *unsure])} these runs do not decide. More seeds or more test images "
-            f"would; until then {results.called(cheapest)}, the cheapest of them ({words.duration(seconds[cheapest])} "
-            "of training a run), is the reasonable choice."
+        open_arms = [best, *unsure]
+        chosen = min(open_arms, key=price.get)
+        text = (
+            f"Between {words.listing(open_arms)} these runs do not decide. More seeds or more test images would; "
+            "until then "
         )
-        chosen = cheapest
+        if len({price[arm] for arm in open_arms}) == 1:
+            text += f"cost does not decide either: each is {words.operations(price[chosen][0])} of computed work a run."
+        else:
+            text += f"{results.called(chosen)}, {_the_cheapest(results, chosen, open_arms)}, is the reasonable choice."
+        paragraphs.append(text)
     else:
         paragraphs.append(
-            f"Take {results.called(best)} if {words.duration(seconds[best])} of training a run and "
-            f"{words.size(needed[best])} of memory for it can be had: nothing else here reaches it."
+            f"Take {results.called(best)} if its cost can be had: nothing else here reaches it. A run is "
+            f"{words.operations(price[best][0])} of computed work (measured: "
+            f"{words.duration(training_seconds(results, best))} of training) and {both_memories(results, best)}."
         )
-    frugal = min(results.contestants, key=lambda arm: (needed[arm], seconds[arm]))
-    if needed[frugal] < needed[chosen]:
-        behind = results.summary(chosen, "test_accuracy_mean") - results.summary(frugal, "test_accuracy_mean")
-        price = f"{words.points(behind)} of accuracy" if behind > 0 else "no accuracy in these runs"
-        paragraphs.append(
-            f"Short of memory? {results.called(frugal)} trains in {words.share(needed[frugal] / needed[chosen], 0)} "
-            f"of the memory of {chosen} and {words.share(seconds[frugal] / seconds[chosen], 0)} of its training time, "
-            f"at the price of {price}."
-        )
+    paragraphs.extend(_about_saving(results, chosen, price))
     paragraphs.extend(_about_length(results, chosen))
     return paragraphs
+
+
+def _the_cheapest(results: Results, chosen: str, among: list[str]) -> str:
+    """That an arm is the cheapest of some whose computed costs differ, and by what."""
+    amount = work(results, chosen)
+    if any(work(results, arm) > amount for arm in among):
+        by = f"{words.operations(amount)} a run; measured: {words.duration(training_seconds(results, chosen))}"
+        return f"the one with the least computed work ({by} of training)"
+    return f"of the same computed work but needs the least memory: {both_memories(results, chosen)}"
+
+
+def _about_saving(results: Results, chosen: str, price: dict[str, tuple[float, float]]) -> list[str]:
+    """What an arm would save that needs less computed memory or less computed work than the chosen one."""
+    frugal = min(price, key=lambda arm: (price[arm][1], price[arm][0]))
+    (amount, memory), (most_work, most_memory) = price[frugal], price[chosen]
+    short_of = ["memory"] * (memory < most_memory) + ["time"] * (amount < most_work)
+    if not short_of:
+        return []
+    behind = results.summary(chosen, "test_accuracy_mean") - results.summary(frugal, "test_accuracy_mean")
+    loss = f"{words.points(behind)} of accuracy" if behind > 0 else "no accuracy in these runs"
+    return [
+        f"Short of {words.listing(short_of, 'or')}? {results.called(frugal)} needs {both_memories(results, frugal)}: "
+        f"{words.share(memory / most_memory, 0)} of the computed memory of {chosen}, and "
+        f"{words.share(amount / most_work, 0)} of its computed work, at the price of {loss}."
+    ]
 
 
 def _about_length(results: Results, chosen: str) -> list[str]:
@@ -469,11 +623,18 @@ def _about_length(results: Results, chosen: str) -> list[str]:
             f"From epoch {enough} on {chosen} stays within {words.plural(results.margin, 'point')} of its end "
             f"({words.percent(end)} after {last}): shorter training would have done nearly as well."
         )
+    fitted = {arm: gain for arm, gain in rising.items() if results.mean("runs", arm, "fit_accuracy") > 99}
+    rising = {arm: gain for arm, gain in rising.items() if arm not in fitted}
+    for arm, gain in fitted.items():
+        paragraphs.append(
+            f"{arm} is not finished: its test accuracy still rises although it fits its training images fully "
+            f"({_gains({arm: gain})})."
+        )
     if rising:
         verb = "is" if len(rising) == 1 else "are"
         paragraphs.append(
             f"{words.listing(list(rising))} {verb} not finished: {_gains(rising)}. More epochs or a larger learning "
-            "rate may take them further than this comparison shows."
+            f"rate may take {'it' if len(rising) == 1 else 'them'} further than this comparison shows."
         )
     return paragraphs
 
@@ -499,6 +660,9 @@ def limits(results: Results) -> list[str]:
         "learning, in train mode. The test figures are of the network after the epoch, in eval mode. They are not "
         "like for like; the fit accuracy (all training images, in eval mode, after the last epoch) is.",
         _about_recipe(arms),
+        f"{about_times(results)} Work and memory that are called computed follow from the network and the recipe; "
+        "advice about cost goes by them.",
+        *_about_lag(results),
     ]
     drifting = arms.loc[(arms["train"] == "head") & (arms["batchnorm"] == "train"), "arm"]
     if len(drifting):
@@ -516,6 +680,25 @@ def limits(results: Results) -> list[str]:
     else:
         paragraphs.append("One seed: no interval over seeds can be given. Another seed would give other numbers.")
     return paragraphs
+
+
+def _about_lag(results: Results) -> list[str]:
+    """How much of their initial values BatchNorm's running statistics hold after one epoch; empty if little."""
+    lagging: dict[tuple[int, float], list[str]] = {}
+    for arm, row in results.arms.iterrows():
+        if row["batchnorm"] != "train" or _statistics(results.of("weight_delta", arm)).empty:
+            continue
+        steps = math.ceil(row["train_images"] / row["batch_size"])
+        held = (1 - MOMENTUM) ** steps
+        if held > 0.1:
+            lagging.setdefault((steps, held), []).append(arm)
+    return [
+        f"In {words.listing(names)} an epoch has only {words.plural(steps, 'step')}, and each replaces "
+        f"{words.share(MOMENTUM, 0)} of BatchNorm’s running statistics: after the first epoch these still hold "
+        f"{words.share(held, 0)} of their initial values. Test accuracies of early epochs, which use them (eval mode), "
+        "therefore lag behind what the network has learnt."
+        for (steps, held), names in lagging.items()
+    ]
 
 
 def _about_recipe(arms: pandas.DataFrame) -> str:
