@@ -50,7 +50,7 @@ def test_bad_input_is_one_message_without_a_traceback(tmp_path):
     call = [sys.executable, "-m", "triptych", "extract-weight-delta"]
     for option in ("initial", "trained"):
         call += [f"--{option}", tmp_path / "broken.safetensors"]
-    for option in ("weight-delta", "kernels", "kernel-change"):
+    for option in ("weight-delta", "kernels", "kernel-change", "weights"):
         call += [f"--{option}", tmp_path / "output" / option]
     result = subprocess.run(call, capture_output=True, text=True, check=False)
     assert result.returncode == 1

@@ -121,6 +121,7 @@ class Experiment:
             weight_delta=folder / "weight_delta.csv",
             kernels=folder / "kernels.safetensors",
             kernel_change=folder / "kernel_change.csv",
+            weights=folder / "weights.json",
         )
         cost = {"device": "cpu", "device_name": "a processor", "num_threads": 2, "seconds": 12.5 + seed}
         cost |= {"training_seconds": 8.25, "evaluation_seconds": 1.5, "images_per_second": 123.4}

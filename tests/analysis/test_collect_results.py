@@ -240,6 +240,16 @@ def test_models_and_memory_follow_the_arms(make_experiment):
     assert only(tables["memory"], arm="d", batch_size=1)["architecture"] == "resnet34"
 
 
+def test_weight_files_are_not_read(experiment):
+    """`keep_weights` may have deleted them."""
+    tables = experiment.collect()
+    for name in ("initial", "trained"):
+        for path in experiment.folder.rglob(f"{name}.safetensors"):
+            path.unlink()
+    again = experiment.collect("again")
+    assert all(again[name].equals(tables[name]) for name in tables)
+
+
 def test_images_of_the_test_set_are_not_read(experiment):
     """They can be many gigabytes, and only their labels count: images that do not fit their shape go unnoticed."""
     path = experiment.folder / "data" / "test.safetensors"
@@ -290,18 +300,18 @@ FILES = [
     *(
         f"runs/good/seed1/{name}"
         for name in (
-            "trained.safetensors",
             "history.csv",
             "predictions.safetensors",
             "weight_delta.csv",
             "kernel_change.csv",
+            "weights.json",
             "cost.json",
         )
     ),
 ]
 
 
-@pytest.mark.parametrize("name", [*FILES, "runs/middle/seed0/initial.safetensors"])
+@pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(experiment, name):
     (experiment.folder / name).unlink()
     with pytest.raises(InputError, match=f"{name}: expected a file, found none"):

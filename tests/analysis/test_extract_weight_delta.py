@@ -1,7 +1,11 @@
+import json
+import os
+
 import numpy
 import pandas
 import pytest
 
+from tests.workflow.conftest import jobs_of, rules_of, snakemake
 from triptych.analysis.extract_weight_delta import brightness_and_colour, change_of, extract_weight_delta
 from triptych.errors import InputError
 from triptych.tensors import load_metadata, load_tensors, save_tensors
@@ -15,6 +19,7 @@ def metadata(tensors, **changes):
     return {
         "tensors": tensors,
         "buffers": [name for name in tensors if "running" in name or "num_batches" in name],
+        "head": [name for name in tensors if name.startswith("fc.")],
         "first_convolution": None,
         "first_3x3_convolution": None,
         **changes,
@@ -34,6 +39,7 @@ def extract(tmp_path):
             weight_delta=tmp_path / "weight_delta.csv",
             kernels=tmp_path / "kernels.safetensors",
             kernel_change=tmp_path / "kernel_change.csv",
+            weights=tmp_path / "weights.json",
         )
         return tmp_path
 
@@ -167,6 +173,13 @@ def test_the_files_of_a_run(extract):
         "first_3x3_convolution": "a.weight",
     }
     (change,) = pandas.read_csv(folder / "kernel_change.csv").to_dict("records")
+    weights = json.loads((folder / "weights.json").read_text())
+    assert weights == {
+        "file_bytes": (folder / "initial.safetensors").stat().st_size,
+        "parameters": 64 * 3 * 7 * 7 + 64 * 64 * 3 * 3 + 2,
+        "head_parameters": 2,
+        "buffer_elements": 64 + 1,
+    }
     assert (change["convolution"], change["tensor"]) == ("first_convolution", "conv1.weight")
     assert change["brightness_share"] == pytest.approx(1)
     assert change["colour_share"] == pytest.approx(0, abs=1e-9)
@@ -193,7 +206,7 @@ def test_twice_gives_the_same_bytes(extract):
     weights = {"conv1.weight": numpy.random.default_rng(0).normal(size=(4, 3, 3, 3)).astype(numpy.float32)}
     moved = {"conv1.weight": weights["conv1.weight"] * numpy.float32(1.1)}
     about = metadata(["conv1.weight"], first_convolution="conv1.weight", first_3x3_convolution="conv1.weight")
-    names = ("weight_delta.csv", "kernels.safetensors", "kernel_change.csv")
+    names = ("weight_delta.csv", "kernels.safetensors", "kernel_change.csv", "weights.json")
     contents = {tuple((extract(weights, moved, about) / name).read_bytes() for name in names) for _ in range(3)}
     assert len(contents) == 1
 
@@ -227,4 +240,33 @@ def test_a_missing_file_is_named(extract, tmp_path, name):
             weight_delta=tmp_path / "w.csv",
             kernels=tmp_path / "k.safetensors",
             kernel_change=tmp_path / "c.csv",
+            weights=tmp_path / "w.json",
         )
+
+
+# The rule
+
+KEPT = {"all": {"initial", "trained"}, "trained": {"trained"}, "none": set()}
+
+
+def dry_run(folder, keep_weights, *arguments):
+    return snakemake("--dry-run", *arguments, "--config", f"keep_weights={keep_weights}", directory=folder).stdout
+
+
+@pytest.mark.parametrize("keep_weights", KEPT)
+def test_it_is_the_last_to_read_weights_that_are_not_kept(tmp_path, keep_weights):
+    """A finished tree without them: what collects, plots and tells again does not train again."""
+    deleted = {f"{name}.safetensors" for name in {"initial", "trained"} - KEPT[keep_weights]}
+    for job in jobs_of(dry_run(tmp_path, keep_weights)):
+        for path in (tmp_path / name for name in job.get("output", "").split(", ")):
+            if job["rule"] != "all" and path.name not in deleted:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+                os.utime(path, (1e9, 1e9))  # none newer than another
+    assert not rules_of(dry_run(tmp_path, keep_weights))
+    again = jobs_of(dry_run(tmp_path, keep_weights, "--forcerun", "collect_results"))
+    assert {"collect_results", "plot_kernels", "write_manifest"} <= {job["rule"] for job in again}
+    assert not {"initialise_model", "train", "extract_weight_delta"} & {job["rule"] for job in again}
+    (manifest,) = (job for job in again if job["rule"] == "write_manifest")
+    read = {name for name in ("initial", "trained") if f"/{name}.safetensors" in manifest["input"]}
+    assert read == KEPT[keep_weights]

@@ -1,9 +1,11 @@
+import json
+
 import numpy
 import pytest
 
 from triptych.analysis.runs import read_run, read_truth
 from triptych.errors import InputError
-from triptych.tensors import load_metadata, load_tensors, save_tensors
+from triptych.tensors import load_tensors, save_tensors
 
 
 @pytest.fixture
@@ -96,35 +98,36 @@ def test_predictions_of_another_run(read, folder):
         read()
 
 
+@pytest.mark.parametrize("key", ["file_bytes", "parameters", "head_parameters", "buffer_elements"])
+def test_weights_that_lack_a_number(read, folder, key):
+    path = folder / "weights.json"
+    weights = json.loads(path.read_text())
+    for wrong in (None, "many", 1.5, True, -1):
+        path.write_text(json.dumps(weights | {key: wrong}))
+        with pytest.raises(InputError, match=rf"weights\.json: expected a whole number for {key}, found "):
+            read()
+    path.write_text(json.dumps({name: number for name, number in weights.items() if name != key}))
+    with pytest.raises(InputError, match=rf"weights\.json: expected the keys .*, found none called {key}"):
+        read()
+
+
 @pytest.mark.parametrize(
-    ("key", "value"), [("architecture", "resnet50"), ("input_size", 64), ("classes", ["a", "b", "c"])]
+    ("old", "message"),
+    [
+        ("conv2.weight,parameter,180", "expected parameters of 306 elements, as weights.json .* says, found 307"),
+        ("bn1.running_mean,buffer,4", "expected buffers of 5 elements, as weights.json .* says, found 6"),
+    ],
 )
-def test_weights_of_another_network(read, folder, key, value):
-    path = folder / "trained.safetensors"
-    save_tensors(path, load_tensors(path), load_metadata(path) | {key: value})
-    with pytest.raises(InputError, match=rf"trained\.safetensors: expected {key} .*, found "):
+def test_deltas_of_another_network(read, folder, old, message):
+    name, number = old.rsplit(",", 1)
+    edit(folder / "weight_delta.csv", f"{old},", f"{name},{int(number) + 1},")
+    with pytest.raises(InputError, match=rf"weight_delta\.csv: {message}"):
         read()
 
 
-def test_weights_that_say_nothing_of_themselves(read, folder):
-    path = folder / "trained.safetensors"
-    save_tensors(path, load_tensors(path), {"architecture": "resnet18"})
-    with pytest.raises(InputError, match="found no classes, input_size, tensors, buffers, head in its metadata"):
-        read()
-
-
-def test_weights_that_lack_a_tensor(read, folder):
-    path = folder / "trained.safetensors"
-    tensors = load_tensors(path)
-    del tensors["fc.bias"]
-    save_tensors(path, tensors, load_metadata(path))
-    with pytest.raises(InputError, match=r"trained\.safetensors: expected .* 6 tensors.*fc\.bias"):
-        read()
-
-
-def test_deltas_of_another_network(read, folder):
-    edit(folder / "weight_delta.csv", "conv2.weight", "conv9.weight")
-    with pytest.raises(InputError, match=r"weight_delta\.csv: expected a row for each of the 6 tensors"):
+def test_deltas_without_sizes(read, folder):
+    edit(folder / "weight_delta.csv", "conv2.weight,parameter,180,", "conv2.weight,parameter,,")
+    with pytest.raises(InputError, match=r"weight_delta\.csv: expected whole numbers in the column size"):
         read()
 
 

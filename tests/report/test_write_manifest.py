@@ -6,11 +6,13 @@ import platform
 from importlib import metadata
 
 import pytest
+import yaml
 
 from triptych.errors import InputError
 from triptych.report import provenance
-from triptych.report.report import report
-from triptych.report.write_manifest import write_manifest
+from triptych.report.report import inputs, report
+from triptych.report.results import read_configuration
+from triptych.report.write_manifest import FIGURES_OF_ARMS, write_manifest
 
 
 @pytest.fixture
@@ -28,8 +30,8 @@ def folder(experiment):
     return folder
 
 
-def manifest_of(folder):
-    write_manifest(experiment_folder=folder, output=folder / "manifest.json")
+def manifest_of(folder, keep_weights="all"):
+    write_manifest(experiment_folder=folder, keep_weights=keep_weights, output=folder / "manifest.json")
     return json.loads((folder / "manifest.json").read_text())
 
 
@@ -64,14 +66,63 @@ def test_exactly_the_measured_files_are_marked(folder):
         "models/vgg11_32/layers.csv",
         "logs/train.csv",
         "data/raw/images.csv",
+        *(f"figures/{name}_removed_arm.{suffix}" for name in FIGURES_OF_ARMS for suffix in ("svg", "png")),
+        "figures/learning_rate.svg",
+        "figures/samples_scratch.svg",
+        "weights/vgg11.safetensors",
+        "weights/vgg11_history.csv",
+        "weights/letters/vgg11.safetensors",
+        "weights/letters/index.csv",
     ],
 )
 def test_a_stray_file_changes_nothing(folder, stray):
-    before = manifest_of(folder)
+    before, configuration = manifest_of(folder), read_configuration(folder / "config.yaml")
+    shown = inputs(folder, configuration)
     path = folder / stray
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("stray")
     assert manifest_of(folder) == before
+    assert inputs(folder, configuration) == shown
+
+
+@pytest.mark.parametrize(
+    ("source", "weights", "expected"),
+    [
+        ("letters", "pretrained", {"resnet18.safetensors", "resnet18_history.csv", "letters/train.safetensors"}),
+        ("file", "pretrained", {"resnet18.safetensors", "resnet18_history.csv"}),
+        ("letters", "random", set()),
+        ("none", "random", set()),
+    ],
+)
+def test_weights_are_those_that_the_arms_use(folder, source, weights, expected):
+    (folder / "weights" / "letters").mkdir()
+    (folder / "weights" / "letters" / "train.safetensors").write_text("letters")
+    content = yaml.safe_load((folder / "config.yaml").read_text())
+    (configuration,) = content["experiments"].values()
+    configuration["weights"] = {"source": source}
+    for arm in configuration["arms"].values():
+        arm["weights"] = weights
+    (folder / "config.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    listed = {name for name in manifest_of(folder)["files"] if name.startswith("weights/")}
+    assert listed == {f"weights/{name}" for name in expected}
+    shown = {name for name in inputs(folder, configuration) if name.startswith("weights/")}
+    assert shown == listed & {"weights/resnet18.safetensors"}
+
+
+@pytest.mark.parametrize(
+    ("keep_weights", "kept"), [("all", {"initial", "trained"}), ("trained", {"trained"}), ("none", set())]
+)
+def test_weight_files_that_are_not_kept_are_not_listed(folder, keep_weights, kept):
+    (folder / "runs" / "scratch" / "seed0" / "kernels.safetensors").write_text("kernels")
+    everything, files = manifest_of(folder)["files"], manifest_of(folder, keep_weights)["files"]
+    gone = tuple(f"/{name}.safetensors" for name in {"initial", "trained"} - kept)
+    assert files == {name: record for name, record in everything.items() if not name.endswith(gone)}
+    assert len(everything) - len(files) == 9 * len(gone)
+
+
+def test_a_word_that_keep_weights_does_not_know(folder):
+    with pytest.raises(InputError, match="keep_weights: expected one of all, trained, none, found 'some'"):
+        manifest_of(folder, "some")
 
 
 def test_what_the_results_depend_on_is_said(folder):
@@ -128,5 +179,5 @@ def test_a_configuration_that_cannot_be_read_is_named(folder, content):
     if content is not None:
         path.write_text(content)
     with pytest.raises(InputError, match=r"config\.yaml"):
-        write_manifest(experiment_folder=folder, output=folder / "manifest.json")
+        manifest_of(folder)
     assert not (folder / "manifest.json").exists()

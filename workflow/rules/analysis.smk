@@ -1,9 +1,11 @@
 # From runs to tables.
-# Needs: data/, models/, runs/. Makes: runs/*/weight_delta.csv and kernels, tables/*.csv.
+# Needs: data/, models/, runs/. Makes: runs/*/weight_delta.csv, kernels and weights.json, tables/*.csv.
 
 
 rule extract_weight_delta:
     """What training changed in the weights of one run, tensor by tensor, and the first kernels before and after."""
+
+    # The last reader of weight files that `keep_weights` does not keep: a later one would train every run again.
     input:
         initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
         trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
@@ -11,6 +13,7 @@ rule extract_weight_delta:
         weight_delta="<results>/{experiment}/runs/{arm}/seed{seed}/weight_delta.csv",
         kernels="<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors",
         kernel_change="<results>/{experiment}/runs/{arm}/seed{seed}/kernel_change.csv",
+        weights="<results>/{experiment}/runs/{arm}/seed{seed}/weights.json",
     log:
         "<logs>/extract_weight_delta/{experiment}/{arm}/seed{seed}.log",
     benchmark:
@@ -31,6 +34,7 @@ rule extract_weight_delta:
             --weight-delta {output.weight_delta:q} \
             --kernels {output.kernels:q} \
             --kernel-change {output.kernel_change:q} \
+            --weights {output.weights:q} \
             2>&1 | tee {log:q}
         """
 
@@ -51,13 +55,12 @@ rule collect_results:
             [
                 f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
                 for file in (
-                    "initial.safetensors",
-                    "trained.safetensors",
                     "history.csv",
                     "predictions.safetensors",
                     "cost.json",
                     "weight_delta.csv",
                     "kernel_change.csv",
+                    "weights.json",
                 )
             ]
         ),

@@ -74,6 +74,14 @@ rule report:
         """
 
 
+# The weight files that outlive the jobs that read them (`keep_weights`).
+KEPT_WEIGHTS = {
+    "all": ("initial.safetensors", "trained.safetensors"),
+    "trained": ("trained.safetensors",),
+    "none": (),
+}[settings["keep_weights"]]
+
+
 rule write_manifest:
     """Checksums of every file of an experiment, and what its results depend on."""
     input:
@@ -81,7 +89,7 @@ rule write_manifest:
         runs=of_runs(
             [
                 f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
-                for file in ("initial.safetensors", "trained.safetensors", "kernels.safetensors")
+                for file in (*KEPT_WEIGHTS, "kernels.safetensors")
             ]
         ),
     output:
@@ -98,11 +106,13 @@ rule write_manifest:
         runtime=10,
     params:
         experiment_folder=subpath(output.manifest, parent=True),
+        keep_weights=settings["keep_weights"],
         code=code("report.write_manifest"),
     shell:
         r"""
         python -m triptych write-manifest \
             --experiment-folder {params.experiment_folder:q} \
+            --keep-weights {params.keep_weights} \
             --output {output.manifest:q} \
             2>&1 | tee {log:q}
         """

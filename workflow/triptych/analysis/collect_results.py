@@ -10,8 +10,8 @@ import pandas
 from triptych.analysis.classes import confusion_counts, recall_and_precision, shares_of_rows
 from triptych.analysis.comparisons import compare_arms
 from triptych.analysis.intervals import mean_interval, wilson_interval
-from triptych.analysis.reading import existing, read_json, read_text_table
-from triptych.analysis.runs import COST_KEYS, HISTORY_COLUMNS, Run, Truth, read_run, read_truth, run_folder
+from triptych.analysis.reading import read_json, read_text_table
+from triptych.analysis.runs import COST_KEYS, HISTORY_COLUMNS, Run, Truth, read_run, read_truth
 from triptych.errors import InputError
 from triptych.files import write_table
 
@@ -87,7 +87,7 @@ def collect_results(*, experiment_folder: Path, arms: str, seeds: str, compariso
         "weight_delta": _stacked(runs, lambda run: run.weight_delta),
         "kernel_change": _stacked(runs, lambda run: run.kernel_change),
         "layers": layers_table(experiment_folder, arm_list),
-        "models": models_table(experiment_folder, arm_list, seed_list[0]),
+        "models": models_table(experiment_folder, arm_list, runs),
         "memory": memory_table(experiment_folder, arm_list),
         "cost": cost_table(runs),
     }
@@ -265,13 +265,12 @@ def layers_table(experiment_folder: Path, arms: list[Arm]) -> pandas.DataFrame:
     )
 
 
-def models_table(experiment_folder: Path, arms: list[Arm], seed: int) -> pandas.DataFrame:
-    """The totals of every network at every input size, and the size of the weight file of its first arm's run."""
+def models_table(experiment_folder: Path, arms: list[Arm], runs: dict[str, list[Run]]) -> pandas.DataFrame:
+    """The totals of every network at every input size, and the size of the weight file of its first arm's first run."""
     rows = []
     for model, arm in _models(arms).items():
         totals = read_json(_model_folder(experiment_folder, *model) / "totals.json", MODEL_COLUMNS)
-        file = existing(run_folder(experiment_folder, arm["name"], seed) / "initial.safetensors")
-        rows.append({**{key: totals[key] for key in MODEL_COLUMNS}, "file_bytes": file.stat().st_size})
+        rows.append({**{key: totals[key] for key in MODEL_COLUMNS}, "file_bytes": runs[arm["name"]][0].file_bytes})
     return pandas.DataFrame(rows)
 
 

@@ -1,4 +1,7 @@
-"""What training changed in the weights of one run, tensor by tensor, and the first kernels before and after."""
+"""What training changed in the weights of one run, tensor by tensor, and the first kernels before and after.
+
+The last reader of a run's weight files: what else is needed of them later is written here, so that they can go.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,7 @@ import pandas
 
 from triptych.analysis.reading import existing
 from triptych.errors import InputError
-from triptych.files import write_table
+from triptych.files import write_json, write_table
 from triptych.tensors import load_metadata, load_tensors, save_tensors
 
 NEAR_ZERO = 1e-3
@@ -27,11 +30,14 @@ WEIGHT_DELTA_COLUMNS = [
     "near_zero_fraction",
 ]
 KERNEL_CHANGE_COLUMNS = ["convolution", "tensor", "brightness_share", "colour_share"]
+WEIGHTS_KEYS = ["file_bytes", "parameters", "head_parameters", "buffer_elements"]
+"""The bytes of the file of initial weights, and numbers of elements; `parameters` includes those of the head."""
+
 CONVOLUTIONS = ("first_convolution", "first_3x3_convolution")
 
 
 def extract_weight_delta(
-    *, initial: Path, trained: Path, weight_delta: Path, kernels: Path, kernel_change: Path
+    *, initial: Path, trained: Path, weight_delta: Path, kernels: Path, kernel_change: Path, weights: Path
 ) -> None:
     """Compare the weights of one run before and after training.
 
@@ -44,6 +50,7 @@ def extract_weight_delta(
             `NAME_trained`, float32 [out, in, height, width]; those the network lacks are left out.
         kernel_change: CSV, how much of the first convolution's change is brightness and how much colour
             (`brightness_and_colour`; both empty where nothing changed).
+        weights: JSON, the size of the network: `WEIGHTS_KEYS`.
 
     Raises:
         InputError: a file is missing or broken, or the two are not of one network.
@@ -58,6 +65,13 @@ def extract_weight_delta(
         for name in metadata["tensors"]
     ]
     table = pandas.DataFrame(rows, columns=WEIGHT_DELTA_COLUMNS)
+    parameters = [name for name in metadata["tensors"] if name not in buffers]
+    parts = {
+        "parameters": parameters,
+        "head_parameters": [name for name in parameters if name in metadata["head"]],
+        "buffer_elements": [name for name in metadata["tensors"] if name in buffers],
+    }
+    elements = {part: sum(before[name].size for name in own) for part, own in parts.items()}
 
     names = {key: metadata[key] for key in CONVOLUTIONS if metadata[key] is not None}
     pairs = {key: {"initial": before[name], "trained": after[name]} for key, name in names.items()}
@@ -70,6 +84,7 @@ def extract_weight_delta(
     write_table(weight_delta, table)
     save_tensors(kernels, arrays, names)
     write_table(kernel_change, pandas.DataFrame(shares, columns=KERNEL_CHANGE_COLUMNS))
+    write_json(weights, {"file_bytes": initial.stat().st_size, **elements})
     for kind, part in table.groupby("kind", sort=False):
         still = (part["unchanged_fraction"] == 1).sum()
         print(f"{kind}s: {len(part) - still} of {len(part)} tensors changed, {still} are exactly as before", flush=True)
@@ -144,7 +159,7 @@ def _check_same_network(
     before: dict[str, numpy.ndarray],
     after: dict[str, numpy.ndarray],
 ) -> None:
-    missing = [key for key in ("tensors", "buffers", *CONVOLUTIONS) if key not in metadata]
+    missing = [key for key in ("tensors", "buffers", "head", *CONVOLUTIONS) if key not in metadata]
     if missing:
         raise InputError(f"{initial}: does not describe its network (no {', '.join(missing)} in its metadata)")
     if load_metadata(trained) != metadata:

@@ -87,18 +87,3 @@ def read_tensor(path: Path, name: str) -> numpy.ndarray:
             return file.get_tensor(name)
     except safetensors.SafetensorError as error:
         raise InputError(f"{path}: expected a safetensors file with {name}, found something else ({error})") from None
-
-
-def read_shapes(path: Path, names: list[str]) -> dict[str, list[int]]:
-    """The shapes of the named arrays of a safetensors file, from its header alone.
-
-    Raises:
-        InputError: the file is missing or broken, or lacks one of them.
-    """
-    try:
-        with safetensors.safe_open(existing(path), framework="numpy") as file:
-            return {name: file.get_slice(name).get_shape() for name in names}
-    except safetensors.SafetensorError as error:
-        raise InputError(
-            f"{path}: expected a safetensors file with {len(names)} tensors, found otherwise ({error})"
-        ) from None

@@ -8,8 +8,8 @@ from typing import Any
 import numpy
 import pandas
 
-from triptych.analysis.extract_weight_delta import KERNEL_CHANGE_COLUMNS, WEIGHT_DELTA_COLUMNS
-from triptych.analysis.reading import existing, read_json, read_number_table, read_shapes, read_tensor, read_text_table
+from triptych.analysis.extract_weight_delta import KERNEL_CHANGE_COLUMNS, WEIGHT_DELTA_COLUMNS, WEIGHTS_KEYS
+from triptych.analysis.reading import read_json, read_number_table, read_tensor, read_text_table
 from triptych.errors import InputError
 from triptych.tensors import load_metadata
 
@@ -33,7 +33,6 @@ COST_KEYS = [
     "training_seconds",
     "evaluation_seconds",
 ]
-METADATA_KEYS = ("architecture", "classes", "input_size", "tensors", "buffers", "head")
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,7 @@ class Run:
     Attributes:
         history: `HISTORY_COLUMNS`, a row an epoch from 0; accuracies in percent.
         predicted: the class number given to each test image after the last epoch, [images].
+        file_bytes: the size of the file of its initial weights.
         total_parameters, trainable_parameters: numbers of elements; buffers are not parameters.
         weight_delta, kernel_change: as `extract_weight_delta` wrote them, their cells as texts.
         cost: the measured part; at least `COST_KEYS`.
@@ -60,6 +60,7 @@ class Run:
     seed: int
     history: pandas.DataFrame
     predicted: numpy.ndarray
+    file_bytes: int
     total_parameters: int
     trainable_parameters: int
     weight_delta: pandas.DataFrame
@@ -105,22 +106,16 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Trut
             f"{folder / 'predictions.safetensors'}: expected a test accuracy of {recorded} %, as history.csv beside it "
             f"says, found {accuracy} %"
         )
-    metadata, sizes = read_network(folder / "trained.safetensors", arm, test)
-    parameters = [name for name in metadata["tensors"] if name not in set(metadata["buffers"])]
-    trainable = parameters if arm["train"] == "all" else [name for name in parameters if name in metadata["head"]]
-    weight_delta = read_text_table(folder / "weight_delta.csv", WEIGHT_DELTA_COLUMNS)
-    if weight_delta["tensor"].tolist() != metadata["tensors"]:
-        raise InputError(
-            f"{folder / 'weight_delta.csv'}: expected a row for each of the {len(metadata['tensors'])} tensors of "
-            f"trained.safetensors in their order, found {len(weight_delta)} rows or other tensors"
-        )
+    weights = read_weights(folder / "weights.json")
+    weight_delta = read_weight_delta(folder / "weight_delta.csv", weights)
     return Run(
         arm=arm["name"],
         seed=seed,
         history=history,
         predicted=predicted,
-        total_parameters=sum(sizes[name] for name in parameters),
-        trainable_parameters=sum(sizes[name] for name in trainable),
+        file_bytes=weights["file_bytes"],
+        total_parameters=weights["parameters"],
+        trainable_parameters=weights["parameters" if arm["train"] == "all" else "head_parameters"],
         weight_delta=weight_delta,
         kernel_change=read_text_table(folder / "kernel_change.csv", KERNEL_CHANGE_COLUMNS),
         cost=read_json(folder / "cost.json", COST_KEYS),
@@ -159,19 +154,33 @@ def read_predicted(path: Path, test: Truth) -> numpy.ndarray:
     return logits.argmax(axis=1)
 
 
-def read_network(path: Path, arm: dict[str, Any], test: Truth) -> tuple[dict[str, Any], dict[str, int]]:
-    """What a weight file says about its network, and the number of elements of each tensor; no array is read.
+def read_weights(path: Path) -> dict[str, int]:
+    """Read how large a run's network and its weight file are (`WEIGHTS_KEYS`).
 
     Raises:
-        InputError: the file is missing, or is of another network than the arm's, or for other classes than the data's.
+        InputError: it is missing, or lacks a number.
     """
-    metadata = load_metadata(existing(path))
-    missing = [key for key in METADATA_KEYS if key not in metadata]
-    if missing:
-        raise InputError(f"{path}: expected it to describe its network, found no {', '.join(missing)} in its metadata")
-    expected = {**{key: arm["model"][key] for key in ("architecture", "input_size")}, "classes": test.classes}
-    for key, value in expected.items():
-        if metadata[key] != value:
-            raise InputError(f"{path}: expected {key} {value}, found {metadata[key]}")
-    shapes = read_shapes(path, metadata["tensors"])
-    return metadata, {name: math.prod(shape) for name, shape in shapes.items()}
+    weights = read_json(path, WEIGHTS_KEYS)
+    for key in WEIGHTS_KEYS:
+        if type(weights[key]) is not int or weights[key] < 0:
+            raise InputError(f"{path}: expected a whole number for {key}, found {weights[key]!r}")
+    return weights
+
+
+def read_weight_delta(path: Path, weights: dict[str, int]) -> pandas.DataFrame:
+    """Read what training changed, and check that it is about the network that `weights` (`read_weights`) describes.
+
+    Raises:
+        InputError: it is missing, or its tensors have other numbers of elements in all.
+    """
+    table = read_text_table(path, WEIGHT_DELTA_COLUMNS)
+    if not table["size"].str.fullmatch("[0-9]+").all():
+        raise InputError(f"{path}: expected whole numbers in the column size, found something else")
+    sizes = table["size"].astype(int).groupby(table["kind"]).sum()
+    for kind, key in (("parameter", "parameters"), ("buffer", "buffer_elements")):
+        found = int(sizes.get(kind, 0))
+        if found != weights[key]:
+            raise InputError(
+                f"{path}: expected {kind}s of {weights[key]} elements, as weights.json beside it says, found {found}"
+            )
+    return table

@@ -24,6 +24,9 @@ LARGEST = 5_000_000
 LINK_LENGTH = 500
 """More bytes than the line that stands in the place of an image that was left out."""
 
+FILE_NAME = r"[^./][^/]*"
+"""A pattern of the name of a file that is not hidden, as temporary files are."""
+
 TABLE_CONTENTS = {
     "arms": "everything in effect for every arm",
     "history": "losses and accuracies by arm, seed and epoch",
@@ -148,7 +151,7 @@ def shown_tables(results: Results, arms: dict[str, content.ArmName]) -> dict[str
         "sizes": content.sizes(results),
         "recipe": content.recipe(results, arms),
         "versions": content.versions(provenance.package_versions()),
-        "checksums": content.checksums(inputs(results.folder)),
+        "checksums": content.checksums(inputs(results.folder, results.configuration)),
     }
 
 
@@ -171,7 +174,7 @@ def pictures(results: Results, arms: dict[str, content.ArmName]) -> dict[str, Pi
             ("train_loss", "Train loss of all arms by epoch", story.train_loss_curves(results)),
             ("test_loss", "Test loss of all arms by epoch", story.test_loss_curves(results)),
             ("relative_change", "Relative change of the weights by layer and arm", story.relative_change(results)),
-            ("cost_accuracy", "Test accuracy against the time of a run", story.cost(results)),
+            ("cost_accuracy", "Test accuracy against measured training time", story.cost(results)),
             ("memory", "Memory against batch size", story.memory(results)),
         )
     }
@@ -211,11 +214,35 @@ def data_uri(path: Path) -> Markup:
     return Markup("data:image/svg+xml," + quote(svg.strip(), safe=" '/:;,()=+@!*?-._~{}[]|^`$"))
 
 
-def inputs(folder: Path) -> dict[str, dict[str, Any]]:
-    """The records of the files that every run reads: the data, and the pretrained weights where there are any."""
-    files = [*sorted((folder / "data").glob("*.safetensors")), folder / "data" / "index.csv"]
-    files += sorted((folder / "weights").glob("*.safetensors"))
-    return {path.relative_to(folder).as_posix(): provenance.file_record(path) for path in files if path.is_file()}
+def inputs(folder: Path, configuration: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The records of the files that every run reads: the data, and the pretrained weights where an arm uses them."""
+    read = re.compile(r"(data|weights)/[^/]*\.safetensors|data/index\.csv")
+    places = [place for place in files_at(folder, input_places(configuration)) if read.fullmatch(place)]
+    return {place: provenance.file_record(folder / place) for place in places}
+
+
+def input_places(configuration: dict[str, Any]) -> list[str]:
+    """Patterns of the places, below an experiment's folder, of its data and of the pretrained weights that arms use."""
+    places = [rf"data/{FILE_NAME}\.(safetensors|csv)"]
+    arms = configuration["arms"].values()
+    pretrained = {arm["model"]["architecture"] for arm in arms if arm["weights"] == "pretrained"}
+    if pretrained:
+        places.append(rf"weights/{one_of(pretrained)}(\.safetensors|_history\.csv)")
+        if configuration["weights"]["source"] == "letters":
+            places.append(r"weights/letters/(train|test)\.safetensors")
+    return places
+
+
+def files_at(folder: Path, places: list[str]) -> list[str]:
+    """The files below a folder whose places match one of the patterns, sorted, with `/` between the parts."""
+    known = re.compile("|".join(places))
+    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return sorted(place for place in found if known.fullmatch(place))
+
+
+def one_of(names: Any) -> str:
+    """A pattern that matches these names and nothing else."""
+    return f"({'|'.join(sorted({re.escape(str(name)) for name in names}))})"
 
 
 def about_data(results: Results) -> str:

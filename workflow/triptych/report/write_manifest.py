@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import triptych
+from triptych.errors import InputError
 from triptych.files import sha256, write_json
 from triptych.report import provenance
+from triptych.report.report import FILE_NAME, files_at, input_places, one_of
 from triptych.report.results import read_columns, read_configuration
 
 FORMAT = 1
@@ -16,20 +18,34 @@ MEASURED = re.compile(r"runs/[^/]+/[^/]+/cost\.json|tables/cost\.csv|figures/cos
 """The files that hold measured times and memory. They differ from run to run; no other file may."""
 
 
-def write_manifest(*, experiment_folder: Path, output: Path) -> None:
+KEPT_WEIGHTS = {"all": ("initial", "trained"), "trained": ("trained",), "none": ()}
+"""The weight files of a run that are kept, by the configuration's `keep_weights`."""
+
+FIGURES = ("samples", "train_loss", "test_loss", "test_accuracy", "relative_change", "cost_accuracy", "memory")
+FIGURES_OF_ARMS = ("loss", "accuracy", "kernels", "confusion")
+
+
+def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) -> None:
     """Write the checksums of an experiment's files, and what the results depend on.
 
     The files are those that the workflow makes at its known places in `experiment_folder`, of the configured runs and
     networks; logs, benchmarks, temporary files and the manifest itself are not among them. Those in `data/` and
     `weights/` are what the runs were made from.
 
+    Args:
+        keep_weights: `all`, `trained` or `none`: the weight files of the runs that are listed. The others are deleted
+            once nothing needs them, so one that is there is about to go, or is left from other settings.
+
     Raises:
-        InputError: config.yaml, tables/arms.csv or tables/cost.csv is missing or not what it should be.
+        InputError: keep_weights is none of these; config.yaml, tables/arms.csv or tables/cost.csv is missing or not
+            what it should be.
     """
+    if keep_weights not in KEPT_WEIGHTS:
+        raise InputError(f"keep_weights: expected one of {', '.join(KEPT_WEIGHTS)}, found {keep_weights!r}")
     configuration = read_configuration(experiment_folder / "config.yaml")
     files = {
         name: {**provenance.file_record(experiment_folder / name), "measured": bool(MEASURED.fullmatch(name))}
-        for name in listed_files(experiment_folder, configuration)
+        for name in listed_files(experiment_folder, configuration, keep_weights)
     }
     cost = read_columns(experiment_folder / "tables" / "cost.csv", ["device", "device_name"])
     devices = [dict(device) for device in sorted({tuple(row.items()) for row in cost.to_dict("records")})]
@@ -60,35 +76,28 @@ def write_manifest(*, experiment_folder: Path, output: Path) -> None:
     print(f"wrote {output} ({len(files)} files)", flush=True)
 
 
-def listed_files(folder: Path, configuration: dict[str, Any]) -> list[str]:
+def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str) -> list[str]:
     """The places of an experiment's files below its folder, sorted, with `/` between the parts.
 
-    A stray file, or one of a run that is no longer configured, is not listed.
+    A stray file, or one of an arm, a run or a network that is no longer configured, or of weights that are not kept,
+    is not listed.
     """
-    arms = _one_of(configuration["arms"])
-    seeds = _one_of(configuration["seeds"])
-    models = _one_of(
+    arms = one_of(configuration["arms"])
+    seeds = one_of(configuration["seeds"])
+    models = one_of(
         f"{arm['model']['architecture']}_{arm['model']['input_size']}" for arm in configuration["arms"].values()
     )
-    name = r"[^./][^/]*"
+    gone = one_of({"initial", "trained"} - set(KEPT_WEIGHTS[keep_weights]))
     places = [
         r"config\.yaml",
         r"report\.html",
-        rf"data/{name}\.(safetensors|csv)",
-        rf"weights/(letters/)?{name}\.(safetensors|csv)",
-        rf"models/{models}/{name}\.(csv|json|txt)",
-        rf"runs/{arms}/seed{seeds}/{name}\.(safetensors|csv|json)",
-        rf"tables/{name}\.csv",
-        rf"figures/{name}\.(svg|png)",
+        *input_places(configuration),
+        rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
+        rf"runs/{arms}/seed{seeds}/(?!{gone}\.safetensors){FILE_NAME}\.(safetensors|csv|json)",
+        rf"tables/{FILE_NAME}\.csv",
+        rf"figures/({one_of(FIGURES)}|{one_of(FIGURES_OF_ARMS)}_{arms})\.(svg|png)",
     ]
-    known = re.compile("|".join(places))
-    found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(place for place in found if known.fullmatch(place))
-
-
-def _one_of(names: Any) -> str:
-    """A pattern that matches these names and nothing else."""
-    return f"({'|'.join(sorted({re.escape(str(name)) for name in names}))})"
+    return files_at(folder, places)
 
 
 def _checksums(files: dict[str, dict[str, Any]], pattern: str) -> dict[str, str]:
