@@ -101,16 +101,11 @@ def test_what_is_not_in_order_is_named(tmp_path, members, message):
         read_cifar("cifar10", write_archive(tmp_path / "c.tar.gz", members), 100, 20)
 
 
-@pytest.mark.parametrize("kind", ["no archive", "cut short", "missing", "other bytes inside"])
+@pytest.mark.parametrize("kind", ["no archive", "cut short", "missing"])
 def test_what_is_no_archive_is_named(tmp_path, kind):
     path = write_archive(tmp_path / "c.tar.gz", cifar10_members())
     content = path.read_bytes()
-    middle = len(content) // 2
-    changes = {
-        "no archive": b"<html>",
-        "cut short": content[:middle],
-        "other bytes inside": content[:middle] + bytes(100) + content[middle + 100 :],
-    }
+    changes = {"no archive": b"<html>", "cut short": content[: len(content) // 2]}
     path.unlink() if kind == "missing" else path.write_bytes(changes[kind])
     with pytest.raises(InputError, match=r"c.tar.gz: (not a whole .tar.gz archive|no such file)"):
         read_cifar("cifar10", path, 100, 20)
