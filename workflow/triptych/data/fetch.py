@@ -86,7 +86,7 @@ def fetch(
 
     Args:
         urls: https, http or file addresses.
-        checksum: the SHA-256 in hexadecimal, or its first digits, at least eight, where no more is known.
+        checksum: the SHA-256 in hexadecimal, or its first 8 to 16 digits where no more is known.
         size: in bytes, where it is known.
         own_file: a file that is taken instead of any address.
         waits: seconds before each further attempt at one address.
@@ -95,7 +95,7 @@ def fetch(
         InputError: a checksum or an address that cannot be one; or none of the addresses gave the file. The message
             has, for each, what was expected and what came. `destination` is then as it was.
     """
-    if not re.fullmatch(r"[0-9a-f]{8,64}", checksum):
+    if not re.fullmatch(r"[0-9a-f]{8,16}|[0-9a-f]{64}", checksum):
         raise InputError(f"sha256: {checksum!r} has {len(checksum)} characters; give 64 hexadecimal digits")
     for url in urls:
         if urlsplit(url).scheme not in ("https", "http", "file"):
