@@ -43,6 +43,15 @@ FULL = {
         }
     },
 }
+DOWNLOADED = {
+    "experiments": {
+        "lecture45": {
+            "dataset": {"source": "cifar10", "path": "my.tar.gz", "train_per_class": 100, "test_per_class": 20},
+            "weights": {"source": "torchvision", "urls": ["http://127.0.0.1:8000/w.pth"], "sha256": "A" * 64},
+            "arms": {"finetune": {"weights": "pretrained"}},
+        }
+    }
+}
 
 
 def with_experiment(**keys):
@@ -116,7 +125,7 @@ def test_resolved_arms_keep_the_order_and_carry_their_names():
     assert list(arms[0]) == ["name", "label", "weights", "train", "batchnorm", "role", "model", "training"]
 
 
-@pytest.mark.parametrize("raw", [SMALLEST, FULL])
+@pytest.mark.parametrize("raw", [SMALLEST, FULL, DOWNLOADED])
 def test_the_effective_configuration_is_plain_and_loads_back_the_same(raw):
     settings_in_effect = effective(load_configuration(raw))
     assert json.loads(json.dumps(settings_in_effect)) == settings_in_effect
@@ -377,12 +386,62 @@ REFUSED = {
     ),
     "an unknown data set": (
         with_experiment(dataset={"source": "digit"}),
-        "experiments.mine.dataset.source: 'digit' is not allowed; give digits; the nearest is digits",
+        "experiments.mine.dataset.source: 'digit' is not allowed; "
+        "give one of cifar10, cifar100, digits; the nearest is digits",
     ),
     "a data set that is not a mapping": (
         with_experiment(dataset="digits"),
-        "experiments.mine.dataset: 'digits' is not allowed; give a mapping with any of the keys "
-        "source, train_per_class, validation_per_class, test_per_class, seed",
+        "experiments.mine.dataset: 'digits' is not allowed; "
+        "give a mapping whose source is one of cifar10, cifar100, digits",
+    ),
+    "an address without a scheme": (
+        with_experiment(dataset={"source": "cifar10", "urls": ["www.cs.toronto.edu/x"]}),
+        "experiments.mine.dataset.urls.0: 'www.cs.toronto.edu/x' is not allowed; "
+        "give an address that begins with https://, http:// or file://",
+    ),
+    "an address that is not in a list": (
+        with_experiment(weights={"source": "torchvision", "urls": "https://a/b"}),
+        "experiments.mine.weights.urls: 'https://a/b' is not allowed; "
+        "give a list of 1 to 100 entries, each text of 1 to 2000 characters or null",
+    ),
+    "a checksum of the wrong length": (
+        with_experiment(weights={"source": "torchvision", "sha256": "abc"}),
+        "experiments.mine.weights.sha256: 'abc' is not allowed; "
+        "a SHA-256 has 64 hexadecimal digits, and this has 3 characters; give the output of sha256sum",
+    ),
+    "more images than the training part of CIFAR-10 has": (
+        with_experiment(dataset={"source": "cifar10", "train_per_class": 4999, "validation_per_class": 2}),
+        "experiments.mine.dataset: 4999 images of each class for training (train_per_class) and 2 for validation are "
+        "5001; give at most 5000 in all, what the training part of cifar10 has (expected_train)",
+    ),
+    "no image left for training": (
+        with_experiment(dataset={"source": "cifar100", "validation_per_class": 500}),
+        "experiments.mine.dataset: at least 1 images of each class for training (train_per_class) and 500 for "
+        "validation are 501; give at most 500 in all, what the training part of cifar100 has (expected_train)",
+    ),
+    "more images than the test part of CIFAR-10 has": (
+        with_experiment(dataset={"source": "cifar10", "test_per_class": 1001}),
+        "experiments.mine.dataset.test_per_class: 1001 is not allowed; "
+        "give at most 1000, what the test part of cifar10 has (expected_test)",
+    ),
+    "more training images than are left beside validation": (
+        with_experiment(
+            dataset={"source": "cifar10", "validation_per_class": 500},
+            arms={"one": {"training": {"train_images": 45_001}}},
+        ),
+        "experiments.mine.arms.one.training.train_images: 45001 is not allowed; "
+        "give at most 45000, what experiments.mine.dataset.train_per_class makes, or null for all",
+    ),
+    "one file for two architectures": (
+        with_experiment(
+            weights={"source": "torchvision", "path": "my.pth"},
+            arms={
+                "one": {"weights": "pretrained"},
+                "two": {"weights": "pretrained", "model": {"architecture": "resnet50"}},
+            },
+        ),
+        "experiments.mine.weights.path: one file cannot hold the weights of resnet18 and resnet50; "
+        "give null, or pretrained weights to arms of one architecture only",
     ),
     "more images than a class has": (
         with_experiment(dataset={"train_per_class": 150, "validation_per_class": 20, "test_per_class": 10}),
@@ -401,20 +460,22 @@ REFUSED = {
     ),
     "an unknown source of weights": (
         with_experiment(weights={"source": "leters"}),
-        "experiments.mine.weights.source: 'leters' is not allowed; give one of letters, none; the nearest is letters",
+        "experiments.mine.weights.source: 'leters' is not allowed; "
+        "give one of letters, none, torchvision; the nearest is letters",
     ),
     "a source of weights that is nothing": (
         with_experiment(weights={"source": None}),
-        "experiments.mine.weights.source: nothing (null) is not allowed; give one of letters, none",
+        "experiments.mine.weights.source: nothing (null) is not allowed; give one of letters, none, torchvision",
     ),
     "weights that are not a mapping": (
         with_experiment(weights="letters"),
-        "experiments.mine.weights: 'letters' is not allowed; give a mapping whose source is one of letters, none",
+        "experiments.mine.weights: 'letters' is not allowed; "
+        "give a mapping whose source is one of letters, none, torchvision",
     ),
     "pretrained weights where there are none": (
         with_arm(weights="pretrained"),
         "experiments.mine.arms.one.weights: 'pretrained' is not allowed, since experiments.mine.weights.source is "
-        "none; give random, or a source of pretrained weights there (letters)",
+        "none; give random, or a source of pretrained weights there (letters, torchvision)",
     ),
     "an unknown part to train": (
         with_arm(train="haed"),

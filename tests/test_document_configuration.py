@@ -28,7 +28,7 @@ def test_the_tables_replace_what_stands_between_the_marks(tmp_path):
     text = readme.read_text()
     assert text.startswith(f"before\n{BEGIN}\n")
     assert text.endswith(f"{END}\nafter\n")
-    assert "old" not in text
+    assert "\nold\n" not in text
     document_configuration(schema=tmp_path / "schema.json", readme=readme)
     assert readme.read_text() == text
 

@@ -6,6 +6,7 @@ import numpy
 import pandas
 import pytest
 
+from tests.data.test_cifar import cifar10_members, write_archive
 from triptych.data.dataset import load_split
 from triptych.data.digits import read_digits
 from triptych.data.prepare_dataset import check_sizes, prepare_dataset
@@ -79,13 +80,68 @@ def test_validation_may_be_empty(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "digit"}, "'digit': not known; known are digits"),
+        ({"source": "digit"}, "'digit': not known; known are digits, cifar10, cifar100"),
+        ({"train_per_class": None}, "digits has no test part of its own; give a number"),
+        ({"source": "cifar10"}, "cifar10: needs an archive"),
         ({"train_per_class": 160}, "class '8' has 174 images, but 181"),
     ],
 )
 def test_what_cannot_be_writes_nothing(tmp_path, changes, message):
     with pytest.raises(InputError, match=message):
         prepare(tmp_path, **changes)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.fixture(scope="module")
+def cifar(tmp_path_factory):
+    """An archive of ten training and two test images of each class, and the settings that read it."""
+    path = write_archive(tmp_path_factory.mktemp("archive") / "c.tar.gz", cifar10_members())
+    return {"source": "cifar10", "archive": path, "expected_train": 100, "expected_test": 20}
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test", "sizes"),
+    [(None, 0, None, (100, 0, 20)), (None, 3, None, (70, 30, 20)), (4, 3, 1, (40, 30, 10)), (7, 3, 2, (70, 30, 20))],
+)
+def test_a_source_with_a_test_part_of_its_own(cifar, tmp_path, train, validation, test, sizes):
+    wanted = {"train_per_class": train, "validation_per_class": validation, "test_per_class": test}
+    outputs = prepare(tmp_path, **cifar, **wanted)
+    parts = {split: load_split(path) for split, path in outputs.items()}
+    assert tuple(len(parts[split]) for split in SPLITS) == sizes
+    for part in parts.values():
+        assert (numpy.bincount(part.labels, minlength=10) == len(part) / 10).all()
+    index = pandas.read_csv(tmp_path / "index.csv", keep_default_na=False)
+    assert index["name"].is_unique
+    assert (index["name"].str.startswith("test-") == (index["split"] == "test")).all()
+
+
+def test_a_part_is_drawn_by_seed_and_a_larger_one_holds_it(cifar, tmp_path):
+    def names(folder, **changes):
+        settings = {"train_per_class": 4, "validation_per_class": 2, "test_per_class": 1} | changes
+        prepare(tmp_path / folder, **cifar, **settings)
+        index = pandas.read_csv(tmp_path / folder / "index.csv")
+        return {split: set(index.loc[index["split"] == split, "name"]) for split in SPLITS}
+
+    first, again, other, larger = names("a"), names("b"), names("c", seed=1), names("d", train_per_class=6)
+    assert first == again
+    assert all(first[split] != other[split] for split in SPLITS)
+    assert first["train"] < larger["train"]
+    assert (first["validation"], first["test"]) == (larger["validation"], larger["test"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train_per_class": 11}, "class 'class0' has 10 images in the training part, but 11 are asked for"),
+        ({"train_per_class": None, "validation_per_class": 10}, "in the training part, but 11 are asked for"),
+        ({"test_per_class": 3}, r"has 2 images in the test part, but 3 .*train_per_class 5, .*test_per_class 3"),
+        ({"train_per_class": 0}, "train_per_class: 0 is too few"),
+        ({"expected_test": 10_000}, "test part of CIFAR-10 has 20 images .*, expected 10,000"),
+    ],
+)
+def test_more_than_an_archive_has_writes_nothing(cifar, tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        prepare(tmp_path, **(cifar | {"train_per_class": 5, "validation_per_class": 0} | changes))
     assert not list(tmp_path.iterdir())
 
 

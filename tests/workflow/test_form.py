@@ -21,6 +21,17 @@ def test_every_configuration_dry_runs(path, tmp_path):
     assert not [file for file in tmp_path.iterdir() if file.name != ".snakemake"]
 
 
+def test_all_configurations_together_make_one_graph(tmp_path):
+    """Letters and torchvision's weights go to the same place, each by its own rule; downloads are shared."""
+    rules = rules_of(snakemake("--dry-run", "--configfile", *CONFIGURATIONS, directory=tmp_path).stdout)
+    assert {rule: rules[rule] for rule in ("download_dataset", "download_weights", "pretrain_weights")} == {
+        "download_dataset": 1,
+        "download_weights": 1,
+        "pretrain_weights": 1,
+    }
+    assert rules["convert_weights"] >= 2
+
+
 @pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
 def test_every_configuration_passes_the_lint(path, tmp_path):
     snakemake("--lint", "--configfile", path, directory=tmp_path)

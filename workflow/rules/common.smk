@@ -20,6 +20,13 @@ os.environ.update(
 
 from triptych.code_digest import code_digest
 from triptych.configuration import effective, load_configuration, resolved_arms
+from triptych.downloads import (
+    dataset_file,
+    downloads,
+    pretrained_architectures,
+    weights_checksum,
+    weights_file,
+)
 from triptych.errors import InputError
 
 try:
@@ -29,6 +36,10 @@ except InputError as error:
     sys.exit(f"configuration: {error}")
 
 experiments = settings["experiments"]
+
+# Every file that is downloaded, by its name without the ending. It is named after its checksum, so that experiments share
+# it, and nothing depends on its address.
+files_to_download = downloads(experiments)
 
 # Snakemake does not limit a resource that nobody limits: without this, a plain `snakemake --cores 4` would start several
 # trainings on one GPU. `nodes` is None only where jobs run on this machine. Internals of Snakemake 9, in this one place.
@@ -59,8 +70,8 @@ QUANTITIES = ["train_loss", "test_loss", "test_accuracy"]
 
 
 def one_of(values):
-    """A wildcard constraint that allows these values and nothing else."""
-    return "|".join(sorted({re.escape(str(value)) for value in values}))
+    """A wildcard constraint that allows these values and nothing else; without values, nothing at all."""
+    return "|".join(sorted({re.escape(str(value)) for value in values})) or "(?!)"
 
 
 def experiment_setting(path):
@@ -107,13 +118,58 @@ def pretrained_weights(wildcards):
 
 def pretrained_of_experiment(wildcards):
     """The weights, and the history of their making, of every network that starts from pretrained ones."""
-    arms = experiments[wildcards.experiment]["arms"].values()
-    architectures = dict.fromkeys(
-        arm["model"]["architecture"] for arm in arms if arm["weights"] == "pretrained"
-    )
+    experiment = experiments[wildcards.experiment]
     files = ["<results>/{experiment}/weights/{architecture}.safetensors"]
-    files.append("<results>/{experiment}/weights/{architecture}_history.csv")
-    return [file.replace("{architecture}", architecture) for architecture in architectures for file in files]
+    if experiment["weights"]["source"] == "letters":
+        files.append("<results>/{experiment}/weights/{architecture}_history.csv")
+    return [
+        file.replace("{architecture}", architecture)
+        for architecture in pretrained_architectures(experiment)
+        for file in files
+    ]
+
+
+def with_weights_from(source):
+    """The experiments whose pretrained weights have this source, as a wildcard constraint."""
+    return one_of(name for name in experiments if experiments[name]["weights"]["source"] == source)
+
+
+def download_option(name, key):
+    """`--name value` of the wildcards' file, where there is a value."""
+    return lambda wildcards: option(name, files_to_download[wildcards.file][key])
+
+
+def download_urls(wildcards):
+    return json.dumps(files_to_download[wildcards.file]["urls"])
+
+
+def download_sha256(wildcards):
+    return files_to_download[wildcards.file]["sha256"]
+
+
+def dataset_option(name, key):
+    """`--name value` of the experiment's data set, where it has such a value."""
+    return lambda wildcards: option(name, experiments[wildcards.experiment]["dataset"].get(key))
+
+
+def dataset_archive(wildcards):
+    """The archive that a data set is read from, if any. Only its checksum matters, not when it came."""
+    file = dataset_file(experiments[wildcards.experiment]["dataset"])
+    return ancient(f"<resources>/datasets/{file}.tar.gz") if file else []
+
+
+def dataset_sha256(wildcards):
+    return experiments[wildcards.experiment]["dataset"].get("sha256")
+
+
+def downloaded_weights(wildcards):
+    """The file that holds an architecture's weights. Only its checksum matters, not when it came."""
+    file = weights_file(experiments[wildcards.experiment]["weights"], wildcards.architecture)
+    return ancient(f"<resources>/weights/{file}.pth")
+
+
+def weights_sha256(wildcards):
+    return weights_checksum(experiments[wildcards.experiment]["weights"], wildcards.architecture)
 
 
 def code(module, *data_files):
@@ -190,4 +246,5 @@ wildcard_constraints:
         for arm in experiment["arms"].values()
     ),
     input_size="[0-9]+",
+    file=one_of(files_to_download),
     quantity=one_of(QUANTITIES),

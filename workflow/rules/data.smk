@@ -1,10 +1,45 @@
 # Data sets.
-# Needs: nothing (digits and letters come from installed packages).
-# Makes: <results>/{experiment}/data/, and the source data set of the pretraining.
+# Needs: the network, once, for data sets that are downloaded (digits and letters come from installed packages).
+# Makes: <resources>/datasets/, <results>/{experiment}/data/, and the source data set of the pretraining.
+
+
+rule download_dataset:
+    """The archive of a data set; one that is there already is only checked."""
+    output:
+        archive=update(ensure("<resources>/datasets/{file}.tar.gz", sha256=download_sha256)),
+    log:
+        "<logs>/download_dataset/{file}.log",
+    benchmark:
+        "<benchmarks>/download_dataset/{file}.tsv"
+    localrule: True  # where the workflow was started: the nodes of a cluster often have no network
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=120,
+    params:
+        urls=download_urls,
+        sha256=download_sha256,
+        size=download_option("--size", "size"),
+        path=download_option("--path", "path"),
+        code=code("data.download_dataset"),
+    shell:
+        r"""
+        python -m triptych download-dataset \
+            --urls {params.urls:q} \
+            --sha256 {params.sha256} \
+            {params.size} \
+            {params.path} \
+            --archive {output.archive:q} \
+            2>&1 | tee {log:q}
+        """
 
 
 rule prepare_dataset:
     """Split the experiment's images into training, validation and test sets, and check their numbers."""
+    input:
+        archive=dataset_archive,
     output:
         train="<results>/{experiment}/data/train.safetensors",
         validation="<results>/{experiment}/data/validation.safetensors",
@@ -28,18 +63,23 @@ rule prepare_dataset:
         runtime=10,
     params:
         source=experiment_setting("dataset/source"),
-        train_per_class=experiment_setting("dataset/train_per_class"),
+        archive=lambda wildcards, input: option("--archive", input.archive),
+        sha256=dataset_sha256,
+        expected_train=dataset_option("--expected-train", "expected_train"),
+        expected_test=dataset_option("--expected-test", "expected_test"),
+        train_per_class=dataset_option("--train-per-class", "train_per_class"),
         validation_per_class=experiment_setting("dataset/validation_per_class"),
-        test_per_class=lambda wildcards: option(
-            "--test-per-class", experiments[wildcards.experiment]["dataset"]["test_per_class"]
-        ),
+        test_per_class=dataset_option("--test-per-class", "test_per_class"),
         seed=experiment_setting("dataset/seed"),
         code=code("data.prepare_dataset"),
     shell:
         r"""
         python -m triptych prepare-dataset \
             --source {params.source:q} \
-            --train-per-class {params.train_per_class} \
+            {params.archive} \
+            {params.expected_train} \
+            {params.expected_test} \
+            {params.train_per_class} \
             --validation-per-class {params.validation_per_class} \
             {params.test_per_class} \
             --seed {params.seed} \
@@ -61,6 +101,8 @@ rule prepare_letters:
         "<logs>/prepare_letters/{experiment}.log",
     benchmark:
         "<benchmarks>/prepare_letters/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=with_weights_from("letters"),
     conda:
         "../../envs/data.yaml"
     threads: 1

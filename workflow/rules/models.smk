@@ -1,6 +1,72 @@
 # Networks before training.
 # Needs: <results>/{experiment}/data/train.safetensors and, for pretrained arms, weights/{architecture}.safetensors.
-# Makes: models/{architecture}_{input_size}/ (what the network is), runs/*/initial.safetensors.
+# Makes: <resources>/weights/, weights/{architecture}.safetensors (of torchvision), models/{architecture}_{input_size}/ (what the network is), runs/*/initial.safetensors.
+
+
+rule download_weights:
+    """A file of pretrained weights; one that is there already is only checked."""
+    output:
+        # torchvision tells of most files only the first digits of the checksum: the command compares them
+        state_dict=update(ensure("<resources>/weights/{file}.pth", non_empty=True)),
+    log:
+        "<logs>/download_weights/{file}.log",
+    benchmark:
+        "<benchmarks>/download_weights/{file}.tsv"
+    localrule: True  # where the workflow was started: the nodes of a cluster often have no network
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=120,
+    params:
+        urls=download_urls,
+        sha256=download_sha256,
+        size=download_option("--size", "size"),
+        path=download_option("--path", "path"),
+        code=code("models.download_weights"),
+    shell:
+        r"""
+        python -m triptych download-weights \
+            --urls {params.urls:q} \
+            --sha256 {params.sha256} \
+            {params.size} \
+            {params.path} \
+            --state-dict {output.state_dict:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule convert_weights:
+    """The downloaded weights, checked and stored as the other commands read them."""
+    input:
+        state_dict=downloaded_weights,
+    output:
+        weights="<results>/{experiment}/weights/{architecture}.safetensors",
+    log:
+        "<logs>/convert_weights/{experiment}/{architecture}.log",
+    benchmark:
+        "<benchmarks>/convert_weights/{experiment}/{architecture}.tsv"
+    wildcard_constraints:
+        experiment=with_weights_from("torchvision"),
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        sha256=weights_sha256,
+        code=code("models.convert_weights"),
+    shell:
+        r"""
+        python -m triptych convert-weights \
+            --architecture {wildcards.architecture:q} \
+            --sha256 {params.sha256} \
+            --state-dict {input.state_dict:q} \
+            --weights {output.weights:q} \
+            2>&1 | tee {log:q}
+        """
 
 
 rule describe_model:

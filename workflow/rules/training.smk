@@ -15,6 +15,8 @@ rule pretrain_weights:
         "<logs>/pretrain_weights/{experiment}/{architecture}.log",
     benchmark:
         "<benchmarks>/pretrain_weights/{experiment}/{architecture}.tsv"
+    wildcard_constraints:
+        experiment=with_weights_from("letters"),
     priority: 1  # first of the jobs that wait for a GPU: most others need what it makes
     conda:
         "../../envs/torch.yaml"

@@ -18,8 +18,11 @@ from triptych.errors import InputError
 
 COMMANDS = {
     "write_configuration": "triptych.report",
+    "download_dataset": "triptych.data",
     "prepare_dataset": "triptych.data",
     "prepare_letters": "triptych.data",
+    "download_weights": "triptych.models",
+    "convert_weights": "triptych.models",
     "describe_model": "triptych.models",
     "initialise_model": "triptych.models",
     "pretrain_weights": "triptych.training",

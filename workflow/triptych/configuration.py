@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from triptych.architectures import SMALLEST_INPUT
 from triptych.configuration_words import NAME_IN_WORDS, explain, nearest, shown
+from triptych.downloads import CIFAR10, CIFAR100
 from triptych.errors import InputError
 
 LARGEST_SEED = 2**32 - 1
@@ -73,6 +74,23 @@ def _different(values: list[int]) -> list[int]:
     return values
 
 
+def _address(text: str) -> str:
+    scheme, separator, rest = text.partition("://")
+    if scheme.lower() not in ("https", "http", "file") or not separator or not rest.strip("/"):
+        raise PydanticCustomError("url", "give an address that begins with https://, http:// or file://")
+    return text
+
+
+def _checksum(text: str) -> str:
+    if len(text) != 64 or set(text) - set("0123456789abcdef"):
+        raise PydanticCustomError(
+            "sha256",
+            "a SHA-256 has 64 hexadecimal digits, and this has {count} characters; give the output of sha256sum",
+            {"count": len(text)},
+        )
+    return text
+
+
 Whole = Annotated[int, BeforeValidator(_number)]
 Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
 OptionalWhole = Annotated[Annotated[int, Field(ge=1, le=MANY), BeforeValidator(_number)] | None, BeforeValidator(_null)]
@@ -86,6 +104,17 @@ Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN)]
 Label = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60), AfterValidator(_one_line)]
 Question = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), AfterValidator(_one_line)
+]
+Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_address)]
+Urls = Annotated[list[Url], Field(min_length=1, max_length=100)]
+OptionalUrls = Annotated[Urls | None, BeforeValidator(_null)]
+Sha256 = Annotated[
+    str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=1000), AfterValidator(_checksum)
+]
+OptionalSha256 = Annotated[Sha256 | None, BeforeValidator(_null)]
+OptionalPath = Annotated[
+    Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_one_line)] | None,
+    BeforeValidator(_null),
 ]
 Architecture = Annotated[
     str, AfterValidator(_known_architecture), WithJsonSchema({"type": "string", "enum": list(SMALLEST_INPUT)})
@@ -107,7 +136,6 @@ class DigitsDataset(Section):
     CLASSES: ClassVar[int] = 10
     SMALLEST_CLASS: ClassVar[int] = 174  # the eights; checked again when the data set is prepared
 
-    # The union of a second source's class and this one, discriminated by `source`, is the place for more data sets.
     source: Literal["digits"] = Field("digits", description="The data set: scikit-learn's handwritten digits.")
     train_per_class: Whole = Field(30, ge=1, le=SMALLEST_CLASS, description="Training images of each class.")
     validation_per_class: Whole = Field(
@@ -115,6 +143,71 @@ class DigitsDataset(Section):
     )
     test_per_class: OptionalWhole = Field(None, description="Test images of each class; null for all the rest.")
     seed: Seed = Field(0, description="Decides which image goes into which split.")
+
+
+class _ArchiveDataset(Section):
+    """The keys of data sets that come as one archive, with a training and a test part of their own."""
+
+    CLASSES: ClassVar[int]
+
+    source: str
+    urls: Urls
+    sha256: Sha256
+    path: OptionalPath = Field(
+        None, description="The archive as a file of one's own, taken instead of any address; null to download it."
+    )
+    expected_train: Whole = Field(
+        50_000,
+        ge=1,
+        le=MANY,
+        description="Images that the archive's training part must hold; fewer for a smaller mirror.",
+    )
+    expected_test: Whole = Field(10_000, ge=1, le=MANY, description="Images that the archive's test part must hold.")
+    train_per_class: OptionalWhole = Field(
+        None, description="Training images of each class, from the training part; null for all that are left."
+    )
+    validation_per_class: Whole = Field(
+        0, ge=0, le=MANY, description="Validation images of each class, taken from the training part; 0 for none."
+    )
+    test_per_class: OptionalWhole = Field(
+        None, description="Test images of each class, from the test part; null for all."
+    )
+    seed: Seed = Field(0, description="Decides which image goes into which split.")
+
+
+_URLS_OF_ARCHIVE = "Where the archive is, tried in order; https, http or file."
+_SUM_OF_ARCHIVE = "The archive's SHA-256; the official one's by default."
+
+
+class Cifar10Dataset(_ArchiveDataset):
+    """CIFAR-10: 60,000 photographs of 32 x 32 pixels in ten classes, from the official binary archive (170 MB)."""
+
+    CLASSES: ClassVar[int] = 10
+
+    source: Literal["cifar10"] = Field("cifar10", description="The data set: CIFAR-10, downloaded.")
+    urls: Urls = Field(CIFAR10["urls"], description=_URLS_OF_ARCHIVE)
+    sha256: Sha256 = Field(CIFAR10["sha256"], description=_SUM_OF_ARCHIVE)
+
+
+class Cifar100Dataset(_ArchiveDataset):
+    """CIFAR-100: 60,000 photographs of 32 x 32 pixels in a hundred classes, from the official binary archive."""
+
+    CLASSES: ClassVar[int] = 100
+
+    source: Literal["cifar100"] = Field("cifar100", description="The data set: CIFAR-100, downloaded.")
+    urls: Urls = Field(CIFAR100["urls"], description=_URLS_OF_ARCHIVE)
+    sha256: Sha256 = Field(CIFAR100["sha256"], description=_SUM_OF_ARCHIVE)
+
+
+def _dataset_with_source(value: Any) -> Any:
+    return {"source": "digits", **value} if isinstance(value, dict) else value
+
+
+Dataset = Annotated[
+    DigitsDataset | Cifar10Dataset | Cifar100Dataset,
+    Field(discriminator="source"),
+    BeforeValidator(_dataset_with_source),
+]
 
 
 class Model(Section):
@@ -149,11 +242,29 @@ class LettersWeights(Section):
     seed: Seed = Field(0, description="Decides the letters, the first weights and the order of the batches.")
 
 
+class TorchvisionWeights(Section):
+    """torchvision's weights, trained on ImageNet-1k, for any architecture; downloaded."""
+
+    source: Literal["torchvision"] = Field("torchvision", description="torchvision's ImageNet weights, downloaded.")
+    urls: OptionalUrls = Field(
+        None, description="Where the file is, tried in order; https, http or file. null for torchvision's own address."
+    )
+    sha256: OptionalSha256 = Field(
+        None,
+        description="The file's SHA-256; null for torchvision's own (where only its first digits are known, those).",
+    )
+    path: OptionalPath = Field(
+        None, description="The weights as a file of one's own, taken instead of any address; null to download them."
+    )
+
+
 def _with_source(value: Any) -> Any:
     return {"source": "none", **value} if isinstance(value, dict) else value
 
 
-Weights = Annotated[NoWeights | LettersWeights, Field(discriminator="source"), BeforeValidator(_with_source)]
+Weights = Annotated[
+    NoWeights | LettersWeights | TorchvisionWeights, Field(discriminator="source"), BeforeValidator(_with_source)
+]
 
 
 class Training(Section):
@@ -228,7 +339,7 @@ class Experiment(Section):
         "Does it pay to start from pretrained weights, and is it enough to train the last layer?",
         description="The question that the report opens with.",
     )
-    dataset: DigitsDataset = Field(DigitsDataset(), description="The images.")
+    dataset: Dataset = Field(DigitsDataset(), description="The images.")
     model: Model = Field(Model(), description="The network and what it is fed.")
     weights: Weights = Field(NoWeights(), description="Where pretrained weights come from.")
     training: Training = Field(Training(), description="The recipe.")
@@ -313,6 +424,7 @@ def _contradictions(configuration: Configuration) -> Iterator[str]:
         key = f"experiments.{name}"
         yield from _same_folders(f"{key}.arms", experiment.arms)
         yield from _dataset_too_small(key, experiment.dataset)
+        yield from _one_file_for_several_networks(key, experiment)
         labels: dict[str, str] = {}
         for arm_name, arm in experiment.arms.items():
             yield from _arm_contradictions(key, experiment, arm_name, arm)
@@ -333,7 +445,55 @@ def _same_folders(key: str, names: Mapping[str, Any]) -> Iterator[str]:
             yield f"{key}: the names {other} and {name} differ in capitals only; give names that differ otherwise"
 
 
-def _dataset_too_small(key: str, dataset: DigitsDataset) -> Iterator[str]:
+def _one_file_for_several_networks(key: str, experiment: Experiment) -> Iterator[str]:
+    weights = experiment.weights
+    if not isinstance(weights, TorchvisionWeights):
+        return
+    arms = [
+        _resolved_arm(experiment, name, arm) for name, arm in experiment.arms.items() if arm.weights == "pretrained"
+    ]
+    architectures = list(dict.fromkeys(arm["model"]["architecture"] for arm in arms))
+    given = [name for name in ("urls", "sha256", "path") if getattr(weights, name) is not None]
+    if given and len(architectures) > 1:
+        yield (
+            f"{key}.weights.{given[0]}: one file cannot hold the weights of {' and '.join(architectures)}; give null, "
+            f"or pretrained weights to arms of one architecture only"
+        )
+
+
+def _largest_class(dataset: Dataset) -> tuple[int, int]:
+    """How many images of each class the training and the test part of an archive hold, at most."""
+    return dataset.expected_train // dataset.CLASSES, dataset.expected_test // dataset.CLASSES
+
+
+def _train_per_class(dataset: Dataset) -> int:
+    """How many training images of each class there are in effect."""
+    if dataset.train_per_class is None:
+        return _largest_class(dataset)[0] - dataset.validation_per_class
+    return dataset.train_per_class
+
+
+def _archive_too_small(key: str, dataset: _ArchiveDataset) -> Iterator[str]:
+    train, test = _largest_class(dataset)
+    wanted = dataset.validation_per_class + (dataset.train_per_class or 1)
+    if wanted > train:
+        training = dataset.train_per_class or "at least 1"
+        yield (
+            f"{key}.dataset: {training} images of each class for training (train_per_class) and "
+            f"{dataset.validation_per_class} for validation are {wanted}; give at most {train} in all, what the "
+            f"training part of {dataset.source} has (expected_train)"
+        )
+    if dataset.test_per_class and dataset.test_per_class > test:
+        yield (
+            f"{key}.dataset.test_per_class: {dataset.test_per_class} is not allowed; give at most {test}, what the "
+            f"test part of {dataset.source} has (expected_test)"
+        )
+
+
+def _dataset_too_small(key: str, dataset: Dataset) -> Iterator[str]:
+    if isinstance(dataset, _ArchiveDataset):
+        yield from _archive_too_small(key, dataset)
+        return
     wanted = dataset.train_per_class + dataset.validation_per_class + (dataset.test_per_class or 1)
     if wanted > dataset.SMALLEST_CLASS:
         test = dataset.test_per_class or "at least 1"
@@ -356,7 +516,7 @@ def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -
     if input_size < smallest:
         yield f"{place('model', 'input_size')}: {input_size} is not allowed; {architecture} needs at least {smallest}"
     train_images = settings["training"]["train_images"]
-    available = experiment.dataset.CLASSES * experiment.dataset.train_per_class
+    available = experiment.dataset.CLASSES * _train_per_class(experiment.dataset)
     if train_images and train_images > available:
         yield (
             f"{place('training', 'train_images')}: {train_images} is not allowed; give at most {available}, what "
@@ -366,9 +526,9 @@ def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -
         if experiment.weights.source == "none":
             yield (
                 f"{key}.arms.{name}.weights: 'pretrained' is not allowed, since {key}.weights.source is none; give "
-                f"random, or a source of pretrained weights there (letters)"
+                f"random, or a source of pretrained weights there (letters, torchvision)"
             )
-        elif experiment.model.input_size < smallest:
+        elif experiment.weights.source == "letters" and experiment.model.input_size < smallest:
             yield (
                 f"{key}.model.input_size: {experiment.model.input_size} is not allowed; the weights of {name} are "
                 f"pretrained at this size, and {architecture} needs at least {smallest}"

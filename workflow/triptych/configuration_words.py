@@ -129,7 +129,7 @@ def _message(schema: dict[str, Any], problem: Mapping[str, Any]) -> str:
     keys, node = _place(schema, location)
     if kind == "missing":
         return f"{_dotted(keys)}: missing; give {in_words(schema, node)}"
-    if kind in ("architecture", "one_line", "twice"):
+    if kind in ("architecture", "one_line", "twice", "url", "sha256"):
         return _refusal(keys, value, problem["msg"])
     names = node.get("enum", [node["const"]] if "const" in node else [])
     return _refusal(keys, value, f"give {in_words(schema, node)}{_hint(value, names)}")

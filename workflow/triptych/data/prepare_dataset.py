@@ -1,27 +1,30 @@
 """The target data set: from its source to three files of images and labels, an index of every image, and the sizes."""
 
 import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy
 import pandas
 
+from triptych.data.cifar import LAYOUTS, read_cifar
 from triptych.data.dataset import Split, save_split
 from triptych.data.digits import read_digits
 from triptych.data.source import SourceImages
-from triptych.data.stratify import SPLITS, stratify
+from triptych.data.stratify import SPLITS, stratify, stratify_parts
 from triptych.errors import InputError
 from triptych.files import write_table
 
-SOURCES: dict[str, Callable[[], SourceImages]] = {"digits": read_digits}
-"""The reader of each source that a configuration may name."""
+SOURCES = ("digits", *LAYOUTS)
+"""Each source that a configuration may name."""
 
 
 def prepare_dataset(
     *,
     source: str,
-    train_per_class: int,
+    archive: Path | None = None,
+    expected_train: int | None = None,
+    expected_test: int | None = None,
+    train_per_class: int | None = None,
     validation_per_class: int,
     test_per_class: int | None = None,
     seed: int,
@@ -37,13 +40,27 @@ def prepare_dataset(
     (split, row, name, sha256, class, group: one line an image, the checksum being of its pixels' bytes as stored) and
     `sizes` (split, class, images).
 
+    Args:
+        source: `digits`, `cifar10` or `cifar100`.
+        archive: the file that the source is read from; digits need none.
+        expected_train, expected_test: how many images the two parts of the archive must have.
+        train_per_class, validation_per_class, test_per_class: images of each class; without a number, all that are
+            left. A source with a test part of its own gives test images from that part and the others from the rest.
+        seed: decides which image goes into which split.
+
     Raises:
-        InputError: an unknown source; or the sizes are not what the source promises or the configuration asks for.
+        InputError: an unknown source, or one without what it is read from; the archive is not in order;
+            or the sizes are not what the source promises or the configuration asks for.
     """
-    if source not in SOURCES:
-        raise InputError(f"dataset source {source!r}: not known; known are {', '.join(SOURCES)}")
-    found = SOURCES[source]()
-    rows = stratify(found.labels, found.classes, train_per_class, validation_per_class, test_per_class, seed)
+    found = read_source(source, archive, expected_train, expected_test)
+    if found.is_test is not None:
+        rows = stratify_parts(
+            found.labels, found.classes, found.is_test, train_per_class, validation_per_class, test_per_class, seed
+        )
+    elif train_per_class is None:
+        raise InputError(f"train_per_class: {source} has no test part of its own; give a number")
+    else:
+        rows = stratify(found.labels, found.classes, train_per_class, validation_per_class, test_per_class, seed)
     table = size_table(rows, found)
     print(f"{source}: {len(found.images)} images, {len(found.classes)} classes")
     print(
@@ -56,6 +73,23 @@ def prepare_dataset(
         save_split(path, part, {"source": source, "split": split})
     write_table(index, index_table(rows, found))
     write_table(sizes, table)
+
+
+def read_source(
+    source: str, archive: Path | None, expected_train: int | None, expected_test: int | None
+) -> SourceImages:
+    """All images of a source.
+
+    Raises:
+        InputError: as `prepare_dataset`.
+    """
+    if source not in SOURCES:
+        raise InputError(f"dataset source {source!r}: not known; known are {', '.join(SOURCES)}")
+    if source == "digits":
+        return read_digits()
+    if archive is None or expected_train is None or expected_test is None:
+        raise InputError(f"{source}: needs an archive and its sizes (expected_train, expected_test)")
+    return read_cifar(source, archive, expected_train, expected_test)
 
 
 def size_table(rows: dict[str, numpy.ndarray], found: SourceImages) -> pandas.DataFrame:

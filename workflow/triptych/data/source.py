@@ -15,6 +15,7 @@ class SourceImages:
         classes: the names of the classes.
         names: a name for each image, by which a person finds it in the source.
         groups: for each image what it shares with others (a writer, a patient), or "" where that is not known.
+        is_test: bool [N], the images that the source itself sets aside for testing; None where it does not.
     """
 
     images: numpy.ndarray
@@ -22,3 +23,4 @@ class SourceImages:
     classes: list[str]
     names: list[str]
     groups: list[str]
+    is_test: numpy.ndarray | None = None

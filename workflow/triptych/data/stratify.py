@@ -33,10 +33,7 @@ def stratify(
         InputError: a size is negative, training or testing would be empty, or a class has too few images.
     """
     sizes = {"train": train_per_class, "validation": validation_per_class, "test": test_per_class}
-    for split, size in sizes.items():
-        smallest = 0 if split == "validation" else 1
-        if size is not None and size < smallest:
-            raise InputError(f"{split}_per_class: {size} is too few, at least {smallest}")
+    _check_sizes(sizes)
     needed = train_per_class + validation_per_class + (1 if test_per_class is None else test_per_class)
     counts = numpy.bincount(labels, minlength=len(classes))
     smallest = int(counts.argmin())
@@ -59,6 +56,71 @@ def stratify(
         split: in_rounds(chosen[split], numpy.random.default_rng([seed, number]))
         for number, split in enumerate(SPLITS, start=1)
     }
+
+
+def stratify_parts(
+    labels: numpy.ndarray,
+    classes: list[str],
+    is_test: numpy.ndarray,
+    train_per_class: int | None,
+    validation_per_class: int,
+    test_per_class: int | None,
+    seed: int,
+) -> dict[str, numpy.ndarray]:
+    """As `stratify`, for a source that has a test part of its own: test images come from it, all others from the rest.
+
+    With a given `validation_per_class`, a larger training set holds the smaller one, and so does a larger test set.
+
+    Args:
+        is_test: bool [N], the source's own test part.
+        train_per_class, test_per_class: None takes all that are left.
+
+    Returns:
+        For each name of `SPLITS` the indices of its images, int64.
+
+    Raises:
+        InputError: a size is negative, training or testing would be empty, or a class has too few images.
+    """
+    sizes = {"train": train_per_class, "validation": validation_per_class, "test": test_per_class}
+    _check_sizes(sizes)
+    least = {split: 1 if size is None else size for split, size in sizes.items()}
+    chosen: dict[str, list[numpy.ndarray]] = {split: [] for split in SPLITS}
+    generators = {part: numpy.random.default_rng([seed, 0, part]) for part in (0, 1)}
+    for label, name in enumerate(classes):
+        # A generator of its own for each part: the test images do not depend on the training images.
+        rest, test = (
+            generators[part].permutation(numpy.flatnonzero((labels == label) & (is_test == bool(part))))
+            for part in (0, 1)
+        )
+        for part, rows, needed in (
+            ("training", rest, least["train"] + validation_per_class),
+            ("test", test, least["test"]),
+        ):
+            if len(rows) < needed:
+                raise InputError(
+                    f"class {name!r} has {len(rows)} images in the {part} part, but {needed} are asked for"
+                    f" (train_per_class {_shown(train_per_class)}, validation_per_class {validation_per_class},"
+                    f" test_per_class {_shown(test_per_class)})"
+                )
+        end = None if train_per_class is None else validation_per_class + train_per_class
+        chosen["validation"].append(rest[:validation_per_class])
+        chosen["train"].append(rest[validation_per_class:end])
+        chosen["test"].append(test[:test_per_class])
+    return {
+        split: in_rounds(chosen[split], numpy.random.default_rng([seed, number]))
+        for number, split in enumerate(SPLITS, start=1)
+    }
+
+
+def _shown(size: int | None) -> str:
+    return "all" if size is None else str(size)
+
+
+def _check_sizes(sizes: dict[str, int | None]) -> None:
+    for split, size in sizes.items():
+        smallest = 0 if split == "validation" else 1
+        if size is not None and size < smallest:
+            raise InputError(f"{split}_per_class: {size} is too few, at least {smallest}")
 
 
 def in_rounds(rows_by_class: list[numpy.ndarray], generator: numpy.random.Generator) -> numpy.ndarray:

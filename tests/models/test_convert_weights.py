@@ -1,0 +1,134 @@
+"""torchvision's tensors arrive as they are, float32, under the names of the network; anything else is named."""
+
+import os
+
+import numpy
+import pytest
+import torch
+
+from triptych.errors import InputError
+from triptych.files import sha256
+from triptych.models.convert_weights import convert_weights
+from triptych.models.initialise_model import initialise_model
+from triptych.models.networks import build_network, load_network
+from triptych.tensors import load_metadata, load_tensors
+
+
+@pytest.fixture(scope="module")
+def state():
+    torch.manual_seed(0)
+    return build_network("resnet18", 1000, 224).state_dict()
+
+
+@pytest.fixture
+def convert(tmp_path):
+    def run(content, architecture="resnet18", checksum=None):
+        path = tmp_path / "download.pth"
+        torch.save(content, path)
+        weights = tmp_path / "weights.safetensors"
+        convert_weights(architecture=architecture, sha256=checksum or sha256(path), state_dict=path, weights=weights)
+        return weights
+
+    return run
+
+
+def test_every_tensor_arrives(state, convert, train_data, tmp_path, capsys):
+    weights = convert(state)
+    found, metadata = load_tensors(weights), load_metadata(weights)
+    assert {name: array.tobytes() for name, array in found.items()} == {
+        name: tensor.numpy().tobytes() for name, tensor in state.items()
+    }
+    assert len(metadata["classes"]) == 1000
+    assert (metadata["classes"][0], metadata["input_size"]) == ("tench", 224)
+    assert metadata["normalisation"]["mean"] == [0.485, 0.456, 0.406]
+    assert metadata["sha256"] == sha256(tmp_path / "download.pth")
+    load_network(weights)
+    assert "resnet18: 122 tensors, 11,699,132 numbers" in capsys.readouterr().out
+    initialise_model(
+        architecture="resnet18",
+        input_size=64,
+        normalisation="none",
+        seed=0,
+        train_data=train_data,
+        pretrained=weights,
+        initial=tmp_path / "initial.safetensors",
+    )
+    assert load_tensors(tmp_path / "initial.safetensors")["conv1.weight"].tobytes() == found["conv1.weight"].tobytes()
+
+
+def test_half_precision_becomes_single(state, convert):
+    found = load_tensors(convert({**state, "conv1.weight": state["conv1.weight"].half()}))
+    assert found["conv1.weight"].dtype == numpy.float32
+    assert numpy.array_equal(found["conv1.weight"], state["conv1.weight"].half().float().numpy())
+    assert found["bn1.num_batches_tracked"].dtype == numpy.int64
+
+
+def test_an_older_file_lacks_the_counts_of_batches(state, convert):
+    older = {name: tensor for name, tensor in state.items() if not name.endswith("num_batches_tracked")}
+    assert load_tensors(convert(older))["bn1.num_batches_tracked"] == 0
+
+
+def test_the_names_of_old_dense_layers(convert):
+    state = build_network("densenet121", 1000, 224).state_dict()
+    old = {name.replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): tensor for name, tensor in state.items()}
+    assert old.keys() != state.keys()
+    assert load_tensors(convert(old, "densenet121")).keys() == state.keys()
+
+
+def test_auxiliary_heads_are_left_out(convert, capsys):
+    state = build_network("googlenet", 1000, 224).state_dict()
+    found = load_tensors(convert({**state, "aux1.fc1.weight": torch.zeros(3)}, "googlenet"))
+    assert found.keys() == state.keys()
+    assert "left out: 1 tensors of auxiliary heads" in capsys.readouterr().out
+
+
+def test_tensors_of_another_network_are_named(state, convert, tmp_path):
+    change = {**state, "conv1.weight": torch.zeros(64, 1, 7, 7), "extra": torch.zeros(2)}
+    del change["bn1.bias"]
+    with pytest.raises(InputError) as error:
+        convert(change)
+    for words in ("download.pth", "resnet18 with 1000 classes", "missing bn1.bias [64]", "unexpected extra [2]"):
+        assert words in str(error.value)
+    assert "conv1.weight is [64, 1, 7, 7], expected [64, 3, 7, 7]" in str(error.value)
+    with pytest.raises(InputError, match=r"not the tensors of resnet34 with 1000 classes:\n  missing layer1.2"):
+        convert(state, "resnet34")
+    assert not (tmp_path / "weights.safetensors").exists()
+
+
+def test_numbers_that_are_none(state, convert):
+    with pytest.raises(InputError, match=r"not finite in bn1\.bias"):
+        convert({**state, "bn1.bias": torch.full((64,), float("nan"))})
+
+
+class Evil:
+    """Makes a folder when a careless reader opens it."""
+
+    def __reduce__(self):
+        return os.mkdir, ("evil",)
+
+
+def test_nothing_in_a_file_is_executed(convert, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match="not a file of tensors alone"):
+        convert({"conv1.weight": Evil()})
+    assert not (tmp_path / "evil").exists()
+
+
+def test_another_checksum_is_not_even_opened(state, convert):
+    with pytest.raises(InputError, match=f"expected {'0' * 64}; it is not opened"):
+        convert({"a": Evil()}, checksum="0" * 64)
+
+
+@pytest.mark.parametrize("content", [[1, 2], {"state_dict": {"a": torch.zeros(1)}}, {"epoch": 3}])
+def test_what_is_no_state_dict(convert, content):
+    with pytest.raises(InputError, match="not a state_dict"):
+        convert(content)
+
+
+def test_what_is_no_file_of_tensors(tmp_path):
+    path = tmp_path / "page.pth"
+    path.write_text("<html>")
+    with pytest.raises(InputError, match=r"page\.pth: not a file of tensors alone"):
+        convert_weights(
+            architecture="resnet18", sha256=sha256(path), state_dict=path, weights=tmp_path / "w.safetensors"
+        )

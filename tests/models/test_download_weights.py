@@ -1,0 +1,23 @@
+"""The command's options reach the helper, which is tested by itself."""
+
+import hashlib
+import json
+
+import pytest
+
+from triptych.errors import InputError
+from triptych.models.download_weights import download_weights
+
+CONTENT = b"weights"
+SUM = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.mark.parametrize("digits", [8, 64])
+def test_by_its_checksum_or_its_first_digits(tmp_path, digits):
+    source, place = tmp_path / "source.pth", tmp_path / "resources" / "x.pth"
+    source.write_bytes(CONTENT)
+    download_weights(urls=json.dumps([source.as_uri()]), sha256=SUM[:digits], state_dict=place)
+    assert place.read_bytes() == CONTENT
+    with pytest.raises(InputError, match="another file"):
+        download_weights(urls="[]", path=source, sha256="0" * digits, state_dict=place)
+    assert place.read_bytes() == CONTENT

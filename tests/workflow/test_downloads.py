@@ -1,0 +1,220 @@
+"""The lecture's downloads by the real rules, over HTTP, from a small mirror that is served on this machine.
+
+The mirror is made from ../shared/data, which belongs to a development machine and not to the repository.
+"""
+
+import functools
+import http.server
+import subprocess
+import sys
+import threading
+
+import numpy
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.workflow.conftest import rules_of, snakemake
+from triptych.data.dataset import load_split
+from triptych.files import sha256
+from triptych.tensors import load_metadata, load_tensors
+
+SHARED = ROOT.parent / "shared"
+BUILD_MIRROR = SHARED / "tools" / "build_mirror.py"
+DATA = [SHARED / "data" / name for name in ("cifar10-jpeg.tar.xz", "resnet18-imagenet-standin.pth")]
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        not all(path.is_file() for path in [BUILD_MIRROR, *DATA]),
+        reason=f"the mirror is made from {SHARED}, which is not on this machine",
+    ),
+]
+
+ARMS = ("scratch", "finetune", "last_layer")
+INITIAL = [f"results/lecture45-small/runs/{arm}/seed0/initial.safetensors" for arm in ARMS]
+
+
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves a folder and remembers what was asked for."""
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *arguments):
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def mirror(tmp_path_factory):
+    """The running server of a small mirror; it has the checksums of its files as `.sums`."""
+    folder = tmp_path_factory.mktemp("mirror")
+    sizes = ["--train-per-class", "100", "--test-per-class", "20"]
+    subprocess.run([sys.executable, BUILD_MIRROR, folder, *sizes], check=True, capture_output=True)
+    lines = (folder / "SHA256SUMS").read_text().splitlines()
+    handler = functools.partial(Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        server.asked = []
+        server.sums = {name: checksum for checksum, name in (line.split() for line in lines)}
+        server.address = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def write_configuration(folder, mirror, prefix="", **weights):
+    """config/lecture45-small.yaml with the mirror's files; returns its path."""
+    raw = yaml.safe_load((ROOT / "config" / "lecture45-small.yaml").read_text())
+    archive, state_dict = "cifar-10-binary.tar.gz", "resnet18-imagenet-standin.pth"
+    experiment = raw["experiments"]["lecture45-small"]
+    experiment["dataset"] |= {
+        "urls": [f"{mirror.address}{prefix}/{archive}"],
+        "sha256": mirror.sums[archive],
+        "expected_train": 1000,
+        "expected_test": 200,
+    }
+    experiment["weights"] |= {
+        "urls": [f"{mirror.address}{prefix}/{state_dict}"],
+        "sha256": mirror.sums[state_dict],
+        **weights,
+    }
+    path = folder / "mirror.yaml"
+    path.write_text(yaml.safe_dump(raw, sort_keys=False))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    """The mirror is on this machine: whatever proxy there is, it is not asked."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory, mirror, checkout):
+    """A folder in which everything before the training of the lecture's three nets has run."""
+    folder = tmp_path_factory.mktemp("begun")
+    path = write_configuration(folder, mirror)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("no_proxy", "127.0.0.1")
+        described = "results/lecture45-small/models/resnet18_224/totals.json"
+        snakemake(*INITIAL, described, "--cores", "2", "--configfile", path, directory=folder, checkout=checkout)
+    return folder
+
+
+def test_each_file_is_fetched_once_and_is_the_mirrors(begun, mirror):
+    assert sorted(mirror.asked) == ["/cifar-10-binary.tar.gz", "/resnet18-imagenet-standin.pth"]
+    files = {path.relative_to(begun / "resources").as_posix(): path for path in (begun / "resources").rglob("*.*")}
+    archive, state_dict = mirror.sums.values()
+    assert {name: sha256(path) for name, path in files.items()} == {
+        f"datasets/cifar10-{archive[:16]}.tar.gz": archive,
+        f"weights/resnet18-{state_dict[:16]}.pth": state_dict,
+    }
+
+
+def test_the_images_are_cifars(begun):
+    parts = {
+        split: load_split(begun / f"results/lecture45-small/data/{split}.safetensors") for split in ("train", "test")
+    }
+    for split, count in (("train", 100), ("test", 20)):
+        part = parts[split]
+        assert part.images.shape == (10 * count, 32, 32, 3)
+        assert numpy.bincount(part.labels).tolist() == [count] * 10
+        assert part.classes == [
+            "airplane",
+            "automobile",
+            "bird",
+            "cat",
+            "deer",
+            "dog",
+            "frog",
+            "horse",
+            "ship",
+            "truck",
+        ]
+    # as those of the real CIFAR-10 are: means by channel near 125, 123, 114
+    assert numpy.abs(parts["train"].images.mean(axis=(0, 1, 2)) - [125, 123, 114]).max() < 8
+
+
+def test_the_pretrained_runs_begin_with_the_downloaded_weights(begun):
+    weights = load_tensors(begun / "results/lecture45-small/weights/resnet18.safetensors")
+    scratch, finetune, last_layer = (load_tensors(begun / path) for path in INITIAL)
+    for name, tensor in weights.items():
+        if not name.startswith("fc."):
+            assert finetune[name].tobytes() == last_layer[name].tobytes() == tensor.tobytes()
+            assert tensor.dtype == scratch[name].dtype
+    assert finetune["fc.weight"].tobytes() == scratch["fc.weight"].tobytes()
+    assert load_metadata(begun / INITIAL[1])["input_size"] == 224
+
+
+def dry_run(folder, path, checkout):
+    return rules_of(snakemake("--dry-run", "--configfile", path, directory=folder, checkout=checkout).stdout)
+
+
+def test_the_rest_dry_runs_without_a_download(begun, mirror, checkout):
+    rules = dry_run(begun, write_configuration(begun, mirror), checkout)
+    assert rules["train"] == 6
+    assert rules["initialise_model"] == 3  # the controls
+    assert not {"download_dataset", "download_weights", "convert_weights", "prepare_dataset"} & set(rules)
+
+
+@pytest.mark.parametrize("change", ["another address", "a changed module", "touched"])
+def test_what_is_there_is_not_fetched_again(begun, mirror, checkout, change):
+    """The download's job may run, and finds the file; nothing that follows does."""
+    asked, before = list(mirror.asked), {path: path.read_bytes() for path in (begun / "resources").rglob("*.*")}
+    module = checkout / "workflow" / "triptych" / "data" / "fetch.py"
+    text = module.read_text()
+    path = write_configuration(begun, mirror, prefix="/nowhere" if change == "another address" else "")
+    try:
+        if change == "a changed module":
+            module.write_text(text + "\n# changed\n")
+        if change == "touched":
+            for file in before:
+                file.touch()
+        downloads = {} if change == "touched" else {"download_dataset": 1, "download_weights": 1}
+        call = [*INITIAL, "--configfile", path]
+        planned = snakemake("--dry-run", *call, directory=begun, checkout=checkout).stdout
+        assert dict(rules_of(planned)) == downloads
+        snakemake(*call, "--cores", "1", directory=begun, checkout=checkout)
+        assert not rules_of(snakemake("--dry-run", *call, directory=begun, checkout=checkout).stdout)
+    finally:
+        module.write_text(text)
+        original = write_configuration(begun, mirror)
+        snakemake(*INITIAL, "--configfile", original, "--cores", "1", directory=begun, checkout=checkout)
+    assert mirror.asked == asked
+    assert {path: path.read_bytes() for path in (begun / "resources").rglob("*.*")} == before
+
+
+def test_files_of_ones_own_need_no_network(begun, mirror, checkout, tmp_path):
+    (weights,) = (begun / "resources/weights").iterdir()
+    path = write_configuration(tmp_path, mirror, prefix="/nowhere", path=str(weights))
+    target = "results/lecture45-small/weights/resnet18.safetensors"
+    asked = list(mirror.asked)
+    snakemake(target, "--cores", "1", "--configfile", path, directory=tmp_path, checkout=checkout)
+    assert sha256(tmp_path / target) == sha256(begun / target)
+    assert mirror.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("weights", "words"),
+    [
+        ({"sha256": "0" * 64}, ["received ", "another file", "expected sha256 " + "0" * 64]),
+        ({"urls": ["http://127.0.0.1:{port}/none.pth"]}, ["HTTP status 404", "none.pth"]),
+        ({"urls": ["http://127.0.0.1:{port}/"]}, ["a web page, not the file"]),
+    ],
+    ids=["another checksum", "not there", "a web page"],
+)
+def test_a_failed_download_is_one_message_and_leaves_nothing(mirror, checkout, tmp_path, weights, words):
+    weights = {
+        key: [url.format(port=mirror.server_port) for url in value] if key == "urls" else value
+        for key, value in weights.items()
+    }
+    path = write_configuration(tmp_path, mirror, **weights)
+    target = "results/lecture45-small/weights/resnet18.safetensors"
+    result = snakemake(target, "--cores", "1", "--configfile", path, directory=tmp_path, checkout=checkout, check=False)
+    assert result.returncode != 0
+    for word in [*words, "What to do"]:
+        assert word in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not [file for file in (tmp_path / "resources").rglob("*") if file.is_file()]

@@ -1,0 +1,148 @@
+"""CIFAR-10 and CIFAR-100 from their official binary archives, read as a stream: no pickle, nothing extracted.
+
+Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009;
+https://www.cs.toronto.edu/~kriz/cifar.html describes the layout: records of one label byte (CIFAR-100: a coarse and a
+fine one), then 1,024 red, 1,024 green and 1,024 blue bytes, row by row.
+"""
+
+import tarfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy
+
+from triptych.data.source import SourceImages
+from triptych.errors import InputError
+
+SIDE = 32
+PIXELS = 3 * SIDE * SIDE
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What an archive holds.
+
+    Attributes:
+        name: as people know it.
+        train, test: its files of records, in order.
+        names: the file with the names of the classes, one a line.
+        classes: how many classes there are.
+        label_bytes: bytes before the pixels of a record; the last of them is the label.
+    """
+
+    name: str
+    train: tuple[str, ...]
+    test: tuple[str, ...]
+    names: str
+    classes: int
+    label_bytes: int
+
+
+LAYOUTS = {
+    "cifar10": Layout(
+        name="CIFAR-10",
+        train=tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
+        test=("test_batch.bin",),
+        names="batches.meta.txt",
+        classes=10,
+        label_bytes=1,
+    ),
+    "cifar100": Layout(
+        name="CIFAR-100",
+        train=("train.bin",),
+        test=("test.bin",),
+        names="fine_label_names.txt",
+        classes=100,
+        label_bytes=2,
+    ),
+}
+
+
+def read_cifar(source: str, archive: Path, expected_train: int, expected_test: int) -> SourceImages:
+    """All images of an archive: its training part, then its test part, which `is_test` marks.
+
+    Args:
+        source: a name of `LAYOUTS`.
+        archive: the .tar.gz file.
+        expected_train, expected_test: how many images the two parts must have.
+
+    Raises:
+        InputError: the file is no such archive, is cut short, or holds other files, other numbers of images or other
+            labels than it should.
+    """
+    layout = LAYOUTS[source]
+    content = _wanted_members(layout, archive)
+    classes = _class_names(layout, archive, content[layout.names])
+    images, labels, names, is_test = [], [], [], []
+    for part, members, expected in (("train", layout.train, expected_train), ("test", layout.test, expected_test)):
+        records = [_records(layout, archive, member, content.pop(member)) for member in members]
+        count = sum(len(rows) for rows in records)
+        if count != expected:
+            found = ", ".join(f"{member} {len(rows):,}" for member, rows in zip(members, records, strict=True))
+            raise InputError(
+                f"{archive}: the {part} part of {layout.name} has {count:,} images ({found}), expected {expected:,}"
+            )
+        for rows in records:
+            labels.append(rows[:, layout.label_bytes - 1].astype(numpy.int64))
+            planes = rows[:, layout.label_bytes :].reshape(-1, 3, SIDE, SIDE)
+            images.append(numpy.ascontiguousarray(planes.transpose(0, 2, 3, 1)))
+        names += [f"{part}-{number:05d}" for number in range(count)]
+        is_test += [part == "test"] * count
+    return SourceImages(
+        images=numpy.concatenate(images),
+        labels=numpy.concatenate(labels),
+        classes=classes,
+        names=names,
+        groups=[""] * len(names),
+        is_test=numpy.array(is_test),
+    )
+
+
+def _wanted_members(layout: Layout, archive: Path) -> dict[str, bytes]:
+    """The content of each file that the layout names, by the name without its folder."""
+    wanted = {*layout.train, *layout.test, layout.names}
+    content: dict[str, bytes] = {}
+    others = []
+    try:
+        with tarfile.open(archive, "r|gz") as stream:
+            for member in stream:
+                name = PurePosixPath(member.name).name
+                if member.isfile() and name in wanted and name not in content:
+                    content[name] = stream.extractfile(member).read()
+                elif member.isfile():
+                    others.append(name)
+    except FileNotFoundError:
+        raise InputError(f"{archive}: no such file") from None
+    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+        raise InputError(f"{archive}: not a whole .tar.gz archive ({' '.join(str(error).split())})") from None
+    missing = sorted(wanted - set(content))
+    if missing:
+        beside = f"; it holds {', '.join(sorted([*content, *others])[:12])}" if content or others else "; it is empty"
+        raise InputError(f"{archive}: not the binary version of {layout.name}: no {', '.join(missing)}{beside}")
+    return content
+
+
+def _class_names(layout: Layout, archive: Path, content: bytes) -> list[str]:
+    names = content.decode("utf-8", errors="replace").split()
+    if len(names) != layout.classes or len(set(names)) != len(names):
+        raise InputError(f"{archive}: {layout.names} has {len(names)} names, expected {layout.classes} different ones")
+    return names
+
+
+def _records(layout: Layout, archive: Path, member: str, content: bytes) -> numpy.ndarray:
+    """The records of a file, uint8 [N, bytes of a record], their labels checked."""
+    length = layout.label_bytes + PIXELS
+    if not content or len(content) % length:
+        raise InputError(
+            f"{archive}: {member} has {len(content):,} bytes, expected whole records of {length:,} bytes each"
+        )
+    records = numpy.frombuffer(content, dtype=numpy.uint8).reshape(-1, length)
+    labels = records[:, layout.label_bytes - 1]
+    wrong = numpy.flatnonzero(labels >= layout.classes)
+    if len(wrong):
+        raise InputError(
+            f"{archive}: record {wrong[0]} of {member} has the label {labels[wrong[0]]}, expected 0 to "
+            f"{layout.classes - 1}"
+        )
+    return records

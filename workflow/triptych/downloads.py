@@ -1,0 +1,71 @@
+"""What the experiments download: files known by their checksums, so that no address decides a result."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from triptych.torchvision_weights import URLS
+
+CIFAR10 = {
+    "urls": ["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"],
+    "sha256": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
+}
+CIFAR100 = {
+    "urls": ["https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"],
+    "sha256": "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
+}
+OFFICIAL_SHA256 = {"resnet18": "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"}
+"""The whole checksum of torchvision's weights where it is known; of the others the address holds the first digits."""
+
+OFFICIAL_SIZES = {CIFAR10["sha256"]: 170_052_171, OFFICIAL_SHA256["resnet18"]: 46_830_571}
+"""Bytes of the official files by their checksums."""
+
+
+def dataset_file(dataset: Mapping[str, Any]) -> str | None:
+    """The name of the file that a data set is read from, without its ending; None where it needs none."""
+    return f"{dataset['source']}-{dataset['sha256'][:16]}" if "sha256" in dataset else None
+
+
+def weights_file(weights: Mapping[str, Any], architecture: str) -> str:
+    """The name, without its ending, of the file that holds an architecture's weights."""
+    return f"{architecture}-{weights_checksum(weights, architecture)[:16]}"
+
+
+def weights_checksum(weights: Mapping[str, Any], architecture: str) -> str:
+    """The SHA-256 of the file of an architecture's weights, or its first digits where torchvision tells no more."""
+    digits = re.search(r"-([0-9a-f]{8,})\.pth$", URLS[architecture])[1]
+    return weights["sha256"] or OFFICIAL_SHA256.get(architecture, digits)
+
+
+def downloads(experiments: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Every file that experiments of `triptych.configuration.effective` need, by its name without its ending.
+
+    Experiments that need the same file share it. Its addresses are those of the first of them, then the others'.
+
+    Returns:
+        For each file `urls`, `sha256`, `size` (bytes; None where it is not known) and `path` (None, or a file of one's
+        own that is taken instead of any address).
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for experiment in experiments.values():
+        dataset, weights = experiment["dataset"], experiment["weights"]
+        if dataset_file(dataset):
+            _add(found, dataset_file(dataset), dataset["urls"], dataset["sha256"], dataset["path"])
+        if weights["source"] == "torchvision":
+            for architecture in pretrained_architectures(experiment):
+                urls = weights["urls"] or [URLS[architecture]]
+                checksum = weights_checksum(weights, architecture)
+                _add(found, weights_file(weights, architecture), urls, checksum, weights["path"])
+    return found
+
+
+def pretrained_architectures(experiment: Mapping[str, Any]) -> list[str]:
+    """The networks of an experiment's arms that start from pretrained weights, in their order."""
+    arms = experiment["arms"].values()
+    return list(dict.fromkeys(arm["model"]["architecture"] for arm in arms if arm["weights"] == "pretrained"))
+
+
+def _add(found: dict[str, dict[str, Any]], name: str, urls: list[str], checksum: str, path: str | None) -> None:
+    file = found.setdefault(name, {"urls": [], "sha256": checksum, "size": OFFICIAL_SIZES.get(checksum), "path": path})
+    file["urls"] += [url for url in urls if url not in file["urls"]]
+    file["path"] = file["path"] or path

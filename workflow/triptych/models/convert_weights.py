@@ -1,0 +1,89 @@
+"""Pretrained weights of torchvision as safetensors: the one place where a foreign file of tensors is opened."""
+
+import pickle
+import re
+from pathlib import Path
+
+import numpy
+import torch
+from torchvision import models
+
+from triptych import files
+from triptych.errors import InputError
+from triptych.models.networks import build_network, check_tensors, network_metadata, shapes_of
+from triptych.models.normalisation import normalisation_of
+from triptych.tensors import save_tensors
+
+# Of networks that are built here without their second head, which only a training loop of its own would use.
+_AUXILIARY_HEADS = re.compile(r"(AuxLogits|aux1|aux2)\.")
+# The names of DenseNet's layers in torchvision's files: module names with a point in them, as before torch 0.4.
+_OLD_DENSE_LAYER = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
+
+
+def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights: Path) -> None:
+    """Check a file of pretrained weights and store its tensors as every other command reads them.
+
+    The tensors must be those of the architecture with ImageNet's 1,000 classes. Numbers of half precision become
+    float32. Left out are auxiliary heads; a count of batches that older files lack is 0.
+
+    Args:
+        architecture: of torchvision.
+        sha256: the checksum that the file must have, or its first digits; it is not opened otherwise.
+        state_dict: the file, as `torch.save` wrote it.
+        weights: the safetensors file to write, head included.
+
+    Raises:
+        InputError: another checksum, not a file of tensors alone, or the tensors of another network; every missing,
+            unexpected and differently shaped one is named.
+    """
+    found = files.sha256(state_dict)
+    if not found.startswith(sha256):
+        raise InputError(f"{state_dict}: has the sha256 {found}, expected {sha256}; it is not opened")
+    entry = next(iter(models.get_model_weights(architecture)))
+    classes, input_size = entry.meta["categories"], entry.transforms().crop_size[0]
+    network = build_network(architecture, len(classes), input_size)
+    expected = network.state_dict()
+    tensors = read_state_dict(state_dict)
+    left_out = [name for name in tensors if _AUXILIARY_HEADS.match(name) and name not in expected]
+    tensors = {_OLD_DENSE_LAYER.sub(r"\1\2", name): tensors[name] for name in tensors if name not in left_out}
+    counts = {name: tensor for name, tensor in expected.items() if name.endswith("num_batches_tracked")}
+    tensors = {name: torch.zeros_like(tensor) for name, tensor in counts.items()} | tensors
+    what = f"{architecture} with {len(classes)} classes"
+    check_tensors(shapes_of(tensors), shapes_of(expected), str(state_dict), what)
+    arrays = {name: as_array(tensors[name], tensor.dtype) for name, tensor in expected.items()}
+    broken = [name for name, array in arrays.items() if not numpy.isfinite(array).all()]
+    if broken:
+        raise InputError(f"{state_dict}: numbers that are not finite in {', '.join(broken)}")
+    metadata = network_metadata(
+        network,
+        architecture=architecture,
+        classes=list(classes),
+        input_size=input_size,
+        normalisation=normalisation_of("imagenet", numpy.empty(0)),
+    )
+    save_tensors(weights, arrays, metadata | {"sha256": found})
+    numbers = sum(array.size for array in arrays.values())
+    print(f"{architecture}: {len(arrays)} tensors, {numbers:,} numbers, of {state_dict}", flush=True)
+    if left_out:
+        print(f"left out: {len(left_out)} tensors of auxiliary heads", flush=True)
+
+
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
+    """The named tensors of a file of `torch.save`, which may hold nothing else.
+
+    Raises:
+        InputError: it is no such file.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise InputError(f"{path}: not a file of tensors alone, as torch.save writes it ({reason[:200]})") from None
+    if not isinstance(found, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
+        raise InputError(f"{path}: not a state_dict (a mapping from names to tensors)")
+    return dict(found)
+
+
+def as_array(tensor: torch.Tensor, dtype: torch.dtype) -> numpy.ndarray:
+    """A tensor's numbers in the type that the network has for them."""
+    return tensor.detach().to(dtype).numpy().copy()
