@@ -147,7 +147,11 @@ def test_the_proxy_of_the_environment_is_used(server, get, monkeypatch):
             ["received 31 bytes", hashlib.sha256(PAGE).hexdigest(), "a web page"],
             1,
         ),
-        ("/short", ["received 1,000 bytes", hashlib.sha256(CONTENT[:1000]).hexdigest(), "cut short"], 1),
+        (
+            "/short",
+            ["received 1,000 bytes", hashlib.sha256(CONTENT[:1000]).hexdigest(), "shorter than it should be"],
+            1,
+        ),
         ("/cut", ["received ", "IncompleteRead"], 3),
         ("/busy", ["HTTP status 503"], 3),
     ],

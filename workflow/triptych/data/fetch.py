@@ -173,5 +173,5 @@ def _compare(received: Path, checksum: str, size: int | None) -> None:
     with received.open("rb") as file:
         page = _HTML.match(file.read(200))
     short = size is not None and found_size < size
-    what = "a web page, not the file" if page else "cut short" if short else "another file"
+    what = "a web page, not the file" if page else "shorter than it should be" if short else "another file"
     raise _UnusableError(f"received {found_size:,} bytes, sha256 {found}: {what}")
