@@ -38,6 +38,19 @@ def test_only_what_computes_on_a_gpu_asks_for_one(tmp_path, tiny):
             assert "benchmark" in job
 
 
+def test_a_training_on_the_cpu_asks_for_no_gpu(tmp_path):
+    configuration = tmp_path / "cpu.yaml"
+    arms = {**TINY["arms"], "finetune": {**TINY["arms"]["finetune"], "training": {"device": "cpu"}}}
+    configuration.write_text(yaml.safe_dump({"experiments": {"tiny": {**TINY, "arms": arms}}}))
+    jobs = jobs_of(snakemake("--dry-run", "--configfile", configuration, directory=tmp_path).stdout)
+    slots = {
+        job["wildcards"].partition("arm=")[2].partition(",")[0]: "gpu=1" in job["resources"]
+        for job in jobs
+        if job["rule"] == "train"
+    }
+    assert slots == {"scratch": True, "finetune": False, "last_layer": True}
+
+
 @pytest.fixture(scope="module")
 def stand_in(checkout):
     (checkout / "workflow" / "triptych" / "__main__.py").write_text(STAND_IN)

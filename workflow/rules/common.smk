@@ -84,6 +84,11 @@ def arm_setting(path):
     return lookup(dpath=f"experiments/{{experiment}}/arms/{{arm}}/{path}", within=settings)
 
 
+def gpu_slots(device):
+    """One GPU; none where the device is the CPU, so that no job waits for what it does not use."""
+    return lambda wildcards: 0 if device(wildcards) == "cpu" else 1
+
+
 def as_json(value):
     """Sorted JSON, so that the same settings always give the same command."""
     return json.dumps(value, sort_keys=True)

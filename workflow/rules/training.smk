@@ -17,12 +17,12 @@ rule pretrain_weights:
         "<benchmarks>/pretrain_weights/{experiment}/{architecture}.tsv"
     wildcard_constraints:
         experiment=with_weights_from("letters"),
-    priority: 1  # first of the jobs that wait for a GPU: most others need what it makes
+    priority: 2  # first of the jobs that wait for a GPU: most others need what it makes
     conda:
         "../../envs/torch.yaml"
     threads: experiment_setting("training/num_threads")
     resources:
-        gpu=1,
+        gpu=gpu_slots(experiment_setting("training/device")),
         mem_mb=4000,
         runtime=60,
     params:
@@ -75,11 +75,12 @@ rule train:
         "<logs>/train/{experiment}/{arm}/seed{seed}.log",
     benchmark:
         "<benchmarks>/train/{experiment}/{arm}/seed{seed}.tsv"
+    priority: 1  # before the short jobs, which else take the cores and leave the GPU idle
     conda:
         "../../envs/torch.yaml"
     threads: arm_setting("training/num_threads")
     resources:
-        gpu=1,
+        gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=8000,
         runtime=720,
     params:
