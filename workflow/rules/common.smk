@@ -109,9 +109,11 @@ def option(name, value):
     return f"{name} {shlex.quote(text)}" if text else ""
 
 
-def train_images_option(wildcards):
-    training = experiments[wildcards.experiment]["arms"][wildcards.arm]["training"]
-    return option("--train-images", training["train_images"])
+def training_option(name, key):
+    """`--name value` of the wildcards' arm, where its recipe has such a value."""
+    return lambda wildcards: option(
+        name, experiments[wildcards.experiment]["arms"][wildcards.arm]["training"][key]
+    )
 
 
 def pretrained_weights(wildcards):

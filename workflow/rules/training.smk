@@ -92,7 +92,9 @@ rule train:
         evaluation_batch_size=arm_setting("training/evaluation_batch_size"),
         num_threads=arm_setting("training/num_threads"),
         device=arm_setting("training/device"),
-        train_images=train_images_option,
+        keep=arm_setting("training/keep"),
+        patience=training_option("--patience", "patience"),
+        train_images=training_option("--train-images", "train_images"),
         code=code("training.train"),
     shell:
         r"""
@@ -110,6 +112,8 @@ rule train:
             --num-threads {params.num_threads} \
             --device {params.device} \
             --seed {wildcards.seed} \
+            --keep {params.keep} \
+            {params.patience} \
             {params.train_images} \
             --trained {output.trained:q} \
             --history {output.history:q} \

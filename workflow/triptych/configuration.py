@@ -270,7 +270,17 @@ Weights = Annotated[
 class Training(Section):
     """The recipe: Adam on the cross-entropy. The number of threads and the device change the last bits of a result."""
 
-    epochs: Whole = Field(10, ge=1, le=MANY, description="Passes over the training images.")
+    epochs: Whole = Field(10, ge=1, le=MANY, description="Passes over the training images; with patience, the most.")
+    patience: OptionalWhole = Field(
+        None,
+        description="Stop after so many epochs without a higher validation accuracy; null to train all epochs. Needs "
+        "validation images.",
+    )
+    keep: Literal["last", "best"] = Field(
+        "last",
+        description="The epoch whose weights are the run's: the last, or the one with the highest validation accuracy "
+        "(the earliest of equals; never epoch 0). best needs validation images.",
+    )
     batch_size: Whole = Field(32, ge=1, le=MANY, description="Images in a batch of training.")
     learning_rate: Number = Field(1e-4, gt=0, le=10, description="Adam's learning rate.")
     evaluation_batch_size: Whole = Field(256, ge=1, le=MANY, description="Images in a batch of evaluation.")
@@ -522,6 +532,15 @@ def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -
             f"{place('training', 'train_images')}: {train_images} is not allowed; give at most {available}, what "
             f"{key}.dataset.train_per_class makes, or null for all"
         )
+    if not experiment.dataset.validation_per_class:
+        training = settings["training"]
+        decided = [("patience", training["patience"])] if training["patience"] else []
+        decided += [("keep", "'best'")] if training["keep"] == "best" else []
+        for field, value in decided[:1]:
+            yield (
+                f"{place('training', field)}: {value} is not allowed, since it is decided on validation images and "
+                f"{key}.dataset.validation_per_class is 0; give at least 1 there"
+            )
     if arm.weights == "pretrained":
         if experiment.weights.source == "none":
             yield (

@@ -2,7 +2,7 @@
 
 Losses are sums over images divided by the number of images (fault 3). `train_*` is the running figure over the batches
 of an epoch, taken while the network moves, as in the lecture; `fit_*` is the same quantity measured like the test
-set's, in one pass in eval mode after the last epoch (fault 4). Only what trains has gradients (fault 5).
+set's, in one pass in eval mode of the network that is kept (fault 4). Only what trains has gradients (fault 5).
 """
 
 import time
@@ -17,22 +17,29 @@ from triptych.errors import InputError
 from triptych.training.batches import InputTransform, batches_of, epoch_order
 from triptych.training.device import synchronize
 from triptych.training.regime import Regime, select_trainable, set_training_mode
+from triptych.training.stopping import Stopping
 
 HISTORY_COLUMNS = [
     "epoch",
     *(f"{split}_{what}" for split in ("train", "validation", "test", "fit") for what in ("loss", "accuracy")),
+    "kept",
 ]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How long, in which steps, and from which random states a network trains. Adam with torch's other defaults."""
+    """How long, in which steps, and from which random states a network trains. Adam with torch's other defaults.
+
+    `keep` and `patience` are those of `Stopping`; with patience, `epochs` is the most.
+    """
 
     epochs: int
     batch_size: int
     learning_rate: float
     evaluation_batch_size: int
     seed: int
+    keep: str = "last"
+    patience: int | None = None
 
 
 @dataclass
@@ -40,7 +47,8 @@ class Outcome:
     """What training gave besides the network itself.
 
     `history` has a row an epoch, from 0, with the keys of `HISTORY_COLUMNS` (accuracies in percent; None where a figure
-    does not exist). Logits are float32 [images, classes] on the CPU. `images_per_second` counts training steps only.
+    does not exist; `kept` is 1 for the epoch whose weights are the run's, else 0). Logits are those of the kept epoch,
+    float32 [images, classes] on the CPU. `images_per_second` counts training steps only.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -49,6 +57,7 @@ class Outcome:
     training_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     images_trained: int = 0
+    kept_epoch: int = 0
 
     @property
     def images_per_second(self) -> float:
@@ -68,6 +77,26 @@ class Resident:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An epoch as it can be brought back: the weights (copies on the CPU) and the logits of that epoch."""
+
+    epoch: int
+    state: dict[str, torch.Tensor]
+    validation_logits: torch.Tensor
+    test_logits: torch.Tensor
+
+    @classmethod
+    def of(cls, epoch: int, network: torch.nn.Module, outcome: Outcome) -> "Kept":
+        state = {name: tensor.to("cpu", copy=True) for name, tensor in network.state_dict().items()}
+        return cls(epoch, state, outcome.validation_logits, outcome.test_logits)
+
+    def restore(self, network: torch.nn.Module, outcome: Outcome) -> None:
+        network.load_state_dict(self.state)
+        outcome.kept_epoch = self.epoch
+        outcome.validation_logits, outcome.test_logits = self.validation_logits, self.test_logits
 
 
 @torch.inference_mode()
@@ -127,12 +156,18 @@ def fit(
 ) -> Outcome:
     """Train `network` in place on `device` and evaluate it after each epoch; print a line an epoch.
 
+    It is left as it was after the epoch that is kept.
+
     Raises:
-        InputError: there is nothing to train on, a batch is too small for BatchNorm, or the loss is no longer finite.
+        InputError: there is nothing to train on or to decide on, a batch is too small for BatchNorm, or the loss is no
+            longer finite.
     """
     train, validation, test = (Resident.of(split, device) for split in (train, validation, test))
     if not len(train):
         raise InputError("no training images")
+    stopping = Stopping(recipe.keep, recipe.patience)
+    stopping.check(len(validation))
+    kept = None
     network.to(device)
     optimiser = torch.optim.Adam(select_trainable(network, head, regime), lr=recipe.learning_rate)
     outcome = Outcome()
@@ -140,7 +175,7 @@ def fit(
 
     for epoch in range(recipe.epochs + 1):
         row: dict[str, Any] = dict.fromkeys(HISTORY_COLUMNS)
-        row["epoch"] = epoch
+        row |= {"epoch": epoch, "kept": 0}
         if epoch > 0:
             clock = time.perf_counter()
             try:
@@ -173,19 +208,33 @@ def fit(
         row["test_loss"], row["test_accuracy"], outcome.test_logits = evaluate(
             network, test, transform, recipe.evaluation_batch_size
         )
-        if epoch == recipe.epochs:
-            row["fit_loss"], row["fit_accuracy"], _ = evaluate(network, train, transform, recipe.evaluation_batch_size)
         synchronize(device)
         outcome.evaluation_seconds += time.perf_counter() - clock
         outcome.history.append(row)
+        outcome.kept_epoch = epoch
         print(progress_line(row, recipe.epochs, outcome, time.perf_counter() - started), flush=True)
+        if stopping.update(epoch, row["validation_accuracy"]) and recipe.keep == "best":
+            kept = Kept.of(epoch, network, outcome)
+        if stopping.ends(epoch):
+            print(f"validation accuracy highest in epoch {stopping.best_epoch}: stopped", flush=True)
+            break
+
+    if kept:
+        kept.restore(network, outcome)
+    clock = time.perf_counter()
+    row = outcome.history[outcome.kept_epoch]
+    row["kept"] = 1
+    row["fit_loss"], row["fit_accuracy"], _ = evaluate(network, train, transform, recipe.evaluation_batch_size)
+    synchronize(device)
+    outcome.evaluation_seconds += time.perf_counter() - clock
+    print(f"kept epoch {row['epoch']} | fit {row['fit_loss']:.4f} {row['fit_accuracy']:5.1f} %", flush=True)
     return outcome
 
 
 def progress_line(row: dict[str, Any], epochs: int, outcome: Outcome, elapsed: float) -> str:
     """A line for the terminal: the epoch, losses and accuracies, images per second, time left."""
     parts = [f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"]
-    for split in ("train", "validation", "test", "fit"):
+    for split in ("train", "validation", "test"):
         if row[f"{split}_loss"] is not None:
             parts.append(f"{split} {row[f'{split}_loss']:.4f} {row[f'{split}_accuracy']:5.1f} %")
     if outcome.images_trained:

@@ -32,6 +32,8 @@ def train(
     device: str,
     seed: int,
     train_images: int | None = None,
+    keep: str = "last",
+    patience: int | None = None,
     trained: Path,
     history: Path,
     predictions: Path,
@@ -49,9 +51,13 @@ def train(
         device: `auto`, `cpu` or `cuda`.
         seed: of the order of the batches and of dropout.
         train_images: use only the first so many training images (all by default).
-        trained: the weights after training, with the metadata of `initial`.
-        history: a CSV file with a row an epoch, from 0 (before training); accuracies in percent.
-        predictions: `test_logits` and `validation_logits`, float32 [images, classes].
+        keep: `last` or `best`, the epoch whose weights are the run's; best: of the highest validation accuracy, the
+            earliest of equals.
+        patience: stop after so many epochs without a higher validation accuracy; `epochs` is then the most.
+        trained: the weights of the kept epoch, with the metadata of `initial`.
+        history: a CSV file with a row an epoch, from 0 (before training); accuracies in percent; `kept` is 1 for the
+            epoch that is kept, else 0.
+        predictions: `test_logits` and `validation_logits` of the kept epoch, float32 [images, classes].
         cost: device, seconds, images per second, peak memory: the measured part, which differs from time to time.
 
     Raises:
@@ -60,7 +66,7 @@ def train(
     """
     started = time.perf_counter()
     regime = Regime(train, batchnorm)
-    recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed)
+    recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed, keep, patience)
     make_deterministic(num_threads)
     chosen = choose_device(device)
 
