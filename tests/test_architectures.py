@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from triptych import architectures
+from triptych.errors import InputError
+
+SIZE = 224
 
 HEAD = '''\
 """The classification networks of torchvision and the smallest images they take, without waiting for torch.
@@ -13,8 +16,16 @@ from the `min_size` that torchvision states with the weights of each network.
 
 SMALLEST_INPUT = {
 '''
-TAIL = '''}
+MIDDLE = '''}
 """Each architecture's name, and the smallest height and width of its input in pixels."""
+
+CACHEABLE = frozenset(
+    (
+'''
+TAIL = '''    )
+)
+"""The networks whose head, one linear layer, is their last operation, and whose trunk draws nothing at random: what is
+before the head can be computed once for all epochs, if BatchNorm is frozen."""
 '''
 
 
@@ -26,7 +37,28 @@ def generated() -> str:
     for name in sorted(models.list_models(module=models)):
         sizes = [min(weights.meta["min_size"]) for weights in models.get_model_weights(name)]
         lines.append(f'    "{name}": {min(sizes)},\n')
-    return HEAD + "".join(lines) + TAIL
+    cacheable = [f'        "{name}",\n' for name in sorted(models.list_models(module=models)) if can_cache(name)]
+    return HEAD + "".join(lines) + MIDDLE + "".join(cacheable) + TAIL
+
+
+def can_cache(name: str) -> bool:
+    """Whether the head can be trained on cached features, as the network itself shows."""
+    import torch
+    from torch.nn.modules.dropout import _DropoutNd
+    from torchvision.ops import StochasticDepth
+
+    from triptych.models.head import features_and_logits, head_of
+    from triptych.models.networks import build_shapes, head_tensors
+
+    network = build_shapes(name, 10, SIZE)
+    try:
+        head = head_of(network, head_tensors(name, 10, SIZE))
+        features_and_logits(network, head, torch.empty(2, 3, SIZE, SIZE, device="meta"))
+    except InputError:
+        return False
+    random = [module.p for module in network.modules() if isinstance(module, (_DropoutNd, StochasticDepth))]
+    random += [module.dropout for module in network.modules() if isinstance(module, torch.nn.MultiheadAttention)]
+    return isinstance(head, torch.nn.Linear) and not any(random)
 
 
 def test_the_list_is_the_one_of_the_installed_torchvision():

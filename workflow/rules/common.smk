@@ -18,6 +18,7 @@ os.environ.update(
     PYTHONUNBUFFERED="1",
 )
 
+from triptych.cached_features import arm_of_features
 from triptych.code_digest import code_digest
 from triptych.configuration import effective, load_configuration, resolved_arms
 from triptych.downloads import (
@@ -114,6 +115,28 @@ def training_option(name, key):
     return lambda wildcards: option(
         name, experiments[wildcards.experiment]["arms"][wildcards.arm]["training"][key]
     )
+
+
+def training_flag(name, key):
+    """`name`, a flag of a command, where the recipe of the wildcards' arm says so."""
+    return lambda wildcards: name * experiments[wildcards.experiment]["arms"][wildcards.arm]["training"][key]
+
+
+def experiment_flag(name, key):
+    """`name`, a flag of a command, where the recipe of the wildcards' experiment says so."""
+    return lambda wildcards: name * experiments[wildcards.experiment]["training"][key]
+
+
+def features_of_arm(wildcards):
+    """The cached features that an arm's head trains on, if any."""
+    source = arm_of_features(experiments[wildcards.experiment]["arms"], wildcards.arm)
+    return f"<results>/{{experiment}}/features/{source}/features.safetensors" if source else []
+
+
+def first_initial(wildcards):
+    """A network of the wildcards' arm before training: the trunk is the same for every seed."""
+    seed = experiments[wildcards.experiment]["seeds"][0]
+    return f"<results>/{{experiment}}/runs/{{arm}}/seed{seed}/initial.safetensors"
 
 
 def pretrained_weights(wildcards):

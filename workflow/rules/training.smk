@@ -1,6 +1,6 @@
 # Training. The only rules that ask for a GPU, since they are the only ones that compute on it.
 # Needs: data/, weights/letters/, runs/*/initial.safetensors.
-# Makes: weights/{architecture}.safetensors, and each run's trained weights, history, predictions and cost.
+# Makes: weights/{architecture}.safetensors, features/, and each run's trained weights, history, predictions and cost.
 
 
 rule pretrain_weights:
@@ -35,6 +35,9 @@ rule pretrain_weights:
         evaluation_batch_size=experiment_setting("training/evaluation_batch_size"),
         num_threads=experiment_setting("training/num_threads"),
         device=experiment_setting("training/device"),
+        precision=experiment_setting("training/precision"),
+        channels_last=experiment_flag("--channels-last", "channels_last"),
+        fused_optimizer=experiment_flag("--fused-optimizer", "fused_optimizer"),
         code=code("training.pretrain_weights"),
     shell:
         r"""
@@ -49,10 +52,66 @@ rule pretrain_weights:
             --num-threads {params.num_threads} \
             --device {params.device} \
             --seed {params.seed} \
+            --precision {params.precision} \
+            {params.channels_last} \
+            {params.fused_optimizer} \
             --train-data {input.train_data:q} \
             --test-data {input.test_data:q} \
             --weights {output.weights:q} \
             --history {output.history:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule extract_features:
+    """What the frozen trunk of an arm makes of every image, once for all epochs and seeds."""
+    input:
+        initial=first_initial,
+        train_data="<results>/{experiment}/data/train.safetensors",
+        validation_data="<results>/{experiment}/data/validation.safetensors",
+        test_data="<results>/{experiment}/data/test.safetensors",
+    output:
+        features=kept_if(settings["keep_weights"] == "all")(
+            "<results>/{experiment}/features/{arm}/features.safetensors"
+        ),
+        cost="<results>/{experiment}/features/{arm}/cost.json",
+    log:
+        "<logs>/extract_features/{experiment}/{arm}.log",
+    benchmark:
+        "<benchmarks>/extract_features/{experiment}/{arm}.tsv"
+    priority: 1
+    conda:
+        "../../envs/torch.yaml"
+    threads: arm_setting("training/num_threads")
+    resources:
+        gpu=gpu_slots(arm_setting("training/device")),
+        mem_mb=8000,
+        runtime=240,
+        residency=arm_setting("training/residency"),
+    params:
+        evaluation_batch_size=arm_setting("training/evaluation_batch_size"),
+        num_threads=arm_setting("training/num_threads"),
+        device=arm_setting("training/device"),
+        precision=arm_setting("training/precision"),
+        channels_last=training_flag("--channels-last", "channels_last"),
+        train_images=training_option("--train-images", "train_images"),
+        code=code("training.extract_features"),
+    shell:
+        r"""
+        python -m triptych extract-features \
+            --initial {input.initial:q} \
+            --train-data {input.train_data:q} \
+            --validation-data {input.validation_data:q} \
+            --test-data {input.test_data:q} \
+            --evaluation-batch-size {params.evaluation_batch_size} \
+            --num-threads {params.num_threads} \
+            --device {params.device} \
+            --precision {params.precision} \
+            {params.channels_last} \
+            --residency {resources.residency} \
+            {params.train_images} \
+            --features {output.features:q} \
+            --cost {output.cost:q} \
             2>&1 | tee {log:q}
         """
 
@@ -64,6 +123,7 @@ rule train:
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
+        features=features_of_arm,
     output:
         trained=kept_if(settings["keep_weights"] != "none")(
             "<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"
@@ -83,6 +143,7 @@ rule train:
         gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=8000,
         runtime=720,
+        residency=arm_setting("training/residency"),  # decides no result, so it is no parameter
     params:
         train=arm_setting("train"),
         batchnorm=arm_setting("batchnorm"),
@@ -92,6 +153,10 @@ rule train:
         evaluation_batch_size=arm_setting("training/evaluation_batch_size"),
         num_threads=arm_setting("training/num_threads"),
         device=arm_setting("training/device"),
+        precision=arm_setting("training/precision"),
+        channels_last=training_flag("--channels-last", "channels_last"),
+        fused_optimizer=training_flag("--fused-optimizer", "fused_optimizer"),
+        features=lambda wildcards, input: option("--features", input.features),
         keep=arm_setting("training/keep"),
         patience=training_option("--patience", "patience"),
         train_images=training_option("--train-images", "train_images"),
@@ -112,6 +177,11 @@ rule train:
             --num-threads {params.num_threads} \
             --device {params.device} \
             --seed {wildcards.seed} \
+            --precision {params.precision} \
+            {params.channels_last} \
+            {params.fused_optimizer} \
+            --residency {resources.residency} \
+            {params.features} \
             --keep {params.keep} \
             {params.patience} \
             {params.train_images} \

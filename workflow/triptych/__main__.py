@@ -26,6 +26,7 @@ COMMANDS = {
     "describe_model": "triptych.models",
     "initialise_model": "triptych.models",
     "pretrain_weights": "triptych.training",
+    "extract_features": "triptych.training",
     "train": "triptych.training",
     "extract_weight_delta": "triptych.analysis",
     "collect_results": "triptych.analysis",

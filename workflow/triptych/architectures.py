@@ -87,3 +87,48 @@ SMALLEST_INPUT = {
     "wide_resnet50_2": 1,
 }
 """Each architecture's name, and the smallest height and width of its input in pixels."""
+
+CACHEABLE = frozenset(
+    (
+        "densenet121",
+        "densenet161",
+        "densenet169",
+        "densenet201",
+        "regnet_x_16gf",
+        "regnet_x_1_6gf",
+        "regnet_x_32gf",
+        "regnet_x_3_2gf",
+        "regnet_x_400mf",
+        "regnet_x_800mf",
+        "regnet_x_8gf",
+        "regnet_y_128gf",
+        "regnet_y_16gf",
+        "regnet_y_1_6gf",
+        "regnet_y_32gf",
+        "regnet_y_3_2gf",
+        "regnet_y_400mf",
+        "regnet_y_800mf",
+        "regnet_y_8gf",
+        "resnet101",
+        "resnet152",
+        "resnet18",
+        "resnet34",
+        "resnet50",
+        "resnext101_32x8d",
+        "resnext101_64x4d",
+        "resnext50_32x4d",
+        "shufflenet_v2_x0_5",
+        "shufflenet_v2_x1_0",
+        "shufflenet_v2_x1_5",
+        "shufflenet_v2_x2_0",
+        "vit_b_16",
+        "vit_b_32",
+        "vit_h_14",
+        "vit_l_16",
+        "vit_l_32",
+        "wide_resnet101_2",
+        "wide_resnet50_2",
+    )
+)
+"""The networks whose head, one linear layer, is their last operation, and whose trunk draws nothing at random: what is
+before the head can be computed once for all epochs, if BatchNorm is frozen."""

@@ -288,6 +288,27 @@ class Training(Section):
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="auto: a CUDA GPU where there is one, else the CPU."
     )
+    precision: Literal["float32", "tf32", "bfloat16", "float16"] = Field(
+        "float32",
+        description="float32: the lecture's. tf32 and bfloat16: faster on GPUs of compute capability 8 or more, "
+        "bfloat16 also on CPUs that have it. float16 (with scaled losses): for older GPUs.",
+    )
+    channels_last: bool = Field(
+        False, description="Keep images and weights as [N, H, W, C] in memory: faster for most, other last bits."
+    )
+    fused_optimizer: bool = Field(
+        False, description="Adam's arithmetic in one kernel: faster where batches are small, other last bits."
+    )
+    residency: Literal["auto", "device", "host", "mapped"] = Field(
+        "auto",
+        description="Where the images lie while training: on the GPU, in the computer's memory, or in their file; "
+        "auto: the first of them with room. Decides no bit of a result.",
+    )
+    cache_features: bool = Field(
+        True,
+        description="Compute what the trunk makes of every image once, for all epochs and seeds, where that is exact: "
+        "pretrained weights, only the head trains, BatchNorm is frozen, and nothing in the trunk is random.",
+    )
     train_images: OptionalWhole = Field(
         None, description="Train on the first so many images only (classes stay balanced); null for all."
     )

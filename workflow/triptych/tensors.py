@@ -14,6 +14,13 @@ from triptych.files import replacing
 # safetensors writes its metadata keys in random order, so everything goes under one key, as sorted JSON.
 METADATA_KEY = "triptych"
 
+NUMPY_NAMES = {
+    "BOOL": "?",
+    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "UI" for size in (1, 2, 4, 8)},
+    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+}
+"""The types of mapped tensors: how safetensors and how NumPy calls them."""
+
 
 def save_tensors(path: Path, tensors: dict[str, numpy.ndarray], metadata: dict[str, Any] | None = None) -> None:
     """Write named arrays and one JSON-able mapping about them. The same content gives the same bytes."""
@@ -47,3 +54,26 @@ def load_metadata(path: Path) -> dict[str, Any]:
             return json.loads(file.metadata()[METADATA_KEY])
     except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"{path}: not a safetensors file written by Triptych ({error})") from None
+
+
+def map_tensor(path: Path, name: str) -> numpy.ndarray:
+    """One array of a file, of which only what is used is read; writing to it changes the memory and never the file.
+
+    Raises:
+        InputError: the file is not a safetensors file, or has no such array.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:  # checks the header
+            if name not in file.keys():  # noqa: SIM118 (it is no mapping)
+                raise InputError(f"{path}: no {name}")
+    except safetensors.SafetensorError as error:
+        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        tensor = json.loads(file.read(size))[name]
+    kind, shape = NUMPY_NAMES.get(tensor["dtype"]), tuple(tensor["shape"])
+    if kind is None:
+        raise InputError(f"{path}: {name} has a type that cannot be mapped ({tensor['dtype']})")
+    if 0 in shape:  # there is nothing to map
+        return numpy.empty(shape, kind)
+    return numpy.memmap(path, kind, "c", 8 + size + tensor["data_offsets"][0], shape)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 
 from triptych.errors import InputError
-from triptych.tensors import load_metadata, load_tensors, save_tensors
+from triptych.tensors import load_metadata, map_tensor, save_tensors
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,17 @@ def save_split(path: Path, split: Split, metadata: dict[str, Any] | None = None)
 
 
 def load_split(path: Path) -> Split:
-    """Read a file of `save_split`.
+    """Read a file of `save_split`. Its images are read from the file when they are used.
 
     Raises:
         InputError: it is not such a file, or shapes, types or labels are not those that `Split` promises.
     """
-    metadata, tensors = load_metadata(path), load_tensors(path)
-    missing = [name for name in ("images", "labels") if name not in tensors]
-    if missing or "classes" not in metadata:
-        raise InputError(f"{path}: not a split of a data set (no {', '.join(missing or ['classes'])})")
-    split = Split(tensors["images"], tensors["labels"], metadata["classes"])
+    metadata = load_metadata(path)
+    if "classes" not in metadata:
+        raise InputError(f"{path}: not a split of a data set (no classes)")
+    try:
+        split = Split(map_tensor(path, "images"), map_tensor(path, "labels"), metadata["classes"])
+    except InputError as error:
+        raise InputError(f"{path}: not a split of a data set ({str(error).removeprefix(f'{path}: ')})") from None
     _check(split, path)
     return split

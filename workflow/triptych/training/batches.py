@@ -25,9 +25,18 @@ class InputTransform:
 
     uint8 [N, H, W, 3] -> float32 [N, 3, input_size, input_size]: resized by bilinear interpolation, with antialiasing
     where that makes them smaller (what Pillow's bilinear resize does), scaled to 0..1, less `mean`, over `std`.
+    `memory_format` is how the result lies in memory.
     """
 
-    def __init__(self, input_size: int, mean: list[float], std: list[float], device: torch.device):
+    def __init__(
+        self,
+        input_size: int,
+        mean: list[float],
+        std: list[float],
+        device: torch.device,
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ):
+        self.memory_format = memory_format
         self.input_size = input_size
         self.scales = mean != [0, 0, 0] or std != [1, 1, 1]
         self.mean = torch.tensor(mean, dtype=torch.float32, device=device).view(1, 3, 1, 1)
@@ -43,4 +52,8 @@ class InputTransform:
                 pixels, size, mode="bilinear", align_corners=False, antialias=smaller
             )
         pixels = pixels / 255
-        return (pixels - self.mean) / self.std if self.scales else pixels
+        if self.scales:
+            pixels = (pixels - self.mean) / self.std
+        return pixels.contiguous(
+            memory_format=self.memory_format
+        )  # last: resizing is several times slower in channels_last

@@ -29,18 +29,21 @@ def choose_device(device: str) -> torch.device:
     return torch.device(device)
 
 
-def make_deterministic(num_threads: int) -> None:
+def make_deterministic(num_threads: int, tf32: bool = False) -> None:
     """Fix everything of torch that would make two runs differ: threads, algorithms, precision.
 
     `num_threads` is part of the recipe: sums on the CPU are split by threads, so another number gives other bits.
+    `tf32` lets a GPU round the factors of float32 products to ten bits.
     """
     # cuBLAS reads it at its first use, and gives the same bits twice only with a fixed workspace.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     torch.set_num_threads(num_threads)
     torch.use_deterministic_algorithms(True)
+    # Torch would also fill all new memory, lest somebody reads it before it is written: a tenth of a training's time.
+    torch.utils.deterministic.fill_uninitialized_memory = False
     torch.backends.cudnn.benchmark = False
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = tf32
+    torch.backends.cudnn.allow_tf32 = tf32
 
 
 def device_name(device: torch.device) -> str:
@@ -61,6 +64,18 @@ def peak_memory_bytes(device: torch.device) -> int:
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024  # kibibytes, but bytes on macOS
+
+
+def available_memory_bytes(device: torch.device) -> int:
+    """The memory that is free now, in bytes: the GPU's, or what the operating system could give to a process."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    meminfo = Path("/proc/meminfo")
+    if meminfo.is_file():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable"):
+                return int(line.split()[1]) * 1024
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def synchronize(device: torch.device) -> None:

@@ -6,6 +6,7 @@ set's, in one pass in eval mode of the network that is kept (fault 4). Only what
 """
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,9 +15,12 @@ from torch.nn.functional import cross_entropy
 
 from triptych.data.dataset import Split
 from triptych.errors import InputError
-from triptych.training.batches import InputTransform, batches_of, epoch_order
+from triptych.training.arithmetic import Arithmetic
+from triptych.training.batches import epoch_order
 from triptych.training.device import synchronize
+from triptych.training.failures import explained
 from triptych.training.regime import Regime, select_trainable, set_training_mode
+from triptych.training.residency import Resident, choose_residency
 from triptych.training.stopping import Stopping
 
 HISTORY_COLUMNS = [
@@ -65,21 +69,6 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Resident:
-    """A split whose images (uint8 [N, H, W, 3]) and labels (int64 [N]) lie on the device that computes."""
-
-    images: torch.Tensor
-    labels: torch.Tensor
-
-    @classmethod
-    def of(cls, split: Split, device: torch.device) -> "Resident":
-        return cls(torch.from_numpy(split.images).to(device), torch.from_numpy(split.labels).to(device))
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
 class Kept:
     """An epoch as it can be brought back: the weights (copies on the CPU) and the logits of that epoch."""
 
@@ -99,13 +88,19 @@ class Kept:
         outcome.validation_logits, outcome.test_logits = self.validation_logits, self.test_logits
 
 
+Transform = Callable[[torch.Tensor], torch.Tensor]
+
+
 @torch.inference_mode()
 def evaluate(
-    network: torch.nn.Module, data: Resident, transform: InputTransform, batch_size: int
+    network: torch.nn.Module, data: Resident, transform: Transform, batch_size: int, arithmetic: Arithmetic
 ) -> tuple[float | None, float | None, torch.Tensor]:
     """One pass in eval mode: mean loss, accuracy in percent (both None without images), logits float32 [N, classes]."""
     network.eval()
-    logits = [network(transform(images)) for images in data.images.split(batch_size) if len(images)]
+    logits = []
+    for images, _ in data.batches(batch_size):
+        with arithmetic.autocast():
+            logits.append(network(transform(images)).float())
     if not logits:
         return None, None, torch.empty(0)
     logits = torch.cat(logits)
@@ -117,10 +112,12 @@ def evaluate(
 def train_epoch(
     network: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
+    scaler: torch.amp.GradScaler,
     data: Resident,
-    transform: InputTransform,
+    transform: Transform,
     regime: Regime,
     recipe: Recipe,
+    arithmetic: Arithmetic,
     epoch: int,
 ) -> tuple[float, float]:
     """One pass over the training images in the epoch's own order: running mean loss and accuracy in percent."""
@@ -128,17 +125,17 @@ def train_epoch(
     torch.manual_seed(recipe.seed * 1_000_003 + epoch)
     set_training_mode(network, regime)
     # Summed on the device: asking for a number after each step would make a GPU wait for Python.
-    loss_sum = torch.zeros((), dtype=torch.float64, device=data.labels.device)
-    correct = torch.zeros((), dtype=torch.int64, device=data.labels.device)
-    order = epoch_order(recipe.seed, epoch, len(data)).to(data.labels.device)
-    for rows in batches_of(order, recipe.batch_size):
-        labels = data.labels[rows]
-        logits = network(transform(data.images[rows]))
-        loss = cross_entropy(logits, labels)
+    loss_sum = torch.zeros((), dtype=torch.float64, device=data.device)
+    correct = torch.zeros((), dtype=torch.int64, device=data.device)
+    for images, labels in data.batches(recipe.batch_size, epoch_order(recipe.seed, epoch, len(data))):
+        with arithmetic.autocast():
+            logits = network(transform(images))
+        loss = cross_entropy(logits.float(), labels)
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        loss_sum += loss.detach().double() * len(rows)
+        scaler.scale(loss).backward()
+        scaler.step(optimiser)
+        scaler.update()
+        loss_sum += loss.detach().double() * len(labels)
         correct += (logits.detach().argmax(1) == labels).sum()
     return loss_sum.item() / len(data), 100 * correct.item() / len(data)
 
@@ -148,28 +145,48 @@ def fit(
     head: list[str],
     regime: Regime,
     recipe: Recipe,
-    transform: InputTransform,
+    transform: Transform,
     train: Split,
     validation: Split,
     test: Split,
-    device: torch.device,
+    arithmetic: Arithmetic,
+    residency: str = "auto",
 ) -> Outcome:
-    """Train `network` in place on `device` and evaluate it after each epoch; print a line an epoch.
+    """Train `network` in place and evaluate it after each epoch; print a line an epoch.
 
-    It is left as it was after the epoch that is kept.
+    It is left as it was after the epoch that is kept. `transform` makes the network's input of a batch of images;
+    `residency` is where these lie meanwhile (`choose_residency`).
 
     Raises:
-        InputError: there is nothing to train on or to decide on, a batch is too small for BatchNorm, or the loss is no
-            longer finite.
+        InputError: there is nothing to train on or to decide on, a batch is too small for BatchNorm, the loss is no
+            longer finite, or the memory does not suffice.
     """
-    train, validation, test = (Resident.of(split, device) for split in (train, validation, test))
+    with explained(recipe.batch_size, len(train), arithmetic):
+        return _fit(network, head, regime, recipe, transform, (train, validation, test), arithmetic, residency)
+
+
+def _fit(
+    network: torch.nn.Module,
+    head: list[str],
+    regime: Regime,
+    recipe: Recipe,
+    transform: Transform,
+    splits: tuple[Split, Split, Split],
+    arithmetic: Arithmetic,
+    residency: str,
+) -> Outcome:
+    device = arithmetic.device
+    residency = choose_residency(residency, sum(split.images.nbytes for split in splits), device)
+    train, validation, test = (Resident(split, device, residency) for split in splits)
     if not len(train):
         raise InputError("no training images")
     stopping = Stopping(recipe.keep, recipe.patience)
     stopping.check(len(validation))
     kept = None
-    network.to(device)
-    optimiser = torch.optim.Adam(select_trainable(network, head, regime), lr=recipe.learning_rate)
+    network.to(device, memory_format=arithmetic.memory_format)
+    trainable = select_trainable(network, head, regime)
+    optimiser = torch.optim.Adam(trainable, lr=recipe.learning_rate, fused=arithmetic.fused_optimizer or None)
+    scaler = arithmetic.loss_scaler()
     outcome = Outcome()
     started = time.perf_counter()
 
@@ -178,22 +195,9 @@ def fit(
         row |= {"epoch": epoch, "kept": 0}
         if epoch > 0:
             clock = time.perf_counter()
-            try:
-                row["train_loss"], row["train_accuracy"] = train_epoch(
-                    network, optimiser, train, transform, regime, recipe, epoch
-                )
-            except (ValueError, RuntimeError) as error:
-                if "does not have a deterministic implementation" in str(error):
-                    raise InputError(
-                        f"this network cannot be trained on {device.type} so that two runs give the same bits "
-                        f"({error}); set training.device to cpu, or choose another architecture"
-                    ) from None
-                if "more than 1 value per channel" not in str(error):
-                    raise
-                raise InputError(
-                    f"training.batch_size: {recipe.batch_size} leaves a last batch of one image out of {len(train)}, "
-                    "and BatchNorm cannot train on one value; choose another batch size or number of training images"
-                ) from None
+            row["train_loss"], row["train_accuracy"] = train_epoch(
+                network, optimiser, scaler, train, transform, regime, recipe, arithmetic, epoch
+            )
             outcome.training_seconds += time.perf_counter() - clock  # the sums above have waited for the device
             outcome.images_trained += len(train)
             if not torch.isfinite(torch.tensor(row["train_loss"])):
@@ -203,10 +207,10 @@ def fit(
                 )
         clock = time.perf_counter()
         row["validation_loss"], row["validation_accuracy"], outcome.validation_logits = evaluate(
-            network, validation, transform, recipe.evaluation_batch_size
+            network, validation, transform, recipe.evaluation_batch_size, arithmetic
         )
         row["test_loss"], row["test_accuracy"], outcome.test_logits = evaluate(
-            network, test, transform, recipe.evaluation_batch_size
+            network, test, transform, recipe.evaluation_batch_size, arithmetic
         )
         synchronize(device)
         outcome.evaluation_seconds += time.perf_counter() - clock
@@ -224,7 +228,9 @@ def fit(
     clock = time.perf_counter()
     row = outcome.history[outcome.kept_epoch]
     row["kept"] = 1
-    row["fit_loss"], row["fit_accuracy"], _ = evaluate(network, train, transform, recipe.evaluation_batch_size)
+    row["fit_loss"], row["fit_accuracy"], _ = evaluate(
+        network, train, transform, recipe.evaluation_batch_size, arithmetic
+    )
     synchronize(device)
     outcome.evaluation_seconds += time.perf_counter() - clock
     print(f"kept epoch {row['epoch']} | fit {row['fit_loss']:.4f} {row['fit_accuracy']:5.1f} %", flush=True)

@@ -10,6 +10,7 @@ from triptych.files import write_table
 from triptych.models.networks import build_network, head_tensors, network_metadata, state_arrays
 from triptych.models.normalisation import normalisation_of
 from triptych.tensors import save_tensors
+from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
 from triptych.training.device import choose_device, device_name, make_deterministic
 from triptych.training.loop import HISTORY_COLUMNS, Recipe, fit
@@ -28,6 +29,9 @@ def pretrain_weights(
     num_threads: int,
     device: str,
     seed: int,
+    precision: str = "float32",
+    channels_last: bool = False,
+    fused_optimizer: bool = False,
     train_data: Path,
     test_data: Path,
     weights: Path,
@@ -39,7 +43,7 @@ def pretrain_weights(
         architecture, input_size: the network.
         normalisation: `none`, `imagenet` or `dataset`, of the network's input.
         epochs, batch_size, learning_rate, evaluation_batch_size, seed: the recipe.
-        num_threads, device: as for `train`.
+        num_threads, device, precision, channels_last, fused_optimizer: as for `train`.
         train_data, test_data: the source data set and its held-out part.
         weights: every tensor of the network, head included; the metadata names the held-out accuracy in percent.
         history: a CSV file with a row an epoch.
@@ -48,8 +52,10 @@ def pretrain_weights(
         InputError: a file is not what it should be, or the recipe cannot be followed here.
     """
     recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed)
-    make_deterministic(num_threads)
-    chosen = choose_device(device)
+    make_deterministic(num_threads, precision == "tf32")
+    arithmetic = Arithmetic(choose_device(device), precision, channels_last, fused_optimizer)
+    check_precision(arithmetic)
+    chosen = arithmetic.device
     source, held_out = load_split(train_data), load_split(test_data)
     torch.manual_seed(seed)
     network = build_network(architecture, len(source.classes), input_size)
@@ -61,11 +67,11 @@ def pretrain_weights(
         head,
         Regime(train="all", batchnorm="train"),
         recipe,
-        InputTransform(input_size, scale["mean"], scale["std"], chosen),
+        InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format),
         source,
         held_out.first(0),
         held_out,
-        chosen,
+        arithmetic,
     )
     write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
     metadata = network_metadata(

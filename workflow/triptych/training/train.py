@@ -8,10 +8,13 @@ import torch
 
 from triptych.data.dataset import load_split
 from triptych.files import write_json, write_table
+from triptych.models.head import head_of
 from triptych.models.networks import load_network, state_arrays
 from triptych.tensors import save_tensors
+from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
 from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
+from triptych.training.extract_features import with_features
 from triptych.training.loop import HISTORY_COLUMNS, Recipe, fit
 from triptych.training.regime import Regime, check_not_moved, must_not_move
 
@@ -31,6 +34,11 @@ def train(
     num_threads: int,
     device: str,
     seed: int,
+    precision: str = "float32",
+    channels_last: bool = False,
+    fused_optimizer: bool = False,
+    residency: str = "auto",
+    features: Path | None = None,
     train_images: int | None = None,
     keep: str = "last",
     patience: int | None = None,
@@ -50,6 +58,11 @@ def train(
         num_threads: CPU threads; part of the recipe, since another number gives other bits.
         device: `auto`, `cpu` or `cuda`.
         seed: of the order of the batches and of dropout.
+        precision: of the arithmetic, as in `triptych.training.arithmetic`.
+        channels_last: keep images and weights as [N, H, W, C] in memory.
+        fused_optimizer: Adam's arithmetic in one kernel.
+        residency: where the images lie, as in `triptych.training.residency`; decides no bit of the result.
+        features: the head's inputs, from `extract_features`, to train on in the place of images.
         train_images: use only the first so many training images (all by default).
         keep: `last` or `best`, the epoch whose weights are the run's; best: of the highest validation accuracy, the
             earliest of equals.
@@ -67,30 +80,30 @@ def train(
     started = time.perf_counter()
     regime = Regime(train, batchnorm)
     recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed, keep, patience)
-    make_deterministic(num_threads)
-    chosen = choose_device(device)
+    make_deterministic(num_threads, precision == "tf32")
+    arithmetic = Arithmetic(choose_device(device), precision, channels_last, fused_optimizer)
+    check_precision(arithmetic)
+    chosen = arithmetic.device
 
     network, metadata = load_network(initial)
     before = state_arrays(network)
-    normalisation = metadata["normalisation"]
-    transform = InputTransform(metadata["input_size"], normalisation["mean"], normalisation["std"], chosen)
-    training_split = load_split(train_data).first(train_images)
+    splits = (load_split(train_data).first(train_images), load_split(validation_data), load_split(test_data))
     print(
         f"training {train} of {metadata['architecture']} at {metadata['input_size']} px on {device_name(chosen)} "
-        f"({chosen.type}), {len(training_split)} images, seed {seed}",
+        f"({chosen.type}, {precision}), {len(splits[0])} {'features' if features else 'images'}, seed {seed}",
         flush=True,
     )
-    outcome = fit(
-        network,
-        metadata["head"],
-        regime,
-        recipe,
-        transform,
-        training_split,
-        load_split(validation_data),
-        load_split(test_data),
-        chosen,
-    )
+    if features is None:
+        scale = metadata["normalisation"]
+        transform = InputTransform(
+            metadata["input_size"], scale["mean"], scale["std"], chosen, arithmetic.memory_format
+        )
+        trained_part, names = network, metadata["head"]
+    else:
+        splits, transform = with_features(features, splits), torch.nn.Identity()
+        trained_part = head_of(network, metadata["head"])
+        names = list(trained_part.state_dict())
+    outcome = fit(trained_part, names, regime, recipe, transform, *splits, arithmetic, residency)
 
     after = state_arrays(network)
     check_not_moved(before, after, must_not_move(network, metadata["head"], regime))

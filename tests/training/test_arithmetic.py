@@ -1,0 +1,89 @@
+import pytest
+import torch
+
+from triptych.errors import InputError
+from triptych.tables import read_table
+from triptych.tensors import load_tensors
+from triptych.training.arithmetic import PRECISIONS, Arithmetic, check_precision
+from triptych.training.train import train
+
+CPU = torch.device("cpu")
+NUMBERS = ["epoch", "train_loss", "test_loss", "test_accuracy"]
+
+has_bfloat16 = pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU cannot compute in bfloat16"
+)
+
+
+def test_another_word_is_no_precision():
+    with pytest.raises(InputError, match="precision: 'half' is not allowed; give one of float32"):
+        Arithmetic(CPU, "half")
+
+
+@pytest.mark.parametrize("precision", ["tf32", "float16"])
+def test_what_the_cpu_cannot_is_refused_with_what_it_can(precision):
+    with pytest.raises(
+        InputError, match=f"training.precision: {precision} cannot be .* this CPU; allowed here: float32"
+    ):
+        check_precision(Arithmetic(CPU, precision))
+
+
+@pytest.mark.parametrize(
+    ("capability", "allowed"),
+    [((7, 5), {"float32", "float16"}), ((8, 0), set(PRECISIONS)), ((9, 0), set(PRECISIONS))],
+)
+def test_a_gpu_is_asked_for_its_compute_capability(monkeypatch, capability, allowed):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    refused = set()
+    for precision in PRECISIONS:
+        try:
+            check_precision(Arithmetic(torch.device("cuda"), precision))
+        except InputError as error:
+            assert "a GPU (compute capability" in str(error)
+            refused.add(precision)
+    assert set(PRECISIONS) - refused == allowed
+
+
+@has_bfloat16
+def test_within_autocast_products_are_taken_in_bfloat16():
+    factors = torch.full((2, 2), 1.001)
+    for precision, kind in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        with Arithmetic(CPU, precision).autocast():
+            assert (factors @ factors).dtype == kind
+
+
+def test_only_float16_scales_losses():
+    assert [Arithmetic(CPU, precision).loss_scaler().is_enabled() for precision in PRECISIONS] == [
+        precision == "float16" for precision in PRECISIONS
+    ]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        pytest.param({"channels_last": True}, id="channels_last"),
+        pytest.param({"fused_optimizer": True}, id="fused"),
+        pytest.param({"precision": "bfloat16", "channels_last": True}, id="bfloat16", marks=has_bfloat16),
+        pytest.param({"scaled": True}, id="scaled losses"),
+    ],
+)
+def test_another_arithmetic_gives_nearly_the_same_history_twice_the_same(arguments, tmp_path, monkeypatch, settings):
+    settings = dict(settings)
+    scaled = settings.pop("scaled", False)
+    places = ("trained", "history", "predictions", "cost")
+
+    def run(name, **settings):
+        (tmp_path / name).mkdir()
+        train(**{**arguments, **{place: tmp_path / name / place for place in places}, **settings})
+        table = read_table(tmp_path / name / "history", text=[], numbers=NUMBERS)
+        return table, load_tensors(tmp_path / name / "trained"), (tmp_path / name / "trained").read_bytes()
+
+    plain, _, plain_bytes = run("plain")
+    if scaled:  # as for float16, which a CPU computes too slowly for a test
+        monkeypatch.setattr(Arithmetic, "loss_scaler", lambda self: torch.amp.GradScaler("cpu"))
+    first, tensors, first_bytes = run("first", **settings)
+    _, _, second_bytes = run("second", **settings)
+    assert first_bytes == second_bytes != plain_bytes
+    assert {tensor.dtype.name for tensor in tensors.values()} == {"float32", "int64"}
+    assert first["train_loss"].iloc[1:].to_numpy() == pytest.approx(plain["train_loss"].iloc[1:].to_numpy(), abs=0.05)

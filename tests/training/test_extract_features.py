@@ -1,0 +1,79 @@
+"""Training on cached features is training on images: the same logits and the same history."""
+
+import json
+
+import numpy
+import pandas
+import pytest
+import torch
+
+from triptych.data.dataset import load_split
+from triptych.errors import InputError
+from triptych.models.networks import load_network
+from triptych.tensors import load_tensors, save_tensors
+from triptych.training.extract_features import SPLITS, extract_features, with_features
+from triptych.training.train import train
+
+SHARED = ["initial", "train_data", "validation_data", "test_data", "evaluation_batch_size", "num_threads", "device"]
+HEAD = {"train": "head", "batchnorm": "frozen", "learning_rate": 1e-2}
+
+
+def extract(arguments, folder, **changes):
+    folder.mkdir(exist_ok=True)
+    features, cost = folder / "features.safetensors", folder / "cost.json"
+    extract_features(**{key: arguments[key] for key in SHARED} | changes, features=features, cost=cost)
+    return features
+
+
+@pytest.mark.parametrize("settings", [{}, {"channels_last": True}])
+def test_the_cached_path_is_the_uncached_one(arguments, tmp_path, settings):
+    train(**arguments | HEAD | settings)
+    history = pandas.read_csv(arguments["history"])
+    predictions, trained = load_tensors(arguments["predictions"]), load_tensors(arguments["trained"])
+    features = extract(arguments, tmp_path / "features", **settings)
+    train(**arguments | HEAD | settings, features=features)
+    cached = pandas.read_csv(arguments["history"])
+    assert history["train_loss"].iloc[1] > history["train_loss"].iloc[2]  # it learns
+    numpy.testing.assert_allclose(cached.to_numpy(), history.to_numpy(), rtol=1e-5)
+    for name, logits in load_tensors(arguments["predictions"]).items():
+        numpy.testing.assert_allclose(logits, predictions[name], rtol=1e-4, atol=1e-5)
+    for name, tensor in load_tensors(arguments["trained"]).items():
+        numpy.testing.assert_allclose(tensor, trained[name], rtol=1e-4, atol=1e-6)
+        assert name.startswith("fc.") or tensor.tobytes() == trained[name].tobytes()
+
+
+def test_features_are_what_the_head_is_given(arguments, tmp_path):
+    found = load_tensors(extract(arguments, tmp_path / "features"))
+    network, _ = load_network(arguments["initial"])
+    network.eval()
+    assert {name: array.shape for name, array in found.items()} == {
+        "train": (50, 512),
+        "validation": (9, 512),
+        "test": (20, 512),
+    }
+    assert json.loads((tmp_path / "features" / "cost.json").read_text())["images_per_second"] > 0
+    train(**arguments | HEAD, features=tmp_path / "features" / "features.safetensors")
+    first = pandas.read_csv(arguments["history"])["test_loss"][0]
+    with torch.no_grad():
+        logits = network.fc(torch.from_numpy(found["test"]))
+    labels = torch.from_numpy(load_split(arguments["test_data"]).labels)
+    assert torch.nn.functional.cross_entropy(logits.double(), labels).item() == pytest.approx(first, rel=1e-6)
+
+
+def test_no_validation_and_fewer_training_images(arguments, tmp_path, files):
+    from triptych.data.dataset import save_split
+
+    empty = tmp_path / "empty.safetensors"
+    save_split(empty, load_split(files / "validation.safetensors").first(0))
+    features = extract(arguments | {"validation_data": empty}, tmp_path / "features", train_images=12)
+    assert [len(load_tensors(features)[name]) for name in SPLITS] == [12, 0, 20]
+    train(**arguments | HEAD | {"validation_data": empty}, train_images=12, features=features)
+    assert pandas.read_csv(arguments["history"])["validation_loss"].isna().all()
+
+
+def test_features_of_other_images_are_refused(arguments, tmp_path):
+    path = tmp_path / "features.safetensors"
+    splits = tuple(load_split(arguments[f"{name}_data"]) for name in SPLITS)
+    save_tensors(path, {name: numpy.zeros((7, 512), numpy.float32) for name in SPLITS})
+    with pytest.raises(InputError, match="does not hold the features of the 50 images for train"):
+        with_features(path, splits)

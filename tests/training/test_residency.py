@@ -1,0 +1,60 @@
+import numpy
+import pytest
+import torch
+
+from triptych.data.dataset import load_split
+from triptych.training import residency
+from triptych.training.batches import epoch_order
+from triptych.training.residency import Resident, choose_residency
+from triptych.training.train import train
+
+CPU = torch.device("cpu")
+PLACES = ["device", "host", "mapped"]
+
+
+def test_the_first_place_with_room_is_taken(monkeypatch):
+    free = {"cuda": 1000, "cpu": 10_000}
+    monkeypatch.setattr(residency, "available_memory_bytes", lambda device: free[device.type])
+    gpu = torch.device("cuda")
+    assert [choose_residency("auto", size, gpu) for size in (250, 251, 2500, 2501)] == [
+        "device",
+        "host",
+        "host",
+        "mapped",
+    ]
+    assert [choose_residency("auto", size, CPU) for size in (250, 2500, 2501)] == ["host", "host", "mapped"]
+    assert choose_residency("mapped", 1, gpu) == "mapped"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_batches_are_the_images_in_the_order_asked_for(files, place):
+    split = load_split(files / "train.safetensors")
+    resident = Resident(split, CPU, place)
+    for order in (None, epoch_order(3, 1, len(split))):
+        rows = numpy.arange(len(split)) if order is None else order.numpy()
+        batches = list(resident.batches(16, order))
+        assert [len(labels) for _, labels in batches] == [16, 16, 16, 2]
+        assert torch.cat([images for images, _ in batches]).numpy().tobytes() == split.images[rows].tobytes()
+        assert torch.cat([labels for _, labels in batches]).tolist() == split.labels[rows].tolist()
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_images_are_no_batches(files, place):
+    split = load_split(files / "train.safetensors").first(0)
+    assert list(Resident(split, CPU, place).batches(4)) == []
+
+
+def test_only_mapped_images_are_read_from_the_file(files):
+    split = load_split(files / "train.safetensors")
+    assert isinstance(split.images, numpy.memmap)
+    for place in PLACES:
+        shared = numpy.shares_memory(Resident(split, CPU, place).images.numpy(), split.images)
+        assert shared == (place == "mapped")
+
+
+def test_the_place_decides_no_bit(arguments, tmp_path):
+    found = set()
+    for place in PLACES:
+        train(**arguments, residency=place)
+        found.add(b"".join((tmp_path / name).read_bytes() for name in ("trained.safetensors", "history.csv")))
+    assert len(found) == 1

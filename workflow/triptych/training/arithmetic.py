@@ -1,0 +1,80 @@
+"""How a run computes: its device, the precision of its arithmetic, and how images lie in memory.
+
+`float32` is the lecture's. The others are faster where the device has units for them, and give other last bits:
+
+- `tf32`: float32 whose products a GPU of compute capability 8 or more takes of factors rounded to ten bits;
+- `bfloat16`: automatic mixed precision, on such a GPU or on a CPU whose oneDNN has it;
+- `float16`: the same with scaled losses, for GPUs without bfloat16 units.
+
+Weights, their gradients, the optimiser and the losses are float32 in all of them.
+"""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+import torch
+
+from triptych.errors import InputError
+
+MIXED = {"bfloat16": torch.bfloat16, "float16": torch.float16}
+PRECISIONS = ("float32", "tf32", *MIXED)
+AMPERE = (8, 0)
+"""The first compute capability with units for bfloat16 and tf32. `torch.cuda.is_bf16_supported` also says yes where
+bfloat16 is only emulated (pytorch issue 148322)."""
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """How the steps of a run are computed.
+
+    Attributes:
+        device: where.
+        precision: one of `PRECISIONS`.
+        channels_last: keep images and weights as [N, H, W, C] in memory, which most convolutions prefer.
+        fused_optimizer: one kernel for all of Adam's arithmetic: faster, and other last bits.
+    """
+
+    device: torch.device
+    precision: str = "float32"
+    channels_last: bool = False
+    fused_optimizer: bool = False
+
+    def __post_init__(self):
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision: {self.precision!r} is not allowed; give one of {', '.join(PRECISIONS)}")
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    def autocast(self) -> AbstractContextManager:
+        """Within it, convolutions and matrix products are taken in the precision, where that is a mixed one."""
+        mixed = MIXED.get(self.precision)
+        return torch.autocast(self.device.type, mixed or torch.bfloat16, enabled=mixed is not None)
+
+    def loss_scaler(self) -> torch.amp.GradScaler:
+        """Scales losses, so that small gradients do not vanish in float16; does nothing for the other precisions."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
+
+
+def check_precision(arithmetic: Arithmetic) -> None:
+    """Make sure that the device has units for the precision: nothing else is computed silently.
+
+    Raises:
+        InputError: it has none; the message says which precisions there are here.
+    """
+    if arithmetic.device.type == "cuda":
+        name, capability = (
+            torch.cuda.get_device_name(arithmetic.device),
+            torch.cuda.get_device_capability(arithmetic.device),
+        )
+        allowed = ["float32", "float16"] if capability < AMPERE else list(PRECISIONS)
+        where = f"{name} (compute capability {capability[0]}.{capability[1]})"
+    else:
+        allowed = ["float32", "bfloat16"] if torch.ops.mkldnn._is_mkldnn_bf16_supported() else ["float32"]
+        where = "this CPU"
+    if arithmetic.precision not in allowed:
+        raise InputError(
+            f"training.precision: {arithmetic.precision} cannot be computed on {where}; allowed here: "
+            f"{', '.join(allowed)}"
+        )

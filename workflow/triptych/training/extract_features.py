@@ -1,0 +1,111 @@
+"""What the frozen trunk of a network makes of every image, computed once for all epochs and seeds."""
+
+import time
+from pathlib import Path
+
+import numpy
+import torch
+
+from triptych.data.dataset import Split, load_split
+from triptych.errors import InputError
+from triptych.files import write_json
+from triptych.models.head import features_and_logits, head_of
+from triptych.models.networks import load_network
+from triptych.tensors import load_tensors, save_tensors
+from triptych.training.arithmetic import Arithmetic, check_precision
+from triptych.training.batches import InputTransform
+from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
+from triptych.training.failures import explained
+from triptych.training.residency import Resident, choose_residency
+
+SPLITS = ("train", "validation", "test")
+
+
+def extract_features(
+    *,
+    initial: Path,
+    train_data: Path,
+    validation_data: Path,
+    test_data: Path,
+    evaluation_batch_size: int,
+    num_threads: int,
+    device: str,
+    precision: str = "float32",
+    channels_last: bool = False,
+    residency: str = "auto",
+    train_images: int | None = None,
+    features: Path,
+    cost: Path,
+) -> None:
+    """Compute what a network's head is given, for every image, in eval mode.
+
+    Args:
+        initial: the network before training. What its head holds does not matter.
+        train_data, validation_data, test_data: images and labels. Validation may be empty.
+        evaluation_batch_size, num_threads, device, precision, channels_last, residency: as for `train`.
+        train_images: use only the first so many training images (all by default).
+        features: `train`, `validation` and `test`, float32 [images, features], in the order of the images.
+        cost: device, seconds, images per second, peak memory: the measured part.
+
+    Raises:
+        InputError: a file is not what it should be, the head is not the network's last operation, or the precision or
+            memory cannot be had here.
+    """
+    started = time.perf_counter()
+    make_deterministic(num_threads, precision == "tf32")
+    arithmetic = Arithmetic(choose_device(device), precision, channels_last)
+    check_precision(arithmetic)
+    chosen = arithmetic.device
+    network, metadata = load_network(initial)
+    network.to(chosen, memory_format=arithmetic.memory_format).eval()
+    head = head_of(network, metadata["head"])
+    scale = metadata["normalisation"]
+    transform = InputTransform(metadata["input_size"], scale["mean"], scale["std"], chosen, arithmetic.memory_format)
+    splits = (load_split(train_data).first(train_images), load_split(validation_data), load_split(test_data))
+    count = sum(map(len, splits))
+    print(
+        f"features of {count} images from {metadata['architecture']} at {metadata['input_size']} px on "
+        f"{device_name(chosen)} ({chosen.type})",
+        flush=True,
+    )
+    place = choose_residency(residency, sum(split.images.nbytes for split in splits), chosen)
+    width = next(head.parameters()).shape[1]
+    found = {}
+    clock = time.perf_counter()
+    with explained(evaluation_batch_size, len(splits[0]), arithmetic), torch.inference_mode():
+        for name, split in zip(SPLITS, splits, strict=True):
+            parts = [numpy.empty((0, width), numpy.float32)]
+            for images, _ in Resident(split, chosen, place).batches(evaluation_batch_size):
+                with arithmetic.autocast():
+                    given, _ = features_and_logits(network, head, transform(images))
+                parts.append(given.float().cpu().numpy())
+            found[name] = numpy.concatenate(parts)
+    seconds = time.perf_counter() - clock
+    save_tensors(features, found, {"architecture": metadata["architecture"]})
+    write_json(
+        cost,
+        {
+            "device": chosen.type,
+            "device_name": device_name(chosen),
+            "num_threads": num_threads,
+            "seconds": time.perf_counter() - started,
+            "extraction_seconds": seconds,
+            "images_per_second": count / seconds,
+            "peak_memory_bytes": peak_memory_bytes(chosen),
+            "torch": torch.__version__,
+        },
+    )
+    print(f"{count / seconds:,.0f} images/s", flush=True)
+
+
+def with_features(path: Path, splits: tuple[Split, Split, Split]) -> tuple[Split, Split, Split]:
+    """The splits for training, validation and testing with features (float32 [N, F]) in the place of images.
+
+    Raises:
+        InputError: the file does not hold features of as many images.
+    """
+    found = load_tensors(path)
+    for name, split in zip(SPLITS, splits, strict=True):
+        if name not in found or len(found[name]) != len(split):
+            raise InputError(f"{path}: does not hold the features of the {len(split)} images for {name}")
+    return tuple(Split(found[name], split.labels, split.classes) for name, split in zip(SPLITS, splits, strict=True))
