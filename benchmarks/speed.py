@@ -1,0 +1,294 @@
+"""Measure the package's training against the lecture's own loop on this machine, side by side.
+
+    python benchmarks/speed.py --output benchmarks/speed-NAME
+
+Each comparison alternates its two sides in one process, so that a change in the machine's load meets both; a line is
+the median over `--repeats` of what a few training steps gave, and its ratio. The lecture's side is one net of the loop
+of tests/reference (float32, every image resized by Pillow in a DataLoader, nothing frozen). Images and weights are
+random: what the numbers are decides no time.
+"""
+
+import argparse
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy
+import pandas
+import torch
+import torchvision
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
+
+from tests.reference.lecture_loop import BATCH, RATE
+from triptych.data.dataset import Split
+from triptych.files import write_table, write_text
+from triptych.training.arithmetic import Arithmetic, check_precision
+from triptych.training.batches import InputTransform
+from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
+from triptych.training.loop import Recipe, evaluate, train_epoch
+from triptych.training.regime import Regime, select_trainable
+from triptych.training.residency import Resident
+
+TRAIN_IMAGES, TEST_IMAGES, EPOCHS = 50_000, 10_000, 10
+CLASSES = [str(number) for number in range(10)]
+
+
+@dataclass
+class Comparison:
+    """Two things that are measured in turn, each as images a second; `wanted` is the ratio to reach."""
+
+    what: str
+    baseline: Callable[[], float]
+    ours: Callable[[], float]
+    wanted: float
+    rates: list[tuple[float, float]] = field(default_factory=list)
+
+    def measure(self) -> None:
+        self.rates.append((self.baseline(), self.ours()))
+
+    def row(self) -> dict[str, object]:
+        """The medians, the spread of the ratio over the repeats, and the ratio of the medians."""
+        baseline, ours = (statistics.median(side) for side in zip(*self.rates, strict=True))
+        ratios = [second / first for first, second in self.rates]
+        return {
+            "what": self.what,
+            "baseline_images_per_second": round(baseline, 1),
+            "images_per_second": round(ours, 1),
+            "ratio": round(ours / baseline, 2),
+            "lowest_ratio": round(min(ratios), 2),
+            "highest_ratio": round(max(ratios), 2),
+            "wanted": self.wanted,
+            "n": len(self.rates),
+        }
+
+
+class Resized(Dataset):
+    """The lecture's data set: each image resized by Pillow and turned into a float tensor when it is asked for."""
+
+    def __init__(self, split: Split, size: int):
+        self.split, self.size = split, size
+
+    def __len__(self) -> int:
+        return len(self.split)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, int]:
+        image = Image.fromarray(self.split.images[row]).resize((self.size, self.size), Image.Resampling.BILINEAR)
+        pixels = torch.from_numpy(numpy.array(image)).permute(2, 0, 1).float().div(255)
+        return pixels, int(self.split.labels[row])
+
+
+class Lecture:
+    """One net of the lecture's loop; `trained` are the parameters that its optimiser is given."""
+
+    def __init__(self, split: Split, size: int, device: torch.device, head_only: bool):
+        self.net = torchvision.models.resnet18(num_classes=len(CLASSES)).to(device)
+        parameters = self.net.fc.parameters() if head_only else self.net.parameters()
+        self.adam = torch.optim.Adam(parameters, lr=RATE)
+        self.loader = DataLoader(Resized(split, size), BATCH, shuffle=True)
+        self.device, self.images = device, len(split)
+        self.in_memory = list(self.loader)
+
+    def step(self, x: torch.Tensor, y: torch.Tensor) -> float:
+        x, y = x.to(self.device), y.to(self.device)
+        self.adam.zero_grad()
+        out = torch.log_softmax(self.net(x), 1)
+        error = torch.nn.functional.nll_loss(out, y)
+        error.backward()
+        self.adam.step()
+        return error.item() + int((out.max(1).indices == y).sum())
+
+    def train(self, batches=None) -> float:
+        """Images a second of training steps, with the feeding unless the batches are given."""
+        as_torch_comes(True)
+        self.net.train()
+        return self.timed(lambda: [self.step(x, y) for x, y in batches or self.loader])
+
+    def test(self) -> float:
+        as_torch_comes(True)
+        self.net.eval()
+        with torch.no_grad():
+            return self.timed(lambda: [self.net(x.to(self.device)).max(1).indices.tolist() for x, _ in self.loader])
+
+    def timed(self, work: Callable[[], object]) -> float:
+        synchronize(self.device)
+        clock = time.perf_counter()
+        work()
+        synchronize(self.device)
+        return self.images / (time.perf_counter() - clock)
+
+
+class Ours:
+    """One run of the package; `features` (float32 [N, F]) instead of images train the head alone."""
+
+    def __init__(self, split: Split, size: int, regime: Regime, arithmetic: Arithmetic, features: bool = False):
+        device = arithmetic.device
+        network = (
+            torch.nn.Linear(512, len(CLASSES)) if features else torchvision.models.resnet18(num_classes=len(CLASSES))
+        )
+        self.network = network.to(device, memory_format=arithmetic.memory_format)
+        head = list(network.state_dict()) if features else ["fc.weight", "fc.bias"]
+        trainable = select_trainable(network, head, regime)
+        self.adam = torch.optim.Adam(trainable, lr=RATE, fused=arithmetic.fused_optimizer or None)
+        self.scaler = arithmetic.loss_scaler()
+        self.transform = (
+            torch.nn.Identity()
+            if features
+            else InputTransform(size, [0, 0, 0], [1, 1, 1], device, arithmetic.memory_format)
+        )
+        self.data = Resident(split, device)
+        self.regime, self.arithmetic = regime, arithmetic
+        self.recipe = Recipe(1, BATCH, RATE, 256, 0)
+
+    def train(self) -> float:
+        return self.timed(
+            lambda: train_epoch(
+                self.network,
+                self.adam,
+                self.scaler,
+                self.data,
+                self.transform,
+                self.regime,
+                self.recipe,
+                self.arithmetic,
+                1,
+            )
+        )
+
+    def test(self) -> float:
+        return self.timed(lambda: evaluate(self.network, self.data, self.transform, 256, self.arithmetic))
+
+    def timed(self, work: Callable[[], object]) -> float:
+        as_torch_comes(False)
+        synchronize(self.arithmetic.device)
+        clock = time.perf_counter()
+        work()
+        synchronize(self.arithmetic.device)
+        return len(self.data) / (time.perf_counter() - clock)
+
+
+class SameBatch:
+    """A `Resident` whose every batch is one that already lies on the device as the network takes it."""
+
+    def __init__(self, data: Resident, transform: InputTransform):
+        self.device, self.labels, self.count = data.device, data.labels, len(data)
+        self.images = transform(data.images[:BATCH])
+
+    def __len__(self) -> int:
+        return self.count
+
+    def batches(self, batch_size: int, order: torch.Tensor | None = None):
+        for start in range(0, self.count, batch_size):
+            rows = slice(start, start + batch_size)
+            yield self.images[: len(self.labels[rows])], self.labels[rows]
+
+
+def as_torch_comes(lecture: bool) -> None:
+    """The lecture's loop asks for no deterministic algorithms; the package does."""
+    torch.use_deterministic_algorithms(not lecture)
+
+
+def random_split(images: int, width: int = 32) -> Split:
+    generator = numpy.random.default_rng(0)
+    pixels = generator.integers(0, 256, (images, width, width, 3), dtype=numpy.uint8)
+    return Split(pixels, generator.integers(0, 10, images), CLASSES)
+
+
+def lecture_seconds(train_rate: float, test_rate: float) -> float:
+    """The lecture's ten epochs of one net from its rates, in seconds."""
+    return EPOCHS * (TRAIN_IMAGES / train_rate + TEST_IMAGES / test_rate)
+
+
+def comparisons(size: int, batches: int, fast: Arithmetic) -> list[Comparison]:
+    """Every comparison, with its networks built."""
+    device = fast.device
+    split = random_split(BATCH * batches)
+    plain = Arithmetic(device)
+    everything, probe = Regime("all", "train"), Regime("head", "train")
+    net2, net3 = Lecture(split, size, device, False), Lecture(split, size, device, True)
+    finetune, last_layer = Ours(split, size, everything, fast), Ours(split, size, probe, fast)
+    faithful = Ours(split, size, everything, plain)
+    resident = Ours(split, size, everything, fast)
+    resident.data = SameBatch(resident.data, resident.transform)
+    resident.transform = torch.nn.Identity()
+    trunk = Ours(split, size, Regime("head", "frozen"), fast)
+    features = numpy.random.default_rng(1).normal(0, 1, (TRAIN_IMAGES, 512)).astype(numpy.float32)
+    labels = numpy.arange(TRAIN_IMAGES) % 10
+    head = Ours(Split(features, labels, CLASSES), size, Regime("head", "frozen"), fast, features=True)
+    images = EPOCHS * (TRAIN_IMAGES + TEST_IMAGES)
+
+    def lecture_in_all() -> float:
+        return images / lecture_seconds(net3.train(), net3.test())
+
+    def cached_in_all() -> float:
+        extraction = (TRAIN_IMAGES + TEST_IMAGES) / trunk.test()
+        # the last pass, over the training images in eval mode, is part of a run of the package
+        evaluated = (EPOCHS + 1) * TEST_IMAGES + TRAIN_IMAGES
+        return images / (extraction + EPOCHS * TRAIN_IMAGES / head.train() + evaluated / head.test())
+
+    return [
+        Comparison("finetune or scratch", net2.train, finetune.train, 2.5),
+        Comparison("last_layer, BatchNorm in train mode", net3.train, last_layer.train, 7),
+        Comparison("last_layer from cached features, ten epochs, extrapolated", lecture_in_all, cached_in_all, 60),
+        Comparison("feeding: against one resident batch", resident.train, finetune.train, 0.95),
+        Comparison("finetune in float32, fed from memory", lambda: net2.train(net2.in_memory), faithful.train, 1),
+    ]
+
+
+def markdown(table: pandas.DataFrame, about: dict[str, object]) -> str:
+    """The table with what it was measured on."""
+    lines = [f"- {key}: {value}" for key, value in about.items()]
+    head = ["what", "baseline, images/s", "Triptych, images/s", "ratio (lowest to highest)", "to reach", "n"]
+    lines += ["", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for row in table.itertuples():
+        ratio = f"**{row.ratio}** ({row.lowest_ratio} to {row.highest_ratio})"
+        cells = [row.what, row.baseline_images_per_second, row.images_per_second, ratio, row.wanted, row.n]
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", type=Path, required=True, help="where to write .csv and .md, without the ending")
+    parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
+    parser.add_argument("--precision", default="bfloat16", help="of the fast side")
+    parser.add_argument("--num-threads", type=int, default=2, help="of both sides, on the CPU")
+    parser.add_argument("--input-size", type=int, default=224)
+    parser.add_argument("--batches", type=int, default=4, help="batches of a measurement")
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args(arguments)
+    make_deterministic(options.num_threads)
+    fast = Arithmetic(choose_device(options.device), options.precision, channels_last=True, fused_optimizer=True)
+    check_precision(fast)
+    torch.manual_seed(0)
+    pairs = comparisons(options.input_size, options.batches, fast)
+    for pair in pairs:  # once for nothing: memory is asked for and kernels are chosen
+        pair.baseline(), pair.ours()
+    for repeat in range(options.repeats):
+        for pair in pairs:
+            pair.measure()
+            print(repeat + 1, pair.what, "{:.1f} {:.1f}".format(*pair.rates[-1]), flush=True)
+    table = pandas.DataFrame([pair.row() for pair in pairs])
+    about = {
+        "device": device_name(fast.device),
+        "threads": options.num_threads,
+        "input": f"{options.input_size} px, batches of {BATCH}, ResNet-18",
+        "fast side": f"{options.precision}, channels_last, fused optimiser",
+        "versions": f"torch {torch.__version__}, torchvision {torchvision.__version__}, Python {platform.python_version()}",
+    }
+    for key, value in about.items():
+        table[key.replace(" ", "_")] = value
+    write_table(options.output.with_suffix(".csv"), table)
+    write_text(options.output.with_suffix(".md"), markdown(table, about))
+    print(options.output.with_suffix(".md").read_text())
+
+
+if __name__ == "__main__":
+    main()

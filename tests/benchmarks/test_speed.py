@@ -1,0 +1,26 @@
+"""The benchmark runs and says what it measured; how fast anything is, no test asks."""
+
+import importlib.util
+
+import pandas
+import pytest
+
+from tests.conftest import ROOT
+
+spec = importlib.util.spec_from_file_location("speed", ROOT / "benchmarks" / "speed.py")
+speed = importlib.util.module_from_spec(spec)
+
+
+@pytest.mark.slow
+def test_every_line_of_the_table_is_measured(tmp_path, monkeypatch):
+    spec.loader.exec_module(speed)
+    monkeypatch.setattr(speed, "TRAIN_IMAGES", 640)
+    call = ["--device", "cpu", "--precision", "float32", "--input-size", "32", "--batches", "1", "--repeats", "2"]
+    speed.main(["--output", str(tmp_path / "here"), *call])
+    table = pandas.read_csv(tmp_path / "here.csv")
+    assert len(table) == 5
+    assert (table["n"] == 2).all()
+    assert (table[["baseline_images_per_second", "images_per_second", "ratio"]] > 0).all(axis=None)
+    assert (table["lowest_ratio"] <= table["highest_ratio"]).all()
+    text = (tmp_path / "here.md").read_text()
+    assert all(what in text for what in table["what"])
