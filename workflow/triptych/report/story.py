@@ -716,6 +716,9 @@ def _about_recipe(arms: pandas.DataFrame) -> str:
     different = [
         names.get(column, column.replace("_", " ")) for column in recipe if arms[column].nunique(dropna=False) > 1
     ]
+    length = words.plural(arms["epochs"].iloc[0], "epoch")
+    if arms["patience"].notna().any():
+        length = f"at most {length}"
     if different:
         return (
             f"The arms do not have one recipe: {words.listing(different)} differ. What is compared is an arm with its "
@@ -723,12 +726,11 @@ def _about_recipe(arms: pandas.DataFrame) -> str:
         )
     return (
         f"One recipe for all arms (learning rate {arms['learning_rate'].iloc[0]:g}, "
-        f"{words.plural(arms['epochs'].iloc[0], 'epoch')}): it does not suit all of them equally well. A learning "
+        f"{length}): it does not suit all of them equally well. A learning "
         "rate that suits fine-tuning is low for random weights and for a new last layer, so a tie or an order may be "
         "made by the recipe."
         if len(arms) > 1
-        else f"One recipe was tried (learning rate {arms['learning_rate'].iloc[0]:g}, "
-        f"{words.plural(arms['epochs'].iloc[0], 'epoch')}); another may do better."
+        else f"One recipe was tried (learning rate {arms['learning_rate'].iloc[0]:g}, {length}); another may do better."
     )
 
 
