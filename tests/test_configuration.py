@@ -81,6 +81,8 @@ def test_defaults_are_the_recipe_of_the_lecture():
     assert experiment["model"] == {"architecture": "resnet18", "input_size": 224, "normalisation": "none"}
     assert experiment["training"] == {
         "epochs": 10,
+        "patience": None,
+        "keep": "last",
         "batch_size": 32,
         "learning_rate": 1e-4,
         "evaluation_batch_size": 256,
@@ -345,8 +347,8 @@ REFUSED = {
     ),
     "an unknown key of an arm's recipe": (
         with_arm(training={"epoch": 5}),
-        "experiments.mine.arms.one.training.epoch: there is no such key (given 5); allowed are epochs, batch_size, "
-        "learning_rate, evaluation_batch_size, num_threads, device, train_images; the nearest is epochs",
+        "experiments.mine.arms.one.training.epoch: there is no such key (given 5); allowed are epochs, patience, keep, "
+        "batch_size, learning_rate, evaluation_batch_size, num_threads, device, train_images; the nearest is epochs",
     ),
     "a key that is not text": (
         with_experiment(model={3: 4}),
@@ -647,3 +649,17 @@ def test_the_configuration_waits_for_no_slow_import():
     folder = str(Path(__file__).parents[1] / "workflow")
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("training", "arm", "message"),
+    [
+        ({"keep": "best"}, {}, r"experiments\.\w+\.training\.keep: 'best' is not allowed, since it is decided on"),
+        ({}, {"patience": 3}, r"arms\.scratch\.training\.patience: 3 is not allowed, since it is decided on"),
+    ],
+)
+def test_a_choice_of_the_epoch_needs_validation_images(training, arm, message):
+    arms = {"scratch": {"training": arm}}
+    load_configuration(with_experiment(training=training, arms=arms, dataset={"validation_per_class": 1}))
+    with pytest.raises(InputError, match=message + r" validation images and experiments\.\w+\.dataset\.validation_per"):
+        load_configuration(with_experiment(training=training, arms=arms, dataset={"validation_per_class": 0}))

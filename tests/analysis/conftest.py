@@ -77,36 +77,41 @@ class Experiment:
         ]
         write_table(folder / "memory.csv", pandas.DataFrame(memory, columns=MEMORY_COLUMNS))
 
-    def add_arm(self, name, wrong, role="arm", train="all", model=None, **training):
-        """An arm whose runs are right but for the images `wrong[seed]` (rows), which are taken for the next class."""
+    def add_arm(self, name, wrong, role="arm", train="all", model=None, ran=None, kept=None, **training):
+        """An arm whose runs are right but for the images `wrong[seed]` (rows), which are taken for the next class.
+
+        `ran` and `kept` are the epochs that each seed ran and the one that is kept: by default all, and the last.
+        """
         arm = {"name": name, "label": f"label of {name}", "role": role, "weights": "random", "train": train}
         arm["batchnorm"] = "train"
         arm["model"] = {"architecture": "resnet18", "input_size": 32, "normalisation": "none", **(model or {})}
         recipe = {"epochs": self.epochs, "batch_size": 32, "learning_rate": 1e-4, "evaluation_batch_size": 256}
+        recipe |= {"patience": None, "keep": "last"}
         arm["training"] = {**recipe, "num_threads": 2, "device": "auto", "train_images": None, **training}
         self.arms.append(arm)
-        for seed, rows in zip(self.seeds, wrong, strict=True):
+        ran = ran or [arm["training"]["epochs"]] * len(self.seeds)
+        for seed, rows, last, end in zip(self.seeds, wrong, ran, kept or ran, strict=True):
             predicted = self.labels.copy()
             predicted[rows] = (predicted[rows] + 1) % len(CLASSES)
-            self.write_run(arm, seed, predicted)
+            self.write_run(arm, seed, predicted, last, end)
         return self
 
     def run(self, arm, seed):
         return self.folder / "runs" / arm / f"seed{seed}"
 
-    def write_run(self, arm, seed, predicted):
+    def write_run(self, arm, seed, predicted, epochs, kept):
         folder = self.run(arm["name"], seed)
         logits = {"test_logits": numpy.eye(len(CLASSES), dtype=numpy.float32)[predicted]}
         logits["validation_logits"] = numpy.zeros((0, len(CLASSES)), numpy.float32)
         save_tensors(folder / "predictions.safetensors", logits)
-        epochs = arm["training"]["epochs"]
         history = pandas.DataFrame({"epoch": range(epochs + 1)}, columns=HISTORY_COLUMNS, dtype=object)
         history["test_accuracy"] = [10.0 + 5 * epoch + seed for epoch in range(epochs + 1)]
-        history.loc[epochs, "test_accuracy"] = 100 * float((predicted == self.labels).sum()) / len(predicted)
+        history["kept"] = [int(epoch == kept) for epoch in range(epochs + 1)]
+        history.loc[kept, "test_accuracy"] = 100 * float((predicted == self.labels).sum()) / len(predicted)
         history["test_loss"] = [3.0 / (epoch + 1) + 0.1 * seed for epoch in range(epochs + 1)]
         history.loc[1:, "train_loss"] = [2.0 / epoch for epoch in range(1, epochs + 1)]
         history.loc[1:, "train_accuracy"] = [20.0 * epoch for epoch in range(1, epochs + 1)]
-        history.loc[epochs, ["fit_loss", "fit_accuracy"]] = [0.5, 90.0]
+        history.loc[kept, ["fit_loss", "fit_accuracy"]] = [0.5, 90.0]
         write_table(folder / "history.csv", history)
         metadata = network_metadata(**{key: arm["model"][key] for key in ("architecture", "input_size")})
         before = network_arrays(seed)

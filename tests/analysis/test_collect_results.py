@@ -14,13 +14,13 @@ from triptych.errors import InputError
 
 COLUMNS = {
     "arms": "arm,label,role,architecture,input_size,normalisation,weights,train,batchnorm,learning_rate,epochs,"
-    "batch_size,evaluation_batch_size,num_threads,device,train_images",
+    "patience,keep,batch_size,evaluation_batch_size,num_threads,device,train_images",
     "history": "arm,label,seed,epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,test_loss,"
-    "test_accuracy",
-    "runs": "arm,label,seed,epochs,trainable_parameters,total_parameters,train_loss,train_accuracy,fit_loss,"
-    "fit_accuracy,validation_loss,validation_accuracy,test_loss,test_accuracy,test_accuracy_low,test_accuracy_high",
+    "test_accuracy,kept",
+    "runs": "arm,label,seed,epochs,epochs_run,kept_epoch,trainable_parameters,total_parameters,train_loss,"
+    "train_accuracy,fit_loss,fit_accuracy,validation_loss,validation_accuracy,test_loss,test_accuracy,test_accuracy_low,test_accuracy_high",
     "summary": "arm,label,n,test_accuracy_mean,test_accuracy_sd,test_accuracy_low,test_accuracy_high,"
-    "first_epoch_accuracy_mean,test_loss_mean",
+    "first_epoch_accuracy_mean,validation_accuracy_mean,test_loss_mean",
     "comparisons": "arm_a,arm_b,difference,low,high,p_value,verdict",
     "per_class": "arm,seed,class,images,recall,precision",
     "confusion": "arm,true_class,predicted_class,share",
@@ -78,6 +78,8 @@ def test_arms_are_what_is_in_effect(experiment):
         "batchnorm": "train",
         "learning_rate": "0.0001",
         "epochs": "2",
+        "patience": "",
+        "keep": "last",
         "batch_size": "32",
         "evaluation_batch_size": "256",
         "num_threads": "2",
@@ -378,3 +380,19 @@ def test_four_hundred_runs(make_experiment):
     assert time.perf_counter() - start < 40
     assert len(tables["runs"]) == 400
     assert len(tables["comparisons"]) == 190
+
+
+def test_seeds_of_different_lengths_each_count_with_the_epoch_that_is_kept(make_experiment):
+    experiment = make_experiment(epochs=9).add_arm(
+        "long", [[0], [4, 7]], ran=[5, 9], kept=[3, 8], keep="best", patience=2
+    )
+    tables = experiment.collect()
+    history, runs, summary = (tables[name] for name in ("history", "runs", "summary"))
+    assert history.groupby("seed").size().to_dict() == {"0": 6, "1": 10}
+    assert history[history["kept"] == "1"][["seed", "epoch"]].to_numpy().tolist() == [["0", "3"], ["1", "8"]]
+    assert runs[["epochs", "epochs_run", "kept_epoch"]].to_numpy().tolist() == [["9", "5", "3"], ["9", "9", "8"]]
+    assert runs["test_accuracy"].tolist() == ["90.0", "80.0"]
+    assert runs["train_accuracy"].tolist() == ["60.0", "160.0"]
+    assert runs["fit_accuracy"].tolist() == ["90.0", "90.0"]
+    assert float(summary["test_accuracy_mean"][0]) == 85
+    assert tables["arms"][["patience", "keep"]].to_numpy().tolist() == [["2", "best"]]

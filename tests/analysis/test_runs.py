@@ -31,8 +31,9 @@ def test_a_run(read, experiment):
     run = read()
     assert (run.arm, run.seed) == ("good", 0)
     assert run.predicted.tolist() == experiment.labels.tolist()
-    assert run.last("fit_accuracy") == 90
-    assert numpy.isnan(run.last("validation_loss"))
+    assert run.kept("fit_accuracy") == 90
+    assert numpy.isnan(run.kept("validation_loss"))
+    assert (run.kept_epoch, run.epochs_run) == (2, 2)
 
 
 def test_the_largest_logit_decides_and_of_equal_ones_the_first(read, folder):
@@ -141,3 +142,31 @@ def test_a_test_set_without_images(experiment, tmp_path):
     save_tensors(tmp_path / "empty.safetensors", {"labels": numpy.zeros(0, numpy.int64)}, {"classes": ["a"]})
     with pytest.raises(InputError, match=r"empty\.safetensors: expected test images"):
         read_truth(tmp_path / "empty.safetensors")
+
+
+def read_long(experiment, **changes):
+    """The first run of an arm that stopped after 3 of at most 4 epochs and kept epoch 2, by a recipe with changes."""
+    experiment.add_arm("long", [[], []], ran=[3, 3], kept=[2, 2], **{"epochs": 4, "patience": 1, "keep": "best"})
+    arm = experiment.arms[-1]
+    arm = {**arm, "training": {**arm["training"], **changes}}
+    return read_run(experiment.folder, arm, 0, read_truth(experiment.folder / "data" / "test.safetensors"))
+
+
+def test_a_run_that_stopped(experiment):
+    run = read_long(experiment)
+    assert (run.kept_epoch, run.epochs_run) == (2, 3)
+    assert run.kept("test_accuracy") == 100
+    assert run.kept("fit_accuracy") == 90
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"patience": None}, r"expected the epochs 0 to 4, found 0, 1, 2, 3$"),
+        ({"epochs": 2}, r"expected the epochs 0 to 2 \(at most\), found 0, 1, 2, 3$"),
+        ({"keep": "last"}, r"expected the mark of what is kept \(a 1\) in epoch 3 alone, found 2$"),
+    ],
+)
+def test_a_run_that_does_not_fit_its_recipe(experiment, changes, message):
+    with pytest.raises(InputError, match=message):
+        read_long(experiment, **changes)

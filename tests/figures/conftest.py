@@ -58,7 +58,10 @@ class Results:
         second_kernels=(64, 64, 3, 3),
         networks_differ=False,
         frozen=("last_layer",),
+        ran=None,
+        kept=None,
     ):
+        self.ran, self.kept = ran or {}, kept or {}
         self.folder, self.arms, self.seeds, self.epochs, self.classes = folder, arms, seeds, epochs, list(classes)
         self.shares_of = {}
         self.random = numpy.random.default_rng(20)
@@ -139,11 +142,13 @@ class Results:
             finals = []
             for seed in self.seeds:
                 rate, wobble = (1.2 if position == 1 else 0.35), self.random.normal(0, 1.0)
-                for epoch in range(self.epochs + 1):
+                ran = self.ran.get((arm, seed), self.epochs)
+                for epoch in range(ran + 1):
                     learnt = 1 - numpy.exp(-rate * epoch)
                     accuracy = 9.0 + (self.final[arm] + wobble - 9.0) * learnt + self.random.normal(0, 0.5)
                     loss = 2.4 * (1 - 0.9 * learnt) + abs(self.random.normal(0, 0.05)) + 0.1 * position
                     row = {**names, "seed": seed, "epoch": epoch}
+                    row["kept"] = int(epoch == self.kept.get((arm, seed), ran))
                     row["train_loss"] = numpy.nan if epoch == 0 else 0.8 * loss
                     row["train_accuracy"] = numpy.nan if epoch == 0 else min(100.0, accuracy + 3 * learnt)
                     row["validation_loss"] = 1.05 * loss if validation else numpy.nan

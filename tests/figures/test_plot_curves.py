@@ -4,6 +4,7 @@ import numpy
 import pandas
 import pytest
 
+from tests.figures.conftest import Results
 from triptych.errors import InputError
 from triptych.figures import plot_curves, style
 
@@ -57,3 +58,29 @@ def test_other_quantities_and_arms_are_refused(drawn, tmp_path):
     arms.write_text("arm,label,role,batch_size\nother,net9,arm,32\n")
     with pytest.raises(InputError, match=r"history\.csv: no row of arm 'other'"):
         drawn("test_loss", arms=arms)
+
+
+def test_the_mean_ends_with_the_shortest_seed_and_a_ring_marks_what_is_kept(tmp_path, monkeypatch):
+    results = Results(
+        tmp_path / "uneven",
+        ran={("finetune", 0): 4, ("finetune", 1): 7},
+        kept={("finetune", 0): 2, ("finetune", 1): 6},
+    )
+    figures = []
+    monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
+    files = {name: results.tables / f"{name}.csv" for name in ("history", "arms")}
+    plot_curves.plot_curves(**files, quantity="test_accuracy", svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    (figure,) = figures
+    history = pandas.read_csv(files["history"])
+    own = history[history["arm"] == "finetune"]
+    (mean,) = (line for line in figure.axes[0].lines if line.get_label().startswith("net2"))
+    assert mean.get_xdata().tolist() == [0, 1, 2, 3, 4]
+    kept = own[own["kept"] == 1]
+    assert kept["epoch"].tolist() == [2, 6, 10]
+    assert mean.get_label() == f"net2 · finetune: {kept['test_accuracy'].mean():.1f} %"
+    (ring,) = (line for line in figure.axes[0].lines if line.get_markersize() == 10)
+    assert ring.get_xdata().tolist() == [2, 6]  # not where the last epoch is kept
+    thin = [line for line in figure.axes[0].lines if line.get_linewidth() < 1]
+    assert sorted(len(line.get_xdata()) - numpy.isnan(line.get_ydata()).sum() for line in thin)[:2] == [5, 8]
+    title = figure.legends[0].get_title().get_text()
+    assert title == "mean of 3 seeds (thin lines: each seed); ring: kept epoch; number: kept epoch"

@@ -35,6 +35,10 @@ class ArmNumbers:
     training_bytes: float = 3.0e8
     colour_share: float = 0.17
     training: dict = field(default_factory=dict)
+    ran: tuple[int, ...] = ()
+    """The epochs that each seed ran; by default all."""
+    kept: tuple[int, ...] = ()
+    """The epoch that is kept of each seed; by default the last."""
 
 
 LECTURE = (
@@ -115,6 +119,8 @@ def _build_experiment(
 def _settings(arm: ArmNumbers) -> dict:
     training = {
         "epochs": EPOCHS,
+        "patience": None,
+        "keep": "last",
         "batch_size": 32,
         "learning_rate": 1e-4,
         "evaluation_batch_size": 256,
@@ -140,9 +146,12 @@ def _learning(arms, seeds, random, validation_images) -> dict[str, list[dict]]:
     for arm in arms:
         epochs = arm.training.get("epochs", EPOCHS)
         ends = []
-        for seed in seeds:
+        validated = []
+        for position, seed in enumerate(seeds):
+            ran = arm.ran[position] if arm.ran else epochs
+            kept = arm.kept[position] if arm.kept else ran
             noise = 0.0 if len(seeds) == 1 else float(random.normal(0, 0.3))
-            for epoch in range(epochs + 1):
+            for epoch in range(ran + 1):
                 progress = 0.0 if epochs < 2 else max(0, epoch - 1) / (epochs - 1)
                 accuracy = 10.0 if epoch == 0 else arm.first + (arm.last - arm.first) * progress**0.5 + noise
                 row = {"arm": arm.name, "label": arm.label, "seed": seed, "epoch": epoch}
@@ -150,13 +159,18 @@ def _learning(arms, seeds, random, validation_images) -> dict[str, list[dict]]:
                     absent = (split == "train" and epoch == 0) or (split == "validation" and not validation_images)
                     row[f"{split}_loss"] = None if absent else round(2.4 * (1 - (accuracy + shift) / 105), 4)
                     row[f"{split}_accuracy"] = None if absent else min(100.0, round(accuracy + shift, 3))
+                row["kept"] = int(epoch == kept)
                 history.append(row)
+            row = history[kept - ran - 1]
+            validated.append(row["validation_accuracy"])
             ends.append(row["test_accuracy"])
             trained = 5130 if arm.train == "head" else 11181642
             runs.append(
                 {
                     **{key: row[key] for key in ("arm", "label", "seed")},
                     "epochs": epochs,
+                    "epochs_run": ran,
+                    "kept_epoch": kept,
                     "trainable_parameters": trained,
                     "total_parameters": 11181642,
                     **{key: row[key] for key in ("train_loss", "train_accuracy")},
@@ -181,6 +195,7 @@ def _learning(arms, seeds, random, validation_images) -> dict[str, list[dict]]:
                 "test_accuracy_low": numpy.mean(ends) - half_width if several else None,
                 "test_accuracy_high": numpy.mean(ends) + half_width if several else None,
                 "first_epoch_accuracy_mean": arm.first,
+                "validation_accuracy_mean": numpy.mean(validated) if validation_images else None,
                 "test_loss_mean": row["test_loss"],
             }
         )

@@ -305,7 +305,7 @@ def test_arms_of_the_same_arithmetic_are_never_ranked_by_time(results, verdict):
 def test_arms_with_other_work_are_not_called_the_same(results):
     found = results()
     assert story.same_work(found) == [["scratch", "finetune"]]
-    found.tables["arms"].loc[0, "epochs"] = 20
+    found.tables["runs"].loc[found.tables["runs"]["arm"] == "scratch", "epochs_run"] = 20
     assert story.same_work(found) == []
     assert story.work(found, "scratch") == 2 * story.work(found, "finetune") == 6 * story.work(found, "last_layer")
     assert "same arithmetic" not in story.cost(found)

@@ -168,3 +168,47 @@ def test_two_processes_give_the_same_bytes_whatever_the_environment_says_of_thre
         contents.append({path.name: path.read_bytes() for path in folder.iterdir() if path.name != "cost.json"})
     assert len(contents[0]) == 3
     assert contents[0] == contents[1]
+
+
+def validation_accuracies(arguments):
+    return pandas.read_csv(arguments["history"])["validation_accuracy"][1:]
+
+
+def test_the_best_epoch_is_kept_bit_for_bit(arguments, tmp_path):
+    """What is kept of five epochs is what training for so many epochs gives."""
+    recipe = {**arguments, "learning_rate": 3e-3, "epochs": 5}
+    train(**recipe | {"keep": "best"})
+    history = pandas.read_csv(arguments["history"])
+    best = int(validation_accuracies(arguments).idxmax())
+    assert 1 <= best < 5  # else the test shows nothing
+    assert history["kept"].tolist() == [int(epoch == best) for epoch in range(6)]
+    assert history.index[history["fit_loss"].notna()].tolist() == [best]
+    outputs = ("trained", "predictions")
+    kept = [{name: array.tobytes() for name, array in load_tensors(arguments[output]).items()} for output in outputs]
+    fit = history.loc[best, ["fit_loss", "fit_accuracy"]].tolist()
+
+    again = recipe | {output: tmp_path / "again" / output for output in (*outputs, "history", "cost")}
+    train(**again | {"epochs": best})
+    assert [
+        {name: array.tobytes() for name, array in load_tensors(again[output]).items()} for output in outputs
+    ] == kept
+    shorter = pandas.read_csv(again["history"])
+    assert shorter.loc[best, ["fit_loss", "fit_accuracy"]].tolist() == fit
+    assert shorter["kept"].tolist() == [0] * best + [1]
+
+
+def test_training_ends_when_the_validation_accuracy_no_longer_rises(arguments):
+    train(**arguments | {"learning_rate": 3e-3, "epochs": 30, "patience": 2})
+    accuracies = validation_accuracies(arguments)
+    assert 3 <= len(accuracies) < 30
+    assert accuracies.idxmax() == len(accuracies) - 2
+    history = pandas.read_csv(arguments["history"])
+    assert history["kept"].tolist() == [0] * len(accuracies) + [1]  # keep is last
+
+
+@pytest.mark.parametrize("decided", [{"keep": "best"}, {"patience": 1}])
+def test_without_validation_images_nothing_can_be_decided(arguments, tmp_path, decided):
+    save_split(tmp_path / "none.safetensors", load_split(arguments["validation_data"]).first(0))
+    with pytest.raises(InputError, match="is decided on validation images, and there are none"):
+        train(**arguments | {"validation_data": tmp_path / "none.safetensors"} | decided)
+    assert not arguments["history"].exists()

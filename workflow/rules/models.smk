@@ -128,7 +128,7 @@ rule initialise_model:
         input_size=arm_setting("model/input_size"),
         normalisation=arm_setting("model/normalisation"),
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
-        train_images=train_images_option,
+        train_images=training_option("--train-images", "train_images"),
         code=code("models.initialise_model"),
     shell:
         r"""

@@ -138,7 +138,7 @@ def arms_table(arms: list[Arm], train_images: int) -> pandas.DataFrame:
                 **{key: arm[key] for key in ("label", "role")},
                 **{key: arm["model"][key] for key in ("architecture", "input_size", "normalisation")},
                 **{key: arm[key] for key in ("weights", "train", "batchnorm")},
-                **{key: training[key] for key in ("learning_rate", "epochs", "batch_size")},
+                **{key: training[key] for key in ("learning_rate", "epochs", "patience", "keep", "batch_size")},
                 **{key: training[key] for key in ("evaluation_batch_size", "num_threads", "device")},
                 "train_images": training["train_images"] or train_images,
             }
@@ -156,7 +156,7 @@ def history_table(arms: list[Arm], runs: dict[str, list[Run]]) -> pandas.DataFra
 
 
 def runs_table(arms: list[Arm], runs: dict[str, list[Run]], test: Truth, confidence: float) -> pandas.DataFrame:
-    """Every run after its last epoch; the interval is Wilson's, of the run's own test accuracy."""
+    """Every run as it was after the epoch that is kept; the interval is Wilson's, of the run's own test accuracy."""
     rows = []
     for arm in arms:
         for run in runs[arm["name"]]:
@@ -168,10 +168,12 @@ def runs_table(arms: list[Arm], runs: dict[str, list[Run]], test: Truth, confide
                     "label": arm["label"],
                     "seed": run.seed,
                     "epochs": arm["training"]["epochs"],
+                    "epochs_run": run.epochs_run,
+                    "kept_epoch": run.kept_epoch,
                     "trainable_parameters": run.trainable_parameters,
                     "total_parameters": run.total_parameters,
                     **{
-                        f"{split}_{what}": run.last(f"{split}_{what}")
+                        f"{split}_{what}": run.kept(f"{split}_{what}")
                         for split in ("train", "fit", "validation", "test")
                         for what in ("loss", "accuracy")
                     },
@@ -187,7 +189,7 @@ def summary_table(arms: list[Arm], runs: dict[str, list[Run]], confidence: float
     rows = []
     for arm in arms:
         own = runs[arm["name"]]
-        accuracy = mean_interval([run.last("test_accuracy") for run in own], confidence)
+        accuracy = mean_interval([run.kept("test_accuracy") for run in own], confidence)
         first = [float(run.history["test_accuracy"].iloc[1]) for run in own]
         rows.append(
             {
@@ -199,7 +201,8 @@ def summary_table(arms: list[Arm], runs: dict[str, list[Run]], confidence: float
                 "test_accuracy_low": accuracy.low,
                 "test_accuracy_high": accuracy.high,
                 "first_epoch_accuracy_mean": float(numpy.mean(first)),
-                "test_loss_mean": float(numpy.mean([run.last("test_loss") for run in own])),
+                "validation_accuracy_mean": float(numpy.mean([run.kept("validation_accuracy") for run in own])),
+                "test_loss_mean": float(numpy.mean([run.kept("test_loss") for run in own])),
             }
         )
     return pandas.DataFrame(rows)

@@ -23,6 +23,7 @@ HISTORY_COLUMNS = [
     "test_accuracy",
     "fit_loss",
     "fit_accuracy",
+    "kept",
 ]
 COST_KEYS = [
     "device",
@@ -49,7 +50,7 @@ class Run:
 
     Attributes:
         history: `HISTORY_COLUMNS`, a row an epoch from 0; accuracies in percent.
-        predicted: the class number given to each test image after the last epoch, [images].
+        predicted: the class number given to each test image by the network that is kept, [images].
         file_bytes: the size of the file of its initial weights.
         total_parameters, trainable_parameters: numbers of elements; buffers are not parameters.
         weight_delta, kernel_change: as `extract_weight_delta` wrote them, their cells as texts.
@@ -67,9 +68,19 @@ class Run:
     kernel_change: pandas.DataFrame
     cost: dict[str, Any]
 
-    def last(self, column: str) -> float:
-        """A figure of the history after the last epoch (NaN where there is none)."""
-        return float(self.history[column].iloc[-1])
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose weights are the run's."""
+        return int(self.history["kept"].argmax())
+
+    @property
+    def epochs_run(self) -> int:
+        """How many epochs it was trained."""
+        return len(self.history) - 1
+
+    def kept(self, column: str) -> float:
+        """A figure of the history after the epoch that is kept (NaN where there is none)."""
+        return float(self.history[column].iloc[self.kept_epoch])
 
 
 def run_folder(experiment_folder: Path, arm: str, seed: int) -> Path:
@@ -97,10 +108,10 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Trut
         InputError: a file is missing, or is not what the configuration, the test set or another file says.
     """
     folder = run_folder(experiment_folder, arm["name"], seed)
-    history = read_history(folder / "history.csv", arm["training"]["epochs"])
+    history = read_history(folder / "history.csv", arm["training"])
     predicted = read_predicted(folder / "predictions.safetensors", test)
     accuracy = 100 * float((predicted == test.labels).sum()) / len(test.labels)
-    recorded = float(history["test_accuracy"].iloc[-1])
+    recorded = float(history.loc[history["kept"] == 1, "test_accuracy"].iloc[0])
     if not math.isclose(accuracy, recorded, abs_tol=1e-9):
         raise InputError(
             f"{folder / 'predictions.safetensors'}: expected a test accuracy of {recorded} %, as history.csv beside it "
@@ -122,20 +133,33 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Trut
     )
 
 
-def read_history(path: Path, epochs: int) -> pandas.DataFrame:
+def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
     """Read a run's history and check that it has the figures of every epoch.
 
+    Args:
+        path: the file.
+        training: the recipe of the run; with `patience` its `epochs` are the most.
+
     Raises:
-        InputError: it is missing, or has other epochs than 0 to `epochs`, or lacks a figure.
+        InputError: it is missing, has other epochs than the recipe, lacks a figure, or does not say what is kept.
     """
     history = read_number_table(path, HISTORY_COLUMNS)
-    if history["epoch"].tolist() != list(range(epochs + 1)):
+    epochs = training["epochs"]
+    # with patience, training may have ended earlier, but not before its first epoch
+    last = min(max(len(history) - 1, 1), epochs) if training["patience"] else epochs
+    if history["epoch"].tolist() != list(range(last + 1)):
         found = ", ".join(f"{epoch:g}" for epoch in history["epoch"]) or "none"
-        raise InputError(f"{path}: expected the epochs 0 to {epochs}, found {found}")
-    # Training figures do not exist before training; those of the finished network stand in the last row alone.
-    for split, first in (("test", 0), ("train", 1), ("fit", epochs)):
+        at_most = " (at most)" if training["patience"] else ""
+        raise InputError(f"{path}: expected the epochs 0 to {epochs}{at_most}, found {found}")
+    kept = [epoch for epoch, mark in enumerate(history["kept"]) if mark == 1]
+    if len(kept) != 1 or kept[0] == 0 or (training["keep"] == "last" and kept[0] != last):
+        expected = f"{last} alone" if training["keep"] == "last" else "one"
+        found = ", ".join(map(str, kept)) or "none"
+        raise InputError(f"{path}: expected the mark of what is kept (a 1) in epoch {expected}, found {found}")
+    # Training figures do not exist before training; those of the kept network stand in its row alone.
+    for split, rows in (("test", slice(None)), ("train", slice(1, None)), ("fit", slice(kept[0], kept[0] + 1))):
         for column in (f"{split}_loss", f"{split}_accuracy"):
-            empty = history["epoch"][first:][history[column][first:].isna()]
+            empty = history["epoch"][rows][history[column][rows].isna()]
             if len(empty):
                 raise InputError(f"{path}: expected a number for {column} in epoch {empty.iloc[0]}, found none")
     return history

@@ -25,7 +25,7 @@ def plot_arm_curves(
 ) -> None:
     """Draw loss and accuracy of one arm by epoch, for training, validation and test."""
     columns = [f"{split}_{quantity}" for split in ("train", "validation", "test") for quantity in QUANTITIES]
-    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", *columns))
+    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", "kept", *columns))
     look = style_of(arm_styles(read_arms(arms)), arm, arms)
     runs = runs[runs["arm"] == arm]
     if runs.empty:

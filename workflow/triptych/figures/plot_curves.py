@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy
 from matplotlib.figure import Figure
 
 from triptych.arm_styles import arm_styles
@@ -22,7 +23,7 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
     if quantity not in QUANTITIES:
         raise InputError(f"quantity: {quantity!r} is none of {', '.join(QUANTITIES)}")
     name, axis_label, number = QUANTITIES[quantity]
-    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", quantity))
+    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", "kept", quantity))
     styles = arm_styles(read_arms(arms))
     legend_rows = -(-len(styles) // 2)
     figure = Figure(figsize=(style.WIDTH, 3.5 + 0.2 * legend_rows), layout="constrained")
@@ -34,17 +35,19 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
         mean = style.draw_seeds(
             axes, own, quantity, color=look.colour, linestyle=look.line, marker=look.marker, zorder=2.5
         )
-        last = number.format(mean.iloc[-1]) if len(mean) else "no value"
-        axes.lines[-1].set_label(f"{look.short_title}: {last}")
+        kept = own.loc[own["kept"] == 1, quantity].replace([numpy.inf, -numpy.inf], numpy.nan).mean()
+        value = number.format(kept) if len(mean) and numpy.isfinite(kept) else "no value"
+        axes.lines[-1].set_label(f"{look.short_title}: {value}")
     style.epoch_axis(axes, int(runs["epoch"].max()))
     axes.set_ylabel(axis_label)
     if quantity.endswith("loss"):
         axes.set_ylim(bottom=0)
     style.title(figure, f"{name} by epoch" + (", all arms" if len(styles) > 1 else ""))
+    end = "kept" if len(style.kept_early(runs)) else "last"
     figure.legend(
         loc="outside lower center",
         ncols=1 if len(styles) < 4 else 2,
-        title=f"{style.seeds_note(runs)}; number: last epoch",
+        title=f"{style.seeds_note(runs)}; number: {end} epoch",
         columnspacing=1.2,
         handlelength=2.6,
     )

@@ -117,24 +117,37 @@ def epoch_axis(axes: Axes, epochs: int) -> None:
 def draw_seeds(axes: Axes, runs: pandas.DataFrame, column: str, **line: object) -> pandas.Series:
     """Draw one quantity by epoch: each seed as a thin line, their mean as a thick one; return the mean by epoch.
 
-    `runs` has the columns seed, epoch and `column`. The options style the mean; the thin lines take its colour and
-    dashes.
+    `runs` has the columns seed, epoch, kept and `column`. The options style the mean; the thin lines take its colour
+    and dashes. Where seeds were trained for different numbers of epochs, the mean ends with the shortest: beyond, it
+    would be of other seeds. A ring marks what is kept of a seed where that is not its last epoch.
     """
     values = runs.pivot(index="epoch", columns="seed", values=column).replace([numpy.inf, -numpy.inf], numpy.nan)
     values = values.dropna(how="all")
-    mean = values.mean(axis="columns")
+    mean = values.loc[: runs.groupby("seed")["epoch"].max().min()].mean(axis="columns")
     if len(values.columns) > 1:
         thin = {"color": line["color"], "linestyle": line["linestyle"]}
         for seed in values:
             axes.plot(values.index, values[seed], linewidth=0.7, alpha=0.55, zorder=1.5, **thin)
-    axes.plot(mean.index, mean, **line)
+    kept = kept_early(runs)
+    if len(kept):
+        ring = {"marker": "o", "markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.2}
+        axes.plot(kept["epoch"], kept[column], color=line["color"], linestyle="none", zorder=3, **ring)
+    axes.plot(mean.index, mean, **line)  # last, since callers label the last line
     return mean
+
+
+def kept_early(runs: pandas.DataFrame) -> pandas.DataFrame:
+    """The rows of what is kept of each run where that is not its last epoch. One arm or several."""
+    names = [name for name in ("arm", "seed") if name in runs]
+    last = runs.groupby(names)["epoch"].transform("max")
+    return runs[(runs["kept"] == 1) & (runs["epoch"] != last)]
 
 
 def seeds_note(runs: pandas.DataFrame) -> str:
     """What the lines of `draw_seeds` are, for a legend."""
     seeds = runs["seed"].nunique()
-    return f"mean of {seeds} seeds (thin lines: each seed)" if seeds > 1 else f"one run (seed {runs['seed'].iloc[0]})"
+    text = f"mean of {seeds} seeds (thin lines: each seed)" if seeds > 1 else f"one run (seed {runs['seed'].iloc[0]})"
+    return f"{text}; ring: kept epoch" if len(kept_early(runs)) else text
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:

@@ -95,12 +95,19 @@ def summary(results: Results, arms: dict[str, ArmName]) -> Table:
         if seeds > 1
         else f"its {results.confidence} interval over the test images (Wilson); with one seed there is none over seeds"
     )
+    end = "last" if results.keeps_last(results.arms["arm"]) else "kept"
+    validated = bool(results.tables["summary"]["validation_accuracy_mean"].notna().any())
+    validation = Column(
+        "validation",
+        f"Validation images that are classified rightly after the {end} epoch, in percent: what choices are made by.",
+    )
     columns = [
         ARM,
         Column(
             "test accuracy",
-            f"Test images that are classified rightly after the last epoch, in percent; below it {covers}.",
+            f"Test images that are classified rightly after the {end} epoch, in percent; below it {covers}.",
         ),
+        *([validation] if validated else []),
         Column("first epoch", "Test accuracy after the first epoch, in percent."),
         Column(
             "time",
@@ -123,6 +130,7 @@ def summary(results: Results, arms: dict[str, ArmName]) -> Table:
                     words.percent(results.summary(arm, "test_accuracy_mean")),
                     words.between(*results.accuracy_interval(arm)),
                 ),
+                *([words.percent(results.summary(arm, "validation_accuracy_mean"))] if validated else []),
                 words.percent(results.summary(arm, "first_epoch_accuracy_mean")),
                 words.duration(results.mean("cost", arm, "seconds")),
                 words.count(results.mean("cost", arm, "images_per_second")),
@@ -391,7 +399,12 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
         ("BatchNorm", "train: uses and follows the statistics of the batches. frozen: keeps those it came with."),
         ("normalisation", "What is subtracted from and divides the pixels (0 to 1)."),
         ("learning rate", "Adam’s."),
-        ("epochs", "Passes over the training images."),
+        ("epochs", "Passes over the training images; with patience the most, and in brackets those of each seed."),
+        ("patience", "Epochs without a higher validation accuracy after which training stops; none: never."),
+        (
+            "keeps",
+            "last: the last epoch’s weights. best: those of the highest validation accuracy, by seed in brackets.",
+        ),
         ("batch size", "Images in a batch of training; in brackets, of evaluation."),
         ("training images", "Images trained on."),
         ("threads", "Threads that torch computes with on a CPU."),
@@ -405,7 +418,7 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
             row["batchnorm"],
             row["normalisation"],
             f"{row['learning_rate']:g}",
-            words.count(row["epochs"]),
+            *_length(results, row),
             f"{row['batch_size']:.0f} ({row['evaluation_batch_size']:.0f})",
             words.count(row["train_images"]),
             words.count(row["num_threads"]),
@@ -416,6 +429,18 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
     columns = [Column("setting", "", "text"), *(Column(name.title, "", "text") for name in arms.values())]
     rows = [[name, *values] for (name, _), values in zip(settings, zip(*in_effect, strict=True), strict=True)]
     return Table("The recipe of every arm", columns, rows, "tables/arms.csv", explained=settings)
+
+
+def _length(results: Results, arm: pandas.Series) -> list[str]:
+    """How long an arm was trained, when it was to stop, and which epoch is kept."""
+    runs = results.of("runs", arm["arm"])
+    run, kept = (", ".join(words.count(epoch) for epoch in runs[column]) for column in ("epochs_run", "kept_epoch"))
+    stops = pandas.notna(arm["patience"])
+    return [
+        f"{words.count(arm['epochs'])} ({run})" if stops else words.count(arm["epochs"]),
+        words.count(arm["patience"]) if stops else "none",
+        arm["keep"] if arm["keep"] == "last" else f"{arm['keep']} ({kept})",
+    ]
 
 
 def checksums(files: Mapping[str, Mapping[str, Any]]) -> Table:

@@ -1,5 +1,6 @@
 """Everything of an experiment that the report reads, and the few look-ups that its words and tables share."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from triptych.tables import read_table
 
 TABLES = {
     "arms": "arm label role architecture input_size normalisation weights train batchnorm learning_rate epochs "
-    "batch_size evaluation_batch_size num_threads device train_images",
-    "history": "arm seed epoch train_loss train_accuracy validation_loss validation_accuracy test_loss test_accuracy",
-    "runs": "arm seed epochs trainable_parameters total_parameters train_loss train_accuracy fit_loss fit_accuracy "
-    "validation_accuracy test_loss test_accuracy test_accuracy_low test_accuracy_high",
-    "summary": "arm n test_accuracy_mean test_accuracy_low test_accuracy_high first_epoch_accuracy_mean",
+    "patience keep batch_size evaluation_batch_size num_threads device train_images",
+    "history": "arm seed epoch train_loss train_accuracy validation_loss validation_accuracy test_loss test_accuracy "
+    "kept",
+    "runs": "arm seed epochs epochs_run kept_epoch trainable_parameters total_parameters train_loss train_accuracy "
+    "fit_loss fit_accuracy validation_accuracy test_loss test_accuracy test_accuracy_low test_accuracy_high",
+    "summary": "arm n test_accuracy_mean test_accuracy_low test_accuracy_high first_epoch_accuracy_mean "
+    "validation_accuracy_mean",
     "comparisons": "arm_a arm_b difference low high p_value verdict",
     "per_class": "arm seed class images recall precision",
     "confusion": "arm true_class predicted_class share",
@@ -40,6 +43,7 @@ TEXT = frozenset(
         "weights",
         "train",
         "batchnorm",
+        "keep",
         "device",
         "device_name",
         "arm_a",
@@ -127,8 +131,14 @@ class Results:
         return float(run["test_accuracy_low"]), float(run["test_accuracy_high"])
 
     def curve(self, arm: str, column: str) -> pandas.Series:
-        """A quantity of `tables/history.csv` by epoch, mean over seeds."""
-        return self.of("history", arm).groupby("epoch")[column].mean()
+        """A quantity of `tables/history.csv` by epoch, mean over seeds: as far as every seed was trained."""
+        by_epoch = self.of("history", arm).groupby("epoch")
+        return by_epoch[column].mean()[by_epoch.size() == self.of("runs", arm)["seed"].nunique()]
+
+    def keeps_last(self, arms: Iterable[str]) -> bool:
+        """Whether the last epoch is the one that is kept, in every run of these arms."""
+        runs = [self.of("runs", arm) for arm in arms]
+        return all((run["kept_epoch"] == run["epochs_run"]).all() for run in runs)
 
     def comparison(self, first: str, second: str) -> pandas.Series | None:
         """The row of `tables/comparisons.csv` that compares two arms, whichever stands first there."""

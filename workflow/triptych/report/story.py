@@ -11,6 +11,7 @@ from itertools import pairwise
 import pandas
 
 from triptych.report import formatting as words
+from triptych.report import lengths
 from triptych.report.results import Results
 
 STATISTICS = ("running_mean", "running_var")
@@ -24,7 +25,7 @@ SAME_WORK = [
     "input_size",
     "train",
     "batchnorm",
-    "epochs",
+    "epochs_run",
     "batch_size",
     "train_images",
     "num_threads",
@@ -158,8 +159,8 @@ def test_accuracy_curves(results: Results) -> str:
     for arm in results.arms["arm"]:
         curve = results.curve(arm, "test_accuracy").dropna()
         first = words.number(curve.loc[min(curve.index[-1], 1)])
-        phrases.append(f"{arm} {first} and {words.percent(curve.iloc[-1])}")
-    text = f"After the first and the last epoch: {words.listing(phrases)}."
+        phrases.append(f"{arm} {first} and {words.percent(results.mean('runs', arm, 'test_accuracy'))}")
+    text = f"After the first and the {_end(results)} epoch: {words.listing(phrases)}."
     rising = rising_arms(results, list(results.arms["arm"]))
     if rising:
         return f"{text} Still rising, by more than the margin: {_gains(rising)}."
@@ -167,8 +168,9 @@ def test_accuracy_curves(results: Results) -> str:
 
 
 def rising_arms(results: Results, arms: list[str]) -> dict[str, tuple[float, int]]:
-    """The arms whose `late_gain` is more than the margin, and that gain."""
-    gains = {arm: late_gain(results.curve(arm, "test_accuracy").dropna()) for arm in arms}
+    """The arms whose `late_gain` is more than the margin, and that gain; not those that patience has ended."""
+    going = [arm for arm in arms if not lengths.stopped(results, arm)]
+    gains = {arm: late_gain(results.curve(arm, "test_accuracy").dropna()) for arm in going}
     return {arm: gain for arm, gain in gains.items() if gain[0] > results.margin}
 
 
@@ -195,9 +197,8 @@ def train_loss_curves(results: Results) -> str:
     """Who has the lowest train loss, and where a lower one goes with a lower test accuracy."""
     ends = {arm: results.curve(arm, "train_loss").dropna() for arm in results.arms["arm"]}
     ends = {arm: curve for arm, curve in ends.items() if len(curve)}
-    text = (
-        f"In the last epoch: {words.listing([f'{arm} {words.small(curve.iloc[-1])}' for arm, curve in ends.items()])}."
-    )
+    phrases = [f"{arm} {words.small(results.mean('runs', arm, 'train_loss'))}" for arm in ends]
+    text = f"In the {_end(results)} epoch: {words.listing(phrases)}."
     chance = 100 / results.sizes["class"].nunique()
     for first in results.contestants:
         for second in results.contestants:
@@ -265,11 +266,13 @@ def arm_accuracy(results: Results, arm: str) -> str:
     fit, test, running = (
         results.mean("runs", arm, column) for column in ("fit_accuracy", "test_accuracy", "train_accuracy")
     )
-    return (
+    end = "last" if results.keeps_last([arm]) else "kept"
+    text = (
         f"The finished network gets {words.percent(fit)} of its training images right and {words.percent(test)} of "
-        f"the test images: a gap of {words.points(fit - test)}. The running figure of the last epoch, which the "
+        f"the test images: a gap of {words.points(fit - test)}. The running figure of the {end} epoch, which the "
         f"dashed line shows, is {words.percent(running)}."
     )
+    return " ".join(filter(None, (text, lengths.kept(results, arm))))
 
 
 # Weights
@@ -461,12 +464,13 @@ def about_times(results: Results) -> str:
 
 def same_work(results: Results) -> list[list[str]]:
     """The arms that do the same arithmetic, together; those that do it alone are left out."""
-    groups = [list(rows["arm"]) for _, rows in results.arms.groupby(SAME_WORK, sort=False, dropna=False)]
+    arms = results.arms.assign(epochs_run=[results.mean("runs", arm, "epochs_run") for arm in results.arms["arm"]])
+    groups = [list(rows["arm"]) for _, rows in arms.groupby(SAME_WORK, sort=False, dropna=False)]
     return [names for names in groups if len(names) > 1]
 
 
 def work(results: Results, arm: str) -> float:
-    """The computed multiply-accumulates of training an arm once.
+    """The computed multiply-accumulates of training an arm once, for the epochs that it really ran (mean over seeds).
 
     For an image that is about three forward passes where everything is trained (forward, and backward for the
     activations and for the weights), and about one where only the head is.
@@ -474,7 +478,11 @@ def work(results: Results, arm: str) -> float:
     own, models = results.arms.loc[arm], results.tables["models"]
     same = (models["architecture"] == own["architecture"]) & (models["input_size"] == own["input_size"])
     macs = float(models.loc[same, "macs"].mean())
-    return macs * (3 if own["train"] == "all" else 1) * float(own["train_images"] * own["epochs"])
+    return (
+        macs
+        * (3 if own["train"] == "all" else 1)
+        * float(own["train_images"] * results.mean("runs", arm, "epochs_run"))
+    )
 
 
 def training_seconds(results: Results, arm: str) -> float:
@@ -613,7 +621,8 @@ def _about_length(results: Results, chosen: str) -> list[str]:
     paragraphs = []
     rising = rising_arms(results, results.contestants)
     curve = results.curve(chosen, "test_accuracy").dropna()
-    end = curve.iloc[-1]
+    curve = curve.loc[: results.of("runs", chosen)["kept_epoch"].min()]  # all that every seed's kept network has seen
+    end = results.mean("runs", chosen, "test_accuracy")
     # the first epoch from which on the curve never again leaves the margin around its end
     outside = curve.index[(curve - end).abs() > results.margin]
     enough = int(outside.max()) + 1 if len(outside) else 0
@@ -636,7 +645,7 @@ def _about_length(results: Results, chosen: str) -> list[str]:
             f"{words.listing(list(rising))} {verb} not finished: {_gains(rising)}. More epochs or a larger learning "
             f"rate may take {'it' if len(rising) == 1 else 'them'} further than this comparison shows."
         )
-    return paragraphs
+    return [*paragraphs, *lengths.about_patience(results)]
 
 
 def limits(results: Results) -> list[str]:
@@ -652,13 +661,13 @@ def limits(results: Results) -> list[str]:
         "winner) would be made on the test images."
     )
     paragraphs = [
-        "The test images were looked at after every epoch. The numbers are those of the last epoch, chosen beforehand. "
-        + watched,
+        f"The test images were looked at after every epoch. {lengths.rule(results)} {watched}",
         f"With {words.count(test_images)} test images, one image is {words.number(100 / test_images, 2)} points of "
         "accuracy.",
         "The train figures in the curves are running ones: means over the batches of an epoch while the network is "
         "learning, in train mode. The test figures are of the network after the epoch, in eval mode. They are not "
-        "like for like; the fit accuracy (all training images, in eval mode, after the last epoch) is.",
+        "like for like; the fit accuracy (all training images, in eval mode, after "
+        f"the {_end(results)} epoch) is.",
         _about_recipe(arms),
         f"{about_times(results)} Work and memory that are called computed follow from the network and the recipe; "
         "advice about cost goes by them.",
@@ -702,8 +711,14 @@ def _about_lag(results: Results) -> list[str]:
 
 
 def _about_recipe(arms: pandas.DataFrame) -> str:
-    recipe = ["learning_rate", "epochs", "batch_size", "train_images"]
-    different = [column.replace("_", " ") for column in recipe if arms[column].nunique() > 1]
+    recipe = ["learning_rate", "epochs", "patience", "keep", "batch_size", "train_images"]
+    names = {"keep": "the epoch that is kept"}
+    different = [
+        names.get(column, column.replace("_", " ")) for column in recipe if arms[column].nunique(dropna=False) > 1
+    ]
+    length = words.plural(arms["epochs"].iloc[0], "epoch")
+    if arms["patience"].notna().any():
+        length = f"at most {length}"
     if different:
         return (
             f"The arms do not have one recipe: {words.listing(different)} differ. What is compared is an arm with its "
@@ -711,13 +726,17 @@ def _about_recipe(arms: pandas.DataFrame) -> str:
         )
     return (
         f"One recipe for all arms (learning rate {arms['learning_rate'].iloc[0]:g}, "
-        f"{words.plural(arms['epochs'].iloc[0], 'epoch')}): it does not suit all of them equally well. A learning "
+        f"{length}): it does not suit all of them equally well. A learning "
         "rate that suits fine-tuning is low for random weights and for a new last layer, so a tie or an order may be "
         "made by the recipe."
         if len(arms) > 1
-        else f"One recipe was tried (learning rate {arms['learning_rate'].iloc[0]:g}, "
-        f"{words.plural(arms['epochs'].iloc[0], 'epoch')}); another may do better."
+        else f"One recipe was tried (learning rate {arms['learning_rate'].iloc[0]:g}, {length}); another may do better."
     )
+
+
+def _end(results: Results) -> str:
+    """Which epoch the numbers are of."""
+    return "last" if results.keeps_last(results.arms["arm"]) else "kept"
 
 
 def _accuracy(results: Results, arm: str) -> str:

@@ -10,7 +10,7 @@ KEEP = ("last", "best")
 
 @dataclass
 class Stopping:
-    """Follows the validation accuracy of a run. Its state is plain numbers, so that it can be stored and taken up again.
+    """Follows the validation accuracy of a run. Its state is plain numbers, so that it can be stored and restored.
 
     Only a strictly higher accuracy counts as a rise, so the earliest of equal epochs is the best. Epoch 0, before
     training, is no candidate: an untrained network is never the result.
