@@ -87,3 +87,6 @@ SMALLEST_INPUT = {
     "wide_resnet50_2": 1,
 }
 """Each architecture's name, and the smallest height and width of its input in pixels."""
+
+WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
+"""The architectures that torchvision builds with auxiliary heads where it is asked to (`aux_logits`)."""
