@@ -12,7 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triptych.architectures import SMALLEST_INPUT
-from triptych.configuration import Configuration, effective, load_configuration, resolved_arms
+from triptych.configuration import (
+    Configuration,
+    compared_networks,
+    effective,
+    load_configuration,
+    resolved_arms,
+)
 from triptych.configuration_words import in_words, resolve
 from triptych.errors import InputError
 
@@ -34,6 +40,10 @@ FULL = {
             "weights": {"source": "letters", "train_images": 100, "epochs": 1, "learning_rate": 0.01},
             "training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.001, "device": "cpu", "num_threads": 1},
             "comparison": {"equivalence_margin": 2, "confidence": 0.9, "bootstrap_draws": 500, "seed": 3},
+            "reference_models": [
+                {"architecture": "googlenet", "input_size": 224, "auxiliary": True},
+                {"architecture": "resnet34", "input_size": 32},
+            ],
             "seeds": [2, 0],
             "arms": {
                 "scratch": {"label": "net1", "weights": "random", "train": "all", "training": {"train_images": 100}},
@@ -125,6 +135,16 @@ def test_resolved_arms_keep_the_order_and_carry_their_names():
     assert [arm["name"] for arm in arms] == ["scratch", "deep", "head"]
     assert [arm["label"] for arm in arms] == ["net1", "deep", "head"]
     assert list(arms[0]) == ["name", "label", "weights", "train", "batchnorm", "role", "model", "training"]
+
+
+def test_networks_are_compared_once_each_those_of_the_arms_first():
+    networks = compared_networks(experiment_of(FULL))
+    assert [tuple(network.values()) for network in networks] == [
+        ("resnet18", 32, False, "arm"),
+        ("resnet34", 32, False, "arm"),  # that it is among the references as well changes nothing
+        ("googlenet", 224, True, "reference"),
+    ]
+    assert [network["role"] for network in compared_networks(experiment_of(SMALLEST))] == ["arm"]
 
 
 @pytest.mark.parametrize("raw", [SMALLEST, FULL, DOWNLOADED])
@@ -229,6 +249,32 @@ def test_examples_of_the_readme_load():
 # What is refused
 
 REFUSED = {
+    "a reference of no network": (
+        with_experiment(reference_models=[{"architecture": "resnet19", "input_size": 224}]),
+        "experiments.mine.reference_models.0.architecture: 'resnet19' is not allowed; "
+        "give the name of a classification network of torchvision; the nearest is resnet18",
+    ),
+    "a reference without a size": (
+        with_experiment(reference_models=[{"architecture": "resnet34"}]),
+        "experiments.mine.reference_models.0.input_size: missing; give a whole number from 8 to 1024",
+    ),
+    "a reference for too small images": (
+        with_experiment(reference_models=[{"architecture": "inception_v3", "input_size": 64}]),
+        "experiments.mine.reference_models.0.input_size: 64 is not allowed; inception_v3 needs at least 75",
+    ),
+    "auxiliary heads that there are not": (
+        with_experiment(reference_models=[{"architecture": "resnet34", "input_size": 64, "auxiliary": True}]),
+        "experiments.mine.reference_models.0.auxiliary: true is not allowed, since resnet34 has no auxiliary heads; "
+        "googlenet and inception_v3 have some",
+    ),
+    "auxiliary heads by a word": (
+        with_experiment(reference_models=[{"architecture": "googlenet", "input_size": 64, "auxiliary": "perhaps"}]),
+        "experiments.mine.reference_models.0.auxiliary: 'perhaps' is not allowed; give true or false",
+    ),
+    "a reference twice": (
+        with_experiment(reference_models=2 * [{"architecture": "resnet34", "input_size": 64}]),
+        "experiments.mine.reference_models.1: the same network as reference_models.0; give each network once",
+    ),
     "not a mapping: nothing": (None, "nothing (null) is not allowed; give a mapping with the key experiments"),
     "not a mapping: a list": ([1], "[1] is not allowed; give a mapping with the key experiments"),
     "not a mapping: text": ("text", "'text' is not allowed; give a mapping with the key experiments"),
@@ -246,7 +292,7 @@ REFUSED = {
     "an experiment is nothing": (
         {"experiments": {"mine": None}},
         "experiments.mine: nothing (null) is not allowed; give a mapping with any of the keys "
-        "question, dataset, model, weights, training, comparison, seeds, arms",
+        "question, dataset, model, weights, training, comparison, reference_models, seeds, arms",
     ),
     "no arms": (
         {"experiments": {"mine": {}}},

@@ -10,7 +10,14 @@ from triptych.__main__ import COMMANDS, main
 from triptych.code_digest import PACKAGE_FOLDER, modules_of
 
 # Torch takes seconds to import: it belongs to what computes with it.
-WITH_TORCH = {"convert_weights", "describe_model", "initialise_model", "pretrain_weights", "train"}
+WITH_TORCH = {
+    "compare_architectures",
+    "convert_weights",
+    "describe_model",
+    "initialise_model",
+    "pretrain_weights",
+    "train",
+}
 
 
 @pytest.mark.parametrize("name", COMMANDS)

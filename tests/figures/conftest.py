@@ -40,6 +40,27 @@ def tensors_of_residual_network(blocks=(2, 2, 2, 2), convolutions=2):
     yield "fc.bias", "parameter", 10
 
 
+def tables_of_networks():
+    """Rows of `tables/architectures.csv` and `tables/largest_batch.csv`; into 4 GB the largest does not fit."""
+    known = (
+        ("resnet18", 224, 0, "arm", 11_689_512, 1_814_073_344, 20_678_560, 44_352_000),
+        ("inception_v3", 299, 1, "reference", 27_161_264, 5_718_899_296, 74_092_864, 98_000_000),
+        ("googlenet", 224, 0, "reference", 6_624_904, 1_498_376_192, 31_487_264, 48_000_000),
+        ("shufflenet_v2_x0_5_with_a_long_name", 32, 0, "reference", 1_366_792, 891_000, 130_000, 200_000),
+        ("regnet_y_128gf", 384, 0, "reference", 644_812_894, 374_569_893_888, 4_400_000_000, 5_000_000_000),
+    )
+    networks, batches = [], []
+    for architecture, size, auxiliary, role, parameters, macs, activations, each in known:
+        key = {"architecture": architecture, "input_size": size, "auxiliary": auxiliary}
+        counts = {"parameters": parameters, "weight_bytes": 4 * parameters, "macs": macs}
+        networks.append({**key, "role": role, **counts, "activation_bytes": activations})
+        for train, part in (("all", 1), ("head", 4)):
+            for memory in (4, 8, 16, 24, 80):
+                fits = max(0, memory * 10**9 - 16 * parameters // part) * part // each
+                batches.append({**key, "train": train, "memory_gb": memory, "largest_batch": fits})
+    return {"architectures": networks, "largest_batch": batches}
+
+
 class Results:
     """Writes `folder/{data,runs,tables}` of an experiment; every value is drawn from one seeded generator."""
 
@@ -200,6 +221,7 @@ class Results:
             "memory": memory,
             "confusion": confusion,
             "weight_delta": delta,
+            **tables_of_networks(),
         }
         for name, rows in content.items():
             self.table(name, rows)
@@ -251,6 +273,8 @@ class Results:
         cost = {"cost": tables / "cost.csv", "summary": tables / "summary.csv", "arms": arms}
         yield "plot_cost", {**cost, **files("cost_accuracy")}
         yield "plot_memory", {"memory": tables / "memory.csv", "arms": arms, **files("memory")}
+        networks = {"architectures": tables / "architectures.csv", "largest_batch": tables / "largest_batch.csv"}
+        yield "plot_architectures", {**networks, **files("architectures")}
 
 
 @pytest.fixture(scope="session")

@@ -82,6 +82,19 @@ def test_auxiliary_heads_are_left_out(convert, capsys):
     assert "left out: 1 tensors of auxiliary heads" in capsys.readouterr().out
 
 
+def test_the_input_is_transformed_as_torchvision_does_it(state, convert, train_data, tmp_path, capsys):
+    """From torchvision's file to the network that a run begins with; random weights begin without, as there."""
+    assert load_metadata(convert(state))["transform_input"] is False
+    weights = convert(build_network("googlenet", 1000, 224).state_dict(), "googlenet")
+    settings = {"architecture": "googlenet", "input_size": 32, "normalisation": "none", "seed": 0}
+    initial = tmp_path / "initial.safetensors"
+    for pretrained in (weights, None):
+        initialise_model(**settings, train_data=train_data, pretrained=pretrained, initial=initial)
+        network, metadata = load_network(initial)
+        assert network.transform_input is metadata["transform_input"] is (pretrained is not None)
+    assert capsys.readouterr().out.count("(transform_input)") == 1
+
+
 def test_tensors_of_another_network_are_named(state, convert, tmp_path):
     change = {**state, "conv1.weight": torch.zeros(64, 1, 7, 7), "extra": torch.zeros(2)}
     del change["bn1.bias"]

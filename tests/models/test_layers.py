@@ -34,6 +34,15 @@ def test_published_totals(architecture, input_size, parameters, giga_macs):
     assert (table[["parameters", "macs", "activation_bytes"]] >= 0).all(axis=None)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "input_size", "parameters"), [("googlenet", 224, 13_004_888), ("inception_v3", 299, 27_161_264)]
+)
+def test_auxiliary_heads_are_counted_where_they_run(architecture, input_size, parameters):
+    network = build_shapes(architecture, 1000, input_size, auxiliary=True)
+    network.training = True
+    assert pandas.DataFrame(layer_table(network, input_size))["parameters"].sum() == parameters
+
+
 def test_layers_of_resnet18():
     table = pandas.DataFrame(layer_table(build_shapes("resnet18", 1000, 224), 224))
     assert table["layer"].iloc[[0, -1]].tolist() == ["conv1", "fc"]

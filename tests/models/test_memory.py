@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from triptych.models.layers import layer_table
-from triptych.models.memory import kept_activations, live_activations, memory_by_batch_size, weight_bytes
+from triptych.models.memory import BatchBytes, kept_activations, live_activations, memory_by_batch_size, weight_bytes
 from triptych.models.networks import build_network, build_shapes, head_tensors
 
 PARAMETERS = 11_181_642
@@ -78,6 +78,21 @@ def test_the_meta_device_keeps_what_the_cpu_keeps(train):
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         torch.nn.functional.cross_entropy(network(torch.rand(5, 3, 32, 32)), torch.arange(5))
     assert predicted.of(5) == pytest.approx(sum(size for size, _ in kept.values()), rel=0.02)
+
+
+def test_auxiliary_heads_keep_activations_too():
+    every = {name for name, _ in build_shapes("googlenet", 10, 64, auxiliary=True).named_parameters()}
+    with_heads, without = (
+        kept_activations(build_shapes("googlenet", 10, 64, auxiliary), 64, every) for auxiliary in (True, False)
+    )
+    # each of two heads: 128x4x4 three times (convolution, BatchNorm, ReLU), and what its two linear layers read
+    assert 2 * 3 * 128 * 16 * 4 < with_heads.each - without.each < 2**20
+
+
+def test_largest_batch():
+    need = BatchBytes(fixed=100, each=30)
+    assert [need.largest_batch(memory) for memory in (50, 100, 129, 130, 159, 160)] == [0, 0, 0, 1, 1, 2]
+    assert need + BatchBytes(1, 2) == BatchBytes(101, 32)
 
 
 def test_network_is_left_trainable():

@@ -1,5 +1,7 @@
 """Every network of torchvision has a head that is found; files are read back; wrong tensors are refused by name."""
 
+import inspect
+
 import numpy
 import pytest
 import torch
@@ -13,6 +15,7 @@ from triptych.models.networks import (
     load_network,
     network_metadata,
     state_arrays,
+    transforms_input,
 )
 from triptych.tensors import save_tensors
 
@@ -129,6 +132,60 @@ def test_file_round_trip(tmp_path):
     for name, array in state_arrays(read).items():
         assert array.dtype == arrays[name].dtype
         assert array.tobytes() == arrays[name].tobytes()
+
+
+@pytest.mark.parametrize("architecture", models.list_models(module=models))
+def test_torchvision_transforms_the_input_of_two_networks(architecture):
+    """Those whose builder sets it where weights are given; no other class of networks has it at all."""
+    source = inspect.getsource(models.get_model_builder(architecture))
+    assert transforms_input(architecture) == ("transform_input" in source)
+
+
+@pytest.mark.parametrize(("architecture", "input_size"), [("inception_v3", 75), ("googlenet", 32)])
+def test_a_network_that_transforms_its_input_is_torchvision_s(architecture, input_size, tmp_path):
+    torch.manual_seed(3)
+    ours = build_network(architecture, 3, input_size, transform_input=True)
+    with torch.no_grad():
+        for _ in range(30):  # as fresh as they are, BatchNorm's statistics would let no image through
+            ours(torch.rand(4, 3, input_size, input_size))
+    path = tmp_path / "initial.safetensors"
+    metadata = network_metadata(
+        ours, architecture=architecture, classes=list("abc"), input_size=input_size, normalisation=NO_NORMALISATION
+    )
+    assert metadata["transform_input"] is True
+    save_tensors(path, state_arrays(ours), metadata)
+    read = load_network(path)[0].eval()
+    options = {"num_classes": 3, "aux_logits": False, "init_weights": False}
+    theirs, plain = (
+        models.get_model(architecture, weights=None, transform_input=transform_input, **options).eval()
+        for transform_input in (True, False)
+    )
+    images = torch.rand(2, 3, input_size, input_size)
+    with torch.no_grad():
+        for network in (theirs, plain):
+            network.load_state_dict(ours.state_dict())
+        assert torch.equal(read(images), theirs(images))
+        assert not torch.allclose(read(images), plain(images))
+
+
+def test_a_file_that_does_not_say_so_transforms_nothing(tmp_path):
+    network = build_network("googlenet", 2, 32)
+    path = tmp_path / "old.safetensors"
+    metadata = metadata_of(network, "googlenet")
+    assert metadata.pop("transform_input") is False
+    save_tensors(path, state_arrays(network), metadata)
+    assert load_network(path)[0].transform_input is False
+
+
+def test_auxiliary_heads_run_where_the_network_is_told_so():
+    network = build_shapes("googlenet", 7, 224, auxiliary=True)
+    assert head_tensors("googlenet", 7, 224, auxiliary=True) == [
+        *("aux1.fc2.weight", "aux1.fc2.bias", "aux2.fc2.weight", "aux2.fc2.bias", "fc.weight", "fc.bias")
+    ]
+    network.training = True
+    assert len(network(torch.empty(1, 3, 224, 224, device="meta"))) == 3
+    with pytest.raises(InputError, match="resnet18: torchvision's network has no auxiliary head"):
+        build_shapes("resnet18", 7, 224, auxiliary=True)
 
 
 def test_arrays_are_copies(small):

@@ -54,6 +54,7 @@ def _build_experiment(
     seeds: tuple[int, ...] = (0, 1, 2),
     comparisons: list[tuple] | None = None,
     validation_images: int = 200,
+    references: bool = False,
 ) -> Path:
     """Write an experiment's folder. `comparisons` are rows of that table; without them every difference is `better`."""
     random = numpy.random.default_rng(0)
@@ -75,6 +76,7 @@ def _build_experiment(
         **_errors(arms, seeds),
         **_weights(arms, seeds),
         **_networks(arms, settings),
+        **_compared(references),
         "cost": [
             {
                 "arm": arm.name,
@@ -102,11 +104,13 @@ def _build_experiment(
         "weights": {"source": "letters", "epochs": 2},
         "training": settings[0]["training"],
         "comparison": {"equivalence_margin": 1.0, "confidence": 0.95, "bootstrap_draws": 10000, "seed": 0},
+        "reference_models": [{"architecture": "inception_v3", "input_size": 299, "auxiliary": True}] * references,
         "seeds": list(seeds),
         "arms": {arm.name: setting for arm, setting in zip(arms, settings, strict=True)},
     }
     (folder / "config.yaml").write_text(yaml.safe_dump({"experiments": {folder.name: configuration}}, sort_keys=False))
     names = ["samples", "train_loss", "test_loss", "test_accuracy", "relative_change", "cost_accuracy", "memory"]
+    names += ["architectures"] if references else []
     names += [f"{kind}_{arm.name}" for arm in arms for kind in ("loss", "accuracy", "kernels", "confusion")]
     for position, name in enumerate(names):
         path = folder / "figures" / f"{name}.svg"
@@ -332,6 +336,23 @@ def _networks(arms, settings) -> dict[str, list[dict]]:
         "models": [model],
         "memory": memory,
     }
+
+
+def _compared(references: bool) -> dict[str, list[dict]]:
+    """The tables architectures and largest_batch: of the arms' network, and of another with auxiliary heads."""
+    networks, batches = [], []
+    for factor, (name, size, role) in enumerate(
+        (("resnet18", 32, "arm"), ("inception_v3", 299, "reference"))[: 1 + references], start=1
+    ):
+        key = {"architecture": name, "input_size": size, "auxiliary": factor - 1}
+        networks.append({**key, "role": role, "parameters": factor * 11689512, "weight_bytes": factor * 46796608})
+        networks[-1] |= {"macs": factor * 37222400, "activation_bytes": factor * 1000000}
+        batches += [
+            {**key, "train": train, "memory_gb": memory, "largest_batch": 100 * memory // factor}
+            for train in ("all", "head")
+            for memory in (4, 8, 16, 24, 80)
+        ]
+    return {"architectures": networks, "largest_batch": batches}
 
 
 def _write_data(folder: Path, validation_images: int) -> None:

@@ -48,7 +48,9 @@ def test_the_order_of_the_keys_is_the_one_of_the_documentation(tmp_path, in_effe
         texts.append((tmp_path / name).read_text(encoding="utf-8"))
     assert texts[0] == texts[1]
     keys = list(yaml.safe_load(texts[0])["experiments"]["mine"])
-    assert keys == ["question", "dataset", "model", "weights", "training", "comparison", "seeds", "arms"]
+    assert keys == [
+        *("question", "dataset", "model", "weights", "training", "comparison", "reference_models", "seeds", "arms")
+    ]
 
 
 def test_the_header_says_what_it_is(tmp_path, in_effect):

@@ -111,6 +111,11 @@ def changed_arm(name, **changes):
             {"write_configuration", "collect_results"} | AFTER_TABLES,
             set(),
         ),
+        (
+            {"reference_models": [{"architecture": "resnet34", "input_size": 32}]},
+            {"write_configuration", "compare_architectures", "plot_architectures", "report", "write_manifest"},
+            set(),
+        ),
         ({"question": "Another one?"}, {"write_configuration", "report", "write_manifest"}, set()),
         (
             {"weights": {**TINY["weights"], "seed": 5}},
@@ -119,7 +124,7 @@ def changed_arm(name, **changes):
             {(arm, seed) for arm in ("finetune", "last_layer") for seed in "01"},
         ),
     ],
-    ids=["learning rate", "batchnorm", "seed added", "arm removed", "margin", "question", "weights"],
+    ids=["learning rate", "batchnorm", "seed added", "arm removed", "margin", "reference", "question", "weights"],
 )
 def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, change, again, trained):
     try:

@@ -20,7 +20,7 @@ os.environ.update(
 
 from triptych.cached_features import arm_of_features
 from triptych.code_digest import code_digest
-from triptych.configuration import effective, load_configuration, resolved_arms
+from triptych.configuration import compared_networks, effective, load_configuration, resolved_arms
 from triptych.downloads import (
     dataset_file,
     downloads,
@@ -66,6 +66,10 @@ TABLES = [
 ]
 
 
+# Two more, which need no training.
+ARCHITECTURE_TABLES = ["architectures", "largest_batch"]
+
+
 # The quantities that have a figure with the curves of all arms.
 QUANTITIES = ["train_loss", "test_loss", "test_accuracy"]
 
@@ -98,6 +102,11 @@ def as_json(value):
 def arms_json(wildcards):
     """Every arm of the experiment with everything in effect, in the order of the configuration."""
     return as_json(resolved_arms(experiments[wildcards.experiment]))
+
+
+def networks_json(wildcards):
+    """The networks of the arms, and those that they are compared with on paper."""
+    return as_json(compared_networks(experiments[wildcards.experiment]))
 
 
 def seeds_json(wildcards):
@@ -257,6 +266,8 @@ def figures_of(wildcards):
     """Every figure of an experiment, as SVG."""
     names = ["samples", *QUANTITIES, "relative_change", "cost_accuracy", "memory"]
     for_each_arm = ["loss", "accuracy", "kernels", "confusion"]
+    if experiments[wildcards.experiment]["reference_models"]:
+        names.append("architectures")
     names += expand("{name}_{arm}", name=for_each_arm, arm=experiments[wildcards.experiment]["arms"])
     return expand("<results>/{{experiment}}/figures/{name}.svg", name=names)
 

@@ -313,3 +313,39 @@ rule plot_memory:
             --png {output.png:q} \
             2>&1 | tee {log:q}
         """
+
+
+rule plot_architectures:
+    """The networks of the arms beside others: parameters, operations, activations, the largest batch that fits."""
+    input:
+        architectures="<results>/{experiment}/tables/architectures.csv",
+        largest_batch="<results>/{experiment}/tables/largest_batch.csv",
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/architectures.svg",
+            caption="../report/plot_architectures.rst",
+            category="Cost",
+            labels={"experiment": "{experiment}", "figure": "networks", "arm": "all"},
+        ),
+        png="<results>/{experiment}/figures/architectures.png",
+    log:
+        "<logs>/plot_architectures/{experiment}.log",
+    benchmark:
+        "<benchmarks>/plot_architectures/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("figures.plot_architectures"),
+    shell:
+        r"""
+        python -m triptych plot-architectures \
+            --architectures {input.architectures:q} \
+            --largest-batch {input.largest_batch:q} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """

@@ -1,6 +1,7 @@
 # Networks before training.
 # Needs: <results>/{experiment}/data/train.safetensors and, for pretrained arms, weights/{architecture}.safetensors.
-# Makes: <resources>/weights/, weights/{architecture}.safetensors (of torchvision), models/{architecture}_{input_size}/ (what the network is), runs/*/initial.safetensors.
+# Makes: <resources>/weights/, weights/{architecture}.safetensors (of torchvision), models/{architecture}_{input_size}/ (what the network is),
+#        tables/architectures.csv and largest_batch.csv (beside other networks), runs/*/initial.safetensors.
 
 
 rule download_weights:
@@ -100,6 +101,41 @@ rule describe_model:
             --printout {output.printout:q} \
             --totals {output.totals:q} \
             --memory {output.memory:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule compare_architectures:
+    """The networks of an experiment beside others: parameters, operations, memory, the largest batch that fits."""
+    output:
+        **{
+            table: report(
+                f"<results>/{{experiment}}/tables/{table}.csv",
+                caption="../report/tables.rst",
+                category="Tables",
+                labels={"experiment": "{experiment}", "table": table},
+            )
+            for table in ARCHITECTURE_TABLES
+        },
+    log:
+        "<logs>/compare_architectures/{experiment}.log",
+    benchmark:
+        "<benchmarks>/compare_architectures/{experiment}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=10,
+    params:
+        networks=networks_json,
+        code=code("models.compare_architectures"),
+    shell:
+        r"""
+        python -m triptych compare-architectures \
+            --networks {params.networks:q} \
+            --architectures {output.architectures:q} \
+            --largest-batch {output.largest_batch:q} \
             2>&1 | tee {log:q}
         """
 

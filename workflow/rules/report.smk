@@ -37,7 +37,7 @@ rule report:
     """The report of an experiment: one file that holds all its figures."""
     input:
         configuration="<results>/{experiment}/config.yaml",
-        tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=TABLES),
+        tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=TABLES + ARCHITECTURE_TABLES),
         figures=figures_of,
         data=multiext(
             "<results>/{experiment}/data/",

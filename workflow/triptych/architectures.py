@@ -88,6 +88,9 @@ SMALLEST_INPUT = {
 }
 """Each architecture's name, and the smallest height and width of its input in pixels."""
 
+WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
+"""The architectures that torchvision builds with auxiliary heads where it is asked to (`aux_logits`)."""
+
 CACHEABLE = frozenset(
     (
         "densenet121",

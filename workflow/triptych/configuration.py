@@ -21,7 +21,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from triptych.architectures import SMALLEST_INPUT
+from triptych.architectures import SMALLEST_INPUT, WITH_AUXILIARY_HEADS
 from triptych.configuration_words import NAME_IN_WORDS, explain, nearest, shown
 from triptych.downloads import CIFAR10, CIFAR100
 from triptych.errors import InputError
@@ -363,6 +363,16 @@ class Arm(Section):
     training: ArmTraining = Field(ArmTraining(), description="Keys of `training` that are different for this arm.")
 
 
+class ReferenceModel(Section):
+    """A network that those of the arms are compared with on paper; it is never trained."""
+
+    architecture: Architecture = Field(description="A classification network of torchvision.")
+    input_size: Whole = Field(ge=8, le=1024, description="Height and width, in pixels, of the images it is for.")
+    auxiliary: bool = Field(
+        False, description=f"With auxiliary heads, which {' and '.join(WITH_AUXILIARY_HEADS)} have while they train."
+    )
+
+
 class Experiment(Section):
     """One data set and one question; several arms, several seeds."""
 
@@ -375,6 +385,12 @@ class Experiment(Section):
     weights: Weights = Field(NoWeights(), description="Where pretrained weights come from.")
     training: Training = Field(Training(), description="The recipe.")
     comparison: Comparison = Field(Comparison(), description="How arms are compared.")
+    reference_models: list[ReferenceModel] = Field(
+        [],
+        min_length=0,
+        max_length=20,
+        description="Networks to compare the arms' ones with on paper: parameters, operations, memory, batch size.",
+    )
     seeds: Seeds = Field([0], description="Every arm is trained once with each seed.")
     arms: dict[Name, Arm] = Field(min_length=1, description=f"The ways to train, by name: {NAME_IN_WORDS}.")
 
@@ -436,6 +452,21 @@ def resolved_arms(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{"name": name, **arm} for name, arm in experiment["arms"].items()]
 
 
+def compared_networks(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The networks of one experiment of `effective` that are compared on paper, each once: the arms', then the others.
+
+    Returns:
+        Mappings of `architecture`, `input_size`, `auxiliary` and `role` (arm or reference).
+    """
+    models = [{**arm["model"], "auxiliary": False, "role": "arm"} for arm in experiment["arms"].values()]
+    models += [{**model, "role": "reference"} for model in experiment["reference_models"]]
+    keys = ("architecture", "input_size", "auxiliary")
+    first: dict[tuple, dict[str, Any]] = {}
+    for model in models:
+        first.setdefault(tuple(model[key] for key in keys), {key: model[key] for key in (*keys, "role")})
+    return list(first.values())
+
+
 def _resolved_arm(experiment: Experiment, name: str, arm: Arm) -> dict[str, Any]:
     return {
         "label": arm.label or name,
@@ -456,6 +487,7 @@ def _contradictions(configuration: Configuration) -> Iterator[str]:
         yield from _same_folders(f"{key}.arms", experiment.arms)
         yield from _dataset_too_small(key, experiment.dataset)
         yield from _one_file_for_several_networks(key, experiment)
+        yield from _impossible_references(key, experiment.reference_models)
         labels: dict[str, str] = {}
         for arm_name, arm in experiment.arms.items():
             yield from _arm_contradictions(key, experiment, arm_name, arm)
@@ -490,6 +522,23 @@ def _one_file_for_several_networks(key: str, experiment: Experiment) -> Iterator
             f"{key}.weights.{given[0]}: one file cannot hold the weights of {' and '.join(architectures)}; give null, "
             f"or pretrained weights to arms of one architecture only"
         )
+
+
+def _impossible_references(key: str, models: list[ReferenceModel]) -> Iterator[str]:
+    for position, model in enumerate(models):
+        place = f"{key}.reference_models.{position}"
+        smallest = SMALLEST_INPUT[model.architecture]
+        if model.input_size < smallest:
+            yield (
+                f"{place}.input_size: {model.input_size} is not allowed; {model.architecture} needs at least {smallest}"
+            )
+        if model.auxiliary and model.architecture not in WITH_AUXILIARY_HEADS:
+            yield (
+                f"{place}.auxiliary: true is not allowed, since {model.architecture} has no auxiliary heads; "
+                f"{' and '.join(WITH_AUXILIARY_HEADS)} have some"
+            )
+        if model in models[:position]:
+            yield f"{place}: the same network as reference_models.{models.index(model)}; give each network once"
 
 
 def _largest_class(dataset: Dataset) -> tuple[int, int]:

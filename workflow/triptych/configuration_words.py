@@ -50,6 +50,8 @@ def in_words(schema: dict[str, Any], node: dict[str, Any]) -> str:
     match node.get("type"):
         case "null":
             return "null"
+        case "boolean":
+            return "true or false"
         case "integer":
             return "a whole number" + _bounds(node)
         case "number":

@@ -77,6 +77,8 @@ def _sections(schema: dict[str, Any], section: dict[str, Any], path: str) -> Ite
     for key, node in section["properties"].items():
         node = resolve(schema, {"$ref": node["$ref"]} if "$ref" in node else node)  # described by itself
         below = f"{path}.{key}" if path else key
+        if "$ref" in node.get("items", {}):  # a list of sections
+            yield from _sections(schema, resolve(schema, node["items"]), f"{below}[]")
         if not _is_section(node):
             continue
         if "oneOf" in node:

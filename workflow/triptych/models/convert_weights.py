@@ -10,7 +10,7 @@ from torchvision import models
 
 from triptych import files
 from triptych.errors import InputError
-from triptych.models.networks import build_network, check_tensors, network_metadata, shapes_of
+from triptych.models.networks import build_network, check_tensors, network_metadata, shapes_of, transforms_input
 from triptych.models.normalisation import normalisation_of
 from triptych.tensors import save_tensors
 
@@ -24,7 +24,8 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
     """Check a file of pretrained weights and store its tensors as every other command reads them.
 
     The tensors must be those of the architecture with ImageNet's 1,000 classes. Numbers of half precision become
-    float32. Left out are auxiliary heads; a count of batches that older files lack is 0.
+    float32. Left out are auxiliary heads; a count of batches that older files lack is 0. The file says where
+    torchvision's network transforms its input.
 
     Args:
         architecture: of torchvision.
@@ -41,7 +42,7 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
         raise InputError(f"{state_dict}: has the sha256 {found}, expected {sha256}; it is not opened")
     entry = next(iter(models.get_model_weights(architecture)))
     classes, input_size = entry.meta["categories"], entry.transforms().crop_size[0]
-    network = build_network(architecture, len(classes), input_size)
+    network = build_network(architecture, len(classes), input_size, transforms_input(architecture))
     expected = network.state_dict()
     tensors = read_state_dict(state_dict)
     left_out = [name for name in tensors if _AUXILIARY_HEADS.match(name) and name not in expected]

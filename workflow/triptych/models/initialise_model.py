@@ -29,7 +29,8 @@ def initialise_model(
     """Make the network with which a run begins: random, or pretrained with a new head for the classes of the data.
 
     The whole network is drawn from `seed`; with `pretrained`, everything but the head is then taken from that file,
-    bit for bit. So all arms of one architecture and seed begin with the same head.
+    bit for bit, and so is whether the network transforms its input (`triptych.models.networks.transforms_input`). So
+    all arms of one architecture and seed begin with the same head.
 
     Args:
         architecture: of torchvision; input_size: height and width in pixels of its input.
@@ -43,7 +44,8 @@ def initialise_model(
     split = load_split(train_data)
     scaling = normalisation_of(normalisation, split.first(train_images).images)
     torch.manual_seed(_own_seed(seed))
-    network = build_network(architecture, len(split.classes), input_size)
+    transform_input = pretrained is not None and load_metadata(pretrained).get("transform_input", False)
+    network = build_network(architecture, len(split.classes), input_size, transform_input)
     metadata = network_metadata(
         network,
         architecture=architecture,
@@ -59,6 +61,8 @@ def initialise_model(
     else:
         arrays |= read_trunk(pretrained, architecture, arrays, head)
         print(f"{architecture}: {len(arrays) - len(head)} tensors of {pretrained}")
+        if transform_input:
+            print("as in torchvision, the network first undoes ImageNet's normalisation of its input (transform_input)")
         print(f"new head of seed {seed}: {', '.join(metadata['head'])} ({head_size:,} numbers)")
     print(f"{len(split.classes)} classes, input {input_size} px, normalisation {normalisation}: {scaling}", flush=True)
     save_tensors(initial, arrays, metadata)

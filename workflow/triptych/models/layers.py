@@ -23,7 +23,8 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
     operations stand in the first. So the columns add up to the network's totals.
 
     Args:
-        network: in evaluation mode on the meta device.
+        network: in evaluation mode on the meta device. Where only the network itself, and no module inside, is in
+            training mode, its auxiliary heads run and are counted.
 
     Returns:
         Rows of `layer` (its name in the network), `type` (its class), `output_shape` (such as "64x16x16", without the

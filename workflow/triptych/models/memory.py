@@ -38,6 +38,27 @@ class BatchBytes:
         """The bytes for a batch of `batch_size` images."""
         return self.fixed + batch_size * self.each
 
+    def largest_batch(self, memory_bytes: int) -> int:
+        """The largest batch that `memory_bytes` hold; 0 where not even one image fits."""
+        return max(0, memory_bytes - self.fixed) // self.each
+
+    def __add__(self, other: "BatchBytes") -> "BatchBytes":
+        return BatchBytes(self.fixed + other.fixed, self.each + other.each)
+
+
+@dataclass(frozen=True)
+class TrainingBytes:
+    """The parts of what training takes."""
+
+    weights: int
+    gradients: int
+    moments: int
+    activations: BatchBytes
+
+    @property
+    def total(self) -> BatchBytes:
+        return BatchBytes(self.weights + self.gradients + self.moments, 0) + self.activations
+
 
 def _storage_key(tensor: torch.Tensor) -> int:
     """What tells two storages apart; on the meta device their addresses are all zero."""
@@ -103,8 +124,11 @@ def _kept_bytes(network: torch.nn.Module, input_size: int, batch_size: int) -> i
         return tensor
 
     with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        output = network(torch.empty(batch_size, 3, input_size, input_size, device="meta"))
-        torch.nn.functional.cross_entropy(output, torch.empty(batch_size, dtype=torch.int64, device="meta"))
+        outputs = network(torch.empty(batch_size, 3, input_size, input_size, device="meta"))
+        labels = torch.empty(batch_size, dtype=torch.int64, device="meta")
+        # one tensor of logits, and one of each auxiliary head; the graph of each loss lives until the backward pass
+        losses = [torch.nn.functional.cross_entropy(logits, labels) for logits in tree_leaves(outputs)]
+    del outputs, losses
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
@@ -139,6 +163,27 @@ def weight_bytes(network: torch.nn.Module) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
 
 
+def training_bytes(
+    network: torch.nn.Module, head: list[str], input_size: int, live: BatchBytes
+) -> dict[str, TrainingBytes]:
+    """The estimate of this module for training everything (`all`) and for training the head (`head`).
+
+    Args:
+        network: on the meta device, with auxiliary heads or without.
+        head: the names of the head's parameters.
+        live: the network's `live_activations`.
+    """
+    sizes = {name: parameter.numel() * parameter.element_size() for name, parameter in network.named_parameters()}
+    parts = {}
+    for train, trained in (("all", set(sizes)), ("head", set(head))):
+        gradients = sum(sizes[name] for name in trained)
+        activations = kept_activations(network, input_size, trained)
+        if train == "head":
+            activations += live
+        parts[train] = TrainingBytes(weight_bytes(network), gradients, ADAM_MOMENTS * gradients, activations)
+    return parts
+
+
 def memory_by_batch_size(
     network: torch.nn.Module, head: list[str], input_size: int, batch_sizes: list[int]
 ) -> list[dict[str, int | str]]:
@@ -153,26 +198,18 @@ def memory_by_batch_size(
         `training_bytes`, `inference_bytes`, and the four parts of training: `weight_bytes`, `gradient_bytes`,
         `optimizer_bytes`, `activation_bytes`.
     """
-    sizes = {name: parameter.numel() * parameter.element_size() for name, parameter in network.named_parameters()}
-    weights = weight_bytes(network)
     live = live_activations(network, input_size)
-    rows = []
-    for train, trained in (("all", set(sizes)), ("head", set(head))):
-        gradients = sum(sizes[name] for name in trained)
-        kept = kept_activations(network, input_size, trained)
-        for batch_size in batch_sizes:
-            activations = kept.of(batch_size) + (live.of(batch_size) if train == "head" else 0)
-            moments = ADAM_MOMENTS * gradients
-            rows.append(
-                {
-                    "train": train,
-                    "batch_size": batch_size,
-                    "training_bytes": weights + gradients + moments + activations,
-                    "inference_bytes": weights + live.of(batch_size),
-                    "weight_bytes": weights,
-                    "gradient_bytes": gradients,
-                    "optimizer_bytes": moments,
-                    "activation_bytes": activations,
-                }
-            )
-    return rows
+    return [
+        {
+            "train": train,
+            "batch_size": batch_size,
+            "training_bytes": parts.total.of(batch_size),
+            "inference_bytes": parts.weights + live.of(batch_size),
+            "weight_bytes": parts.weights,
+            "gradient_bytes": parts.gradients,
+            "optimizer_bytes": parts.moments,
+            "activation_bytes": parts.activations.of(batch_size),
+        }
+        for train, parts in training_bytes(network, head, input_size, live).items()
+        for batch_size in batch_sizes
+    ]

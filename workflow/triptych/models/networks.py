@@ -9,12 +9,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
+from triptych.architectures import WITH_AUXILIARY_HEADS
 from triptych.errors import InputError
 from triptych.tensors import load_metadata, load_tensors
-
-# Construction arguments that some builders need beside `num_classes`. Auxiliary heads are left out: they are a second
-# head, and only a training loop of their own would use them.
-_WITHOUT_AUXILIARY_HEADS = {"aux_logits": False, "init_weights": True}
 
 
 class _ParametersOnMeta(TorchFunctionMode):
@@ -30,7 +27,7 @@ class _ParametersOnMeta(TorchFunctionMode):
         return function(*args, **kwargs)
 
 
-def _construct(architecture: str, num_classes: int, input_size: int) -> torch.nn.Module:
+def _construct(architecture: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
     """Call torchvision's builder with random weights."""
     known = models.list_models(module=models)
     if architecture not in known:
@@ -38,8 +35,11 @@ def _construct(architecture: str, num_classes: int, input_size: int) -> torch.nn
         hint = f" (nearest: {', '.join(nearest)})" if nearest else ""
         raise InputError(f"architecture {architecture!r}: not a torchvision classification network{hint}")
     arguments: dict[str, Any] = {}
-    if architecture in ("googlenet", "inception_v3"):
-        arguments = _WITHOUT_AUXILIARY_HEADS
+    if architecture in WITH_AUXILIARY_HEADS:
+        # Without them where anything is trained: they are a second head, and only a loop of their own would use them.
+        arguments = {"aux_logits": auxiliary, "init_weights": True}
+    elif auxiliary:
+        raise InputError(f"{architecture}: torchvision's network has no auxiliary head")
     elif architecture.startswith("vit_"):
         arguments = {"image_size": input_size}
     elif architecture.startswith("maxvit_"):
@@ -50,17 +50,20 @@ def _construct(architecture: str, num_classes: int, input_size: int) -> torch.nn
         raise InputError(f"{architecture} cannot be built for images of {input_size} px: {error}") from None
 
 
-def build_shapes(architecture: str, num_classes: int, input_size: int) -> torch.nn.Module:
+def build_shapes(architecture: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
     """The network in evaluation mode on the meta device: shapes without numbers, at no cost in memory.
 
     The generator of random numbers stays as it was.
 
+    Args:
+        auxiliary: with its auxiliary heads, which run in training mode only.
+
     Raises:
-        InputError: torchvision has no such network, or it cannot be built for, or run on, images of
-            `input_size` x `input_size` px.
+        InputError: torchvision has no such network, or not with auxiliary heads, or it cannot be built for, or run
+            on, images of `input_size` x `input_size` px.
     """
     with torch.random.fork_rng(devices=[]), _ParametersOnMeta():
-        network = _construct(architecture, num_classes, input_size)
+        network = _construct(architecture, num_classes, input_size, auxiliary)
     network = network.to("meta").eval()
     try:
         with torch.no_grad():
@@ -70,7 +73,18 @@ def build_shapes(architecture: str, num_classes: int, input_size: int) -> torch.
     return network
 
 
-def build_network(architecture: str, num_classes: int, input_size: int) -> torch.nn.Module:
+def transforms_input(architecture: str) -> bool:
+    """Whether torchvision builds the network of its own weights with `transform_input`.
+
+    The weights of Inception v3 and GoogLeNet were made elsewhere, for channels scaled to -1..1. torchvision's users
+    normalise images with ImageNet's means and deviations, and so these two networks begin by undoing that.
+    """
+    return architecture in WITH_AUXILIARY_HEADS  # the same two
+
+
+def build_network(
+    architecture: str, num_classes: int, input_size: int, transform_input: bool = False
+) -> torch.nn.Module:
     """A network of torchvision with random weights, in training mode, on the CPU.
 
     The weights are torchvision's own initialisation, drawn from torch's global generator.
@@ -79,24 +93,29 @@ def build_network(architecture: str, num_classes: int, input_size: int) -> torch
         architecture: a name of `torchvision.models.list_models(module=torchvision.models)`.
         num_classes: the number of outputs.
         input_size: height and width in pixels of the images it is for.
+        transform_input: as torchvision builds the networks of `transforms_input` for its own weights.
 
     Raises:
         InputError: as `build_shapes`.
     """
     build_shapes(architecture, num_classes, input_size)
-    return _construct(architecture, num_classes, input_size)
+    network = _construct(architecture, num_classes, input_size)
+    if transform_input:
+        network.transform_input = True
+    return network
 
 
-def head_tensors(architecture: str, num_classes: int, input_size: int) -> list[str]:
+def head_tensors(architecture: str, num_classes: int, input_size: int, auxiliary: bool = False) -> list[str]:
     """The names of the tensors whose shape depends on the number of classes, in definition order.
 
-    Found by building the network with one class more, so that no table of names of heads has to be kept.
+    Found by building the network with one class more, so that no table of names of heads has to be kept. With
+    `auxiliary`, the last layers of the auxiliary heads are among them.
 
     Raises:
         InputError: no tensor depends on it; otherwise as `build_shapes`.
     """
-    ours = build_shapes(architecture, num_classes, input_size).state_dict()
-    other = build_shapes(architecture, num_classes + 1, input_size).state_dict()
+    ours = build_shapes(architecture, num_classes, input_size, auxiliary).state_dict()
+    other = build_shapes(architecture, num_classes + 1, input_size, auxiliary).state_dict()
     names = [name for name, tensor in ours.items() if tensor.shape != other[name].shape]
     if not names:
         raise InputError(f"{architecture}: no tensor depends on the number of classes, so there is no head to replace")
@@ -121,8 +140,9 @@ def network_metadata(
         normalisation: `mean` and `std` of the three channels, in units of 0..1 (0 and 1 for none).
 
     Returns:
-        `architecture`, `classes`, `input_size` and `normalisation` as given; `tensors`: every name in definition
-        order; `buffers`: those that are no parameters; `head`: those that depend on the number of classes;
+        `architecture`, `classes`, `input_size` and `normalisation` as given; `transform_input`: whether the network
+        first undoes ImageNet's normalisation (see `transforms_input`); `tensors`: every name in definition order;
+        `buffers`: those that are no parameters; `head`: those that depend on the number of classes;
         `first_convolution` and `first_3x3_convolution` (the first with 3x3 kernels after the first convolution, in
         definition order): names of the weights, or None where the network has none.
     """
@@ -135,6 +155,7 @@ def network_metadata(
         "classes": list(classes),
         "input_size": input_size,
         "normalisation": normalisation,
+        "transform_input": bool(getattr(network, "transform_input", False)),
         "tensors": tensors,
         "buffers": [name for name in tensors if name not in parameters],
         "head": head_tensors(architecture, len(classes), input_size),
@@ -190,7 +211,9 @@ def load_network(path: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
         raise InputError(f"{path}: does not say of which network it is (no {', '.join(missing)} in its metadata)")
     architecture, num_classes = metadata["architecture"], len(metadata["classes"])
     with torch.random.fork_rng(devices=[]):
-        network = build_network(architecture, num_classes, metadata["input_size"])
+        network = build_network(
+            architecture, num_classes, metadata["input_size"], metadata.get("transform_input", False)
+        )
     arrays = load_tensors(path)
     check_tensors(
         shapes_of(arrays), shapes_of(network.state_dict()), str(path), f"{architecture} with {num_classes} classes"

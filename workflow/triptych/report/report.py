@@ -13,7 +13,7 @@ from markupsafe import Markup
 from triptych.arm_styles import arm_styles
 from triptych.errors import InputError
 from triptych.files import write_text
-from triptych.report import content, provenance, story
+from triptych.report import complexity, content, provenance, story
 from triptych.report import formatting as words
 from triptych.report.results import TABLES, Results, read_columns, read_results, read_text
 
@@ -40,6 +40,8 @@ TABLE_CONTENTS = {
     "layers": "every layer of every network",
     "models": "the networks: parameters, operations, bytes",
     "memory": "computed memory by arm and batch size",
+    "architectures": "the networks beside those that they are compared with on paper",
+    "largest_batch": "the largest batch that fits into the memory of a GPU, by network and by what is trained",
     "cost": "measured time, speed and memory of every run",
 }
 
@@ -116,6 +118,7 @@ def render(experiment: str, results: Results, arms: dict[str, content.ArmName], 
         configuration=results.configuration,
         arms=arms,
         story=story,
+        complexity=complexity,
         answer=answer(results),
         verdicts=[story.comparison(results, row) for _, row in results.tables["comparisons"].iterrows()],
         tables=shown_tables(results, arms),
@@ -146,7 +149,9 @@ def shown_tables(results: Results, arms: dict[str, content.ArmName]) -> dict[str
         "per_class": content.per_class(results, arms),
         "networks": content.networks(results),
         "memory": content.memory(results, arms),
-        "cost": content.cost(results, arms),
+        "architectures": complexity.architectures(results),
+        "largest_batch": complexity.largest_batch(results),
+        "cost": complexity.with_prediction(content.cost(results, arms), results),
         "layers": content.layers(results),
         "sizes": content.sizes(results),
         "recipe": content.recipe(results, arms),
@@ -176,6 +181,7 @@ def pictures(results: Results, arms: dict[str, content.ArmName]) -> dict[str, Pi
             ("relative_change", "Relative change of the weights by layer and arm", story.relative_change(results)),
             ("cost_accuracy", "Test accuracy against measured training time", story.cost(results)),
             ("memory", "Memory against batch size", story.memory(results)),
+            *complexity.pictures(results),
         )
     }
     for kind, title, tell in (

@@ -28,6 +28,8 @@ TABLES = {
     "layers": "architecture input_size layer type output_shape parameters macs activation_bytes",
     "models": "architecture input_size parameters head_parameters macs activation_bytes weight_bytes file_bytes",
     "memory": "arm batch_size training_bytes inference_bytes",
+    "architectures": "architecture input_size auxiliary role parameters weight_bytes macs activation_bytes",
+    "largest_batch": "architecture input_size auxiliary train memory_gb largest_batch",
     "cost": "arm seed device device_name seconds images_per_second peak_memory_bytes training_seconds "
     "evaluation_seconds",
 }
@@ -179,6 +181,9 @@ def read_results(folder: Path) -> Results:
         missing = set(tables["arms"]["arm"]) - set(tables[name]["arm"])
         if tables["arms"].empty or missing:
             raise InputError(f"{folder / 'tables' / name}.csv: no row of {', '.join(sorted(missing)) or 'any arm'}")
+    for name in ("architectures", "largest_batch"):
+        if tables[name].empty:
+            raise InputError(f"{folder / 'tables' / name}.csv: no row of any network")
     models = [
         f"{architecture}_{input_size:.0f}"
         for architecture, input_size in zip(

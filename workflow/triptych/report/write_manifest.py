@@ -21,7 +21,15 @@ MEASURED = re.compile(r"runs/[^/]+/[^/]+/cost\.json|tables/cost\.csv|figures/cos
 KEPT_WEIGHTS = {"all": ("initial", "trained"), "trained": ("trained",), "none": ()}
 """The weight files of a run that are kept, by the configuration's `keep_weights`."""
 
-FIGURES = ("samples", "train_loss", "test_loss", "test_accuracy", "relative_change", "cost_accuracy", "memory")
+FIGURES = (
+    "samples",
+    "train_loss",
+    "test_loss",
+    "test_accuracy",
+    "relative_change",
+    "cost_accuracy",
+    "memory",
+)
 FIGURES_OF_ARMS = ("loss", "accuracy", "kernels", "confusion")
 
 
@@ -87,6 +95,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str)
     models = one_of(
         f"{arm['model']['architecture']}_{arm['model']['input_size']}" for arm in configuration["arms"].values()
     )
+    figures = [*FIGURES, "architectures"] if configuration.get("reference_models") else FIGURES
     gone = one_of({"initial", "trained"} - set(KEPT_WEIGHTS[keep_weights]))
     places = [
         r"config\.yaml",
@@ -95,7 +104,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str)
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
         rf"runs/{arms}/seed{seeds}/(?!{gone}\.safetensors){FILE_NAME}\.(safetensors|csv|json)",
         rf"tables/{FILE_NAME}\.csv",
-        rf"figures/({one_of(FIGURES)}|{one_of(FIGURES_OF_ARMS)}_{arms})\.(svg|png)",
+        rf"figures/({one_of(figures)}|{one_of(FIGURES_OF_ARMS)}_{arms})\.(svg|png)",
     ]
     return files_at(folder, places)
 

@@ -1,0 +1,195 @@
+"""The networks beside others, the batch that fits, and how well computed memory foretells the measured one."""
+
+from dataclasses import replace
+from typing import Any
+
+import pandas
+
+from triptych.report import formatting as words
+from triptych.report.content import Column, Table
+from triptych.report.results import Results
+
+KEY = ["architecture", "input_size", "auxiliary"]
+QUANTITIES = ("parameters", "macs", "activation_bytes")
+
+
+def network_name(network: pandas.Series) -> str:
+    """A network, the size of its images, and whether it has auxiliary heads."""
+    heads = ", with auxiliary heads" if network["auxiliary"] else ""
+    return f"{network['architecture']}, {network['input_size']:.0f}{words.NO_BREAK}px{heads}"
+
+
+def references(results: Results) -> pandas.DataFrame:
+    """The networks that those of the arms are compared with."""
+    table = results.tables["architectures"]
+    return table[table["role"] == "reference"]
+
+
+def pictures(results: Results) -> list[tuple[str, str, str]]:
+    """The figure's name, title and text, where there is one."""
+    if references(results).empty:
+        return []
+    text = (
+        "In colour what the arms train, in grey what it is compared with. Bars: the whole network with a head for "
+        "1,000 classes, and one image’s forward pass. Dots: the largest batch for training everything in float32, for "
+        "the memories of the table below, on a logarithmic scale."
+    )
+    return [("architectures", "Networks side by side: parameters, operations, activations, largest batch", text)]
+
+
+def beside_others(results: Results) -> str:
+    """How many times as much each reference has and takes as the first network of the arms."""
+    table = results.tables["architectures"]
+    own = table.iloc[0]
+    counted = "Counted with a head for ImageNet’s 1,000 classes, as published numbers are."
+    others = references(results)
+    if others.empty:
+        return f"{counted} No other network is named to compare with (reference_models in the configuration)."
+    ratios = [
+        f"{network_name(network)} "
+        f"{words.listing([words.number(network[quantity] / own[quantity], 2) for quantity in QUANTITIES])}"
+        for _, network in others.iterrows()
+    ]
+    return (
+        f"{counted} Parameters, operations and activations as multiples of those of {network_name(own)}: "
+        f"{'; '.join(ratios)}. The time of a training goes with the operations, the batch that fits with the "
+        "activations; neither follows from the parameters."
+    )
+
+
+def architectures(results: Results) -> Table:
+    """What the networks are, those of the arms first."""
+    columns = [
+        Column(
+            "network",
+            "torchvision’s name of the architecture, and the size of its images in pixels. Auxiliary heads are second "
+            "heads that run in training only. Below it whether an arm trains it, or it is only compared with.",
+            "text",
+        ),
+        Column("parameters", "All of them, with a head for 1,000 classes."),
+        Column("weights", "Bytes of the weights, computed, BatchNorm’s statistics among them."),
+        Column("operations", "Multiply-accumulates of one image’s forward pass, through its auxiliary heads too."),
+        Column("activations", "Memory of every layer’s output for one image in float32."),
+    ]
+    rows = [
+        [
+            (network_name(network), "trained here" if network["role"] == "arm" else "compared with"),
+            words.count(network["parameters"]),
+            words.size(network["weight_bytes"]),
+            words.operations(network["macs"]),
+            words.size(network["activation_bytes"]),
+        ]
+        for _, network in results.tables["architectures"].iterrows()
+    ]
+    return Table("The networks beside others", columns, rows, "tables/architectures.csv", stacks=True)
+
+
+def largest_batch(results: Results) -> Table:
+    """The largest batch by network, what is trained, and memory."""
+    table = results.tables["largest_batch"]
+    memories = sorted(set(table["memory_gb"]))
+    columns = [
+        Column("network", "As above.", "text"),
+        Column("trains", "all: every parameter. head: the last layer only.", "text"),
+        Column("arms", "The arms that train this network in this way.", "text"),
+        *(
+            Column(
+                f"{memory:g}{words.NO_BREAK}GB",
+                ""
+                if position
+                else "The largest batch for which training in float32 fits into a memory of so many 10⁹ bytes; 0: not "
+                "even one image fits. Counted are weights, gradients, Adam’s two moments and the activations kept for "
+                "the backward pass, not the workspaces of libraries, the CUDA context or the resident images: an upper "
+                "bound. Evaluation needs its own batch to fit as well.",
+                term="memory",
+            )
+            for position, memory in enumerate(memories)
+        ),
+    ]
+    rows = []
+    for (*key, train), own in table.groupby([*KEY, "train"], sort=False):
+        by_memory = own.set_index("memory_gb")["largest_batch"]
+        network = pandas.Series(dict(zip(KEY, key, strict=True)))
+        rows.append(
+            [
+                network_name(network),
+                train,
+                ", ".join(arms_with(results, network, train)) or words.NOTHING,
+                *(words.count(by_memory.get(memory, float("nan"))) for memory in memories),
+            ]
+        )
+    return Table("The largest batch that fits", columns, rows, "tables/largest_batch.csv")
+
+
+def arms_with(results: Results, network: pandas.Series, train: str) -> list[str]:
+    """The arms that train a network in one way."""
+    arms = results.arms
+    same = (arms["architecture"] == network["architecture"]) & (arms["input_size"] == network["input_size"])
+    return list(arms.loc[same & (arms["train"] == train), "arm"]) if not network["auxiliary"] else []
+
+
+def at_once(results: Results) -> str:
+    """Whether all arms but the controls fit into each memory at the same time, each at its own batch size."""
+    arms = results.contestants
+    sizes = {arm: int(results.arms.at[arm, "batch_size"]) for arm in arms}
+    needed = sum(bytes_at(results, arm, "training_bytes", sizes[arm]) for arm in arms)
+    memories = sorted(set(results.tables["largest_batch"]["memory_gb"]))
+    holding = [f"{memory:g}" for memory in memories if needed <= memory * 1e9]
+    lacking = [f"{memory:g}" for memory in memories if needed > memory * 1e9]
+    one_size = len(set(sizes.values())) == 1
+    batch = f"at batch size {sizes[arms[0]]}" if one_size else "each at its own batch size"
+    who = f"{words.listing(arms)} need" if len(arms) > 1 else f"{arms[0]} alone needs"
+    they = "All at once they fit" if len(arms) > 1 else "It fits"
+    text = f"To train {batch}, {who} {words.size(needed)}{' together' if len(arms) > 1 else ''} by this computation. "
+    if not holding:
+        return f"{text}{they} into none of these memories."
+    clause = f"{they} into {words.listing(holding)}{words.NO_BREAK}GB"
+    return f"{text}{clause}{f', but not into {words.listing(lacking)}{words.NO_BREAK}GB' if lacking else ''}."
+
+
+def bytes_at(results: Results, arm: str, column: str, batch_size: float) -> float:
+    """A column of `tables/memory.csv` at any batch size: it is a straight line, of which the table has points."""
+    table = results.of("memory", arm).sort_values("batch_size")
+    first, last = table.iloc[0], table.iloc[-1]
+    if first["batch_size"] == last["batch_size"]:
+        return float(first[column])
+    slope = (last[column] - first[column]) / (last["batch_size"] - first["batch_size"])
+    return float(first[column] + slope * (batch_size - first["batch_size"]))
+
+
+def computed_peak(results: Results, arm: str) -> float:
+    """The computed memory of a run at its fullest: while it trains, or while it evaluates in larger batches."""
+    own = results.arms.loc[arm]
+    return max(
+        bytes_at(results, arm, "training_bytes", own["batch_size"]),
+        bytes_at(results, arm, "inference_bytes", own["evaluation_batch_size"]),
+    )
+
+
+def with_prediction(cost: Table, results: Results) -> Table:
+    """The table of runs with a column that sets computed memory beside measured memory, where a run used a GPU.
+
+    On a CPU the measured figure is the whole process's, Python and libraries included, and compares with nothing.
+    """
+    runs = results.tables["cost"]
+    if not (runs["device"] == "cuda").any():
+        return cost
+    column = Column(
+        "computed / measured",
+        "Computed memory (weights, gradients, optimiser and activations while it trains, or what evaluation takes in "
+        "its larger batches, whichever is more) as a share of the measured peak of torch’s allocations on the GPU. The "
+        "rest is what the computation leaves out: workspaces, gradients of activations, resident images.",
+    )
+    return replace(
+        cost,
+        columns=[*cost.columns, column],
+        rows=[[*cells, _prediction(results, run)] for cells, (_, run) in zip(cost.rows, runs.iterrows(), strict=True)],
+    )
+
+
+def _prediction(results: Results, run: pandas.Series) -> Any:
+    """The share, and the computed memory below it."""
+    if run["device"] != "cuda":
+        return words.NOTHING
+    computed = computed_peak(results, run["arm"])
+    return words.percent(100 * computed / run["peak_memory_bytes"], 0), words.size(computed)
