@@ -14,14 +14,25 @@ from triptych.report.results import read_columns, read_configuration
 FORMAT = 1
 """Raised when a reader of older manifests would misread a new one."""
 
-MEASURED = re.compile(r"runs/[^/]+/[^/]+/cost\.json|tables/cost\.csv|figures/cost_[^/]+|report\.html")
+MEASURED = re.compile(r"runs/[^/]+/[^/]+/cost\.json|tables/cost(_[^/]+)?\.csv|figures/cost_[^/]+|report\.html")
 """The files that hold measured times and memory. They differ from run to run; no other file may."""
 
 
 KEPT_WEIGHTS = {"all": ("initial", "trained"), "trained": ("trained",), "none": ()}
 """The weight files of a run that are kept, by the configuration's `keep_weights`."""
 
-FIGURES = ("samples", "train_loss", "test_loss", "test_accuracy", "relative_change", "cost_accuracy", "memory")
+FIGURES = (
+    "samples",
+    "train_loss",
+    "test_loss",
+    "test_accuracy",
+    "relative_change",
+    "batchnorm_drift",
+    "cost_accuracy",
+    "memory",
+    "notebook_loss",
+    "notebook_kernels",
+)
 FIGURES_OF_ARMS = ("loss", "accuracy", "kernels", "confusion")
 
 
