@@ -22,8 +22,9 @@ def statistics_drift(weight_delta: pandas.DataFrame) -> pandas.DataFrame:
         Columns arm, statistic (a key of STATISTICS), layer, drift; no row where there is no BatchNorm.
     """
     kept = weight_delta[weight_delta["tensor"].str.endswith(tuple(STATISTICS))].copy()
-    kept["statistic"] = "." + kept["tensor"].str.rpartition(".")[2]
-    kept["layer"] = kept["tensor"].str.rpartition(".")[0]
+    parts = [tensor.rpartition(".") for tensor in kept["tensor"]]
+    kept["layer"] = [layer for layer, _, _ in parts]
+    kept["statistic"] = [f".{statistic}" for _, _, statistic in parts]
     keys = ["arm", "seed", "layer"]
     variances = kept[kept["statistic"] == VARIANCE].set_index(keys)["initial_norm"]
     before = variances.reindex(pandas.MultiIndex.from_frame(kept[keys])).to_numpy()

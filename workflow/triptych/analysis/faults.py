@@ -87,9 +87,10 @@ def running_accuracy(evidence: Evidence) -> Effect:
     parts, most = [], 0.0
     for arm in ARMS:
         running, fit = (evidence.mean("runs", arm, f"{kind}_accuracy") for kind in ("train", "fit"))
-        parts.append(f"{NETS[arm]} {running:.1f} % running, {fit:.1f} % measured like the test set’s")
+        parts.append(f"{NETS[arm]} {running:.1f} % and {fit:.1f} %")
         most = max(most, abs(fit - running))
-    return Effect(f"train accuracy in the last epoch: {'; '.join(parts)}", most, "points")
+    text = f"train accuracy, running in the last epoch and in eval mode after it: {'; '.join(parts)}"
+    return Effect(text, most, "points")
 
 
 def whole_backward(evidence: Evidence) -> Effect:

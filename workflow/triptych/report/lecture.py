@@ -3,6 +3,7 @@
 Only experiments with `claims` have this part. The verdicts and effects come from tables; nothing is decided here.
 """
 
+import re
 from dataclasses import dataclass
 
 import pandas
@@ -99,10 +100,21 @@ def claims(lecture: Lecture) -> Table:
         Column("reason", "What decided.", "prose"),
     ]
     rows = [
-        [row["at"], row["claim"], row["number"] or words.NOTHING, row["verdict"], _short(row["reason"])]
+        [
+            row["at"],
+            _prose(row["claim"]),
+            _prose(row["number"]) or words.NOTHING,
+            row["verdict"],
+            _prose(_short(row["reason"])),
+        ]
         for _, row in lecture.claims.iterrows()
     ]
     return Table("The lecture’s claims", columns, rows, "tables/claims.csv", stacks=True)
+
+
+def _prose(text: str) -> str:
+    """Text in which no number parts from its unit at the end of a line."""
+    return re.sub(r"(?<=\d) (?=%|(GiB|MiB|GB|GMAC|px|bytes|points|times)\b)", words.NO_BREAK, text)
 
 
 def _short(reason: str) -> str:
@@ -146,7 +158,7 @@ def faults(lecture: Lecture) -> Table:
             f"{row['fault']:.0f}",
             row["notebook"],
             row["here"],
-            backward(lecture) if row["fault"] == UNUSED_BACKWARD else row["effect"],
+            _prose(backward(lecture) if row["fault"] == UNUSED_BACKWARD else row["effect"]),
         ]
         for _, row in lecture.faults.iterrows()
     ]
