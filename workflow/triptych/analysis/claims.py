@@ -98,7 +98,7 @@ def eleven_million(evidence: Evidence) -> Claim:
 def fewer_than_googlenet(evidence: Evidence) -> Claim:
     """Agrees where Inception v3 with its auxiliary head (as it is trained) has 2.25 to 2.75 times as many."""
     at, claim = "06:16", "about 2.5 times fewer parameters than GoogLeNet (torchvision’s Inception v3)"
-    parameters = evidence.own_network()["parameters"]
+    parameters = evidence.comparable_parameters()
     found = {auxiliary: evidence.reference("inception_v3", auxiliary) for auxiliary in (True, False)}
     parts = [
         f"{row['parameters'] / parameters:.2f} times {'with' if auxiliary else 'without'} its auxiliary head"
@@ -108,7 +108,8 @@ def fewer_than_googlenet(evidence: Evidence) -> Claim:
     if found[True] is None:
         return Claim(at, claim, "; ".join(parts), NOT_TESTED, NO_REFERENCE)
     agrees = 2.25 <= found[True]["parameters"] / parameters <= 2.75
-    return Claim(at, claim, "; ".join(parts), _verdict(agrees), "2.25 to 2.75 counts as about 2.5")
+    number = f"{'; '.join(parts)} ({parameters:,.0f} parameters here, with a head like its own)"
+    return Claim(at, claim, number, _verdict(agrees), "2.25 to 2.75 counts as about 2.5")
 
 
 def fewer_operations(evidence: Evidence) -> Claim:

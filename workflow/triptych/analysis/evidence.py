@@ -151,6 +151,13 @@ class Evidence:
             raise InputError(f"tables/models.csv: no row of {arm['architecture']} at {arm['input_size']:g} px")
         return rows.iloc[0]
 
+    def comparable_parameters(self) -> float:
+        """Parameters of the three arms' network as `tables/architectures.csv` counts them, so that its head has as many
+        classes as those of the networks beside it; those of `tables/models.csv` where it is not there.
+        """
+        row = self.reference(self.arms.at["scratch", "architecture"])
+        return float(self.own_network()["parameters"] if row is None else row["parameters"])
+
     def unlike_the_lecture(self) -> str:
         """What of this run is not the lecture's, in words; empty where all is, so that its numbers can be compared."""
         different = []

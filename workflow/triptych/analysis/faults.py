@@ -232,7 +232,7 @@ def one_learning_rate(evidence: Evidence) -> Effect:
 
 def googlenet_parameters(evidence: Evidence) -> Effect:
     """Fault 16: the value is the ratio to Inception v3 with its auxiliary head."""
-    parameters, parts, value = evidence.own_network()["parameters"], [], None
+    parameters, parts, value = evidence.comparable_parameters(), [], None
     for architecture in ("inception_v3", "googlenet"):
         for auxiliary in (True, False):
             row = evidence.reference(architecture, auxiliary)
