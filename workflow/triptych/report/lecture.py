@@ -114,7 +114,7 @@ def claims(lecture: Lecture) -> Table:
 
 def _prose(text: str) -> str:
     """Text in which no number parts from its unit at the end of a line."""
-    return re.sub(r"(?<=\d) (?=%|(GiB|MiB|GB|GMAC|px|bytes|points|times)\b)", words.NO_BREAK, text)
+    return re.sub(r"(?<=\d) (?=%|(GiB|MiB|GB|GMAC|px|points|times)\b)", words.NO_BREAK, text)
 
 
 def _short(reason: str) -> str:
