@@ -292,7 +292,7 @@ REFUSED = {
     "an experiment is nothing": (
         {"experiments": {"mine": None}},
         "experiments.mine: nothing (null) is not allowed; give a mapping with any of the keys "
-        "question, dataset, model, weights, training, comparison, reference_models, seeds, arms",
+        "question, dataset, model, weights, training, comparison, reference_models, seeds, claims, arms",
     ),
     "no arms": (
         {"experiments": {"mine": {}}},
@@ -528,6 +528,32 @@ REFUSED = {
     "an unknown part to train": (
         with_arm(train="haed"),
         "experiments.mine.arms.one.train: 'haed' is not allowed; give one of all, head; the nearest is head",
+    ),
+    "claims without an arm that they are about": (
+        with_experiment(
+            claims="lecture45",
+            weights={"source": "letters"},
+            arms={"scratch": {}, "finetune": {"weights": "pretrained"}},
+        ),
+        "experiments.mine.claims: 'lecture45' needs an arm called last_layer (weights: pretrained, train: head, "
+        "role: arm); add it, or give none",
+    ),
+    "claims about an arm that trains otherwise": (
+        with_experiment(
+            claims="lecture45",
+            weights={"source": "letters"},
+            arms={
+                "scratch": {},
+                "finetune": {"weights": "pretrained"},
+                "last_layer": {"weights": "pretrained", "train": "all"},
+            },
+        ),
+        "experiments.mine.arms.last_layer.train: 'all' is not allowed with experiments.mine.claims: lecture45; "
+        "give head, or none for the claims",
+    ),
+    "an unknown lecture": (
+        with_experiment(claims="lecture46"),
+        "experiments.mine.claims: 'lecture46' is not allowed; give one of none, lecture45; the nearest is lecture45",
     ),
     "a label that is a number": (
         with_arm(label=3),

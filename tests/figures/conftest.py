@@ -119,6 +119,8 @@ class Results:
             if split == "test":
                 self.test_labels = labels
         write_table(self.folder / "data" / "index.csv", pandas.DataFrame(index).assign(group=""))
+        sizes = pandas.DataFrame(index).groupby(["split", "class"]).size().rename("images").reset_index()
+        write_table(self.folder / "data" / "sizes.csv", sizes)
 
     def write_runs(self, kernels, second_kernels, frozen):
         angle = numpy.linspace(0, numpy.pi, kernels[0])[:, None, None]
@@ -160,6 +162,7 @@ class Results:
             names = {"arm": arm, "label": label}
             architecture = f"resnet{18 + 16 * position}" if networks_differ else "resnet18"
             arms.append({**names, "role": role, "architecture": architecture, "input_size": 32, "batch_size": 32})
+            arms[-1]["train_images"] = 300
             finals = []
             for seed in self.seeds:
                 rate, wobble = (1.2 if position == 1 else 0.35), self.random.normal(0, 1.0)
@@ -270,6 +273,9 @@ class Results:
         )
         delta = {"weight_delta": tables / "weight_delta.csv", "arms": arms}
         yield "plot_weight_delta", {**delta, **files("relative_change")}
+        yield "plot_batchnorm_drift", {**delta, **files("batchnorm_drift")}
+        yield "plot_notebook_loss", {**curves, "sizes": self.folder / "data" / "sizes.csv", **files("notebook_loss")}
+        yield "plot_notebook_kernels", {**one, "seed": seed, **files("notebook_kernels")}
         cost = {"cost": tables / "cost.csv", "summary": tables / "summary.csv", "arms": arms}
         yield "plot_cost", {**cost, **files("cost_accuracy")}
         yield "plot_memory", {"memory": tables / "memory.csv", "arms": arms, **files("memory")}

@@ -111,6 +111,7 @@ def _build_experiment(
     (folder / "config.yaml").write_text(yaml.safe_dump({"experiments": {folder.name: configuration}}, sort_keys=False))
     names = ["samples", "train_loss", "test_loss", "test_accuracy", "relative_change", "cost_accuracy", "memory"]
     names += ["architectures"] if references else []
+    names.append("batchnorm_drift")
     names += [f"{kind}_{arm.name}" for arm in arms for kind in ("loss", "accuracy", "kernels", "confusion")]
     for position, name in enumerate(names):
         path = folder / "figures" / f"{name}.svg"

@@ -97,7 +97,7 @@ def test_every_linked_table_is_there(experiment):
 
 def test_every_image_is_an_svg_with_a_text_and_a_caption(page):
     images = [values for tag, values in page.elements if tag == "img"]
-    assert len(images) == 7 + 3 * 4
+    assert len(images) == 8 + 3 * 4
     for image in images:
         assert image["alt"]
         assert ElementTree.fromstring(unquote(image["src"]).partition(",")[2]).tag.endswith("svg")
@@ -205,7 +205,7 @@ def test_figures_that_do_not_fit_are_linked_the_least_important_first(experiment
     page = Page(written(folder))
     assert (folder / "report.html").stat().st_size < whole
     assert "figures/kernels_last_layer.svg" in page.attributes("a", "href")
-    assert len(page.attributes("img", "src")) == 7 + 3 * 4 - 1
+    assert len(page.attributes("img", "src")) == 8 + 3 * 4 - 1
     assert "linked instead" in capsys.readouterr().out
 
 

@@ -38,6 +38,18 @@ def test_only_what_computes_on_a_gpu_asks_for_one(tmp_path, tiny):
             assert "benchmark" in job
 
 
+def test_the_timing_of_the_lectures_claims_asks_for_the_gpu_that_the_training_uses(tmp_path):
+    for device, slots in (("auto", True), ("cpu", False)):
+        configuration = tmp_path / f"{device}.yaml"
+        training = {**TINY["training"], "device": device}
+        experiment = {**TINY, "training": training, "claims": "lecture45"}
+        configuration.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}))
+        jobs = jobs_of(snakemake("--dry-run", "--configfile", configuration, directory=tmp_path).stdout)
+        asking = {job["rule"] for job in jobs if "gpu=1" in job.get("resources", "")}
+        assert ("time_backward" in asking) is slots
+        assert asking - {"pretrain_weights", "train", "time_backward"} == set()
+
+
 def test_a_training_on_the_cpu_asks_for_no_gpu(tmp_path):
     configuration = tmp_path / "cpu.yaml"
     arms = {**TINY["arms"], "finetune": {**TINY["arms"]["finetune"], "training": {"device": "cpu"}}}

@@ -101,3 +101,67 @@ rule collect_results:
             --tables {params.tables:q} \
             2>&1 | tee {log:q}
         """
+
+
+rule check_claims:
+    """What the lecture claims and what its notebook does wrong, beside the numbers of an experiment."""
+    input:
+        tables=expand(
+            "<results>/{{experiment}}/tables/{table}.csv",
+            table=[
+                "arms",
+                "history",
+                "runs",
+                "summary",
+                "comparisons",
+                "weight_delta",
+                "kernel_change",
+                "models",
+                "memory",
+                "architectures",
+            ],
+        ),
+        sizes="<results>/{experiment}/data/sizes.csv",
+    output:
+        claims=report(
+            "<results>/{experiment}/tables/claims.csv",
+            caption="../report/check_claims.rst",
+            category="The lecture",
+            labels={"experiment": "{experiment}", "table": "claims"},
+        ),
+        faults=report(
+            "<results>/{experiment}/tables/faults.csv",
+            caption="../report/check_claims.rst",
+            category="The lecture",
+            labels={"experiment": "{experiment}", "table": "faults"},
+        ),
+    log:
+        "<logs>/check_claims/{experiment}.log",
+    benchmark:
+        "<benchmarks>/check_claims/{experiment}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        tables=subpath(output.claims, parent=True),
+        dataset=experiment_setting("dataset/source"),
+        weights=experiment_setting("weights/source"),
+        confidence=experiment_setting("comparison/confidence"),
+        margin=experiment_setting("comparison/equivalence_margin"),
+        code=code("analysis.check_claims"),
+    shell:
+        r"""
+        python -m triptych check-claims \
+            --tables {params.tables:q} \
+            --sizes {input.sizes:q} \
+            --dataset {params.dataset} \
+            --weights {params.weights} \
+            --confidence {params.confidence} \
+            --margin {params.margin} \
+            --claims {output.claims:q} \
+            --faults {output.faults:q} \
+            2>&1 | tee {log:q}
+        """

@@ -69,6 +69,10 @@ TABLES = [
 # Two more, which need no training.
 ARCHITECTURE_TABLES = ["architectures", "largest_batch"]
 
+# What an experiment with `claims` has besides.
+CLAIMS_TABLES = ["claims", "faults", "cost_backward"]
+CLAIMS_FIGURES = ["notebook_loss", "notebook_kernels"]
+
 
 # The quantities that have a figure with the curves of all arms.
 QUANTITIES = ["train_loss", "test_loss", "test_accuracy"]
@@ -264,12 +268,28 @@ def predictions_of_arm(wildcards):
 
 def figures_of(wildcards):
     """Every figure of an experiment, as SVG."""
-    names = ["samples", *QUANTITIES, "relative_change", "cost_accuracy", "memory"]
+    names = ["samples", *QUANTITIES, "relative_change", "batchnorm_drift", "cost_accuracy", "memory"]
     for_each_arm = ["loss", "accuracy", "kernels", "confusion"]
     if experiments[wildcards.experiment]["reference_models"]:
         names.append("architectures")
     names += expand("{name}_{arm}", name=for_each_arm, arm=experiments[wildcards.experiment]["arms"])
+    names += CLAIMS_FIGURES if has_claims(wildcards) else []
     return expand("<results>/{{experiment}}/figures/{name}.svg", name=names)
+
+
+def has_claims(wildcards):
+    return experiments[wildcards.experiment]["claims"] != "none"
+
+
+def claims_tables(wildcards):
+    """The tables of the lecture's claims and faults, where the experiment tests them."""
+    names = CLAIMS_TABLES if has_claims(wildcards) else []
+    return expand("<results>/{{experiment}}/tables/{name}.csv", name=names)
+
+
+def last_layer_setting(path):
+    """The value at `path` of the arm that is the lecture's net3."""
+    return lookup(dpath=f"experiments/{{experiment}}/arms/last_layer/{path}", within=settings)
 
 
 def kept_if(kept):

@@ -197,6 +197,42 @@ rule plot_weight_delta:
         """
 
 
+rule plot_batchnorm_drift:
+    """How far BatchNorm's running statistics drifted, by layer and arm."""
+    input:
+        weight_delta="<results>/{experiment}/tables/weight_delta.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/batchnorm_drift.svg",
+            caption="../report/plot_batchnorm_drift.rst",
+            category="Weights",
+            labels={"experiment": "{experiment}", "figure": "drift of BatchNorm", "arm": "all"},
+        ),
+        png="<results>/{experiment}/figures/batchnorm_drift.png",
+    log:
+        "<logs>/plot_batchnorm_drift/{experiment}.log",
+    benchmark:
+        "<benchmarks>/plot_batchnorm_drift/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("figures.plot_batchnorm_drift"),
+    shell:
+        r"""
+        python -m triptych plot-batchnorm-drift \
+            --weight-delta {input.weight_delta:q} \
+            --arms {input.arms:q} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 rule plot_confusion:
     """Which classes one arm takes for which, and the test images it is most wrong about."""
     input:
@@ -309,6 +345,88 @@ rule plot_memory:
         python -m triptych plot-memory \
             --memory {input.memory:q} \
             --arms {input.arms:q} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule plot_notebook_loss:
+    """The test loss as the lecture's notebook would have drawn it, beside the true one."""
+    input:
+        history="<results>/{experiment}/tables/history.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
+        sizes="<results>/{experiment}/data/sizes.csv",
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/notebook_loss.svg",
+            caption="../report/plot_notebook_loss.rst",
+            category="The lecture",
+            labels={"experiment": "{experiment}", "figure": "the notebook's test loss", "arm": "all"},
+        ),
+        png="<results>/{experiment}/figures/notebook_loss.png",
+    log:
+        "<logs>/plot_notebook_loss/{experiment}.log",
+    benchmark:
+        "<benchmarks>/plot_notebook_loss/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("figures.plot_notebook_loss"),
+    shell:
+        r"""
+        python -m triptych plot-notebook-loss \
+            --history {input.history:q} \
+            --arms {input.arms:q} \
+            --sizes {input.sizes:q} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule plot_notebook_kernels:
+    """One weight change as the lecture's notebook draws it, and on one signed scale."""
+    input:
+        kernels=lambda wildcards: expand(
+            "<results>/{experiment}/runs/finetune/seed{seed}/kernels.safetensors",
+            experiment=wildcards.experiment,
+            seed=experiments[wildcards.experiment]["seeds"][0],
+        ),
+        arms="<results>/{experiment}/tables/arms.csv",
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/notebook_kernels.svg",
+            caption="../report/plot_notebook_kernels.rst",
+            category="The lecture",
+            labels={"experiment": "{experiment}", "figure": "the notebook's kernels", "arm": "finetune"},
+        ),
+        png="<results>/{experiment}/figures/notebook_kernels.png",
+    log:
+        "<logs>/plot_notebook_kernels/{experiment}.log",
+    benchmark:
+        "<benchmarks>/plot_notebook_kernels/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        experiment_folder=subpath(output.svg, ancestor=2),
+        seed=lambda wildcards: experiments[wildcards.experiment]["seeds"][0],
+        code=code("figures.plot_notebook_kernels"),
+    shell:
+        r"""
+        python -m triptych plot-notebook-kernels \
+            --experiment-folder {params.experiment_folder:q} \
+            --arms {input.arms:q} \
+            --arm finetune \
+            --seed {params.seed} \
             --svg {output.svg:q} \
             --png {output.png:q} \
             2>&1 | tee {log:q}

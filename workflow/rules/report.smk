@@ -38,6 +38,7 @@ rule report:
     input:
         configuration="<results>/{experiment}/config.yaml",
         tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=TABLES + ARCHITECTURE_TABLES),
+        claims=claims_tables,
         figures=figures_of,
         data=multiext(
             "<results>/{experiment}/data/",

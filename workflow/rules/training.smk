@@ -1,6 +1,7 @@
 # Training. The only rules that ask for a GPU, since they are the only ones that compute on it.
 # Needs: data/, weights/letters/, runs/*/initial.safetensors.
-# Makes: weights/{architecture}.safetensors, features/, and each run's trained weights, history, predictions and cost.
+# Makes: weights/{architecture}.safetensors, features/, each run's trained weights, history, predictions and cost, and for
+# the lecture's claims tables/cost_backward.csv.
 
 
 rule pretrain_weights:
@@ -189,5 +190,50 @@ rule train:
             --history {output.history:q} \
             --predictions {output.predictions:q} \
             --cost {output.cost:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule time_backward:
+    """What the lecture's notebook pays for a backward pass that it throws away. Measured, so it differs each time."""
+    input:
+        train_data="<results>/{experiment}/data/train.safetensors",
+    output:
+        table=report(
+            "<results>/{experiment}/tables/cost_backward.csv",
+            caption="../report/time_backward.rst",
+            category="The lecture",
+            labels={"experiment": "{experiment}", "table": "cost of the unused backward pass"},
+        ),
+    log:
+        "<logs>/time_backward/{experiment}.log",
+    benchmark:
+        "<benchmarks>/time_backward/{experiment}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: last_layer_setting("training/num_threads")
+    resources:
+        gpu=gpu_slots(last_layer_setting("training/device")),
+        mem_mb=8000,
+        runtime=30,
+    params:
+        architecture=last_layer_setting("model/architecture"),
+        input_size=last_layer_setting("model/input_size"),
+        batch_size=last_layer_setting("training/batch_size"),
+        learning_rate=last_layer_setting("training/learning_rate"),
+        num_threads=last_layer_setting("training/num_threads"),
+        device=last_layer_setting("training/device"),
+        code=code("training.time_backward"),
+    shell:
+        r"""
+        python -m triptych time-backward \
+            --architecture {params.architecture:q} \
+            --input-size {params.input_size} \
+            --batch-size {params.batch_size} \
+            --learning-rate {params.learning_rate} \
+            --num-threads {params.num_threads} \
+            --device {params.device} \
+            --train-data {input.train_data:q} \
+            --output {output.table:q} \
             2>&1 | tee {log:q}
         """

@@ -392,6 +392,11 @@ class Experiment(Section):
         description="Networks to compare the arms' ones with on paper: parameters, operations, memory, batch size.",
     )
     seeds: Seeds = Field([0], description="Every arm is trained once with each seed.")
+    claims: Literal["none", "lecture45"] = Field(
+        "none",
+        description="lecture45: test what lecture 45 claims and show the faults of its notebook; it needs arms called "
+        "scratch, finetune and last_layer that train as the lecture's three nets.",
+    )
     arms: dict[Name, Arm] = Field(min_length=1, description=f"The ways to train, by name: {NAME_IN_WORDS}.")
 
 
@@ -488,6 +493,7 @@ def _contradictions(configuration: Configuration) -> Iterator[str]:
         yield from _dataset_too_small(key, experiment.dataset)
         yield from _one_file_for_several_networks(key, experiment)
         yield from _impossible_references(key, experiment.reference_models)
+        yield from _claims_without_their_arms(key, experiment)
         labels: dict[str, str] = {}
         for arm_name, arm in experiment.arms.items():
             yield from _arm_contradictions(key, experiment, arm_name, arm)
@@ -497,6 +503,27 @@ def _contradictions(configuration: Configuration) -> Iterator[str]:
                 yield f"{key}.arms.{arm_name}.label: {label!r} is the label of {other} too; give each arm its own"
         if all(arm.role == "control" for arm in experiment.arms.values()):
             yield f"{key}.arms: every arm is a control; give at least one arm with the role arm"
+
+
+LECTURE_ARMS = {"scratch": ("random", "all"), "finetune": ("pretrained", "all"), "last_layer": ("pretrained", "head")}
+"""The lecture's three nets: the `weights` and `train` of each."""
+
+
+def _claims_without_their_arms(key: str, experiment: Experiment) -> Iterator[str]:
+    """The claims are about three arms by name: they must be there, train as the lecture's nets, and be compared."""
+    if experiment.claims == "none":
+        return
+    for name, (weights, train) in LECTURE_ARMS.items():
+        arm = experiment.arms.get(name)
+        needed = {"weights": weights, "train": train, "role": "arm"}
+        words = ", ".join(f"{field}: {value}" for field, value in needed.items())
+        if arm is None:
+            yield f"{key}.claims: {experiment.claims!r} needs an arm called {name} ({words}); add it, or give none"
+        elif different := [field for field, value in needed.items() if getattr(arm, field) != value]:
+            yield (
+                f"{key}.arms.{name}.{different[0]}: {getattr(arm, different[0])!r} is not allowed with {key}.claims: "
+                f"{experiment.claims}; give {needed[different[0]]}, or none for the claims"
+            )
 
 
 def _same_folders(key: str, names: Mapping[str, Any]) -> Iterator[str]:

@@ -13,7 +13,7 @@ from markupsafe import Markup
 from triptych.arm_styles import arm_styles
 from triptych.errors import InputError
 from triptych.files import write_text
-from triptych.report import complexity, content, provenance, story
+from triptych.report import complexity, content, drift, lecture, provenance, story
 from triptych.report import formatting as words
 from triptych.report.results import TABLES, Results, read_columns, read_results, read_text
 
@@ -71,12 +71,13 @@ def report(*, experiment: str, experiment_folder: Path, output: Path) -> None:
     results = read_results(experiment_folder)
     colours = {name: style.colour for name, style in arm_styles(results.tables["arms"]).items()}
     arms = content.arm_names(results, colours)
-    shown = pictures(results, arms)
-    page = render(experiment, results, arms, shown)
+    claimed = lecture.read_lecture(results)
+    shown = pictures(results, arms, claimed)
+    page = render(experiment, results, arms, shown, claimed)
     excess = len(page.encode()) - LARGEST
     if excess > 0:
         shown = without(shown, excess)
-        page = render(experiment, results, arms, shown)
+        page = render(experiment, results, arms, shown, claimed)
     size = len(page.encode())
     if size > LARGEST:
         raise InputError(
@@ -101,7 +102,13 @@ def without(shown: dict[str, Picture], excess: int) -> dict[str, Picture]:
     return kept
 
 
-def render(experiment: str, results: Results, arms: dict[str, content.ArmName], shown: dict[str, Picture]) -> str:
+def render(
+    experiment: str,
+    results: Results,
+    arms: dict[str, content.ArmName],
+    shown: dict[str, Picture],
+    claimed: lecture.Lecture | None,
+) -> str:
     """The HTML of the report."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -119,11 +126,16 @@ def render(experiment: str, results: Results, arms: dict[str, content.ArmName], 
         arms=arms,
         story=story,
         complexity=complexity,
+        lecture=lecture,
+        claimed=claimed,
         answer=answer(results),
         verdicts=[story.comparison(results, row) for _, row in results.tables["comparisons"].iterrows()],
-        tables=shown_tables(results, arms),
+        tables={**shown_tables(results, arms), **lecture.tables(claimed)},
         pictures=shown,
-        downloads={f"tables/{name}.csv": TABLE_CONTENTS[name] for name in TABLES},
+        downloads={
+            **{f"tables/{name}.csv": TABLE_CONTENTS[name] for name in TABLES},
+            **{f"tables/{name}.csv": text for name, text in lecture.TABLES.items() if claimed},
+        },
         data=about_data(results),
         weights=about_weights(results),
         machine=provenance.machine(),
@@ -160,7 +172,7 @@ def shown_tables(results: Results, arms: dict[str, content.ArmName]) -> dict[str
     }
 
 
-def pictures(results: Results, arms: dict[str, content.ArmName]) -> dict[str, Picture]:
+def pictures(results: Results, arms: dict[str, content.ArmName], claimed: lecture.Lecture | None) -> dict[str, Picture]:
     """Every figure of the page by the name of its file, the most important first."""
 
     def picture(name: str, title: str, text: str) -> Picture:
@@ -179,9 +191,15 @@ def pictures(results: Results, arms: dict[str, content.ArmName]) -> dict[str, Pi
             ("train_loss", "Train loss of all arms by epoch", story.train_loss_curves(results)),
             ("test_loss", "Test loss of all arms by epoch", story.test_loss_curves(results)),
             ("relative_change", "Relative change of the weights by layer and arm", story.relative_change(results)),
+            (
+                "batchnorm_drift",
+                "Drift of BatchNorm’s statistics by layer and arm",
+                drift.batchnorm_drift(results),
+            ),
             ("cost_accuracy", "Test accuracy against measured training time", story.cost(results)),
             ("memory", "Memory against batch size", story.memory(results)),
             *complexity.pictures(results),
+            *lecture.pictures(claimed),
         )
     }
     for kind, title, tell in (

@@ -23,7 +23,8 @@ TABLES = {
     "comparisons": "arm_a arm_b difference low high p_value verdict",
     "per_class": "arm seed class images recall precision",
     "confusion": "arm true_class predicted_class share",
-    "weight_delta": "arm seed tensor kind size relative_delta unchanged_fraction near_zero_fraction",
+    "weight_delta": "arm seed tensor kind size initial_norm delta_norm relative_delta unchanged_fraction "
+    "near_zero_fraction",
     "kernel_change": "arm seed tensor brightness_share colour_share",
     "layers": "architecture input_size layer type output_shape parameters macs activation_bytes",
     "models": "architecture input_size parameters head_parameters macs activation_bytes weight_bytes file_bytes",

@@ -14,7 +14,7 @@ from triptych.report.results import read_columns, read_configuration
 FORMAT = 1
 """Raised when a reader of older manifests would misread a new one."""
 
-MEASURED = re.compile(r"runs/[^/]+/[^/]+/cost\.json|tables/cost\.csv|figures/cost_[^/]+|report\.html")
+MEASURED = re.compile(r"(runs/[^/]+/[^/]+|features/[^/]+)/cost\.json|tables/cost(_[^/]+)?\.csv|figures/cost_[^/]+|report\.html")
 """The files that hold measured times and memory. They differ from run to run; no other file may."""
 
 
@@ -27,8 +27,11 @@ FIGURES = (
     "test_loss",
     "test_accuracy",
     "relative_change",
+    "batchnorm_drift",
     "cost_accuracy",
     "memory",
+    "notebook_loss",
+    "notebook_kernels",
 )
 FIGURES_OF_ARMS = ("loss", "accuracy", "kernels", "confusion")
 
@@ -103,6 +106,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str)
         *input_places(configuration),
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
         rf"runs/{arms}/seed{seeds}/(?!{gone}\.safetensors){FILE_NAME}\.(safetensors|csv|json)",
+        rf"features/{arms}/{FILE_NAME}\.(safetensors|json)",
         rf"tables/{FILE_NAME}\.csv",
         rf"figures/({one_of(figures)}|{one_of(FIGURES_OF_ARMS)}_{arms})\.(svg|png)",
     ]

@@ -1,0 +1,104 @@
+"""The part of the report about the lecture: there with `claims`, and nothing of it without."""
+
+import pandas
+import pytest
+import yaml
+
+from tests.report.test_report import Page, written
+from triptych.errors import InputError
+from triptych.report import lecture
+from triptych.report.results import read_results
+
+CLAIMS = [
+    ("02:08", "a batch fits", "1.9 GiB", "agrees", "within 8 GB"),
+    ("12:43", "net3 is ahead", "net3 60.0 %", "not tested here", "this run is not the lecture’s: epochs 2, not 10"),
+    ("19:12", "it changes", "1 %", "not tested here", "3 % shows; this run is not the lecture’s: epochs 2, not 10"),
+    ("20:50", "nothing moves", "", "disagrees", "it <moved>"),
+]
+FAULTS = [(number, f"notebook {number}", f"here {number}", f"effect {number}", None, "") for number in range(1, 18)]
+BACKWARD = {
+    "device": "cpu",
+    "device_name": "A Processor",
+    "batch_size": 32,
+    "images_per_second_notebook": 23.04,
+    "images_per_second_here": 63.8,
+    "ratio": 2.77,
+    "ratio_low": 2.7,
+    "ratio_high": 2.9,
+    "n": 5,
+}
+
+
+@pytest.fixture
+def claimed(experiment):
+    """The folder of an experiment with claims."""
+    folder = experiment()
+    path = folder / "config.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["experiments"]["digits"]["claims"] = "lecture45"
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    tables = {
+        "claims": pandas.DataFrame(CLAIMS, columns=["at", "claim", "number", "verdict", "reason"]),
+        "faults": pandas.DataFrame(FAULTS, columns=["fault", "notebook", "here", "effect", "value", "unit"]),
+        "cost_backward": pandas.DataFrame([BACKWARD]),
+    }
+    for name, table in tables.items():
+        table.to_csv(folder / "tables" / f"{name}.csv", index=False)
+    for name in ("notebook_loss", "notebook_kernels"):
+        svg = (folder / "figures" / "memory.svg").read_text()
+        (folder / "figures" / f"{name}.svg").write_text(svg)
+    return folder
+
+
+def said_by(page):
+    return " ".join(" ".join(page.text).replace("\u00a0", " ").split())
+
+
+def test_claims_and_faults_are_told_with_their_numbers(claimed):
+    page = Page(written(claimed))
+    said = said_by(page)
+    assert page.faults == []
+    assert "Of 4 claims, this run agrees with 1 and disagrees with 1; 2 are not tested here." in said
+    assert "This run is not the lecture’s (epochs 2, not 10)" in said
+    assert said.count("epochs 2, not 10") == 1
+    assert "3 % shows; another run than the lecture’s" in said
+    assert "it <moved>" in said
+    for number in (1, 2, 17):
+        assert f"effect {number}" in said
+    assert {"claims", "faults", "notebook_loss", "notebook_kernels"} <= {
+        values["id"] for _, values in page.elements if "id" in values
+    }
+    links = page.attributes("a", "href")
+    assert {"tables/claims.csv", "tables/faults.csv", "tables/cost_backward.csv", "#claims", "#faults"} <= set(links)
+    assert all(source.split(",")[0] == "data:image/svg+xml" for source in page.attributes("img", "src"))
+
+
+def test_the_measured_price_stands_in_the_row_of_fault_5(claimed):
+    said = said_by(Page(written(claimed)))
+    assert (
+        "measured: 23.0 images a second with the unused backward pass, 63.8 without: 2.77 times as fast (2.70 to 2.90; "
+        "A Processor, batches of 32)"
+    ) in said
+    assert "effect 5 " not in said
+
+
+def test_every_column_is_explained(claimed):
+    assert {"film", "claim", "this run", "reason", "the notebook", "here", "effect"} <= set(
+        Page(written(claimed)).explained
+    )
+
+
+def test_an_experiment_without_claims_has_none_of_it(experiment):
+    folder = experiment()
+    assert lecture.read_lecture(read_results(folder)) is None
+    text = written(folder)
+    assert "The lecture’s claims" not in text
+    assert "cost_backward" not in text
+    assert "Numbers from elsewhere" not in text
+
+
+@pytest.mark.parametrize("name", ["claims", "faults", "cost_backward"])
+def test_a_missing_table_is_named(claimed, name):
+    (claimed / "tables" / f"{name}.csv").unlink()
+    with pytest.raises(InputError, match=rf"{name}\.csv: the file is missing"):
+        written(claimed)

@@ -1,0 +1,42 @@
+"""The claims of lecture 45 and the faults of its notebook, each beside what this run gave."""
+
+from pathlib import Path
+
+from triptych.analysis.claims import claims_table
+from triptych.analysis.evidence import read_evidence
+from triptych.analysis.faults import faults_table
+from triptych.files import write_table
+
+
+def check_claims(
+    *,
+    tables: Path,
+    sizes: Path,
+    dataset: str,
+    weights: str,
+    confidence: float,
+    margin: float,
+    claims: Path,
+    faults: Path,
+) -> None:
+    """Decide every claim of the lecture, and find what each fault of its notebook changes.
+
+    Args:
+        tables: the folder with the tables of the experiment; `architectures.csv` is used where it is there.
+        sizes: the numbers of images, `data/sizes.csv`.
+        dataset, weights: the sources of the images and of the pretrained weights, as the configuration names them.
+        confidence: of the intervals, such as 0.95.
+        margin: of equivalence, in points of accuracy.
+        claims: a CSV file: at (minute:second of the film), claim, number (what this run gave), verdict (agrees,
+            disagrees, not tested here), reason.
+        faults: a CSV file: fault (1 to 17), notebook, here, effect, and the number in it as value and unit.
+
+    Raises:
+        InputError: a table is missing or not what it should be, or an arm of the lecture is.
+    """
+    evidence = read_evidence(tables, sizes, dataset=dataset, weights=weights, confidence=confidence, margin=margin)
+    claimed = claims_table(evidence)
+    write_table(claims, claimed)
+    write_table(faults, faults_table(evidence))
+    counts = claimed["verdict"].value_counts()
+    print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()), flush=True)

@@ -1,0 +1,209 @@
+"""What the claims and the faults of the lecture are tested on: the tables of one experiment, read once."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas
+
+from triptych.analysis.intervals import wilson_interval
+from triptych.errors import InputError
+from triptych.tables import read_table
+
+ARMS = ("scratch", "finetune", "last_layer")
+"""The arms that are the lecture's net1, net2 and net3."""
+
+NETS = dict(zip(ARMS, ("net1", "net2", "net3"), strict=True))
+
+COLUMNS = {
+    "arms": (
+        "arm role architecture normalisation weights train batchnorm",
+        "input_size learning_rate epochs batch_size train_images",
+    ),
+    "history": ("arm seed", "epoch train_loss train_accuracy test_loss test_accuracy"),
+    "runs": ("arm seed", "trainable_parameters train_accuracy fit_accuracy test_accuracy"),
+    "summary": ("arm", "n test_accuracy_mean test_accuracy_low test_accuracy_high"),
+    "comparisons": ("arm_a arm_b verdict", "difference low high"),
+    "weight_delta": (
+        "arm seed tensor kind",
+        "size initial_norm delta_norm relative_delta max_abs_delta unchanged_fraction near_zero_fraction",
+    ),
+    "kernel_change": ("arm tensor", "colour_share"),
+    "models": ("architecture", "input_size parameters macs activation_bytes weight_bytes file_bytes"),
+    "memory": ("arm", "batch_size training_bytes"),
+}
+"""The tables and the columns of them that are used: text, numbers."""
+
+ARCHITECTURES = ("architecture role", "input_size auxiliary parameters weight_bytes macs activation_bytes")
+
+LECTURE = {
+    "architecture": ("network", "resnet18"),
+    "input_size": ("input size in pixels", 224),
+    "normalisation": ("normalisation", "none"),
+    "batchnorm": ("BatchNorm", "train"),
+    "learning_rate": ("learning rate", 1e-4),
+    "epochs": ("epochs", 10),
+    "batch_size": ("batch size", 32),
+    "train_images": ("training images", 50_000),
+}
+"""The lecture's recipe by the columns of `tables/arms.csv`."""
+
+TEST_IMAGES = 10_000
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The tables of an experiment by name, with its numbers of images, and what its data and weights come from.
+
+    `architectures` (networks beside the arms') is empty where that table was not made. `confidence` such as 0.95;
+    `margin` in points of accuracy.
+    """
+
+    tables: dict[str, pandas.DataFrame]
+    architectures: pandas.DataFrame
+    images: dict[str, int]
+    dataset: str
+    weights: str
+    confidence: float
+    margin: float
+
+    @property
+    def arms(self) -> pandas.DataFrame:
+        """One row an arm, by its name."""
+        return self.tables["arms"].set_index("arm", drop=False)
+
+    @property
+    def seeds(self) -> int:
+        return self.tables["runs"]["seed"].nunique()
+
+    def of(self, table: str, arm: str) -> pandas.DataFrame:
+        """The rows of one arm."""
+        rows = self.tables[table]
+        return rows[rows["arm"] == arm]
+
+    def curve(self, arm: str, column: str) -> pandas.Series:
+        """A figure of the history by epoch, mean over seeds."""
+        return self.of("history", arm).groupby("epoch")[column].mean()
+
+    def at(self, arm: str, column: str, epoch: int) -> float:
+        """A figure of the history after an epoch, mean over seeds; NaN where there is no such epoch."""
+        return float(self.curve(arm, column).get(epoch, math.nan))
+
+    def last(self, arm: str, column: str) -> float:
+        """A figure of the history after the last epoch, mean over seeds."""
+        return float(self.curve(arm, column).iloc[-1])
+
+    def mean(self, table: str, arm: str, column: str) -> float:
+        """The mean over an arm's rows."""
+        return float(self.of(table, arm)[column].mean())
+
+    def tensor(self, arm: str, tensor: str) -> pandas.Series | None:
+        """The changes of a tensor, mean over seeds; None where the network has no such tensor."""
+        rows = self.of("weight_delta", arm)
+        rows = rows[rows["tensor"] == tensor]
+        return None if rows.empty else rows.mean(numeric_only=True)
+
+    def interval(self, accuracy: float) -> tuple[float, float]:
+        """Wilson's interval in percent of an accuracy in percent, over the test images.
+
+        Of a mean over seeds it is the interval of one run with that accuracy.
+        """
+        total = self.images["test"]
+        low, high = wilson_interval(round(accuracy * total / 100), total, self.confidence)
+        return 100 * low, 100 * high
+
+    def difference_interval(self, first: float, second: float) -> tuple[float, float]:
+        """The interval in points of the difference of two accuracies in percent (Newcombe 1998, method 10).
+
+        It takes the two for independent, and so is wider than the paired one of `tables/comparisons.csv`, which exists
+        for the last epoch only.
+        """
+        low_1, high_1 = self.interval(first)
+        low_2, high_2 = self.interval(second)
+        difference = first - second
+        return (
+            difference - math.hypot(first - low_1, high_2 - second),
+            difference + math.hypot(high_1 - first, second - low_2),
+        )
+
+    def comparison(self, first: str, second: str) -> tuple[float, float, float, str]:
+        """First minus second in points, its interval, and the verdict, from `tables/comparisons.csv`."""
+        rows = self.tables["comparisons"]
+        for sign, (one, other) in ((1, (first, second)), (-1, (second, first))):
+            match = rows[(rows["arm_a"] == one) & (rows["arm_b"] == other)]
+            if len(match):
+                row = match.iloc[0]
+                low, high = sorted((sign * row["low"], sign * row["high"]))
+                return sign * float(row["difference"]), float(low), float(high), row["verdict"]
+        raise InputError(f"tables/comparisons.csv: {first} and {second} are not compared")
+
+    def reference(self, architecture: str, auxiliary: bool = False) -> pandas.Series | None:
+        """A network of the table of architectures; None where there is no such row."""
+        rows = self.architectures
+        rows = rows[(rows["architecture"] == architecture) & (rows["auxiliary"] == int(auxiliary))]
+        return None if rows.empty else rows.iloc[0]
+
+    def own_network(self) -> pandas.Series:
+        """The row of `tables/models.csv` of the three arms' network."""
+        arm, models = self.arms.loc["scratch"], self.tables["models"]
+        rows = models[(models["architecture"] == arm["architecture"]) & (models["input_size"] == arm["input_size"])]
+        if rows.empty:
+            raise InputError(f"tables/models.csv: no row of {arm['architecture']} at {arm['input_size']:g} px")
+        return rows.iloc[0]
+
+    def comparable_parameters(self) -> float:
+        """Parameters of the three arms' network as `tables/architectures.csv` counts them, so that its head has as many
+        classes as those of the networks beside it; those of `tables/models.csv` where it is not there.
+        """
+        row = self.reference(self.arms.at["scratch", "architecture"])
+        return float(self.own_network()["parameters"] if row is None else row["parameters"])
+
+    def unlike_the_lecture(self) -> str:
+        """What of this run is not the lecture's, in words; empty where all is, so that its numbers can be compared."""
+        different = []
+        if self.dataset != "cifar10":
+            different.append(f"the images are {self.dataset}, not cifar10")
+        if self.weights != "torchvision":
+            different.append(f"the pretrained weights are from {self.weights}, not torchvision")
+        arms = self.arms.loc[list(ARMS)]
+        for column, (name, value) in LECTURE.items():
+            found = [other for other in dict.fromkeys(arms[column]) if other != value]
+            if found:
+                different.append(f"{name} {', '.join(_text(other) for other in found)}, not {_text(value)}")
+        if self.images["test"] != TEST_IMAGES:
+            different.append(f"test images {_text(self.images['test'])}, not {_text(TEST_IMAGES)}")
+        return "; ".join(different)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return f"{value:,.0f}" if value == round(value) else f"{value:g}"
+
+
+def read_evidence(
+    tables: Path, sizes: Path, *, dataset: str, weights: str, confidence: float, margin: float
+) -> Evidence:
+    """Read the tables in a folder, and the numbers of images from `data/sizes.csv`.
+
+    Raises:
+        InputError: a file is missing or not what it should be, or an arm of the lecture is.
+    """
+    read = {
+        name: read_table(
+            tables / f"{name}.csv", text=text.split(), numbers=numbers.split(), may_be_empty=name == "kernel_change"
+        )
+        for name, (text, numbers) in COLUMNS.items()
+    }
+    missing = [arm for arm in ARMS if arm not in set(read["arms"]["arm"])]
+    if missing:
+        raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the claims are about {', '.join(ARMS)}")
+    text, numbers = (columns.split() for columns in ARCHITECTURES)
+    path = tables / "architectures.csv"
+    found = path.is_file()
+    architectures = read_table(path, text=text, numbers=numbers) if found else pandas.DataFrame(columns=text + numbers)
+    counts = read_table(sizes, text=("split", "class"), numbers=("images",)).groupby("split")["images"].sum()
+    images = {split: int(counts.get(split, 0)) for split in ("train", "validation", "test")}
+    if not images["test"]:
+        raise InputError(f"{sizes}: no test images")
+    return Evidence(read, architectures, images, dataset, weights, confidence, margin)

@@ -1,0 +1,67 @@
+"""The test loss as the lecture's notebook would have drawn it, beside the true one (fault 2).
+
+The notebook does not set its running loss back before the test pass: what it calls the test loss is the true one plus
+the train loss times the number of training images over that of test images.
+"""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from triptych.arm_styles import arm_styles
+from triptych.errors import InputError
+from triptych.figures import style
+from triptych.figures.tables import read_arms
+from triptych.tables import read_table
+
+
+def plot_notebook_loss(*, history: Path, arms: Path, sizes: Path, svg: Path, png: Path) -> None:
+    """Draw the true test loss of each arm that is no control (solid), and what the notebook shows for it (dashed)."""
+    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", "train_loss", "test_loss"))
+    table = read_arms(arms)
+    trained_on = read_table(arms, text=("arm",), numbers=("train_images",)).set_index("arm")["train_images"]
+    images = read_table(sizes, text=("split",), numbers=("images",)).groupby("split")["images"].sum()
+    if not images.get("test"):
+        raise InputError(f"{sizes}: no test images")
+    styles = arm_styles(table)
+    drawn = table.loc[table["role"] != "control", "arm"]
+    runs = runs[runs["arm"].isin(drawn)]
+    ratio = runs["arm"].map(trained_on) / images["test"]
+    # before the first epoch there is no train loss, and the notebook draws nothing
+    runs = runs.assign(notebook_loss=runs["test_loss"] + ratio * runs["train_loss"])
+
+    figure = Figure(figsize=(style.WIDTH, 4.1), layout="constrained")
+    axes = figure.subplots()
+    handles = []
+    for arm in drawn:
+        own, look = runs[runs["arm"] == arm], styles[arm]
+        if own.empty:
+            raise InputError(f"{history}: no row of arm {arm!r}, which {arms} names")
+        line = {"color": look.colour, "marker": look.marker, "zorder": 2.5}
+        style.draw_seeds(axes, own, "test_loss", linestyle="-", **line)
+        style.draw_seeds(axes, own, "notebook_loss", linestyle="--", markerfacecolor="white", **line)
+        handles.append(Line2D([], [], linestyle="-", label=look.short_title, **line))
+    axes.set_ylabel("test loss (nats, log scale)")
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    ticks = [digit * 10.0**power for power in range(-6, 7) for digit in (1, 2, 5)]
+    axes.set_yticks(
+        [tick for tick in ticks if low <= tick <= high], [f"{tick:g}" for tick in ticks if low <= tick <= high]
+    )
+    axes.minorticks_off()
+    axes.set_ylim(low, high)
+    style.epoch_axis(axes, int(runs["epoch"].max()))
+    style.title(figure, "Test loss as it is, and as the notebook draws it")
+    for dashes, text in (("-", "true"), ("--", "the notebook’s: train loss added")):
+        face = {} if dashes == "-" else {"markerfacecolor": "white"}
+        handles.append(Line2D([], [], color=style.INK, linestyle=dashes, marker="o", label=text, **face))
+    figure.legend(
+        handles=handles,
+        loc="outside lower center",
+        ncols=2,
+        title=style.seeds_note(runs),
+        columnspacing=1.2,
+        handlelength=2.6,
+    )
+    style.save(figure, svg, png)

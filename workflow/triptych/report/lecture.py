@@ -1,0 +1,198 @@
+"""What the report says of the lecture: its claims, its notebook's faults, and numbers from elsewhere.
+
+Only experiments with `claims` have this part. The verdicts and effects come from tables; nothing is decided here.
+"""
+
+import re
+from dataclasses import dataclass
+
+import pandas
+
+from triptych.report import formatting as words
+from triptych.report.content import Column, Table
+from triptych.report.results import Results
+from triptych.tables import read_table
+
+TABLES = {
+    "claims": "every claim of the lecture, what this run gave, the verdict",
+    "faults": "the 17 faults of the lecture’s notebook, and what each changes",
+    "cost_backward": "measured speed with and without the unused backward pass",
+}
+"""The tables of this part, as they are linked."""
+
+ANOTHER_RUN = "this run is not the lecture’s: "
+"""What stands in a reason before the differences to the lecture's run (`triptych.analysis.claims`)."""
+
+UNUSED_BACKWARD = 5
+"""The fault whose effect is measured."""
+
+ELSEWHERE = [
+    "A linear probe of ResNet-18 on CIFAR-10 at 224 pixels, with normalisation, is published with about 87.5 % (one "
+    "run); BiT-M R50x1, fine-tuned, with 97.2 to 97.4 %.",
+    "From scratch on the images as they are, at 32 pixels, a modern recipe reaches 94 % in 2.6 seconds and 96 % in 27 "
+    "seconds on one A100 (airbench).",
+    "Training the last layer first and then everything (LP-FT) gains 1 point on images like those trained on and 10 on "
+    "others, over fine-tuning alone (Kumar et al. 2022).",
+    "Early layers barely move in fine-tuning, and much of its gain is the scale of the weights (Raghu et al. 2019); "
+    "fine-tuned networks stay in one basin with the pretrained one (Neyshabur et al. 2020).",
+    "3.3 % of CIFAR-10’s test images have a near duplicate among its training images, so test accuracies are a little "
+    "kind to memory (Barz and Denzler, ciFAIR).",
+    "The fault of BatchNorm (6) stood in the code of published papers too (kdexd/virtex, issue 16), and stands in many "
+    "tutorials (pytorch/tutorials, issue 449).",
+]
+"""Published numbers that stand beside the lecture's, each with its source."""
+
+
+@dataclass(frozen=True)
+class Lecture:
+    """The tables of the lecture's claims and faults, their cells as texts, and the one row of the timing."""
+
+    claims: pandas.DataFrame
+    faults: pandas.DataFrame
+    backward: pandas.Series
+
+
+def read_lecture(results: Results) -> Lecture | None:
+    """Read what an experiment with `claims` has besides; None for any other.
+
+    Raises:
+        InputError: a table is missing or not what it should be.
+    """
+    if results.configuration.get("claims", "none") == "none":
+        return None
+    folder = results.folder / "tables"
+    backward = read_table(
+        folder / "cost_backward.csv",
+        text=("device", "device_name"),
+        numbers=(
+            "batch_size",
+            "images_per_second_notebook",
+            "images_per_second_here",
+            "ratio",
+            "ratio_low",
+            "ratio_high",
+        ),
+    )
+    return Lecture(
+        claims=read_table(folder / "claims.csv", text=("at", "claim", "number", "verdict", "reason"), numbers=()),
+        faults=read_table(folder / "faults.csv", text=("notebook", "here", "effect"), numbers=("fault",)),
+        backward=backward.iloc[0],
+    )
+
+
+def tables(lecture: Lecture | None) -> dict[str, Table]:
+    """The tables of this part by their place in the template."""
+    return {} if lecture is None else {"claims": claims(lecture), "faults": faults(lecture)}
+
+
+def claims(lecture: Lecture) -> Table:
+    """Every claim, what this run gave, and the verdict."""
+    columns = [
+        Column("film", "Minute and second of the film.", "text"),
+        Column("claim", "What the lecturer says; net1 is scratch, net2 finetune, net3 last_layer.", "prose"),
+        Column("this run", "What this experiment gave.", "prose"),
+        Column(
+            "verdict",
+            "agrees and disagrees follow from a fixed rule for each claim (triptych/analysis/claims.py). not tested "
+            "here: this run cannot say, for the reason beside it.",
+            "verdict",
+        ),
+        Column("reason", "What decided.", "prose"),
+    ]
+    rows = [
+        [
+            row["at"],
+            _prose(row["claim"]),
+            _prose(row["number"]) or words.NOTHING,
+            row["verdict"],
+            _prose(_short(row["reason"])),
+        ]
+        for _, row in lecture.claims.iterrows()
+    ]
+    return Table("The lecture’s claims", columns, rows, "tables/claims.csv", stacks=True)
+
+
+def _prose(text: str) -> str:
+    """Text in which no number parts from its unit at the end of a line."""
+    return re.sub(r"(?<=\d) (?=%|(GiB|MiB|GB|GMAC|px|points|times)\b)", words.NO_BREAK, text)
+
+
+def _short(reason: str) -> str:
+    """A reason without the list of differences, which stands once above the table."""
+    before, marker, _ = reason.partition(ANOTHER_RUN)
+    return f"{before}another run than the lecture’s" if marker else reason
+
+
+def differences(lecture: Lecture) -> str:
+    """What of this run is not the lecture's; empty where no claim had to be left open for it."""
+    for reason in lecture.claims["reason"]:
+        _, marker, different = reason.partition(ANOTHER_RUN)
+        if marker:
+            return (
+                f"This run is not the lecture’s ({different}), so it cannot test what the lecture says of ten epochs "
+                "on all of CIFAR-10: its numbers are given, and the verdict is left open."
+            )
+    return ""
+
+
+def verdicts(lecture: Lecture) -> str:
+    """How many claims got which verdict."""
+    counts = lecture.claims["verdict"].value_counts()
+    agrees, disagrees, rest = (int(counts.get(verdict, 0)) for verdict in ("agrees", "disagrees", "not tested here"))
+    return (
+        f"Of {words.plural(len(lecture.claims), 'claim')}, this run agrees with {agrees} and disagrees with "
+        f"{disagrees}; {rest} {'is' if rest == 1 else 'are'} not tested here."
+    )
+
+
+def faults(lecture: Lecture) -> Table:
+    """Every fault; the effect of the unused backward pass is the measured one."""
+    columns = [
+        Column("fault", "Its number in the list.", "text"),
+        Column("the notebook", "What the lecture’s published notebook does.", "prose"),
+        Column("here", "What is done here.", "prose"),
+        Column("effect", "What it changes in this run, where that can be computed or measured.", "prose"),
+    ]
+    rows = [
+        [
+            f"{row['fault']:.0f}",
+            row["notebook"],
+            row["here"],
+            _prose(backward(lecture) if row["fault"] == UNUSED_BACKWARD else row["effect"]),
+        ]
+        for _, row in lecture.faults.iterrows()
+    ]
+    return Table("The notebook’s faults", columns, rows, "tables/faults.csv", stacks=True)
+
+
+def backward(lecture: Lecture) -> str:
+    """The price of the unused backward pass, as measured."""
+    row = lecture.backward
+    return (
+        f"measured: {words.number(row['images_per_second_notebook'])} images a second with the unused backward pass, "
+        f"{words.number(row['images_per_second_here'])} without: {row['ratio']:.2f} times as fast "
+        f"({row['ratio_low']:.2f} to {row['ratio_high']:.2f}; {row['device_name'] or row['device']}, batches of "
+        f"{row['batch_size']:.0f})"
+    )
+
+
+def pictures(lecture: Lecture | None) -> list[tuple[str, str, str]]:
+    """The figures of this part: name, title, and what to see in it."""
+    if lecture is None:
+        return []
+    return [
+        (
+            "notebook_loss",
+            "Test loss as it is, and as the notebook draws it",
+            "Fault 2. Solid: the true test loss. Dashed: what the notebook calls so: the train loss, summed over all "
+            "training images and divided by the number of test images, is added. It follows the train loss, and so can "
+            "hide where the true one rises.",
+        ),
+        (
+            "notebook_kernels",
+            "One weight change in the notebook’s colours and on one signed scale",
+            "Faults 11 and 12. The same three arrays twice. Above, each picture is stretched to its own range: the "
+            "change looks as strong as the weights. Below, all three share one scale whose zero is white: what is "
+            "white there did not change by as much as the scale can show.",
+        ),
+    ]

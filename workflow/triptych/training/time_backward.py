@@ -1,0 +1,142 @@
+"""The price of a backward pass that nobody uses (fault 5 of the lecture's notebook): a short timing of its own."""
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas
+import torch
+from torch.nn.functional import cross_entropy
+
+from triptych.data.dataset import load_split
+from triptych.errors import InputError
+from triptych.files import write_table
+from triptych.models.networks import build_network, head_tensors
+from triptych.training.batches import InputTransform, batches_of
+from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
+from triptych.training.loop import Resident
+from triptych.training.regime import Regime, select_trainable, set_training_mode
+
+REPEATS = 5
+"""Times that each way is measured, in turns, so that what else the machine does meets both alike."""
+
+STEPS = {"cpu": 1, "cuda": 20}
+"""Steps in one measurement: some tenths of a second or more, and in all less than a minute."""
+
+REGIME = Regime("head", "train")
+COLUMNS = [
+    "device",
+    "device_name",
+    "batch_size",
+    "images_per_second_notebook",
+    "images_per_second_here",
+    "ratio",
+    "ratio_low",
+    "ratio_high",
+    "n",
+]
+
+
+def time_backward(
+    *,
+    architecture: str,
+    input_size: int,
+    batch_size: int,
+    learning_rate: float,
+    num_threads: int,
+    device: str,
+    train_data: Path,
+    output: Path,
+) -> None:
+    """Time training steps of the last layer: gradients for the whole network, as in the notebook, and for the head.
+
+    Both are steps of one network in train mode whose optimiser has the head alone; its weights do not matter for time.
+
+    Args:
+        architecture, input_size, batch_size, learning_rate: of the arm that trains the last layer.
+        num_threads, device: as for `train`.
+        train_data: images and labels; no more of them than the steps take are used.
+        output: a CSV file of one row: images a second of both (medians of n measurements), `ratio` (here over the
+            notebook, the median of the pairs measured next to each other) and the smallest and largest of these.
+
+    Raises:
+        InputError: there are no training images, or the device is not there.
+    """
+    make_deterministic(num_threads)
+    chosen = choose_device(device)
+    split = load_split(train_data)
+    split = split.first(min(batch_size, len(split)))
+    if not len(split):
+        raise InputError(f"{train_data}: no training images")
+    data = Resident.of(split, chosen)
+    transform = InputTransform(input_size, [0, 0, 0], [1, 1, 1], chosen)
+    classes = len(split.classes)
+    torch.manual_seed(0)
+    network = build_network(architecture, classes, input_size).to(chosen)
+    head = head_tensors(architecture, classes, input_size)
+    optimiser = torch.optim.Adam(select_trainable(network, head, REGIME), lr=learning_rate)
+    set_training_mode(network, REGIME)
+    steps = STEPS[chosen.type]
+
+    def seconds(prepare: Callable[[], object]) -> float:
+        prepare()
+        synchronize(chosen)
+        clock = time.perf_counter()
+        for _ in range(steps):
+            for rows in batches_of(torch.arange(len(data), device=chosen), batch_size):
+                step(network, optimiser, data, transform, rows)
+        synchronize(chosen)
+        return time.perf_counter() - clock
+
+    ways = {
+        "notebook": lambda: network.requires_grad_(True),
+        "here": lambda: select_trainable(network, head, REGIME),
+    }
+    for prepare in ways.values():  # the first steps allocate memory and choose algorithms
+        seconds(prepare)
+    images = steps * len(data)
+    speeds = {way: [] for way in ways}
+    for _ in range(REPEATS):
+        for way, prepare in ways.items():
+            speeds[way].append(images / seconds(prepare))
+    row = measured(speeds["notebook"], speeds["here"])
+    write_table(
+        output,
+        pandas.DataFrame(
+            [{"device": chosen.type, "device_name": device_name(chosen), "batch_size": len(data), **row}],
+            columns=COLUMNS,
+        ),
+    )
+    print(
+        f"images a second: {row['images_per_second_notebook']:.1f} with the unused backward pass, "
+        f"{row['images_per_second_here']:.1f} without: {row['ratio']:.2f} times",
+        flush=True,
+    )
+
+
+def step(
+    network: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    data: Resident,
+    transform: InputTransform,
+    rows: torch.Tensor,
+) -> None:
+    """One training step. Only the optimiser's own gradients are cleared: in the notebook the others add up."""
+    loss = cross_entropy(network(transform(data.images[rows])), data.labels[rows])
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def measured(notebook: list[float], here: list[float]) -> dict[str, float]:
+    """Medians of speeds that were measured in turns, and of the ratios of neighbours, with the smallest and largest."""
+    ratios = [fast / slow for slow, fast in zip(notebook, here, strict=True)]
+    return {
+        "images_per_second_notebook": statistics.median(notebook),
+        "images_per_second_here": statistics.median(here),
+        "ratio": statistics.median(ratios),
+        "ratio_low": min(ratios),
+        "ratio_high": max(ratios),
+        "n": len(ratios),
+    }
