@@ -15,8 +15,19 @@ RULES = {
 }
 
 
-def test_every_command_but_the_documentation_is_a_rule():
-    assert set(RULES) == set(COMMANDS) - {"document_configuration"}
+WITHOUT_RULE = {"document_configuration", "verify"}
+"""Commands that a person runs, and no workflow."""
+
+
+def test_every_other_command_is_a_rule():
+    assert set(RULES) == set(COMMANDS) - WITHOUT_RULE
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_RULE))
+def test_a_command_without_a_rule_has_its_module_and_test(name):
+    folder = COMMANDS[name].removeprefix("triptych").strip(".")
+    assert (PACKAGE_FOLDER / folder / f"{name}.py").is_file()
+    assert (ROOT / "tests" / folder / f"test_{name}.py").is_file()
 
 
 @pytest.mark.parametrize("name", RULES)
