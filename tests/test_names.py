@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, WITHOUT_RULE
 from triptych.__main__ import COMMANDS
 from triptych.code_digest import PACKAGE_FOLDER
 
@@ -13,10 +13,6 @@ RULES = {
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk"))
     for name, block in re.findall(r"^rule (\w+):\n((?:(?!^rule ).*\n?)*)", path.read_text(), flags=re.M)
 }
-
-
-WITHOUT_RULE = {"document_configuration", "verify"}
-"""Commands that a person runs, and no workflow."""
 
 
 def test_every_other_command_is_a_rule():

@@ -84,7 +84,7 @@ def test_in_a_folder_that_was_empty_only_benchmarks_are_untracked(place):
 
 @pytest.mark.parametrize("given_as", ["path", "urls"])
 def test_paths_and_addresses_reach_no_shell(tmp_path, given_as):
-    name = """$(touch pwned)`touch pwned`; touch pwned #' " {input} & é.tar.gz"""
+    name = """$(touch pwned)`touch pwned`;  touch pwned #' " {input} & é.tar.gz"""
     source = write_archive(tmp_path / name, cifar10_members())
     folder = tmp_path / "run"
     folder.mkdir()
@@ -138,4 +138,5 @@ def test_anything_is_a_dry_run_or_one_message(tmp_path_factory, raw):
         assert result.stdout.count("configuration: ") == 1, (raw, result.stdout)
     else:
         assert "train" in result.stdout
-    assert files_in(folder) == ["c.yaml"]
+    # a dry run leaves a cache of its own
+    assert [file for file in files_in(folder) if not file.startswith(".snakemake/")] == ["c.yaml"]
