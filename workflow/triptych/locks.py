@@ -50,6 +50,7 @@ def _take(lock: Path, path: Path) -> int:
         except FileNotFoundError:
             current = False
         if current:
+            os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             return descriptor
         os.close(descriptor)
