@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+WITHOUT_RULE = {"document_configuration", "verify"}
+"""Commands that a person runs, and no workflow."""
 
 
 @pytest.fixture(scope="session", autouse=True)

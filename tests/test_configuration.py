@@ -199,6 +199,11 @@ def test_texts_become_one_line():
     assert (experiment["question"], experiment["arms"]["one"]["label"]) == ("Which one?", "net1")
 
 
+def test_a_path_stays_as_it_is():
+    weights = {"source": "torchvision", "path": " a  b/c.pth "}
+    assert experiment_of(with_experiment(weights=weights))["weights"]["path"] == " a  b/c.pth "
+
+
 def test_none_stays_a_name_where_it_is_one():
     experiment = experiment_of(with_experiment(model={"normalisation": "none"}, weights={"source": "none"}))
     assert (experiment["model"]["normalisation"], experiment["weights"]) == ("none", {"source": "none"})
@@ -562,6 +567,14 @@ REFUSED = {
     "a label that cannot be printed": (
         with_arm(label="net\x07"),
         "experiments.mine.arms.one.label: 'net\\x07' is not allowed; give text that can be printed",
+    ),
+    "a question of what only looks like space": (
+        with_experiment(question="\x1f"),
+        "experiments.mine.question: '\\x1f' is not allowed; give text that can be printed",
+    ),
+    "a path of two lines": (
+        with_experiment(weights={"source": "torchvision", "path": "a\nb"}),
+        "experiments.mine.weights.path: 'a\\nb' is not allowed; give text that can be printed",
     ),
     "a label of spaces": (
         with_arm(label="  "),

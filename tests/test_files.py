@@ -1,5 +1,7 @@
 import os
 import stat
+import subprocess
+import sys
 
 import pandas
 import pytest
@@ -45,3 +47,57 @@ def test_json_is_sorted(tmp_path):
 def test_sha256_of_a_known_text(tmp_path):
     (tmp_path / "abc").write_bytes(b"abc")
     assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+CALLS = {
+    "prepare-dataset": ["train", "validation", "test", "index", "sizes"],
+    "prepare-letters": ["train", "test"],
+}
+
+
+def prepare(command, folder, before="pass"):
+    """Run a command that writes several files, after these statements, in a process of its own."""
+    options = {
+        "prepare-dataset": [
+            "--source",
+            "digits",
+            "--train-per-class",
+            "5",
+            "--validation-per-class",
+            "2",
+            "--seed",
+            "0",
+        ],
+        "prepare-letters": ["--image-size", "24", "--train-images", "52", "--test-images", "26", "--seed", "0"],
+    }[command]
+    for name in CALLS[command]:
+        options += [f"--{name}", str(folder / name)]
+    code = f"import resource, sys; {before}; from triptych.__main__ import main; sys.exit(main(sys.argv[1:]))"
+    call = [sys.executable, "-c", code, command, *options]
+    return subprocess.run(call, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("limit", [0, 60_000])
+@pytest.mark.parametrize("command", CALLS)
+def test_where_no_more_can_be_written_it_is_one_message_and_no_half_file(tmp_path, command, limit):
+    """A limit on the size of files stands in for a full disk: the kernel refuses to write in the same way."""
+    limited = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
+    done = prepare(command, tmp_path / "out", limited)
+    assert done.returncode == 1
+    *warnings, message = done.stderr.splitlines()  # libraries that find no room either may say so first
+    assert message.startswith("error: ")
+    assert "File too large" in message
+    assert not any("Traceback" in line for line in warnings)
+    whole = prepare(command, tmp_path / "whole")
+    assert whole.returncode == 0
+    for path in (tmp_path / "out").iterdir():  # those that were small enough
+        assert path.read_bytes() == (tmp_path / "whole" / path.name).read_bytes()
+    assert prepare(command, tmp_path / "out").returncode == 0
+
+
+def test_a_folder_that_may_not_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = prepare("prepare-dataset", tmp_path / "file")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert "Traceback" not in done.stderr

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, WITHOUT_RULE
 from triptych.__main__ import COMMANDS
 from triptych.code_digest import PACKAGE_FOLDER
 
@@ -15,8 +15,15 @@ RULES = {
 }
 
 
-def test_every_command_but_the_documentation_is_a_rule():
-    assert set(RULES) == set(COMMANDS) - {"document_configuration"}
+def test_every_other_command_is_a_rule():
+    assert set(RULES) == set(COMMANDS) - WITHOUT_RULE
+
+
+@pytest.mark.parametrize("name", sorted(WITHOUT_RULE))
+def test_a_command_without_a_rule_has_its_module_and_test(name):
+    folder = COMMANDS[name].removeprefix("triptych").strip(".")
+    assert (PACKAGE_FOLDER / folder / f"{name}.py").is_file()
+    assert (ROOT / "tests" / folder / f"test_{name}.py").is_file()
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -219,3 +219,25 @@ def test_a_file_that_is_no_network(tmp_path):
     save_tensors(path, {"images": numpy.zeros(3)}, {"classes": ["a"]})
     with pytest.raises(InputError, match=r"images.safetensors: .*no architecture, input_size"):
         load_network(path)
+
+
+def test_numbers_of_another_type_are_refused(tmp_path, small):
+    arrays = state_arrays(small)
+    arrays["features.0.bias"] = arrays["features.0.bias"].astype(numpy.int32)
+    path = tmp_path / "odd.safetensors"
+    save_tensors(path, arrays, metadata_of(small))
+    with pytest.raises(
+        InputError, match=r"odd\.safetensors: wrong types .*\n  features\.0\.bias is int32, expected float32"
+    ):
+        load_network(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("architecture", 3), ("architecture", "os.system"), ("classes", 2), ("input_size", "32"), ("input_size", None)],
+)
+def test_a_file_that_says_nonsense_about_itself(tmp_path, small, key, value):
+    path = tmp_path / "odd.safetensors"
+    save_tensors(path, state_arrays(small), {**metadata_of(small), key: value})
+    with pytest.raises(InputError, match=r"odd\.safetensors|os\.system"):
+        load_network(path)

@@ -25,6 +25,7 @@ def folder(experiment):
             run.mkdir(parents=True)
             for name in ("initial.safetensors", "trained.safetensors", "history.csv", "cost.json", "weight_delta.csv"):
                 (run / name).write_text(f"{arm} {seed} {name}")
+            (run / "cost.json").write_text(json.dumps({"torch": "2.15.0", "seconds": seed}))
     (folder / "figures" / "cost_accuracy.png").write_bytes(b"measured")
     report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
     return folder
@@ -129,7 +130,23 @@ def test_a_word_that_keep_weights_does_not_know(folder):
 def test_what_the_results_depend_on_is_said(folder):
     manifest = manifest_of(folder)
     depends = manifest["depends_on"]
-    assert set(depends) == {"configuration", "data", "weights", "code", "packages", "threads", "device"}
+    assert set(depends) == {
+        "configuration",
+        "data",
+        "weights",
+        "code",
+        "packages",
+        "torch",
+        "python",
+        "machine",
+        "threads",
+        "device",
+        "device_name",
+    }
+    assert depends["torch"] == ["2.15.0"]
+    assert depends["device_name"] == ["A Processor"]
+    assert depends["code"] == provenance.package_digest()
+    assert depends["packages"].keys() == provenance.DECIDING_PACKAGES
     assert depends["configuration"] == manifest["files"]["config.yaml"]["sha256"]
     assert set(depends["data"]) == {"data/train.safetensors", "data/validation.safetensors", "data/test.safetensors"}
     assert set(depends["weights"]) == {"weights/resnet18.safetensors"}
@@ -137,6 +154,13 @@ def test_what_the_results_depend_on_is_said(folder):
     assert depends["device"] == ["cpu"]
     assert manifest["devices"] == [{"device": "cpu", "device_name": "A Processor"}]
     assert manifest["configuration"]["arms"]["finetune"]["training"]["learning_rate"] == 1e-4
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", "null", "[" * 100_000])
+def test_a_run_that_does_not_say_its_torch_is_named(folder, content):
+    (folder / "runs" / "finetune" / "seed1" / "cost.json").write_text(content)
+    with pytest.raises(InputError, match=r"finetune/seed1/cost\.json: expected JSON with the version of torch"):
+        manifest_of(folder)
 
 
 def test_versions_are_those_that_are_installed(folder):

@@ -1,5 +1,6 @@
 """Real Snakemake runs of the checkout's own Snakefile, in folders of their own."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -29,9 +30,17 @@ TINY = {
 
 
 def snakemake(
-    *arguments, directory: Path, checkout: Path = ROOT, check: bool = True, timeout: float = 900
+    *arguments,
+    directory: Path,
+    checkout: Path = ROOT,
+    check: bool = True,
+    timeout: float = 900,
+    environment: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess:
-    """Run `snakemake ARGUMENTS` on a checkout's Snakefile in a folder; stdout and stderr come together, as text."""
+    """Run `snakemake ARGUMENTS` on a checkout's Snakefile in a folder; stdout and stderr come together, as text.
+
+    `environment`: variables that are different.
+    """
     call = [sys.executable, "-m", "snakemake", "--snakefile", checkout / "Snakefile", "--directory", directory]
     result = subprocess.run(
         [*call, *arguments],
@@ -39,8 +48,10 @@ def snakemake(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
         timeout=timeout,
         check=False,
+        env={**os.environ, **(environment or {})},
     )
     if check and result.returncode:
         raise AssertionError(f"snakemake exited with {result.returncode}:\n{result.stdout}")

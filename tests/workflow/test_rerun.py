@@ -155,10 +155,29 @@ def test_no_file_is_made_that_no_rule_declares(finished, checkout):
     assert any(file.startswith("logs/benchmarks/train/") for file in listed)
 
 
-def test_another_folder_and_number_of_cores_give_the_same_bytes(finished, checkout, tmp_path):
-    shutil.copy(finished / "tiny.yaml", tmp_path)
-    snakemake("--cores", "1", "--configfile", "tiny.yaml", directory=tmp_path, checkout=checkout)
-    assert contents(tmp_path / "results") == contents(finished / "results")
+def test_another_folder_home_locale_time_zone_and_number_of_cores_give_the_same_bytes(finished, checkout, tmp_path):
+    folder, home = tmp_path / "another folder", tmp_path / "home"
+    for own_settings in (folder / "matplotlibrc", home / ".config" / "matplotlib" / "matplotlibrc"):
+        own_settings.parent.mkdir(parents=True)
+        own_settings.write_text(
+            "lines.linewidth: 9\nfont.family: serif\nsavefig.dpi: 20\naxes.formatter.use_locale: True\n"
+        )
+    shutil.copy(finished / "tiny.yaml", folder)
+    elsewhere = {
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": "",
+        "XDG_CACHE_HOME": str(home / "cache"),
+        "MPLCONFIGDIR": "",
+        "LC_ALL": "C",
+        "LANGUAGE": "tr",
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONHASHSEED": "7",
+        "TZ": "Asia/Kolkata",
+        "OMP_NUM_THREADS": "1",
+    }
+    call = ["--cores", "1", "--configfile", "tiny.yaml"]
+    snakemake(*call, directory=folder, checkout=checkout, environment=elsewhere)
+    assert contents(folder / "results") == contents(finished / "results")
 
 
 def contents(folder) -> dict[str, bytes]:

@@ -1,7 +1,8 @@
 """`python -m triptych COMMAND`: one command a rule.
 
 The command `prepare-dataset` is the function `prepare_dataset()` of `triptych/data/prepare_dataset.py`, and the options
-are the function's parameters. Only the module of the command that runs is imported, so a plot never waits for torch.
+are the function's parameters; one that is not for keywords only is given without its name. Only the module of the
+command that runs is imported, so a plot never waits for torch.
 """
 
 import functools
@@ -15,6 +16,7 @@ from typing import Annotated, get_type_hints
 import typer
 
 from triptych.errors import InputError
+from triptych.files import FAULTS_OF_STORAGE
 
 COMMANDS = {
     "write_configuration": "triptych.report",
@@ -47,13 +49,14 @@ COMMANDS = {
     "plot_architectures": "triptych.figures",
     "report": "triptych.report",
     "write_manifest": "triptych.report",
+    "verify": "triptych.report",
     "document_configuration": "triptych",
 }
 """Each command and the sub-package that its module lies in."""
 
 
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The function, so marked that typer makes an option of each parameter (by itself it makes arguments of most)."""
+    """The function, so marked that typer makes an option of each parameter that is for keywords only."""
     hints = get_type_hints(function)
 
     @functools.wraps(function)
@@ -65,7 +68,14 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(function)
     command.__signature__ = signature.replace(
         parameters=[
-            parameter.replace(annotation=Annotated[hints[name], typer.Option(show_default=False)])
+            parameter.replace(
+                annotation=Annotated[
+                    hints[name],
+                    typer.Option(show_default=False)
+                    if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+                    else typer.Argument(show_default=False),
+                ]
+            )
             for name, parameter in signature.parameters.items()
         ]
     )
@@ -84,6 +94,10 @@ def main(arguments: list[str] | None = None) -> int:
     # jobs that share cores stall each other (with three other jobs on two cores: 12 images a second, 77 without
     # spinning); without spinning, a job alone loses a quarter of its speed. A short spin is a fair middle.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    # A name that the terminal's encoding does not know may not stop a command.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     module = importlib.import_module(f"{COMMANDS[name]}.{name}")
     application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
     application.command(name=name.replace("_", "-"))(with_options(getattr(module, name)))
@@ -91,6 +105,14 @@ def main(arguments: list[str] | None = None) -> int:
         application(arguments[1:], prog_name=f"python -m triptych {name.replace('_', '-')}", standalone_mode=True)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if error.errno not in FAULTS_OF_STORAGE and not isinstance(
+            error, (PermissionError, FileExistsError, NotADirectoryError)
+        ):
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"error: {where}{error.strerror}. Mend this, then run again; nothing is half-written", file=sys.stderr)
         return 1
     except SystemExit as error:
         return error.code or 0

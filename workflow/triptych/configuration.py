@@ -50,11 +50,14 @@ def _null(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in ("", "~", "null", "none") else value
 
 
-def _one_line(text: str) -> str:
-    text = " ".join(text.split())
-    if not text.isprintable():  # a control character would make the figures' SVG unreadable
+def _printable(text: str) -> str:
+    if not text.isprintable() or not text:  # a control character would make the figures' SVG unreadable
         raise PydanticCustomError("one_line", "give text that can be printed")
     return text
+
+
+def _one_line(text: str) -> str:
+    return _printable(" ".join(text.split()))
 
 
 def _known_architecture(name: str) -> str:
@@ -113,7 +116,7 @@ Sha256 = Annotated[
 ]
 OptionalSha256 = Annotated[Sha256 | None, BeforeValidator(_null)]
 OptionalPath = Annotated[
-    Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_one_line)] | None,
+    Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_printable)] | None,
     BeforeValidator(_null),
 ]
 Architecture = Annotated[

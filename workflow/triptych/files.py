@@ -1,5 +1,6 @@
 """Writing files whole or not at all, and their checksums."""
 
+import errno
 import hashlib
 import json
 import os
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas
+
+FAULTS_OF_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""A full disk, a quota or limit that is reached, a read-only file system: for a person to mend, then to run again."""
 
 
 @contextmanager

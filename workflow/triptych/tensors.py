@@ -28,32 +28,48 @@ def save_tensors(path: Path, tensors: dict[str, numpy.ndarray], metadata: dict[s
     # ascontiguousarray turns a scalar into one element
     contiguous = {name: array.reshape(tensors[name].shape) for name, array in contiguous.items()}
     with replacing(path) as temporary:
-        safetensors.numpy.save_file(contiguous, temporary, {METADATA_KEY: json.dumps(metadata or {}, sort_keys=True)})
+        try:
+            described = {METADATA_KEY: json.dumps(metadata or {}, sort_keys=True)}
+            safetensors.numpy.save_file(contiguous, temporary, described)
+        except safetensors.SafetensorError as error:  # a full disk arrives as this
+            raise InputError(f"{path}: cannot be written ({error})") from None
 
 
 def load_tensors(path: Path) -> dict[str, numpy.ndarray]:
     """Read every array of a file.
 
     Raises:
-        InputError: the file is not a safetensors file.
+        InputError: there is no such file, it is not a safetensors file, or it holds numbers of a type or in a shape
+            that NumPy does not have.
     """
     try:
         return safetensors.numpy.load_file(path)
-    except safetensors.SafetensorError as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file is missing") from None
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({_in_short(error)})") from None
 
 
 def load_metadata(path: Path) -> dict[str, Any]:
     """Read the mapping that `save_tensors` stored, without reading the arrays.
 
     Raises:
-        InputError: the file is not a safetensors file, or not one that `save_tensors` wrote.
+        InputError: there is no such file, or it is not a safetensors file that `save_tensors` wrote.
     """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            return json.loads(file.metadata()[METADATA_KEY])
-    except (safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: not a safetensors file written by Triptych ({error})") from None
+            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file is missing") from None
+    except KeyError:
+        raise InputError(f"{path}: not a safetensors file written by Triptych (it says nothing about itself)") from None
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a safetensors file written by Triptych ({_in_short(error)})") from None
+    if not isinstance(metadata, dict):
+        raise InputError(
+            f"{path}: not a safetensors file written by Triptych (what it says about itself is no mapping)"
+        )
+    return metadata
 
 
 def map_tensor(path: Path, name: str) -> numpy.ndarray:
@@ -66,8 +82,10 @@ def map_tensor(path: Path, name: str) -> numpy.ndarray:
         with safetensors.safe_open(path, framework="numpy") as file:  # checks the header
             if name not in file.keys():  # noqa: SIM118 (it is no mapping)
                 raise InputError(f"{path}: no {name}")
-    except safetensors.SafetensorError as error:
-        raise InputError(f"{path}: not a readable safetensors file ({error})") from None
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file is missing") from None
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({_in_short(error)})") from None
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         tensor = json.loads(file.read(size))[name]
@@ -77,3 +95,9 @@ def map_tensor(path: Path, name: str) -> numpy.ndarray:
     if 0 in shape:  # there is nothing to map
         return numpy.empty(shape, kind)
     return numpy.memmap(path, kind, "c", 8 + size + tensor["data_offsets"][0], shape)
+
+
+def _in_short(error: Exception) -> str:
+    """The message of an error on one line; some quote what they found, however long."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:297]}..."

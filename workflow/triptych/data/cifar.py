@@ -5,10 +5,12 @@ https://www.cs.toronto.edu/~kriz/cifar.html describes the layout: records of one
 fine one), then 1,024 red, 1,024 green and 1,024 blue bytes, row by row.
 """
 
+import gzip
 import tarfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import numpy
 
@@ -17,6 +19,8 @@ from triptych.errors import InputError
 
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE
+SLACK = 1 << 26
+"""Bytes that an archive may hold beside twice the expected records: its headers, a page about it, names."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,12 @@ def read_cifar(source: str, archive: Path, expected_train: int, expected_test: i
         expected_train, expected_test: how many images the two parts must have.
 
     Raises:
-        InputError: the file is no such archive, is cut short, or holds other files, other numbers of images or other
-            labels than it should.
+        InputError: the file is no such archive, is cut short, is far larger than it should be, or holds other files,
+            other numbers of images or other labels than it should.
     """
     layout = LAYOUTS[source]
-    content = _wanted_members(layout, archive)
+    records_bytes = (expected_train + expected_test) * (layout.label_bytes + PIXELS)
+    content = _wanted_members(layout, archive, 2 * records_bytes + SLACK)
     classes = _class_names(layout, archive, content[layout.names])
     images, labels, names, is_test = [], [], [], []
     for part, members, expected in (("train", layout.train, expected_train), ("test", layout.test, expected_test)):
@@ -99,22 +104,55 @@ def read_cifar(source: str, archive: Path, expected_train: int, expected_test: i
     )
 
 
-def _wanted_members(layout: Layout, archive: Path) -> dict[str, bytes]:
-    """The content of each file that the layout names, by the name without its folder."""
+class _Bounded:
+    """A stream that ends with an `InputError` where it is longer than `limit` bytes, however few they were packed."""
+
+    def __init__(self, stream: BinaryIO, limit: int, archive: Path):
+        self._stream = stream
+        self._limit = self._left = limit
+        self._archive = archive
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise _too_large(self._archive, "it", self._limit)
+        return content
+
+
+def _too_large(archive: Path, what: str, limit: int) -> InputError:
+    return InputError(
+        f"{archive}: {what} unpacks to more than {limit:,} bytes, far more than the expected images take "
+        f"(expected_train, expected_test); it is not read further"
+    )
+
+
+def _wanted_members(layout: Layout, archive: Path, limit: int) -> dict[str, bytes]:
+    """The content of each file that the layout names, by the name without its folder; nothing is extracted.
+
+    Only plain files count: no links, no devices, none with holes. No more than `limit` bytes are unpacked.
+    """
     wanted = {*layout.train, *layout.test, layout.names}
     content: dict[str, bytes] = {}
     others = []
     try:
-        with tarfile.open(archive, "r|gz") as stream:
+        with (
+            gzip.open(archive) as unpacked,
+            tarfile.open(fileobj=_Bounded(unpacked, limit, archive), mode="r|", bufsize=1 << 20) as stream,
+        ):
             for member in stream:
                 name = PurePosixPath(member.name).name
-                if member.isfile() and name in wanted and name not in content:
+                if member.size > limit:
+                    raise _too_large(archive, repr(name), limit)
+                if name in content:
+                    raise InputError(f"{archive}: {name} is in it more than once")
+                if member.isfile() and not member.issparse() and name in wanted:
                     content[name] = stream.extractfile(member).read()
                 elif member.isfile():
-                    others.append(name)
+                    others.append(repr(name)[1:-1])
     except FileNotFoundError:
         raise InputError(f"{archive}: no such file") from None
-    except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+    except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError) as error:
         raise InputError(f"{archive}: not a whole .tar.gz archive ({' '.join(str(error).split())})") from None
     missing = sorted(wanted - set(content))
     if missing:
@@ -124,9 +162,11 @@ def _wanted_members(layout: Layout, archive: Path) -> dict[str, bytes]:
 
 
 def _class_names(layout: Layout, archive: Path, content: bytes) -> list[str]:
-    names = content.decode("utf-8", errors="replace").split()
+    names = content[:100_000].decode("utf-8", errors="replace").split()
     if len(names) != layout.classes or len(set(names)) != len(names):
         raise InputError(f"{archive}: {layout.names} has {len(names)} names, expected {layout.classes} different ones")
+    if not all(name.isprintable() and len(name) <= 100 for name in names):
+        raise InputError(f"{archive}: {layout.names} holds a name that cannot be shown")
     return names
 
 

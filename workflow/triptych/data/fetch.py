@@ -1,11 +1,13 @@
 """Fetching a file over the network once: several addresses in order, a pinned checksum, and nothing half-written."""
 
+import glob
 import json
 import re
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -13,7 +15,8 @@ import pooch
 import requests
 
 from triptych.errors import InputError
-from triptych.files import replacing, sha256
+from triptych.files import FAULTS_OF_STORAGE, replacing, sha256
+from triptych.locks import held
 
 WAITS = (2.0, 8.0)
 """Seconds before the second and the third attempt at one address."""
@@ -22,6 +25,13 @@ TIMEOUT = 30
 
 _CHUNK = 1 << 18
 _SECONDS_BETWEEN_LINES = 10.0
+_PERMANENT = (
+    requests.TooManyRedirects,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+)
+"""Faults that another attempt does not mend."""
 _HTML = re.compile(rb"\s*<(!doctype html|html|head|\?xml)", re.IGNORECASE)
 
 
@@ -54,6 +64,25 @@ class _Progress:
         """There is nothing to close."""
 
 
+class _Limited:
+    """A file to write to that takes no more than so many bytes (None: any number)."""
+
+    def __init__(self, file: BinaryIO, limit: int | None):
+        self._file = file
+        self._limit = limit
+        self._count = 0
+
+    def write(self, content: bytes) -> None:
+        """Write, or raise an `_UnusableError`."""
+        self._count += len(content)
+        if self._limit is not None and self._count > self._limit:
+            raise _UnusableError(f"received more than the {self._limit:,} bytes that the file has")
+        self._file.write(content)
+
+    def flush(self) -> None:
+        """Nothing reads the file before it is closed."""
+
+
 def read_urls(text: str) -> list[str]:
     """The addresses of a command's option: a JSON list.
 
@@ -77,12 +106,14 @@ def fetch(
     size: int | None = None,
     own_file: Path | None = None,
     waits: tuple[float, ...] = WAITS,
+    timeout: float = TIMEOUT,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
     """Put the file with a given checksum at `destination`, unless it is there already.
 
     The addresses are tried in order, each again after a wait where the fault may pass: no connection, a broken one, a
-    server's error. The proxies of the environment are used (HTTPS_PROXY and its like).
+    server's error. The proxies of the environment are used (HTTPS_PROXY and its like). Of two processes that fetch one
+    file at once, the second waits for the first and finds the file.
 
     Args:
         urls: https, http or file addresses.
@@ -90,6 +121,7 @@ def fetch(
         size: in bytes, where it is known.
         own_file: a file that is taken instead of any address.
         waits: seconds before each further attempt at one address.
+        timeout: seconds without a byte from a server, after which an attempt has failed.
 
     Raises:
         InputError: a checksum or an address that cannot be one; or none of the addresses gave the file. The message
@@ -98,23 +130,28 @@ def fetch(
     if not re.fullmatch(r"[0-9a-f]{8,16}|[0-9a-f]{64}", checksum):
         raise InputError(f"sha256: {checksum!r} has {len(checksum)} characters; give 64 hexadecimal digits")
     for url in urls:
-        if urlsplit(url).scheme not in ("https", "http", "file"):
+        if _scheme(url) not in ("https", "http", "file"):
             raise InputError(f"{url!r} is no address; give one that begins with https://, http:// or file://")
-    if destination.is_file() and sha256(destination).startswith(checksum):
-        print(f"{destination}: there already, with the right sha256", flush=True)
+    if _is_there(destination, checksum):
         return
-    problems = []
-    for url in urls if own_file is None else [str(own_file)]:
-        try:
-            with replacing(destination) as temporary:
-                _receive(url, temporary, waits, sleep)
-                _compare(temporary, checksum, size)
-        except _UnusableError as problem:
-            print(f"{url}: {problem}", flush=True)
-            problems.append(f"\n  {url}: {problem}")
-        else:
-            print(f"{destination}: {destination.stat().st_size:,} bytes, the sha256 is right", flush=True)
+    with held(destination):
+        # Whoever was killed while fetching has left its temporary file; the lock says that nobody writes it now.
+        for left in destination.parent.glob(f".{glob.escape(destination.stem)}.????????{destination.suffix}"):
+            left.unlink()
+        if _is_there(destination, checksum):
             return
+        problems = []
+        for url in urls if own_file is None else [str(own_file)]:
+            try:
+                with replacing(destination) as temporary:
+                    _receive(url, temporary, size, waits, timeout, sleep)
+                    _compare(temporary, checksum, size)
+            except _UnusableError as problem:
+                print(f"{url}: {problem}", flush=True)
+                problems.append(f"\n  {url}: {problem}")
+            else:
+                print(f"{destination}: {destination.stat().st_size:,} bytes, the sha256 is right", flush=True)
+                return
     wanted = f"sha256 {checksum}" if size is None else f"{size:,} bytes, sha256 {checksum}"
     raise InputError(
         f"{destination.name} could not be fetched; expected {wanted}"
@@ -124,15 +161,37 @@ def fetch(
     )
 
 
+def _scheme(url: str) -> str:
+    try:
+        return urlsplit(url).scheme
+    except ValueError:  # half an IPv6 address
+        return ""
+
+
+def _is_there(destination: Path, checksum: str) -> bool:
+    """Whether the file is in place, with the right sum; says so."""
+    right = destination.is_file() and sha256(destination).startswith(checksum)
+    if right:
+        print(f"{destination}: there already, with the right sha256", flush=True)
+    return right
+
+
 class _UnusableError(Exception):
     """An address did not give the file; the message says why."""
 
 
-def _receive(url: str, temporary: Path, waits: tuple[float, ...], sleep: Callable[[float], None]) -> None:
+def _receive(
+    url: str,
+    temporary: Path,
+    size: int | None,
+    waits: tuple[float, ...],
+    timeout: float,
+    sleep: Callable[[float], None],
+) -> None:
     """Write what an address gives, after as many attempts as are worth it.
 
     Raises:
-        _UnusableError: nothing, or not all of it, came.
+        _UnusableError: nothing, or not all of it, or more than `size` bytes came.
     """
     for wait in (*waits, None):
         print(f"from {url}", flush=True)
@@ -141,23 +200,37 @@ def _receive(url: str, temporary: Path, waits: tuple[float, ...], sleep: Callabl
                 download = pooch.HTTPDownloader(
                     progressbar=_Progress(),
                     chunk_size=_CHUNK,
-                    timeout=TIMEOUT,
+                    timeout=timeout,
                     headers={"Accept-Encoding": "identity"},  # else a server may send the archive unpacked
                 )
-                download(url, str(temporary), None)
+                with temporary.open("wb") as file:
+                    download(url, _Limited(file, size), None)
             else:
-                shutil.copyfile(url2pathname(urlsplit(url).path) if url.startswith("file:") else url, temporary)
+                _copy(Path(url2pathname(urlsplit(url).path) if url.startswith("file:") else url), temporary)
             return
         except requests.RequestException as error:
-            status = error.response.status_code if error.response is not None else None
+            response = None if isinstance(error, requests.TooManyRedirects) else error.response
+            status = None if response is None else response.status_code
             came = f"received {temporary.stat().st_size:,} bytes"
             reason = f"HTTP status {status}" if status else f"{came}, then: {_in_short(error)}"
-            if wait is None or (status is not None and status < 500 and status not in (408, 429)):
+            permanent = isinstance(error, _PERMANENT) or (status and status < 500 and status not in (408, 429))
+            if wait is None or permanent:
                 raise _UnusableError(reason) from None
             print(f"  {reason}; again in {wait:g} s", flush=True)
             sleep(wait)
         except OSError as error:
+            if error.errno in FAULTS_OF_STORAGE:
+                raise
             raise _UnusableError(f"cannot be read ({error.strerror or error})") from None
+        except ValueError as error:  # no length where one should be, a host name that cannot be one
+            raise _UnusableError(f"the address or its answer makes no sense: {_in_short(error)}") from None
+
+
+def _copy(source: Path, temporary: Path) -> None:
+    """Copy a file of this machine; a device, which may have no end, is none."""
+    if source.exists() and not source.is_file():
+        raise _UnusableError("cannot be read (it is no regular file)")
+    shutil.copyfile(source, temporary)
 
 
 def _in_short(error: Exception) -> str:

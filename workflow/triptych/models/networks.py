@@ -209,6 +209,9 @@ def load_network(path: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
     missing = [key for key in ("architecture", "classes", "input_size") if key not in metadata]
     if missing:
         raise InputError(f"{path}: does not say of which network it is (no {', '.join(missing)} in its metadata)")
+    for key, kind in (("architecture", str), ("classes", list), ("input_size", int)):
+        if not isinstance(metadata[key], kind):
+            raise InputError(f"{path}: {key} in its metadata is {metadata[key]!r:.60}")
     architecture, num_classes = metadata["architecture"], len(metadata["classes"])
     with torch.random.fork_rng(devices=[]):
         network = build_network(
@@ -218,5 +221,13 @@ def load_network(path: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
     check_tensors(
         shapes_of(arrays), shapes_of(network.state_dict()), str(path), f"{architecture} with {num_classes} classes"
     )
+    expected = {name: tensor.numpy().dtype for name, tensor in network.state_dict().items()}
+    wrong = [
+        f"{name} is {arrays[name].dtype}, expected {dtype}"
+        for name, dtype in expected.items()
+        if arrays[name].dtype != dtype
+    ]
+    if wrong:
+        raise InputError(f"{path}: wrong types of numbers:\n  " + "\n  ".join(wrong))
     network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return network, metadata

@@ -1,5 +1,6 @@
 """The manifest of an experiment: the checksum of every file, and everything that its results depend on."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from triptych.errors import InputError
 from triptych.files import sha256, write_json
 from triptych.report import provenance
 from triptych.report.report import FILE_NAME, files_at, input_places, one_of
-from triptych.report.results import read_columns, read_configuration
+from triptych.report.results import read_columns, read_configuration, read_text
 
 FORMAT = 1
 """Raised when a reader of older manifests would misread a new one."""
@@ -48,8 +49,8 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) 
             once nothing needs them, so one that is there is about to go, or is left from other settings.
 
     Raises:
-        InputError: keep_weights is none of these; config.yaml, tables/arms.csv or tables/cost.csv is missing or not
-            what it should be.
+        InputError: keep_weights is none of these; config.yaml, tables/arms.csv, tables/cost.csv or the cost.json of a
+            run is missing or not what it should be.
     """
     if keep_weights not in KEPT_WEIGHTS:
         raise InputError(f"keep_weights: expected one of {', '.join(KEPT_WEIGHTS)}, found {keep_weights!r}")
@@ -79,8 +80,12 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) 
                 for name, version in provenance.package_versions().items()
                 if name in provenance.DECIDING_PACKAGES
             },
+            "torch": _torch_versions(experiment_folder, files),
+            "python": provenance.machine()["python"],
+            "machine": provenance.machine()["machine"],
             "threads": {row["arm"]: int(row["num_threads"]) for _, row in arms.iterrows()},
             "device": sorted(set(cost["device"])),
+            "device_name": sorted(set(cost["device_name"])),
         },
     }
     write_json(output, manifest)
@@ -111,6 +116,18 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str)
         rf"figures/({one_of(figures)}|{one_of(FIGURES_OF_ARMS)}_{arms})\.(svg|png)",
     ]
     return files_at(folder, places)
+
+
+def _torch_versions(folder: Path, files: dict[str, dict[str, Any]]) -> list[str]:
+    """The versions of torch that the runs had, which with conda environments is not that of this process."""
+    versions = set()
+    for name in files:
+        if re.fullmatch(r"runs/[^/]+/[^/]+/cost\.json", name):
+            try:
+                versions.add(str(json.loads(read_text(folder / name))["torch"]))
+            except (ValueError, KeyError, TypeError, RecursionError):
+                raise InputError(f"{folder / name}: expected JSON with the version of torch") from None
+    return sorted(versions)
 
 
 def _checksums(files: dict[str, dict[str, Any]], pattern: str) -> dict[str, str]:

@@ -1,0 +1,142 @@
+"""Real Snakemake runs of configurations that mean harm: nothing is executed, nothing leaves the experiment's folder."""
+
+import html
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import pandas
+import pytest
+import yaml
+from hypothesis import HealthCheck, Phase, event, given, settings
+from hypothesis import strategies as st
+
+from tests.data.test_cifar import cifar10_members, write_archive
+from tests.test_hostile_configuration import nearly_right, with_other_texts
+from tests.workflow.conftest import TINY, snakemake
+from tests.workflow.test_configuration import files_in
+from triptych.files import sha256
+
+pytestmark = pytest.mark.slow
+
+QUESTION = (
+    """$(touch pwned) `touch pwned`; touch pwned && touch pwned | touch pwned > pwned ' " \\ """
+    """{params.code} {input} {{x}} %s $a_b$ <script>alert(1)</script> </title> &amp; -- 🤷 é ${IFS} !x ~ *"""
+)
+LABELS = {
+    "scratch": """$(touch pwned)`touch pwned`;touch pwned #'"<b>x</b>""",
+    "last_layer": """' ; touch pwned ; ' $x_1$ {wildcards.arm} & é🤷 _\\n""",
+}
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder that held nothing, in which an experiment with such texts has run, and its configuration elsewhere."""
+    folder = tmp_path_factory.mktemp("run")
+    arms = {name: {**TINY["arms"][name], "label": label} for name, label in LABELS.items()}
+    recipe = {"epochs": 1, "num_threads": 1, "device": "cpu"}
+    experiment = {**TINY, "question": QUESTION, "training": recipe, "seeds": [0], "arms": arms}
+    configuration = tmp_path_factory.mktemp("configuration") / "hostile.yaml"
+    configuration.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
+    snakemake("--cores", "2", "--configfile", configuration, directory=folder)
+    return folder, configuration
+
+
+def test_nothing_is_executed(place):
+    for folder in (place[0], place[1].parent):
+        assert not [path for path in folder.rglob("*") if "pwned" in path.name]
+    assert sorted(path.name for path in place[0].iterdir()) == [".snakemake", "logs", "results"]
+    assert [path.name for path in (place[0] / "results").iterdir()] == ["tiny"]
+
+
+def test_texts_arrive_as_they_are(place):
+    results = place[0] / "results" / "tiny"
+    arms = pandas.read_csv(results / "tables" / "arms.csv", dtype=str, keep_default_na=False)
+    assert dict(zip(arms["arm"], arms["label"], strict=True)) == LABELS
+    written = yaml.safe_load((results / "config.yaml").read_text(encoding="utf-8"))["experiments"]["tiny"]
+    assert written["question"] == QUESTION
+    assert {name: arm["label"] for name, arm in written["arms"].items()} == LABELS
+    page = (results / "report.html").read_text(encoding="utf-8")
+    for text in (QUESTION, *LABELS.values()):
+        assert text not in page  # all of them need escaping
+        assert text in html.unescape(page)
+    for dangerous in ("<script>alert", "<b>x</b>", "</title> &amp; --"):
+        assert dangerous not in page
+    for figure in (results / "figures").glob("*.svg"):
+        ElementTree.parse(figure)
+
+
+def test_the_folder_is_what_its_manifest_says(place):
+    call = [sys.executable, "-m", "triptych", "verify", "results/tiny"]
+    done = subprocess.run(call, cwd=place[0], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_in_a_folder_that_was_empty_only_benchmarks_are_untracked(place):
+    """Snakemake does not count benchmarks among the files that rules declare."""
+    folder, configuration = place
+    result = snakemake("--list-untracked", "--configfile", configuration, directory=folder)
+    untracked = [line for line in result.stdout.splitlines() if (folder / line.strip()).is_file()]
+    benchmarks = [path for path in (folder / "logs" / "benchmarks").rglob("*") if path.is_file()]
+    assert sorted(untracked) == sorted(path.relative_to(folder).as_posix() for path in benchmarks)
+    assert len(untracked) > 20
+
+
+@pytest.mark.parametrize("given_as", ["path", "urls"])
+def test_paths_and_addresses_reach_no_shell(tmp_path, given_as):
+    name = """$(touch pwned)`touch pwned`;  touch pwned #' " {input} & é.tar.gz"""
+    source = write_archive(tmp_path / name, cifar10_members())
+    folder = tmp_path / "run"
+    folder.mkdir()
+    dataset = {
+        "source": "cifar10",
+        "sha256": sha256(source),
+        "expected_train": 100,
+        "expected_test": 20,
+        "urls": ["file:///none/$(touch pwned)'`touch pwned`\";touch pwned {output}", source.as_uri()],
+        "path": str(source) if given_as == "path" else None,
+    }
+    experiment = {**TINY, "dataset": dataset, "arms": {"only": {}}, "weights": {"source": "none"}}
+    (folder / "c.yaml").write_text(yaml.safe_dump({"experiments": {"mine": experiment}}))
+    target = "results/mine/data/train.safetensors"
+    snakemake(target, "--cores", "1", "--configfile", "c.yaml", directory=folder)
+    assert (folder / target).is_file()
+    assert not list(tmp_path.rglob("pwned*"))
+    archives = [path.name for path in (folder / "resources" / "datasets").iterdir()]
+    assert archives == [f"cifar10-{sha256(source)[:16]}.tar.gz"]
+
+
+@pytest.mark.parametrize("name", ["..", "/tmp/abs", "a b;touch pwned", "$(touch pwned)", "a\nb", ".hidden"])
+@pytest.mark.parametrize("of", ["experiment", "arm"])
+def test_a_name_that_leaves_its_folder_is_refused(tmp_path, of, name):
+    experiment = {**TINY, "arms": {name: TINY["arms"]["scratch"]}} if of == "arm" else TINY
+    content = {"experiments": {name if of == "experiment" else "mine": experiment}}
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump(content))
+    result = snakemake("--cores", "1", "--configfile", "c.yaml", directory=tmp_path, check=False)
+    assert result.returncode != 0
+    assert f"the name {name!r} is not allowed; it becomes a folder" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert files_in(tmp_path) == ["c.yaml"]
+
+
+@settings(
+    max_examples=20,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(st.one_of(nearly_right(), with_other_texts()))
+def test_anything_is_a_dry_run_or_one_message(tmp_path_factory, raw):
+    folder = tmp_path_factory.mktemp("dry")
+    (folder / "c.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")
+    result = snakemake("--dry-run", "--configfile", "c.yaml", directory=folder, check=False)
+    assert "Traceback" not in result.stdout, (raw, result.stdout)
+    event("refused" if result.returncode else "a dry run")
+    if result.returncode:
+        assert result.stdout.count("configuration: ") == 1, (raw, result.stdout)
+    else:
+        assert "train" in result.stdout
+    # a dry run leaves a cache of its own
+    assert [file for file in files_in(folder) if not file.startswith(".snakemake/")] == ["c.yaml"]

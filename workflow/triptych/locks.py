@@ -1,0 +1,56 @@
+"""A lock on a file that is to be made: whoever comes second waits."""
+
+import errno
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
+"""What some network file systems answer. What is written whole or not at all is safe there too, only made twice."""
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock of a file for as long as the block runs; wait for another process that holds it.
+
+    The kernel frees the lock when its holder ends, however it ends, so none is ever stale. It is a file beside `path`,
+    which is removed again; the folder is made if it is missing.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = path.with_name(f".{path.name}.lock")
+    descriptor = _take(lock, path)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _take(lock: Path, path: Path) -> int:
+    """Open and lock a file; returns its descriptor."""
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "of unknown number"
+                print(f"{path}: process {holder} is making this file; waiting for it", flush=True)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            if error.errno not in _NO_LOCKS_HERE:
+                os.close(descriptor)
+                raise
+            return descriptor
+        # Its last holder may have removed the file between our opening and our locking it.
+        try:
+            current = os.path.samestat(os.fstat(descriptor), lock.stat())
+        except FileNotFoundError:
+            current = False
+        if current:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            return descriptor
+        os.close(descriptor)

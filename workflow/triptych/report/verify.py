@@ -1,0 +1,67 @@
+"""Whether an experiment's folder still is what its manifest says."""
+
+import json
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from triptych.errors import InputError
+from triptych.report.provenance import file_record
+from triptych.report.results import read_text
+from triptych.report.write_manifest import FORMAT
+
+MANIFEST = "manifest.json"
+
+
+def verify(folder: Path) -> None:
+    """Compare every file of a finished experiment with the checksums of its manifest.
+
+    Args:
+        folder: of the experiment, as results/digits.
+
+    Raises:
+        InputError: a file is changed, missing, or not in the manifest (each is named); or there is no manifest that
+            can be read.
+    """
+    listed = read_manifest(folder / MANIFEST)
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    differences = [f"missing: {name}" for name in sorted(set(listed) - found)]
+    for name in sorted(set(listed) & found):
+        record, now = listed[name], file_record(folder / name)
+        if now != record:
+            differences.append(f"changed: {name} ({_in_short(now)}; the manifest has {_in_short(record)})")
+    differences += [f"not in the manifest: {name!r}"[:300] for name in sorted(found - set(listed))]
+    if differences:
+        raise InputError(
+            f"{folder}: {len(differences)} of {len(found | set(listed))} files differ from {MANIFEST}\n  "
+            + "\n  ".join(differences)
+        )
+    print(f"{folder}: all {len(listed)} files are as {MANIFEST} says", flush=True)
+
+
+def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
+    """The checksum and the size of each file that a manifest lists, by its place in the folder.
+
+    Raises:
+        InputError: it is missing, or is no manifest of this format.
+    """
+    try:
+        manifest = json.loads(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not readable JSON ({error})") from None
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("files"), dict):
+        raise InputError(f"{path}: no manifest: it has no files")
+    if manifest.get("format") != FORMAT:
+        raise InputError(f"{path}: a manifest of the format {manifest.get('format')!r:.60}; known is {FORMAT}")
+    listed = {}
+    for name, record in manifest["files"].items():
+        place = PurePosixPath(name)
+        if not place.parts or place.is_absolute() or ".." in place.parts or "\0" in name:
+            raise InputError(f"{path}: {name!r:.200} is no place in its folder")
+        if not isinstance(record, dict) or not {"sha256", "bytes"} <= record.keys():
+            raise InputError(f"{path}: no checksum and size of {name!r:.200}")
+        listed[name] = {key: record[key] for key in ("sha256", "bytes")}
+    return listed
+
+
+def _in_short(record: dict[str, Any]) -> str:
+    return f"{record['bytes']} bytes, sha256 {str(record['sha256'])[:12]}"
