@@ -68,8 +68,6 @@ def test_only_float16_scales_losses():
     ],
 )
 def test_another_arithmetic_gives_nearly_the_same_history_twice_the_same(arguments, tmp_path, settings):
-    settings = dict(settings)
-    scaled = settings.pop("scaled", False)
     places = ("trained", "history", "predictions", "cost")
 
     def run(name, **settings):

@@ -15,7 +15,9 @@ from triptych.report.results import read_columns, read_configuration, read_text
 FORMAT = 1
 """Raised when a reader of older manifests would misread a new one."""
 
-MEASURED = re.compile(r"(runs/[^/]+/[^/]+|features/[^/]+)/cost\.json|tables/cost(_[^/]+)?\.csv|figures/cost_[^/]+|report\.html")
+MEASURED = re.compile(
+    r"(runs/[^/]+/[^/]+|features/[^/]+)/cost\.json|tables/cost(_[^/]+)?\.csv|figures/cost_[^/]+|report\.html"
+)
 """The files that hold measured times and memory. They differ from run to run; no other file may."""
 
 
