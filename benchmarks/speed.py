@@ -281,7 +281,9 @@ def main(arguments: list[str] | None = None) -> None:
         "threads": options.num_threads,
         "input": f"{options.input_size} px, batches of {BATCH}, ResNet-18",
         "fast side": f"{options.precision}, channels_last, fused optimiser",
-        "versions": f"torch {torch.__version__}, torchvision {torchvision.__version__}, Python {platform.python_version()}",
+        "versions": (
+            f"torch {torch.__version__}, torchvision {torchvision.__version__}, Python {platform.python_version()}"
+        ),
     }
     for key, value in about.items():
         table[key.replace(" ", "_")] = value

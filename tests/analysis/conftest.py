@@ -87,6 +87,7 @@ class Experiment:
         arm["model"] = {"architecture": "resnet18", "input_size": 32, "normalisation": "none", **(model or {})}
         recipe = {"epochs": self.epochs, "batch_size": 32, "learning_rate": 1e-4, "evaluation_batch_size": 256}
         recipe |= {"patience": None, "keep": "last"}
+        recipe |= {"precision": "float32", "channels_last": False, "fused_optimizer": False, "cache_features": True}
         arm["training"] = {**recipe, "num_threads": 2, "device": "auto", "train_images": None, **training}
         self.arms.append(arm)
         ran = ran or [arm["training"]["epochs"]] * len(self.seeds)
@@ -129,7 +130,12 @@ class Experiment:
             weights=folder / "weights.json",
         )
         cost = {"device": "cpu", "device_name": "a processor", "num_threads": 2, "seconds": 12.5 + seed}
-        cost |= {"training_seconds": 8.25, "evaluation_seconds": 1.5, "images_per_second": 123.4}
+        cost |= {
+            "training_seconds": 8.25,
+            "evaluation_seconds": 1.5,
+            "features_seconds": 0.0,
+            "images_per_second": 123.4,
+        }
         write_json(folder / "cost.json", cost | {"peak_memory_bytes": 2**29, "torch": "2.15.0"})
 
     def collect(self, tables="tables"):

@@ -14,7 +14,8 @@ from triptych.errors import InputError
 
 COLUMNS = {
     "arms": "arm,label,role,architecture,input_size,normalisation,weights,train,batchnorm,learning_rate,epochs,"
-    "patience,keep,batch_size,evaluation_batch_size,num_threads,device,train_images",
+    "patience,keep,batch_size,evaluation_batch_size,num_threads,device,precision,"
+    "channels_last,fused_optimizer,features,train_images",
     "history": "arm,label,seed,epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,test_loss,"
     "test_accuracy,kept",
     "runs": "arm,label,seed,epochs,epochs_run,kept_epoch,trainable_parameters,total_parameters,train_loss,"
@@ -31,7 +32,7 @@ COLUMNS = {
     "models": "architecture,input_size,parameters,head_parameters,macs,activation_bytes,weight_bytes,file_bytes",
     "memory": "arm,label,architecture,input_size,batch_size,training_bytes,inference_bytes",
     "cost": "arm,seed,device,device_name,seconds,images_per_second,peak_memory_bytes,training_seconds,"
-    "evaluation_seconds",
+    "evaluation_seconds,features_seconds",
 }
 ARMS = ["middle", "good", "poor", "sanity"]
 
@@ -84,6 +85,10 @@ def test_arms_are_what_is_in_effect(experiment):
         "evaluation_batch_size": "256",
         "num_threads": "2",
         "device": "auto",
+        "precision": "float32",
+        "channels_last": "0",
+        "fused_optimizer": "0",
+        "features": "computed",
         "train_images": "30",
     }
     assert only(arms, arm="good")["train_images"] == "60"  # null is all of them
@@ -221,6 +226,7 @@ def test_cost_is_what_was_measured(experiment):
         "peak_memory_bytes": str(2**29),
         "training_seconds": "8.25",
         "evaluation_seconds": "1.5",
+        "features_seconds": "0.0",
     }
 
 

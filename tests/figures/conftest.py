@@ -191,6 +191,7 @@ class Results:
                         "peak_memory_bytes": 9e8,
                         "training_seconds": seconds,
                         "evaluation_seconds": 3.0,
+                        "features_seconds": 0.0,
                     }
                 )
                 norm = numpy.random.default_rng(seed)

@@ -88,6 +88,7 @@ def _build_experiment(
                 "peak_memory_bytes": 6.1e8,
                 "training_seconds": 0.6 * arm.seconds,
                 "evaluation_seconds": 0.2 * arm.seconds,
+                "features_seconds": 0.0,
             }
             for arm in arms
             for seed in seeds
@@ -131,6 +132,11 @@ def _settings(arm: ArmNumbers) -> dict:
         "evaluation_batch_size": 256,
         "num_threads": 2,
         "device": "auto",
+        "precision": "float32",
+        "channels_last": False,
+        "fused_optimizer": False,
+        "residency": "auto",
+        "cache_features": True,
         "train_images": None,
     }
     return {

@@ -140,10 +140,14 @@ def experiment_flag(name, key):
     return lambda wildcards: name * experiments[wildcards.experiment]["training"][key]
 
 
-def features_of_arm(wildcards):
-    """The cached features that an arm's head trains on, if any."""
-    source = arm_of_features(experiments[wildcards.experiment]["arms"], wildcards.arm)
-    return f"<results>/{{experiment}}/features/{source}/features.safetensors" if source else []
+def features_of_arm(file):
+    """A file of the cached features that the wildcards' arm trains its head on, if any."""
+
+    def place(wildcards):
+        source = arm_of_features(experiments[wildcards.experiment]["arms"], wildcards.arm)
+        return f"<results>/{{experiment}}/features/{source}/{file}" if source else []
+
+    return place
 
 
 def first_initial(wildcards):

@@ -124,7 +124,8 @@ rule train:
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
-        features=features_of_arm,
+        features=features_of_arm("features.safetensors"),
+        features_cost=features_of_arm("cost.json"),
     output:
         trained=kept_if(settings["keep_weights"] != "none")(
             "<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"
@@ -158,6 +159,7 @@ rule train:
         channels_last=training_flag("--channels-last", "channels_last"),
         fused_optimizer=training_flag("--fused-optimizer", "fused_optimizer"),
         features=lambda wildcards, input: option("--features", input.features),
+        features_cost=lambda wildcards, input: option("--features-cost", input.features_cost),
         keep=arm_setting("training/keep"),
         patience=training_option("--patience", "patience"),
         train_images=training_option("--train-images", "train_images"),
@@ -183,6 +185,7 @@ rule train:
             {params.fused_optimizer} \
             --residency {resources.residency} \
             {params.features} \
+            {params.features_cost} \
             --keep {params.keep} \
             {params.patience} \
             {params.train_images} \

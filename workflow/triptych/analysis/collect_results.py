@@ -12,6 +12,7 @@ from triptych.analysis.comparisons import compare_arms
 from triptych.analysis.intervals import mean_interval, wilson_interval
 from triptych.analysis.reading import read_json, read_text_table
 from triptych.analysis.runs import COST_KEYS, HISTORY_COLUMNS, Run, Truth, read_run, read_truth
+from triptych.cached_features import caches_features
 from triptych.errors import InputError
 from triptych.files import write_table
 
@@ -140,6 +141,9 @@ def arms_table(arms: list[Arm], train_images: int) -> pandas.DataFrame:
                 **{key: arm[key] for key in ("weights", "train", "batchnorm")},
                 **{key: training[key] for key in ("learning_rate", "epochs", "patience", "keep", "batch_size")},
                 **{key: training[key] for key in ("evaluation_batch_size", "num_threads", "device")},
+                "precision": training["precision"],
+                **{key: int(training[key]) for key in ("channels_last", "fused_optimizer")},
+                "features": "cached" if caches_features(arm) else "computed",
                 "train_images": training["train_images"] or train_images,
             }
         )

@@ -33,6 +33,7 @@ COST_KEYS = [
     "peak_memory_bytes",
     "training_seconds",
     "evaluation_seconds",
+    "features_seconds",
 ]
 
 

@@ -9,6 +9,7 @@ import pandas
 
 from triptych.report import formatting as words
 from triptych.report import story
+from triptych.report.peaks import OPERATIONS_OF_A_MAC, peak_flops
 from triptych.report.results import Results
 
 
@@ -324,7 +325,11 @@ def cost(results: Results, arms: dict[str, ArmName]) -> Table:
         Column("training", "The part of it in training steps."),
         Column("evaluation", "The part of it in evaluations."),
         Column("start-up and rest", "What is left: imports, reading, building the network."),
-        Column("images/s", "Training images a second while it trains."),
+        Column("features", "Time in which its cached features were computed, once for all its seeds."),
+        Column("images/s", "Training images a second while it trains; from features, where these are cached."),
+        Column(
+            "of peak", "Arithmetic of training steps as a share of what the device can do at most, where that is known."
+        ),
         Column("memory", "Most memory in use at once."),
     ]
     rows = [
@@ -336,12 +341,28 @@ def cost(results: Results, arms: dict[str, ArmName]) -> Table:
             words.duration(row["training_seconds"]),
             words.duration(row["evaluation_seconds"]),
             words.duration(max(0.0, row["seconds"] - row["training_seconds"] - row["evaluation_seconds"])),
+            words.duration(row["features_seconds"]) if row["features_seconds"] else words.NOTHING,
             words.count(row["images_per_second"]),
+            _of_peak(results, row),
             words.size(row["peak_memory_bytes"]),
         ]
         for _, row in results.tables["cost"].iterrows()
     ]
     return Table("Every run", columns, rows, "tables/cost.csv")
+
+
+def _of_peak(results: Results, run: pandas.Series) -> str:
+    """The share of the device's peak that a run's training steps reached."""
+    own = results.arms.loc[run["arm"]]
+    peak = peak_flops(run["device_name"], own["precision"])
+    if peak is None or own["features"] == "cached":
+        return words.NOTHING
+    per_image = (
+        OPERATIONS_OF_A_MAC
+        * story.work(results, run["arm"])
+        / (own["train_images"] * results.mean("runs", run["arm"], "epochs_run"))
+    )
+    return words.share(per_image * run["images_per_second"] / peak, 1)
 
 
 def layers(results: Results) -> Table:
@@ -409,6 +430,11 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
         ("training images", "Images trained on."),
         ("threads", "Threads that torch computes with on a CPU."),
         ("device", "What was asked for; auto: a GPU where there is one."),
+        ("precision", "Of the factors of products; weights, sums and losses are float32."),
+        (
+            "features",
+            "cached: what is before the head was computed once for all epochs and seeds. computed: each time.",
+        ),
     ]
     in_effect = [
         [
@@ -423,6 +449,12 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
             words.count(row["train_images"]),
             words.count(row["num_threads"]),
             row["device"],
+            words.listing(
+                [row["precision"]]
+                + ["channels_last"] * bool(row["channels_last"])
+                + ["fused"] * bool(row["fused_optimizer"])
+            ),
+            row["features"],
         ]
         for _, row in results.arms.iterrows()
     ]

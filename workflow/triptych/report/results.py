@@ -13,7 +13,8 @@ from triptych.tables import read_table
 
 TABLES = {
     "arms": "arm label role architecture input_size normalisation weights train batchnorm learning_rate epochs "
-    "patience keep batch_size evaluation_batch_size num_threads device train_images",
+    "patience keep batch_size evaluation_batch_size num_threads device precision "
+    "channels_last fused_optimizer features train_images",
     "history": "arm seed epoch train_loss train_accuracy validation_loss validation_accuracy test_loss test_accuracy "
     "kept",
     "runs": "arm seed epochs epochs_run kept_epoch trainable_parameters total_parameters train_loss train_accuracy "
@@ -32,7 +33,7 @@ TABLES = {
     "architectures": "architecture input_size auxiliary role parameters weight_bytes macs activation_bytes",
     "largest_batch": "architecture input_size auxiliary train memory_gb largest_batch",
     "cost": "arm seed device device_name seconds images_per_second peak_memory_bytes training_seconds "
-    "evaluation_seconds",
+    "evaluation_seconds features_seconds",
 }
 """Each table and the columns of it that the report uses."""
 
@@ -47,6 +48,8 @@ TEXT = frozenset(
         "train",
         "batchnorm",
         "keep",
+        "precision",
+        "features",
         "device",
         "device_name",
         "arm_a",

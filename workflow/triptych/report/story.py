@@ -30,6 +30,10 @@ SAME_WORK = [
     "train_images",
     "num_threads",
     "device",
+    "precision",
+    "channels_last",
+    "fused_optimizer",
+    "features",
 ]
 """Arms in which all of these agree do the same arithmetic in the same way."""
 
@@ -473,21 +477,19 @@ def work(results: Results, arm: str) -> float:
     """The computed multiply-accumulates of training an arm once, for the epochs that it really ran (mean over seeds).
 
     For an image that is about three forward passes where everything is trained (forward, and backward for the
-    activations and for the weights), and about one where only the head is.
+    activations and for the weights), and about one where only the head is: in every epoch, or once where its features
+    are cached.
     """
     own, models = results.arms.loc[arm], results.tables["models"]
     same = (models["architecture"] == own["architecture"]) & (models["input_size"] == own["input_size"])
     macs = float(models.loc[same, "macs"].mean())
-    return (
-        macs
-        * (3 if own["train"] == "all" else 1)
-        * float(own["train_images"] * results.mean("runs", arm, "epochs_run"))
-    )
+    passes = 1 if own["features"] == "cached" else results.mean("runs", arm, "epochs_run")
+    return macs * (3 if own["train"] == "all" else 1) * float(own["train_images"] * passes)
 
 
 def training_seconds(results: Results, arm: str) -> float:
-    """The time of an arm's training steps, mean over its runs: what grows with the data and the epochs."""
-    return results.mean("cost", arm, "training_seconds")
+    """The time of an arm's training steps and of its features, mean over its runs: what grows with the data."""
+    return results.mean("cost", arm, "training_seconds") + results.mean("cost", arm, "features_seconds")
 
 
 def training_memory(results: Results, arm: str) -> tuple[float, int]:

@@ -1,5 +1,6 @@
 """Train one arm with one seed: a run."""
 
+import json
 import time
 from pathlib import Path
 
@@ -39,6 +40,7 @@ def train(
     fused_optimizer: bool = False,
     residency: str = "auto",
     features: Path | None = None,
+    features_cost: Path | None = None,
     train_images: int | None = None,
     keep: str = "last",
     patience: int | None = None,
@@ -63,6 +65,7 @@ def train(
         fused_optimizer: Adam's arithmetic in one kernel.
         residency: where the images lie, as in `triptych.training.residency`; decides no bit of the result.
         features: the head's inputs, from `extract_features`, to train on in the place of images.
+        features_cost: what `extract_features` measured; its time is recorded with the run's.
         train_images: use only the first so many training images (all by default).
         keep: `last` or `best`, the epoch whose weights are the run's; best: of the highest validation accuracy, the
             earliest of equals.
@@ -120,6 +123,7 @@ def train(
             "seconds": time.perf_counter() - started,
             "training_seconds": outcome.training_seconds,
             "evaluation_seconds": outcome.evaluation_seconds,
+            "features_seconds": json.loads(features_cost.read_text())["extraction_seconds"] if features_cost else 0.0,
             "images_per_second": outcome.images_per_second,
             "peak_memory_bytes": peak_memory_bytes(chosen),
             "torch": torch.__version__,

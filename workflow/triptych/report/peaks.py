@@ -1,0 +1,24 @@
+"""What devices can compute at most, by their makers' data sheets (dense, without sparsity)."""
+
+OPERATIONS_OF_A_MAC = 2
+"""Floating point operations of a multiply-accumulate."""
+
+TERA = 1e12
+PEAKS = {
+    "H200": {"float32": 67, "tf32": 495, "bfloat16": 989, "float16": 989},
+    "H100 80GB HBM3": {"float32": 67, "tf32": 495, "bfloat16": 989, "float16": 989},
+    "H100 PCIe": {"float32": 51, "tf32": 378, "bfloat16": 756, "float16": 756},
+    "A100": {"float32": 19.5, "tf32": 156, "bfloat16": 312, "float16": 312},
+    "V100-SXM2": {"float32": 15.7, "float16": 125},
+    "T4": {"float32": 8.1, "float16": 65},
+}
+"""Teraflops by a part of the name that the driver gives and by precision. Sources: NVIDIA's data sheets of the H200 and
+H100 (SXM, PCIe), A100, V100 and T4 Tensor Core GPUs."""
+
+
+def peak_flops(device_name: str, precision: str) -> float | None:
+    """Floating point operations a second that a device can do at most in a precision; None where it is not known."""
+    for name, peaks in PEAKS.items():
+        if name in device_name and precision in peaks:
+            return peaks[precision] * TERA
+    return None
