@@ -98,6 +98,11 @@ def test_defaults_are_the_recipe_of_the_lecture():
         "evaluation_batch_size": 256,
         "num_threads": 2,
         "device": "auto",
+        "precision": "float32",
+        "channels_last": False,
+        "fused_optimizer": False,
+        "residency": "auto",
+        "cache_features": True,
         "train_images": None,
     }
     assert experiment["weights"] == {"source": "none"}
@@ -391,15 +396,11 @@ REFUSED = {
         {**SMALLEST, "experiment": 1},
         "experiment: there is no such key (given 1); allowed are experiments, keep_weights; the nearest is experiments",
     ),
-    "an unknown key of an arm": (
-        with_arm(wieghts="random"),
-        "experiments.mine.arms.one.wieghts: there is no such key (given 'random'); "
-        "allowed are label, weights, train, batchnorm, role, model, training; the nearest is weights",
-    ),
     "an unknown key of an arm's recipe": (
         with_arm(training={"epoch": 5}),
         "experiments.mine.arms.one.training.epoch: there is no such key (given 5); allowed are epochs, patience, keep, "
-        "batch_size, learning_rate, evaluation_batch_size, num_threads, device, train_images; the nearest is epochs",
+        "batch_size, learning_rate, evaluation_batch_size, num_threads, device, precision, channels_last, "
+        "fused_optimizer, residency, cache_features, train_images; the nearest is epochs",
     ),
     "a key that is not text": (
         with_experiment(model={3: 4}),

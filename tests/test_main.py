@@ -14,8 +14,10 @@ WITH_TORCH = {
     "compare_architectures",
     "convert_weights",
     "describe_model",
+    "extract_features",
     "initialise_model",
     "pretrain_weights",
+    "time_backward",
     "train",
 }
 

@@ -66,7 +66,8 @@ def _build_experiment(
                 **{key: setting[key] for key in ("label", "role")},
                 **setting["model"],
                 **{key: setting[key] for key in ("weights", "train", "batchnorm")},
-                **setting["training"],
+                **{key: int(value) if isinstance(value, bool) else value for key, value in setting["training"].items()},
+                "features": "computed",
                 "train_images": setting["training"]["train_images"] or 300,
             }
             for arm, setting in zip(arms, settings, strict=True)

@@ -49,7 +49,18 @@ def test_the_order_of_the_keys_is_the_one_of_the_documentation(tmp_path, in_effe
     assert texts[0] == texts[1]
     keys = list(yaml.safe_load(texts[0])["experiments"]["mine"])
     assert keys == [
-        *("question", "dataset", "model", "weights", "training", "comparison", "reference_models", "seeds", "arms")
+        *(
+            "question",
+            "dataset",
+            "model",
+            "weights",
+            "training",
+            "comparison",
+            "reference_models",
+            "seeds",
+            "claims",
+            "arms",
+        )
     ]
 
 

@@ -28,8 +28,8 @@ def arguments(files, tmp_path):
 def test_both_ways_are_measured_in_turns_and_differ_in_what_has_gradients_alone(arguments, monkeypatch):
     steps = []
 
-    def step(network, optimiser, data, transform, rows):
-        original(network, optimiser, data, transform, rows)
+    def step(network, optimiser, images, labels):
+        original(network, optimiser, images, labels)
         trunk = [name for name, parameter in network.named_parameters() if parameter.requires_grad]
         steps.append((len(trunk), network.training, sum(len(group["params"]) for group in optimiser.param_groups)))
 
@@ -50,10 +50,9 @@ def test_what_the_notebook_leaves_adds_up(files):
     """Only the head's gradients are cleared, as in the notebook, where those of the trunk grow with every step."""
     network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 4), torch.nn.Linear(4, 3))
     optimiser = torch.optim.SGD(network[2].parameters(), lr=0.0)
-    data = module.Resident(torch.ones(2, 2, 2, 3), torch.tensor([0, 1]))
     norms = []
     for _ in range(3):
-        module.step(network, optimiser, data, lambda images: images, torch.arange(2))
+        module.step(network, optimiser, torch.ones(2, 2, 2, 3), torch.tensor([0, 1]))
         norms.append((network[1].weight.grad.norm().item(), network[2].weight.grad.norm().item()))
     trunk, head = zip(*norms, strict=True)
     assert trunk[2] == pytest.approx(3 * trunk[0])

@@ -38,6 +38,19 @@ def test_only_what_computes_on_a_gpu_asks_for_one(tmp_path, tiny):
             assert "benchmark" in job
 
 
+def test_features_are_extracted_on_the_gpu_once_for_all_seeds(tmp_path):
+    arm = {"weights": "pretrained", "train": "head", "batchnorm": "frozen"}
+    experiment = {**TINY, "arms": {"slow": {**arm, "training": {"learning_rate": 1e-5}}, "fast": arm}}
+    configuration = tmp_path / "frozen.yaml"
+    configuration.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}))
+    jobs = jobs_of(snakemake("--dry-run", "--configfile", configuration, directory=tmp_path).stdout)
+    (features,) = [job for job in jobs if job["rule"] == "extract_features"]
+    assert "gpu=1" in features["resources"]
+    trainings = [job["input"] for job in jobs if job["rule"] == "train"]
+    assert len(trainings) == 4
+    assert all("results/tiny/features/slow/features.safetensors" in needed for needed in trainings)
+
+
 def test_the_timing_of_the_lectures_claims_asks_for_the_gpu_that_the_training_uses(tmp_path):
     for device, slots in (("auto", True), ("cpu", False)):
         configuration = tmp_path / f"{device}.yaml"

@@ -18,7 +18,7 @@ from triptych.tables import read_table
 
 def plot_notebook_loss(*, history: Path, arms: Path, sizes: Path, svg: Path, png: Path) -> None:
     """Draw the true test loss of each arm that is no control (solid), and what the notebook shows for it (dashed)."""
-    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", "train_loss", "test_loss"))
+    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", "train_loss", "test_loss", "kept"))
     table = read_arms(arms)
     trained_on = read_table(arms, text=("arm",), numbers=("train_images",)).set_index("arm")["train_images"]
     images = read_table(sizes, text=("split",), numbers=("images",)).groupby("split")["images"].sum()

@@ -13,10 +13,10 @@ from triptych.data.dataset import load_split
 from triptych.errors import InputError
 from triptych.files import write_table
 from triptych.models.networks import build_network, head_tensors
-from triptych.training.batches import InputTransform, batches_of
+from triptych.training.batches import InputTransform
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
-from triptych.training.loop import Resident
 from triptych.training.regime import Regime, select_trainable, set_training_mode
+from triptych.training.residency import Resident
 
 REPEATS = 5
 """Times that each way is measured, in turns, so that what else the machine does meets both alike."""
@@ -69,7 +69,7 @@ def time_backward(
     split = split.first(min(batch_size, len(split)))
     if not len(split):
         raise InputError(f"{train_data}: no training images")
-    data = Resident.of(split, chosen)
+    data = Resident(split, chosen)
     transform = InputTransform(input_size, [0, 0, 0], [1, 1, 1], chosen)
     classes = len(split.classes)
     torch.manual_seed(0)
@@ -84,8 +84,8 @@ def time_backward(
         synchronize(chosen)
         clock = time.perf_counter()
         for _ in range(steps):
-            for rows in batches_of(torch.arange(len(data), device=chosen), batch_size):
-                step(network, optimiser, data, transform, rows)
+            for stored, labels in data.batches(batch_size):
+                step(network, optimiser, transform(stored), labels)
         synchronize(chosen)
         return time.perf_counter() - clock
 
@@ -118,12 +118,11 @@ def time_backward(
 def step(
     network: torch.nn.Module,
     optimiser: torch.optim.Optimizer,
-    data: Resident,
-    transform: InputTransform,
-    rows: torch.Tensor,
+    images: torch.Tensor,
+    labels: torch.Tensor,
 ) -> None:
     """One training step. Only the optimiser's own gradients are cleared: in the notebook the others add up."""
-    loss = cross_entropy(network(transform(data.images[rows])), data.labels[rows])
+    loss = cross_entropy(network(images), labels)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()
