@@ -14,7 +14,7 @@ def configuration(folder, **training):
     experiment = {**TINY, "arms": {"frozen": FROZEN, "finetune": TINY["arms"]["finetune"]}}
     experiment["training"] = {**TINY["training"], **training}
     path = folder / "frozen.yaml"
-    path.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}))
+    path.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
     return path
 
 

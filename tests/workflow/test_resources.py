@@ -42,7 +42,7 @@ def test_features_are_extracted_on_the_gpu_once_for_all_seeds(tmp_path):
     arm = {"weights": "pretrained", "train": "head", "batchnorm": "frozen"}
     experiment = {**TINY, "arms": {"slow": {**arm, "training": {"learning_rate": 1e-5}}, "fast": arm}}
     configuration = tmp_path / "frozen.yaml"
-    configuration.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}))
+    configuration.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
     jobs = jobs_of(snakemake("--dry-run", "--configfile", configuration, directory=tmp_path).stdout)
     (features,) = [job for job in jobs if job["rule"] == "extract_features"]
     assert "gpu=1" in features["resources"]
