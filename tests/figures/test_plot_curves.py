@@ -34,6 +34,33 @@ def test_thick_line_is_the_mean_of_the_thin_ones(drawn, results):
     assert thick[1].get_label() == f"net2 · finetune: {expected.iloc[-1]:.1f} %"
 
 
+def test_many_seeds_become_a_band_from_the_lowest_to_the_highest(drawn, results, tmp_path):
+    history = pandas.read_csv(results.tables / "history.csv")
+    seeds = [history[history["seed"] == 0].assign(seed=seed) for seed in range(style.MOST_SEED_LINES + 1)]
+    for number, rows in enumerate(seeds):
+        rows["test_accuracy"] += number
+    pandas.concat(seeds).to_csv(tmp_path / "history.csv", index=False)
+    axes = drawn("test_accuracy", history=tmp_path / "history.csv")
+    assert len(axes.lines) == len(axes.collections) == 3
+    band = axes.collections[0].get_paths()[0].vertices
+    at_the_end = band[band[:, 0] == 10, 1]
+    lowest = history[(history["arm"] == "scratch") & (history["seed"] == 0)]["test_accuracy"].iloc[-1]
+    assert (at_the_end.min(), at_the_end.max()) == pytest.approx((lowest, lowest + style.MOST_SEED_LINES))
+    assert "11 seeds (band: lowest to highest)" in axes.figure.legends[0].get_title().get_text()
+
+
+def test_many_arms_are_drawn_as_their_means_alone(drawn, results, tmp_path):
+    history = pandas.read_csv(results.tables / "history.csv")
+    history = history[history["arm"] == "scratch"]
+    names = [f"arm{number}" for number in range(plot_curves.MOST_ARMS_WITH_SEEDS + 1)]
+    pandas.concat([history.assign(arm=name) for name in names]).to_csv(tmp_path / "history.csv", index=False)
+    arms = tmp_path / "arms.csv"
+    arms.write_text("arm,label,role,batch_size\n" + "".join(f"{name},{name},arm,32\n" for name in names))
+    axes = drawn("test_accuracy", history=tmp_path / "history.csv", arms=arms)
+    assert (len(axes.lines), len(axes.collections)) == (len(names), 0)
+    assert axes.figure.legends[0].get_title().get_text() == "mean of 3 seeds; number: last epoch"
+
+
 def test_epochs_are_whole_and_training_has_no_value_before_it_began(drawn):
     axes = drawn("train_loss")
     assert all(tick == int(tick) for tick in axes.get_xticks())

@@ -223,6 +223,7 @@ def test_an_svg_survives_as_an_address(tmp_path):
     )
     address = data_uri(path)
     assert not set('"<>&#\n') & set(str(address))
+    assert "é" not in address and "%25" in address
     svg = ElementTree.fromstring(unquote(str(address)).partition(",")[2])
     assert [child.tag.partition("}")[2] for child in svg] == ["path", "text"]
     assert svg[0].attrib == {"d": "M 0 0 L 1 1", "style": "fill: #fff"}

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy
 from matplotlib.figure import Figure
 
-from triptych.arm_styles import arm_styles
+from triptych.arm_styles import PALETTE, arm_styles
 from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
@@ -16,6 +16,9 @@ QUANTITIES = {
     "test_loss": ("Test loss", "test loss (cross-entropy, nats)", "{:.3f}"),
     "test_accuracy": ("Test accuracy", "test accuracy (%)", "{:.1f} %"),
 }
+MOST_ARMS_WITH_SEEDS = len(PALETTE)
+"""Most arms whose seeds are drawn beside the mean: colours come again beyond, and no seed could be told from another's.
+The figures of single arms show the seeds always."""
 
 
 def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Path) -> None:
@@ -25,6 +28,7 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
     name, axis_label, number = QUANTITIES[quantity]
     runs = read_table(history, text=("arm", "seed"), numbers=("epoch", "kept", quantity))
     styles = arm_styles(read_arms(arms))
+    spread = len(styles) <= MOST_ARMS_WITH_SEEDS
     legend_rows = -(-len(styles) // 2)
     figure = Figure(figsize=(style.WIDTH, 3.5 + 0.2 * legend_rows), layout="constrained")
     axes = figure.subplots()
@@ -32,9 +36,8 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
         own = runs[runs["arm"] == arm]
         if own.empty:
             raise InputError(f"{history}: no row of arm {arm!r}, which {arms} names")
-        mean = style.draw_seeds(
-            axes, own, quantity, color=look.colour, linestyle=look.line, marker=look.marker, zorder=2.5
-        )
+        line = {"color": look.colour, "linestyle": look.line, "marker": look.marker, "zorder": 2.5}
+        mean = style.draw_seeds(axes, own, quantity, spread=spread, **line)
         kept = own.loc[own["kept"] == 1, quantity].replace([numpy.inf, -numpy.inf], numpy.nan).mean()
         value = number.format(kept) if len(mean) and numpy.isfinite(kept) else "no value"
         axes.lines[-1].set_label(f"{look.short_title}: {value}")
@@ -47,7 +50,7 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
     figure.legend(
         loc="outside lower center",
         ncols=1 if len(styles) < 4 else 2,
-        title=f"{style.seeds_note(runs)}; number: {end} epoch",
+        title=f"{style.seeds_note(runs, spread)}; number: {end} epoch",
         columnspacing=1.2,
         handlelength=2.6,
     )

@@ -25,6 +25,9 @@ WIDTH = 5.4
 SMALL = 8
 """Smallest size of text in points."""
 
+MOST_SEED_LINES = 10
+"""Most seeds that are drawn line by line. More cannot be told apart, and each makes the figure larger."""
+
 DOTS_PER_INCH = 150
 EMBEDDED_IMAGE = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
 INK = "#222222"
@@ -114,17 +117,24 @@ def epoch_axis(axes: Axes, epochs: int) -> None:
     axes.set_xlabel("epoch (0 = before training)")
 
 
-def draw_seeds(axes: Axes, runs: pandas.DataFrame, column: str, **line: object) -> pandas.Series:
-    """Draw one quantity by epoch: each seed as a thin line, their mean as a thick one; return the mean by epoch.
+def draw_seeds(
+    axes: Axes, runs: pandas.DataFrame, column: str, *, spread: bool = True, **line: object
+) -> pandas.Series:
+    """Draw one quantity by epoch, the mean over seeds as a thick line, and return that mean by epoch.
 
-    `runs` has the columns seed, epoch, kept and `column`. The options style the mean; the thin lines take its colour
-    and dashes. Where seeds were trained for different numbers of epochs, the mean ends with the shortest: beyond, it
-    would be of other seeds. A ring marks what is kept of a seed where that is not its last epoch.
+    Where `spread` is wanted, each seed is a thin line or, with more than MOST_SEED_LINES seeds, all are a band from the
+    lowest to the highest. `runs` has the columns seed, epoch, kept and `column`. The options style the mean; thin lines
+    take its colour and dashes, a band its colour. Where seeds were trained for different numbers of epochs, the mean
+    ends with the shortest: beyond, it would be of other seeds. A ring marks what is kept of a seed where that is not
+    its last epoch.
     """
     values = runs.pivot(index="epoch", columns="seed", values=column).replace([numpy.inf, -numpy.inf], numpy.nan)
     values = values.dropna(how="all")
     mean = values.loc[: runs.groupby("seed")["epoch"].max().min()].mean(axis="columns")
-    if len(values.columns) > 1:
+    if spread and len(values.columns) > MOST_SEED_LINES:
+        low, high = values.min(axis="columns"), values.max(axis="columns")
+        axes.fill_between(values.index, low, high, color=line["color"], alpha=0.2, linewidth=0, zorder=1.5)
+    elif spread and len(values.columns) > 1:
         thin = {"color": line["color"], "linestyle": line["linestyle"]}
         for seed in values:
             axes.plot(values.index, values[seed], linewidth=0.7, alpha=0.55, zorder=1.5, **thin)
@@ -143,10 +153,16 @@ def kept_early(runs: pandas.DataFrame) -> pandas.DataFrame:
     return runs[(runs["kept"] == 1) & (runs["epoch"] != last)]
 
 
-def seeds_note(runs: pandas.DataFrame) -> str:
+def seeds_note(runs: pandas.DataFrame, spread: bool = True) -> str:
     """What the lines of `draw_seeds` are, for a legend."""
     seeds = runs["seed"].nunique()
-    text = f"mean of {seeds} seeds (thin lines: each seed)" if seeds > 1 else f"one run (seed {runs['seed'].iloc[0]})"
+    if seeds == 1:
+        text = f"one run (seed {runs['seed'].iloc[0]})"
+    elif not spread:
+        text = f"mean of {seeds} seeds"
+    else:
+        each = "band: lowest to highest" if seeds > MOST_SEED_LINES else "thin lines: each seed"
+        text = f"mean of {seeds} seeds ({each})"
     return f"{text}; ring: kept epoch" if len(kept_early(runs)) else text
 
 

@@ -204,10 +204,12 @@ def train_loss_curves(results: Results) -> str:
     phrases = [f"{arm} {words.small(results.mean('runs', arm, 'train_loss'))}" for arm in ends]
     text = f"In the {_end(results)} epoch: {words.listing(phrases)}."
     chance = 100 / results.sizes["class"].nunique()
-    for first in results.contestants:
-        for second in results.contestants:
+    contestants = results.contestants
+    reached = {arm: results.summary(arm, "first_epoch_accuracy_mean") for arm in contestants}
+    for first in contestants:
+        for second in contestants:
             losses = [ends[arm].get(1, math.nan) for arm in (first, second)]
-            accuracies = [results.summary(arm, "first_epoch_accuracy_mean") for arm in (first, second)]
+            accuracies = [reached[arm] for arm in (first, second)]
             # near chance an accuracy says nothing about a network (BatchNorm’s running statistics may lag)
             if losses[0] < losses[1] and 1.5 * chance <= accuracies[0] < accuracies[1]:
                 return (

@@ -1,0 +1,378 @@
+"""How long the graph, the tables, the figures and the report of a large experiment take.
+
+`python benchmarks/scale.py --help` says how to call it. Trainings are not run: what they would leave behind is made up
+(`fabricate_runs`), in the real files and formats, so that everything after them really runs.
+"""
+
+import argparse
+import itertools
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pandas
+import yaml
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "workflow"))
+
+from triptych.analysis.extract_weight_delta import brightness_and_colour  # noqa: E402
+from triptych.analysis.runs import HISTORY_COLUMNS, run_folder  # noqa: E402
+from triptych.configuration import effective, load_configuration, resolved_arms  # noqa: E402
+from triptych.data.dataset import Split, load_split  # noqa: E402
+from triptych.files import write_json, write_table, write_text  # noqa: E402
+from triptych.tensors import save_tensors  # noqa: E402
+
+EXPERIMENT = "scale"
+EPOCHS = 10
+REGIMES = {
+    "scratch": ({"weights": "random", "train": "all"}, 88.0),
+    "finetune": ({"weights": "pretrained", "train": "all"}, 96.0),
+    "last_layer": ({"weights": "pretrained", "train": "head"}, 76.0),
+    "frozen": ({"weights": "pretrained", "train": "head", "batchnorm": "frozen"}, 70.0),
+}
+"""The settings of the made-up arms, and the accuracy in percent around which their runs lie."""
+RATES = ("3e-5", "1e-4", "3e-4", "1e-3", "3e-3")
+BATCHES = (32, 64, 128)
+
+
+def configuration_of(arms: int, seeds: int) -> dict[str, Any]:
+    """A configuration with so many arms (at most 60) and seeds: regimes x learning rates x batch sizes.
+
+    Raises:
+        ValueError: there are not so many different arms.
+    """
+    chosen = {}
+    for batch_size, rate, regime in itertools.product(BATCHES, RATES, REGIMES):
+        name = f"{regime}_{rate}" + (f"_batch{batch_size}" if batch_size != BATCHES[0] else "")
+        training = {"learning_rate": float(rate), "batch_size": batch_size}
+        # a twentieth are controls
+        role = {"role": "control"} if len(chosen) % 20 == 19 else {}
+        chosen[name] = {**REGIMES[regime][0], **role, "training": training}
+    if not 1 <= arms <= len(chosen):
+        raise ValueError(f"arms: expected 1 to {len(chosen)}, found {arms}")
+    experiment = {
+        "dataset": {"source": "digits", "train_per_class": 20, "validation_per_class": 20},
+        "model": {"architecture": "resnet18", "input_size": 24},
+        "weights": {"source": "letters", "train_images": 260, "test_images": 52, "epochs": 1},
+        "training": {"epochs": EPOCHS, "device": "cpu", "num_threads": 1},
+        "seeds": list(range(seeds)),
+        "arms": dict(itertools.islice(chosen.items(), arms)),
+    }
+    return {"keep_weights": "none", "experiments": {EXPERIMENT: experiment}}
+
+
+def fabricate_runs(folder: Path, configuration: dict[str, Any]) -> None:
+    """Write what pretraining, `train` and `extract_weight_delta` would leave in an experiment's folder.
+
+    `data/` must be there already. The accuracies in the histories are those of the logits, runs of one arm lie around
+    its accuracy, all arms find the same images hard, and a frozen tensor did not move. The same call writes the same
+    bytes.
+    """
+    test, validation = (load_split(folder / "data" / f"{split}.safetensors") for split in ("test", "validation"))
+    random = numpy.random.default_rng(0)
+    tensors = network_tensors(len(test.classes))
+    hardness = random.normal(size=len(test)), random.normal(size=len(validation))
+    initial = {name: random.normal(0, 0.05, shape).astype(numpy.float32) for name, shape in kernel_shapes(tensors)}
+    settings = effective(load_configuration(configuration))["experiments"][EXPERIMENT]
+    for number, arm in enumerate(resolved_arms(settings)):
+        regime = arm["name"].split("_1e")[0].split("_3e")[0]
+        level = REGIMES[regime][1] + 1.5 * numpy.sin(number)
+        for seed in settings["seeds"]:
+            write_run(
+                run_folder(folder, arm["name"], seed),
+                numpy.random.default_rng([number, seed]),
+                arm,
+                level,
+                (test, validation),
+                hardness,
+                tensors,
+                initial,
+            )
+    weights = folder / "weights" / f"{settings['model']['architecture']}"
+    save_tensors(weights.with_suffix(".safetensors"), initial)
+    history = {"epoch": [0, 1], "test_accuracy": [3.9, 88.0]}
+    write_table(weights.with_name(f"{weights.name}_history.csv"), pandas.DataFrame(history))
+
+
+def network_tensors(classes: int) -> list[tuple[str, str, tuple[int, ...]]]:
+    """Every tensor of a ResNet-18 in definition order: its name, its kind and its shape."""
+    import torch
+    import torchvision
+
+    with torch.device("meta"):
+        network = torchvision.models.resnet18(num_classes=classes)
+    parameters = dict(network.named_parameters())
+    return [
+        (name, "parameter" if name in parameters else "buffer", tuple(tensor.shape))
+        for name, tensor in network.state_dict().items()
+    ]
+
+
+def kernel_shapes(tensors: list[tuple[str, str, tuple[int, ...]]]) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The names and shapes of the two convolutions that figures show."""
+    shapes = {name: shape for name, _, shape in tensors}
+    yield "first_convolution", shapes["conv1.weight"]
+    yield "first_3x3_convolution", shapes["layer1.0.conv1.weight"]
+
+
+def write_run(
+    folder: Path,
+    random: numpy.random.Generator,
+    arm: dict[str, Any],
+    level: float,
+    splits: tuple[Split, Split],
+    hardness: tuple[numpy.ndarray, numpy.ndarray],
+    tensors: list[tuple[str, str, tuple[int, ...]]],
+    initial: dict[str, numpy.ndarray],
+) -> None:
+    """Write the files of one run, drawn from `random`, whose accuracy lies around `level`."""
+    skill = level + random.normal(0, 0.5)
+    logits = [made_up_logits(random, split, hard, skill) for split, hard in zip(splits, hardness, strict=True)]
+    names = ("test_logits", "validation_logits")
+    save_tensors(folder / "predictions.safetensors", dict(zip(names, logits, strict=True)))
+    right = [
+        100 * int((guess.argmax(axis=1) == split.labels).sum()) / len(split)
+        for guess, split in zip(logits, splits, strict=True)
+    ]
+    write_table(folder / "history.csv", history(random, *right))
+    seconds = (20.0 if arm["train"] == "all" else 9.0) * random.uniform(0.9, 1.2)
+    write_json(
+        folder / "cost.json",
+        {
+            "device": "cpu",
+            "device_name": "made up",
+            "num_threads": 1,
+            "seconds": 1.6 * seconds,
+            "training_seconds": seconds,
+            "evaluation_seconds": 0.4 * seconds,
+            "images_per_second": 2000 / seconds,
+            "peak_memory_bytes": 1_000_000_000,
+            "torch": "made up",
+        },
+    )
+    moves = arm["train"] == "all"
+    change = {name: before * (1 + moves * random.normal(0, 0.05, before.shape)) for name, before in initial.items()}
+    kernels = {f"{name}_initial": before for name, before in initial.items()}
+    kernels |= {f"{name}_trained": after.astype(numpy.float32) for name, after in change.items()}
+    named = {"first_convolution": "conv1.weight", "first_3x3_convolution": "layer1.0.conv1.weight"}
+    save_tensors(folder / "kernels.safetensors", kernels, named)
+    first = "first_convolution"
+    shares = brightness_and_colour(kernels[f"{first}_initial"], kernels[f"{first}_trained"])
+    columns = dict(zip(("brightness_share", "colour_share"), ([share] for share in shares), strict=True))
+    write_table(
+        folder / "kernel_change.csv",
+        pandas.DataFrame({"convolution": [first], "tensor": [named[first]], **columns}),
+    )
+    delta = [weight_change(random, arm, *tensor) for tensor in tensors]
+    write_table(folder / "weight_delta.csv", pandas.DataFrame(delta))
+    sizes = {kind: sum(row["size"] for row in delta if row["kind"] == kind) for kind in ("parameter", "buffer")}
+    head = sum(row["size"] for row in delta if row["tensor"].startswith("fc."))
+    write_json(
+        folder / "weights.json",
+        {
+            "file_bytes": 44_781_936,
+            "parameters": sizes["parameter"],
+            "head_parameters": head,
+            "buffer_elements": sizes["buffer"],
+        },
+    )
+
+
+def made_up_logits(
+    random: numpy.random.Generator, split: Split, hardness: numpy.ndarray, accuracy: float
+) -> numpy.ndarray:
+    """Logits float32 [N, K] that are right for about `accuracy` percent of the images, mostly the easy ones."""
+    hard = hardness + 0.4 * random.normal(size=len(split))
+    right = hard <= numpy.quantile(hard, accuracy / 100)
+    logits = random.normal(size=(len(split), len(split.classes)))
+    best = logits.max(axis=1)
+    logits[numpy.arange(len(split)), split.labels] = numpy.where(right, best + 1.5, best - 1.5)
+    return logits.astype(numpy.float32)
+
+
+def history(random: numpy.random.Generator, test: float, validation: float) -> pandas.DataFrame:
+    """The history of a run that ends at these accuracies in percent."""
+    rows = []
+    for epoch in range(EPOCHS + 1):
+        reached = 1 - 0.9 * numpy.exp(-0.6 * epoch) + (random.normal(0, 0.004) if epoch < EPOCHS else 0.0)
+        reached = reached if epoch < EPOCHS else 1.0
+        row = {"epoch": epoch}
+        for split, end in (("train", min(100.0, test + 3)), ("validation", validation), ("test", test)):
+            if split == "train" and epoch == 0:
+                continue
+            row[f"{split}_accuracy"] = end if epoch == EPOCHS else float(numpy.clip(end * reached, 0, 100))
+            row[f"{split}_loss"] = 2.4 * (1.02 - row[f"{split}_accuracy"] / 100)
+        if epoch == EPOCHS:
+            row |= {"fit_loss": 0.05, "fit_accuracy": min(100.0, test + 2)}
+        rows.append(row)
+    return pandas.DataFrame(rows, columns=HISTORY_COLUMNS)
+
+
+def weight_change(
+    random: numpy.random.Generator, arm: dict[str, Any], name: str, kind: str, shape: tuple[int, ...]
+) -> dict[str, Any]:
+    """A row of `weight_delta.csv`: how far one tensor moved."""
+    size = int(numpy.prod(shape, dtype=int))
+    moves = arm["batchnorm"] == "train" if kind == "buffer" else arm["train"] == "all" or name.startswith("fc.")
+    norm = 0.05 * size**0.5
+    relative = float(random.lognormal(-3.5, 0.3)) if moves else 0.0
+    return {
+        "tensor": name,
+        "kind": kind,
+        "size": size,
+        "initial_norm": norm,
+        "delta_norm": relative * norm,
+        "relative_delta": relative,
+        "cosine": 1 - relative**2 / 2,
+        "max_abs_delta": 0.1 * relative,
+        "unchanged_fraction": 0.0 if moves else 1.0,
+        "near_zero_fraction": float(random.uniform(0.02, 0.1)) if moves else 1.0,
+    }
+
+
+class Tree:
+    """A folder in which Snakemake works on an experiment of so many arms and seeds."""
+
+    def __init__(self, folder: Path, arms: int, seeds: int):
+        self.folder = folder
+        self.configuration = configuration_of(arms, seeds)
+        self.file = folder / "scale.yaml"
+        write_text(self.file, yaml.safe_dump(self.configuration, sort_keys=False))
+
+    def snakemake(self, *arguments: str, checkout: Path = ROOT) -> tuple[float, float, str]:
+        """Run `snakemake ARGUMENTS` of a checkout here; return its wall and CPU seconds, and what it said.
+
+        CPU seconds are those of Snakemake and all its jobs: they say more than wall time where the machine is shared.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        call = [sys.executable, "-m", "snakemake", "--snakefile", checkout / "Snakefile", "--directory", self.folder]
+        call += [*arguments, "--configfile", self.file]
+        environment = {**os.environ, "PYTHONPATH": str(checkout / "workflow")}
+        before, started = cpu_seconds(), time.perf_counter()
+        result = subprocess.run(
+            call, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        wall, cpu = time.perf_counter() - started, cpu_seconds() - before
+        if result.returncode:
+            raise RuntimeError(f"snakemake {' '.join(arguments)} failed:\n{result.stdout[-5000:]}")
+        return wall, cpu, result.stdout
+
+    def fill(self) -> None:
+        """Make everything up to the runs: what is cheap by its rules, the rest made up, and all of it recorded."""
+        results = f"results/{EXPERIMENT}"
+        cheap = ("data/test.safetensors", "models/resnet18_24/layers.csv", "weights/letters/train.safetensors")
+        self.snakemake(*(f"{results}/{place}" for place in cheap), "--cores", "2")
+        fabricate_runs(self.folder / results, self.configuration)
+        experiment = self.configuration["experiments"][EXPERIMENT]
+        runs = itertools.product(experiment["arms"], experiment["seeds"])
+        made_up = [f"{results}/runs/{arm}/seed{seed}/weight_delta.csv" for arm, seed in runs]
+        made_up.append(f"{results}/{cheap[1]}")
+        self.snakemake(*made_up, "--cores", "2", "--touch", "--forceall")
+
+
+def cpu_seconds() -> float:
+    """CPU seconds, user and system, of the processes started here that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+Measurement = tuple[str, float, float]
+"""What was done, and the wall and CPU seconds that it took once."""
+
+
+def dry_runs(tree: Tree, repeats: int, baseline: Path | None) -> Iterator[Measurement]:
+    """Dry runs before anything is made; those of another checkout in turn with those of this one."""
+    for _ in range(repeats):
+        if baseline:
+            yield "dry run, empty (baseline)", *tree.snakemake("--dry-run", "--quiet", checkout=baseline)[:2]
+        yield "dry run, empty", *tree.snakemake("--dry-run", "--quiet")[:2]
+
+
+def finished(tree: Tree, repeats: int) -> Iterator[Measurement]:
+    """Everything after the runs, and dry runs of the finished tree."""
+    yield "collect, plot, report, manifest", *tree.snakemake("--cores", "2")[:2]
+    for _ in range(repeats):
+        wall, cpu, said = tree.snakemake("--dry-run")
+        if "Nothing to be done" not in said:
+            raise RuntimeError(f"the tree should be finished:\n{said[-5000:]}")
+        yield "dry run, finished", wall, cpu
+    logs = tree.folder / "logs" / "benchmarks"
+    for rule in ("collect_results", *sorted(path.name for path in logs.glob("plot_*")), "report", "write_manifest"):
+        for path in sorted(logs.glob(f"{rule}/**/*.tsv")) + sorted(logs.glob(f"{rule}.tsv")):
+            row = pandas.read_csv(path, sep="\t").iloc[0]
+            yield f"rule {rule}", row["s"], row["cpu_time"]
+
+
+def table_of(measured: list[Measurement], arms: int, seeds: int) -> pandas.DataFrame:
+    """How often each thing was measured, and the median, the least and the most of its wall and CPU seconds."""
+    rows = []
+    for what in dict.fromkeys(what for what, _, _ in measured):
+        row = {"arms": arms, "seeds": seeds, "what": what}
+        times = [times for name, *times in measured if name == what]
+        row["n"] = len(times)
+        for kind, seconds in zip(("wall", "cpu"), zip(*times, strict=True), strict=True):
+            row[f"{kind}_median"] = statistics.median(seconds)
+            row[f"{kind}_least"], row[f"{kind}_most"] = min(seconds), max(seconds)
+        rows.append(row)
+    return pandas.DataFrame(rows).round(1)
+
+
+def machine() -> str:
+    """The processor's name, the number of cores, and the versions that matter."""
+    processor = platform.processor() or platform.machine()
+    information = Path("/proc/cpuinfo")
+    if information.is_file():
+        lines = [line for line in information.read_text().splitlines() if line.startswith("model name")]
+        processor = lines[0].partition(":")[2].strip() if lines else processor
+    import matplotlib
+    from snakemake import __version__ as snakemake_version
+
+    return (
+        f"{processor}, {os.cpu_count()} cores; Python {platform.python_version()}, snakemake {snakemake_version}, "
+        f"pandas {pandas.__version__}, matplotlib {matplotlib.__version__}"
+    )
+
+
+def main() -> None:
+    """Read the options, measure, print the table and write it where it is wanted."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arms", type=int, default=20)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--repeats", type=int, default=5, help="how often each dry run is timed")
+    parser.add_argument("--folder", type=Path, help="a folder to work in, kept afterwards (else a temporary one)")
+    parser.add_argument("--only", choices=("dry", "fill", "finished"), help="a part alone")
+    parser.add_argument("--baseline", type=Path, help="another checkout, whose dry runs are timed in turn with these")
+    parser.add_argument("--csv", type=Path, help="where to write the table")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        tree = Tree((options.folder or Path(temporary)).resolve(), options.arms, options.seeds)
+        measured = []
+        if options.only in (None, "dry"):
+            measured += dry_runs(tree, options.repeats, options.baseline)
+        if options.only in (None, "fill"):
+            tree.fill()
+        if options.only in (None, "finished"):
+            measured += finished(tree, options.repeats)
+            size = (tree.folder / "results" / EXPERIMENT / "report.html").stat().st_size
+            print(f"report.html: {size / 1e6:.1f} MB")
+    table = table_of(measured, options.arms, options.seeds)
+    print(machine())
+    print(table.to_string(index=False))
+    if options.csv:
+        write_table(options.csv, table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+"""Many arms and seeds: what comes after the runs really works on them. benchmarks/scale.py says how long it takes."""
+
+import importlib.util
+
+import pandas
+import pytest
+
+from tests.conftest import ROOT
+
+SPECIFICATION = importlib.util.spec_from_file_location("scale", ROOT / "benchmarks" / "scale.py")
+scale = importlib.util.module_from_spec(SPECIFICATION)
+SPECIFICATION.loader.exec_module(scale)
+
+ARMS, SEEDS = 8, 6
+
+
+@pytest.mark.slow
+def test_many_arms_and_seeds_end_in_one_whole_report(tmp_path):
+    tree = scale.Tree(tmp_path, ARMS, SEEDS)
+    tree.fill()
+    assert "extract_weight_delta" not in tree.snakemake("--dry-run", "--quiet")[-1]
+    tree.snakemake("--cores", "2")
+    assert "Nothing to be done" in tree.snakemake("--dry-run")[-1]
+
+    results = tmp_path / "results" / scale.EXPERIMENT
+    assert len(pandas.read_csv(results / "tables" / "runs.csv")) == ARMS * SEEDS
+    assert len(pandas.read_csv(results / "tables" / "comparisons.csv")) == ARMS * (ARMS - 1) / 2
+    report = (results / "report.html").read_text()
+    assert len(report.encode()) < 20e6 * ARMS / 20
+    assert report.count('src="data:image/svg+xml,') == len(list((results / "figures").glob("*.svg"))) == 7 + 4 * ARMS
+    assert 'class="left-out"' not in report
+
+
+@pytest.mark.parametrize(("arms", "seeds"), [(1, 1), (20, 20), (50, 20)])
+def test_the_made_up_configuration_is_valid(arms, seeds):
+    settings = scale.effective(scale.load_configuration(scale.configuration_of(arms, seeds)))
+    experiment = settings["experiments"][scale.EXPERIMENT]
+    assert (len(experiment["arms"]), len(experiment["seeds"])) == (arms, seeds)
+
+
+def test_no_more_arms_are_made_up_than_there_are_different_ones():
+    with pytest.raises(ValueError, match="arms: expected 1 to 60, found 61"):
+        scale.configuration_of(61, 1)
