@@ -25,12 +25,12 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from triptych.analysis.extract_weight_delta import brightness_and_colour  # noqa: E402
-from triptych.analysis.runs import HISTORY_COLUMNS, run_folder  # noqa: E402
-from triptych.configuration import effective, load_configuration, resolved_arms  # noqa: E402
-from triptych.data.dataset import Split, load_split  # noqa: E402
-from triptych.files import write_json, write_table, write_text  # noqa: E402
-from triptych.tensors import save_tensors  # noqa: E402
+from triptych.analysis.extract_weight_delta import brightness_and_colour
+from triptych.analysis.runs import HISTORY_COLUMNS, run_folder
+from triptych.configuration import effective, load_configuration, resolved_arms
+from triptych.data.dataset import Split, load_split
+from triptych.files import write_json, write_table, write_text
+from triptych.tensors import save_tensors
 
 EXPERIMENT = "scale"
 EPOCHS = 10
@@ -156,6 +156,7 @@ def write_run(
             "training_seconds": seconds,
             "evaluation_seconds": 0.4 * seconds,
             "images_per_second": 2000 / seconds,
+            "features_seconds": 0.0,
             "peak_memory_bytes": 1_000_000_000,
             "torch": "made up",
         },
@@ -206,7 +207,7 @@ def history(random: numpy.random.Generator, test: float, validation: float) -> p
     for epoch in range(EPOCHS + 1):
         reached = 1 - 0.9 * numpy.exp(-0.6 * epoch) + (random.normal(0, 0.004) if epoch < EPOCHS else 0.0)
         reached = reached if epoch < EPOCHS else 1.0
-        row = {"epoch": epoch}
+        row = {"epoch": epoch, "kept": int(epoch == EPOCHS)}
         for split, end in (("train", min(100.0, test + 3)), ("validation", validation), ("test", test)):
             if split == "train" and epoch == 0:
                 continue
