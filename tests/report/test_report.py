@@ -145,6 +145,20 @@ def test_one_arm_and_no_comparison(experiment):
     assert "Nothing is compared" in " ".join(page.text)
 
 
+@pytest.mark.parametrize(("arms", "shown"), [(3, 3), (6, 15), (7, 6)])
+def test_many_pairs_are_folded_but_for_those_of_the_best_arm(experiment, arms, shown):
+    text = written(experiment([{"name": f"arm{number}", "last": 60 + number} for number in range(arms)]))
+    part = text[text.index('<h2 id="comparisons">') : text.index('<h2 id="advice">')]
+    open_part, _, folded = part.partition("<details>")
+    pairs = arms * (arms - 1) // 2
+    assert [open_part.count("<li>"), folded.count("<li>")] == [shown, pairs - shown]
+    assert part.count("</table>") == 1
+    if folded:
+        assert f"<summary>All {pairs} pairs</summary>" in folded
+        assert open_part.count(f"arm{arms - 1} is better than") == shown
+    assert not Page(text).faults
+
+
 def test_a_control_is_marked_and_stands_last(experiment):
     arms = [{"name": "control", "role": "control", "last": 99}, {"name": "scratch"}, {"name": "finetune", "last": 97}]
     text = written(experiment(arms=arms))

@@ -72,9 +72,8 @@ rule extract_features:
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
     output:
-        features=kept_if(settings["keep_weights"] == "all")(
-            "<results>/{experiment}/features/{arm}/features.safetensors"
-        ),
+        # never temporary, since they are small: another seed would else need the first seed's weights again
+        features="<results>/{experiment}/features/{arm}/features.safetensors",
         cost="<results>/{experiment}/features/{arm}/cost.json",
     log:
         "<logs>/extract_features/{experiment}/{arm}.log",

@@ -129,7 +129,7 @@ def render(
         lecture=lecture,
         claimed=claimed,
         answer=answer(results),
-        verdicts=[story.comparison(results, row) for _, row in results.tables["comparisons"].iterrows()],
+        verdicts=verdicts(results),
         tables={**shown_tables(results, arms), **lecture.tables(claimed)},
         pictures=shown,
         downloads={
@@ -143,6 +143,22 @@ def render(
         code=provenance.package_digest(),
         settings=yaml.safe_dump(results.configuration, sort_keys=False, allow_unicode=True, width=100),
     )
+
+
+MOST_PAIRS = 15
+"""More pairs of arms than these are folded, but for those of the best arm."""
+
+
+def verdicts(results: Results) -> dict[str, list[str]]:
+    """A sentence for each pair of arms: those that are `shown`, and where there are many the others, `folded`."""
+    best = results.contestants[0]
+    rows = [row for _, row in results.tables["comparisons"].iterrows()]
+    foremost = [row for row in rows if len(rows) <= MOST_PAIRS or best in (row["arm_a"], row["arm_b"])]
+    others = [row for row in rows if not any(row is shown for shown in foremost)]
+    return {
+        "shown": [story.comparison(results, row) for row in foremost],
+        "folded": [story.comparison(results, row) for row in others],
+    }
 
 
 def answer(results: Results) -> list[str]:
