@@ -32,9 +32,10 @@ from triptych.data.dataset import Split
 from triptych.files import write_table, write_text
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
+from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
-from triptych.training.loop import Recipe, evaluate, train_epoch
-from triptych.training.regime import Regime, select_trainable
+from triptych.training.loop import Fitting, Recipe
+from triptych.training.regime import Regime
 from triptych.training.residency import Resident
 
 TRAIN_IMAGES, TEST_IMAGES, EPOCHS = 50_000, 10_000, 10
@@ -129,49 +130,30 @@ class Ours:
     """One run of the package; `features` (float32 [N, F]) instead of images train the head alone."""
 
     def __init__(self, split: Split, size: int, regime: Regime, arithmetic: Arithmetic, features: bool = False):
-        device = arithmetic.device
-        network = (
-            torch.nn.Linear(512, len(CLASSES)) if features else torchvision.models.resnet18(num_classes=len(CLASSES))
-        )
-        self.network = network.to(device, memory_format=arithmetic.memory_format)
+        device, classes = arithmetic.device, len(CLASSES)
+        network = torch.nn.Linear(512, classes) if features else torchvision.models.resnet18(num_classes=classes)
         head = list(network.state_dict()) if features else ["fc.weight", "fc.bias"]
-        trainable = select_trainable(network, head, regime)
-        self.adam = torch.optim.Adam(trainable, lr=RATE, fused=arithmetic.fused_optimizer or None)
-        self.scaler = arithmetic.loss_scaler()
-        self.transform = (
-            torch.nn.Identity()
-            if features
-            else InputTransform(size, [0, 0, 0], [1, 1, 1], device, arithmetic.memory_format)
-        )
-        self.data = Resident(split, device)
-        self.regime, self.arithmetic = regime, arithmetic
-        self.recipe = Recipe(1, BATCH, RATE, 256, 0)
+        resize = InputTransform(size, [0, 0, 0], [1, 1, 1], device, arithmetic.memory_format)
+        transform = torch.nn.Identity() if features else resize
+        splits = (split, split.first(0), split.first(0))
+        recipe = Recipe(1, BATCH, RATE, 256, 0)
+        self.fitting = Fitting(network, head, regime, recipe, transform, splits, arithmetic, "device")
 
     def train(self) -> float:
-        return self.timed(
-            lambda: train_epoch(
-                self.network,
-                self.adam,
-                self.scaler,
-                self.data,
-                self.transform,
-                self.regime,
-                self.recipe,
-                self.arithmetic,
-                1,
-            )
-        )
+        self.fitting.epoch, self.fitting.step = 1, 0
+        return self.timed(lambda: self.fitting.train_epoch(Checkpoints(None, "", 0)))
 
     def test(self) -> float:
-        return self.timed(lambda: evaluate(self.network, self.data, self.transform, 256, self.arithmetic))
+        return self.timed(lambda: self.fitting.evaluate(self.fitting.train))
 
     def timed(self, work: Callable[[], object]) -> float:
+        device = self.fitting.arithmetic.device
         as_torch_comes(False)
-        synchronize(self.arithmetic.device)
+        synchronize(device)
         clock = time.perf_counter()
         work()
-        synchronize(self.arithmetic.device)
-        return len(self.data) / (time.perf_counter() - clock)
+        synchronize(device)
+        return len(self.fitting.train) / (time.perf_counter() - clock)
 
 
 class SameBatch:
@@ -216,8 +198,8 @@ def comparisons(size: int, batches: int, fast: Arithmetic) -> list[Comparison]:
     finetune, last_layer = Ours(split, size, everything, fast), Ours(split, size, probe, fast)
     faithful = Ours(split, size, everything, plain)
     resident = Ours(split, size, everything, fast)
-    resident.data = SameBatch(resident.data, resident.transform)
-    resident.transform = torch.nn.Identity()
+    resident.fitting.train = SameBatch(resident.fitting.train, resident.fitting.transform)
+    resident.fitting.transform = torch.nn.Identity()
     trunk = Ours(split, size, Regime("head", "frozen"), fast)
     features = numpy.random.default_rng(1).normal(0, 1, (TRAIN_IMAGES, 512)).astype(numpy.float32)
     labels = numpy.arange(TRAIN_IMAGES) % 10

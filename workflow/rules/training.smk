@@ -26,6 +26,7 @@ rule pretrain_weights:
         gpu=gpu_slots(experiment_setting("training/device")),
         mem_mb=4000,
         runtime=60,
+        checkpoint_minutes=experiment_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
     params:
         input_size=experiment_setting("model/input_size"),
         normalisation=experiment_setting("model/normalisation"),
@@ -39,6 +40,7 @@ rule pretrain_weights:
         precision=experiment_setting("training/precision"),
         channels_last=experiment_flag("--channels-last", "channels_last"),
         fused_optimizer=experiment_flag("--fused-optimizer", "fused_optimizer"),
+        run=subpath(output.weights, parent=True),
         code=code("training.pretrain_weights"),
     shell:
         r"""
@@ -58,6 +60,8 @@ rule pretrain_weights:
             {params.fused_optimizer} \
             --train-data {input.train_data:q} \
             --test-data {input.test_data:q} \
+            --checkpoints {params.run:q}/{wildcards.architecture}_checkpoints \
+            --checkpoint-minutes {resources.checkpoint_minutes} \
             --weights {output.weights:q} \
             --history {output.history:q} \
             2>&1 | tee {log:q}
@@ -87,6 +91,7 @@ rule extract_features:
         gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=8000,
         runtime=240,
+        checkpoint_minutes=arm_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
         residency=arm_setting("training/residency"),
     params:
         evaluation_batch_size=arm_setting("training/evaluation_batch_size"),
@@ -95,6 +100,7 @@ rule extract_features:
         precision=arm_setting("training/precision"),
         channels_last=training_flag("--channels-last", "channels_last"),
         train_images=training_option("--train-images", "train_images"),
+        run=subpath(output.cost, parent=True),
         code=code("training.extract_features"),
     shell:
         r"""
@@ -110,6 +116,8 @@ rule extract_features:
             {params.channels_last} \
             --residency {resources.residency} \
             {params.train_images} \
+            --checkpoints {params.run:q}/checkpoints \
+            --checkpoint-minutes {resources.checkpoint_minutes} \
             --features {output.features:q} \
             --cost {output.cost:q} \
             2>&1 | tee {log:q}
@@ -144,6 +152,7 @@ rule train:
         gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=8000,
         runtime=720,
+        checkpoint_minutes=arm_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
         residency=arm_setting("training/residency"),  # decides no result, so it is no parameter
     params:
         train=arm_setting("train"),
@@ -162,6 +171,7 @@ rule train:
         keep=arm_setting("training/keep"),
         patience=training_option("--patience", "patience"),
         train_images=training_option("--train-images", "train_images"),
+        run=subpath(output.cost, parent=True),
         code=code("training.train"),
     shell:
         r"""
@@ -188,6 +198,8 @@ rule train:
             --keep {params.keep} \
             {params.patience} \
             {params.train_images} \
+            --checkpoints {params.run:q}/checkpoints \
+            --checkpoint-minutes {resources.checkpoint_minutes} \
             --trained {output.trained:q} \
             --history {output.history:q} \
             --predictions {output.predictions:q} \

@@ -307,6 +307,13 @@ class Training(Section):
         description="Where the images lie while training: on the GPU, in the computer's memory, or in their file; "
         "auto: the first of them with room. Decides no bit of a result.",
     )
+    checkpoint_minutes: Number = Field(
+        10,
+        gt=0,
+        le=10_000,
+        description="The longest time between two checkpoints, from which a killed training goes on; there is one "
+        "after each epoch in any case. Decides no bit of a result.",
+    )
     cache_features: bool = Field(
         True,
         description="Compute what the trunk makes of every image once, for all epochs and seeds, where that is exact: "

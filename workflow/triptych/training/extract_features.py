@@ -14,6 +14,7 @@ from triptych.models.networks import load_network
 from triptych.tensors import load_tensors, save_tensors
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
+from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
 from triptych.training.failures import explained
 from triptych.training.residency import Resident, choose_residency
@@ -34,6 +35,8 @@ def extract_features(
     channels_last: bool = False,
     residency: str = "auto",
     train_images: int | None = None,
+    checkpoints: Path | None = None,
+    checkpoint_minutes: float = 10.0,
     features: Path,
     cost: Path,
 ) -> None:
@@ -44,6 +47,8 @@ def extract_features(
         train_data, validation_data, test_data: images and labels. Validation may be empty.
         evaluation_batch_size, num_threads, device, precision, channels_last, residency: as for `train`.
         train_images: use only the first so many training images (all by default).
+        checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
+        checkpoint_minutes: the longest time between two checkpoints.
         features: `train`, `validation` and `test`, float32 [images, features], in the order of the images.
         cost: device, seconds, images per second, peak memory: the measured part.
 
@@ -70,31 +75,47 @@ def extract_features(
     )
     place = choose_residency(residency, sum(split.images.nbytes for split in splits), chosen)
     width = next(head.parameters()).shape[1]
-    found = {}
-    clock = time.perf_counter()
-    with explained(evaluation_batch_size, len(splits[0]), arithmetic), torch.inference_mode():
+    files = {"initial": initial, "train": train_data, "validation": validation_data, "test": test_data}
+    settings = {
+        "evaluation_batch_size": evaluation_batch_size,
+        "train_images": train_images,
+        "num_threads": num_threads,
+        "device": device_name(chosen),
+        "precision": precision,
+        "channels_last": channels_last,
+    }
+    kept = Checkpoints(checkpoints, run_key("training.extract_features", files, settings), checkpoint_minutes)
+    with kept.locked(), explained(evaluation_batch_size, len(splits[0]), arithmetic), torch.inference_mode():
+        done, state = kept.load() or ({}, {"seconds": 0.0})
+        found = {name: done.get(name, numpy.empty((0, width), numpy.float32)) for name in SPLITS}
+        earlier, clock = state["seconds"], time.perf_counter()
         for name, split in zip(SPLITS, splits, strict=True):
-            parts = [numpy.empty((0, width), numpy.float32)]
-            for images, _ in Resident(split, chosen, place).batches(evaluation_batch_size):
+            parts = [found[name]]
+            rest = Split(split.images[len(parts[0]) :], split.labels[len(parts[0]) :], split.classes)
+            for images, _ in Resident(rest, chosen, place).batches(evaluation_batch_size):
                 with arithmetic.autocast():
                     given, _ = features_and_logits(network, head, transform(images))
                 parts.append(given.float().cpu().numpy())
+                if kept.due():
+                    parts = [numpy.concatenate(parts)]
+                    kept.save({**found, name: parts[0]}, {"seconds": time.perf_counter() - clock + earlier})
             found[name] = numpy.concatenate(parts)
-    seconds = time.perf_counter() - clock
-    save_tensors(features, found, {"architecture": metadata["architecture"]})
-    write_json(
-        cost,
-        {
-            "device": chosen.type,
-            "device_name": device_name(chosen),
-            "num_threads": num_threads,
-            "seconds": time.perf_counter() - started,
-            "extraction_seconds": seconds,
-            "images_per_second": count / seconds,
-            "peak_memory_bytes": peak_memory_bytes(chosen),
-            "torch": torch.__version__,
-        },
-    )
+        seconds = time.perf_counter() - clock + earlier
+        save_tensors(features, found, {"architecture": metadata["architecture"]})
+        write_json(
+            cost,
+            {
+                "device": chosen.type,
+                "device_name": device_name(chosen),
+                "num_threads": num_threads,
+                "seconds": time.perf_counter() - started,
+                "extraction_seconds": seconds,
+                "images_per_second": count / seconds,
+                "peak_memory_bytes": peak_memory_bytes(chosen),
+                "torch": torch.__version__,
+            },
+        )
+        kept.remove()
     print(f"{count / seconds:,.0f} images/s", flush=True)
 
 

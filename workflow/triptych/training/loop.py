@@ -5,11 +5,13 @@ of an epoch, taken while the network moves, as in the lecture; `fit_*` is the sa
 set's, in one pass in eval mode of the network that is kept (fault 4). Only what trains has gradients (fault 5).
 """
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy
 import torch
 from torch.nn.functional import cross_entropy
 
@@ -17,6 +19,7 @@ from triptych.data.dataset import Split
 from triptych.errors import InputError
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import epoch_order
+from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import synchronize
 from triptych.training.failures import explained
 from triptych.training.regime import Regime, select_trainable, set_training_mode
@@ -62,6 +65,8 @@ class Outcome:
     evaluation_seconds: float = 0.0
     images_trained: int = 0
     kept_epoch: int = 0
+    earlier_seconds: float = 0.0
+    """Of training and evaluation before the checkpoint that it went on from."""
 
     @property
     def images_per_second(self) -> float:
@@ -109,37 +114,6 @@ def evaluate(
     return loss, accuracy, logits.cpu()
 
 
-def train_epoch(
-    network: torch.nn.Module,
-    optimiser: torch.optim.Optimizer,
-    scaler: torch.amp.GradScaler,
-    data: Resident,
-    transform: Transform,
-    regime: Regime,
-    recipe: Recipe,
-    arithmetic: Arithmetic,
-    epoch: int,
-) -> tuple[float, float]:
-    """One pass over the training images in the epoch's own order: running mean loss and accuracy in percent."""
-    # Dropout and its like draw from the epoch's own stream, so that an epoch does not depend on how it was reached.
-    torch.manual_seed(recipe.seed * 1_000_003 + epoch)
-    set_training_mode(network, regime)
-    # Summed on the device: asking for a number after each step would make a GPU wait for Python.
-    loss_sum = torch.zeros((), dtype=torch.float64, device=data.device)
-    correct = torch.zeros((), dtype=torch.int64, device=data.device)
-    for images, labels in data.batches(recipe.batch_size, epoch_order(recipe.seed, epoch, len(data))):
-        with arithmetic.autocast():
-            logits = network(transform(images))
-        loss = cross_entropy(logits.float(), labels)
-        optimiser.zero_grad(set_to_none=True)
-        scaler.scale(loss).backward()
-        scaler.step(optimiser)
-        scaler.update()
-        loss_sum += loss.detach().double() * len(labels)
-        correct += (logits.detach().argmax(1) == labels).sum()
-    return loss_sum.item() / len(data), 100 * correct.item() / len(data)
-
-
 def fit(
     network: torch.nn.Module,
     head: list[str],
@@ -151,93 +125,210 @@ def fit(
     test: Split,
     arithmetic: Arithmetic,
     residency: str = "auto",
+    checkpoints: Checkpoints | None = None,
 ) -> Outcome:
     """Train `network` in place and evaluate it after each epoch; print a line an epoch.
 
     It is left as it was after the epoch that is kept. `transform` makes the network's input of a batch of images;
-    `residency` is where these lie meanwhile (`choose_residency`).
+    `residency` is where these lie meanwhile (`choose_residency`). With `checkpoints` it goes on from the newest
+    one, and gives the same bits as if it had never stopped.
 
     Raises:
         InputError: there is nothing to train on or to decide on, a batch is too small for BatchNorm, the loss is no
             longer finite, or the memory does not suffice.
     """
     with explained(recipe.batch_size, len(train), arithmetic):
-        return _fit(network, head, regime, recipe, transform, (train, validation, test), arithmetic, residency)
+        fitting = Fitting(network, head, regime, recipe, transform, (train, validation, test), arithmetic, residency)
+        return fitting.run(checkpoints or Checkpoints(None, "", 0))
 
 
-def _fit(
-    network: torch.nn.Module,
-    head: list[str],
-    regime: Regime,
-    recipe: Recipe,
-    transform: Transform,
-    splits: tuple[Split, Split, Split],
-    arithmetic: Arithmetic,
-    residency: str,
-) -> Outcome:
-    device = arithmetic.device
-    residency = choose_residency(residency, sum(split.images.nbytes for split in splits), device)
-    train, validation, test = (Resident(split, device, residency) for split in splits)
-    if not len(train):
-        raise InputError("no training images")
-    stopping = Stopping(recipe.keep, recipe.patience)
-    stopping.check(len(validation))
-    kept = None
-    network.to(device, memory_format=arithmetic.memory_format)
-    trainable = select_trainable(network, head, regime)
-    optimiser = torch.optim.Adam(trainable, lr=recipe.learning_rate, fused=arithmetic.fused_optimizer or None)
-    scaler = arithmetic.loss_scaler()
-    outcome = Outcome()
-    started = time.perf_counter()
+class Fitting:
+    """A training on its way, with all that a checkpoint has to hold. The options are those of `fit`."""
 
-    for epoch in range(recipe.epochs + 1):
-        row: dict[str, Any] = dict.fromkeys(HISTORY_COLUMNS)
-        row |= {"epoch": epoch, "kept": 0}
-        if epoch > 0:
-            clock = time.perf_counter()
-            row["train_loss"], row["train_accuracy"] = train_epoch(
-                network, optimiser, scaler, train, transform, regime, recipe, arithmetic, epoch
-            )
-            outcome.training_seconds += time.perf_counter() - clock  # the sums above have waited for the device
-            outcome.images_trained += len(train)
-            if not torch.isfinite(torch.tensor(row["train_loss"])):
-                raise InputError(
-                    f"the training loss is {row['train_loss']} in epoch {epoch}; "
-                    f"lower training.learning_rate (now {recipe.learning_rate})"
-                )
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        head: list[str],
+        regime: Regime,
+        recipe: Recipe,
+        transform: Transform,
+        splits: tuple[Split, Split, Split],
+        arithmetic: Arithmetic,
+        residency: str = "auto",
+    ):
+        self.regime, self.recipe, self.transform, self.arithmetic = regime, recipe, transform, arithmetic
+        device = arithmetic.device
+        residency = choose_residency(residency, sum(split.images.nbytes for split in splits), device)
+        self.train, self.validation, self.test = (Resident(split, device, residency) for split in splits)
+        if not len(self.train):
+            raise InputError("no training images")
+        self.stopping = Stopping(recipe.keep, recipe.patience)
+        self.stopping.check(len(self.validation))
+        self.network = network.to(device, memory_format=arithmetic.memory_format)
+        self.trainable = select_trainable(network, head, regime)
+        self.optimiser = torch.optim.Adam(
+            self.trainable, lr=recipe.learning_rate, fused=arithmetic.fused_optimizer or None
+        )
+        self.scaler = arithmetic.loss_scaler()
+        self.outcome = Outcome()
+        self.kept: Kept | None = None
+        self.epoch = 0
+        """The epoch that comes or is under way; 0 is the evaluation before training."""
+        self.step = 0
+        """How many steps of it are done."""
+        # Summed on the device: asking for a number after each step would make a GPU wait for Python.
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
+        self.correct = torch.zeros((), dtype=torch.int64, device=device)
+
+    def run(self, checkpoints: Checkpoints) -> Outcome:
+        """Train from wherever it stands to the end."""
+        found = checkpoints.load()
+        if found:
+            self.restore(*found)
+            print(f"going on from a checkpoint: epoch {self.epoch}, step {self.step}", flush=True)
+        while self.epoch <= self.recipe.epochs and not self.stopping.ends(self.epoch - 1):
+            row: dict[str, Any] = dict.fromkeys(HISTORY_COLUMNS)
+            row |= {"epoch": self.epoch, "kept": 0}
+            if self.epoch > 0:
+                row["train_loss"], row["train_accuracy"] = self.train_epoch(checkpoints)
+                if not math.isfinite(row["train_loss"]):
+                    raise InputError(
+                        f"the training loss is {row['train_loss']} in epoch {self.epoch}; "
+                        f"lower training.learning_rate (now {self.recipe.learning_rate})"
+                    )
+            self.evaluate_epoch(row)
+            self.epoch, self.step = self.epoch + 1, 0
+            checkpoints.save(*self.state())
+        if self.epoch <= self.recipe.epochs:
+            print(f"validation accuracy highest in epoch {self.stopping.best_epoch}: stopped", flush=True)
+        self.keep()
+        return self.outcome
+
+    def train_epoch(self, checkpoints: Checkpoints) -> tuple[float, float]:
+        """The rest of a pass over the training images in the epoch's own order: running mean loss and accuracy (%)."""
+        recipe = self.recipe
+        if self.step == 0:
+            # Dropout and its like draw from the epoch's own stream, so an epoch does not depend on how it was reached.
+            torch.manual_seed(recipe.seed * 1_000_003 + self.epoch)
+            self.loss_sum.zero_()
+            self.correct.zero_()
+        set_training_mode(self.network, self.regime)
+        order = epoch_order(recipe.seed, self.epoch, len(self.train))[self.step * recipe.batch_size :]
         clock = time.perf_counter()
-        row["validation_loss"], row["validation_accuracy"], outcome.validation_logits = evaluate(
-            network, validation, transform, recipe.evaluation_batch_size, arithmetic
-        )
-        row["test_loss"], row["test_accuracy"], outcome.test_logits = evaluate(
-            network, test, transform, recipe.evaluation_batch_size, arithmetic
-        )
-        synchronize(device)
+        for images, labels in self.train.batches(recipe.batch_size, order):
+            with self.arithmetic.autocast():
+                logits = self.network(self.transform(images))
+            loss = cross_entropy(logits.float(), labels)
+            self.optimiser.zero_grad(set_to_none=True)
+            self.scaler.scale(loss).backward()
+            self.scaler.step(self.optimiser)
+            self.scaler.update()
+            self.loss_sum += loss.detach().double() * len(labels)
+            self.correct += (logits.detach().argmax(1) == labels).sum()
+            self.outcome.images_trained += len(labels)
+            self.step += 1
+            if checkpoints.due():
+                synchronize(self.arithmetic.device)
+                self.outcome.training_seconds += time.perf_counter() - clock
+                checkpoints.save(*self.state())
+                clock = time.perf_counter()
+        loss, correct = self.loss_sum.item(), self.correct.item()  # waits for the device
+        self.outcome.training_seconds += time.perf_counter() - clock
+        return loss / len(self.train), 100 * correct / len(self.train)
+
+    def evaluate_epoch(self, row: dict[str, Any]) -> None:
+        """Fill the epoch's row with what the network gets right now, and take note of it."""
+        outcome, clock = self.outcome, time.perf_counter()
+        row["validation_loss"], row["validation_accuracy"], outcome.validation_logits = self.evaluate(self.validation)
+        row["test_loss"], row["test_accuracy"], outcome.test_logits = self.evaluate(self.test)
+        synchronize(self.arithmetic.device)
         outcome.evaluation_seconds += time.perf_counter() - clock
         outcome.history.append(row)
-        outcome.kept_epoch = epoch
-        print(progress_line(row, recipe.epochs, outcome, time.perf_counter() - started), flush=True)
-        if stopping.update(epoch, row["validation_accuracy"]) and recipe.keep == "best":
-            kept = Kept.of(epoch, network, outcome)
-        if stopping.ends(epoch):
-            print(f"validation accuracy highest in epoch {stopping.best_epoch}: stopped", flush=True)
-            break
+        outcome.kept_epoch = self.epoch
+        print(progress_line(row, self.recipe.epochs, outcome), flush=True)
+        if self.stopping.update(self.epoch, row["validation_accuracy"]) and self.recipe.keep == "best":
+            self.kept = Kept.of(self.epoch, self.network, outcome)
 
-    if kept:
-        kept.restore(network, outcome)
-    clock = time.perf_counter()
-    row = outcome.history[outcome.kept_epoch]
-    row["kept"] = 1
-    row["fit_loss"], row["fit_accuracy"], _ = evaluate(
-        network, train, transform, recipe.evaluation_batch_size, arithmetic
-    )
-    synchronize(device)
-    outcome.evaluation_seconds += time.perf_counter() - clock
-    print(f"kept epoch {row['epoch']} | fit {row['fit_loss']:.4f} {row['fit_accuracy']:5.1f} %", flush=True)
-    return outcome
+    def evaluate(self, data: Resident) -> tuple[float | None, float | None, torch.Tensor]:
+        return evaluate(self.network, data, self.transform, self.recipe.evaluation_batch_size, self.arithmetic)
+
+    def keep(self) -> None:
+        """Bring back the epoch that is kept, and evaluate it on the training images."""
+        outcome = self.outcome
+        if self.kept:
+            self.kept.restore(self.network, outcome)
+        clock = time.perf_counter()
+        row = outcome.history[outcome.kept_epoch]
+        row["kept"] = 1
+        row["fit_loss"], row["fit_accuracy"], _ = self.evaluate(self.train)
+        synchronize(self.arithmetic.device)
+        outcome.evaluation_seconds += time.perf_counter() - clock
+        print(f"kept epoch {row['epoch']} | fit {row['fit_loss']:.4f} {row['fit_accuracy']:5.1f} %", flush=True)
+
+    def state(self) -> tuple[dict[str, numpy.ndarray], dict[str, Any]]:
+        """Everything that the rest depends on: arrays by name, and what JSON can hold."""
+        tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
+        for number, parameter in enumerate(self.trainable):
+            for name, tensor in self.optimiser.state.get(parameter, {}).items():
+                tensors[f"adam.{number}.{name}"] = tensor
+        tensors |= {"sum.loss": self.loss_sum, "sum.correct": self.correct, "random.cpu": torch.get_rng_state()}
+        if self.arithmetic.device.type == "cuda":
+            tensors["random.cuda"] = torch.cuda.get_rng_state(self.arithmetic.device)
+        for name in ("validation_logits", "test_logits"):
+            tensors[f"last.{name}"] = getattr(self.outcome, name)
+            if self.kept:
+                tensors[f"kept.{name}"] = getattr(self.kept, name)
+        if self.kept:
+            tensors |= {f"kept.network.{name}": tensor for name, tensor in self.kept.state.items()}
+        numbers = ("history", "training_seconds", "evaluation_seconds", "images_trained", "kept_epoch")
+        state = {
+            "epoch": self.epoch,
+            "step": self.step,
+            "outcome": {name: getattr(self.outcome, name) for name in numbers},
+            "best": [self.stopping.best_epoch, self.stopping.best_accuracy],
+            "kept": self.kept.epoch if self.kept else None,
+            "scaler": self.scaler.state_dict(),
+        }
+        return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, state
+
+    def restore(self, arrays: dict[str, numpy.ndarray], state: dict[str, Any]) -> None:
+        """Stand where `state` was taken."""
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+        def below(prefix: str) -> dict[str, torch.Tensor]:
+            return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+        self.network.load_state_dict(below("network."))
+        for number, parameter in enumerate(self.trainable):
+            moments = below(f"adam.{number}.")
+            for name, tensor in moments.items():
+                if name == "step":  # on the device only where the kernel is fused
+                    moments[name] = tensor.to(parameter.device if self.arithmetic.fused_optimizer else "cpu")
+                else:  # as the parameter lies in memory: a fused kernel runs through both alike
+                    moments[name] = torch.empty_like(parameter).copy_(tensor)
+            if moments:
+                self.optimiser.state[parameter] = moments
+        self.loss_sum.copy_(tensors["sum.loss"])
+        self.correct.copy_(tensors["sum.correct"])
+        torch.set_rng_state(tensors["random.cpu"])
+        if "random.cuda" in tensors:
+            torch.cuda.set_rng_state(tensors["random.cuda"], self.arithmetic.device)
+        self.epoch, self.step = state["epoch"], state["step"]
+        for name, value in state["outcome"].items():
+            setattr(self.outcome, name, value)
+        self.outcome.earlier_seconds = self.outcome.training_seconds + self.outcome.evaluation_seconds
+        self.outcome.validation_logits, self.outcome.test_logits = (
+            tensors["last.validation_logits"],
+            tensors["last.test_logits"],
+        )
+        self.stopping.best_epoch, self.stopping.best_accuracy = state["best"]
+        if state["kept"] is not None:
+            logits = (tensors["kept.validation_logits"], tensors["kept.test_logits"])
+            self.kept = Kept(state["kept"], below("kept.network."), *logits)
+        self.scaler.load_state_dict(state["scaler"])
 
 
-def progress_line(row: dict[str, Any], epochs: int, outcome: Outcome, elapsed: float) -> str:
+def progress_line(row: dict[str, Any], epochs: int, outcome: Outcome) -> str:
     """A line for the terminal: the epoch, losses and accuracies, images per second, time left."""
     parts = [f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"]
     for split in ("train", "validation", "test"):
@@ -245,6 +336,7 @@ def progress_line(row: dict[str, Any], epochs: int, outcome: Outcome, elapsed: f
             parts.append(f"{split} {row[f'{split}_loss']:.4f} {row[f'{split}_accuracy']:5.1f} %")
     if outcome.images_trained:
         parts.append(f"{outcome.images_per_second:,.0f} images/s")
-        left = round(elapsed / (row["epoch"] + 1) * (epochs - row["epoch"]))
+        spent = outcome.training_seconds + outcome.evaluation_seconds
+        left = round(spent / (row["epoch"] + 1) * (epochs - row["epoch"]))
         parts.append(f"{left // 60}:{left % 60:02d} left")
     return " | ".join(parts)

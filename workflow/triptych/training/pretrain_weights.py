@@ -1,5 +1,6 @@
 """Make pretrained weights where none can be downloaded: train the network on another data set."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas
@@ -12,6 +13,7 @@ from triptych.models.normalisation import normalisation_of
 from triptych.tensors import save_tensors
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
+from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import choose_device, device_name, make_deterministic
 from triptych.training.loop import HISTORY_COLUMNS, Recipe, fit
 from triptych.training.regime import Regime
@@ -34,6 +36,8 @@ def pretrain_weights(
     fused_optimizer: bool = False,
     train_data: Path,
     test_data: Path,
+    checkpoints: Path | None = None,
+    checkpoint_minutes: float = 10.0,
     weights: Path,
     history: Path,
 ) -> None:
@@ -45,6 +49,8 @@ def pretrain_weights(
         epochs, batch_size, learning_rate, evaluation_batch_size, seed: the recipe.
         num_threads, device, precision, channels_last, fused_optimizer: as for `train`.
         train_data, test_data: the source data set and its held-out part.
+        checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
+        checkpoint_minutes: the longest time between two checkpoints; there is one after each epoch in any case.
         weights: every tensor of the network, head included; the metadata names the held-out accuracy in percent.
         history: a CSV file with a row an epoch.
 
@@ -62,21 +68,37 @@ def pretrain_weights(
     head = head_tensors(architecture, len(source.classes), input_size)
     scale = normalisation_of(normalisation, source.images)
     print(f"pretraining {architecture} on {device_name(chosen)} ({chosen.type}), {len(source)} images", flush=True)
-    outcome = fit(
-        network,
-        head,
-        Regime(train="all", batchnorm="train"),
-        recipe,
-        InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format),
-        source,
-        held_out.first(0),
-        held_out,
-        arithmetic,
-    )
-    write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
-    metadata = network_metadata(
-        network, architecture=architecture, classes=source.classes, input_size=input_size, normalisation=scale
-    )
-    accuracy = outcome.history[-1]["test_accuracy"]
-    save_tensors(weights, state_arrays(network), metadata | {"held_out_accuracy": accuracy})
-    print(f"held-out accuracy {accuracy:.1f} % on {len(held_out)} images", flush=True)
+    settings = {
+        **asdict(recipe),
+        "architecture": architecture,
+        "input_size": input_size,
+        "normalisation": normalisation,
+        "num_threads": num_threads,
+        "device": device_name(chosen),
+        "precision": precision,
+        "channels_last": channels_last,
+        "fused_optimizer": fused_optimizer,
+    }
+    key = run_key("training.pretrain_weights", {"train": train_data, "test": test_data}, settings)
+    kept = Checkpoints(checkpoints, key, checkpoint_minutes)
+    with kept.locked():
+        outcome = fit(
+            network,
+            head,
+            Regime(train="all", batchnorm="train"),
+            recipe,
+            InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format),
+            source,
+            held_out.first(0),
+            held_out,
+            arithmetic,
+            checkpoints=kept,
+        )
+        write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
+        metadata = network_metadata(
+            network, architecture=architecture, classes=source.classes, input_size=input_size, normalisation=scale
+        )
+        accuracy = outcome.history[-1]["test_accuracy"]
+        save_tensors(weights, state_arrays(network), metadata | {"held_out_accuracy": accuracy})
+        print(f"held-out accuracy {accuracy:.1f} % on {len(held_out)} images", flush=True)
+        kept.remove()

@@ -59,6 +59,8 @@ class Resident:
                 if len(labels):
                     yield images.to(self.device, non_blocking=True), labels
             return
+        if not len(order):  # torch would cut one empty batch
+            return
         on_device = order.to(self.device)  # at once: a transfer for each batch would make a GPU wait
         for rows, here in zip(batches_of(order, batch_size), batches_of(on_device, batch_size), strict=True):
             images = self.images[here] if self.on_device else self.images[rows].to(self.device, non_blocking=True)

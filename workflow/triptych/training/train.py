@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas
@@ -14,6 +15,7 @@ from triptych.models.networks import load_network, state_arrays
 from triptych.tensors import save_tensors
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
+from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
 from triptych.training.extract_features import with_features
 from triptych.training.loop import HISTORY_COLUMNS, Recipe, fit
@@ -44,6 +46,8 @@ def train(
     train_images: int | None = None,
     keep: str = "last",
     patience: int | None = None,
+    checkpoints: Path | None = None,
+    checkpoint_minutes: float = 10.0,
     trained: Path,
     history: Path,
     predictions: Path,
@@ -70,6 +74,8 @@ def train(
         keep: `last` or `best`, the epoch whose weights are the run's; best: of the highest validation accuracy, the
             earliest of equals.
         patience: stop after so many epochs without a higher validation accuracy; `epochs` is then the most.
+        checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
+        checkpoint_minutes: the longest time between two checkpoints; there is one after each epoch in any case.
         trained: the weights of the kept epoch, with the metadata of `initial`.
         history: a CSV file with a row an epoch, from 0 (before training); accuracies in percent; `kept` is 1 for the
             epoch that is kept, else 0.
@@ -106,27 +112,44 @@ def train(
         splits, transform = with_features(features, splits), torch.nn.Identity()
         trained_part = head_of(network, metadata["head"])
         names = list(trained_part.state_dict())
-    outcome = fit(trained_part, names, regime, recipe, transform, *splits, arithmetic, residency)
+    files = {"initial": initial, "train": train_data, "validation": validation_data, "test": test_data}
+    settings = {
+        **asdict(regime),
+        **asdict(recipe),
+        "train_images": train_images,
+        "num_threads": num_threads,
+        "device": device_name(chosen),
+        "precision": precision,
+        "channels_last": channels_last,
+        "fused_optimizer": fused_optimizer,
+    }
+    key = run_key("training.train", {**files, "features": features}, settings)
+    kept = Checkpoints(checkpoints, key, checkpoint_minutes)
+    with kept.locked():
+        outcome = fit(trained_part, names, regime, recipe, transform, *splits, arithmetic, residency, kept)
 
-    after = state_arrays(network)
-    check_not_moved(before, after, must_not_move(network, metadata["head"], regime))
-    logits = {"test_logits": outcome.test_logits, "validation_logits": outcome.validation_logits}
-    classes = len(metadata["classes"])
-    save_tensors(predictions, {name: tensor.view(-1, classes).numpy() for name, tensor in logits.items()})
-    write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
-    write_json(
-        cost,
-        {
-            "device": chosen.type,
-            "device_name": device_name(chosen),
-            "num_threads": num_threads,
-            "seconds": time.perf_counter() - started,
-            "training_seconds": outcome.training_seconds,
-            "evaluation_seconds": outcome.evaluation_seconds,
-            "features_seconds": json.loads(features_cost.read_text())["extraction_seconds"] if features_cost else 0.0,
-            "images_per_second": outcome.images_per_second,
-            "peak_memory_bytes": peak_memory_bytes(chosen),
-            "torch": torch.__version__,
-        },
-    )
-    save_tensors(trained, after, metadata)
+        after = state_arrays(network)
+        check_not_moved(before, after, must_not_move(network, metadata["head"], regime))
+        logits = {"test_logits": outcome.test_logits, "validation_logits": outcome.validation_logits}
+        classes = len(metadata["classes"])
+        save_tensors(predictions, {name: tensor.view(-1, classes).numpy() for name, tensor in logits.items()})
+        write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
+        write_json(
+            cost,
+            {
+                "device": chosen.type,
+                "device_name": device_name(chosen),
+                "num_threads": num_threads,
+                "seconds": time.perf_counter() - started + outcome.earlier_seconds,
+                "training_seconds": outcome.training_seconds,
+                "evaluation_seconds": outcome.evaluation_seconds,
+                "features_seconds": json.loads(features_cost.read_text())["extraction_seconds"]
+                if features_cost
+                else 0.0,
+                "images_per_second": outcome.images_per_second,
+                "peak_memory_bytes": peak_memory_bytes(chosen),
+                "torch": torch.__version__,
+            },
+        )
+        save_tensors(trained, after, metadata)
+        kept.remove()
