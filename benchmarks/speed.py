@@ -173,8 +173,9 @@ class SameBatch:
 
 
 def as_torch_comes(lecture: bool) -> None:
-    """The lecture's loop asks for no deterministic algorithms; the package does."""
+    """The lecture's loop leaves torch's settings as they come; the package asks for determinism and full precision."""
     torch.use_deterministic_algorithms(not lecture)
+    torch.backends.cudnn.allow_tf32 = lecture
 
 
 def random_split(images: int, width: int = 32) -> Split:

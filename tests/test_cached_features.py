@@ -1,16 +1,19 @@
 import pytest
 
-from triptych.cached_features import arm_of_features
+from triptych.cached_features import trunk_of, trunks
 from triptych.configuration import effective, load_configuration
 
 FROZEN = {"weights": "pretrained", "train": "head", "batchnorm": "frozen"}
 
 
-def source(changes, other=None):
-    """The arm that extracts the features of an arm like FROZEN with `changes`, which stands after `other`."""
-    arms = {"scratch": {"weights": "random"}, "other": other or FROZEN, "last_layer": FROZEN | changes}
+def arms_of(**arms):
+    """The arms of an experiment, with everything in effect."""
     raw = {"experiments": {"e": {"weights": {"source": "letters"}, "arms": arms}}}
-    return arm_of_features(effective(load_configuration(raw))["experiments"]["e"]["arms"], "last_layer")
+    return effective(load_configuration(raw))["experiments"]["e"]["arms"]
+
+
+def trunk(changes):
+    return trunk_of(arms_of(last_layer=FROZEN | changes)["last_layer"])
 
 
 @pytest.mark.parametrize(
@@ -23,12 +26,16 @@ def source(changes, other=None):
         {"model": {"architecture": "mobilenet_v2"}},  # dropout before its head
     ],
 )
-def test_only_what_is_exact_is_cached(changes):
-    assert source(changes) is None
+def test_only_what_nothing_changes_is_cached(changes):
+    assert trunk(changes) is None
 
 
-def test_arms_with_the_same_trunk_share():
-    assert source({"training": {"learning_rate": 1e-2, "epochs": 3, "batch_size": 8}}) == "other"
+def test_arms_with_the_same_trunk_share_whatever_else_is_there():
+    other = FROZEN | {"training": {"learning_rate": 1e-2, "epochs": 3, "batch_size": 8, "residency": "mapped"}}
+    arms = arms_of(new=FROZEN, scratch={"weights": "random"}, last_layer=FROZEN, other=other)
+    assert trunk_of(arms["other"]) == trunk_of(arms["last_layer"]) == trunk(FROZEN)
+    assert list(trunks(arms)) == [trunk(FROZEN)]
+    assert trunk(FROZEN).startswith("resnet18_224_")
 
 
 @pytest.mark.parametrize(
@@ -42,5 +49,4 @@ def test_arms_with_the_same_trunk_share():
     ],
 )
 def test_arms_with_other_features_do_not(changes):
-    assert source(changes) == "last_layer"
-    assert source({}, other=FROZEN | changes) == "last_layer"
+    assert trunk(changes) not in (None, trunk({}))

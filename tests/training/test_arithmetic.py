@@ -4,15 +4,13 @@ import torch
 from triptych.errors import InputError
 from triptych.tables import read_table
 from triptych.tensors import load_tensors
-from triptych.training.arithmetic import PRECISIONS, Arithmetic, check_precision
+from triptych.training.arithmetic import PRECISIONS, Arithmetic, check_precision, cpu_has_bfloat16
 from triptych.training.train import train
 
 CPU = torch.device("cpu")
 NUMBERS = ["epoch", "train_loss", "test_loss", "test_accuracy"]
 
-has_bfloat16 = pytest.mark.skipif(
-    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU cannot compute in bfloat16"
-)
+has_bfloat16 = pytest.mark.skipif(not cpu_has_bfloat16(), reason="this CPU cannot compute in bfloat16")
 
 
 def test_another_word_is_no_precision():

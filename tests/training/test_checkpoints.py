@@ -104,8 +104,13 @@ def test_the_checkpoint_of_another_run_is_never_used(arguments, files, tmp_path,
 
 
 def test_features_go_on_where_they_were(arguments, tmp_path, monkeypatch):
-    shared = ["initial", "train_data", "validation_data", "test_data", "num_threads", "device"]
-    call = {key: arguments[key] for key in shared} | {"evaluation_batch_size": 8, "cost": tmp_path / "cost.json"}
+    shared = ["train_data", "validation_data", "test_data", "num_threads", "device"]
+    call = {key: arguments[key] for key in shared} | {
+        "evaluation_batch_size": 8,
+        "pretrained": arguments["initial"],
+        "cost": tmp_path / "cost.json",
+    }
+    call |= {"architecture": "resnet18", "input_size": 32, "normalisation": "none"}
     extract_features(**call, features=tmp_path / "whole")
     monkeypatch.setattr(Checkpoints, "due", lambda self: True)
     save, deaths = Checkpoints.save, 0

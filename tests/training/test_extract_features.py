@@ -14,14 +14,16 @@ from triptych.tensors import load_tensors, save_tensors
 from triptych.training.extract_features import SPLITS, extract_features, with_features
 from triptych.training.train import train
 
-SHARED = ["initial", "train_data", "validation_data", "test_data", "evaluation_batch_size", "num_threads", "device"]
+SHARED = ["train_data", "validation_data", "test_data", "evaluation_batch_size", "num_threads", "device"]
+NETWORK = {"architecture": "resnet18", "input_size": 32, "normalisation": "none"}
 HEAD = {"train": "head", "batchnorm": "frozen", "learning_rate": 1e-2}
 
 
 def extract(arguments, folder, **changes):
     folder.mkdir(exist_ok=True)
     features, cost = folder / "features.safetensors", folder / "cost.json"
-    extract_features(**{key: arguments[key] for key in SHARED} | changes, features=features, cost=cost)
+    call = NETWORK | {"pretrained": arguments["initial"]} | {key: arguments[key] for key in SHARED} | changes
+    extract_features(**call, features=features, cost=cost)
     return features
 
 

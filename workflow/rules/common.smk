@@ -20,7 +20,7 @@ os.environ.update(
     PYTHONUNBUFFERED="1",
 )
 
-from triptych.cached_features import arm_of_features
+from triptych.cached_features import trunk_of, trunks
 from triptych.code_digest import code_digest
 from triptych.configuration import compared_networks, effective, load_configuration, resolved_arms
 from triptych.downloads import (
@@ -71,6 +71,9 @@ TABLES = [
 # Two more, which need no training.
 ARCHITECTURE_TABLES = ["architectures", "largest_batch"]
 
+# Keys of `training` that are no parameters of a rule.
+DECIDES_NO_RESULT = ["residency", "checkpoint_minutes"]
+
 # What an experiment with `claims` has besides.
 CLAIMS_TABLES = ["claims", "faults", "cost_backward"]
 CLAIMS_FIGURES = ["notebook_loss", "notebook_kernels"]
@@ -96,9 +99,15 @@ def experiment_setting(path):
     return lambda wildcards: value_at(experiments[wildcards.experiment], path)
 
 
+def arm_of(wildcards):
+    """The settings of the wildcards' arm, or of an arm with the wildcards' trunk."""
+    arms = experiments[wildcards.experiment]["arms"]
+    return trunks(arms)[wildcards.trunk] if hasattr(wildcards, "trunk") else arms[wildcards.arm]
+
+
 def arm_setting(path):
-    """The value at `path` of the wildcards' arm, with what the experiment gives filled in."""
-    return lambda wildcards: value_at(experiments[wildcards.experiment]["arms"][wildcards.arm], path)
+    """The value at `path` of the wildcards' arm (or trunk), with what the experiment gives filled in."""
+    return lambda wildcards: value_at(arm_of(wildcards), path)
 
 
 def gpu_slots(device):
@@ -112,8 +121,13 @@ def as_json(value):
 
 
 def arms_json(wildcards):
-    """Every arm of the experiment with everything in effect, in the order of the configuration."""
-    return as_json(resolved_arms(experiments[wildcards.experiment]))
+    """Every arm of the experiment with all that decides a result, in the order of the configuration."""
+    arms = resolved_arms(experiments[wildcards.experiment])
+    for arm in arms:
+        arm["training"] = {
+            key: arm["training"][key] for key in arm["training"] if key not in DECIDES_NO_RESULT
+        }
+    return as_json(arms)
 
 
 def networks_json(wildcards):
@@ -133,14 +147,12 @@ def option(name, value):
 
 def training_option(name, key):
     """`--name value` of the wildcards' arm, where its recipe has such a value."""
-    return lambda wildcards: option(
-        name, experiments[wildcards.experiment]["arms"][wildcards.arm]["training"][key]
-    )
+    return lambda wildcards: option(name, arm_of(wildcards)["training"][key])
 
 
 def training_flag(name, key):
     """`name`, a flag of a command, where the recipe of the wildcards' arm says so."""
-    return lambda wildcards: name * experiments[wildcards.experiment]["arms"][wildcards.arm]["training"][key]
+    return lambda wildcards: name * arm_of(wildcards)["training"][key]
 
 
 def experiment_flag(name, key):
@@ -152,16 +164,15 @@ def features_of_arm(file):
     """A file of the cached features that the wildcards' arm trains its head on, if any."""
 
     def place(wildcards):
-        source = arm_of_features(experiments[wildcards.experiment]["arms"], wildcards.arm)
-        return f"<results>/{{experiment}}/features/{source}/{file}" if source else []
+        trunk = trunk_of(arm_of(wildcards))
+        return f"<results>/{{experiment}}/features/{trunk}/{file}" if trunk else []
 
     return place
 
 
-def first_initial(wildcards):
-    """A network of the wildcards' arm before training: the trunk is the same for every seed."""
-    seed = experiments[wildcards.experiment]["seeds"][0]
-    return f"<results>/{{experiment}}/runs/{{arm}}/seed{seed}/initial.safetensors"
+def weights_of_trunk(wildcards):
+    architecture = arm_of(wildcards)["model"]["architecture"]
+    return f"<results>/{{experiment}}/weights/{architecture}.safetensors"
 
 
 def pretrained_weights(wildcards):
@@ -312,6 +323,7 @@ def kept_if(kept):
 wildcard_constraints:
     experiment=one_of(experiments),
     arm=one_of(arm for experiment in experiments.values() for arm in experiment["arms"]),
+    trunk=one_of(name for experiment in experiments.values() for name in trunks(experiment["arms"])),
     seed=one_of(seed for experiment in experiments.values() for seed in experiment["seeds"]),
     architecture=one_of(
         arm["model"]["architecture"]

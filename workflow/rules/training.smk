@@ -69,20 +69,19 @@ rule pretrain_weights:
 
 
 rule extract_features:
-    """What the frozen trunk of an arm makes of every image, once for all epochs and seeds."""
+    """What a frozen trunk makes of every image, once for all epochs and seeds."""
     input:
-        initial=first_initial,
+        pretrained=weights_of_trunk,
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
     output:
-        # never temporary, since they are small: another seed would else need the first seed's weights again
-        features="<results>/{experiment}/features/{arm}/features.safetensors",
-        cost="<results>/{experiment}/features/{arm}/cost.json",
+        features="<results>/{experiment}/features/{trunk}/features.safetensors",
+        cost="<results>/{experiment}/features/{trunk}/cost.json",
     log:
-        "<logs>/extract_features/{experiment}/{arm}.log",
+        "<logs>/extract_features/{experiment}/{trunk}.log",
     benchmark:
-        "<benchmarks>/extract_features/{experiment}/{arm}.tsv"
+        "<benchmarks>/extract_features/{experiment}/{trunk}.tsv"
     priority: 1
     conda:
         "../../envs/torch.yaml"
@@ -94,6 +93,9 @@ rule extract_features:
         checkpoint_minutes=arm_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
         residency=arm_setting("training/residency"),
     params:
+        architecture=arm_setting("model/architecture"),
+        input_size=arm_setting("model/input_size"),
+        normalisation=arm_setting("model/normalisation"),
         evaluation_batch_size=arm_setting("training/evaluation_batch_size"),
         num_threads=arm_setting("training/num_threads"),
         device=arm_setting("training/device"),
@@ -105,7 +107,10 @@ rule extract_features:
     shell:
         r"""
         python -m triptych extract-features \
-            --initial {input.initial:q} \
+            --architecture {params.architecture} \
+            --input-size {params.input_size} \
+            --normalisation {params.normalisation} \
+            --pretrained {input.pretrained:q} \
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
             --test-data {input.test_data:q} \

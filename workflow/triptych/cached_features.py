@@ -2,9 +2,11 @@
 
 Features may be cached where nothing before the head changes or is drawn at random while the head trains: the trunk
 and BatchNorm are frozen, the trunk has no dropout, and the images come unaugmented. Only pretrained arms share: their
-trunk is the same for all seeds.
+trunk is the same for all seeds. Their place is named after what decides them, so that it depends on no arm and no seed.
 """
 
+import hashlib
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,17 +27,15 @@ def caches_features(arm: Mapping[str, Any]) -> bool:
     )
 
 
-def _decides(arm: Mapping[str, Any]) -> tuple[Any, ...]:
-    return (arm["model"], *(arm["training"][key] for key in DECIDES_FEATURES))
-
-
-def arm_of_features(arms: Mapping[str, Mapping[str, Any]], name: str) -> str | None:
-    """The first arm with the same features as the arm `name`, which has them extracted for all; None if it has none.
-
-    Args:
-        arms: the arms of an experiment of `configuration.effective`.
-    """
-    arm = arms[name]
+def trunk_of(arm: Mapping[str, Any]) -> str | None:
+    """The name of the features that an arm trains its head on: the network, and a digest of what decides them."""
     if not caches_features(arm):
         return None
-    return next(other for other in arms if caches_features(arms[other]) and _decides(arms[other]) == _decides(arm))
+    decides = [arm["model"], {key: arm["training"][key] for key in DECIDES_FEATURES}]
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
+    return f"{arm['model']['architecture']}_{arm['model']['input_size']}_{digest[:8]}"
+
+
+def trunks(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Every trunk of an experiment's arms by its name, with an arm that has it (all agree in what decides it)."""
+    return {name: arm for arm in arms.values() if (name := trunk_of(arm))}

@@ -316,8 +316,8 @@ class Training(Section):
     )
     cache_features: bool = Field(
         True,
-        description="Compute what the trunk makes of every image once, for all epochs and seeds, where that is exact: "
-        "pretrained weights, only the head trains, BatchNorm is frozen, and nothing in the trunk is random.",
+        description="Compute what the trunk makes of every image once, for all epochs and seeds, where nothing changes "
+        "it: pretrained weights, only the head trains, BatchNorm is frozen, and nothing in the trunk is random.",
     )
     train_images: OptionalWhole = Field(
         None, description="Train on the first so many images only (classes stay balanced); null for all."

@@ -82,8 +82,10 @@ class Evidence:
         return rows[rows["arm"] == arm]
 
     def curve(self, arm: str, column: str) -> pandas.Series:
-        """A figure of the history by epoch, mean over seeds."""
-        return self.of("history", arm).groupby("epoch")[column].mean()
+        """A figure of the history by epoch, mean over seeds, as far as every seed was trained."""
+        rows = self.of("history", arm)
+        shortest = rows.groupby("seed")["epoch"].max().min()
+        return rows[rows["epoch"] <= shortest].groupby("epoch")[column].mean()
 
     def at(self, arm: str, column: str, epoch: int) -> float:
         """A figure of the history after an epoch, mean over seeds; NaN where there is no such epoch."""

@@ -156,7 +156,7 @@ def no_interval(evidence: Evidence) -> Effect:
     """Fault 8: the value is the half-width of net1's interval over the test images, in points."""
     parts, first = [], math.nan
     for arm in ARMS:
-        accuracy = evidence.last(arm, "test_accuracy")
+        accuracy = evidence.mean("runs", arm, "test_accuracy")
         low, high = evidence.interval(accuracy)
         parts.append(f"{NETS[arm]} {accuracy:.1f} ± {(high - low) / 2:.1f} %")
         first = (high - low) / 2 if arm == "scratch" else first

@@ -1,13 +1,21 @@
 """The network with which a run begins."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
 
 from triptych.data.dataset import load_split
 from triptych.errors import InputError
-from triptych.models.networks import build_network, check_tensors, network_metadata, shapes_of, state_arrays
+from triptych.models.networks import (
+    build_network,
+    check_tensors,
+    network_metadata,
+    shapes_of,
+    state_arrays,
+    transforms_input,
+)
 from triptych.models.normalisation import normalisation_of
 from triptych.tensors import load_metadata, load_tensors, save_tensors
 
@@ -42,30 +50,53 @@ def initialise_model(
         InputError: an architecture that cannot be built at that size, or a file of other tensors.
     """
     split = load_split(train_data)
-    scaling = normalisation_of(normalisation, split.first(train_images).images)
-    torch.manual_seed(_own_seed(seed))
-    transform_input = pretrained is not None and load_metadata(pretrained).get("transform_input", False)
-    network = build_network(architecture, len(split.classes), input_size, transform_input)
-    metadata = network_metadata(
-        network,
-        architecture=architecture,
-        classes=split.classes,
-        input_size=input_size,
-        normalisation=scaling,
+    network, metadata = starting_network(
+        architecture, input_size, normalisation, seed, split.classes, split.first(train_images).images, pretrained
     )
-    arrays = state_arrays(network)
-    head = set(metadata["head"])
-    head_size = sum(arrays[name].size for name in head)
+    head = metadata["head"]
     if pretrained is None:
         print(f"{architecture}: random weights of seed {seed}")
     else:
-        arrays |= read_trunk(pretrained, architecture, arrays, head)
+        arrays = network.state_dict()
         print(f"{architecture}: {len(arrays) - len(head)} tensors of {pretrained}")
-        if transform_input:
+        if transforms_input(network):
             print("as in torchvision, the network first undoes ImageNet's normalisation of its input (transform_input)")
-        print(f"new head of seed {seed}: {', '.join(metadata['head'])} ({head_size:,} numbers)")
-    print(f"{len(split.classes)} classes, input {input_size} px, normalisation {normalisation}: {scaling}", flush=True)
-    save_tensors(initial, arrays, metadata)
+        numbers = sum(arrays[name].numel() for name in head)
+        print(f"new head of seed {seed}: {', '.join(head)} ({numbers:,} numbers)")
+    print(
+        f"{len(split.classes)} classes, input {input_size} px, normalisation {normalisation}: "
+        f"{metadata['normalisation']}",
+        flush=True,
+    )
+    save_tensors(initial, state_arrays(network), metadata)
+
+
+def starting_network(
+    architecture: str,
+    input_size: int,
+    normalisation: str,
+    seed: int,
+    classes: list[str],
+    train_images: numpy.ndarray,
+    pretrained: Path | None,
+) -> tuple[torch.nn.Module, dict[str, Any]]:
+    """The network with which a run begins, in training mode on the CPU, and what its file says about it.
+
+    Args:
+        train_images: uint8 [N, H, W, 3], for the normalisation `dataset`; the others as for `initialise_model`.
+    """
+    scaling = normalisation_of(normalisation, train_images)
+    torch.manual_seed(_own_seed(seed))
+    transform_input = pretrained is not None and load_metadata(pretrained).get("transform_input", False)
+    network = build_network(architecture, len(classes), input_size, transform_input)
+    metadata = network_metadata(
+        network, architecture=architecture, classes=classes, input_size=input_size, normalisation=scaling
+    )
+    if pretrained is not None:
+        arrays = state_arrays(network)
+        arrays |= read_trunk(pretrained, architecture, arrays, set(metadata["head"]))
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    return network, metadata
 
 
 def _own_seed(seed: int) -> int:

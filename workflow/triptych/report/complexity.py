@@ -189,7 +189,9 @@ def with_prediction(cost: Table, results: Results) -> Table:
 
 def _prediction(results: Results, run: pandas.Series) -> Any:
     """The share, and the computed memory below it."""
-    if run["device"] != "cuda" or results.arms.at[run["arm"], "precision"] not in ("float32", "tf32"):
-        return words.NOTHING  # the computation is of numbers of four bytes
+    own = results.arms.loc[run["arm"]]
+    # computed are numbers of four bytes, and a whole network that sees images
+    if run["device"] != "cuda" or own["precision"] not in ("float32", "tf32") or own["features"] == "cached":
+        return words.NOTHING
     computed = computed_peak(results, run["arm"])
     return words.percent(100 * computed / run["peak_memory_bytes"], 0), words.size(computed)

@@ -169,7 +169,8 @@ def backward(lecture: Lecture) -> str:
     """The price of the unused backward pass, as measured."""
     row = lecture.backward
     return (
-        f"measured: {words.number(row['images_per_second_notebook'])} images a second with the unused backward pass, "
+        f"measured in float32: {words.number(row['images_per_second_notebook'])} images a second with the unused "
+        f"backward pass, "
         f"{words.number(row['images_per_second_here'])} without: {row['ratio']:.2f} times as fast "
         f"({row['ratio_low']:.2f} to {row['ratio_high']:.2f}; {row['device_name'] or row['device']}, batches of "
         f"{row['batch_size']:.0f})"

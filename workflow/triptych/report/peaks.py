@@ -1,5 +1,7 @@
 """What devices can compute at most, by their makers' data sheets (dense, without sparsity)."""
 
+import re
+
 OPERATIONS_OF_A_MAC = 2
 """Floating point operations of a multiply-accumulate."""
 
@@ -19,6 +21,6 @@ H100 (SXM, PCIe), A100, V100 and T4 Tensor Core GPUs."""
 def peak_flops(device_name: str, precision: str) -> float | None:
     """Floating point operations a second that a device can do at most in a precision; None where it is not known."""
     for name, peaks in PEAKS.items():
-        if name in device_name and precision in peaks:
+        if re.search(rf"\b{re.escape(name)}\b", device_name) and precision in peaks:
             return peaks[precision] * TERA
     return None

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import triptych
+from triptych.cached_features import trunks
 from triptych.errors import InputError
 from triptych.files import sha256, write_json
 from triptych.report import provenance
@@ -113,7 +114,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str)
         *input_places(configuration),
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
         rf"runs/{arms}/seed{seeds}/(?!{gone}\.safetensors){FILE_NAME}\.(safetensors|csv|json)",
-        rf"features/{arms}/{FILE_NAME}\.(safetensors|json)",
+        rf"features/{one_of(trunks(configuration['arms']))}/{FILE_NAME}\.(safetensors|json)",
         rf"tables/{FILE_NAME}\.csv",
         rf"figures/({one_of(figures)}|{one_of(FIGURES_OF_ARMS)}_{arms})\.(svg|png)",
     ]

@@ -57,6 +57,11 @@ class Arithmetic:
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
 
 
+def cpu_has_bfloat16() -> bool:
+    """Whether torch has oneDNN, and that takes products in bfloat16 here."""
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
 def check_precision(arithmetic: Arithmetic) -> None:
     """Make sure that the device has units for the precision: nothing else is computed silently.
 
@@ -71,7 +76,7 @@ def check_precision(arithmetic: Arithmetic) -> None:
         allowed = ["float32", "float16"] if capability < AMPERE else list(PRECISIONS)
         where = f"{name} (compute capability {capability[0]}.{capability[1]})"
     else:
-        allowed = ["float32", "bfloat16"] if torch.ops.mkldnn._is_mkldnn_bf16_supported() else ["float32"]
+        allowed = ["float32", "bfloat16"] if cpu_has_bfloat16() else ["float32"]
         where = "this CPU"
     if arithmetic.precision not in allowed:
         raise InputError(

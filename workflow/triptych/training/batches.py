@@ -1,6 +1,7 @@
 """Batches: their order, and how stored images become a network's input."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy
 import torch
@@ -18,6 +19,19 @@ def epoch_order(seed: int, epoch: int, images: int) -> torch.Tensor:
 def batches_of(order: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:
     """Cut an order into batches; the last one holds what is left and may be smaller."""
     yield from order.split(batch_size)
+
+
+@contextmanager
+def _any_algorithm() -> Iterator[None]:
+    """Within it, torch may choose. Resizing has one forward kernel, and gives the same bits; only its backward pass,
+    which no image needs, does not. Asked for determinism, torch would take a slow decomposition on a GPU.
+    """
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(False)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
 
 
 class InputTransform:
@@ -48,9 +62,10 @@ class InputTransform:
         size = (self.input_size, self.input_size)
         if (height, width) != size:
             smaller = self.input_size < max(height, width)
-            pixels = torch.nn.functional.interpolate(
-                pixels, size, mode="bilinear", align_corners=False, antialias=smaller
-            )
+            with _any_algorithm():
+                pixels = torch.nn.functional.interpolate(
+                    pixels, size, mode="bilinear", align_corners=False, antialias=smaller
+                )
         pixels = pixels / 255
         if self.scales:
             pixels = (pixels - self.mean) / self.std

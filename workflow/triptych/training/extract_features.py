@@ -10,7 +10,7 @@ from triptych.data.dataset import Split, load_split
 from triptych.errors import InputError
 from triptych.files import write_json
 from triptych.models.head import features_and_logits, head_of
-from triptych.models.networks import load_network
+from triptych.models.initialise_model import starting_network
 from triptych.tensors import load_tensors, save_tensors
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
@@ -24,7 +24,10 @@ SPLITS = ("train", "validation", "test")
 
 def extract_features(
     *,
-    initial: Path,
+    architecture: str,
+    input_size: int,
+    normalisation: str,
+    pretrained: Path,
     train_data: Path,
     validation_data: Path,
     test_data: Path,
@@ -43,7 +46,7 @@ def extract_features(
     """Compute what a network's head is given, for every image, in eval mode.
 
     Args:
-        initial: the network before training. What its head holds does not matter.
+        architecture, input_size, normalisation, pretrained: as for `initialise_model`; the head does not matter here.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
         evaluation_batch_size, num_threads, device, precision, channels_last, residency: as for `train`.
         train_images: use only the first so many training images (all by default).
@@ -61,22 +64,26 @@ def extract_features(
     arithmetic = Arithmetic(choose_device(device), precision, channels_last)
     check_precision(arithmetic)
     chosen = arithmetic.device
-    network, metadata = load_network(initial)
+    splits = (load_split(train_data).first(train_images), load_split(validation_data), load_split(test_data))
+    network, metadata = starting_network(
+        architecture, input_size, normalisation, 0, splits[0].classes, splits[0].images, pretrained
+    )
     network.to(chosen, memory_format=arithmetic.memory_format).eval()
     head = head_of(network, metadata["head"])
     scale = metadata["normalisation"]
-    transform = InputTransform(metadata["input_size"], scale["mean"], scale["std"], chosen, arithmetic.memory_format)
-    splits = (load_split(train_data).first(train_images), load_split(validation_data), load_split(test_data))
+    transform = InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format)
     count = sum(map(len, splits))
     print(
-        f"features of {count} images from {metadata['architecture']} at {metadata['input_size']} px on "
-        f"{device_name(chosen)} ({chosen.type})",
+        f"features of {count} images from {architecture} at {input_size} px on {device_name(chosen)} ({chosen.type})",
         flush=True,
     )
     place = choose_residency(residency, sum(split.images.nbytes for split in splits), chosen)
     width = next(head.parameters()).shape[1]
-    files = {"initial": initial, "train": train_data, "validation": validation_data, "test": test_data}
+    files = {"pretrained": pretrained, "train": train_data, "validation": validation_data, "test": test_data}
     settings = {
+        "architecture": architecture,
+        "input_size": input_size,
+        "normalisation": normalisation,
         "evaluation_batch_size": evaluation_batch_size,
         "train_images": train_images,
         "num_threads": num_threads,
@@ -101,7 +108,7 @@ def extract_features(
                     kept.save({**found, name: parts[0]}, {"seconds": time.perf_counter() - clock + earlier})
             found[name] = numpy.concatenate(parts)
         seconds = time.perf_counter() - clock + earlier
-        save_tensors(features, found, {"architecture": metadata["architecture"]})
+        save_tensors(features, found, {"architecture": architecture})
         write_json(
             cost,
             {

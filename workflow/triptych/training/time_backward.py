@@ -13,8 +13,10 @@ from triptych.data.dataset import load_split
 from triptych.errors import InputError
 from triptych.files import write_table
 from triptych.models.networks import build_network, head_tensors
+from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import InputTransform
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
+from triptych.training.failures import explained
 from triptych.training.regime import Regime, select_trainable, set_training_mode
 from triptych.training.residency import Resident
 
@@ -93,13 +95,14 @@ def time_backward(
         "notebook": lambda: network.requires_grad_(True),
         "here": lambda: select_trainable(network, head, REGIME),
     }
-    for prepare in ways.values():  # the first steps allocate memory and choose algorithms
-        seconds(prepare)
     images = steps * len(data)
     speeds = {way: [] for way in ways}
-    for _ in range(REPEATS):
-        for way, prepare in ways.items():
-            speeds[way].append(images / seconds(prepare))
+    with explained(batch_size, len(data), Arithmetic(chosen)):
+        for prepare in ways.values():  # the first steps allocate memory and choose algorithms
+            seconds(prepare)
+        for _ in range(REPEATS):
+            for way, prepare in ways.items():
+                speeds[way].append(images / seconds(prepare))
     row = measured(speeds["notebook"], speeds["here"])
     write_table(
         output,

@@ -69,7 +69,7 @@ def train(
         fused_optimizer: Adam's arithmetic in one kernel.
         residency: where the images lie, as in `triptych.training.residency`; decides no bit of the result.
         features: the head's inputs, from `extract_features`, to train on in the place of images.
-        features_cost: what `extract_features` measured; its time is recorded with the run's.
+        features_cost: what `extract_features` measured; its time and memory count as the run's.
         train_images: use only the first so many training images (all by default).
         keep: `last` or `best`, the epoch whose weights are the run's; best: of the highest validation accuracy, the
             earliest of equals.
@@ -134,6 +134,9 @@ def train(
         classes = len(metadata["classes"])
         save_tensors(predictions, {name: tensor.view(-1, classes).numpy() for name, tensor in logits.items()})
         write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
+        extraction = {"extraction_seconds": 0.0, "peak_memory_bytes": 0}
+        if features_cost:  # what the arm needed in all
+            extraction = json.loads(features_cost.read_text())
         write_json(
             cost,
             {
@@ -143,11 +146,9 @@ def train(
                 "seconds": time.perf_counter() - started + outcome.earlier_seconds,
                 "training_seconds": outcome.training_seconds,
                 "evaluation_seconds": outcome.evaluation_seconds,
-                "features_seconds": json.loads(features_cost.read_text())["extraction_seconds"]
-                if features_cost
-                else 0.0,
+                "features_seconds": extraction["extraction_seconds"],
                 "images_per_second": outcome.images_per_second,
-                "peak_memory_bytes": peak_memory_bytes(chosen),
+                "peak_memory_bytes": max(peak_memory_bytes(chosen), extraction["peak_memory_bytes"]),
                 "torch": torch.__version__,
             },
         )
