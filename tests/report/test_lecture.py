@@ -76,7 +76,8 @@ def test_claims_and_faults_are_told_with_their_numbers(claimed):
 def test_the_measured_price_stands_in_the_row_of_fault_5(claimed):
     said = said_by(Page(written(claimed)))
     assert (
-        "measured in float32: 23.0 images a second with the unused backward pass, 63.8 without: 2.77 times as fast (2.70 to 2.90; "
+        "measured in float32: 23.0 images a second with the unused backward pass, 63.8 without: 2.77 times as "
+        "fast (2.70 to 2.90; "
         "A Processor, batches of 32)"
     ) in said
     assert "effect 5 " not in said

@@ -77,12 +77,12 @@ def test_in_the_last_layer_arm_nothing_but_the_head_moved(results):
 def test_every_declared_table_has_the_columns_that_others_rely_on(results):
     expected = {
         "history": "arm label seed epoch train_loss train_accuracy validation_loss validation_accuracy test_loss "
-        "test_accuracy",
-        "runs": "arm label seed epochs trainable_parameters total_parameters train_loss train_accuracy fit_loss "
-        "fit_accuracy validation_loss validation_accuracy test_loss test_accuracy test_accuracy_low "
-        "test_accuracy_high",
+        "test_accuracy kept",
+        "runs": "arm label seed epochs epochs_run kept_epoch trainable_parameters total_parameters train_loss "
+        "train_accuracy fit_loss fit_accuracy validation_loss validation_accuracy test_loss test_accuracy "
+        "test_accuracy_low test_accuracy_high",
         "summary": "arm label n test_accuracy_mean test_accuracy_sd test_accuracy_low test_accuracy_high "
-        "first_epoch_accuracy_mean test_loss_mean",
+        "first_epoch_accuracy_mean validation_accuracy_mean test_loss_mean",
         "comparisons": "arm_a arm_b difference low high p_value verdict",
         "per_class": "arm seed class images recall precision",
         "confusion": "arm true_class predicted_class share",
