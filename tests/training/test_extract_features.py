@@ -10,13 +10,22 @@ import torch
 from triptych.data.dataset import load_split
 from triptych.errors import InputError
 from triptych.models.networks import load_network
-from triptych.tensors import load_tensors, save_tensors
+from triptych.tensors import load_metadata, load_tensors, save_tensors
 from triptych.training.extract_features import SPLITS, extract_features, with_features
 from triptych.training.train import train
 
 SHARED = ["train_data", "validation_data", "test_data", "evaluation_batch_size", "num_threads", "device"]
 NETWORK = {"architecture": "resnet18", "input_size": 32, "normalisation": "none"}
 HEAD = {"train": "head", "batchnorm": "frozen", "learning_rate": 1e-2}
+
+
+@pytest.fixture
+def arguments(arguments, tmp_path):
+    """Those of a run whose network takes pixels as they are."""
+    initial = tmp_path / "initial.safetensors"
+    metadata = load_metadata(arguments["initial"]) | {"normalisation": {"mean": [0, 0, 0], "std": [1, 1, 1]}}
+    save_tensors(initial, load_tensors(arguments["initial"]), metadata)
+    return arguments | {"initial": initial}
 
 
 def extract(arguments, folder, **changes):
