@@ -59,7 +59,7 @@ def initialise_model(
     else:
         arrays = network.state_dict()
         print(f"{architecture}: {len(arrays) - len(head)} tensors of {pretrained}")
-        if transforms_input(network):
+        if metadata["transform_input"]:
             print("as in torchvision, the network first undoes ImageNet's normalisation of its input (transform_input)")
         numbers = sum(arrays[name].numel() for name in head)
         print(f"new head of seed {seed}: {', '.join(head)} ({numbers:,} numbers)")
