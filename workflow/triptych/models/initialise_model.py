@@ -14,7 +14,6 @@ from triptych.models.networks import (
     network_metadata,
     shapes_of,
     state_arrays,
-    transforms_input,
 )
 from triptych.models.normalisation import normalisation_of
 from triptych.tensors import load_metadata, load_tensors, save_tensors
