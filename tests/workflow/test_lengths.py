@@ -1,4 +1,4 @@
-"""An experiment whose seeds are trained for different numbers of epochs, from nothing to the report."""
+"""An experiment whose arms are trained for different numbers of epochs, from nothing to the report."""
 
 import pandas
 import pytest
@@ -25,7 +25,7 @@ def test_patience_and_the_best_epoch_go_through_to_the_report(tmp_path):
     history = pandas.read_csv(results / "tables" / "history.csv")
     assert runs.loc["whole", "epochs_run"].eq(8).all()
     own = runs.loc["long"]
-    assert own["epochs_run"].nunique() > 1, own["epochs_run"]
+    assert (own["epochs_run"] < 8).any(), own["epochs_run"]
     for seed in experiment["seeds"]:
         # the same order of batches: the arms agree as far as the shorter one went
         whole, long = (history[(history["arm"] == arm) & (history["seed"] == seed)] for arm in experiment["arms"])
