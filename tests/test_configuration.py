@@ -101,6 +101,7 @@ def test_defaults_are_the_recipe_of_the_lecture():
         "precision": "float32",
         "channels_last": False,
         "fused_optimizer": False,
+        "cuda_graphs": "auto",
         "residency": "auto",
         "checkpoint_minutes": 10.0,
         "cache_features": True,
@@ -401,7 +402,7 @@ REFUSED = {
         with_arm(training={"epoch": 5}),
         "experiments.mine.arms.one.training.epoch: there is no such key (given 5); allowed are epochs, patience, keep, "
         "batch_size, learning_rate, evaluation_batch_size, num_threads, device, precision, channels_last, "
-        "fused_optimizer, residency, checkpoint_minutes, cache_features, train_images; the nearest is epochs",
+        "fused_optimizer, cuda_graphs, residency, checkpoint_minutes, cache_features, train_images; the nearest is epochs",
     ),
     "a key that is not text": (
         with_experiment(model={3: 4}),

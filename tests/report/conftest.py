@@ -136,6 +136,7 @@ def _settings(arm: ArmNumbers) -> dict:
         "precision": "float32",
         "channels_last": False,
         "fused_optimizer": False,
+        "cuda_graphs": "auto",
         "residency": "auto",
         "cache_features": True,
         "train_images": None,

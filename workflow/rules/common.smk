@@ -72,7 +72,7 @@ TABLES = [
 ARCHITECTURE_TABLES = ["architectures", "largest_batch"]
 
 # Keys of `training` that are no parameters of a rule.
-DECIDES_NO_RESULT = ["residency", "checkpoint_minutes"]
+DECIDES_NO_RESULT = ["cuda_graphs", "residency", "checkpoint_minutes"]
 
 # What an experiment with `claims` has besides.
 CLAIMS_TABLES = ["claims", "faults", "cost_backward"]

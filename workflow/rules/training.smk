@@ -27,6 +27,7 @@ rule pretrain_weights:
         mem_mb=4000,
         runtime=60,
         checkpoint_minutes=experiment_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
+        cuda_graphs=experiment_setting("training/cuda_graphs"),  # likewise
     params:
         input_size=experiment_setting("model/input_size"),
         normalisation=experiment_setting("model/normalisation"),
@@ -58,6 +59,7 @@ rule pretrain_weights:
             --precision {params.precision} \
             {params.channels_last} \
             {params.fused_optimizer} \
+            --cuda-graphs {resources.cuda_graphs} \
             --train-data {input.train_data:q} \
             --test-data {input.test_data:q} \
             --checkpoints {params.run:q}/{wildcards.architecture}_checkpoints \
@@ -158,7 +160,8 @@ rule train:
         mem_mb=8000,
         runtime=720,
         checkpoint_minutes=arm_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
-        residency=arm_setting("training/residency"),  # decides no result, so it is no parameter
+        residency=arm_setting("training/residency"),  # likewise
+        cuda_graphs=arm_setting("training/cuda_graphs"),
     params:
         train=arm_setting("train"),
         batchnorm=arm_setting("batchnorm"),
@@ -197,6 +200,7 @@ rule train:
             --precision {params.precision} \
             {params.channels_last} \
             {params.fused_optimizer} \
+            --cuda-graphs {resources.cuda_graphs} \
             --residency {resources.residency} \
             {params.features} \
             {params.features_cost} \

@@ -302,6 +302,11 @@ class Training(Section):
     fused_optimizer: bool = Field(
         False, description="Adam's arithmetic in one kernel: faster where batches are small, other last bits."
     )
+    cuda_graphs: Literal["auto", "never"] = Field(
+        "auto",
+        description="On a GPU, record a training step once and replay it (except with float16): at small batches "
+        "Python is slower than the GPU. Decides no bit of a result.",
+    )
     residency: Literal["auto", "device", "host", "mapped"] = Field(
         "auto",
         description="Where the images lie while training: on the GPU, in the computer's memory, or in their file; "

@@ -18,6 +18,7 @@ from triptych.errors import InputError
 
 MIXED = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PRECISIONS = ("float32", "tf32", *MIXED)
+CUDA_GRAPHS = ("auto", "never")
 AMPERE = (8, 0)
 """The first compute capability with units for bfloat16 and tf32. `torch.cuda.is_bf16_supported` also says yes where
 bfloat16 is only emulated (pytorch issue 148322)."""
@@ -32,20 +33,31 @@ class Arithmetic:
         precision: one of `PRECISIONS`.
         channels_last: keep images and weights as [N, H, W, C] in memory, which most convolutions prefer.
         fused_optimizer: one kernel for all of Adam's arithmetic: faster, and other last bits.
+        cuda_graphs: `auto` or `never` record a training step on a GPU and replay it; the same bits either way.
     """
 
     device: torch.device
     precision: str = "float32"
     channels_last: bool = False
     fused_optimizer: bool = False
+    cuda_graphs: str = "auto"
 
     def __post_init__(self):
-        if self.precision not in PRECISIONS:
-            raise InputError(f"precision: {self.precision!r} is not allowed; give one of {', '.join(PRECISIONS)}")
+        for key, value, allowed in (
+            ("precision", self.precision, PRECISIONS),
+            ("cuda_graphs", self.cuda_graphs, CUDA_GRAPHS),
+        ):
+            if value not in allowed:
+                raise InputError(f"{key}: {value!r} is not allowed; give one of {', '.join(allowed)}")
 
     @property
     def memory_format(self) -> torch.memory_format:
         return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    @property
+    def records_steps(self) -> bool:
+        """Whether training steps are recorded as a CUDA graph: not with scaled losses, which Python has to look at."""
+        return self.device.type == "cuda" and self.cuda_graphs == "auto" and self.precision != "float16"
 
     def autocast(self) -> AbstractContextManager:
         """Within it, convolutions and matrix products are taken in the precision, where that is a mixed one."""

@@ -24,6 +24,7 @@ from triptych.training.device import synchronize
 from triptych.training.failures import explained
 from triptych.training.regime import Regime, select_trainable, set_training_mode
 from triptych.training.residency import Resident, choose_residency
+from triptych.training.steps import recorded
 from triptych.training.stopping import Stopping
 
 HISTORY_COLUMNS = [
@@ -166,8 +167,12 @@ class Fitting:
         self.stopping.check(len(self.validation))
         self.network = network.to(device, memory_format=arithmetic.memory_format)
         self.trainable = select_trainable(network, head, regime)
+        self.counts_on_device = arithmetic.fused_optimizer or device.type == "cuda"
         self.optimiser = torch.optim.Adam(
-            self.trainable, lr=recipe.learning_rate, fused=arithmetic.fused_optimizer or None
+            self.trainable,
+            lr=recipe.learning_rate,
+            fused=arithmetic.fused_optimizer or None,
+            capturable=device.type == "cuda",  # whether or not a graph is recorded: the same bits
         )
         self.scaler = arithmetic.loss_scaler()
         self.outcome = Outcome()
@@ -179,6 +184,7 @@ class Fitting:
         # Summed on the device: asking for a number after each step would make a GPU wait for Python.
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
+        self.take_step = recorded(self.train_batch, recipe.batch_size, arithmetic)
 
     def run(self, checkpoints: Checkpoints) -> Outcome:
         """Train from wherever it stands to the end."""
@@ -216,15 +222,7 @@ class Fitting:
         order = epoch_order(recipe.seed, self.epoch, len(self.train))[self.step * recipe.batch_size :]
         clock = time.perf_counter()
         for images, labels in self.train.batches(recipe.batch_size, order):
-            with self.arithmetic.autocast():
-                logits = self.network(self.transform(images))
-            loss = cross_entropy(logits.float(), labels)
-            self.optimiser.zero_grad(set_to_none=True)
-            self.scaler.scale(loss).backward()
-            self.scaler.step(self.optimiser)
-            self.scaler.update()
-            self.loss_sum += loss.detach().double() * len(labels)
-            self.correct += (logits.detach().argmax(1) == labels).sum()
+            self.take_step(images, labels)
             self.outcome.images_trained += len(labels)
             self.step += 1
             if checkpoints.due():
@@ -235,6 +233,18 @@ class Fitting:
         loss, correct = self.loss_sum.item(), self.correct.item()  # waits for the device
         self.outcome.training_seconds += time.perf_counter() - clock
         return loss / len(self.train), 100 * correct / len(self.train)
+
+    def train_batch(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+        """One step of the optimiser, all of it on the device."""
+        with self.arithmetic.autocast():
+            logits = self.network(self.transform(images))
+        loss = cross_entropy(logits.float(), labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        self.loss_sum += loss.detach().double() * len(labels)
+        self.correct += (logits.detach().argmax(1) == labels).sum()
 
     def evaluate_epoch(self, row: dict[str, Any]) -> None:
         """Fill the epoch's row with what the network gets right now, and take note of it."""
@@ -302,8 +312,8 @@ class Fitting:
         for number, parameter in enumerate(self.trainable):
             moments = below(f"adam.{number}.")
             for name, tensor in moments.items():
-                if name == "step":  # on the device only where the kernel is fused
-                    moments[name] = tensor.to(parameter.device if self.arithmetic.fused_optimizer else "cpu")
+                if name == "step":  # Adam's own count
+                    moments[name] = tensor.to(parameter.device if self.counts_on_device else "cpu")
                 else:  # as the parameter lies in memory: a fused kernel runs through both alike
                     moments[name] = torch.empty_like(parameter).copy_(tensor)
             if moments:

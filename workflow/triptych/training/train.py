@@ -40,6 +40,7 @@ def train(
     precision: str = "float32",
     channels_last: bool = False,
     fused_optimizer: bool = False,
+    cuda_graphs: str = "auto",
     residency: str = "auto",
     features: Path | None = None,
     features_cost: Path | None = None,
@@ -67,6 +68,7 @@ def train(
         precision: of the arithmetic, as in `triptych.training.arithmetic`.
         channels_last: keep images and weights as [N, H, W, C] in memory.
         fused_optimizer: Adam's arithmetic in one kernel.
+        cuda_graphs: `auto` or `never`, as in `triptych.training.arithmetic`; decides no bit of the result.
         residency: where the images lie, as in `triptych.training.residency`; decides no bit of the result.
         features: the head's inputs, from `extract_features`, to train on in the place of images.
         features_cost: what `extract_features` measured; its time and memory count as the run's.
@@ -90,7 +92,7 @@ def train(
     regime = Regime(train, batchnorm)
     recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed, keep, patience)
     make_deterministic(num_threads, precision == "tf32")
-    arithmetic = Arithmetic(choose_device(device), precision, channels_last, fused_optimizer)
+    arithmetic = Arithmetic(choose_device(device), precision, channels_last, fused_optimizer, cuda_graphs)
     check_precision(arithmetic)
     chosen = arithmetic.device
 
