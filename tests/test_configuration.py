@@ -402,7 +402,8 @@ REFUSED = {
         with_arm(training={"epoch": 5}),
         "experiments.mine.arms.one.training.epoch: there is no such key (given 5); allowed are epochs, patience, keep, "
         "batch_size, learning_rate, evaluation_batch_size, num_threads, device, precision, channels_last, "
-        "fused_optimizer, cuda_graphs, residency, checkpoint_minutes, cache_features, train_images; the nearest is epochs",
+        "fused_optimizer, cuda_graphs, residency, checkpoint_minutes, cache_features, train_images; the nearest is "
+        "epochs",
     ),
     "a key that is not text": (
         with_experiment(model={3: 4}),

@@ -1,0 +1,136 @@
+"""Steps that are replayed from a CUDA graph give the bits of steps that are not. Most of it needs a GPU."""
+
+import pytest
+import torch
+
+from triptych.errors import InputError
+from triptych.models.networks import build_network, network_metadata, state_arrays
+from triptych.tensors import save_tensors
+from triptych.training.arithmetic import PRECISIONS, Arithmetic
+from triptych.training.checkpoints import Checkpoints
+from triptych.training.steps import WARM_UP, RecordedStep, recorded
+from triptych.training.train import train
+
+OUTPUTS = ("trained", "history", "predictions")
+WAYS = {
+    "scratch": {},
+    "last_layer": {"train": "head"},
+    "frozen": {"train": "head", "batchnorm": "frozen"},
+    "fused": {"fused_optimizer": True},
+    "fast": {"precision": "bfloat16", "channels_last": True, "fused_optimizer": True},
+    "tf32": {"precision": "tf32"},
+    "best": {"keep": "best", "patience": 2},
+    "from the computer's memory": {"residency": "host"},
+}
+
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+
+
+def outputs(arguments):
+    return {name: arguments[name].read_bytes() for name in OUTPUTS}
+
+
+@pytest.fixture
+def on_gpu(arguments):
+    """Arguments of `train()`: 50 images in batches of 8, so that each epoch ends with a smaller one."""
+    return arguments | {"device": "cuda", "batch_size": 8, "epochs": 3}
+
+
+@pytest.fixture
+def dropout_network(files, tmp_path):
+    """The initial weights of a network with dropout."""
+    torch.manual_seed(0)
+    network = build_network("mobilenet_v2", 3, 32)
+    metadata = network_metadata(
+        network,
+        architecture="mobilenet_v2",
+        classes=["dark", "light", "red"],
+        input_size=32,
+        normalisation={"mean": [0.5] * 3, "std": [0.25] * 3},
+    )
+    save_tensors(tmp_path / "dropout.safetensors", state_arrays(network), metadata)
+    return tmp_path / "dropout.safetensors"
+
+
+def test_steps_are_recorded_on_a_gpu_only_and_not_with_scaled_losses():
+    gpu = torch.device("cuda")
+    assert [p for p in PRECISIONS if Arithmetic(gpu, p).records_steps] == ["float32", "tf32", "bfloat16"]
+    assert not Arithmetic(gpu, cuda_graphs="never").records_steps
+    assert not Arithmetic(torch.device("cpu")).records_steps
+
+    def step(images, labels):
+        pass
+
+    assert recorded(step, 8, Arithmetic(torch.device("cpu"))) is step
+
+
+def test_another_word_is_refused():
+    with pytest.raises(InputError, match="cuda_graphs: 'always' is not allowed; give one of auto, never"):
+        Arithmetic(torch.device("cpu"), cuda_graphs="always")
+
+
+@needs_gpu
+@pytest.mark.parametrize("way", WAYS)
+def test_replayed_steps_give_the_same_bytes(on_gpu, way):
+    on_gpu |= WAYS[way]
+    train(**on_gpu, cuda_graphs="never")
+    expected = outputs(on_gpu)
+    train(**on_gpu)
+    assert outputs(on_gpu) == expected
+
+
+@needs_gpu
+def test_dropout_draws_anew_in_each_replayed_step(on_gpu, dropout_network):
+    on_gpu["initial"] = dropout_network
+    train(**on_gpu, cuda_graphs="never")
+    expected = outputs(on_gpu)
+    train(**on_gpu)
+    assert outputs(on_gpu) == expected
+
+
+class Killed(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+@needs_gpu
+@pytest.mark.parametrize("way", ["fast", "dropout"])
+def test_a_run_that_is_killed_ends_in_the_same_bytes(on_gpu, dropout_network, tmp_path, monkeypatch, way):
+    on_gpu |= {"initial": dropout_network} if way == "dropout" else WAYS[way]
+    train(**on_gpu)
+    expected = outputs(on_gpu)
+    save, saves, deaths = Checkpoints.save, 0, 0
+
+    def save_and_die(self, tensors, state):
+        nonlocal saves
+        save(self, tensors, state)
+        saves += 1
+        if saves % 6 == 0:
+            raise Killed
+
+    monkeypatch.setattr(Checkpoints, "save", save_and_die)
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)  # after every step
+    while True:
+        try:
+            train(**on_gpu, checkpoints=tmp_path / "checkpoints")
+            break
+        except Killed:
+            deaths += 1
+    assert deaths >= 3
+    assert outputs(on_gpu) == expected
+
+
+@needs_gpu
+def test_a_step_that_asks_for_a_number_cannot_be_recorded_and_says_which_setting_to_change():
+    device = torch.device("cuda")
+    total = torch.zeros((), device=device)
+
+    def step(images, labels):
+        total.add_(images.sum())
+        total.item()
+
+    take_step = RecordedStep(step, 4, device)
+    images, labels = torch.ones(4, 2, device=device), torch.zeros(4, dtype=torch.int64, device=device)
+    for _ in range(WARM_UP):
+        take_step(images, labels)
+    with pytest.raises(InputError, match=r"training\.cuda_graphs: .* cannot be recorded .*; set it to never"):
+        take_step(images, labels)
