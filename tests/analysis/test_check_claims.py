@@ -94,6 +94,11 @@ def recipe(arm):
         "epochs": 10,
         "batch_size": 32,
         "train_images": 50_000,
+        "patience": None,
+        "keep": "last",
+        "precision": "float32",
+        "channels_last": 0,
+        "fused_optimizer": 0,
     }
 
 
@@ -371,6 +376,26 @@ def test_the_two_by_two_needs_its_four_arms(evidence):
         frames["arms"] = frames["arms"].iloc[:-1]
 
     assert faults.two_by_two(evidence(without)).value is None
+
+
+@pytest.mark.parametrize(
+    ("column", "value"), [("precision", "bfloat16"), ("keep", "best"), ("patience", 3), ("channels_last", 1)]
+)
+def test_an_arm_of_another_recipe_is_none_of_the_four(evidence, column, value):
+    def another(frames):
+        frames["arms"] = frames["arms"].astype({column: object})
+        replaced("arms", {"arm": "last_layer_frozen"}, column, value)(frames)
+
+    assert faults.two_by_two(evidence(another)).value is None
+
+
+@pytest.mark.parametrize(("number", "column", "value"), [(6, "batchnorm", "frozen"), (7, "normalisation", "imagenet")])
+def test_what_net3_mends_is_said_to_be_mended(evidence, number, column, value):
+    mended = replaced("arms", {"arm": "last_layer"}, column, value)
+    kept = faults.faults_table(evidence()).set_index("fault").loc[number, "here"]
+    here = faults.faults_table(evidence(mended)).set_index("fault").loc[number, "here"]
+    assert kept.startswith("kept as the lecture’s recipe")
+    assert here.startswith("mended: ")
 
 
 def test_no_batchnorm_drifts_where_there_is_none(evidence):

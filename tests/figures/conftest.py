@@ -225,6 +225,19 @@ class Results:
             "memory": memory,
             "confusion": confusion,
             "weight_delta": delta,
+            "full_run": [
+                {
+                    "run": run,
+                    "arm": row["arm"],
+                    "seed": row["seed"],
+                    "epoch": row["epoch"],
+                    "images_seen": images * row["epoch"],
+                    "test_accuracy": row["test_accuracy"],
+                }
+                for run, images in (("this run", 300), ("full run", 50_000))
+                for row in history
+                if row["arm"] in [arm for arm, *_ in self.arms[:3]]
+            ],
             **tables_of_networks(),
         }
         for name, rows in content.items():
@@ -275,6 +288,7 @@ class Results:
         delta = {"weight_delta": tables / "weight_delta.csv", "arms": arms}
         yield "plot_weight_delta", {**delta, **files("relative_change")}
         yield "plot_batchnorm_drift", {**delta, **files("batchnorm_drift")}
+        yield "plot_full_run", {"curves": tables / "full_run.csv", "arms": arms, **files("full_run")}
         yield "plot_notebook_loss", {**curves, "sizes": self.folder / "data" / "sizes.csv", **files("notebook_loss")}
         yield "plot_notebook_kernels", {**one, "seed": seed, **files("notebook_kernels")}
         cost = {"cost": tables / "cost.csv", "summary": tables / "summary.csv", "arms": arms}

@@ -27,6 +27,14 @@ BACKWARD = {
     "ratio_high": 2.9,
     "n": 5,
 }
+FULL_RUN = [
+    (run, arm, seed, epoch, 100 * epoch, accuracy + seed + epoch)
+    for run, accuracy in (("this run", 20), ("full run", 60))
+    for arm in ("scratch", "finetune")
+    for seed in ((0, 1) if run == "this run" else (0,))
+    for epoch in range(3)
+]
+SETTINGS = [("images", "cifar10", "cifar10"), ("epochs", "2", "10"), ("precision", "float32", "bfloat16")]
 
 
 @pytest.fixture
@@ -41,10 +49,12 @@ def claimed(experiment):
         "claims": pandas.DataFrame(CLAIMS, columns=["at", "claim", "number", "verdict", "reason"]),
         "faults": pandas.DataFrame(FAULTS, columns=["fault", "notebook", "here", "effect", "value", "unit"]),
         "cost_backward": pandas.DataFrame([BACKWARD]),
+        "full_run": pandas.DataFrame(FULL_RUN, columns=["run", "arm", "seed", "epoch", "images_seen", "test_accuracy"]),
+        "full_run_settings": pandas.DataFrame(SETTINGS, columns=["setting", "this_run", "full_run"]),
     }
     for name, table in tables.items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
-    for name in ("notebook_loss", "notebook_kernels"):
+    for name in ("full_run", "notebook_loss", "notebook_kernels"):
         svg = (folder / "figures" / "memory.svg").read_text()
         (folder / "figures" / f"{name}.svg").write_text(svg)
     return folder
@@ -71,6 +81,23 @@ def test_claims_and_faults_are_told_with_their_numbers(claimed):
     links = page.attributes("a", "href")
     assert {"tables/claims.csv", "tables/faults.csv", "tables/cost_backward.csv", "#claims", "#faults"} <= set(links)
     assert all(source.split(",")[0] == "data:image/svg+xml" for source in page.attributes("img", "src"))
+
+
+def test_the_fullest_run_stands_beside_this_one_with_what_differs(claimed):
+    page = Page(written(claimed))
+    said = said_by(page)
+    assert "ended at scratch 62.0 %, finetune 62.0 %; this one ended at scratch 22.5 %, finetune 22.5 %" in said
+    assert "They differ in 2 settings" in said
+    assert "full_run" in {values["id"] for _, values in page.elements if "id" in values}
+    assert {"tables/full_run.csv", "tables/full_run_settings.csv"} <= set(page.attributes("a", "href"))
+    assert said.index("epochs 2 10 yes") < said.index("images cifar10 cifar10 no")
+
+
+def test_two_runs_with_the_same_settings_are_said_to_be_alike(claimed):
+    pandas.DataFrame(SETTINGS[:1], columns=["setting", "this_run", "full_run"]).to_csv(
+        claimed / "tables" / "full_run_settings.csv", index=False
+    )
+    assert "Both have the same settings." in said_by(Page(written(claimed)))
 
 
 def test_the_measured_price_stands_in_the_row_of_fault_5(claimed):

@@ -6,7 +6,14 @@ import yaml
 
 from tests.workflow.conftest import TINY, rules_of, snakemake
 
-ONLY_WITH_CLAIMS = {"check_claims", "time_backward", "plot_notebook_loss", "plot_notebook_kernels"}
+ONLY_WITH_CLAIMS = {
+    "check_claims",
+    "compare_full_run",
+    "time_backward",
+    "plot_full_run",
+    "plot_notebook_loss",
+    "plot_notebook_kernels",
+}
 
 
 def write(folder, claims):
@@ -43,6 +50,8 @@ def test_a_tiny_experiment_with_claims_runs_to_its_report(tmp_path):
     page = (results / "report.html").read_text()
     assert "The lecture’s claims" in page and "The notebook’s faults" in page
     # nothing measured decides the tables: a second making gives the same bytes
+    full_run = pandas.read_csv(results / "tables" / "full_run.csv")
+    assert set(full_run["run"]) == {"this run", "full run"}
     names = [f"results/tiny/tables/{name}.csv" for name in ("claims", "faults")]
     before = [(tmp_path / name).read_bytes() for name in names]
     snakemake(*names, "--cores", "1", "--forcerun", "check_claims", "--configfile", configuration, directory=tmp_path)

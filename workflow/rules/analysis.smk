@@ -165,3 +165,54 @@ rule check_claims:
             --faults {output.faults:q} \
             2>&1 | tee {log:q}
         """
+
+
+rule compare_full_run:
+    """The lecture's nets beside those of the fullest run that the project has made."""
+    input:
+        tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=["arms", "history", "cost"]),
+        sizes="<results>/{experiment}/data/sizes.csv",
+        full_run=expand(
+            str(FULL_RUN / "{file}"), file=["arms.csv", "history.csv", "cost.csv", "sizes.csv", "about.json"]
+        ),
+    output:
+        curves=report(
+            "<results>/{experiment}/tables/full_run.csv",
+            caption="../report/compare_full_run.rst",
+            category="The lecture",
+            labels={"experiment": "{experiment}", "table": "the fullest run"},
+        ),
+        settings=report(
+            "<results>/{experiment}/tables/full_run_settings.csv",
+            caption="../report/compare_full_run.rst",
+            category="The lecture",
+            labels={"experiment": "{experiment}", "table": "the fullest run, settings"},
+        ),
+    log:
+        "<logs>/compare_full_run/{experiment}.log",
+    benchmark:
+        "<benchmarks>/compare_full_run/{experiment}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        tables=subpath(output.curves, parent=True),
+        full_run=str(FULL_RUN),
+        dataset=experiment_setting("dataset/source"),
+        weights=experiment_setting("weights/source"),
+        code=code("analysis.compare_full_run"),
+    shell:
+        r"""
+        python -m triptych compare-full-run \
+            --tables {params.tables:q} \
+            --sizes {input.sizes:q} \
+            --dataset {params.dataset} \
+            --weights {params.weights} \
+            --full-run {params.full_run:q} \
+            --curves {output.curves:q} \
+            --settings {output.settings:q} \
+            2>&1 | tee {log:q}
+        """

@@ -71,12 +71,15 @@ TABLES = [
 # Two more, which need no training.
 ARCHITECTURE_TABLES = ["architectures", "largest_batch"]
 
+# The tables of the fullest run of the lecture that the project has made.
+FULL_RUN = PACKAGE_PATH.parent / "benchmarks" / "lecture45"
+
 # Keys of `training` that are no parameters of a rule.
 DECIDES_NO_RESULT = ["cuda_graphs", "residency", "checkpoint_minutes"]
 
 # What an experiment with `claims` has besides.
-CLAIMS_TABLES = ["claims", "faults", "cost_backward"]
-CLAIMS_FIGURES = ["notebook_loss", "notebook_kernels"]
+CLAIMS_TABLES = ["claims", "faults", "cost_backward", "full_run", "full_run_settings"]
+CLAIMS_FIGURES = ["full_run", "notebook_loss", "notebook_kernels"]
 
 
 # The quantities that have a figure with the curves of all arms.

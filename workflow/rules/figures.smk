@@ -351,6 +351,42 @@ rule plot_memory:
         """
 
 
+rule plot_full_run:
+    """The lecture's nets beside those of the fullest run, by the images that training has seen."""
+    input:
+        curves="<results>/{experiment}/tables/full_run.csv",
+        arms="<results>/{experiment}/tables/arms.csv",
+    output:
+        svg=report(
+            "<results>/{experiment}/figures/full_run.svg",
+            caption="../report/compare_full_run.rst",
+            category="The lecture",
+            labels={"experiment": "{experiment}", "figure": "beside the fullest run", "arm": "all"},
+        ),
+        png="<results>/{experiment}/figures/full_run.png",
+    log:
+        "<logs>/plot_full_run/{experiment}.log",
+    benchmark:
+        "<benchmarks>/plot_full_run/{experiment}.tsv"
+    conda:
+        "../../envs/figures.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=code("figures.plot_full_run"),
+    shell:
+        r"""
+        python -m triptych plot-full-run \
+            --curves {input.curves:q} \
+            --arms {input.arms:q} \
+            --svg {output.svg:q} \
+            --png {output.png:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 rule plot_notebook_loss:
     """The test loss as the lecture's notebook would have drawn it, beside the true one."""
     input:

@@ -17,8 +17,8 @@ NETS = dict(zip(ARMS, ("net1", "net2", "net3"), strict=True))
 
 COLUMNS = {
     "arms": (
-        "arm role architecture normalisation weights train batchnorm",
-        "input_size learning_rate epochs batch_size train_images",
+        "arm role architecture normalisation weights train batchnorm keep precision",
+        "input_size learning_rate epochs batch_size train_images patience channels_last fused_optimizer",
     ),
     "history": ("arm seed", "epoch train_loss train_accuracy test_loss test_accuracy"),
     "runs": ("arm seed", "trainable_parameters train_accuracy fit_accuracy test_accuracy"),

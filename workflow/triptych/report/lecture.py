@@ -17,6 +17,8 @@ TABLES = {
     "claims": "every claim of the lecture, what this run gave, the verdict",
     "faults": "the 17 faults of the lecture’s notebook, and what each changes",
     "cost_backward": "measured speed with and without the unused backward pass",
+    "full_run": "test accuracy by epoch, here and in the fullest run",
+    "full_run_settings": "in what this run and the fullest one differ",
 }
 """The tables of this part, as they are linked."""
 
@@ -45,11 +47,14 @@ ELSEWHERE = [
 
 @dataclass(frozen=True)
 class Lecture:
-    """The tables of the lecture's claims and faults, their cells as texts, and the one row of the timing."""
+    """The tables of the lecture's claims and faults, their cells as texts, and the one row of the timing; then the
+    test accuracy by epoch here and in the fullest run, and the settings of both."""
 
     claims: pandas.DataFrame
     faults: pandas.DataFrame
     backward: pandas.Series
+    full_run: pandas.DataFrame
+    settings: pandas.DataFrame
 
 
 def read_lecture(results: Results) -> Lecture | None:
@@ -77,12 +82,18 @@ def read_lecture(results: Results) -> Lecture | None:
         claims=read_table(folder / "claims.csv", text=("at", "claim", "number", "verdict", "reason"), numbers=()),
         faults=read_table(folder / "faults.csv", text=("notebook", "here", "effect"), numbers=("fault",)),
         backward=backward.iloc[0],
+        full_run=read_table(folder / "full_run.csv", text=("run", "arm", "seed"), numbers=("epoch", "test_accuracy")),
+        settings=read_table(
+            folder / "full_run_settings.csv", text=("setting", "this_run", "full_run"), numbers=(), may_be_empty=True
+        ),
     )
 
 
 def tables(lecture: Lecture | None) -> dict[str, Table]:
     """The tables of this part by their place in the template."""
-    return {} if lecture is None else {"claims": claims(lecture), "faults": faults(lecture)}
+    if lecture is None:
+        return {}
+    return {"claims": claims(lecture), "faults": faults(lecture), "full_run_settings": settings(lecture)}
 
 
 def claims(lecture: Lecture) -> Table:
@@ -165,6 +176,49 @@ def faults(lecture: Lecture) -> Table:
     return Table("The notebook’s faults", columns, rows, "tables/faults.csv", stacks=True)
 
 
+def full_run(lecture: Lecture) -> str:
+    """Where the three nets ended here and in the fullest run, and whether the two differ in more than chance."""
+    ends = (
+        lecture.full_run.sort_values("epoch", kind="stable")
+        .groupby(["run", "arm", "seed"], sort=False)["test_accuracy"]
+        .last()
+        .groupby(level=["run", "arm"], sort=False)
+        .mean()
+    )
+    here, full = (
+        ", ".join(f"{arm} {words.percent(accuracy)}" for arm, accuracy in ends[run].items())
+        for run in ("this run", "full run")
+    )
+    different = (lecture.settings["this_run"] != lecture.settings["full_run"]).sum()
+    why = (
+        f"They differ in {words.plural(different, 'setting')}, each of them a reason for other numbers."
+        if different
+        else "Both have the same settings."
+    )
+    return (
+        f"The fullest run of the lecture that the project has made (its tables are in benchmarks/lecture45) ended at "
+        f"{full}; this one ended at {here}. {why}"
+    )
+
+
+def settings(lecture: Lecture) -> Table:
+    """The settings of this run and of the fullest one, those that differ first."""
+    columns = [
+        Column("setting", "What may make two runs differ.", "text"),
+        Column("this run", "Its value in this experiment.", "prose"),
+        Column("fullest run", "Its value in the fullest run that the project has made.", "prose"),
+        Column("differs", "Whether the two are the same.", "text"),
+    ]
+    found = lecture.settings.assign(differs=lecture.settings["this_run"] != lecture.settings["full_run"])
+    rows = [
+        [row["setting"], row["this_run"], row["full_run"], "yes" if row["differs"] else "no"]
+        for _, row in found.sort_values("differs", ascending=False, kind="stable").iterrows()
+    ]
+    return Table(
+        "Settings of this run and of the fullest one", columns, rows, "tables/full_run_settings.csv", stacks=True
+    )
+
+
 def backward(lecture: Lecture) -> str:
     """The price of the unused backward pass, as measured."""
     row = lecture.backward
@@ -182,6 +236,12 @@ def pictures(lecture: Lecture | None) -> list[tuple[str, str, str]]:
     if lecture is None:
         return []
     return [
+        (
+            "full_run",
+            "Test accuracy beside the fullest run",
+            "Solid: this run. Dashed: the fullest run that the project has made. Both by the number of training images "
+            "that were seen, so that a run on few images and one on many can be told apart from two recipes.",
+        ),
         (
             "notebook_loss",
             "Test loss as it is, and as the notebook draws it",

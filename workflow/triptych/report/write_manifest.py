@@ -34,6 +34,7 @@ FIGURES = (
     "batchnorm_drift",
     "cost_accuracy",
     "memory",
+    "full_run",
     "notebook_loss",
     "notebook_kernels",
 )

@@ -1,0 +1,72 @@
+"""A run of the lecture beside the fullest one: the committed tables are the full run, and stand in for a small one."""
+
+import shutil
+
+import pandas
+import pytest
+
+from tests.conftest import ROOT
+from triptych.analysis.compare_full_run import compare_full_run
+from triptych.errors import InputError
+
+FULL = ROOT / "benchmarks" / "lecture45"
+
+
+@pytest.fixture
+def small(tmp_path):
+    """The tables of a run on 1,000 + 200 images for two epochs, in float32."""
+    for name in ("arms", "history", "cost", "sizes"):
+        shutil.copy(FULL / f"{name}.csv", tmp_path)
+    edit(tmp_path / "arms.csv", lambda arms: arms.assign(train_images=1000, epochs=2, precision="float32"))
+    edit(tmp_path / "history.csv", lambda history: history[history["epoch"] <= 2])
+    edit(tmp_path / "sizes.csv", lambda sizes: sizes.assign(images=sizes["split"].map({"train": 100, "test": 20})))
+    edit(tmp_path / "cost.csv", lambda cost: cost.assign(device_name="a processor"))
+    return tmp_path
+
+
+def edit(path, change):
+    change(pandas.read_csv(path)).to_csv(path, index=False)
+
+
+def compared(tables):
+    out = {"curves": tables / "out" / "full_run.csv", "settings": tables / "out" / "full_run_settings.csv"}
+    compare_full_run(
+        tables=tables, sizes=tables / "sizes.csv", dataset="cifar10", weights="torchvision", full_run=FULL, **out
+    )
+    settings = pandas.read_csv(out["settings"], dtype=str).set_index("setting")
+    return pandas.read_csv(out["curves"]), settings
+
+
+def test_both_runs_are_counted_in_images_seen(small):
+    curves, _ = compared(small)
+    assert set(curves["arm"]) == {"scratch", "finetune", "last_layer"}  # no controls
+    here, full = (curves[(curves["run"] == run) & (curves["arm"] == "finetune")] for run in ("this run", "full run"))
+    assert list(here["images_seen"]) == [0, 1000, 2000]
+    assert list(full["images_seen"]) == [50_000 * epoch for epoch in range(11)]
+    history = pandas.read_csv(FULL / "history.csv")
+    assert list(full["test_accuracy"]) == list(history[history["arm"] == "finetune"]["test_accuracy"])
+
+
+def test_every_setting_that_differs_is_told(small):
+    _, settings = compared(small)
+    assert tuple(settings.loc["training images"]) == ("1000", "50000")
+    assert tuple(settings.loc["test images"]) == ("200", "10000")
+    assert tuple(settings.loc["epochs"]) == ("2", "10")
+    assert tuple(settings.loc["precision"]) == ("float32", "bfloat16")
+    assert tuple(settings.loc["device"]) == ("a processor", "NVIDIA H200")
+    assert settings.loc["learning rate", "this_run"] == settings.loc["learning rate", "full_run"] == "0.0001"
+
+
+def test_a_setting_of_each_net_is_told_by_net(small):
+    edit(
+        small / "arms.csv",
+        lambda arms: arms.assign(learning_rate=arms["learning_rate"].where(arms["arm"] != "last_layer", 0.001)),
+    )
+    _, settings = compared(small)
+    assert settings.loc["learning rate", "this_run"] == "net1 0.0001, net2 0.0001, net3 0.001"
+
+
+def test_without_an_arm_of_the_lecture_it_stops(small):
+    edit(small / "arms.csv", lambda arms: arms[arms["arm"] != "finetune"])
+    with pytest.raises(InputError, match=r"arms\.csv: no arm finetune"):
+        compared(small)

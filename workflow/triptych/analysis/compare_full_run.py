@@ -1,0 +1,95 @@
+"""A run of the lecture beside the fullest one that the project has made, whose tables are in benchmarks/lecture45."""
+
+import json
+from pathlib import Path
+
+import pandas
+
+from triptych.analysis.evidence import ARMS, NETS
+from triptych.errors import InputError
+from triptych.files import write_table
+from triptych.tables import read_table
+
+HERE, FULL = "this run", "full run"
+SETTINGS = {
+    "input_size": "input, px",
+    "train_images": "training images",
+    "test_images": "test images",
+    "epochs": "epochs",
+    "batch_size": "batch size",
+    "learning_rate": "learning rate",
+    "normalisation": "normalisation",
+    "batchnorm": "BatchNorm of net3",
+    "precision": "precision",
+}
+"""Columns of arms.csv (and the number of test images) that make two runs of the lecture differ, as they are told."""
+
+
+def compare_full_run(
+    *,
+    tables: Path,
+    sizes: Path,
+    dataset: str,
+    weights: str,
+    full_run: Path,
+    curves: Path,
+    settings: Path,
+) -> None:
+    """Put the test accuracy of the lecture's three nets by epoch beside that of the full run, and what differs.
+
+    Args:
+        tables: the folder with the tables of the experiment: arms, history and cost.
+        sizes: its numbers of images, `data/sizes.csv`.
+        dataset, weights: the sources of its images and of its pretrained weights, as the configuration names them.
+        full_run: a folder with the same tables and sizes.csv of the full run, and about.json, which says of what
+            `images` and `weights` it was made.
+        curves: a CSV file: run (`this run` or `full run`), arm, seed, epoch, images_seen (in training until then),
+            test_accuracy in percent.
+        settings: a CSV file: setting, this_run, full_run; a row for each thing that differs, or may.
+
+    Raises:
+        InputError: a file is missing or not what it should be, or an arm of the lecture is.
+    """
+    about = json.loads((full_run / "about.json").read_text())
+    here, full = Run(tables, sizes), Run(full_run, full_run / "sizes.csv")
+    write_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True))
+    rows = [
+        ("images", dataset, about["images"]),
+        ("pretrained weights", weights, about["weights"]),
+        ("device", here.device, full.device),
+        *((name, here.setting(column), full.setting(column)) for column, name in SETTINGS.items()),
+    ]
+    write_table(settings, pandas.DataFrame(rows, columns=["setting", "this_run", "full_run"]))
+
+
+class Run:
+    """The three nets of one experiment."""
+
+    def __init__(self, tables: Path, sizes: Path):
+        columns = [column for column in SETTINGS if column != "test_images"]
+        arms = read_table(tables / "arms.csv", text=("arm", *columns), numbers=()).set_index("arm")
+        missing = [arm for arm in ARMS if arm not in arms.index]
+        if missing:
+            raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the lecture has {', '.join(ARMS)}")
+        images = read_table(sizes, text=("split",), numbers=("images",)).groupby("split")["images"].sum()
+        self.arms = arms.loc[list(ARMS)].assign(test_images=str(int(images.get("test", 0))))
+        self.history = read_table(
+            tables / "history.csv", text=("arm", "seed"), numbers=("epoch", "test_accuracy")
+        ).query("arm in @ARMS")
+        cost = read_table(tables / "cost.csv", text=("arm", "device_name"), numbers=())
+        self.device = ", ".join(dict.fromkeys(cost.loc[cost["arm"].isin(ARMS), "device_name"]))
+
+    def curves(self, name: str) -> pandas.DataFrame:
+        """The test accuracy by epoch."""
+        seen = self.history["arm"].map(self.arms["train_images"].astype(int)) * self.history["epoch"]
+        table = self.history.assign(run=name, images_seen=seen.astype(int), epoch=self.history["epoch"].astype(int))
+        return table[["run", "arm", "seed", "epoch", "images_seen", "test_accuracy"]]
+
+    def setting(self, column: str) -> str:
+        """Its value: one where all three nets have the same, else one a net; for BatchNorm that of net3."""
+        values = self.arms[column]
+        if column == "batchnorm":
+            return values["last_layer"]
+        if values.nunique() == 1:
+            return values.iloc[0]
+        return ", ".join(f"{NETS[arm]} {value}" for arm, value in values.items())

@@ -1,0 +1,47 @@
+"""A run of the lecture beside the fullest one, by the number of images that training has seen."""
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from triptych.arm_styles import arm_styles
+from triptych.errors import InputError
+from triptych.figures import style
+from triptych.figures.tables import read_arms
+from triptych.tables import read_table
+
+
+def plot_full_run(*, curves: Path, arms: Path, svg: Path, png: Path) -> None:
+    """Draw the test accuracy of the lecture's nets: this run's solid, the full run's dashed (means over seeds).
+
+    Args:
+        curves: from `compare_full_run`.
+        arms: the experiment's arms, for their colours and names.
+    """
+    table = read_table(curves, text=("run", "arm"), numbers=("epoch", "images_seen", "test_accuracy"))
+    styles = arm_styles(read_arms(arms))
+    table = table[table["epoch"] > 0]  # before training no images were seen, and the axis is a log scale
+    figure = Figure(figsize=(style.WIDTH, 4.1), layout="constrained")
+    axes = figure.subplots()
+    handles = []
+    for arm, own in table.groupby("arm", sort=False):
+        if arm not in styles:
+            raise InputError(f"{arms}: no row of arm {arm!r}, which {curves} names")
+        look = styles[arm]
+        line = {"color": look.colour, "marker": look.marker}
+        for run, dashes, face in (("full run", "--", {"markerfacecolor": "white"}), ("this run", "-", {})):
+            mean = own[own["run"] == run].groupby("images_seen")["test_accuracy"].mean()
+            axes.plot(mean.index, mean, linestyle=dashes, zorder=2.5, **line, **face)
+        handles.append(Line2D([], [], linestyle="-", label=look.short_title, **line))
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_minor_formatter(lambda value, _: "")
+    axes.set_xlabel("training images seen: epochs × images (log scale; a mark an epoch)")
+    axes.set_ylabel("test accuracy (%)")
+    style.title(figure, "Test accuracy beside the fullest run")
+    for dashes, text in (("-", "this run"), ("--", "full run")):
+        face = {} if dashes == "-" else {"markerfacecolor": "white"}
+        handles.append(Line2D([], [], color=style.INK, linestyle=dashes, marker="o", label=text, **face))
+    figure.legend(handles=handles, loc="outside lower center", ncols=2, columnspacing=1.2, handlelength=2.6)
+    style.save(figure, svg, png)
