@@ -1,19 +1,13 @@
 """The benchmark runs and says what it measured; how fast anything is, no test asks."""
 
-import importlib.util
-
 import pandas
 import pytest
 
-from tests.conftest import ROOT
-
-spec = importlib.util.spec_from_file_location("speed", ROOT / "benchmarks" / "speed.py")
-speed = importlib.util.module_from_spec(spec)
+from benchmarks import speed
 
 
 @pytest.mark.slow
 def test_every_line_of_the_table_is_measured(tmp_path, monkeypatch):
-    spec.loader.exec_module(speed)
     monkeypatch.setattr(speed, "TRAIN_IMAGES", 640)
     call = ["--device", "cpu", "--precision", "float32", "--input-size", "32", "--batches", "1", "--repeats", "2"]
     speed.main(["--output", str(tmp_path / "here"), *call])

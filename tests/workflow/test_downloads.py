@@ -1,87 +1,33 @@
-"""The lecture's downloads by the real rules, over HTTP, from a small mirror that is served on this machine.
-
-The mirror is made from ../shared/data, which belongs to a development machine and not to the repository.
-"""
-
-import functools
-import http.server
-import subprocess
-import sys
-import threading
+"""The lecture's downloads by the real rules, over HTTP, from a small mirror that is served on this machine."""
 
 import numpy
 import pytest
-import yaml
 
-from tests.conftest import ROOT
 from tests.workflow.conftest import rules_of, snakemake
+from tests.workflow.mirror import needs_mirror, serve_mirror, write_mirrored
 from triptych.data.dataset import load_split
 from triptych.files import sha256
 from triptych.tensors import load_metadata, load_tensors
 
-SHARED = ROOT.parent / "shared"
-BUILD_MIRROR = SHARED / "tools" / "build_mirror.py"
-DATA = [SHARED / "data" / name for name in ("cifar10-jpeg.tar.xz", "resnet18-imagenet-standin.pth")]
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        not all(path.is_file() for path in [BUILD_MIRROR, *DATA]),
-        reason=f"the mirror is made from {SHARED}, which is not on this machine",
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_mirror]
 
 ARMS = ("scratch", "finetune", "last_layer")
 INITIAL = [f"results/lecture45-small/runs/{arm}/seed0/initial.safetensors" for arm in ARMS]
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serves a folder and remembers what was asked for."""
-
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        super().do_GET()
-
-    def log_message(self, *arguments):
-        """Say nothing."""
-
-
 @pytest.fixture(scope="module")
 def mirror(tmp_path_factory):
-    """The running server of a small mirror; it has the checksums of its files as `.sums`."""
-    folder = tmp_path_factory.mktemp("mirror")
-    sizes = ["--train-per-class", "100", "--test-per-class", "20"]
-    subprocess.run([sys.executable, BUILD_MIRROR, folder, *sizes], check=True, capture_output=True)
-    lines = (folder / "SHA256SUMS").read_text().splitlines()
-    handler = functools.partial(Handler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.asked = []
-        server.sums = {name: checksum for checksum, name in (line.split() for line in lines)}
-        server.address = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
+    """The running server of a small mirror."""
+    with serve_mirror(
+        tmp_path_factory.mktemp("mirror"), "--train-per-class", "100", "--test-per-class", "20"
+    ) as server:
         yield server
-        server.shutdown()
 
 
 def write_configuration(folder, mirror, prefix="", **weights):
     """config/lecture45-small.yaml with the mirror's files; returns its path."""
-    raw = yaml.safe_load((ROOT / "config" / "lecture45-small.yaml").read_text())
-    archive, state_dict = "cifar-10-binary.tar.gz", "resnet18-imagenet-standin.pth"
-    experiment = raw["experiments"]["lecture45-small"]
-    experiment["dataset"] |= {
-        "urls": [f"{mirror.address}{prefix}/{archive}"],
-        "sha256": mirror.sums[archive],
-        "expected_train": 1000,
-        "expected_test": 200,
-    }
-    experiment["weights"] |= {
-        "urls": [f"{mirror.address}{prefix}/{state_dict}"],
-        "sha256": mirror.sums[state_dict],
-        **weights,
-    }
-    path = folder / "mirror.yaml"
-    path.write_text(yaml.safe_dump(raw, sort_keys=False))
-    return path
+    sizes = {"expected_train": 1000, "expected_test": 200}
+    return write_mirrored("lecture45-small", folder, mirror, prefix, sizes, weights)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,156 @@
+"""How time and memory grow: preparing six and sixty thousand images, and training on ten times the images or epochs.
+
+    python benchmarks/growth.py --csv benchmarks/growth.csv
+
+Every line is a command of the package in a process of its own, with the peak of that process's resident memory. The
+images are random: what they show decides neither. `--repeats` measurements of each, the sizes in turn.
+"""
+
+import argparse
+import io
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy
+import pandas
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
+
+from triptych.data.dataset import Split, save_split
+from triptych.files import write_table
+from triptych.models.networks import build_network, network_metadata, state_arrays
+from triptych.tensors import save_tensors
+from triptych.training.device import device_name
+
+CLASSES = [str(number) for number in range(10)]
+SMALL, LARGE = 1, 10
+WATCH = """
+import os, subprocess, sys
+process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(process.pid, 0)
+print(usage.ru_maxrss)
+sys.exit(os.waitstatus_to_exitcode(status) and 1)
+"""
+"""Waits for a command and prints its peak memory. A process inherits the peak of the one that starts it, so that one
+must be small."""
+
+
+def measured(call: list[object], seconds_of: Callable[[], float] | None = None) -> tuple[float, float]:
+    """Run a command of the package: its seconds (or those that it says itself) and its peak memory in bytes."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    command = [sys.executable, "-m", "triptych", *map(str, call)]
+    clock = time.perf_counter()
+    result = subprocess.run([sys.executable, "-c", WATCH, *command], stdout=subprocess.PIPE, text=True, env=environment)
+    seconds = time.perf_counter() - clock
+    if result.returncode:
+        raise SystemExit(f"failed: {' '.join(command)}")
+    peak = int(result.stdout) * (1 if sys.platform == "darwin" else 1024)
+    return seconds_of() if seconds_of else seconds, peak
+
+
+def cifar_archive(path: Path, images: int) -> Path:
+    """Random images in the layout of CIFAR-10's binary archive: five parts to train on, and one to test on."""
+    generator = numpy.random.default_rng(0)
+    with tarfile.open(path, "w:gz", compresslevel=1) as archive:
+        parts = {"batches.meta.txt": ("\n".join(CLASSES) + "\n").encode()}
+        for name in (*(f"data_batch_{number}.bin" for number in range(1, 6)), "test_batch.bin"):
+            records = generator.integers(0, 256, (images // 6, 3073), dtype=numpy.uint8)
+            records[:, 0] = numpy.arange(len(records)) % 10
+            parts[name] = records.tobytes()
+        for name, content in parts.items():
+            member = tarfile.TarInfo(f"cifar-10-batches-bin/{name}")
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+def prepare(folder: Path, factor: int) -> tuple[float, float]:
+    images = 6_000 * factor
+    archive = folder / f"{images}.tar.gz"
+    if not archive.exists():
+        cifar_archive(archive, images)
+    outputs = [part for name in ("train", "validation", "test") for part in (f"--{name}", folder / f"{name}.st")]
+    outputs += ["--index", folder / "index.csv", "--sizes", folder / "sizes.csv"]
+    counts = ["--expected-train", images // 6 * 5, "--expected-test", images // 6, "--validation-per-class", 0]
+    return measured(["prepare-dataset", "--source", "cifar10", "--archive", archive, *counts, "--seed", 0, *outputs])
+
+
+def train(folder: Path, images: int, epochs: int) -> tuple[float, float]:
+    """The seconds are those of the training steps, without start-up."""
+    generator = numpy.random.default_rng(0)
+    for name, count in (("train", images), ("validation", 0), ("test", 100)):
+        pixels = generator.integers(0, 256, (count, 32, 32, 3), dtype=numpy.uint8)
+        save_split(folder / f"t_{name}.st", Split(pixels, numpy.arange(count) % 10, CLASSES))
+    if not (folder / "initial.st").exists():
+        torch.manual_seed(0)
+        network = build_network("resnet18", 10, 32)
+        scale = {"mean": [0.0] * 3, "std": [1.0] * 3}
+        about = network_metadata(network, architecture="resnet18", classes=CLASSES, input_size=32, normalisation=scale)
+        save_tensors(folder / "initial.st", state_arrays(network), about)
+    data = [part for name in ("train", "validation", "test") for part in (f"--{name}-data", folder / f"t_{name}.st")]
+    recipe = {"train": "all", "batchnorm": "train", "epochs": epochs, "batch-size": 32, "learning-rate": 1e-4}
+    recipe |= {"evaluation-batch-size": 256, "num-threads": 2, "device": "cpu", "seed": 0}
+    options = [part for name, value in recipe.items() for part in (f"--{name}", value)]
+    outputs = {"trained": "trained.st", "history": "history.csv", "predictions": "predictions.st", "cost": "cost.json"}
+    options += [part for name, file in outputs.items() for part in (f"--{name}", folder / file)]
+
+    def seconds() -> float:
+        return float(pandas.read_json(folder / "cost.json", typ="series")["training_seconds"])
+
+    return measured(["train", "--initial", folder / "initial.st", *data, *options], seconds)
+
+
+WORK: dict[str, Callable[[Path, int], tuple[float, float]]] = {
+    "prepare_dataset, 6,000 images of 32 px": prepare,
+    "train, 640 images, 1 epoch: images": lambda folder, factor: train(folder, 640 * factor, 1),
+    "train, 640 images, 1 epoch: epochs": lambda folder, factor: train(folder, 640, factor),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the options, measure in turn, print the table and write it."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--csv", type=Path, required=True)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args(arguments)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for what, work in WORK.items():
+            found = {SMALL: [], LARGE: []}
+            for _ in range(options.repeats):
+                for factor, values in found.items():
+                    values.append(work(Path(folder), factor))
+            seconds, peaks = (
+                {factor: statistics.median(value[place] for value in values) for factor, values in found.items()}
+                for place in (0, 1)
+            )
+            rows.append(
+                {
+                    "what": what,
+                    "seconds": round(seconds[SMALL], 2),
+                    "seconds_tenfold": round(seconds[LARGE], 2),
+                    "ratio": round(seconds[LARGE] / seconds[SMALL], 2),
+                    "peak_mib": round(peaks[SMALL] / 2**20),
+                    "peak_mib_tenfold": round(peaks[LARGE] / 2**20),
+                    "n": options.repeats,
+                    "device": device_name(torch.device("cpu")),
+                    "python": platform.python_version(),
+                    "torch": torch.__version__,
+                }
+            )
+            print(rows[-1], flush=True)
+    write_table(options.csv, pandas.DataFrame(rows))
+
+
+if __name__ == "__main__":
+    main()

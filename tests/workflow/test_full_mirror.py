@@ -1,0 +1,71 @@
+"""config/lecture45.yaml on all 60,000 images, up to its trainings, from a mirror that is served on this machine."""
+
+import numpy
+import pytest
+
+from benchmarks.growth import measured
+from tests.workflow.conftest import rules_of, snakemake
+from tests.workflow.mirror import ARCHIVE, needs_mirror, serve_mirror, write_mirrored
+from triptych.data.dataset import load_split
+from triptych.tensors import load_tensors
+
+pytestmark = [pytest.mark.slow, needs_mirror]
+
+RESULTS = "results/lecture45"
+ARMS = ("scratch", "finetune", "last_layer")
+GIGABYTE = 1e9
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory):
+    """A folder in which everything before the trainings has run, and its configuration."""
+    folder = tmp_path_factory.mktemp("full")
+    targets = [f"{RESULTS}/runs/{arm}/seed0/initial.safetensors" for arm in ARMS]
+    targets += [f"{RESULTS}/models/resnet18_224/totals.json", f"{RESULTS}/tables/architectures.csv"]
+    with serve_mirror(tmp_path_factory.mktemp("mirror")) as mirror, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("no_proxy", "127.0.0.1")
+        path = write_mirrored("lecture45", folder, mirror)
+        snakemake(*targets, "--cores", "2", "--configfile", path, directory=folder)
+    return folder, path
+
+
+def test_all_images_are_there(begun):
+    folder, _ = begun
+    for split, count in (("train", 50_000), ("validation", 0), ("test", 10_000)):
+        part = load_split(folder / f"{RESULTS}/data/{split}.safetensors")
+        assert part.images.shape == (count, 32, 32, 3)
+        assert numpy.bincount(part.labels, minlength=10).tolist() == [count // 10] * 10
+    index = (folder / f"{RESULTS}/data/index.csv").read_text().splitlines()
+    assert len(index) == 60_001
+
+
+def test_the_three_nets_begin_as_the_lecture_says(begun):
+    folder, _ = begun
+    scratch, finetune, last_layer = (
+        load_tensors(folder / f"{RESULTS}/runs/{arm}/seed0/initial.safetensors") for arm in ARMS
+    )
+    assert sum(tensor.size for name, tensor in scratch.items() if "running" not in name and "num_b" not in name) == (
+        11_181_642
+    )
+    assert finetune["conv1.weight"].tobytes() == last_layer["conv1.weight"].tobytes()
+    assert finetune["conv1.weight"].tobytes() != scratch["conv1.weight"].tobytes()
+
+
+def test_the_rest_dry_runs_without_a_server(begun):
+    folder, path = begun
+    rules = rules_of(snakemake("--dry-run", "--configfile", path, directory=folder).stdout)
+    assert rules["train"] == 6
+    assert rules["extract_features"] == 2
+    assert not {"download_dataset", "download_weights", "convert_weights", "prepare_dataset"} & set(rules)
+
+
+def test_sixty_thousand_images_are_prepared_within_a_gigabyte(begun, tmp_path):
+    folder, _ = begun
+    (archive,) = (folder / "resources" / "datasets").glob("*.tar.gz")
+    assert archive.stat().st_size > 1e8, ARCHIVE
+    outputs = [("train", "train.st"), ("validation", "validation.st"), ("test", "test.st")]
+    outputs += [("index", "index.csv"), ("sizes", "sizes.csv")]
+    options = [part for name, file in outputs for part in (f"--{name}", str(tmp_path / file))]
+    counts = ["--expected-train", "50000", "--expected-test", "10000", "--validation-per-class", "0", "--seed", "0"]
+    _, peak = measured(["prepare-dataset", "--source", "cifar10", "--archive", archive, *counts, *options])
+    assert 60_000 * 3072 < peak < GIGABYTE
