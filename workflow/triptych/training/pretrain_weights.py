@@ -34,6 +34,7 @@ def pretrain_weights(
     precision: str = "float32",
     channels_last: bool = False,
     fused_optimizer: bool = False,
+    jobs_per_gpu: int | None = None,
     train_data: Path,
     test_data: Path,
     checkpoints: Path | None = None,
@@ -47,7 +48,7 @@ def pretrain_weights(
         architecture, input_size: the network.
         normalisation: `none`, `imagenet` or `dataset`, of the network's input.
         epochs, batch_size, learning_rate, evaluation_batch_size, seed: the recipe.
-        num_threads, device, precision, channels_last, fused_optimizer: as for `train`.
+        num_threads, device, precision, channels_last, fused_optimizer, jobs_per_gpu: as for `train`.
         train_data, test_data: the source data set and its held-out part.
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
         checkpoint_minutes: the longest time between two checkpoints; there is one after each epoch in any case.
@@ -59,7 +60,7 @@ def pretrain_weights(
     """
     recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed)
     make_deterministic(num_threads, precision == "tf32")
-    arithmetic = Arithmetic(choose_device(device), precision, channels_last, fused_optimizer)
+    arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last, fused_optimizer)
     check_precision(arithmetic)
     chosen = arithmetic.device
     source, held_out = load_split(train_data), load_split(test_data)
