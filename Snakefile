@@ -12,6 +12,10 @@ if not workflow.overwrite_configfiles:
     configfile: workflow.source_path("config/config.yaml")
 
 
+# For --sdm apptainer: the image that envs/container.def makes, in the folder where the workflow runs.
+container: "triptych.sif"
+
+
 pathvars:
     benchmarks="<logs>/benchmarks",
 
