@@ -1,6 +1,7 @@
 """What `--sdm apptainer` runs. A script stands in for apptainer: it notes how it is called, and runs the command."""
 
 import os
+import re
 
 import pytest
 
@@ -29,7 +30,7 @@ def test_with_apptainer_commands_run_in_the_image_of_the_folder(tmp_path, tiny, 
     call = [TARGET, "--configfile", tiny, "--cores", "1", "--sdm", "apptainer", "--apptainer-args=--nv"]
     snakemake(*call, directory=tmp_path, environment=with_apptainer, timeout=120)
     (line,) = (tmp_path / "calls.txt").read_text().splitlines()
-    assert line.startswith(f"exec --home {tmp_path} --nv triptych.sif bash -c ")
+    assert re.match(rf"exec --home {re.escape(str(tmp_path))} --nv .* ?triptych\.sif bash -c ", line)
     assert (tmp_path / TARGET).is_file()
 
 
