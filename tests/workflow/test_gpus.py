@@ -63,7 +63,7 @@ def test_more_places_than_gpus_wait_for_one(tmp_path, stand_in):
     spans = run(tmp_path, stand_in, 1, "--resources", "gpu=4")
     assert most_at_once(spans) == 1
     logs = [path.read_text() for path in (tmp_path / "logs" / "train").rglob("*.log")]
-    assert sum("every GPU (0) is taken; waiting for one" in log for log in logs) == RUNS - 1
+    assert any("every GPU (0) is taken; waiting for one" in log for log in logs)
     assert all(log.count("is taken") <= 1 for log in logs)
 
 

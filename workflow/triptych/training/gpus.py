@@ -79,19 +79,16 @@ def claim_gpu(gpus: list[str], jobs_per_gpu: int) -> int:
         return 0
     folder = lock_folder()
     said = False
-    try:
-        while True:
-            for place in range(jobs_per_gpu):  # each GPU once before any twice
-                for index, gpu in enumerate(gpus):
-                    if _claimed(folder, gpu, place, jobs_per_gpu):
-                        print(f"claimed GPU {gpu} of {', '.join(gpus)}", flush=True)
-                        return index
-            if not said:
-                print(f"every GPU ({', '.join(gpus)}) is taken; waiting for one (locks: {folder})", flush=True)
-                said = True
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-    except OSError as error:
-        raise _unusable(folder, error.strerror) from None
+    while True:
+        for place in range(jobs_per_gpu):  # each GPU once before any twice
+            for index, gpu in enumerate(gpus):
+                if _claimed(folder, gpu, place, jobs_per_gpu):
+                    print(f"claimed GPU {gpu} of {', '.join(gpus)}", flush=True)
+                    return index
+        if not said:
+            print(f"every GPU ({', '.join(gpus)}) is taken; waiting for one (locks: {folder})", flush=True)
+            said = True
+        time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def lock_folder() -> Path:
@@ -139,12 +136,15 @@ def _claimed(folder: Path, gpu: str, place: int, jobs_per_gpu: int) -> bool:
     # SLURM may number the GPUs of each of its jobs from 0
     job = os.environ.get("SLURM_JOB_ID")
     name = re.sub(r"[^\w-]", "_", f"slurm-{job}-gpu-{gpu}" if job else f"gpu-{gpu}")
-    whole = try_lock(folder / f"{name}.lock", shared=jobs_per_gpu > 1)
-    if whole is None or jobs_per_gpu == 1:
-        return whole is not None
-    if try_lock(folder / f"{name}-place-{place}.lock") is None:
-        os.close(whole)
-        return False
+    try:
+        whole = try_lock(folder / f"{name}.lock", shared=jobs_per_gpu > 1)
+        if whole is None or jobs_per_gpu == 1:
+            return whole is not None
+        if try_lock(folder / f"{name}-place-{place}.lock") is None:
+            os.close(whole)
+            return False
+    except OSError as error:
+        raise _unusable(folder, error.strerror) from None
     return True
 
 
