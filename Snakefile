@@ -12,6 +12,10 @@ if not workflow.overwrite_configfiles:
     configfile: workflow.source_path("config/config.yaml")
 
 
+# For --sdm apptainer: the image that envs/container.def makes, in the folder where the workflow runs.
+container: "triptych.sif"
+
+
 pathvars:
     benchmarks="<logs>/benchmarks",
 
@@ -25,8 +29,9 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
+# The default target, as the first rule that is not included. To say so would take that role also in a workflow that uses
+# this one as a module.
 rule all:
-    default_target: True
     input:
         collect("<results>/{experiment}/report.html", experiment=settings["experiments"]),
         collect("<results>/{experiment}/manifest.json", experiment=settings["experiments"]),

@@ -26,6 +26,7 @@ CONFIGURATION_FOLDER = Path(__file__).parents[1] / "config"
 SMALLEST = {"experiments": {"mine": {"arms": {"one": {}}}}}
 FULL = {
     "keep_weights": "trained",
+    "jobs_per_gpu": 3,
     "experiments": {
         "mine": {
             "question": "Which?",
@@ -396,7 +397,8 @@ REFUSED = {
     ),
     "an unknown key at the top": (
         {**SMALLEST, "experiment": 1},
-        "experiment: there is no such key (given 1); allowed are experiments, keep_weights; the nearest is experiments",
+        "experiment: there is no such key (given 1); allowed are experiments, keep_weights, jobs_per_gpu; the nearest "
+        "is experiments",
     ),
     "an unknown key of an arm's recipe": (
         with_arm(training={"epoch": 5}),
@@ -595,6 +597,10 @@ REFUSED = {
     "a name that is a number": (
         {"experiments": {7: SMALLEST["experiments"]["mine"]}},
         "experiments: the name 7 is not allowed; YAML reads it as something else than text: put it in quotation marks",
+    ),
+    "no job on a GPU": (
+        {**SMALLEST, "jobs_per_gpu": 0},
+        "jobs_per_gpu: 0 is not allowed; give a whole number from 1 to 64",
     ),
     "an unknown choice of weights to keep": (
         {**SMALLEST, "keep_weights": "some"},

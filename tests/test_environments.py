@@ -1,19 +1,24 @@
-"""The environments name the same versions everywhere, and each has what its commands import and nothing more."""
+"""The environments name the same versions everywhere, and each has what its commands import and nothing more.
+
+Neither conda nor a registry of containers is needed for that, and nothing is built.
+"""
 
 import ast
 import importlib.metadata
 import re
+import subprocess
 import sys
 
 import pytest
 import yaml
 
+from tests import environment_alone
 from tests.conftest import ROOT, WITHOUT_RULE
+from tests.environment_alone import CONDA_NAMES
 from triptych.__main__ import COMMANDS
 from triptych.code_digest import PACKAGE_FOLDER, modules_of
 
 ENVS = ROOT / "envs"
-CONDA_NAMES = {"pytorch": "torch", "matplotlib-base": "matplotlib"}
 IMPORT_NAMES = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
 COMES_WITH = {"pydantic_core": "pydantic", "markupsafe": "jinja2"}
 
@@ -88,6 +93,37 @@ def test_an_environment_holds_what_its_rules_import_and_nothing_more(name):
         if environment == name:
             imported |= third_party(f"{COMMANDS[rule]}.{rule}")
     assert set(conda(ENVS / name)) - {"python"} == imported
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("rule", "name"), environment_of_rules().items())
+def test_a_command_is_imported_with_nothing_but_its_environment(rule, name):
+    """In a fresh process, where everything else that is installed here is hidden."""
+    call = [sys.executable, environment_alone.__file__, ENVS / name, f"{COMMANDS[rule]}.{rule}"]
+    result = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    imported = set(result.stdout.split())
+    assert "typer" in imported
+    assert ("torch" in imported) is (name == "torch.yaml")
+    assert imported <= environment_alone.with_needed(environment_alone.named(ENVS / name))
+
+
+def test_what_an_environment_lacks_is_not_found():
+    call = [sys.executable, environment_alone.__file__, ENVS / "figures.yaml", "triptych.training.train"]
+    result = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
+    assert "ModuleNotFoundError: No module named 'torch'" in result.stderr
+
+
+def test_the_container_holds_the_pinned_versions_on_the_python_of_the_environments():
+    definition = (ENVS / "container.def").read_text()
+    assert re.search(r"^From: \{\{ BASE \}\}$", definition, flags=re.M), "the base is given when it is built"
+    assert re.search(r"^ +envs/requirements\.txt ", definition, flags=re.M)
+    assert "sha256" not in definition  # the README's command asks for the digest of the day
+    readme = (ROOT / "README.md").read_text()
+    bases = re.findall(r"python:(3\.\d+)-slim", readme)
+    assert bases
+    assert set(bases) == {conda(path)["python"] for path in ENVS.glob("*.yaml")}
+    assert 'BASE="python@$digest"' in readme
 
 
 def test_what_is_installed_here_is_what_is_pinned():

@@ -69,6 +69,11 @@ def jobs_of(dry_run: str) -> list[dict[str, str]]:
     return jobs
 
 
+def resources_of(job: dict[str, str]) -> dict[str, str]:
+    """What a job of `jobs_of` asks for, by name."""
+    return dict(part.split("=", 1) for part in job.get("resources", "").split(", ") if part)
+
+
 def rules_of(dry_run: str) -> Counter:
     """How many jobs of each rule a dry run lists, but for `all`."""
     return Counter(job["rule"] for job in jobs_of(dry_run) if job["rule"] != "all")

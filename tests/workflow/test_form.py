@@ -1,4 +1,4 @@
-"""What the code looks like, and whether every configuration gives a graph."""
+"""What the code looks like, and whether every configuration passes the lint."""
 
 import subprocess
 import sys
@@ -8,17 +8,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.workflow.conftest import rules_of, snakemake
-
-CONFIGURATIONS = sorted(path for path in (ROOT / "config").glob("*.yaml"))
-
-
-@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
-def test_every_configuration_dry_runs(path, tmp_path):
-    result = snakemake("--dry-run", "--configfile", path, directory=tmp_path)
-    rules = rules_of(result.stdout)
-    assert rules["train"] >= 3
-    assert rules["report"] >= 1
-    assert not [file for file in tmp_path.iterdir() if file.name != ".snakemake"]
+from tests.workflow.graphs import CONFIGURATIONS
 
 
 def test_all_configurations_together_make_one_graph(tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, jobs_of, snakemake
+from tests.workflow.conftest import TINY, jobs_of, resources_of, snakemake
 
 # Stands in for the package's commands: notes when it ran and makes the files that the rule declares. The graph, the
 # scheduler and the Snakefile are the real ones.
@@ -27,9 +27,9 @@ SUBMIT = "sh -c 'nohup \"$0\" > /dev/null 2>&1 & echo $!'"
 
 def test_only_what_computes_on_a_gpu_asks_for_one(tmp_path, tiny):
     jobs = jobs_of(snakemake("--dry-run", "--configfile", tiny, directory=tmp_path).stdout)
-    asking = {job["rule"] for job in jobs if "gpu=" in job.get("resources", "")}
+    asking = {job["rule"] for job in jobs if "gpu" in resources_of(job)}
     assert asking == {"pretrain_weights", "train"}
-    assert all("gpu=1" in job["resources"] for job in jobs if job["rule"] in asking)
+    assert all(resources_of(job)["gpu"] == "1" for job in jobs if job["rule"] in asking)
     for job in jobs:
         if job["rule"] != "all":
             assert "mem_mb=" in job["resources"]
@@ -45,7 +45,7 @@ def test_features_are_extracted_on_the_gpu_once_for_all_seeds(tmp_path):
     configuration.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
     jobs = jobs_of(snakemake("--dry-run", "--configfile", configuration, directory=tmp_path).stdout)
     (features,) = [job for job in jobs if job["rule"] == "extract_features"]
-    assert "gpu=1" in features["resources"]
+    assert resources_of(features)["gpu"] == "1"
     trainings = [job["input"] for job in jobs if job["rule"] == "train"]
     assert len(trainings) == 4
     assert all(features["output"] in needed for needed in trainings)  # both arms and both seeds share them
@@ -58,7 +58,7 @@ def test_the_timing_of_the_lectures_claims_asks_for_the_gpu_that_the_training_us
         experiment = {**TINY, "training": training, "claims": "lecture45"}
         configuration.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}))
         jobs = jobs_of(snakemake("--dry-run", "--configfile", configuration, directory=tmp_path).stdout)
-        asking = {job["rule"] for job in jobs if "gpu=1" in job.get("resources", "")}
+        asking = {job["rule"] for job in jobs if resources_of(job).get("gpu") == "1"}
         assert ("time_backward" in asking) is slots
         assert asking - {"pretrain_weights", "train", "time_backward"} == set()
 
@@ -69,7 +69,7 @@ def test_a_training_on_the_cpu_asks_for_no_gpu(tmp_path):
     configuration.write_text(yaml.safe_dump({"experiments": {"tiny": {**TINY, "arms": arms}}}))
     jobs = jobs_of(snakemake("--dry-run", "--configfile", configuration, directory=tmp_path).stdout)
     slots = {
-        job["wildcards"].partition("arm=")[2].partition(",")[0]: "gpu=1" in job["resources"]
+        job["wildcards"].partition("arm=")[2].partition(",")[0]: resources_of(job).get("gpu") == "1"
         for job in jobs
         if job["rule"] == "train"
     }

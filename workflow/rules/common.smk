@@ -44,10 +44,10 @@ experiments = settings["experiments"]
 # it, and nothing depends on its address.
 files_to_download = downloads(experiments)
 
-# Snakemake does not limit a resource that nobody limits: without this, a plain `snakemake --cores 4` would start several
-# trainings on one GPU. `nodes` is None only where jobs run on this machine. Internals of Snakemake 9, in this one place.
+# Snakemake does not limit a resource that nobody limits: without this, a plain `snakemake --cores 4` would start more
+# trainings than may share one GPU. `nodes` is None only where jobs run on this machine. Internals of Snakemake 9, in this one place.
 if workflow.is_main_process and workflow.nodes is None and "gpu" not in workflow.global_resources:
-    workflow.global_resources["gpu"] = 1
+    workflow.global_resources["gpu"] = settings["jobs_per_gpu"]
 
 
 # The tables of an experiment, each a file tables/*.csv.

@@ -13,7 +13,7 @@ rule download_dataset:
         "<benchmarks>/download_dataset/{file}.tsv"
     localrule: True  # where the workflow was started: the nodes of a cluster often have no network
     conda:
-        "../../envs/data.yaml"
+        "../../envs/downloads.yaml"
     threads: 1
     resources:
         mem_mb=500,
@@ -104,7 +104,7 @@ rule prepare_letters:
     wildcard_constraints:
         experiment=with_weights_from("letters"),
     conda:
-        "../../envs/data.yaml"
+        "../../envs/figures.yaml"
     threads: 1
     resources:
         mem_mb=2000,

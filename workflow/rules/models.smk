@@ -15,7 +15,7 @@ rule download_weights:
         "<benchmarks>/download_weights/{file}.tsv"
     localrule: True  # where the workflow was started: the nodes of a cluster often have no network
     conda:
-        "../../envs/data.yaml"
+        "../../envs/downloads.yaml"
     threads: 1
     resources:
         mem_mb=500,

@@ -26,8 +26,9 @@ rule pretrain_weights:
         gpu=gpu_slots(experiment_setting("training/device")),
         mem_mb=4000,
         runtime=60,
-        checkpoint_minutes=experiment_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
-        cuda_graphs=experiment_setting("training/cuda_graphs"),  # likewise
+        jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next two
+        checkpoint_minutes=experiment_setting("training/checkpoint_minutes"),
+        cuda_graphs=experiment_setting("training/cuda_graphs"),
     params:
         input_size=experiment_setting("model/input_size"),
         normalisation=experiment_setting("model/normalisation"),
@@ -55,6 +56,7 @@ rule pretrain_weights:
             --evaluation-batch-size {params.evaluation_batch_size} \
             --num-threads {params.num_threads} \
             --device {params.device} \
+            --jobs-per-gpu {resources.jobs_per_gpu} \
             --seed {params.seed} \
             --precision {params.precision} \
             {params.channels_last} \
@@ -92,7 +94,8 @@ rule extract_features:
         gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=8000,
         runtime=240,
-        checkpoint_minutes=arm_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
+        jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next two
+        checkpoint_minutes=arm_setting("training/checkpoint_minutes"),
         residency=arm_setting("training/residency"),
     params:
         architecture=arm_setting("model/architecture"),
@@ -119,6 +122,7 @@ rule extract_features:
             --evaluation-batch-size {params.evaluation_batch_size} \
             --num-threads {params.num_threads} \
             --device {params.device} \
+            --jobs-per-gpu {resources.jobs_per_gpu} \
             --precision {params.precision} \
             {params.channels_last} \
             --residency {resources.residency} \
@@ -159,8 +163,9 @@ rule train:
         gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=8000,
         runtime=720,
-        checkpoint_minutes=arm_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
-        residency=arm_setting("training/residency"),  # likewise
+        jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next three
+        checkpoint_minutes=arm_setting("training/checkpoint_minutes"),
+        residency=arm_setting("training/residency"),
         cuda_graphs=arm_setting("training/cuda_graphs"),
     params:
         train=arm_setting("train"),
@@ -196,6 +201,7 @@ rule train:
             --evaluation-batch-size {params.evaluation_batch_size} \
             --num-threads {params.num_threads} \
             --device {params.device} \
+            --jobs-per-gpu {resources.jobs_per_gpu} \
             --seed {wildcards.seed} \
             --precision {params.precision} \
             {params.channels_last} \
@@ -256,6 +262,7 @@ rule time_backward:
             --learning-rate {params.learning_rate} \
             --num-threads {params.num_threads} \
             --device {params.device} \
+            --jobs-per-gpu 1 \
             --train-data {input.train_data:q} \
             --output {output.table:q} \
             2>&1 | tee {log:q}

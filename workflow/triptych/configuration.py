@@ -423,6 +423,14 @@ class Configuration(Section):
         "all",
         description="Which weights of the runs are kept: those before and after training, those after it, or none.",
     )
+    jobs_per_gpu: Whole = Field(
+        1,
+        ge=1,
+        le=64,
+        description="How many jobs may compute on one GPU at the same time: more than 1 where they are small, and "
+        "`--resources gpu=` then counts these places (2 GPUs with 3 jobs each: gpu=6). Decides no bit of a result; "
+        "measured times are those of a shared GPU.",
+    )
 
 
 # From what was given to what is in effect

@@ -1,4 +1,4 @@
-"""A lock on a file that is to be made: whoever comes second waits."""
+"""Locks that the kernel frees when their holder ends, however it ends, so none is ever stale."""
 
 import errno
 import fcntl
@@ -13,10 +13,9 @@ _NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 
 @contextmanager
 def held(path: Path) -> Iterator[None]:
-    """Hold the lock of a file for as long as the block runs; wait for another process that holds it.
+    """Hold the lock of a file that is to be made for as long as the block runs; wait for another process that holds it.
 
-    The kernel frees the lock when its holder ends, however it ends, so none is ever stale. It is a file beside `path`,
-    which is removed again; the folder is made if it is missing.
+    It is a file beside `path`, which is removed again; the folder is made if it is missing.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
@@ -26,6 +25,27 @@ def held(path: Path) -> Iterator[None]:
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def try_lock(path: Path, shared: bool = False) -> int | None:
+    """Lock a file, made if it is missing, without waiting; `shared` only keeps out those who want it for themselves.
+
+    Returns:
+        A descriptor that holds the lock until it is closed; None where another holds it.
+
+    Raises:
+        OSError: the file cannot be opened, or the file system has no locks.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _take(lock: Path, path: Path) -> int:

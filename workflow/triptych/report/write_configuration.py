@@ -10,8 +10,8 @@ from triptych.files import write_text
 
 HEADER = """\
 # What was in effect for the experiment {experiment}, with every default filled in and each arm complete.
-# Given to `snakemake --configfile`, this file runs the same experiment again. (`keep_weights` decides no result and is
-# not in it.)
+# Given to `snakemake --configfile`, this file runs the same experiment again. (`keep_weights` and `jobs_per_gpu`
+# decide no result and are not in it.)
 """
 
 

@@ -9,24 +9,34 @@ from pathlib import Path
 import torch
 
 from triptych.errors import InputError
+from triptych.training.gpus import claim_gpu, visible_gpus
 
 
-def choose_device(device: str) -> torch.device:
-    """The device of a run: `auto` is the first CUDA device where there is one, else the CPU.
+def choose_device(device: str, jobs_per_gpu: int | None = None) -> torch.device:
+    """The device of a run: `auto` is a GPU where there is one, else the CPU.
 
     A run keeps the device it starts on.
 
+    Args:
+        device: `auto`, `cpu` or `cuda`.
+        jobs_per_gpu: claim a GPU that fewer than so many processes have, and wait for one if need be
+            (`triptych.training.gpus`); None takes the first and asks nobody.
+
     Raises:
-        InputError: `cuda` is asked for where there is none.
+        InputError: `cuda` is asked for where there is none, CUDA_VISIBLE_DEVICES names one that is not there, or
+            claims cannot be made here.
     """
-    if device == "cuda" and not torch.cuda.is_available():
+    gpus = [] if device == "cpu" else visible_gpus()
+    if device == "cuda" and not gpus:
         raise InputError(
             "training.device: cuda was asked for, and torch sees no CUDA device here; "
             "allowed are auto (the GPU if there is one, else the CPU), cpu and cuda"
         )
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    if not gpus:
+        return torch.device("cpu")
+    index = 0 if jobs_per_gpu is None else claim_gpu(gpus, jobs_per_gpu)
+    torch.cuda.set_device(index)  # for what torch does without being told a device, such as pinning memory
+    return torch.device("cuda", index)
 
 
 def make_deterministic(num_threads: int, tf32: bool = False) -> None:

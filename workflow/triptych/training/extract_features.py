@@ -37,6 +37,7 @@ def extract_features(
     precision: str = "float32",
     channels_last: bool = False,
     residency: str = "auto",
+    jobs_per_gpu: int | None = None,
     train_images: int | None = None,
     checkpoints: Path | None = None,
     checkpoint_minutes: float = 10.0,
@@ -48,7 +49,8 @@ def extract_features(
     Args:
         architecture, input_size, normalisation, pretrained: as for `initialise_model`; the head does not matter here.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
-        evaluation_batch_size, num_threads, device, precision, channels_last, residency: as for `train`.
+        evaluation_batch_size, num_threads, device, precision, channels_last, residency, jobs_per_gpu: as for
+            `train`.
         train_images: use only the first so many training images (all by default).
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
         checkpoint_minutes: the longest time between two checkpoints.
@@ -61,7 +63,7 @@ def extract_features(
     """
     started = time.perf_counter()
     make_deterministic(num_threads, precision == "tf32")
-    arithmetic = Arithmetic(choose_device(device), precision, channels_last)
+    arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last)
     check_precision(arithmetic)
     chosen = arithmetic.device
     splits = (load_split(train_data).first(train_images), load_split(validation_data), load_split(test_data))

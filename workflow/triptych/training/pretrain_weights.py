@@ -35,6 +35,7 @@ def pretrain_weights(
     channels_last: bool = False,
     fused_optimizer: bool = False,
     cuda_graphs: str = "auto",
+    jobs_per_gpu: int | None = None,
     train_data: Path,
     test_data: Path,
     checkpoints: Path | None = None,
@@ -48,7 +49,8 @@ def pretrain_weights(
         architecture, input_size: the network.
         normalisation: `none`, `imagenet` or `dataset`, of the network's input.
         epochs, batch_size, learning_rate, evaluation_batch_size, seed: the recipe.
-        num_threads, device, precision, channels_last, fused_optimizer, cuda_graphs: as for `train`.
+        num_threads, device, precision, channels_last, fused_optimizer, cuda_graphs, jobs_per_gpu:
+            as for `train`.
         train_data, test_data: the source data set and its held-out part.
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
         checkpoint_minutes: the longest time between two checkpoints; there is one after each epoch in any case.
@@ -60,7 +62,7 @@ def pretrain_weights(
     """
     recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed)
     make_deterministic(num_threads, precision == "tf32")
-    arithmetic = Arithmetic(choose_device(device), precision, channels_last, fused_optimizer, cuda_graphs)
+    arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last, fused_optimizer, cuda_graphs)
     check_precision(arithmetic)
     chosen = arithmetic.device
     source, held_out = load_split(train_data), load_split(test_data)

@@ -48,6 +48,7 @@ def time_backward(
     learning_rate: float,
     num_threads: int,
     device: str,
+    jobs_per_gpu: int | None = None,
     train_data: Path,
     output: Path,
 ) -> None:
@@ -57,7 +58,7 @@ def time_backward(
 
     Args:
         architecture, input_size, batch_size, learning_rate: of the arm that trains the last layer.
-        num_threads, device: as for `train`.
+        num_threads, device, jobs_per_gpu: as for `train`.
         train_data: images and labels; no more of them than the steps take are used.
         output: a CSV file of one row: images a second of both (medians of n measurements), `ratio` (here over the
             notebook, the median of the pairs measured next to each other) and the smallest and largest of these.
@@ -66,7 +67,7 @@ def time_backward(
         InputError: there are no training images, or the device is not there.
     """
     make_deterministic(num_threads)
-    chosen = choose_device(device)
+    chosen = choose_device(device, jobs_per_gpu)
     split = load_split(train_data)
     split = split.first(min(batch_size, len(split)))
     if not len(split):

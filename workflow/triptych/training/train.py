@@ -42,6 +42,7 @@ def train(
     fused_optimizer: bool = False,
     cuda_graphs: str = "auto",
     residency: str = "auto",
+    jobs_per_gpu: int | None = None,
     features: Path | None = None,
     features_cost: Path | None = None,
     train_images: int | None = None,
@@ -70,6 +71,8 @@ def train(
         fused_optimizer: Adam's arithmetic in one kernel.
         cuda_graphs: `auto` or `never`, as in `triptych.training.arithmetic`; decides no bit of the result.
         residency: where the images lie, as in `triptych.training.residency`; decides no bit of the result.
+        jobs_per_gpu: claim a GPU that fewer than so many jobs have, as in `triptych.training.gpus`; by default none is
+            claimed, and the first is used. Decides no bit of the result.
         features: the head's inputs, from `extract_features`, to train on in the place of images.
         features_cost: what `extract_features` measured; its time and memory count as the run's.
         train_images: use only the first so many training images (all by default).
@@ -92,7 +95,7 @@ def train(
     regime = Regime(train, batchnorm)
     recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed, keep, patience)
     make_deterministic(num_threads, precision == "tf32")
-    arithmetic = Arithmetic(choose_device(device), precision, channels_last, fused_optimizer, cuda_graphs)
+    arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last, fused_optimizer, cuda_graphs)
     check_precision(arithmetic)
     chosen = arithmetic.device
 

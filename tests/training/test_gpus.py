@@ -1,0 +1,261 @@
+"""Each process claims a GPU of its own. Only the number of GPUs is pretended: processes, locks and kills are real."""
+
+import os
+import select
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from triptych.errors import InputError
+from triptych.training import gpus
+from triptych.training.gpus import LOCK_FOLDER, VISIBLE, claim_gpu, lock_folder, visible_gpus
+
+SECONDS = 60
+
+CLAIM = """
+import sys, time
+from triptych.training import gpus
+count, jobs_per_gpu = int(sys.argv[1]), int(sys.argv[2])
+gpus.device_count = lambda: count
+gpus.claim_gpu(gpus.visible_gpus(), jobs_per_gpu)
+time.sleep(600)
+"""
+
+
+class Job:
+    """A process that claims one of some pretended GPUs and keeps it until it is killed."""
+
+    def __init__(self, count, jobs_per_gpu, environment):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", CLAIM, str(count), str(jobs_per_gpu)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            bufsize=1,
+            env=environment,
+        )
+
+    def line(self) -> str:
+        """The next line that it prints."""
+        ready, _, _ = select.select([self.process.stdout], [], [], SECONDS)
+        assert ready, f"nothing printed in {SECONDS} s"
+        return self.process.stdout.readline().strip()
+
+    def gpu(self) -> str:
+        """The GPU that it says it has claimed."""
+        line = self.line()
+        assert line.startswith("claimed GPU "), line
+        return line.split()[2]
+
+    def silent(self, seconds) -> bool:
+        return not select.select([self.process.stdout], [], [], seconds)[0]
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(SECONDS)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts jobs whose locks are all in one folder; ends those that are left."""
+    jobs = []
+
+    def start(count, jobs_per_gpu=1, **variables):
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", VISIBLE))}
+        jobs.append(Job(count, jobs_per_gpu, {**environment, LOCK_FOLDER: str(tmp_path / "locks"), **variables}))
+        return jobs[-1]
+
+    yield start
+    for job in jobs:
+        job.kill()
+        job.process.stdout.close()
+
+
+@pytest.fixture
+def pretend(monkeypatch):
+    """Pretend that torch sees so many GPUs and the machine has so many, with this CUDA_VISIBLE_DEVICES."""
+
+    def pretend(seen, installed, visible=None):
+        monkeypatch.setattr(gpus, "device_count", lambda: seen)
+        monkeypatch.setattr(gpus, "installed_count", lambda: installed)
+        monkeypatch.delenv(VISIBLE, raising=False)
+        if visible is not None:
+            monkeypatch.setenv(VISIBLE, visible)
+
+    return pretend
+
+
+def test_two_at_once_get_different_gpus_a_third_waits_and_a_killed_one_frees_its_own(start):
+    first, second = start(2), start(2)
+    taken = {first.gpu(), second.gpu()}
+    assert taken == {"0", "1"}
+
+    third = start(2)
+    assert third.line().startswith("every GPU (0, 1) is taken; waiting for one (locks: ")
+    assert third.silent(2)  # it says so once
+    second.kill()
+    freed = third.gpu()
+    assert freed in taken
+    first.kill()
+    assert start(2).gpu() != freed
+
+
+def test_so_many_share_a_gpu_as_the_configuration_says_and_each_gpu_is_taken_once_before_any_twice(start):
+    assert [start(2, jobs_per_gpu=2).gpu() for _ in range(4)] == ["0", "1", "0", "1"]
+    assert "is taken" in start(2, jobs_per_gpu=2).line()
+
+
+def test_who_wants_a_gpu_alone_has_it_alone(start):
+    alone = start(1)
+    assert alone.gpu() == "0"
+    shares = start(1, jobs_per_gpu=2)
+    assert "is taken" in shares.line()
+    alone.kill()
+    assert shares.gpu() == "0"
+    assert "is taken" in start(1).line()
+
+
+def test_of_several_that_are_named_one_is_claimed_by_its_name(start):
+    assert start(2, **{VISIBLE: "3,2"}).gpu() == "3"
+    assert start(2, **{VISIBLE: "3,1"}).gpu() == "1"
+    assert "every GPU (3, 1) is taken" in start(2, **{VISIBLE: "3,1"}).line()
+
+
+def test_slurm_may_give_the_same_numbers_to_two_of_its_jobs(start):
+    jobs = [start(2, **{VISIBLE: "0,1", "SLURM_JOB_ID": number}) for number in ("7", "8", "7")]
+    claimed = [job.gpu() for job in jobs]
+    assert claimed[1] == "0"
+    assert {claimed[0], claimed[2]} == {"0", "1"}
+
+
+def test_a_single_gpu_that_is_named_is_taken_as_it_is(pretend, monkeypatch, tmp_path):
+    monkeypatch.setenv(LOCK_FOLDER, str(tmp_path / "locks"))
+    pretend(1, 4, "3")
+    assert [claim_gpu(visible_gpus(), 1) for _ in range(3)] == [0, 0, 0]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("visible", "seen", "names"),
+    [
+        (None, 2, ["0", "1"]),
+        ("2,0", 2, ["2", "0"]),
+        ("1, 0", 2, ["1", "0"]),
+        ("GPU-8932f937,GPU-123", 2, ["GPU-8932f937", "GPU-123"]),
+        ("MIG-1,MIG-2", 1, ["MIG-1"]),
+        ("1,-1,0", 1, ["1"]),
+        ("", 0, []),
+        ("-1", 0, []),
+        ("NoDevFiles", 0, []),
+    ],
+)
+def test_what_may_be_used(pretend, visible, seen, names):
+    pretend(seen, 4, visible)
+    assert visible_gpus() == names
+
+
+@pytest.mark.parametrize(
+    ("visible", "seen", "installed", "words"),
+    [
+        (
+            "7",
+            0,
+            4,
+            r"CUDA_VISIBLE_DEVICES=7: names 1 and torch finds 0 .* which has 4 \(0 to 3\); .* or unset it",
+        ),
+        ("0,7,1", 1, 2, r"CUDA_VISIBLE_DEVICES=0,7,1: names 3 and torch finds 1 .* which has 2 \(0 to 1\)"),
+        ("0,0", 0, 1, r"names 2 and torch finds 0 .* which has 1 \(0\); name each GPU once"),
+        ("GPU-none", 0, 1, r"CUDA_VISIBLE_DEVICES=GPU-none: names 1"),
+    ],
+)
+def test_a_gpu_that_is_named_and_not_there(pretend, visible, seen, installed, words):
+    pretend(seen, installed, visible)
+    with pytest.raises(InputError, match=words):
+        visible_gpus()
+
+
+def test_where_there_is_no_gpu_at_all_a_name_is_no_mistake(pretend, capsys):
+    """SLURM and containers set the variable on machines without one, and `auto` then is the CPU."""
+    pretend(0, 0, "0")
+    assert visible_gpus() == []
+    assert "CUDA_VISIBLE_DEVICES=0: torch sees no GPU on this machine" in capsys.readouterr().out
+
+
+def test_counting_what_is_installed_leaves_the_choice_as_it_is(monkeypatch):
+    monkeypatch.setenv(VISIBLE, "5")
+    assert gpus.installed_count() >= gpus.device_count()
+    assert os.environ[VISIBLE] == "5"
+    monkeypatch.delenv(VISIBLE)
+    gpus.installed_count()
+    assert VISIBLE not in os.environ
+
+
+def test_the_folder_is_the_users_own(monkeypatch, tmp_path):
+    monkeypatch.delenv(LOCK_FOLDER, raising=False)
+    monkeypatch.setattr(gpus.tempfile, "tempdir", str(tmp_path))
+    folder = lock_folder()
+    assert folder.parent == tmp_path
+    assert folder.stat().st_mode & 0o777 == 0o700
+    folder.rmdir()
+    folder.symlink_to(tmp_path)
+    with pytest.raises(InputError, match="not a folder of this user"):
+        lock_folder()
+
+
+@pytest.mark.parametrize("place", ["a file", "under a file", "/proc", "/proc/locks"])
+def test_a_folder_that_cannot_be_written_says_what_to_do(monkeypatch, tmp_path, pretend, place):
+    pretend(2, 2)
+    (tmp_path / "file").touch()
+    folder = {"a file": tmp_path / "file", "under a file": tmp_path / "file" / "locks"}.get(place, place)
+    monkeypatch.setenv(LOCK_FOLDER, str(folder))
+    with pytest.raises(InputError, match=rf"{folder}: .* name another folder with {LOCK_FOLDER}"):
+        claim_gpu(visible_gpus(), 1)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_on_the_cpu_nothing_is_claimed(arguments):
+    """Through the real command: a folder that cannot be used does not matter."""
+    options = [word for name, value in arguments.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    options[options.index("--device") + 1] = "auto"
+    environment = {**os.environ, LOCK_FOLDER: "/proc/locks", VISIBLE: "0"}
+    result = subprocess.run(
+        [sys.executable, "-m", "triptych", "train", *options, "--epochs", "1", "--jobs-per-gpu", "1"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "(cpu, float32)" in result.stdout
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_on_a_real_gpu_a_training_claims_it_and_a_second_waits(tmp_path, start, arguments):
+    """Both are real: the first process holds every GPU of the machine, and the training trains when it ends."""
+    holders = [start(torch.cuda.device_count()) for _ in range(torch.cuda.device_count())]
+    for holder in holders:
+        holder.gpu()
+    options = [word for name, value in arguments.items() for word in (f"--{name.replace('_', '-')}", str(value))]
+    options[options.index("--device") + 1] = "cuda"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", VISIBLE))}
+    environment |= {LOCK_FOLDER: str(tmp_path / "locks")}
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "triptych", "train", *options, "--jobs-per-gpu", "1"],
+            env=environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+        deadline = time.monotonic() + SECONDS
+        while "is taken; waiting" not in log.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, log.read_text()
+            time.sleep(0.2)
+        holders[0].kill()
+        assert process.wait(2 * SECONDS) == 0, log.read_text()
+    assert "claimed GPU" in log.read_text()
+    assert "(cuda, float32)" in log.read_text()

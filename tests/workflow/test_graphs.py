@@ -1,0 +1,41 @@
+"""Every shipped configuration gives the graph that it is known to give."""
+
+import difflib
+import re
+
+import pytest
+
+from tests.workflow.conftest import rules_of, snakemake
+from tests.workflow.graphs import COMMAND, CONFIGURATIONS, FOLDER, dry_run, golden, summary
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
+def test_the_graph_is_the_known_one(path, tmp_path):
+    output = dry_run(path, tmp_path)
+    assert rules_of(output)["train"] >= 3
+    assert not [file for file in tmp_path.iterdir() if file.name != ".snakemake"]
+    known, found = golden(path).read_text(), summary(output)
+    difference = difflib.unified_diff(known.splitlines(), found.splitlines(), "known", "found", lineterm="", n=4)
+    assert known == found, f"the graph of {path.name} has changed; if so meant: {COMMAND}\n" + "\n".join(difference)
+
+
+def test_every_configuration_has_a_known_graph_and_no_other_is_kept():
+    assert {path.name for path in FOLDER.iterdir()} == {golden(path).name for path in CONFIGURATIONS}
+
+
+def test_the_known_graphs_are_those_of_any_machine():
+    for path in FOLDER.iterdir():
+        text = path.read_text()
+        assert not re.search(r"[ =]/", text), "an absolute path"
+        assert not re.search(r"[0-9a-f]{8}", text), "a digest"
+        assert "no rule" not in text, "a file that no rule makes"
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
+def test_the_graph_of_rules_has_the_rules_of_the_known_one_and_what_they_come_after(path, tmp_path):
+    drawn = snakemake("--rulegraph", "--configfile", path, directory=tmp_path, timeout=120).stdout
+    names = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)"', drawn, flags=re.M))
+    edges = {(names[before], names[after]) for before, after in re.findall(r"^\s*(\d+) -> (\d+)", drawn, flags=re.M)}
+    known = re.findall(r"^(\w+): \d+ jobs?, after (.*)$", golden(path).read_text(), flags=re.M)
+    assert set(names.values()) == {rule for rule, _ in known}
+    assert edges == {(before, rule) for rule, needed in known for before in needed.split(", ") if before != "nothing"}

@@ -1,0 +1,124 @@
+"""Used as a module of another workflow, with a configuration and a prefix of its own."""
+
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.workflow.conftest import TINY, rules_of, snakemake
+
+# The names of wildcards are also ours: our constraints may not reach the other workflow.
+SNAKEFILE = """
+configfile: "mine.yaml"
+
+
+rule all:
+    input:
+        "seed7/best of last_layer.txt",
+
+
+module triptych:
+    snakefile:
+        "{root}/Snakefile"
+    config:
+        config["triptych"]
+    prefix:
+        "nets"
+
+
+use rule * from triptych as triptych_*
+
+
+rule best:
+    input:
+        "nets/results/tiny/tables/summary.csv",
+        "nets/results/tiny/manifest.json",
+    output:
+        "seed{{seed}}/{{file}} of {{arm}}.txt",
+    shell:
+        "cp {{input[0]:q}} {{output:q}}"
+"""
+SECOND = """
+
+module another:
+    snakefile:
+        "{root}/Snakefile"
+    config:
+        config["another"]
+    prefix:
+        "more"
+
+
+use rule * from another as another_*
+"""
+ARM = {"weights": "pretrained", "train": "head", "batchnorm": "frozen"}
+EXPERIMENT = {**TINY, "seeds": [0], "arms": {"last_layer": ARM}}
+
+
+@pytest.fixture
+def another_workflow(tmp_path):
+    """A folder with a workflow of somebody else's that uses this one."""
+    folder = tmp_path / "their project"
+    folder.mkdir()
+    (folder / "Snakefile").write_text(SNAKEFILE.format(root=ROOT))
+    configuration = {"triptych": {"experiments": {"tiny": EXPERIMENT}}, "theirs": {"arms": 3}}
+    (folder / "mine.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
+    return folder
+
+
+@pytest.mark.slow
+def test_another_workflow_runs_it_and_goes_on_with_its_tables(another_workflow):
+    snakemake("--cores", "4", directory=another_workflow, checkout=another_workflow)
+    best = another_workflow / "seed7" / "best of last_layer.txt"
+    assert best.read_text() == (another_workflow / "nets/results/tiny/tables/summary.csv").read_text()
+    assert (another_workflow / "nets/logs/train/tiny/last_layer/seed0.log").is_file()
+    assert {path.name for path in another_workflow.iterdir()} == {
+        ".snakemake",
+        "Snakefile",
+        "mine.yaml",
+        "nets",
+        "seed7",
+    }
+    verify = [sys.executable, "-m", "triptych", "verify", "nets/results/tiny"]
+    result = subprocess.run(verify, cwd=another_workflow, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+    again = snakemake("--dry-run", directory=another_workflow, checkout=another_workflow).stdout
+    assert "Nothing to be done" in again
+    change = "triptych={experiments: {tiny: {training: {learning_rate: 0.01}}}}"
+    changed = snakemake("--dry-run", "--config", change, directory=another_workflow, checkout=another_workflow).stdout
+    assert {"triptych_train", "triptych_report", "best"} <= set(rules_of(changed))
+    assert "triptych_extract_features" not in rules_of(changed)
+
+
+def test_their_target_stays_the_default_and_their_jobs_their_own(another_workflow):
+    rules = rules_of(snakemake("--dry-run", directory=another_workflow, checkout=another_workflow).stdout)
+    assert rules["best"] == 1
+    assert set(rules) - {"best"} == {name for name in rules if name.startswith("triptych_")}
+    assert rules["triptych_train"] == rules["triptych_extract_features"] == 1
+    assert "triptych_all" not in rules
+    whole = snakemake("--dry-run", "triptych_all", directory=another_workflow, checkout=another_workflow).stdout
+    assert rules_of(whole)["triptych_report"] == 1
+
+
+def test_two_modules_each_have_their_own_configuration(another_workflow):
+    snakefile, configuration = another_workflow / "Snakefile", another_workflow / "mine.yaml"
+    snakefile.write_text(snakefile.read_text() + SECOND.format(root=ROOT))
+    settings = yaml.safe_load(configuration.read_text())
+    settings["another"] = {"experiments": {"other": {**TINY, "weights": {}, "arms": {"scratch": {}, "also": {}}}}}
+    configuration.write_text(yaml.safe_dump(settings, sort_keys=False))
+    targets = ["all", "another_all"]
+    rules = rules_of(snakemake("--dry-run", *targets, directory=another_workflow, checkout=another_workflow).stdout)
+    assert (rules["triptych_train"], rules["another_train"]) == (1, 4)
+    assert rules["another_pretrain_weights"] == 0
+
+
+def test_a_mistake_in_its_part_of_the_configuration_is_one_message(another_workflow):
+    change = "triptych={experiments: {tiny: {training: {epochs: none}}}}"
+    call = ["--dry-run", "--config", change]
+    result = snakemake(*call, directory=another_workflow, checkout=another_workflow, check=False)
+    assert result.returncode == 1
+    assert "configuration: experiments.tiny.training.epochs: 'none' is not allowed" in result.stdout
+    assert "Traceback" not in result.stdout

@@ -1,0 +1,155 @@
+"""Which GPU a process computes on: Snakemake counts GPUs and does not say which is free, so each process claims one.
+
+A claim is a lock on a file that the kernel frees when the process ends, however it ends, so none is ever stale. The
+files stay where they are.
+"""
+
+import os
+import re
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+import torch
+
+from triptych.errors import InputError
+from triptych.locks import try_lock
+
+VISIBLE = "CUDA_VISIBLE_DEVICES"
+LOCK_FOLDER = "TRIPTYCH_GPU_LOCKS"
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def device_count() -> int:
+    """How many GPUs torch can compute on, CUDA_VISIBLE_DEVICES obeyed."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def installed_count() -> int:
+    """How many GPUs the machine has, whatever CUDA_VISIBLE_DEVICES says."""
+    visible = os.environ.pop(VISIBLE, None)
+    try:
+        return torch.cuda.device_count()
+    finally:
+        if visible is not None:
+            os.environ[VISIBLE] = visible
+
+
+def visible_gpus() -> list[str]:
+    """The GPUs that may be used, in torch's order, each as CUDA_VISIBLE_DEVICES names it or by its number.
+
+    Raises:
+        InputError: CUDA_VISIBLE_DEVICES names one that is not there.
+    """
+    count = device_count()
+    if VISIBLE not in os.environ:
+        return [str(index) for index in range(count)]
+    named = _named(os.environ[VISIBLE])
+    if count >= len(named):
+        return named
+    installed = installed_count()
+    if installed:
+        raise InputError(
+            f"{VISIBLE}={os.environ[VISIBLE]}: names {len(named)} and torch finds {count} of them on this machine, "
+            f"which has {installed} ({_numbers(installed)}); name each GPU once and none that is not there, or unset it"
+        )
+    print(f"{VISIBLE}={os.environ[VISIBLE]}: torch sees no GPU on this machine", flush=True)
+    return []
+
+
+def claim_gpu(gpus: list[str], jobs_per_gpu: int) -> int:
+    """Claim one of these GPUs until this process ends; wait, and say so once, while all are taken.
+
+    A single one that CUDA_VISIBLE_DEVICES names has been chosen already, by a person or by SLURM, and is not claimed.
+
+    Args:
+        gpus: what `visible_gpus` gives, at least one.
+        jobs_per_gpu: how many processes may share one; one that says 1 has its GPU for itself, whatever others say.
+
+    Returns:
+        The position in `gpus`: torch's index.
+
+    Raises:
+        InputError: the folder of the locks cannot be used, or `jobs_per_gpu` is less than 1.
+    """
+    if jobs_per_gpu < 1:
+        raise InputError(f"jobs_per_gpu: {jobs_per_gpu} is not allowed; give at least 1")
+    if len(gpus) == 1 and VISIBLE in os.environ:
+        return 0
+    folder = lock_folder()
+    said = False
+    while True:
+        for place in range(jobs_per_gpu):  # each GPU once before any twice
+            for index, gpu in enumerate(gpus):
+                if _claimed(folder, gpu, place, jobs_per_gpu):
+                    print(f"claimed GPU {gpu} of {', '.join(gpus)}", flush=True)
+                    return index
+        if not said:
+            print(f"every GPU ({', '.join(gpus)}) is taken; waiting for one (locks: {folder})", flush=True)
+            said = True
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+
+
+def lock_folder() -> Path:
+    """The folder of the locks, which every process of this user on this machine finds: made if it is missing.
+
+    It is what TRIPTYCH_GPU_LOCKS names, else a folder of the user's own in the one for temporary files.
+
+    Raises:
+        InputError: it cannot be made, or belongs to somebody else.
+    """
+    given = os.environ.get(LOCK_FOLDER)
+    folder = Path(given or Path(tempfile.gettempdir(), f"triptych-gpus-{os.getuid()}"))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = folder.lstat()
+    except OSError as error:
+        raise _unusable(folder, error.strerror) from None
+    # Where everybody may write, somebody else may have made it, or a link in its place.
+    if not given and (status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode)):
+        raise _unusable(folder, "not a folder of this user")
+    return folder
+
+
+def _named(text: str) -> list[str]:
+    """The GPUs that CUDA_VISIBLE_DEVICES names. Like CUDA, stop at the first word that names none (-1, nothing)."""
+    names: list[str] = []
+    for word in map(str.strip, text.split(",")):
+        if not re.match(r"\+?\d|GPU-|MIG-", word):
+            break
+        names.append(word)
+        if word.startswith("MIG-"):  # CUDA shows a process one of these at most
+            break
+    return names
+
+
+def _numbers(count: int) -> str:
+    return "0" if count == 1 else f"0 to {count - 1}"
+
+
+def _claimed(folder: Path, gpu: str, place: int, jobs_per_gpu: int) -> bool:
+    """Try to claim one place on a GPU. The locks are left open on purpose: they end with the process.
+
+    Who shares holds a common lock of the GPU and one of a place; who does not holds the GPU's lock alone.
+    """
+    # SLURM may number the GPUs of each of its jobs from 0
+    job = os.environ.get("SLURM_JOB_ID")
+    name = re.sub(r"[^\w-]", "_", f"slurm-{job}-gpu-{gpu}" if job else f"gpu-{gpu}")
+    try:
+        whole = try_lock(folder / f"{name}.lock", shared=jobs_per_gpu > 1)
+        if whole is None or jobs_per_gpu == 1:
+            return whole is not None
+        if try_lock(folder / f"{name}-place-{place}.lock") is None:
+            os.close(whole)
+            return False
+    except OSError as error:
+        raise _unusable(folder, error.strerror) from None
+    return True
+
+
+def _unusable(folder: Path, reason: str | None) -> InputError:
+    return InputError(
+        f"{folder}: the locks that tell which GPU is taken cannot be kept here ({reason}); name another folder with "
+        f"{LOCK_FOLDER}, on a disk of this machine, where this user may write"
+    )
