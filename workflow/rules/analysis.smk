@@ -172,9 +172,8 @@ rule compare_full_run:
     input:
         tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=["arms", "history", "cost"]),
         sizes="<results>/{experiment}/data/sizes.csv",
-        full_run=expand(
-            str(FULL_RUN / "{file}"), file=["arms.csv", "history.csv", "cost.csv", "sizes.csv", "about.json"]
-        ),
+        about=str(FULL_RUN / "about.json"),
+        full_run=[str(FULL_RUN / f"{table}.csv") for table in ("arms", "history", "cost", "sizes")],
     output:
         curves=report(
             "<results>/{experiment}/tables/full_run.csv",
@@ -200,7 +199,7 @@ rule compare_full_run:
         runtime=10,
     params:
         tables=subpath(output.curves, parent=True),
-        full_run=str(FULL_RUN),
+        full_run=subpath(input.about, parent=True),
         dataset=experiment_setting("dataset/source"),
         weights=experiment_setting("weights/source"),
         code=code("analysis.compare_full_run"),
