@@ -261,7 +261,7 @@ class Results:
         for quantity in ("train_loss", "test_loss", "test_accuracy"):
             yield "plot_curves", {**curves, "quantity": quantity, **files(quantity)}
         seed = self.seeds[0]
-        seeds = json.dumps({name: seed for name in pandas.read_csv(arms)["arm"]})
+        seeds = json.dumps(dict.fromkeys(pandas.read_csv(arms)["arm"], seed))
         one = {"arms": arms, "arm": arm, "experiment_folder": self.folder}
         yield "plot_kernels", {**one, "seeds": seeds, **files(f"kernels_{arm}")}
         yield (

@@ -4,12 +4,11 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, command
 from triptych.training import loop
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.extract_features import extract_features
@@ -130,19 +129,13 @@ def test_features_go_on_where_they_were(arguments, tmp_path, monkeypatch):
     assert not (tmp_path / "checkpoints").exists()
 
 
-def command(arguments, checkpoints, minutes):
-    options = {**arguments, "checkpoints": checkpoints, "checkpoint_minutes": minutes}
-    flat = [part for key, value in options.items() for part in (f"--{key.replace('_', '-')}", str(value))]
-    return [sys.executable, "-m", "triptych", "train", *flat]
-
-
 @pytest.mark.slow
 def test_a_process_that_is_killed_at_random_moments_ends_in_the_same_bytes(arguments, tmp_path):
     """Real processes and real signals; TRIPTYCH_KILLS more of them than the usual 20."""
     kills = int(os.environ.get("TRIPTYCH_KILLS", "20"))
     arguments |= {"epochs": 6}
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-    call = command(arguments, tmp_path / "checkpoints", 0.001)
+    call = command("train", **arguments, checkpoints=tmp_path / "checkpoints", checkpoint_minutes=0.001)
     started = time.monotonic()
     subprocess.run(call, env=environment, check=True, capture_output=True)
     seconds = time.monotonic() - started
@@ -168,7 +161,7 @@ def test_a_process_that_is_killed_at_random_moments_ends_in_the_same_bytes(argum
 def test_a_second_process_waits_for_the_first(arguments, tmp_path):
     arguments |= {"epochs": 6}
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-    call = command(arguments, tmp_path / "checkpoints", 10)
+    call = command("train", **arguments, checkpoints=tmp_path / "checkpoints", checkpoint_minutes=10)
     first = subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, text=True)
     for line in first.stdout:
         if line.startswith("epoch 1/6"):
