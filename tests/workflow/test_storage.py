@@ -55,11 +55,17 @@ def refused(folder, configuration, *before):
     return said
 
 
+def log(folder):
+    """What the command itself said; Snakemake shows that when it happens, and at the end."""
+    return (folder / "logs" / "prepare_dataset" / "tiny.log").read_text()
+
+
 def test_a_full_disk(tmp_path, configuration, expected, disk):
     disk.remount("size=8k")
     said = refused(tmp_path, configuration)
-    assert said.count("error: results/tiny/data/train.safetensors: cannot be written") == 1
-    assert "No space left on device" in said
+    message = "error: results/tiny/data/train.safetensors: cannot be written ("
+    assert message in said and "No space left on device" in said
+    assert log(tmp_path).count("error:") == 1
     disk.remount("size=10m")
     assert make(tmp_path, configuration) == expected
 
@@ -79,6 +85,7 @@ def test_a_folder_that_may_not_be_written(tmp_path, configuration, expected):
     data.mkdir(parents=True)
     data.chmod(0o555)
     said = refused(tmp_path, configuration, *before)
-    assert said.count("results/tiny/data/train.safetensors: Permission denied. Mend this, then run again") == 1
+    assert "error: results/tiny/data/train.safetensors: Permission denied. Mend this, then run again" in said
+    assert log(tmp_path).count("error:") == 1
     data.chmod(0o755)
     assert make(tmp_path, configuration, *before) == expected
