@@ -259,7 +259,9 @@ def runs_there(experiment):
     arms, seeds = experiments[experiment]["arms"], experiments[experiment]["seeds"]
     found = {arm: [seed for seed in seeds if run_is_there(experiment, arm, seed)] for arm in arms}
     if not any(found[arm] for arm in arms if arms[arm]["role"] != "control"):
-        sys.exit(f"{experiment}: no run is there that a partial report could be made of (controls do not count)")
+        sys.exit(
+            f"{experiment}: no run is there that a partial report could be made of (controls do not count)"
+        )
     return {arm: found[arm] for arm in arms if found[arm]}
 
 
