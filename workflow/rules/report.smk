@@ -36,7 +36,7 @@ rule write_configuration:
 rule report:
     """The report of an experiment: one file that holds all its figures."""
 
-    # In partial/ it is of the runs that are there, whatever else is missing.
+    # In partial/ it is of the runs that are there; only one that is out of date is trained for it.
     input:
         configuration="<results>/{experiment}/config.yaml",
         tables=expand(
