@@ -171,7 +171,13 @@ def test_a_second_process_waits_for_the_first(arguments, tmp_path):
     for line in first.stdout:
         if line.startswith("epoch 1/6"):
             break
-    second = subprocess.run(call, env=environment, capture_output=True, text=True, check=True)
-    first.stdout.read()
-    assert first.wait() == 0
-    assert f"process {first.pid} is making this file; waiting for it" in second.stdout
+    first.send_signal(signal.SIGSTOP)  # however long the second takes to start
+    second = subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, text=True)
+    for line in second.stdout:
+        if f"process {first.pid} is making this file; waiting for it" in line:
+            break
+    first.send_signal(signal.SIGCONT)
+    first.communicate(timeout=120)
+    said, _ = second.communicate(timeout=120)
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert said.startswith("epoch 0/6")  # it waited, and then went its own way from the start
