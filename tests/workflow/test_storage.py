@@ -56,8 +56,8 @@ def refused(folder, configuration, *before):
 
 
 def log(folder):
-    """What the command itself said; Snakemake shows that when it happens, and at the end."""
-    return (folder / "logs" / "prepare_dataset" / "tiny.log").read_text()
+    """The lines of the command itself; Snakemake shows them when they come, and at the end."""
+    return (folder / "logs" / "prepare_dataset" / "tiny.log").read_text().splitlines()
 
 
 def test_a_full_disk(tmp_path, configuration, expected, disk):
@@ -65,7 +65,7 @@ def test_a_full_disk(tmp_path, configuration, expected, disk):
     said = refused(tmp_path, configuration)
     message = "error: results/tiny/data/train.safetensors: cannot be written ("
     assert message in said and "No space left on device" in said
-    assert log(tmp_path).count("error:") == 1
+    assert sum(line.startswith("error: ") for line in log(tmp_path)) == 1
     disk.remount("size=10m")
     assert make(tmp_path, configuration) == expected
 
@@ -86,6 +86,7 @@ def test_a_folder_that_may_not_be_written(tmp_path, configuration, expected):
     data.chmod(0o555)
     said = refused(tmp_path, configuration, *before)
     assert "error: results/tiny/data/train.safetensors: Permission denied. Mend this, then run again" in said
-    assert log(tmp_path).count("error:") == 1
-    data.chmod(0o755)
+    assert sum(line.startswith("error: ") for line in log(tmp_path)) == 1
+    if data.is_dir():  # Snakemake removes an empty folder
+        data.chmod(0o755)
     assert make(tmp_path, configuration, *before) == expected
