@@ -1,4 +1,7 @@
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,3 +15,53 @@ WITHOUT_RULE = {"document_configuration", "verify"}
 def package_on_the_path_of_subprocesses():
     """Commands started by tests run this checkout's package."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def command(name: str, **options: object) -> list[str]:
+    """The call of one of the package's commands in a process of its own; an option that is True is a flag."""
+    flat = []
+    for key, value in options.items():
+        flat += [f"--{key.replace('_', '-')}", *([] if value is True else [str(value)])]
+    return [sys.executable, "-m", "triptych", name.replace("_", "-"), *flat]
+
+
+def without_rights():
+    """What a command begins with so that the rights of files bind it: those of root do not."""
+    if os.geteuid():
+        return []
+    call = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"]
+    if not shutil.which("setpriv") or subprocess.run([*call, "true"], capture_output=True, timeout=30).returncode:
+        pytest.skip("rights do not bind root, and setpriv cannot take that away here")
+    return call
+
+
+class Disk:
+    """A small file system in memory: as large, and as open, as the options of `remount` say."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def mount(self, options):
+        return subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", options, "tmpfs", self.folder], capture_output=True, text=True, timeout=30
+        )
+
+    def remount(self, options):
+        subprocess.run(["mount", "-o", f"remount,{options}", self.folder], check=True, timeout=30)
+
+    def unmount(self):
+        subprocess.run(["umount", "--lazy", self.folder], check=True, timeout=30)
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """An empty disk of one block."""
+    if not shutil.which("mount"):
+        pytest.skip("there is no mount here")
+    disk = Disk(tmp_path / "results")
+    disk.folder.mkdir()
+    mounted = disk.mount("size=4k")
+    if mounted.returncode:
+        pytest.skip(f"no file system can be mounted here: {mounted.stderr.strip()}")
+    yield disk
+    disk.unmount()

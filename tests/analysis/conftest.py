@@ -143,7 +143,7 @@ class Experiment:
         collect_results(
             experiment_folder=self.folder,
             arms=json.dumps(self.arms, sort_keys=True),
-            seeds=json.dumps(self.seeds),
+            runs=json.dumps({arm["name"]: arm.get("seeds", self.seeds) for arm in self.arms}),
             comparison=json.dumps(self.comparison),
             tables=self.folder / tables,
         )

@@ -275,7 +275,12 @@ def test_images_of_the_test_set_are_not_read(experiment):
 def test_two_processes_write_the_same_bytes(experiment):
     experiment.collect()
     command = [sys.executable, "-m", "triptych", "collect-results", "--experiment-folder", experiment.folder]
-    command += ["--arms", json.dumps(experiment.arms), "--seeds", json.dumps(experiment.seeds)]
+    command += [
+        "--arms",
+        json.dumps(experiment.arms),
+        "--runs",
+        json.dumps({arm["name"]: experiment.seeds for arm in experiment.arms}),
+    ]
     command += ["--comparison", json.dumps(experiment.comparison), "--tables", experiment.folder / "again"]
     run = subprocess.run(
         command, env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "7"}, capture_output=True, text=True
@@ -360,7 +365,7 @@ def test_a_model_without_the_arms_regime(experiment):
 
 
 def test_options_that_are_no_json(experiment, tmp_path):
-    good = {"arms": json.dumps(experiment.arms), "seeds": "[0, 1]", "comparison": json.dumps(experiment.comparison)}
+    good = {"arms": json.dumps(experiment.arms), "runs": "{}", "comparison": json.dumps(experiment.comparison)}
     for option in good:
         with pytest.raises(InputError, match=f"{option}: expected JSON"):
             collect_results(experiment_folder=experiment.folder, tables=tmp_path / "t", **good | {option: "{oops"})
@@ -402,3 +407,15 @@ def test_seeds_of_different_lengths_each_count_with_the_epoch_that_is_kept(make_
     assert runs["fit_accuracy"].tolist() == ["90.0", "90.0"]
     assert float(summary["test_accuracy_mean"][0]) == 85
     assert tables["arms"][["patience", "keep"]].to_numpy().tolist() == [["2", "best"]]
+
+
+def test_arms_may_have_different_seeds(make_experiment):
+    experiment = make_experiment().add_arm("a", [[], [1]]).add_arm("b", [[0, 1], [0]])
+    experiment.arms[0]["seeds"] = [1]
+    tables = experiment.collect()
+    assert tables["runs"][["arm", "seed"]].to_numpy().tolist() == [["a", "1"], ["b", "0"], ["b", "1"]]
+    assert tables["summary"][["arm", "n", "test_accuracy_mean"]].to_numpy().tolist() == [
+        ["a", "1", "90.0"],
+        ["b", "2", "85.0"],
+    ]
+    assert float(only(tables["comparisons"], arm_a="a")["difference"]) == pytest.approx(5)

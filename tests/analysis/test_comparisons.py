@@ -16,6 +16,7 @@ from triptych.analysis.comparisons import (
     pair_generator,
     paired_bootstrap,
     two_sided_p_value,
+    unpaired_bootstrap,
     verdict,
 )
 
@@ -285,3 +286,37 @@ def test_it_is_quick_enough(seeds, images, pairs, limit):
     for _ in range(pairs):
         paired_bootstrap(difference, 10_000, numpy.random.default_rng(0))
     assert time.perf_counter() - start < limit
+
+
+@pytest.mark.parametrize(("first", "second"), [([[1, 0, 1]], [[0, 0, 1], [1, 0, 0]]), ([[1, 0, 1]], [[0, 1, 1]])])
+def test_arms_without_the_same_seeds_draw_images_together_and_seeds_by_themselves(first, second):
+    first, second = (numpy.array(one, dtype=bool) for one in (first, second))
+    images = first.shape[1]
+    exact = [
+        first[numpy.ix_(own, drawn)].mean() - second[numpy.ix_(other, drawn)].mean()
+        for drawn in itertools.product(range(images), repeat=images)
+        for own in itertools.product(range(len(first)), repeat=len(first))
+        for other in itertools.product(range(len(second)), repeat=len(second))
+    ]
+    drawn = unpaired_bootstrap(first, second, 40_000, numpy.random.default_rng(5))
+    values, counts = numpy.unique(numpy.round(exact, 9), return_counts=True)
+    assert set(drawn.round(9)) <= set(values)
+    shares = [(drawn.round(9) == value).mean() for value in values]
+    assert shares == pytest.approx(counts / len(exact), abs=0.01)  # four standard deviations
+
+
+def test_only_arms_without_the_same_seeds_are_compared_otherwise():
+    arms = random_arms({"a": 0.9, "b": 0.8, "c": 0.7})
+    whole = compare_arms(arms, **SETTINGS)
+    assert compare_arms(arms, **SETTINGS, seeds={name: [0, 1, 2] for name in arms}).equals(whole)
+    short = {**arms, "c": arms["c"][:1]}
+    table = compare_arms(short, **SETTINGS, seeds={"a": [0, 1, 2], "b": [0, 1, 2], "c": [0]})
+    assert table.loc[0, "difference":"high"].equals(whole.loc[0, "difference":"high"])
+    assert table.loc[1, "difference"] == pytest.approx(100 * (arms["a"].mean() - arms["c"][0].mean()))
+    assert table["low"].lt(table["difference"]).all() and table["high"].gt(table["difference"]).all()
+
+
+def test_the_arm_with_the_higher_share_stands_first_where_it_has_fewer_runs():
+    arms = {"many": numpy.array([[1, 0, 1, 0]] * 3, dtype=bool), "one": numpy.array([[1, 1, 1, 0]], dtype=bool)}
+    table = compare_arms(arms, **SETTINGS, seeds={"many": [0, 1, 2], "one": [0]})
+    assert table.loc[0, ["arm_a", "arm_b", "difference"]].tolist() == ["one", "many", 25.0]

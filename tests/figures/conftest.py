@@ -274,8 +274,9 @@ class Results:
         for quantity in ("train_loss", "test_loss", "test_accuracy"):
             yield "plot_curves", {**curves, "quantity": quantity, **files(quantity)}
         seed = self.seeds[0]
+        seeds = json.dumps(dict.fromkeys(pandas.read_csv(arms)["arm"], seed))
         one = {"arms": arms, "arm": arm, "experiment_folder": self.folder}
-        yield "plot_kernels", {**one, "seed": seed, **files(f"kernels_{arm}")}
+        yield "plot_kernels", {**one, "seeds": seeds, **files(f"kernels_{arm}")}
         yield (
             "plot_confusion",
             {

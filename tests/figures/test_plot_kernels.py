@@ -1,5 +1,7 @@
 """Kernels: signed, on scales that hold for all arms, zero white, after minus before."""
 
+import json
+
 import numpy
 import pytest
 from matplotlib.colors import Normalize
@@ -21,7 +23,7 @@ def drawn(results, tmp_path, monkeypatch):
             experiment_folder=results.folder,
             arms=results.tables / "arms.csv",
             arm=arm,
-            seed=seed,
+            seeds=json.dumps({name: seed for name, *_ in results.arms}),
             svg=tmp_path / "a.svg",
             png=tmp_path / "a.png",
         )
@@ -132,7 +134,13 @@ def test_every_weight_is_a_whole_number_of_pixels(results, tmp_path, monkeypatch
     monkeypatch.setattr(style, "save", lambda figure, svg, png: (figures.append(figure), save(figure, svg, png)))
     files = {"svg": tmp_path / "a.svg", "png": tmp_path / "a.png"}
     arms = results.tables / "arms.csv"
-    plot_kernels.plot_kernels(experiment_folder=results.folder, arms=arms, arm=arm, seed=0, **files)
+    plot_kernels.plot_kernels(
+        experiment_folder=results.folder,
+        arms=arms,
+        arm=arm,
+        seeds=json.dumps({name: 0 for name, *_ in results.arms}),
+        **files,
+    )
     drawn = numpy.asarray(Image.open(files["png"]).convert("RGB"))
     image = pictures(figures[0])[convolution]
     position = image.axes.get_position()

@@ -91,10 +91,10 @@ def test_the_tables_tell_lengths_and_validation(found, experiment):
     assert "validation" not in [column.title for column in content.summary(without, names).columns]
 
 
-def test_the_report_is_made(experiment, tmp_path):
+def test_the_report_is_made(experiment):
     folder = experiment(arms=ARMS)
-    report(experiment="digits", experiment_folder=folder, output=tmp_path / "report.html")
-    text = (tmp_path / "report.html").read_text()
+    report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
+    text = (folder / "report.html").read_text()
     assert "last_layer_long was trained until" in text
     assert ">nan" not in text
     assert pandas.read_csv(folder / "tables" / "history.csv").groupby(["arm", "seed"]).size().nunique() > 1

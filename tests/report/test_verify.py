@@ -121,3 +121,9 @@ def test_the_command_exits_with_0_or_1(folder):
     assert done.stderr.startswith(
         "error: digits: 1 of 3 files differ from manifest.json\n  changed: tables/runs.csv (4 bytes"
     )
+
+
+def test_a_partial_report_is_no_part_of_it(folder):
+    (folder / "partial" / "tables").mkdir(parents=True)
+    (folder / "partial" / "tables" / "runs.csv").write_text("arm,seed\n")
+    verify(folder)

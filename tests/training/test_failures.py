@@ -1,9 +1,21 @@
+import os
+import re
+import resource
+import subprocess
+import time
+from pathlib import Path
+
+import numpy
 import pytest
 import torch
 
+from tests.conftest import command
 from triptych.errors import InputError
+from triptych.tensors import load_metadata, load_tensors, save_tensors
 from triptych.training.arithmetic import Arithmetic
+from triptych.training.checkpoints import Checkpoints
 from triptych.training.failures import explained
+from triptych.training.train import train
 
 CPU = Arithmetic(torch.device("cpu"))
 
@@ -24,3 +36,76 @@ def test_a_gpus_memory_is_called_so():
 def test_other_errors_pass():
     with pytest.raises(RuntimeError, match="something else"), explained(32, 100, CPU):
         raise RuntimeError("something else")
+
+
+def test_memory_that_runs_out_in_the_middle_of_a_training_is_one_message_and_it_goes_on(arguments, tmp_path):
+    """A real process, whose address space is limited from outside once it has two checkpoints."""
+    folder = tmp_path / "checkpoints"
+    arguments |= {"epochs": 6, "batch_size": 5}
+    train(**arguments)
+    expected = arguments["trained"].read_bytes()
+    arguments["trained"].unlink()
+    call = command("train", **arguments, checkpoints=folder, checkpoint_minutes=10)
+    # without it glibc keeps freed memory for itself, and little has to be asked for again
+    environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
+    with subprocess.Popen(
+        call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        until = time.monotonic() + 120
+        while len(list(folder.glob("[!.]*.safetensors"))) < 2:
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.001)
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        half = int(re.search(r"VmSize:\s+(\d+) kB", status)[1]) * 512
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (half, half))
+        _, said = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert re.fullmatch(
+        r"error: the memory of the computer does not hold a batch in epoch (\d), step \d+ \(the last good checkpoint "
+        r"is of epoch \1, step 0\): lower training\.batch_size \(now 5\) or training\.evaluation_batch_size, .*\n",
+        said,
+    )
+    assert not arguments["trained"].exists()
+    train(**arguments, checkpoints=folder)
+    assert arguments["trained"].read_bytes() == expected
+
+
+def test_a_loss_that_is_no_number_later_on_names_the_last_good_checkpoint(arguments, tmp_path):
+    """The loss is one only in the second epoch, since a checkpoint of the first is given huge weights."""
+    folder = tmp_path / "checkpoints"
+    arguments |= {"epochs": 4, "checkpoints": folder}
+    process = subprocess.Popen(command("train", **arguments), stdout=subprocess.PIPE, text=True)
+    for line in process.stdout:
+        if line.startswith("epoch 2/4"):
+            break
+    process.kill()
+    process.communicate(timeout=60)
+    for path in folder.glob("[!.]*.safetensors"):
+        tensors = load_tensors(path)
+        tensors["network.fc.weight"] = numpy.full_like(tensors["network.fc.weight"], 3e38)
+        save_tensors(path, tensors, load_metadata(path))
+    message = (
+        r"the training loss is (nan|inf) in epoch (\d), step 1 \(the last good checkpoint is of epoch \2, step 0\)\. "
+        r"Lower training\.learning_rate \(now 0\.0001\)"
+    )
+    with pytest.raises(InputError, match=message):
+        train(**arguments)
+
+
+def test_a_loss_of_the_test_images_that_is_no_number_stops_the_run(arguments, files, tmp_path):
+    tensors = load_tensors(arguments["initial"])
+    tensors["fc.weight"] = numpy.full_like(tensors["fc.weight"], 3e38)
+    arguments["initial"] = tmp_path / "initial.safetensors"
+    save_tensors(arguments["initial"], tensors, load_metadata(files / "initial.safetensors"))
+    with pytest.raises(InputError, match=r"validation loss is (nan|inf) in epoch 0, before training"):
+        train(**arguments)
+
+
+def test_no_checkpoint_is_made_of_a_loss_that_is_no_number(arguments, tmp_path, monkeypatch):
+    """One is due after each step, and the loss is none from the second step on."""
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)
+    folder = tmp_path / "checkpoints"
+    with pytest.raises(InputError, match=r"step 2 \(the last good checkpoint is of epoch 1, step 1\)"):
+        train(**arguments | {"learning_rate": 1e30}, checkpoints=folder)
+    newest = max(folder.glob("*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
+    assert numpy.isfinite(load_tensors(newest)["sum.loss"])

@@ -149,7 +149,11 @@ def test_a_last_batch_of_one_image_is_explained(arguments):
 
 
 def test_a_loss_that_is_no_number_stops_the_run(arguments):
-    with pytest.raises(InputError, match=r"training loss is nan in epoch \d; lower training\.learning_rate"):
+    message = (
+        r"the training loss is (nan|inf) in epoch 1, step 2 \(there is no checkpoint\)\. "
+        r"Lower training\.learning_rate \(now 1e\+30\), or choose another training\.precision \(now float32\)"
+    )
+    with pytest.raises(InputError, match=message):
         train(**arguments | {"learning_rate": 1e30})
     assert not arguments["trained"].exists()
 

@@ -28,6 +28,9 @@ TINY = {
 }
 """An experiment of the same shape as the default one that trains in seconds."""
 
+COMMENTS = {".py": "\n# changed\n", ".jinja": "\n{# changed #}\n", ".css": "\n/* changed */\n"}
+"""What changes a file of the package and not what it does, by its suffix."""
+
 
 def snakemake(
     *arguments,

@@ -1,13 +1,16 @@
-"""A run that fails, and a second call in the same folder."""
+"""A run that fails, a report without it, and a second call in the same folder."""
 
+import re
+import shutil
 import subprocess
 import sys
 import time
 
+import pandas
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, jobs_of, snakemake
+from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -82,3 +85,64 @@ def test_a_second_call_in_the_same_folder_is_refused_while_the_first_goes_on(tmp
     assert "Directory cannot be locked" in second.stdout
     assert first.wait(120) == 0
     assert all((tmp_path / target).is_file() for target in targets.values())
+
+
+WILD = {"weights": "random", "train": "head", "training": {"batch_size": 59}}
+"""An arm that fails: of 60 images a last batch of one is left, on which BatchNorm cannot train."""
+
+
+def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(tmp_path):
+    experiment = {
+        **TINY,
+        "weights": {"source": "none"},
+        "arms": {
+            "scratch": {"weights": "random", "train": "all"},
+            "head": {"weights": "random", "train": "head"},
+            "wild": WILD,
+        },
+    }
+    folder, partial = tmp_path / "results" / "tiny", "results/tiny/partial/report.html"
+
+    def call(*arguments, check=True):
+        (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
+        options = ["--cores", "2", "--configfile", "tiny.yaml"]
+        return snakemake(*arguments, *options, directory=tmp_path, check=check, timeout=300)
+
+    nothing = call(partial, check=False)
+    assert nothing.returncode == 1
+    assert nothing.stdout.count("tiny: no run is there that a partial report could be made of") == 1
+    assert "Traceback" not in nothing.stdout
+    assert not folder.exists()
+
+    failed = call("--keep-going", check=False)
+    assert failed.returncode == 1
+    assert "leaves a last batch of one image out of 60" in failed.stdout
+    assert not (folder / "report.html").exists()
+
+    # one run more that is missing, and one that is trained but for what comes after training
+    shutil.rmtree(folder / "runs" / "head" / "seed1")
+    (folder / "runs" / "scratch" / "seed1" / "weight_delta.csv").unlink()
+    dry = rules_of(call(partial, "--dry-run").stdout)
+    assert not dry["train"] and not dry["initialise_model"]
+    assert dry["extract_weight_delta"] == dry["collect_results"] == dry["report"] == 1
+    call(partial)
+    page = (tmp_path / partial).read_text().replace("\u00a0", " ")
+    assert "3 of 6 runs are missing (head with seed 1 and wild with seeds 0 and 1)" in page
+    made = pandas.read_csv(folder / "partial" / "tables" / "runs.csv")
+    assert list(zip(made["arm"], made["seed"], strict=True)) == [("scratch", 0), ("scratch", 1), ("head", 0)]
+    compared = pandas.read_csv(folder / "partial" / "tables" / "comparisons.csv")
+    assert [set(pair) for pair in zip(compared["arm_a"], compared["arm_b"], strict=True)] == [{"scratch", "head"}]
+    links = set(re.findall(r'href="([^"#:]+)"', page))
+    assert {"../config.yaml", "../data/sizes.csv", "tables/runs.csv"} <= links
+    assert all((folder / "partial" / link).is_file() for link in links)
+    assert not rules_of(call(partial, "--dry-run").stdout)
+    assert not (folder / "report.html").exists() and not (folder / "tables" / "runs.csv").exists()
+
+    experiment["arms"]["wild"] = {**WILD, "training": {"batch_size": 20}}
+    again = [job["wildcards"] for job in jobs_of(call("--dry-run").stdout) if job["rule"] == "train"]
+    assert sorted(again) == [f"experiment=tiny, arm={run}" for run in ("head, seed=1", "wild, seed=0", "wild, seed=1")]
+    call()
+    assert 'class="partial"' not in (folder / "report.html").read_text()
+    assert len(pandas.read_csv(folder / "tables" / "runs.csv")) == 6
+    assert not rules_of(call("--dry-run").stdout)
+    subprocess.run([sys.executable, "-m", "triptych", "verify", folder], check=True, timeout=60)

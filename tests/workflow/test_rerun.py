@@ -5,11 +5,9 @@ import shutil
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake
+from tests.workflow.conftest import COMMENTS, TINY, jobs_of, rules_of, snakemake
 
 pytestmark = pytest.mark.slow
-
-COMMENTS = {".py": "\n# changed\n", ".jinja": "\n{# changed #}\n", ".css": "\n/* changed */\n"}
 
 AFTER_TABLES = {
     "plot_arm_curves",
@@ -81,6 +79,9 @@ def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout,
     assert {rule: rules[rule] for rule in counts} == counts
 
 
+ALL_RUNS = {(arm, seed) for arm in TINY["arms"] for seed in "01"}
+
+
 def changed_arm(name, **changes):
     return {"arms": {**TINY["arms"], name: {**TINY["arms"][name], **changes}}}
 
@@ -119,6 +120,30 @@ def changed_arm(name, **changes):
             set(),
         ),
         ({"question": "Another one?"}, {"write_configuration", "report", "write_manifest"}, set()),
+        # decides no result
+        (
+            {"training": {**TINY["training"], "checkpoint_minutes": 5}},
+            {"write_configuration", "report", "write_manifest"},
+            set(),
+        ),
+        (changed_arm("finetune", label="other"), {"write_configuration", "collect_results"} | AFTER_TABLES, set()),
+        (
+            {"training": {**TINY["training"], "epochs": 2}},
+            {"write_configuration", "train"} | AFTER_TRAINING,
+            ALL_RUNS,
+        ),
+        ({"seeds": [0]}, {"write_configuration", "collect_results"} | AFTER_TABLES, set()),
+        (
+            {"arms": {**TINY["arms"], "frozen": {"weights": "pretrained", "train": "head", "batchnorm": "frozen"}}},
+            {"write_configuration", "initialise_model", "extract_features", "train"} | AFTER_TRAINING,
+            {("frozen", "0"), ("frozen", "1")},
+        ),
+        (
+            {"dataset": {**TINY["dataset"], "test_per_class": 12}},
+            {"write_configuration", "prepare_dataset", "describe_model", "initialise_model", "train", "plot_samples"}
+            | AFTER_TRAINING,
+            ALL_RUNS,
+        ),
         (
             {"weights": {**TINY["weights"], "seed": 5}},
             {"write_configuration", "prepare_letters", "pretrain_weights", "initialise_model", "train"}
@@ -126,7 +151,10 @@ def changed_arm(name, **changes):
             {(arm, seed) for arm in ("finetune", "last_layer") for seed in "01"},
         ),
     ],
-    ids=["learning rate", "batchnorm", "seed added", "arm removed", "margin", "reference", "question", "weights"],
+    ids=[
+        *("learning rate", "batchnorm", "seed added", "arm removed", "margin", "reference", "question"),
+        *("checkpoints", "label", "epochs", "seed removed", "arm added", "dataset", "weights"),
+    ],
 )
 def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, change, again, trained):
     try:
@@ -141,6 +169,29 @@ def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, 
         if job["rule"] == "train"
     ]
     assert {(job["arm"], job["seed"]) for job in jobs} == trained
+
+
+@pytest.mark.parametrize(
+    ("file", "again"),
+    [
+        ("data/train.safetensors", {"describe_model", "initialise_model", "train", "plot_samples"} | AFTER_TRAINING),
+        ("data/test.safetensors", {"train"} | AFTER_TRAINING),
+        ("data/index.csv", {"plot_samples", "plot_confusion", "report", "write_manifest"}),
+        ("weights/letters/test.safetensors", {"pretrain_weights", "initialise_model", "train"} | AFTER_TRAINING),
+        ("weights/resnet18.safetensors", {"initialise_model", "train"} | AFTER_TRAINING),
+        ("runs/finetune/seed1/predictions.safetensors", {"collect_results"} | AFTER_TABLES),
+        ("tables/summary.csv", {"plot_cost", "report", "write_manifest"}),
+    ],
+)
+def test_a_changed_file_runs_what_reads_it_and_what_follows(finished, checkout, file, again):
+    path = finished / "results" / "tiny" / file
+    before = path.read_bytes()
+    try:
+        path.write_bytes(before + b"changed")
+        rules = rules_of(dry_run(finished, checkout))
+    finally:
+        path.write_bytes(before)
+    assert set(rules) == again
 
 
 def test_a_touched_file_with_the_same_content_runs_nothing(finished, checkout):

@@ -42,9 +42,8 @@ rule extract_weight_delta:
 rule collect_results:
     """Every table of an experiment, with intervals and comparisons of the arms."""
     input:
-        data=multiext(
-            "<results>/{experiment}/data/", "test.safetensors", "validation.safetensors", "sizes.csv"
-        ),
+        test_data="<results>/{experiment}/data/test.safetensors",
+        sizes="<results>/{experiment}/data/sizes.csv",
         models=of_models(
             [
                 f"<results>/{{experiment}}/models/{{architecture}}_{{input_size}}/{file}"
@@ -67,7 +66,7 @@ rule collect_results:
     output:
         **{
             table: report(
-                f"<results>/{{experiment}}/tables/{table}.csv",
+                f"<results>/{{experiment}}/{{part}}tables/{table}.csv",
                 caption="../report/tables.rst",
                 category="Tables",
                 labels={"experiment": "{experiment}", "table": table},
@@ -75,9 +74,9 @@ rule collect_results:
             for table in TABLES
         },
     log:
-        "<logs>/collect_results/{experiment}.log",
+        "<logs>/collect_results/{part}{experiment}.log",
     benchmark:
-        "<benchmarks>/collect_results/{experiment}.tsv"
+        "<benchmarks>/collect_results/{part}{experiment}.tsv"
     conda:
         "../../envs/analysis.yaml"
     threads: 1
@@ -86,9 +85,9 @@ rule collect_results:
         runtime=20,
     params:
         arms=arms_json,
-        seeds=seeds_json,
+        runs=lambda wildcards: as_json(seeds_of_runs(wildcards)),
         comparison=lambda wildcards: as_json(experiments[wildcards.experiment]["comparison"]),
-        experiment_folder=subpath(output.arms, ancestor=2),
+        experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.arms, parent=True),
         code=code("analysis.collect_results"),
     shell:
@@ -96,7 +95,7 @@ rule collect_results:
         python -m triptych collect-results \
             --experiment-folder {params.experiment_folder:q} \
             --arms {params.arms:q} \
-            --seeds {params.seeds:q} \
+            --runs {params.runs:q} \
             --comparison {params.comparison:q} \
             --tables {params.tables:q} \
             2>&1 | tee {log:q}

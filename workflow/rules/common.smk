@@ -5,7 +5,7 @@ import os
 import re
 import shlex
 import sys
-from functools import reduce
+from functools import cache, reduce
 from operator import getitem
 from pathlib import Path
 
@@ -125,7 +125,7 @@ def as_json(value):
 
 def arms_json(wildcards):
     """Every arm of the experiment with all that decides a result, in the order of the configuration."""
-    arms = resolved_arms(experiments[wildcards.experiment])
+    arms = resolved_arms(experiment_of(wildcards))
     for arm in arms:
         arm["training"] = {
             key: arm["training"][key] for key in arm["training"] if key not in DECIDES_NO_RESULT
@@ -135,11 +135,7 @@ def arms_json(wildcards):
 
 def networks_json(wildcards):
     """The networks of the arms, and those that they are compared with on paper."""
-    return as_json(compared_networks(experiments[wildcards.experiment]))
-
-
-def seeds_json(wildcards):
-    return as_json(experiments[wildcards.experiment]["seeds"])
+    return as_json(compared_networks(experiment_of(wildcards)))
 
 
 def option(name, value):
@@ -187,7 +183,7 @@ def pretrained_weights(wildcards):
 
 def pretrained_of_experiment(wildcards):
     """The weights, and the history of their making, of every network that starts from pretrained ones."""
-    experiment = experiments[wildcards.experiment]
+    experiment = experiment_of(wildcards)
     files = ["<results>/{experiment}/weights/{architecture}.safetensors"]
     if experiment["weights"]["source"] == "letters":
         files.append("<results>/{experiment}/weights/{architecture}_history.csv")
@@ -246,28 +242,75 @@ def code(module, *data_files):
     return code_digest(f"triptych.{module}", *data_files)
 
 
-def of_runs(pattern):
-    """The file `pattern` of every run of the wildcards' experiment."""
+def run_is_there(experiment, arm, seed):
+    """Whether a run is trained, and what is taken from its weights is there or can be."""
 
-    def files(wildcards):
-        experiment = experiments[wildcards.experiment]
-        return expand(pattern, arm=experiment["arms"], seed=experiment["seeds"], allow_missing=True)
+    def there(*outputs):
+        places = [file.apply_wildcards(dict(experiment=experiment, arm=arm, seed=seed)) for file in outputs]
+        return all(exists(place) for place in places)
 
-    return files
-
-
-def of_arms(pattern):
-    """The file `pattern` of every arm of the wildcards' experiment."""
-    return lambda wildcards: expand(
-        pattern, arm=experiments[wildcards.experiment]["arms"], allow_missing=True
+    trained = rules.train.output
+    return there(trained.history, trained.predictions, trained.cost) and (
+        there(*rules.extract_weight_delta.output)
+        or there(trained.trained, rules.initialise_model.output.initial)
     )
+
+
+@cache
+def runs_there(experiment):
+    """The seeds of each arm whose runs are there; once found it stays so, whatever is made meanwhile."""
+    arms, seeds = experiments[experiment]["arms"], experiments[experiment]["seeds"]
+    found = {arm: [seed for seed in seeds if run_is_there(experiment, arm, seed)] for arm in arms}
+    if not any(found[arm] for arm in arms if arms[arm]["role"] != "control"):
+        sys.exit(
+            f"{experiment}: no run is there that a partial report could be made of (controls do not count)"
+        )
+    return {arm: found[arm] for arm in arms if found[arm]}
+
+
+def seeds_of_runs(wildcards):
+    """The seeds of each arm's runs, by arm: all that are configured, or for a partial report those that are there."""
+    experiment = experiments[wildcards.experiment]
+    if getattr(wildcards, "part", ""):
+        return runs_there(wildcards.experiment)
+    return dict.fromkeys(experiment["arms"], experiment["seeds"])
+
+
+def experiment_of(wildcards):
+    """The settings of the wildcards' experiment with those arms that have runs."""
+    experiment = experiments[wildcards.experiment]
+    return {**experiment, "arms": {arm: experiment["arms"][arm] for arm in seeds_of_runs(wildcards)}}
+
+
+def first_seeds(wildcards):
+    """The first seed of each arm: one picture an arm is enough."""
+    return {arm: seeds[0] for arm, seeds in seeds_of_runs(wildcards).items()}
+
+
+def missing_option(wildcards):
+    """For a partial report the runs that it lacks, as `--missing` with the seeds by arm."""
+    there, experiment = seeds_of_runs(wildcards), experiments[wildcards.experiment]
+    missing = {
+        arm: [seed for seed in experiment["seeds"] if seed not in there.get(arm, [])]
+        for arm in experiment["arms"]
+    }
+    return option("--missing", json.dumps(missing) if wildcards.part else None)
+
+
+def of_runs(pattern):
+    """The file `pattern` of every run of the wildcards' experiment (and part)."""
+    return lambda wildcards: [
+        file
+        for arm, seeds in seeds_of_runs(wildcards).items()
+        for file in expand(pattern, arm=arm, seed=seeds, allow_missing=True)
+    ]
 
 
 def of_models(pattern):
     """The file `pattern` of every network and input size that the arms of the wildcards' experiment use."""
 
     def files(wildcards):
-        models = [arm["model"] for arm in experiments[wildcards.experiment]["arms"].values()]
+        models = [arm["model"] for arm in experiment_of(wildcards)["arms"].values()]
         pairs = dict.fromkeys((model["architecture"], model["input_size"]) for model in models)
         return [
             file
@@ -278,18 +321,17 @@ def of_models(pattern):
     return files
 
 
-def kernels_of_first_seed(wildcards):
-    """The kernels of every arm at the first seed: one picture a run is enough, and the scale is common to all arms."""
-    experiment = experiments[wildcards.experiment]
-    pattern = "<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors"
-    return expand(
-        pattern, experiment=wildcards.experiment, arm=experiment["arms"], seed=experiment["seeds"][0]
-    )
+def kernels_of_first_seeds(wildcards):
+    """The kernels of every arm at its first seed, since the scale is common to all arms."""
+    return [
+        f"<results>/{{experiment}}/runs/{arm}/seed{seed}/kernels.safetensors"
+        for arm, seed in first_seeds(wildcards).items()
+    ]
 
 
 def predictions_of_arm(wildcards):
     pattern = "<results>/{experiment}/runs/{arm}/seed{seed}/predictions.safetensors"
-    return expand(pattern, seed=experiments[wildcards.experiment]["seeds"], allow_missing=True)
+    return expand(pattern, seed=seeds_of_runs(wildcards)[wildcards.arm], allow_missing=True)
 
 
 def figures_of(wildcards):
@@ -298,13 +340,14 @@ def figures_of(wildcards):
     for_each_arm = ["loss", "accuracy", "kernels", "confusion"]
     if experiments[wildcards.experiment]["reference_models"]:
         names.append("architectures")
-    names += expand("{name}_{arm}", name=for_each_arm, arm=experiments[wildcards.experiment]["arms"])
+    names += expand("{name}_{arm}", name=for_each_arm, arm=seeds_of_runs(wildcards))
     names += CLAIMS_FIGURES if has_claims(wildcards) else []
-    return expand("<results>/{{experiment}}/figures/{name}.svg", name=names)
+    return expand("<results>/{{experiment}}/{{part}}figures/{name}.svg", name=names)
 
 
 def has_claims(wildcards):
-    return experiments[wildcards.experiment]["claims"] != "none"
+    """Whether the lecture's claims are tested: only where every run is there."""
+    return experiments[wildcards.experiment]["claims"] != "none" and not wildcards.part
 
 
 def claims_tables(wildcards):
@@ -325,6 +368,7 @@ def kept_if(kept):
 
 wildcard_constraints:
     experiment=one_of(experiments),
+    part=one_of(["", "partial/"]),  # of a report: the whole, or what there is
     arm=one_of(arm for experiment in experiments.values() for arm in experiment["arms"]),
     trunk=one_of(name for experiment in experiments.values() for name in trunks(experiment["arms"])),
     seed=one_of(seed for experiment in experiments.values() for seed in experiment["seeds"]),

@@ -9,16 +9,16 @@ rule plot_samples:
         index="<results>/{experiment}/data/index.csv",
     output:
         svg=report(
-            "<results>/{experiment}/figures/samples.svg",
+            "<results>/{experiment}/{part}figures/samples.svg",
             caption="../report/plot_samples.rst",
             category="Data",
             labels={"experiment": "{experiment}", "figure": "sample images"},
         ),
-        png="<results>/{experiment}/figures/samples.png",
+        png="<results>/{experiment}/{part}figures/samples.png",
     log:
-        "<logs>/plot_samples/{experiment}.log",
+        "<logs>/plot_samples/{part}{experiment}.log",
     benchmark:
-        "<benchmarks>/plot_samples/{experiment}.tsv"
+        "<benchmarks>/plot_samples/{part}{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1
@@ -41,27 +41,27 @@ rule plot_samples:
 rule plot_arm_curves:
     """Loss and accuracy of one arm by epoch, training and test (figures 1 to 6 of the lecture)."""
     input:
-        history="<results>/{experiment}/tables/history.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
+        history="<results>/{experiment}/{part}tables/history.csv",
+        arms="<results>/{experiment}/{part}tables/arms.csv",
     output:
         loss_svg=report(
-            "<results>/{experiment}/figures/loss_{arm}.svg",
+            "<results>/{experiment}/{part}figures/loss_{arm}.svg",
             caption="../report/plot_arm_curves.rst",
             category="Curves",
             labels={"experiment": "{experiment}", "figure": "loss", "arm": "{arm}"},
         ),
-        loss_png="<results>/{experiment}/figures/loss_{arm}.png",
+        loss_png="<results>/{experiment}/{part}figures/loss_{arm}.png",
         accuracy_svg=report(
-            "<results>/{experiment}/figures/accuracy_{arm}.svg",
+            "<results>/{experiment}/{part}figures/accuracy_{arm}.svg",
             caption="../report/plot_arm_curves.rst",
             category="Curves",
             labels={"experiment": "{experiment}", "figure": "accuracy", "arm": "{arm}"},
         ),
-        accuracy_png="<results>/{experiment}/figures/accuracy_{arm}.png",
+        accuracy_png="<results>/{experiment}/{part}figures/accuracy_{arm}.png",
     log:
-        "<logs>/plot_arm_curves/{experiment}/{arm}.log",
+        "<logs>/plot_arm_curves/{part}{experiment}/{arm}.log",
     benchmark:
-        "<benchmarks>/plot_arm_curves/{experiment}/{arm}.tsv"
+        "<benchmarks>/plot_arm_curves/{part}{experiment}/{arm}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1
@@ -87,20 +87,20 @@ rule plot_arm_curves:
 rule plot_curves:
     """One quantity of every arm by epoch (figures 7 to 9 of the lecture)."""
     input:
-        history="<results>/{experiment}/tables/history.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
+        history="<results>/{experiment}/{part}tables/history.csv",
+        arms="<results>/{experiment}/{part}tables/arms.csv",
     output:
         svg=report(
-            "<results>/{experiment}/figures/{quantity}.svg",
+            "<results>/{experiment}/{part}figures/{quantity}.svg",
             caption="../report/plot_curves.rst",
             category="Curves",
             labels={"experiment": "{experiment}", "figure": "{quantity}", "arm": "all"},
         ),
-        png="<results>/{experiment}/figures/{quantity}.png",
+        png="<results>/{experiment}/{part}figures/{quantity}.png",
     log:
-        "<logs>/plot_curves/{experiment}/{quantity}.log",
+        "<logs>/plot_curves/{part}{experiment}/{quantity}.log",
     benchmark:
-        "<benchmarks>/plot_curves/{experiment}/{quantity}.tsv"
+        "<benchmarks>/plot_curves/{part}{experiment}/{quantity}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1
@@ -124,20 +124,20 @@ rule plot_curves:
 rule plot_kernels:
     """The first kernels of one arm before training, after it, and their difference."""
     input:
-        kernels=kernels_of_first_seed,
-        arms="<results>/{experiment}/tables/arms.csv",
+        kernels=kernels_of_first_seeds,
+        arms="<results>/{experiment}/{part}tables/arms.csv",
     output:
         svg=report(
-            "<results>/{experiment}/figures/kernels_{arm}.svg",
+            "<results>/{experiment}/{part}figures/kernels_{arm}.svg",
             caption="../report/plot_kernels.rst",
             category="Weights",
             labels={"experiment": "{experiment}", "figure": "kernels", "arm": "{arm}"},
         ),
-        png="<results>/{experiment}/figures/kernels_{arm}.png",
+        png="<results>/{experiment}/{part}figures/kernels_{arm}.png",
     log:
-        "<logs>/plot_kernels/{experiment}/{arm}.log",
+        "<logs>/plot_kernels/{part}{experiment}/{arm}.log",
     benchmark:
-        "<benchmarks>/plot_kernels/{experiment}/{arm}.tsv"
+        "<benchmarks>/plot_kernels/{part}{experiment}/{arm}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1
@@ -145,8 +145,8 @@ rule plot_kernels:
         mem_mb=2000,
         runtime=10,
     params:
-        experiment_folder=subpath(output.svg, ancestor=2),
-        seed=lambda wildcards: experiments[wildcards.experiment]["seeds"][0],
+        experiment_folder=subpath(lambda wildcards, input: input.kernels[0], ancestor=4),
+        seeds=lambda wildcards: as_json(first_seeds(wildcards)),
         code=code("figures.plot_kernels"),
     shell:
         r"""
@@ -154,7 +154,7 @@ rule plot_kernels:
             --experiment-folder {params.experiment_folder:q} \
             --arms {input.arms:q} \
             --arm {wildcards.arm:q} \
-            --seed {params.seed} \
+            --seeds {params.seeds:q} \
             --svg {output.svg:q} \
             --png {output.png:q} \
             2>&1 | tee {log:q}
@@ -164,20 +164,20 @@ rule plot_kernels:
 rule plot_weight_delta:
     """How far each layer moved, by arm."""
     input:
-        weight_delta="<results>/{experiment}/tables/weight_delta.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
+        weight_delta="<results>/{experiment}/{part}tables/weight_delta.csv",
+        arms="<results>/{experiment}/{part}tables/arms.csv",
     output:
         svg=report(
-            "<results>/{experiment}/figures/relative_change.svg",
+            "<results>/{experiment}/{part}figures/relative_change.svg",
             caption="../report/plot_weight_delta.rst",
             category="Weights",
             labels={"experiment": "{experiment}", "figure": "relative change", "arm": "all"},
         ),
-        png="<results>/{experiment}/figures/relative_change.png",
+        png="<results>/{experiment}/{part}figures/relative_change.png",
     log:
-        "<logs>/plot_weight_delta/{experiment}.log",
+        "<logs>/plot_weight_delta/{part}{experiment}.log",
     benchmark:
-        "<benchmarks>/plot_weight_delta/{experiment}.tsv"
+        "<benchmarks>/plot_weight_delta/{part}{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1
@@ -200,20 +200,20 @@ rule plot_weight_delta:
 rule plot_batchnorm_drift:
     """How far BatchNorm's running statistics drifted, by layer and arm."""
     input:
-        weight_delta="<results>/{experiment}/tables/weight_delta.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
+        weight_delta="<results>/{experiment}/{part}tables/weight_delta.csv",
+        arms="<results>/{experiment}/{part}tables/arms.csv",
     output:
         svg=report(
-            "<results>/{experiment}/figures/batchnorm_drift.svg",
+            "<results>/{experiment}/{part}figures/batchnorm_drift.svg",
             caption="../report/plot_batchnorm_drift.rst",
             category="Weights",
             labels={"experiment": "{experiment}", "figure": "drift of BatchNorm", "arm": "all"},
         ),
-        png="<results>/{experiment}/figures/batchnorm_drift.png",
+        png="<results>/{experiment}/{part}figures/batchnorm_drift.png",
     log:
-        "<logs>/plot_batchnorm_drift/{experiment}.log",
+        "<logs>/plot_batchnorm_drift/{part}{experiment}.log",
     benchmark:
-        "<benchmarks>/plot_batchnorm_drift/{experiment}.tsv"
+        "<benchmarks>/plot_batchnorm_drift/{part}{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1
@@ -236,23 +236,23 @@ rule plot_batchnorm_drift:
 rule plot_confusion:
     """Which classes one arm takes for which, and the test images it is most wrong about."""
     input:
-        confusion="<results>/{experiment}/tables/confusion.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
+        confusion="<results>/{experiment}/{part}tables/confusion.csv",
+        arms="<results>/{experiment}/{part}tables/arms.csv",
         test_data="<results>/{experiment}/data/test.safetensors",
         index="<results>/{experiment}/data/index.csv",
         predictions=predictions_of_arm,
     output:
         svg=report(
-            "<results>/{experiment}/figures/confusion_{arm}.svg",
+            "<results>/{experiment}/{part}figures/confusion_{arm}.svg",
             caption="../report/plot_confusion.rst",
             category="Errors",
             labels={"experiment": "{experiment}", "figure": "confusion", "arm": "{arm}"},
         ),
-        png="<results>/{experiment}/figures/confusion_{arm}.png",
+        png="<results>/{experiment}/{part}figures/confusion_{arm}.png",
     log:
-        "<logs>/plot_confusion/{experiment}/{arm}.log",
+        "<logs>/plot_confusion/{part}{experiment}/{arm}.log",
     benchmark:
-        "<benchmarks>/plot_confusion/{experiment}/{arm}.tsv"
+        "<benchmarks>/plot_confusion/{part}{experiment}/{arm}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1
@@ -260,8 +260,8 @@ rule plot_confusion:
         mem_mb=2000,
         runtime=10,
     params:
-        experiment_folder=subpath(output.svg, ancestor=2),
-        seeds=seeds_json,
+        experiment_folder=subpath(input.test_data, ancestor=2),
+        seeds=lambda wildcards: as_json(seeds_of_runs(wildcards)[wildcards.arm]),
         code=code("figures.plot_confusion"),
     shell:
         r"""
@@ -280,21 +280,21 @@ rule plot_confusion:
 rule plot_cost:
     """Accuracy against what it cost. Measured, so it differs from run to run."""
     input:
-        cost="<results>/{experiment}/tables/cost.csv",
-        summary="<results>/{experiment}/tables/summary.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
+        cost="<results>/{experiment}/{part}tables/cost.csv",
+        summary="<results>/{experiment}/{part}tables/summary.csv",
+        arms="<results>/{experiment}/{part}tables/arms.csv",
     output:
         svg=report(
-            "<results>/{experiment}/figures/cost_accuracy.svg",
+            "<results>/{experiment}/{part}figures/cost_accuracy.svg",
             caption="../report/plot_cost.rst",
             category="Cost",
             labels={"experiment": "{experiment}", "figure": "accuracy against cost", "arm": "all"},
         ),
-        png="<results>/{experiment}/figures/cost_accuracy.png",
+        png="<results>/{experiment}/{part}figures/cost_accuracy.png",
     log:
-        "<logs>/plot_cost/{experiment}.log",
+        "<logs>/plot_cost/{part}{experiment}.log",
     benchmark:
-        "<benchmarks>/plot_cost/{experiment}.tsv"
+        "<benchmarks>/plot_cost/{part}{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1
@@ -318,20 +318,20 @@ rule plot_cost:
 rule plot_memory:
     """Memory for training and for inference by batch size, computed from the network."""
     input:
-        memory="<results>/{experiment}/tables/memory.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
+        memory="<results>/{experiment}/{part}tables/memory.csv",
+        arms="<results>/{experiment}/{part}tables/arms.csv",
     output:
         svg=report(
-            "<results>/{experiment}/figures/memory.svg",
+            "<results>/{experiment}/{part}figures/memory.svg",
             caption="../report/plot_memory.rst",
             category="Cost",
             labels={"experiment": "{experiment}", "figure": "memory", "arm": "all"},
         ),
-        png="<results>/{experiment}/figures/memory.png",
+        png="<results>/{experiment}/{part}figures/memory.png",
     log:
-        "<logs>/plot_memory/{experiment}.log",
+        "<logs>/plot_memory/{part}{experiment}.log",
     benchmark:
-        "<benchmarks>/plot_memory/{experiment}.tsv"
+        "<benchmarks>/plot_memory/{part}{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1
@@ -472,20 +472,20 @@ rule plot_notebook_kernels:
 rule plot_architectures:
     """The networks of the arms beside others: parameters, operations, activations, the largest batch that fits."""
     input:
-        architectures="<results>/{experiment}/tables/architectures.csv",
-        largest_batch="<results>/{experiment}/tables/largest_batch.csv",
+        architectures="<results>/{experiment}/{part}tables/architectures.csv",
+        largest_batch="<results>/{experiment}/{part}tables/largest_batch.csv",
     output:
         svg=report(
-            "<results>/{experiment}/figures/architectures.svg",
+            "<results>/{experiment}/{part}figures/architectures.svg",
             caption="../report/plot_architectures.rst",
             category="Cost",
             labels={"experiment": "{experiment}", "figure": "networks", "arm": "all"},
         ),
-        png="<results>/{experiment}/figures/architectures.png",
+        png="<results>/{experiment}/{part}figures/architectures.png",
     log:
-        "<logs>/plot_architectures/{experiment}.log",
+        "<logs>/plot_architectures/{part}{experiment}.log",
     benchmark:
-        "<benchmarks>/plot_architectures/{experiment}.tsv"
+        "<benchmarks>/plot_architectures/{part}{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1

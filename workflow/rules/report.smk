@@ -35,9 +35,13 @@ rule write_configuration:
 
 rule report:
     """The report of an experiment: one file that holds all its figures."""
+
+    # In partial/ it is of the runs that are there; only one that is out of date is trained for it.
     input:
         configuration="<results>/{experiment}/config.yaml",
-        tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=TABLES + ARCHITECTURE_TABLES),
+        tables=expand(
+            "<results>/{{experiment}}/{{part}}tables/{table}.csv", table=TABLES + ARCHITECTURE_TABLES
+        ),
         claims=claims_tables,
         figures=figures_of,
         data=multiext(
@@ -51,11 +55,11 @@ rule report:
         weights=pretrained_of_experiment,
         models=of_models("<results>/{experiment}/models/{architecture}_{input_size}/printout.txt"),
     output:
-        report="<results>/{experiment}/report.html",
+        report="<results>/{experiment}/{part}report.html",
     log:
-        "<logs>/report/{experiment}.log",
+        "<logs>/report/{part}{experiment}.log",
     benchmark:
-        "<benchmarks>/report/{experiment}.tsv"
+        "<benchmarks>/report/{part}{experiment}.tsv"
     conda:
         "../../envs/report.yaml"
     threads: 1
@@ -63,13 +67,15 @@ rule report:
         mem_mb=2000,
         runtime=10,
     params:
-        experiment_folder=subpath(output.report, parent=True),
+        experiment_folder=subpath(input.configuration, parent=True),
+        missing=missing_option,
         code=code("report.report", "report/report.html.jinja", "report/report.css"),
     shell:
         r"""
         python -m triptych report \
             --experiment {wildcards.experiment:q} \
             --experiment-folder {params.experiment_folder:q} \
+            {params.missing} \
             --output {output.report:q} \
             2>&1 | tee {log:q}
         """

@@ -24,18 +24,32 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    # The suffix is kept, since matplotlib and others choose the format by it.
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+    with _named(path):
+        # The suffix is kept, since matplotlib and others choose the format by it.
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
     os.close(descriptor)
     temporary = Path(name)
     try:
-        yield temporary
+        with _named(path, temporary):
+            yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner may read
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Let an error of storage that names no file, or the temporary one, name `path`."""
+    try:
+        yield
+    except OSError as error:
+        storage = error.errno in FAULTS_OF_STORAGE or isinstance(error, PermissionError)
+        if storage and (temporary is None or error.filename in (None, str(temporary))):
+            error.filename = str(path)
+        raise
 
 
 def write_text(path: Path, text: str) -> None:

@@ -49,16 +49,16 @@ MEMORY_COLUMNS = [
 Arm = dict[str, Any]
 
 
-def collect_results(*, experiment_folder: Path, arms: str, seeds: str, comparison: str, tables: Path) -> None:
+def collect_results(*, experiment_folder: Path, arms: str, runs: str, comparison: str, tables: Path) -> None:
     """Write every table of an experiment from its data, models and runs.
 
     Accuracies are in percent, shares of a confusion matrix from 0 to 1. Rows are in the order of the configuration's
-    arms, then of its seeds, then of epochs, classes or tensors.
+    arms, then of its seeds, then of epochs, classes or tensors. Where runs are missing, arms may have different seeds.
 
     Args:
         experiment_folder: holds `data/`, `models/` and `runs/`.
         arms: JSON, the resolved arms in the order of the configuration.
-        seeds: JSON, a list.
+        runs: JSON, the seeds of each arm by its name; at least one.
         comparison: JSON, `equivalence_margin`, `confidence`, `bootstrap_draws` and `seed`.
         tables: the folder to write `NAME.csv` into.
 
@@ -66,31 +66,32 @@ def collect_results(*, experiment_folder: Path, arms: str, seeds: str, compariso
         InputError: a file is missing or broken, or does not fit the configuration or another file.
     """
     arm_list: list[Arm] = _parsed("arms", arms)
-    seed_list: list[int] = _parsed("seeds", seeds)
+    seeds: dict[str, list[int]] = _parsed("runs", runs)
     settings: dict[str, Any] = _parsed("comparison", comparison)
     test = read_truth(experiment_folder / "data" / "test.safetensors")
     train_images = read_train_images(experiment_folder / "data" / "sizes.csv", test)
-    runs = {
-        arm["name"]: [read_run(experiment_folder, arm, seed, test) for seed in seed_list] for arm in arm_list
+    read = {
+        arm["name"]: [read_run(experiment_folder, arm, seed, test) for seed in seeds[arm["name"]]] for arm in arm_list
     }  # each file once: everything below works on these
-    print(f"{len(arm_list)} arms x {len(seed_list)} seeds, {len(test.labels)} test images", flush=True)
+    number = sum(len(own) for own in read.values())
+    print(f"{number} runs of {len(arm_list)} arms, {len(test.labels)} test images", flush=True)
 
-    summary = summary_table(arm_list, runs, settings["confidence"])
-    comparisons = comparison_table(arm_list, runs, test, settings)
+    summary = summary_table(arm_list, read, settings["confidence"])
+    comparisons = comparison_table(arm_list, read, test, settings)
     written = {
         "arms": arms_table(arm_list, train_images),
-        "history": history_table(arm_list, runs),
-        "runs": runs_table(arm_list, runs, test, settings["confidence"]),
+        "history": history_table(arm_list, read),
+        "runs": runs_table(arm_list, read, test, settings["confidence"]),
         "summary": summary,
         "comparisons": comparisons,
-        "per_class": per_class_table(runs, test),
-        "confusion": confusion_table(runs, test),
-        "weight_delta": _stacked(runs, lambda run: run.weight_delta),
-        "kernel_change": _stacked(runs, lambda run: run.kernel_change),
+        "per_class": per_class_table(read, test),
+        "confusion": confusion_table(read, test),
+        "weight_delta": _stacked(read, lambda run: run.weight_delta),
+        "kernel_change": _stacked(read, lambda run: run.kernel_change),
         "layers": layers_table(experiment_folder, arm_list),
-        "models": models_table(experiment_folder, arm_list, runs),
+        "models": models_table(experiment_folder, arm_list, read),
         "memory": memory_table(experiment_folder, arm_list),
-        "cost": cost_table(runs),
+        "cost": cost_table(read),
     }
     for name, table in written.items():
         write_table(tables / f"{name}.csv", table)
@@ -223,6 +224,7 @@ def comparison_table(
     }
     return compare_arms(
         correct,
+        seeds={name: [run.seed for run in runs[name]] for name in correct},
         margin=settings["equivalence_margin"],
         confidence=settings["confidence"],
         draws=settings["bootstrap_draws"],

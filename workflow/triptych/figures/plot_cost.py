@@ -58,7 +58,7 @@ def heading(results: pandas.DataFrame) -> str:
     seeds = int(results["n"].max())
     if seeds < 2:
         return "one run each: no interval over seeds"
-    ticks = f"ticks: seconds of each of {seeds} seeds"
+    ticks = f"ticks: seconds of each of {seeds if results['n'].nunique() == 1 else 'its'} seeds"
     bars = "Bars: interval of the mean over seeds; " if any(has_interval(row) for _, row in results.iterrows()) else ""
     return f"{bars}{ticks}"
 

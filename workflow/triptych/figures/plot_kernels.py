@@ -6,6 +6,7 @@ arms, and zero is white. The share that the second bound is of the first is prin
 the maximum, so that one outlier does not blanch all else; pointed ends of the colour bars stand for what lies beyond.
 """
 
+import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +61,15 @@ class Scale:
     difference: float
 
 
-def plot_kernels(*, experiment_folder: Path, arms: Path, arm: str, seed: int, svg: Path, png: Path) -> None:
-    """Draw the kernels of one arm's first convolutions: before, after, and after minus before."""
+def plot_kernels(*, experiment_folder: Path, arms: Path, arm: str, seeds: str, svg: Path, png: Path) -> None:
+    """Draw the kernels of one arm's first convolutions: before, after, and after minus before.
+
+    `seeds` is JSON: for each arm by its name the seed of the run that is shown.
+    """
     styles = arm_styles(read_arms(arms))
     look = style_of(styles, arm, arms)
-    files = {name: experiment_folder / "runs" / name / f"seed{seed}" / "kernels.safetensors" for name in styles}
+    shown = json.loads(seeds)
+    files = {name: experiment_folder / "runs" / name / f"seed{shown[name]}" / "kernels.safetensors" for name in styles}
     changes = {name: read_changes(path) for name, path in files.items()}
     tensor_names = load_metadata(files[arm])
     if not changes[arm]:
@@ -74,7 +79,9 @@ def plot_kernels(*, experiment_folder: Path, arms: Path, arm: str, seed: int, sv
     for convolution, change in changes[arm].items():
         scale = common_scale([own[convolution] for own in changes.values() if convolution in own])
         blocks.append((f"{CONVOLUTIONS[convolution]}, {tensor_names[convolution]}", change, scale))
-    heading = style.wrapped(f"{look.title}: weights of the first convolutions before and after training (seed {seed})")
+    heading = style.wrapped(
+        f"{look.title}: weights of the first convolutions before and after training (seed {shown[arm]})"
+    )
     top = whole_pixels(0.2 * (heading.count("\n") + 1) + 0.15)
     heights = [block_height(change.before) for _, change, _ in blocks]
     figure = Figure(figsize=(style.WIDTH, top + sum(heights)))

@@ -156,7 +156,9 @@ def kept_early(runs: pandas.DataFrame) -> pandas.DataFrame:
 def seeds_note(runs: pandas.DataFrame, spread: bool = True) -> str:
     """What the lines of `draw_seeds` are, for a legend."""
     seeds = runs["seed"].nunique()
-    if seeds == 1:
+    if "arm" in runs and runs.groupby("arm")["seed"].nunique().nunique() > 1:  # where runs are missing
+        text = "mean of the seeds that an arm has" + " (thin lines: each seed)" * spread
+    elif seeds == 1:
         text = f"one run (seed {runs['seed'].iloc[0]})"
     elif not spread:
         text = f"mean of {seeds} seeds"

@@ -90,10 +90,11 @@ def in_order(results: Results) -> list[str]:
 
 def summary(results: Results, arms: dict[str, ArmName]) -> Table:
     """What every arm reached and what it cost."""
-    seeds = len(results.seeds)
+    fewest, most = results.numbers_of_runs[0], results.numbers_of_runs[-1]
     covers = (
-        f"its {results.confidence} interval over the {seeds} seeds"
-        if seeds > 1
+        f"its {results.confidence} interval over the {most if fewest == most else 'arm’s'} seeds"
+        + (", of a single run over the test images (Wilson)" if fewest == 1 else "")
+        if most > 1
         else f"its {results.confidence} interval over the test images (Wilson); with one seed there is none over seeds"
     )
     end = "last" if results.keeps_last(results.arms["arm"]) else "kept"
@@ -153,6 +154,8 @@ def comparisons(results: Results) -> Table:
         return round(float(numpy.clip(100 * (value - left) / (reach - left), 0, 100)), 2)
 
     resampled = "test images and seeds together" if len(results.seeds) > 1 else "test images (there is one seed)"
+    if results.missing and any(results.missing.values()):
+        resampled += "; of arms that do not have the same seeds, each arm’s by themselves"
     columns = [
         Column("arms", "The two arms; the one with the higher mean test accuracy stands first.", "text"),
         Column("difference", "How many points of test accuracy the first is ahead of the second."),
@@ -475,15 +478,15 @@ def _length(results: Results, arm: pandas.Series) -> list[str]:
     ]
 
 
-def checksums(files: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Files that everything else was made from."""
+def checksums(files: Mapping[str, Mapping[str, Any]], in_manifest: bool) -> Table:
+    """Files that everything else was made from; whether there is a manifest that lists them."""
     columns = [
         Column("file", "Its place in the experiment’s folder.", "text"),
         Column("bytes", "Its size."),
         Column("SHA-256", "Its checksum, as `sha256sum` prints it.", "code"),
     ]
     rows = [[name, words.count(record["bytes"]), record["sha256"]] for name, record in files.items()]
-    return Table("Files that the runs read", columns, rows, "manifest.json")
+    return Table("Files that the runs read", columns, rows, "manifest.json" if in_manifest else "")
 
 
 def versions(packages: Mapping[str, str | None]) -> Table:

@@ -58,14 +58,14 @@ class Lecture:
 
 
 def read_lecture(results: Results) -> Lecture | None:
-    """Read what an experiment with `claims` has besides; None for any other.
+    """Read what an experiment with `claims` has besides; None for any other, and for a partial report.
 
     Raises:
         InputError: a table is missing or not what it should be.
     """
-    if results.configuration.get("claims", "none") == "none":
+    if results.configuration.get("claims", "none") == "none" or results.missing is not None:
         return None
-    folder = results.folder / "tables"
+    folder = results.place / "tables"
     backward = read_table(
         folder / "cost_backward.csv",
         text=("device", "device_name"),

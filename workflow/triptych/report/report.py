@@ -1,5 +1,6 @@
 """The report of an experiment: one HTML file that needs nothing beside it."""
 
+import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from triptych.arm_styles import arm_styles
 from triptych.errors import InputError
 from triptych.files import write_text
-from triptych.report import complexity, content, drift, lecture, provenance, story
+from triptych.report import complexity, content, drift, lecture, partial, provenance, story
 from triptych.report import formatting as words
 from triptych.report.results import TABLES, Results, read_columns, read_results, read_text
 
@@ -59,16 +60,21 @@ class Picture:
     source: str
 
 
-def report(*, experiment: str, experiment_folder: Path, output: Path) -> None:
+def report(*, experiment: str, experiment_folder: Path, missing: str | None = None, output: Path) -> None:
     """Write the report of an experiment as one self-contained HTML file.
 
-    Reads config.yaml, tables/, figures/*.svg, data/, weights/ and models/ of `experiment_folder`. Nothing in the file
-    is fetched from anywhere; only the links to the tables lead out of it.
+    Reads config.yaml, data/, weights/ and models/ of `experiment_folder`, and tables/ and figures/*.svg beside
+    `output`. Nothing in the file is fetched from anywhere; only the links to the tables lead out of it.
+
+    Args:
+        missing: makes it a partial report, in a folder inside `experiment_folder`: JSON, the seeds of the runs that are
+            missing by arm.
 
     Raises:
         InputError: a file is missing or not what it should be, or the report would be larger than LARGEST.
     """
-    results = read_results(experiment_folder)
+    lacks = None if missing is None else json.loads(missing)
+    results = read_results(experiment_folder, output.parent, lacks)
     colours = {name: style.colour for name, style in arm_styles(results.tables["arms"]).items()}
     arms = content.arm_names(results, colours)
     claimed = lecture.read_lecture(results)
@@ -126,6 +132,7 @@ def render(
         arms=arms,
         story=story,
         complexity=complexity,
+        partial=partial,
         lecture=lecture,
         claimed=claimed,
         answer=answer(results),
@@ -171,6 +178,7 @@ def answer(results: Results) -> list[str]:
 def shown_tables(results: Results, arms: dict[str, content.ArmName]) -> dict[str, content.Table]:
     """Every table of the page by its place in the template."""
     return {
+        **({} if results.missing is None else {"missing": partial.table(results)}),
         "summary": content.summary(results, arms),
         "comparisons": content.comparisons(results),
         "weights": content.weights(results, arms),
@@ -184,7 +192,7 @@ def shown_tables(results: Results, arms: dict[str, content.ArmName]) -> dict[str
         "sizes": content.sizes(results),
         "recipe": content.recipe(results, arms),
         "versions": content.versions(provenance.package_versions()),
-        "checksums": content.checksums(inputs(results.folder, results.configuration)),
+        "checksums": content.checksums(inputs(results.folder, results.configuration), results.missing is None),
     }
 
 
@@ -193,7 +201,7 @@ def pictures(results: Results, arms: dict[str, content.ArmName], claimed: lectur
 
     def picture(name: str, title: str, text: str) -> Picture:
         file = f"figures/{name}.svg"
-        return Picture(title, text, file, data_uri(results.folder / file))
+        return Picture(title, text, file, data_uri(results.place / file))
 
     found = {
         name: picture(name, title, text)

@@ -74,13 +74,19 @@ VERDICTS = ("better", "equivalent", "undecided")
 
 @dataclass(frozen=True)
 class Results:
-    """An experiment: its effective configuration, its tables by name, its sizes, and the printouts of its networks."""
+    """An experiment: its effective configuration, its tables by name, its sizes, and the printouts of its networks.
+
+    `place` is where its tables and figures lie. `missing` holds the runs that a partial report lacks, as the seeds by
+    arm; it is None for the whole.
+    """
 
     folder: Path
+    place: Path
     configuration: dict[str, Any]
     tables: dict[str, pandas.DataFrame]
     sizes: pandas.DataFrame
     printouts: dict[str, str]
+    missing: dict[str, list[int]] | None = None
 
     @property
     def arms(self) -> pandas.DataFrame:
@@ -90,6 +96,11 @@ class Results:
     @property
     def seeds(self) -> list[str]:
         return list(dict.fromkeys(self.tables["runs"]["seed"]))
+
+    @property
+    def numbers_of_runs(self) -> list[int]:
+        """The different numbers of runs that arms have, rising: one number, unless runs are missing."""
+        return sorted({int(n) for n in self.tables["summary"]["n"]})
 
     @property
     def margin(self) -> float:
@@ -163,31 +174,30 @@ class Results:
         """
         row = self.comparison(first, second)
         if row is None:
-            raise InputError(f"{self.folder / 'tables' / 'comparisons.csv'}: {first} and {second} are not compared")
+            raise InputError(f"{self.place / 'tables' / 'comparisons.csv'}: {first} and {second} are not compared")
         return row["verdict"]
 
 
-def read_results(folder: Path) -> Results:
-    """Read an experiment's folder.
+def read_results(folder: Path, place: Path | None = None, missing: dict[str, list[int]] | None = None) -> Results:
+    """Read an experiment's folder, with the tables at `place` (by default in the same folder); see `Results`.
 
     Raises:
         InputError: a file is missing or is not what it should be.
     """
-    tables = {
-        name: read_columns(folder / "tables" / f"{name}.csv", columns.split()) for name, columns in TABLES.items()
-    }
+    place = folder if place is None else place
+    tables = {name: read_columns(place / "tables" / f"{name}.csv", columns.split()) for name, columns in TABLES.items()}
     for verdict in tables["comparisons"]["verdict"]:
         if verdict not in VERDICTS:
             raise InputError(
-                f"{folder / 'tables' / 'comparisons.csv'}: verdict {verdict!r} (allowed: {', '.join(VERDICTS)})"
+                f"{place / 'tables' / 'comparisons.csv'}: verdict {verdict!r} (allowed: {', '.join(VERDICTS)})"
             )
     for name in ("arms", "history", "runs", "summary", "cost"):
-        missing = set(tables["arms"]["arm"]) - set(tables[name]["arm"])
-        if tables["arms"].empty or missing:
-            raise InputError(f"{folder / 'tables' / name}.csv: no row of {', '.join(sorted(missing)) or 'any arm'}")
+        without = set(tables["arms"]["arm"]) - set(tables[name]["arm"])
+        if tables["arms"].empty or without:
+            raise InputError(f"{place / 'tables' / name}.csv: no row of {', '.join(sorted(without)) or 'any arm'}")
     for name in ("architectures", "largest_batch"):
         if tables[name].empty:
-            raise InputError(f"{folder / 'tables' / name}.csv: no row of any network")
+            raise InputError(f"{place / 'tables' / name}.csv: no row of any network")
     models = [
         f"{architecture}_{input_size:.0f}"
         for architecture, input_size in zip(
@@ -196,6 +206,8 @@ def read_results(folder: Path) -> Results:
     ]
     return Results(
         folder=folder,
+        place=place,
+        missing=missing,
         configuration=read_configuration(folder / "config.yaml"),
         tables=tables,
         sizes=read_columns(folder / "data" / "sizes.csv", ["split", "class", "images"]),

@@ -107,14 +107,25 @@ def first_epoch(results: Results) -> str:
 
 def about_seeds(results: Results) -> str:
     """What the intervals of the accuracies cover."""
+    if len(results.numbers_of_runs) > 1:
+        return (
+            "Not every arm has the same number of runs. Accuracies are means over those that are there; their "
+            f"{results.confidence} intervals (Student’s t) are over the seeds, of an arm with a single run over the "
+            "test images (Wilson)."
+        )
+    if results.numbers_of_runs == [1] and len(results.seeds) > 1:
+        return (
+            "Every arm was trained once, but not all with the same seed. The intervals are over the test images only: "
+            "they say nothing about how much another seed would change."
+        )
     if len(results.seeds) == 1:
         return (
             f"Every arm was trained once (seed {results.seeds[0]}). The intervals are over the test images only: they "
             "say nothing about how much another seed would change."
         )
     text = (
-        f"Every arm was trained {len(results.seeds)} times (seeds {words.listing(results.seeds)}). Accuracies are "
-        f"means; their {results.confidence} intervals (Student’s t) are over the seeds."
+        f"Every arm was trained {results.numbers_of_runs[0]} times (seeds {words.listing(results.seeds)}). Accuracies "
+        f"are means; their {results.confidence} intervals (Student’s t) are over the seeds."
     )
     ends = [end for arm in results.arms["arm"] for end in results.accuracy_interval(arm)]
     if min(ends) < 0 or max(ends) > 100:
@@ -684,11 +695,11 @@ def limits(results: Results) -> list[str]:
             "the statistics of each batch and its running ones follow the new data. The rest of the network is "
             "therefore not the same function as before."
         )
-    if len(results.seeds) > 1:
+    if results.numbers_of_runs[-1] > 1:
         paragraphs.append(
-            f"{words.plural(len(results.seeds), 'seed')} are few: the t intervals over seeds are wide for that "
-            "reason. The data set was split once, and pretrained weights are the same for every seed; the intervals "
-            "do not cover either."
+            f"{words.plural(results.numbers_of_runs[-1], 'seed')} are few: the t intervals over seeds are wide for "
+            "that reason. The data set was split once, and pretrained weights are the same for every seed; the "
+            "intervals do not cover either."
         )
     else:
         paragraphs.append("One seed: no interval over seeds can be given. Another seed would give other numbers.")

@@ -10,6 +10,8 @@ from triptych.report.results import read_text
 from triptych.report.write_manifest import FORMAT
 
 MANIFEST = "manifest.json"
+PARTIAL = "partial"
+"""The folder of a partial report, which no manifest lists: it is made while runs are missing."""
 
 
 def verify(folder: Path) -> None:
@@ -23,7 +25,8 @@ def verify(folder: Path) -> None:
             can be read.
     """
     listed = read_manifest(folder / MANIFEST)
-    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {MANIFEST}
+    places = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    found = {place.as_posix() for place in places if place.parts[0] != PARTIAL} - {MANIFEST}
     differences = [f"missing: {name}" for name in sorted(set(listed) - found)]
     for name in sorted(set(listed) & found):
         record, now = listed[name], file_record(folder / name)

@@ -55,6 +55,8 @@ class Checkpoints:
     def __init__(self, folder: Path | None, key: str, minutes: float):
         self.folder, self.key, self.minutes = folder, key, minutes
         self.count = 0
+        self.latest: dict[str, Any] | None = None
+        """The state in the newest one."""
         self.saved_at = time.monotonic()
 
     @contextmanager
@@ -77,6 +79,7 @@ class Checkpoints:
         self.count += 1
         metadata = {"key": self.key, "count": self.count, "state": json.dumps(state)}
         save_tensors(self._place(self.count), tensors, metadata)
+        self.latest = state
         self.saved_at = time.monotonic()
 
     def load(self) -> tuple[dict[str, numpy.ndarray], dict[str, Any]] | None:
@@ -94,8 +97,14 @@ class Checkpoints:
                 print(f"{path}: a damaged checkpoint, set aside as {aside.name} ({error})", flush=True)
         if not found:
             return None
-        self.count, tensors, state = max(found, key=lambda one: one[0])
-        return tensors, state
+        self.count, tensors, self.latest = max(found, key=lambda one: one[0])
+        return tensors, self.latest
+
+    def last_good(self) -> str:
+        """Which checkpoint of a training is the newest, in words."""
+        if self.latest is None:
+            return "there is no checkpoint"
+        return f"the last good checkpoint is of epoch {self.latest['epoch']}, step {self.latest['step']}"
 
     def remove(self) -> None:
         """Delete them all, of whatever key: the run is done."""

@@ -1,6 +1,6 @@
 """What torch's errors mean for the configuration: which setting to change."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -8,31 +8,54 @@ import torch
 from triptych.errors import InputError
 from triptych.training.arithmetic import Arithmetic
 
+NO_MEMORY = ("not enough memory", "can't allocate memory", "bad_alloc")
+"""What torch and its libraries say where the computer has no more."""
+
+
+def not_finite(what: str, value: float, place: str, learning_rate: float, precision: str) -> InputError:
+    """The error for a loss that is no longer a finite number.
+
+    Args:
+        what: which loss, as "training".
+        place: the epoch and the step, and the last good checkpoint.
+    """
+    return InputError(
+        f"the {what} loss is {value} in {place}. Lower training.learning_rate (now {learning_rate:g}), or choose "
+        f"another training.precision (now {precision}); with either, training starts anew"
+    )
+
 
 @contextmanager
-def explained(batch_size: int, images: int, arithmetic: Arithmetic) -> Iterator[None]:
+def explained(
+    batch_size: int, images: int, arithmetic: Arithmetic, place: Callable[[], str] | None = None
+) -> Iterator[None]:
     """Turn those errors of torch that a setting causes into a message that names it; nothing is changed silently.
 
     Args:
         batch_size: of the recipe; images: how many there are to train on.
+        place: tells how far it has come and which checkpoint is the last good one.
 
     Raises:
         InputError: the memory does not suffice, the last batch is too small, or there is no deterministic algorithm.
     """
     try:
         yield
-    except (ValueError, RuntimeError) as error:  # torch.OutOfMemoryError is a RuntimeError
-        message = _explanation(str(error), isinstance(error, torch.OutOfMemoryError), batch_size, images, arithmetic)
+    except (ValueError, RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
+        where = f" in {place()}" if place else ""
+        out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+        message = _explanation(str(error), out_of_memory, batch_size, images, arithmetic, where)
         if message is None:
             raise
         raise InputError(message) from None
 
 
-def _explanation(text: str, out_of_memory: bool, batch_size: int, images: int, arithmetic: Arithmetic) -> str | None:
+def _explanation(
+    text: str, out_of_memory: bool, batch_size: int, images: int, arithmetic: Arithmetic, where: str
+) -> str | None:
     device = arithmetic.device.type
-    if out_of_memory or "not enough memory" in text or "can't allocate memory" in text:
+    if out_of_memory or any(sign in text for sign in NO_MEMORY):
         return (
-            f"the memory of the {'GPU' if device == 'cuda' else 'computer'} does not hold a batch: lower "
+            f"the memory of the {'GPU' if device == 'cuda' else 'computer'} does not hold a batch{where}: lower "
             f"training.batch_size (now {batch_size}) or training.evaluation_batch_size, choose a smaller "
             f"model.input_size, or another training.precision (now {arithmetic.precision})"
         )

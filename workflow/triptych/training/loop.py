@@ -21,7 +21,7 @@ from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import epoch_order
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import synchronize
-from triptych.training.failures import explained
+from triptych.training.failures import explained, not_finite
 from triptych.training.regime import Regime, select_trainable, set_training_mode
 from triptych.training.residency import Resident, choose_residency
 from triptych.training.steps import recorded
@@ -138,9 +138,11 @@ def fit(
         InputError: there is nothing to train on or to decide on, a batch is too small for BatchNorm, the loss is no
             longer finite, or the memory does not suffice.
     """
+    checkpoints = checkpoints or Checkpoints(None, "", 0)
     with explained(recipe.batch_size, len(train), arithmetic):
         fitting = Fitting(network, head, regime, recipe, transform, (train, validation, test), arithmetic, residency)
-        return fitting.run(checkpoints or Checkpoints(None, "", 0))
+    with explained(recipe.batch_size, len(train), arithmetic, lambda: fitting.place(checkpoints)):
+        return fitting.run(checkpoints)
 
 
 class Fitting:
@@ -181,6 +183,8 @@ class Fitting:
         """The epoch that comes or is under way; 0 is the evaluation before training."""
         self.step = 0
         """How many steps of it are done."""
+        self.finite_steps = 0
+        """How many of them are known to have a finite loss."""
         # Summed on the device: asking for a number after each step would make a GPU wait for Python.
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
@@ -197,12 +201,9 @@ class Fitting:
             row |= {"epoch": self.epoch, "kept": 0}
             if self.epoch > 0:
                 row["train_loss"], row["train_accuracy"] = self.train_epoch(checkpoints)
-                if not math.isfinite(row["train_loss"]):
-                    raise InputError(
-                        f"the training loss is {row['train_loss']} in epoch {self.epoch}; "
-                        f"lower training.learning_rate (now {self.recipe.learning_rate})"
-                    )
             self.evaluate_epoch(row)
+            for split in ("validation", "test"):
+                self.check_finite(split, row[f"{split}_loss"] or 0.0, checkpoints)
             self.epoch, self.step = self.epoch + 1, 0
             checkpoints.save(*self.state())
         if self.epoch <= self.recipe.epochs:
@@ -218,6 +219,7 @@ class Fitting:
             torch.manual_seed(recipe.seed * 1_000_003 + self.epoch)
             self.loss_sum.zero_()
             self.correct.zero_()
+        self.finite_steps = self.step
         set_training_mode(self.network, self.regime)
         order = epoch_order(recipe.seed, self.epoch, len(self.train))[self.step * recipe.batch_size :]
         clock = time.perf_counter()
@@ -225,12 +227,16 @@ class Fitting:
             self.take_step(images, labels)
             self.outcome.images_trained += len(labels)
             self.step += 1
+            if self.arithmetic.device.type == "cpu":  # a GPU would have to wait
+                self.check_finite("training", self.loss_sum.item(), checkpoints)
             if checkpoints.due():
                 synchronize(self.arithmetic.device)
+                self.check_finite("training", self.loss_sum.item(), checkpoints)
                 self.outcome.training_seconds += time.perf_counter() - clock
                 checkpoints.save(*self.state())
                 clock = time.perf_counter()
         loss, correct = self.loss_sum.item(), self.correct.item()  # waits for the device
+        self.check_finite("training", loss, checkpoints)
         self.outcome.training_seconds += time.perf_counter() - clock
         return loss / len(self.train), 100 * correct / len(self.train)
 
@@ -245,6 +251,28 @@ class Fitting:
         self.scaler.update()
         self.loss_sum += loss.detach().double() * len(labels)
         self.correct += (logits.detach().argmax(1) == labels).sum()
+
+    def check_finite(self, what: str, loss: float, checkpoints: Checkpoints) -> None:
+        """Stop where a loss is no longer finite, before a checkpoint holds what it came from."""
+        if not math.isfinite(loss):
+            since = self.finite_steps + 1 if what == "training" else None
+            place = self.place(checkpoints, since)
+            raise not_finite(what, loss, place, self.recipe.learning_rate, self.arithmetic.precision)
+        self.finite_steps = self.step
+
+    def place(self, checkpoints: Checkpoints, since: int | None = None) -> str:
+        """How far it has come (or, with `since`, from which step on to here), and the last good checkpoint."""
+        if since is not None:
+            step = f"step {self.step}" if since == self.step else f"one of its steps {since} to {self.step}"
+        elif self.epoch == 0:
+            step = "before training"
+        elif self.step * self.recipe.batch_size >= len(self.train):
+            step = "after its last step"
+        else:
+            step = f"step {self.step + 1}"
+        if self.epoch > self.recipe.epochs or self.stopping.ends(self.epoch - 1):
+            return f"the evaluation after the last epoch ({checkpoints.last_good()})"
+        return f"epoch {self.epoch}, {step} ({checkpoints.last_good()})"
 
     def evaluate_epoch(self, row: dict[str, Any]) -> None:
         """Fill the epoch's row with what the network gets right now, and take note of it."""

@@ -1,0 +1,113 @@
+"""Real file systems that are full, read-only or forbidden: one message, no half file, and it goes on once mended."""
+
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from tests.conftest import command, without_rights
+from triptych.training.train import train
+
+OUTPUTS = ("trained", "history", "predictions")
+WEIGHTS = 43 * 2**20
+"""Fewer bytes than the weights of the network have; a checkpoint holds them three times once there are steps."""
+
+
+@pytest.fixture
+def expected(arguments):
+    """The bytes of a run that nothing disturbs."""
+    train(**arguments)
+    found = {name: arguments[name].read_bytes() for name in OUTPUTS}
+    for name in OUTPUTS:
+        arguments[name].unlink()
+    return found
+
+
+def run(arguments, *before):
+    """Train in a process of its own: its exit status, and what it says on stderr."""
+    done = subprocess.run([*before, *command("train", **arguments)], capture_output=True, text=True, timeout=120)
+    return done.returncode, done.stderr
+
+
+def on(disk, arguments, *names):
+    return arguments | {name: disk.folder / "out" / arguments[name].name for name in names}
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full_at_a_checkpoint(arguments, expected, disk):
+    """There is room for the one before the first step, and not for the next."""
+    disk.remount(f"size={3 * WEIGHTS}")
+    arguments |= {"checkpoints": disk.folder / "checkpoints"}
+    status, said = run(arguments)
+    assert status == 1
+    assert re.fullmatch(r"error: \S+/checkpoints/\w+-a\.safetensors: cannot be written \(.*No space left.*\)\n", said)
+    assert not any(arguments[name].exists() for name in OUTPUTS)
+    assert [file.name[-14:] for file in arguments["checkpoints"].iterdir()] == ["-b.safetensors"]
+    disk.remount("size=1g")
+    assert run(arguments) == (0, "")
+    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == expected
+    assert not arguments["checkpoints"].exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("size", "first"), [(4096, "predictions"), (WEIGHTS // 2, "trained")])
+def test_a_disk_that_is_full_at_an_output(arguments, expected, disk, tmp_path, size, first):
+    """It goes on from the last checkpoint, which lies elsewhere: nothing is trained again."""
+    arguments = on(disk, arguments, *OUTPUTS, "cost") | {"checkpoints": tmp_path / "checkpoints"}
+    disk.remount(f"size={size},nr_inodes={3 if size == 4096 else 100}")
+    status, said = run(arguments)
+    assert status == 1
+    assert re.fullmatch(r"error: \S+\n?.*(No space left on device).*\n", said), said
+    assert arguments[first].name in said
+    whole = list(arguments[first].parent.iterdir())
+    assert first not in [file.stem for file in whole]
+    assert not [file for file in whole if file.name.startswith(".")]
+    disk.remount("size=1g,nr_inodes=1000")
+    done = subprocess.run(command("train", **arguments), capture_output=True, text=True, timeout=120, check=True)
+    assert "going on from a checkpoint: epoch 3, step 0" in done.stdout  # of two epochs
+    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == expected
+
+
+@pytest.mark.slow
+def test_a_read_only_disk(arguments, expected, disk):
+    arguments = on(disk, arguments, *OUTPUTS, "cost") | {"checkpoints": disk.folder / "checkpoints"}
+    disk.remount("size=1g,ro")
+    status, said = run(arguments)
+    assert status == 1
+    assert re.fullmatch(
+        r"error: \S+: Read-only file system\. Mend this, then run again; nothing is half-written\n", said
+    )
+    disk.remount("rw")
+    assert run(arguments) == (0, "")
+    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == expected
+
+
+@pytest.mark.slow
+def test_a_folder_that_may_not_be_written(arguments, expected, tmp_path):
+    """The checkpoints' folder may be, so nothing is trained again."""
+    before = without_rights()
+    folder = tmp_path / "out"
+    folder.mkdir(mode=0o555)
+    arguments |= {name: folder / arguments[name].name for name in (*OUTPUTS, "cost")}
+    arguments |= {"checkpoints": tmp_path / "checkpoints"}
+    status, said = run(arguments, *before)
+    assert status == 1
+    assert said == (
+        f"error: {arguments['predictions']}: Permission denied. Mend this, then run again; nothing is half-written\n"
+    )
+    assert not list(folder.iterdir())
+    folder.chmod(0o755)
+    assert run(arguments, *before) == (0, "")
+    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == expected
+
+
+@pytest.mark.slow
+def test_data_that_may_not_be_read(arguments, tmp_path):
+    before = without_rights()
+    data = tmp_path / "train.safetensors"
+    shutil.copy(arguments["train_data"], data)
+    data.chmod(0)
+    status, said = run(arguments | {"train_data": data}, *before)
+    assert status == 2
+    assert re.search(r"Invalid value for '--train-data': path \S+ is not readable\.\n$", said, re.IGNORECASE)
