@@ -27,9 +27,10 @@ READERS = {
     "extract_features": "train",
     "train": "extract_weight_delta",
     "extract_weight_delta": "collect_results",
-    "collect_results": f"{PLOTS_OF_TABLES} check_claims",
+    "collect_results": f"{PLOTS_OF_TABLES} check_claims compare_full_run",
+    "compare_full_run": "plot_full_run report",
     **dict.fromkeys(PLOTS_OF_TABLES.split(), "report"),
-    **dict.fromkeys(("plot_samples", "plot_architectures", "check_claims", "time_backward"), "report"),
+    **dict.fromkeys(("plot_samples", "plot_architectures", "plot_full_run", "check_claims", "time_backward"), "report"),
     "report": "write_manifest",
     "write_manifest": "",
 }
@@ -49,7 +50,9 @@ FIRST_AGAIN = {
     "plot_cost": "figures/plot_cost.py",
     "plot_curves": "figures/plot_curves.py",
     "plot_memory": "figures/plot_memory.py",
-    "check_claims": "analysis/check_claims.py analysis/claims.py analysis/evidence.py analysis/faults.py",
+    "check_claims": "analysis/check_claims.py analysis/claims.py analysis/faults.py",
+    "compare_full_run": "analysis/compare_full_run.py",
+    "check_claims compare_full_run": "analysis/evidence.py",
     "plot_samples": "figures/plot_samples.py",
     "time_backward": "training/time_backward.py",
     "describe_model": "models/describe_model.py",
@@ -64,10 +67,11 @@ FIRST_AGAIN = {
     "prepare_letters": "data/letters.py data/prepare_letters.py",
     "extract_features": "models/head.py training/extract_features.py",
     "pretrain_weights": (
-        "code_digest.py locks.py models/normalisation.py training/checkpoints.py training/loop.py "
-        "training/pretrain_weights.py training/stopping.py"
+        "code_digest.py models/normalisation.py training/checkpoints.py training/loop.py "
+        "training/pretrain_weights.py training/steps.py training/stopping.py"
     ),
     "plot_architectures": "figures/plot_architectures.py",
+    "plot_full_run": "figures/plot_full_run.py",
     "plot_notebook_loss": "figures/plot_notebook_loss.py",
     "write_configuration": (
         "configuration.py configuration_words.py downloads.py report/__init__.py report/write_configuration.py "
@@ -79,8 +83,8 @@ FIRST_AGAIN = {
     "plot_notebook_kernels": "figures/plot_notebook_kernels.py",
     "plot_confusion plot_samples": "figures/tiles.py",
     "pretrain_weights time_backward": (
-        "training/__init__.py training/arithmetic.py training/batches.py training/device.py training/failures.py "
-        "training/regime.py training/residency.py"
+        "locks.py training/__init__.py training/arithmetic.py training/batches.py training/device.py "
+        "training/failures.py training/gpus.py training/regime.py training/residency.py"
     ),
     "prepare_letters prepare_dataset": "data/__init__.py data/dataset.py",
     "initialise_model extract_features": "models/initialise_model.py",
@@ -94,19 +98,19 @@ FIRST_AGAIN = {
     "write_configuration pretrain_weights describe_model compare_architectures time_backward": "architectures.py",
     (
         "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
-        "plot_memory plot_notebook_loss plot_notebook_kernels plot_samples"
+        "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples"
     ): "figures/tables.py",
     (
         "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
-        "plot_memory plot_notebook_loss plot_notebook_kernels plot_architectures"
+        "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_architectures"
     ): "arm_styles.py",
     (
         "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
-        "plot_memory plot_notebook_loss plot_notebook_kernels plot_samples plot_architectures"
+        "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples plot_architectures"
     ): "figures/__init__.py figures/style.py",
     (
         "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
-        "plot_memory plot_notebook_loss plot_notebook_kernels plot_samples plot_architectures check_claims"
+        "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples plot_architectures check_claims compare_full_run"
     ): "tables.py",
 }
 """The modules by the rules that use them: those run again, and what follows them, and nothing else."""
