@@ -76,7 +76,7 @@ def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tm
     monkeypatch.setattr(Text, "draw", remember)
     monkeypatch.setattr(style, "save", check)
     draw_all(make_results(**SITUATIONS[situation]), tmp_path)
-    assert len(drawn) == 15
+    assert len(drawn) == 16
 
 
 def test_files_are_white_as_wide_as_all_and_without_a_date(results, tmp_path):

@@ -110,7 +110,8 @@ FIRST_AGAIN = {
     ): "figures/__init__.py figures/style.py",
     (
         "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
-        "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples plot_architectures check_claims compare_full_run"
+        "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples plot_architectures "
+        "check_claims compare_full_run"
     ): "tables.py",
 }
 """The modules by the rules that use them: those run again, and what follows them, and nothing else."""
