@@ -115,6 +115,12 @@ def gpu_slots(device):
     return lambda wildcards: 0 if device(wildcards) == "cpu" else 1
 
 
+def twice_when_tried_again(megabytes):
+    """The memory of a job whose need depends on the configuration: SLURM ends a job that takes more than it asked for.
+    Not more than twice: a job that asks for more than any node has waits for ever."""
+    return lambda wildcards, attempt: megabytes * min(attempt, 2)
+
+
 def as_json(value):
     """Sorted JSON, so that the same settings always give the same command."""
     return json.dumps(value, sort_keys=True)

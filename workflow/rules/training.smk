@@ -24,7 +24,7 @@ rule pretrain_weights:
     threads: experiment_setting("training/num_threads")
     resources:
         gpu=gpu_slots(experiment_setting("training/device")),
-        mem_mb=4000,
+        mem_mb=twice_when_tried_again(4000),
         runtime=60,
         checkpoint_minutes=experiment_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
     params:
@@ -62,6 +62,7 @@ rule pretrain_weights:
             --test-data {input.test_data:q} \
             --checkpoints {params.run:q}/{wildcards.architecture}_checkpoints \
             --checkpoint-minutes {resources.checkpoint_minutes} \
+            --runtime {resources.runtime} \
             --weights {output.weights:q} \
             --history {output.history:q} \
             2>&1 | tee {log:q}
@@ -88,7 +89,7 @@ rule extract_features:
     threads: arm_setting("training/num_threads")
     resources:
         gpu=gpu_slots(arm_setting("training/device")),
-        mem_mb=8000,
+        mem_mb=twice_when_tried_again(8000),
         runtime=240,
         checkpoint_minutes=arm_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
         residency=arm_setting("training/residency"),
@@ -123,6 +124,7 @@ rule extract_features:
             {params.train_images} \
             --checkpoints {params.run:q}/checkpoints \
             --checkpoint-minutes {resources.checkpoint_minutes} \
+            --runtime {resources.runtime} \
             --features {output.features:q} \
             --cost {output.cost:q} \
             2>&1 | tee {log:q}
@@ -155,7 +157,7 @@ rule train:
     threads: arm_setting("training/num_threads")
     resources:
         gpu=gpu_slots(arm_setting("training/device")),
-        mem_mb=8000,
+        mem_mb=twice_when_tried_again(8000),
         runtime=720,
         checkpoint_minutes=arm_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
         residency=arm_setting("training/residency"),  # decides no result, so it is no parameter
@@ -205,6 +207,7 @@ rule train:
             {params.train_images} \
             --checkpoints {params.run:q}/checkpoints \
             --checkpoint-minutes {resources.checkpoint_minutes} \
+            --runtime {resources.runtime} \
             --trained {output.trained:q} \
             --history {output.history:q} \
             --predictions {output.predictions:q} \
@@ -233,7 +236,7 @@ rule time_backward:
     threads: last_layer_setting("training/num_threads")
     resources:
         gpu=gpu_slots(last_layer_setting("training/device")),
-        mem_mb=8000,
+        mem_mb=twice_when_tried_again(8000),
         runtime=30,
     params:
         architecture=last_layer_setting("model/architecture"),
