@@ -26,7 +26,7 @@ rule pretrain_weights:
         gpu=gpu_slots(experiment_setting("training/device")),
         mem_mb=twice_when_tried_again(4000),
         runtime=60,
-        checkpoint_minutes=experiment_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
+        checkpoint_minutes=as_text(experiment_setting("training/checkpoint_minutes")),  # decides no result, so it is no parameter
     params:
         input_size=experiment_setting("model/input_size"),
         normalisation=experiment_setting("model/normalisation"),
@@ -91,7 +91,7 @@ rule extract_features:
         gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=twice_when_tried_again(8000),
         runtime=240,
-        checkpoint_minutes=arm_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
+        checkpoint_minutes=as_text(arm_setting("training/checkpoint_minutes")),  # decides no result, so it is no parameter
         residency=arm_setting("training/residency"),
     params:
         architecture=arm_setting("model/architecture"),
@@ -159,7 +159,7 @@ rule train:
         gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=twice_when_tried_again(8000),
         runtime=720,
-        checkpoint_minutes=arm_setting("training/checkpoint_minutes"),  # decides no result, so it is no parameter
+        checkpoint_minutes=as_text(arm_setting("training/checkpoint_minutes")),  # decides no result, so it is no parameter
         residency=arm_setting("training/residency"),  # decides no result, so it is no parameter
     params:
         train=arm_setting("train"),

@@ -25,8 +25,8 @@ from triptych.tensors import load_metadata, load_tensors, save_tensors
 SLOTS = ("a", "b")
 DAMAGED = "damaged"
 SHARE_OF_RUNTIME = 1 / 4
-"""A job that is ended after its run time, and started again, must have written a checkpoint before: or it would never end
-where an epoch takes longer than that."""
+"""A job that is ended after its run time, and started again, must have written a checkpoint before: where an epoch
+takes longer than that, it would else never come to its end."""
 
 
 def run_key(command: str, files: Mapping[str, Path | None], settings: Mapping[str, Any]) -> str:
