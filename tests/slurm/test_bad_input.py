@@ -62,12 +62,13 @@ def test_a_site_without_the_plugin_submits_with_its_own_command(cluster, configu
         "--time={resources.runtime} --output=/dev/null"
     )
     snakemake(
-        *(trained(0), "--configfile", configuration, "--jobs", "2", "--executor", "cluster-generic"),
-        *("--cluster-generic-submit-cmd", command, "--latency-wait", "20"),
+        *(trained(0), CONFIG, "--configfile", configuration, "--jobs", "2", "--executor", "cluster-generic"),
+        *("--cluster-generic-submit-cmd", command, "--default-resources", "gpu=0", "--latency-wait", "20"),
         directory=folder,
         environment=cluster.environment,
         timeout=200,
     )
-    job = cluster.jobs()[-1]
-    assert (job["JobState"], job["TresPerJob"], job["TimeLimit"]) == ("COMPLETED", "gres:gpu:1", "12:00:00")
+    jobs = {job["TimeLimit"]: job for job in cluster.jobs()[-2:]}
+    assert (jobs["12:00:00"]["JobState"], jobs["12:00:00"]["JOB_GRES"]) == ("COMPLETED", "gpu:pretended:1")
+    assert (jobs["00:05:00"]["JobState"], jobs["00:05:00"]["JOB_GRES"]) == ("COMPLETED", "(null)")
     assert outputs(folder, 0) == outputs(local, 0)
