@@ -7,9 +7,12 @@ import os
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "setpriv")
@@ -131,6 +134,9 @@ class Cluster:
             end = time.monotonic() + 20
             while self._ask("squeue", "--noheader", "--states=running,completing").stdout and time.monotonic() < end:
                 time.sleep(0.5)
+        for pid, _, _ in self._processes():  # what a job has left: only cgroups would find them all
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for daemon in reversed(self.daemons):
             daemon.terminate()
             try:
@@ -163,17 +169,9 @@ class Cluster:
 
     def training(self, job: str) -> tuple[int, dict[str, str]] | None:
         """The process id and the environment of the training that runs in a job; None if there is none."""
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (process / "cmdline").read_bytes().split(b"\0")
-                if command[1:4] != [b"-m", b"triptych", b"train"]:
-                    continue
-                entries = (process / "environ").read_bytes().decode(errors="replace").split("\0")
-            except OSError:  # it has just ended
-                continue
-            environment = dict(entry.partition("=")[::2] for entry in entries if entry)
-            if (environment.get("SLURM_JOB_ID"), environment.get("SLURM_CONF")) == (job, str(self.configuration)):
-                return int(process.name), environment
+        for pid, command, environment in self._processes():
+            if command[1:4] == ["-m", "triptych", "train"] and environment["SLURM_JOB_ID"] == job:
+                return pid, environment
         return None
 
     def states(self) -> dict[str, str]:
@@ -192,6 +190,19 @@ class Cluster:
     def _ask(self, *call: str) -> subprocess.CompletedProcess:
         environment = {**os.environ, **self.environment}
         return subprocess.run(call, env=environment, capture_output=True, text=True, timeout=60, check=False)
+
+    def _processes(self) -> Iterator[tuple[int, list[str], dict[str, str]]]:
+        """Process id, command and environment of every process of a job."""
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                command, entries = (
+                    (process / name).read_bytes().decode(errors="replace") for name in ("cmdline", "environ")
+                )
+            except OSError:  # it has just ended
+                continue
+            environment = dict(entry.partition("=")[::2] for entry in entries.split("\0") if entry)
+            if "SLURM_JOB_ID" in environment and environment.get("SLURM_CONF") == str(self.configuration):
+                yield int(process.name), command.split("\0"), environment
 
     def _start(self, *call: str):
         """Start a daemon that the kernel ends if this process is killed."""

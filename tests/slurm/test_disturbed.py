@@ -59,7 +59,8 @@ def test_two_gpus_are_used_at_once_by_different_jobs(disturbed):
 
 def test_a_training_whose_node_fails_goes_on_when_the_node_is_back(disturbed, cluster, local, before_training, submit):
     folder, seed = before_training(), 1
-    with submit(trained(seed), directory=folder, partition="one") as driver:
+    model = ["--set-resources", "train:gpu_model=pretended"]
+    with submit(trained(seed), *model, directory=folder, partition="one") as driver:
         cluster.wait_until(reaches(folder, seed, 3), "it trains", 120)
         (job,) = train_jobs(cluster, run_name(driver.log.read_text()), seed)
         pid, _ = cluster.training(job["JobId"])
@@ -76,7 +77,8 @@ def test_a_training_whose_node_fails_goes_on_when_the_node_is_back(disturbed, cl
         finally:
             cluster.run("scontrol", "update", "NodeName=one", "State=RESUME")
         assert driver.wait(240) == 0, driver.log.read_text()
-    assert (cluster.record(job)["JobState"], cluster.record(job)["Restarts"]) == ("COMPLETED", "1")
+    job = cluster.record(job)
+    assert (job["JobState"], job["Restarts"], job["TresPerJob"]) == ("COMPLETED", "1", "gres:gpu:pretended:1")
     assert "going on from a checkpoint: epoch" in log_of(folder, seed)
     assert outputs(folder, seed) == outputs(local, seed)
 

@@ -5,9 +5,11 @@ from itertools import pairwise
 import pytest
 
 from tests.slurm.conftest import run_name
+from tests.workflow.conftest import snakemake
 from tests.workflow.test_rerun import contents
 
 GPU_RULES = {"train", "pretrain_weights"}
+TARGETS = ["results/tiny/report.html", "results/tiny/manifest.json"]
 FIGURES = 13
 """How many jobs draw figures from tables; the profile lets four of them share one job of SLURM."""
 
@@ -20,8 +22,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(cluster, folder, run_there):
     """What the driver printed, and SLURM's records of its jobs."""
-    targets = ["results/tiny/report.html", "results/tiny/manifest.json"]
-    said = run_there(*targets, directory=folder, partition="one", seconds=500)
+    said = run_there(*TARGETS, directory=folder, partition="one", seconds=500)
     return said, cluster.jobs(run_name(said))
 
 
@@ -53,5 +54,6 @@ def test_short_jobs_share_one_job_of_slurm(finished, folder):
     assert len(list((folder / "results/tiny/figures").glob("*.svg"))) == FIGURES + 1
 
 
-def test_the_bytes_are_those_of_a_local_run(finished, folder, local):
-    assert contents(folder / "results" / "tiny") == contents(local / "results" / "tiny")
+def test_the_bytes_are_those_of_a_local_run(finished, folder, configuration, tmp_path):
+    snakemake(*TARGETS, "--configfile", configuration, "--cores", "2", directory=tmp_path, timeout=600)
+    assert contents(folder / "results") == contents(tmp_path / "results")
