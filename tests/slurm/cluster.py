@@ -74,6 +74,8 @@ def why_not() -> str | None:
     """Why there can be no SLURM here, after an attempt to install one; None if there can."""
     if os.geteuid() != 0:
         return "starting a SLURM of one's own needs root"
+    if Path("/dev/nvidia0").exists():
+        return "a training would take this machine's GPUs for the pretended ones"
     if not all(map(shutil.which, DAEMONS)):
         if not shutil.which("apt-get"):
             return "SLURM is not installed, and this is no Debian to install it on"
