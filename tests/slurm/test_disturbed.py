@@ -112,6 +112,7 @@ def test_the_driver_is_killed_and_started_again(disturbed, cluster, local, befor
 )
 def test_a_disturbed_training_goes_on_in_a_second_job(cluster, disturbed, local, what, state):
     assert disturbed.driver.wait(400) == 0, disturbed.driver.log.read_text()
+    assert f"SLURM status is: '{state}'" in disturbed.driver.log.read_text()
     seed = disturbed.seeds[what]
     first, second = train_jobs(cluster, disturbed.name, seed)
     assert (first["JobState"], second["JobState"]) == (state, "COMPLETED")

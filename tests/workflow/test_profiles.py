@@ -1,7 +1,9 @@
 """The profiles: what each may hold, and the examples in the cluster's."""
 
 import re
+import shlex
 
+import pytest
 import yaml
 
 from tests.conftest import ROOT
@@ -10,6 +12,9 @@ from tests.workflow.conftest import jobs_of, snakemake
 
 DEFAULT = yaml.safe_load((ROOT / "profiles" / "default" / "profile.yaml").read_text())
 SLURM = ROOT / "profiles" / "slurm" / "profile.yaml"
+
+BLOCKS = re.findall(r"^```console\n(.*?)^```$", (ROOT / "docs" / "cluster.md").read_text(), flags=re.M | re.S)
+COMMANDS = [line for line in "".join(BLOCKS).replace("\\\n", "").splitlines() if line.startswith("snakemake --")]
 
 
 def test_the_default_profile_sets_nothing_that_a_site_sets():
@@ -44,3 +49,13 @@ def test_the_examples_work_when_the_marks_are_removed(tmp_path, tiny):
         (job, *_) = [job for job in jobs if job["rule"] == rule]
         found = dict(entry.split("=", 1) for entry in job["resources"].split(", "))
         assert found | resources | {"slurm_account": "my_project"} == found
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if "--unlock" not in line])
+def test_the_commands_of_the_page_on_clusters_give_a_graph(tmp_path, command):
+    arguments = shlex.split(command.replace("profiles/slurm", str(SLURM.parent)), comments=True)[1:]
+    assert "all" in {job["rule"] for job in jobs_of(snakemake(*arguments, "--dry-run", directory=tmp_path).stdout)}
+
+
+def test_there_are_such_commands():
+    assert len(COMMANDS) >= 5
