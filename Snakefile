@@ -35,3 +35,8 @@ rule all:
     input:
         collect("<results>/{experiment}/report.html", experiment=settings["experiments"]),
         collect("<results>/{experiment}/manifest.json", experiment=settings["experiments"]),
+
+
+onerror:
+    # `log` is a path, or with newer versions a list of paths
+    print(cluster_advice(*map(Path, [log] if isinstance(log, str) else log)), end="", file=sys.stderr)

@@ -64,6 +64,39 @@ def test_a_run_that_is_killed_after_every_few_steps_ends_in_the_same_bytes(argum
     assert not folder.exists()
 
 
+@pytest.mark.parametrize(("minutes", "runtime", "between"), [(10, None, 10), (10, 720, 10), (10, 20, 5), (0.1, 1, 0.1)])
+def test_checkpoints_come_often_enough_for_the_time_that_a_job_has(tmp_path, minutes, runtime, between):
+    assert Checkpoints(tmp_path, "", minutes, runtime).minutes == between
+
+
+def test_a_job_whose_time_is_shorter_than_an_epoch_gets_to_the_end(arguments, tmp_path, monkeypatch):
+    """Each attempt has time for two steps or evaluations, an epoch has four steps: only checkpoints in it lead on."""
+    train(**arguments)
+    expected = outputs(arguments)
+    for name in OUTPUTS:
+        arguments[name].unlink()
+    steps, cross_entropy = 0, loop.cross_entropy
+
+    def at_the_limit(*values):
+        nonlocal steps
+        steps += 1
+        if steps > 2:
+            raise Killed
+        return cross_entropy(*values)
+
+    monkeypatch.setattr(loop, "cross_entropy", at_the_limit)
+    attempts = 0
+    while attempts < 20:
+        steps, attempts = 0, attempts + 1
+        try:
+            train(**arguments, checkpoints=tmp_path / "checkpoints", checkpoint_minutes=10, runtime=1e-6)
+            break
+        except Killed:
+            pass
+    assert attempts > 4
+    assert outputs(arguments) == expected
+
+
 def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(arguments, tmp_path, monkeypatch, capsys):
     train(**arguments)
     expected = outputs(arguments)

@@ -76,6 +76,14 @@ def test_a_training_on_the_cpu_asks_for_no_gpu(tmp_path):
     assert slots == {"scratch": True, "finetune": False, "last_layer": True}
 
 
+def test_minutes_between_checkpoints_are_not_rounded(tmp_path):
+    configuration = tmp_path / "often.yaml"
+    training = {**TINY["training"], "checkpoint_minutes": 0.5}
+    configuration.write_text(yaml.safe_dump({"experiments": {"tiny": {**TINY, "training": training}}}))
+    said = snakemake("--dry-run", "--printshellcmds", "--configfile", configuration, directory=tmp_path).stdout
+    assert said.count("--checkpoint-minutes 0.5 ") == said.count("--runtime ") == 1 + 3 * 2  # pretrain_weights, train
+
+
 @pytest.fixture(scope="module")
 def stand_in(checkout):
     (checkout / "workflow" / "triptych" / "__main__.py").write_text(STAND_IN)

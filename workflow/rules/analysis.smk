@@ -81,7 +81,7 @@ rule collect_results:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
+        mem_mb=twice_when_tried_again(4000),
         runtime=20,
     params:
         arms=arms_json,

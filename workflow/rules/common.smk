@@ -21,6 +21,7 @@ os.environ.update(
 )
 
 from triptych.cached_features import trunk_of, trunks
+from triptych.cluster_advice import cluster_advice
 from triptych.code_digest import code_digest
 from triptych.configuration import compared_networks, effective, load_configuration, resolved_arms
 from triptych.downloads import (
@@ -116,6 +117,17 @@ def arm_setting(path):
 def gpu_slots(device):
     """One GPU; none where the device is the CPU, so that no job waits for what it does not use."""
     return lambda wildcards: 0 if device(wildcards) == "cpu" else 1
+
+
+def twice_when_tried_again(megabytes):
+    """The memory of a job whose need depends on the configuration: SLURM ends a job that takes more than it asked for.
+    Not more than twice: a job that asks for more than any node has waits for ever."""
+    return lambda wildcards, attempt: megabytes * min(attempt, 2)
+
+
+def as_text(setting):
+    """A setting as text: Snakemake rounds a resource that is a number to a whole one."""
+    return lambda wildcards: str(setting(wildcards))
 
 
 def as_json(value):

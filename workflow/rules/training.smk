@@ -24,10 +24,10 @@ rule pretrain_weights:
     threads: experiment_setting("training/num_threads")
     resources:
         gpu=gpu_slots(experiment_setting("training/device")),
-        mem_mb=4000,
+        mem_mb=twice_when_tried_again(4000),
         runtime=60,
         jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next two
-        checkpoint_minutes=experiment_setting("training/checkpoint_minutes"),
+        checkpoint_minutes=as_text(experiment_setting("training/checkpoint_minutes")),
         cuda_graphs=experiment_setting("training/cuda_graphs"),
     params:
         input_size=experiment_setting("model/input_size"),
@@ -66,6 +66,7 @@ rule pretrain_weights:
             --test-data {input.test_data:q} \
             --checkpoints {params.run:q}/{wildcards.architecture}_checkpoints \
             --checkpoint-minutes {resources.checkpoint_minutes} \
+            --runtime {resources.runtime} \
             --weights {output.weights:q} \
             --history {output.history:q} \
             2>&1 | tee {log:q}
@@ -92,10 +93,10 @@ rule extract_features:
     threads: arm_setting("training/num_threads")
     resources:
         gpu=gpu_slots(arm_setting("training/device")),
-        mem_mb=8000,
+        mem_mb=twice_when_tried_again(8000),
         runtime=240,
         jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next two
-        checkpoint_minutes=arm_setting("training/checkpoint_minutes"),
+        checkpoint_minutes=as_text(arm_setting("training/checkpoint_minutes")),
         residency=arm_setting("training/residency"),
     params:
         architecture=arm_setting("model/architecture"),
@@ -129,6 +130,7 @@ rule extract_features:
             {params.train_images} \
             --checkpoints {params.run:q}/checkpoints \
             --checkpoint-minutes {resources.checkpoint_minutes} \
+            --runtime {resources.runtime} \
             --features {output.features:q} \
             --cost {output.cost:q} \
             2>&1 | tee {log:q}
@@ -161,10 +163,10 @@ rule train:
     threads: arm_setting("training/num_threads")
     resources:
         gpu=gpu_slots(arm_setting("training/device")),
-        mem_mb=8000,
+        mem_mb=twice_when_tried_again(8000),
         runtime=720,
         jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next three
-        checkpoint_minutes=arm_setting("training/checkpoint_minutes"),
+        checkpoint_minutes=as_text(arm_setting("training/checkpoint_minutes")),
         residency=arm_setting("training/residency"),
         cuda_graphs=arm_setting("training/cuda_graphs"),
     params:
@@ -215,6 +217,7 @@ rule train:
             {params.train_images} \
             --checkpoints {params.run:q}/checkpoints \
             --checkpoint-minutes {resources.checkpoint_minutes} \
+            --runtime {resources.runtime} \
             --trained {output.trained:q} \
             --history {output.history:q} \
             --predictions {output.predictions:q} \
@@ -243,7 +246,7 @@ rule time_backward:
     threads: last_layer_setting("training/num_threads")
     resources:
         gpu=gpu_slots(last_layer_setting("training/device")),
-        mem_mb=8000,
+        mem_mb=twice_when_tried_again(8000),
         runtime=30,
     params:
         architecture=last_layer_setting("model/architecture"),

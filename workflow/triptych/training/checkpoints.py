@@ -24,6 +24,9 @@ from triptych.tensors import load_metadata, load_tensors, save_tensors
 
 SLOTS = ("a", "b")
 DAMAGED = "damaged"
+SHARE_OF_RUNTIME = 1 / 4
+"""A job that is ended after its run time, and started again, must have written a checkpoint before: where an epoch
+takes longer than that, it would else never come to its end."""
 
 
 def run_key(command: str, files: Mapping[str, Path | None], settings: Mapping[str, Any]) -> str:
@@ -50,10 +53,12 @@ class Checkpoints:
         folder: where they lie; None keeps none.
         key: the digest of everything that decides the result.
         minutes: the longest time between two of them, for `due`.
+        runtime: minutes after which the job is ended, as on a cluster; two are then at most a quarter of that apart.
     """
 
-    def __init__(self, folder: Path | None, key: str, minutes: float):
-        self.folder, self.key, self.minutes = folder, key, minutes
+    def __init__(self, folder: Path | None, key: str, minutes: float, runtime: float | None = None):
+        self.folder, self.key = folder, key
+        self.minutes = minutes if runtime is None else min(minutes, SHARE_OF_RUNTIME * runtime)
         self.count = 0
         self.latest: dict[str, Any] | None = None
         """The state in the newest one."""

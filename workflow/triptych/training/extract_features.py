@@ -41,6 +41,7 @@ def extract_features(
     train_images: int | None = None,
     checkpoints: Path | None = None,
     checkpoint_minutes: float = 10.0,
+    runtime: float | None = None,
     features: Path,
     cost: Path,
 ) -> None:
@@ -54,6 +55,7 @@ def extract_features(
         train_images: use only the first so many training images (all by default).
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
         checkpoint_minutes: the longest time between two checkpoints.
+        runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
         features: `train`, `validation` and `test`, float32 [images, features], in the order of the images.
         cost: device, seconds, images per second, peak memory: the measured part.
 
@@ -93,7 +95,8 @@ def extract_features(
         "precision": precision,
         "channels_last": channels_last,
     }
-    kept = Checkpoints(checkpoints, run_key("training.extract_features", files, settings), checkpoint_minutes)
+    key = run_key("training.extract_features", files, settings)
+    kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
     with kept.locked(), explained(evaluation_batch_size, len(splits[0]), arithmetic), torch.inference_mode():
         done, state = kept.load() or ({}, {"seconds": 0.0})
         found = {name: done.get(name, numpy.empty((0, width), numpy.float32)) for name in SPLITS}

@@ -40,6 +40,7 @@ def pretrain_weights(
     test_data: Path,
     checkpoints: Path | None = None,
     checkpoint_minutes: float = 10.0,
+    runtime: float | None = None,
     weights: Path,
     history: Path,
 ) -> None:
@@ -54,6 +55,7 @@ def pretrain_weights(
         train_data, test_data: the source data set and its held-out part.
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
         checkpoint_minutes: the longest time between two checkpoints; there is one after each epoch in any case.
+        runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
         weights: every tensor of the network, head included; the metadata names the held-out accuracy in percent.
         history: a CSV file with a row an epoch.
 
@@ -83,7 +85,7 @@ def pretrain_weights(
         "fused_optimizer": fused_optimizer,
     }
     key = run_key("training.pretrain_weights", {"train": train_data, "test": test_data}, settings)
-    kept = Checkpoints(checkpoints, key, checkpoint_minutes)
+    kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
     with kept.locked():
         outcome = fit(
             network,

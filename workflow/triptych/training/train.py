@@ -50,6 +50,7 @@ def train(
     patience: int | None = None,
     checkpoints: Path | None = None,
     checkpoint_minutes: float = 10.0,
+    runtime: float | None = None,
     trained: Path,
     history: Path,
     predictions: Path,
@@ -81,6 +82,7 @@ def train(
         patience: stop after so many epochs without a higher validation accuracy; `epochs` is then the most.
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
         checkpoint_minutes: the longest time between two checkpoints; there is one after each epoch in any case.
+        runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
         trained: the weights of the kept epoch, with the metadata of `initial`.
         history: a CSV file with a row an epoch, from 0 (before training); accuracies in percent; `kept` is 1 for the
             epoch that is kept, else 0.
@@ -129,7 +131,7 @@ def train(
         "fused_optimizer": fused_optimizer,
     }
     key = run_key("training.train", {**files, "features": features}, settings)
-    kept = Checkpoints(checkpoints, key, checkpoint_minutes)
+    kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
     with kept.locked():
         outcome = fit(trained_part, names, regime, recipe, transform, *splits, arithmetic, residency, kept)
 

@@ -1,0 +1,74 @@
+"""What a cluster refuses: SLURM's own message comes through, and below it what to change where."""
+
+import pytest
+
+from tests.slurm.conftest import outputs, trained
+from tests.workflow.conftest import snakemake
+
+CONFIG = "results/tiny/config.yaml"
+REFUSED = {
+    "no partition": (
+        (None, []),
+        "No partition specified or system default partition",
+        "name one as `slurm_partition` under `default-resources` in profiles/slurm/profile.yaml",
+    ),
+    "no such partition": (("nowhere", []), "Invalid partition name specified", "correct `slurm_partition`"),
+    "no account": (
+        ("billed", []),
+        "Invalid account or account/partition combination specified",
+        "name it as `slurm_account` under `default-resources` in profiles/slurm/profile.yaml",
+    ),
+    "no GPU": (
+        ("none", ["--set-resources", "write_configuration:gpu=1"]),
+        "Requested node configuration is not available",
+        "send the rule to a partition that has them (`slurm_partition` under `set-resources`",
+    ),
+    "no such GPU": (
+        ("one", ["--set-resources", "write_configuration:gpu_model=a100"]),
+        "Requested node configuration is not available",
+        "GPUs (`gpu`, `gpu_model`)",
+    ),
+    "too long": (
+        ("one", ["--set-resources", "write_configuration:runtime=2d"]),
+        "Requested time limit is invalid",
+        "set a lower `runtime` (minutes) under `set-resources` in profiles/slurm/profile.yaml",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_a_refusal_says_what_to_change(run_there, tmp_path, what):
+    (partition, options), slurm, advice = REFUSED[what]
+    said = run_there(CONFIG, *options, "--retries", "0", check=False, directory=tmp_path, partition=partition)
+    assert slurm in said
+    lines = [line for line in said.splitlines() if line.startswith("cluster: ")]
+    assert len(lines) == 1
+    assert advice in lines[0]
+    assert "Traceback" not in said
+    assert not (tmp_path / CONFIG).exists()
+
+
+def test_with_an_account_the_job_runs(cluster, run_there, tmp_path):
+    resources = ["--set-resources", "write_configuration:slurm_account=mine"]
+    run_there(CONFIG, *resources, directory=tmp_path, partition="billed")
+    assert cluster.jobs()[-1]["Account"] == "mine"
+
+
+def test_a_site_without_the_plugin_submits_with_its_own_command(cluster, configuration, before_training, local):
+    """As docs/cluster.md says."""
+    folder = before_training()
+    command = (
+        "sbatch --parsable --partition=one --gpus={resources.gpu} --cpus-per-task={threads} --mem={resources.mem_mb} "
+        "--time={resources.runtime} --output=/dev/null"
+    )
+    snakemake(
+        *(trained(0), CONFIG, "--configfile", configuration, "--jobs", "2", "--executor", "cluster-generic"),
+        *("--cluster-generic-submit-cmd", command, "--default-resources", "gpu=0", "--latency-wait", "20"),
+        directory=folder,
+        environment=cluster.environment,
+        timeout=200,
+    )
+    jobs = {job["TimeLimit"]: job for job in cluster.jobs()[-2:]}
+    assert (jobs["12:00:00"]["JobState"], jobs["12:00:00"]["JOB_GRES"]) == ("COMPLETED", "gpu:pretended:1")
+    assert (jobs["00:05:00"]["JobState"], jobs["00:05:00"]["JOB_GRES"]) == ("COMPLETED", "(null)")
+    assert outputs(folder, 0) == outputs(local, 0)
