@@ -6,6 +6,7 @@ import numpy
 import pandas
 import pytest
 
+from benchmarks import growth
 from tests.data.test_cifar import cifar10_members, write_archive
 from triptych.data.dataset import load_split
 from triptych.data.digits import read_digits
@@ -152,3 +153,10 @@ def test_counted_sizes_are_compared_with_what_is_asked_for():
         check_sizes(table, {"train": 4, "test": None}, "pets")
     with pytest.raises(InputError, match="test has 0 images of class 'a', expected at least 1"):
         check_sizes(table, {"train": 3, "test": None}, "pets")
+
+
+@pytest.mark.slow
+def test_sixty_thousand_images_are_prepared_within_a_gigabyte(tmp_path):
+    _, peak = growth.prepare(tmp_path, 10)
+    assert len(load_split(tmp_path / "train.st")) + len(load_split(tmp_path / "test.st")) == 60_000
+    assert 60_000 * 3072 < peak < 1e9

@@ -93,13 +93,6 @@ def test_the_fullest_run_stands_beside_this_one_with_what_differs(claimed):
     assert said.index("epochs 2 10 yes") < said.index("images cifar10 cifar10 no")
 
 
-def test_two_runs_with_the_same_settings_are_said_to_be_alike(claimed):
-    pandas.DataFrame(SETTINGS[:1], columns=["setting", "this_run", "full_run"]).to_csv(
-        claimed / "tables" / "full_run_settings.csv", index=False
-    )
-    assert "Both have the same settings." in said_by(Page(written(claimed)))
-
-
 def test_the_measured_price_stands_in_the_row_of_fault_5(claimed):
     said = said_by(Page(written(claimed)))
     assert (

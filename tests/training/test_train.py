@@ -1,7 +1,10 @@
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import threading
+import time
 
 import numpy
 import pandas
@@ -11,6 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from triptych.data.dataset import load_split, save_split
 from triptych.errors import InputError
+from triptych.locks import held
 from triptych.models.networks import load_network
 from triptych.tensors import load_metadata, load_tensors
 from triptych.training import train as module
@@ -216,3 +220,15 @@ def test_without_validation_images_nothing_can_be_decided(arguments, tmp_path, d
     with pytest.raises(InputError, match="is decided on validation images, and there are none"):
         train(**arguments | {"validation_data": tmp_path / "none.safetensors"} | decided)
     assert not arguments["history"].exists()
+
+
+def test_waiting_for_another_process_is_no_cost_of_the_arm(arguments, tmp_path):
+    wait = 3
+    with contextlib.ExitStack() as other:
+        other.enter_context(held(tmp_path / "checkpoints"))
+        threading.Timer(wait, other.pop_all().close).start()
+        clock = time.perf_counter()
+        train(**arguments, checkpoints=tmp_path / "checkpoints")
+        elapsed = time.perf_counter() - clock
+    assert elapsed > wait
+    assert json.loads(arguments["cost"].read_text())["seconds"] < elapsed - wait / 2

@@ -18,8 +18,6 @@ COMMAND = "python -m tests.workflow.graphs"
 OF_SNAKEMAKE = {"tmpdir", "mem", "mem_mib"}
 """Resources that Snakemake adds: the machine's own, or others in other units."""
 
-CHECKOUT = "{checkout}/"
-
 CORES = 64
 """More than any rule has threads, since Snakemake cuts those."""
 
@@ -53,8 +51,7 @@ def summary(output: str) -> str:
     blocks = []
     for rule in sorted(by_rule):
         of_rule = by_rule[rule]
-        inputs = [file for job in of_rule for file in files_of(job, "input") if not file.startswith(CHECKOUT)]
-        needed = sorted({makers.get(file, "no rule") for file in inputs})
+        needed = sorted({makers.get(file, "no rule") for job in of_rule for file in files_of(job, "input")})
         lines = [f"{rule}: {len(of_rule)} job{'s' * (len(of_rule) > 1)}, after {', '.join(needed) or 'nothing'}"]
         lines += counted([asked_for(job) for job in of_rule])
         for kind, name in (("input", "<"), ("output", ">")):
@@ -68,12 +65,8 @@ def summary(output: str) -> str:
 
 
 def files_of(job: dict[str, str], kind: str) -> list[str]:
-    """The input or output files of a job, without what Snakemake notes behind some, such as `(update)`.
-
-    Those of the checkout itself begin with CHECKOUT.
-    """
-    files = [re.sub(r" \(\w+\)$", "", file) for file in job.get(kind, "").split(", ") if file]
-    return [re.sub(rf"^{re.escape(str(ROOT))}/", CHECKOUT, file) for file in files]
+    """The input or output files of a job, without what Snakemake notes behind some, such as `(update)`."""
+    return [re.sub(r" \(\w+\)$", "", file) for file in job.get(kind, "").split(", ") if file]
 
 
 def pattern_of(file: str, job: dict[str, str]) -> str:

@@ -1,6 +1,6 @@
 """A mirror of the lecture's two downloads, made from ../shared/data and served on this machine.
 
-That folder belongs to a development machine and not to the repository.
+That folder, with real images and weights, is no part of the repository; without it, the tests that need it are skipped.
 """
 
 import functools

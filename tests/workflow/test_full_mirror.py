@@ -3,9 +3,8 @@
 import numpy
 import pytest
 
-from benchmarks.growth import measured
 from tests.workflow.conftest import rules_of, snakemake
-from tests.workflow.mirror import ARCHIVE, needs_mirror, serve_mirror, write_mirrored
+from tests.workflow.mirror import needs_mirror, serve_mirror, write_mirrored
 from triptych.data.dataset import load_split
 from triptych.tensors import load_tensors
 
@@ -13,7 +12,6 @@ pytestmark = [pytest.mark.slow, needs_mirror]
 
 RESULTS = "results/lecture45"
 ARMS = ("scratch", "finetune", "last_layer")
-GIGABYTE = 1e9
 
 
 @pytest.fixture(scope="module")
@@ -57,15 +55,3 @@ def test_the_rest_dry_runs_without_a_server(begun):
     assert rules["train"] == 6
     assert rules["extract_features"] == 2
     assert not {"download_dataset", "download_weights", "convert_weights", "prepare_dataset"} & set(rules)
-
-
-def test_sixty_thousand_images_are_prepared_within_a_gigabyte(begun, tmp_path):
-    folder, _ = begun
-    (archive,) = (folder / "resources" / "datasets").glob("*.tar.gz")
-    assert archive.stat().st_size > 1e8, ARCHIVE
-    outputs = [("train", "train.st"), ("validation", "validation.st"), ("test", "test.st")]
-    outputs += [("index", "index.csv"), ("sizes", "sizes.csv")]
-    options = [part for name, file in outputs for part in (f"--{name}", str(tmp_path / file))]
-    counts = ["--expected-train", "50000", "--expected-test", "10000", "--validation-per-class", "0", "--seed", "0"]
-    _, peak = measured(["prepare-dataset", "--source", "cifar10", "--archive", archive, *counts, *options])
-    assert 60_000 * 3072 < peak < GIGABYTE

@@ -171,8 +171,6 @@ rule compare_full_run:
     input:
         tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=["arms", "history", "cost"]),
         sizes="<results>/{experiment}/data/sizes.csv",
-        about=str(FULL_RUN / "about.json"),
-        full_run=[str(FULL_RUN / f"{table}.csv") for table in ("arms", "history", "cost", "sizes")],
     output:
         curves=report(
             "<results>/{experiment}/tables/full_run.csv",
@@ -198,10 +196,9 @@ rule compare_full_run:
         runtime=10,
     params:
         tables=subpath(output.curves, parent=True),
-        full_run=subpath(input.about, parent=True),
         dataset=experiment_setting("dataset/source"),
         weights=experiment_setting("weights/source"),
-        code=code("analysis.compare_full_run"),
+        code=code("analysis.compare_full_run", *FULL_RUN_FILES),
     shell:
         r"""
         python -m triptych compare-full-run \
@@ -209,7 +206,6 @@ rule compare_full_run:
             --sizes {input.sizes:q} \
             --dataset {params.dataset} \
             --weights {params.weights} \
-            --full-run {params.full_run:q} \
             --curves {output.curves:q} \
             --settings {output.settings:q} \
             2>&1 | tee {log:q}

@@ -72,8 +72,11 @@ TABLES = [
 # Two more, which need no training.
 ARCHITECTURE_TABLES = ["architectures", "largest_batch"]
 
-# The tables of the fullest run of the lecture that the project has made.
-FULL_RUN = PACKAGE_PATH.parent / "benchmarks" / "lecture45"
+# What the package reads of the fullest run of the lecture, beside its code.
+FULL_RUN_FILES = [
+    f"../../benchmarks/lecture45/{file}"
+    for file in ("about.json", "arms.csv", "cost.csv", "history.csv", "sizes.csv")
+]
 
 # Keys of `training` that are no parameters of a rule.
 DECIDES_NO_RESULT = ["cuda_graphs", "residency", "checkpoint_minutes"]

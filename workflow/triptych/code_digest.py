@@ -62,7 +62,8 @@ def code_digest(module: str, *data_files: str) -> str:
 
     Args:
         module: dotted name inside the package.
-        data_files: what the module reads beside code, such as templates; paths relative to the package's folder.
+        data_files: what the module reads beside code, such as templates; paths relative to the package's folder (of the
+            checkout as well, behind `../../`).
 
     Raises:
         FileNotFoundError: there is no such module or data file.

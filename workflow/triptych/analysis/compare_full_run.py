@@ -6,10 +6,12 @@ from pathlib import Path
 import pandas
 
 from triptych.analysis.evidence import ARMS, NETS
+from triptych.code_digest import PACKAGE_FOLDER
 from triptych.errors import InputError
 from triptych.files import write_table
 from triptych.tables import read_table
 
+FULL_RUN = PACKAGE_FOLDER.parents[1] / "benchmarks" / "lecture45"
 HERE, FULL = "this run", "full run"
 SETTINGS = {
     "input_size": "input, px",
@@ -21,6 +23,10 @@ SETTINGS = {
     "normalisation": "normalisation",
     "batchnorm": "BatchNorm of net3",
     "precision": "precision",
+    "channels_last": "channels_last",
+    "fused_optimizer": "fused optimiser",
+    "keep": "epoch that is kept",
+    "patience": "patience",
 }
 """Columns of arms.csv (and the number of test images) that make two runs of the lecture differ, as they are told."""
 
@@ -31,9 +37,9 @@ def compare_full_run(
     sizes: Path,
     dataset: str,
     weights: str,
-    full_run: Path,
     curves: Path,
     settings: Path,
+    full_run: Path = FULL_RUN,
 ) -> None:
     """Put the test accuracy of the lecture's three nets by epoch beside that of the full run, and what differs.
 
@@ -41,11 +47,11 @@ def compare_full_run(
         tables: the folder with the tables of the experiment: arms, history and cost.
         sizes: its numbers of images, `data/sizes.csv`.
         dataset, weights: the sources of its images and of its pretrained weights, as the configuration names them.
-        full_run: a folder with the same tables and sizes.csv of the full run, and about.json, which says of what
-            `images` and `weights` it was made.
         curves: a CSV file: run (`this run` or `full run`), arm, seed, epoch, images_seen (in training until then),
             test_accuracy in percent.
         settings: a CSV file: setting, this_run, full_run; a row for each thing that differs, or may.
+        full_run: a folder with the same tables and sizes.csv of the full run, and about.json, which says of what
+            `images` and `weights` it was made; by default the one of the checkout.
 
     Raises:
         InputError: a file is missing or not what it should be, or an arm of the lecture is.

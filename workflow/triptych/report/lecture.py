@@ -190,14 +190,10 @@ def full_run(lecture: Lecture) -> str:
         for run in ("this run", "full run")
     )
     different = (lecture.settings["this_run"] != lecture.settings["full_run"]).sum()
-    why = (
-        f"They differ in {words.plural(different, 'setting')}, each of them a reason for other numbers."
-        if different
-        else "Both have the same settings."
-    )
     return (
         f"The fullest run of the lecture that the project has made (its tables are in benchmarks/lecture45) ended at "
-        f"{full}; this one ended at {here}. {why}"
+        f"{full}; this one ended at {here}. "
+        f"They differ in {words.plural(different, 'setting')}, each of them a reason for other numbers."
     )
 
 

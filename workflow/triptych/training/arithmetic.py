@@ -33,7 +33,7 @@ class Arithmetic:
         precision: one of `PRECISIONS`.
         channels_last: keep images and weights as [N, H, W, C] in memory, which most convolutions prefer.
         fused_optimizer: one kernel for all of Adam's arithmetic: faster, and other last bits.
-        cuda_graphs: `auto` or `never` record a training step on a GPU and replay it; the same bits either way.
+        cuda_graphs: `auto`: record a training step on a GPU and replay it (`records_steps`); or `never`. The same bits.
     """
 
     device: torch.device

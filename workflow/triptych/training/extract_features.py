@@ -63,10 +63,10 @@ def extract_features(
         InputError: a file is not what it should be, the head is not the network's last operation, or the precision or
             memory cannot be had here.
     """
-    started = time.perf_counter()
     make_deterministic(num_threads, precision == "tf32")
     arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last)
     check_precision(arithmetic)
+    started = time.perf_counter()  # waiting for a GPU is no cost of the arm
     chosen = arithmetic.device
     splits = (load_split(train_data).first(train_images), load_split(validation_data), load_split(test_data))
     network, metadata = starting_network(
@@ -97,7 +97,9 @@ def extract_features(
     }
     key = run_key("training.extract_features", files, settings)
     kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
+    asked = time.perf_counter()
     with kept.locked(), explained(evaluation_batch_size, len(splits[0]), arithmetic), torch.inference_mode():
+        started += time.perf_counter() - asked  # nor is waiting for another process
         done, state = kept.load() or ({}, {"seconds": 0.0})
         found = {name: done.get(name, numpy.empty((0, width), numpy.float32)) for name in SPLITS}
         earlier, clock = state["seconds"], time.perf_counter()

@@ -8,8 +8,14 @@ import torch
 from triptych.errors import InputError
 from triptych.training.arithmetic import Arithmetic
 
-NO_MEMORY = ("not enough memory", "can't allocate memory", "bad_alloc")
-"""What torch and its libraries say where the computer has no more."""
+NO_MEMORY = ("not enough memory", "can't allocate memory", "bad_alloc", "ALLOC_FAILED")
+"""What torch and its libraries say where the computer, or the GPU, has no more."""
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether an error of torch or of one of its libraries says that there is no more memory."""
+    known = isinstance(error, (torch.OutOfMemoryError, MemoryError))
+    return known or any(sign in str(error) for sign in NO_MEMORY)
 
 
 def not_finite(what: str, value: float, place: str, learning_rate: float, precision: str) -> InputError:
@@ -42,8 +48,7 @@ def explained(
         yield
     except (ValueError, RuntimeError, MemoryError) as error:  # torch.OutOfMemoryError is a RuntimeError
         where = f" in {place()}" if place else ""
-        out_of_memory = isinstance(error, (torch.OutOfMemoryError, MemoryError))
-        message = _explanation(str(error), out_of_memory, batch_size, images, arithmetic, where)
+        message = _explanation(str(error), is_out_of_memory(error), batch_size, images, arithmetic, where)
         if message is None:
             raise
         raise InputError(message) from None
@@ -53,11 +58,12 @@ def _explanation(
     text: str, out_of_memory: bool, batch_size: int, images: int, arithmetic: Arithmetic, where: str
 ) -> str | None:
     device = arithmetic.device.type
-    if out_of_memory or any(sign in text for sign in NO_MEMORY):
+    if out_of_memory:
+        recorded = ", or set training.cuda_graphs to never, which takes less" if arithmetic.records_steps else ""
         return (
             f"the memory of the {'GPU' if device == 'cuda' else 'computer'} does not hold a batch{where}: lower "
             f"training.batch_size (now {batch_size}) or training.evaluation_batch_size, choose a smaller "
-            f"model.input_size, or another training.precision (now {arithmetic.precision})"
+            f"model.input_size, or another training.precision (now {arithmetic.precision}){recorded}"
         )
     if "does not have a deterministic implementation" in text:
         return (

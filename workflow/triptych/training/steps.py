@@ -10,6 +10,7 @@ import torch
 
 from triptych.errors import InputError
 from triptych.training.arithmetic import Arithmetic
+from triptych.training.failures import is_out_of_memory
 
 WARM_UP = 3
 """Full batches before the recording: libraries choose their kernels, and Adam makes its moments. They count as any."""
@@ -34,6 +35,7 @@ class RecordedStep:
     def __init__(self, step: Step, batch_size: int, device: torch.device):
         self.step, self.batch_size, self.device = step, batch_size, device
         self.full_batches = 0
+        self.aside: torch.cuda.Stream | None = None
         self.graph: torch.cuda.CUDAGraph | None = None
         self.images = self.labels = torch.empty(0)
 
@@ -58,7 +60,9 @@ class RecordedStep:
 
     def take_aside(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         """A step on a stream of its own, as one must be taken before a recording."""
-        stream, current = torch.cuda.Stream(self.device), torch.cuda.current_stream(self.device)
+        if self.aside is None:
+            self.aside = torch.cuda.Stream(self.device)
+        stream, current = self.aside, torch.cuda.current_stream(self.device)
         stream.wait_stream(current)
         with torch.cuda.stream(stream):
             self.step(images, labels)
@@ -71,9 +75,9 @@ class RecordedStep:
         try:
             with torch.cuda.graph(graph):
                 self.step(self.images, self.labels)
-        except torch.OutOfMemoryError:
-            raise
         except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
             reason = str(error).strip().partition("\n")[0]
             raise InputError(
                 f"training.cuda_graphs: a step of this network cannot be recorded ({reason}); set it to never"

@@ -93,12 +93,12 @@ def train(
         InputError: a file is not what it should be, or the recipe cannot be followed here.
         RuntimeError: a tensor that this arm must not move has moved.
     """
-    started = time.perf_counter()
     regime = Regime(train, batchnorm)
     recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed, keep, patience)
     make_deterministic(num_threads, precision == "tf32")
     arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last, fused_optimizer, cuda_graphs)
     check_precision(arithmetic)
+    started = time.perf_counter()  # waiting for a GPU is no cost of the arm
     chosen = arithmetic.device
 
     network, metadata = load_network(initial)
@@ -132,7 +132,9 @@ def train(
     }
     key = run_key("training.train", {**files, "features": features}, settings)
     kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
+    asked = time.perf_counter()
     with kept.locked():
+        started += time.perf_counter() - asked  # nor is waiting for another process
         outcome = fit(trained_part, names, regime, recipe, transform, *splits, arithmetic, residency, kept)
 
         after = state_arrays(network)
