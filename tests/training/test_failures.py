@@ -71,7 +71,8 @@ def test_memory_that_runs_out_in_the_middle_of_a_training_is_one_message_and_it_
     assert process.returncode == 1
     assert re.fullmatch(
         r"error: the memory of the computer does not hold a batch in (epoch \d, (step \d+|after its last step)|the "
-        r"evaluation after the last epoch) \(the last good checkpoint is of epoch \d, step 0\): lower training\.batch_size \(now 5\) or training\.evaluation_batch_size, .*\n",
+        r"evaluation after the last epoch) \(the last good checkpoint is of epoch \d, step 0\): "
+        r"lower training\.batch_size \(now 5\) or training\.evaluation_batch_size, .*\n",
         said,
     )
     assert not arguments["trained"].exists()
