@@ -1,4 +1,4 @@
-"""Import a module where only what an environment names is there: `environment_alone.py ENVIRONMENT MODULE`.
+"""Import modules where only what an environment names is there: `environment_alone.py ENVIRONMENT MODULE...`.
 
 The environment is a conda file of `envs/`. What it does not name, and nothing that it names needs in turn, is hidden,
 as if it were not installed. Prints the names of the distributions that were imported, one a line.
@@ -55,7 +55,7 @@ class Hiding:
         return next((spec for spec in specs if spec is not None), None)
 
 
-def main(environment: str, module: str) -> None:
+def main(environment: str, *modules: str) -> None:
     distributions = {
         top: {canonical(name) for name in names} for top, names in importlib.metadata.packages_distributions().items()
     }
@@ -66,7 +66,8 @@ def main(environment: str, module: str) -> None:
             del sys.modules[name]
     sys.meta_path[:] = [Hiding(hidden, list(sys.meta_path))]
     importlib.import_module("triptych.__main__")
-    importlib.import_module(module)
+    for module in modules:
+        importlib.import_module(module)
     tops = {name.partition(".")[0] for name in sys.modules}
     print("\n".join(sorted({name for top in tops for name in distributions.get(top, set())} - {"triptych"})))
 

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.workflow.conftest import rules_of, snakemake
-from tests.workflow.graphs import COMMAND, CONFIGURATIONS, FOLDER, dry_run, golden, summary
+from tests.workflow.graphs import COMMAND, CONFIGURATIONS, FOLDER, TWO_SHAPES, dry_run, golden, summary
 
 
 @pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
@@ -31,7 +31,7 @@ def test_the_known_graphs_are_those_of_any_machine():
         assert "no rule" not in text, "a file that no rule makes"
 
 
-@pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", TWO_SHAPES, ids=lambda path: path.name)
 def test_the_graph_of_rules_has_the_rules_of_the_known_one_and_what_they_come_after(path, tmp_path):
     drawn = snakemake("--rulegraph", "--configfile", path, directory=tmp_path, timeout=120).stdout
     names = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)"', drawn, flags=re.M))

@@ -48,12 +48,8 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
 @pytest.mark.parametrize(
     ("module", "again", "counts"),
     [
-        ("figures/plot_cost.py", {"plot_cost", "report", "write_manifest"}, {}),
         ("figures/plot_kernels.py", {"plot_kernels", "report", "write_manifest"}, {"plot_kernels": 3}),
-        ("report/story.py", {"report", "write_manifest"}, {}),
-        ("report/report.html.jinja", {"report", "write_manifest"}, {}),
         ("report/report.css", {"report", "write_manifest"}, {}),
-        ("report/write_manifest.py", {"write_manifest"}, {}),
         ("analysis/comparisons.py", {"collect_results"} | AFTER_TABLES, {}),
         # the random arm's initial weights do not depend on the pretraining
         (
@@ -62,9 +58,6 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
             {"train": 6, "initialise_model": 4},
         ),
         ("training/train.py", {"train"} | AFTER_TRAINING, {"train": 6}),
-        ("configuration.py", {"write_configuration", "report", "write_manifest"}, {}),
-        # checkpoints are known by the code that made them
-        ("code_digest.py", {"pretrain_weights", "initialise_model", "train"} | AFTER_TRAINING, {"train": 6}),
     ],
 )
 def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout, module, again, counts):
