@@ -46,9 +46,12 @@ experiments = settings["experiments"]
 files_to_download = downloads(experiments)
 
 # Snakemake does not limit a resource that nobody limits: without this, a plain `snakemake --cores 4` would start more
-# trainings than may share one GPU. `nodes` is None only where jobs run on this machine. Internals of Snakemake 9, in this one place.
-if workflow.is_main_process and workflow.nodes is None and "gpu" not in workflow.global_resources:
-    workflow.global_resources["gpu"] = settings["jobs_per_gpu"]
+# trainings than may share one GPU. `nodes` is None only where jobs run on this machine. Of several modules in one workflow the
+# largest value holds, and a limit that the caller gave is left as it is. Internals of Snakemake 9, in this one place.
+if workflow.is_main_process and workflow.nodes is None:
+    limits, own = workflow.global_resources, vars(workflow).get("triptych_gpu_limit")
+    if limits.get("gpu") == own:
+        limits["gpu"] = workflow.triptych_gpu_limit = max(settings["jobs_per_gpu"], own or 0)
 
 
 # The tables of an experiment, each a file tables/*.csv.
