@@ -72,7 +72,7 @@ TABLES = [
 ]
 
 
-# Two more, which need no training.
+# Two more, which need no training, so that a partial report shares them with the whole one.
 ARCHITECTURE_TABLES = ["architectures", "largest_batch"]
 
 # The tables of the fullest run of the lecture that the project has made.
@@ -149,8 +149,8 @@ def arms_json(wildcards):
 
 
 def networks_json(wildcards):
-    """The networks of the arms, and those that they are compared with on paper."""
-    return as_json(compared_networks(experiment_of(wildcards)))
+    """The networks of all arms, and those that they are compared with on paper."""
+    return as_json(compared_networks(experiments[wildcards.experiment]))
 
 
 def option(name, value):
@@ -353,11 +353,11 @@ def figures_of(wildcards):
     """Every figure of an experiment, as SVG."""
     names = ["samples", *QUANTITIES, "relative_change", "batchnorm_drift", "cost_accuracy", "memory"]
     for_each_arm = ["loss", "accuracy", "kernels", "confusion"]
-    if experiments[wildcards.experiment]["reference_models"]:
-        names.append("architectures")
     names += expand("{name}_{arm}", name=for_each_arm, arm=seeds_of_runs(wildcards))
     names += CLAIMS_FIGURES if has_claims(wildcards) else []
-    return expand("<results>/{{experiment}}/{{part}}figures/{name}.svg", name=names)
+    references = experiments[wildcards.experiment]["reference_models"]
+    networks = ["<results>/{experiment}/figures/architectures.svg"] if references else []
+    return expand("<results>/{{experiment}}/{{part}}figures/{name}.svg", name=names) + networks
 
 
 def has_claims(wildcards):
