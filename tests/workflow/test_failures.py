@@ -135,8 +135,9 @@ def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(tmp_
     links = set(re.findall(r'href="([^"#:]+)"', page))
     assert {"../config.yaml", "../data/sizes.csv", "tables/runs.csv"} <= links
     assert all((folder / "partial" / link).is_file() for link in links)
+    # of the missing arm too
     networks = pandas.read_csv(folder / "tables" / "architectures.csv")
-    assert set(networks.loc[networks["role"] == "arm", "architecture"]) == {"resnet18", "resnet34"}  # of the missing arm too
+    assert set(networks.loc[networks["role"] == "arm", "architecture"]) == {"resnet18", "resnet34"}
     assert not (folder / "partial" / "tables" / "architectures.csv").exists()
     assert not rules_of(call(partial, "--dry-run").stdout)
     assert not (folder / "report.html").exists() and not (folder / "tables" / "runs.csv").exists()
