@@ -1,13 +1,15 @@
 """Of two who make one file, the second waits."""
 
 import errno
+import fcntl
+import os
 import threading
 import time
 
 import pytest
 
 from triptych import locks
-from triptych.locks import held
+from triptych.locks import held, try_lock
 
 
 def test_the_lock_is_a_file_that_goes_again(tmp_path):
@@ -54,3 +56,38 @@ def test_where_the_file_system_has_no_locks_it_goes_on(tmp_path, monkeypatch):
     with held(tmp_path / "file"):
         pass
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_is_tried_is_shared_or_not_and_looks_new(tmp_path):
+    path = tmp_path / "lock"
+    path.touch()
+    os.utime(path, (0, 0))
+    first = try_lock(path, shared=True)
+    assert time.time() - path.stat().st_mtime < 60
+    os.utime(path, (0, 0))
+    assert try_lock(path) is None
+    assert path.stat().st_mtime == 0
+    second = try_lock(path, shared=True)
+    os.close(first)
+    assert try_lock(path) is None
+    os.close(second)
+    alone = try_lock(path)
+    assert try_lock(path, shared=True) is None
+    os.close(alone)
+
+
+def test_a_file_that_is_removed_before_it_is_locked_is_made_again(tmp_path, monkeypatch):
+    path, kernel, removals = tmp_path / "lock", fcntl.flock, [1, 2]
+
+    def flock(descriptor, operation):
+        if removals:
+            removals.pop()
+            path.unlink()
+        kernel(descriptor, operation)
+
+    monkeypatch.setattr(locks.fcntl, "flock", flock)
+    descriptor = try_lock(path)
+    assert not removals
+    assert os.path.samestat(os.fstat(descriptor), path.stat())
+    assert try_lock(path) is None
+    os.close(descriptor)

@@ -7,14 +7,18 @@ import pandas
 import pytest
 
 from triptych.report.report import report
-from triptych.report.results import read_results
+from triptych.report.results import NEED_NO_RUN, read_results
 
 
 def without(folder, missing):
-    """Take runs out of the tables and move these to where those of a partial report lie; returns its report."""
+    """Take runs out of the tables and move what is made of runs to where a partial report has it; returns that."""
     partial = folder / "partial"
     for name in ("tables", "figures"):
         shutil.move(folder / name, partial / name)
+    for name in NEED_NO_RUN:
+        if (partial / name).exists():
+            (folder / name).parent.mkdir(exist_ok=True)
+            shutil.move(partial / name, folder / name)
     for name in ("runs", "history", "cost", "per_class", "weight_delta", "kernel_change"):
         path = partial / "tables" / f"{name}.csv"
         table = pandas.read_csv(path)
@@ -41,6 +45,9 @@ def test_it_says_at_its_top_which_runs_are_missing(experiment, missing, said):
     page = without(experiment(), missing)
     assert said in page
     assert page.index(said) < page.index('<p class="answer">')
+    for name in ("architectures", "largest_batch"):
+        assert page.count(f'href="../tables/{name}.csv"') == 2
+    assert 'href="tables/summary.csv"' in page and 'href="../config.yaml"' in page
     ragged = any(missing.values())
     assert ("Not every arm has the same number of runs" in page) == ragged
     assert ("Every arm was trained 3 times" in page) != ragged

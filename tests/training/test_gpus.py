@@ -1,4 +1,5 @@
-"""Each process claims a GPU of its own. Only the number of GPUs is pretended: processes, locks and kills are real."""
+"""Each process claims a GPU of its own. Only the number of GPUs, and the UUIDs of some, are pretended: processes, locks
+and kills are real."""
 
 import os
 import select
@@ -11,15 +12,18 @@ import torch
 
 from triptych.errors import InputError
 from triptych.training import gpus
+from triptych.training.device import choose_device
 from triptych.training.gpus import LOCK_FOLDER, VISIBLE, claim_gpu, lock_folder, visible_gpus
 
 SECONDS = 60
 
 CLAIM = """
-import sys, time
+import os, sys, time
 from triptych.training import gpus
 count, jobs_per_gpu = int(sys.argv[1]), int(sys.argv[2])
 gpus.device_count = lambda: count
+if (uuids := os.environ.get("UUIDS")) != "real":
+    gpus.device_uuid = lambda index: uuids.split(",")[index] if uuids else None
 gpus.claim_gpu(gpus.visible_gpus(), jobs_per_gpu)
 time.sleep(600)
 """
@@ -118,6 +122,61 @@ def test_who_wants_a_gpu_alone_has_it_alone(start):
     assert "is taken" in start(1).line()
 
 
+def test_who_wants_a_gpu_alone_gets_it_although_others_come_to_share_it_without_end(start):
+    """As the timing of the backward pass among trainings that overlap."""
+    early = [start(1, jobs_per_gpu=4), start(1, jobs_per_gpu=4)]
+    assert [job.gpu() for job in early] == ["0", "0"]
+    alone = start(1)
+    assert "is taken" in alone.line()
+    late = start(1, jobs_per_gpu=4)
+    assert "is taken" in late.line()  # although there are places
+    early[0].kill()
+    assert alone.silent(1) and late.silent(1)
+    early[1].kill()
+    assert alone.gpu() == "0"
+    assert late.silent(1)
+    alone.kill()
+    assert late.gpu() == "0"
+    assert start(1, jobs_per_gpu=4).gpu() == "0"
+
+
+def test_who_is_killed_while_it_waits_for_a_whole_gpu_holds_nobody_up(start):
+    assert start(1, jobs_per_gpu=4).gpu() == "0"
+    alone = start(1)
+    assert "is taken" in alone.line()
+    late = start(1, jobs_per_gpu=4)
+    assert "is taken" in late.line()
+    alone.kill()
+    assert late.gpu() == "0"
+
+
+def test_who_wants_a_gpu_alone_keeps_others_from_one_gpu_and_takes_whichever_is_free_first(start):
+    early = []
+    for gpu in ("0", "1"):
+        early.append(start(2, jobs_per_gpu=2))
+        assert early[-1].gpu() == gpu
+    alone = start(2)
+    assert "is taken" in alone.line()
+    late = start(2, jobs_per_gpu=2)
+    assert late.gpu() == "1"
+    late.kill()
+    early[1].kill()
+    assert alone.gpu() == "1"
+    assert start(2, jobs_per_gpu=2).gpu() == "0"  # which nobody waits for any more
+
+
+def test_a_card_is_the_same_whatever_it_is_called(start):
+    assert start(2, UUIDS="a,b").gpu() == "0"
+    assert start(2, UUIDS="a,b", **{VISIBLE: "GPU-a,GPU-b"}).gpu() == "GPU-b"
+    assert "is taken" in start(2, UUIDS="b,a", SLURM_JOB_ID="7", **{VISIBLE: "1,0"}).line()
+    assert start(3, UUIDS="b,a,c", **{VISIBLE: "1,0,2"}).gpu() == "2"
+
+
+def test_a_number_may_be_written_in_several_ways(start):
+    assert start(2, **{VISIBLE: "0,1"}).gpu() == "0"
+    assert start(2, **{VISIBLE: "+0,01"}).gpu() == "01"
+
+
 def test_of_several_that_are_named_one_is_claimed_by_its_name(start):
     assert start(2, **{VISIBLE: "3,2"}).gpu() == "3"
     assert start(2, **{VISIBLE: "3,1"}).gpu() == "1"
@@ -184,6 +243,22 @@ def test_where_there_is_no_gpu_at_all_a_name_is_no_mistake(pretend, capsys):
     assert "CUDA_VISIBLE_DEVICES=0: torch sees no GPU on this machine" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("visible", [None, "0"])
+@pytest.mark.parametrize("shown", [1, 2])
+def test_a_driver_that_torch_cannot_use_is_said_with_and_without_a_name(monkeypatch, capsys, visible, shown):
+    """As with a driver that is too old: the management library shows the GPUs and CUDA does not start."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: shown)
+    monkeypatch.delenv(VISIBLE, raising=False)
+    if visible is not None:
+        monkeypatch.setenv(VISIBLE, visible)
+    said = f"torch cannot use the GPU driver of this machine, which shows {shown} GPU"
+    assert choose_device("auto", 1) == torch.device("cpu")
+    assert capsys.readouterr().out.startswith(said)
+    with pytest.raises(InputError, match=rf"training\.device: cuda was asked for, and {said}.* allowed are auto"):
+        choose_device("cuda", 1)
+
+
 def test_counting_what_is_installed_leaves_the_choice_as_it_is(monkeypatch):
     monkeypatch.setenv(VISIBLE, "5")
     assert gpus.installed_count() >= gpus.device_count()
@@ -236,7 +311,7 @@ def test_on_the_cpu_nothing_is_claimed(arguments):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_on_a_real_gpu_a_training_claims_it_and_a_second_waits(tmp_path, start, arguments):
     """Both are real: the first process holds every GPU of the machine, and the training trains when it ends."""
-    holders = [start(torch.cuda.device_count()) for _ in range(torch.cuda.device_count())]
+    holders = [start(torch.cuda.device_count(), UUIDS="real") for _ in range(torch.cuda.device_count())]
     for holder in holders:
         holder.gpu()
     options = [word for name, value in arguments.items() for word in (f"--{name.replace('_', '-')}", str(value))]

@@ -87,7 +87,7 @@ def test_a_second_call_in_the_same_folder_is_refused_while_the_first_goes_on(tmp
     assert all((tmp_path / target).is_file() for target in targets.values())
 
 
-WILD = {"weights": "random", "train": "head", "training": {"batch_size": 59}}
+WILD = {"weights": "random", "train": "head", "training": {"batch_size": 59}, "model": {"architecture": "resnet34"}}
 """An arm that fails: of 60 images a last batch of one is left, on which BatchNorm cannot train."""
 
 
@@ -135,6 +135,10 @@ def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(tmp_
     links = set(re.findall(r'href="([^"#:]+)"', page))
     assert {"../config.yaml", "../data/sizes.csv", "tables/runs.csv"} <= links
     assert all((folder / "partial" / link).is_file() for link in links)
+    # of the missing arm too
+    networks = pandas.read_csv(folder / "tables" / "architectures.csv")
+    assert set(networks.loc[networks["role"] == "arm", "architecture"]) == {"resnet18", "resnet34"}
+    assert not (folder / "partial" / "tables" / "architectures.csv").exists()
     assert not rules_of(call(partial, "--dry-run").stdout)
     assert not (folder / "report.html").exists() and not (folder / "tables" / "runs.csv").exists()
 

@@ -15,6 +15,7 @@ options = dict(zip(sys.argv[2:], sys.argv[3:]))
 if "--jobs-per-gpu" in options:
     from triptych.training import gpus
     gpus.device_count = lambda: int(os.environ["PRETENDED_GPUS"])
+    gpus.device_uuid = lambda index: None
     gpu = gpus.claim_gpu(gpus.visible_gpus(), int(options["--jobs-per-gpu"]))
     start = time.time()
     time.sleep(6)

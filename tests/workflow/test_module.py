@@ -1,5 +1,6 @@
 """Used as a module of another workflow, with a configuration and a prefix of its own."""
 
+import re
 import subprocess
 import sys
 
@@ -122,3 +123,20 @@ def test_a_mistake_in_its_part_of_the_configuration_is_one_message(another_workf
     assert result.returncode == 1
     assert "configuration: experiments.tiny.training.epochs: 'none' is not allowed" in result.stdout
     assert "Traceback" not in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("places", "arguments", "limit"),
+    [((1, 3), [], 3), ((3, 1), [], 3), ((1, 1), [], 1), ((1, 3), ["--resources", "gpu=2"], 2)],
+)
+def test_of_two_modules_the_larger_number_of_jobs_on_a_gpu_holds(another_workflow, places, arguments, limit):
+    with (another_workflow / "Snakefile").open("a") as file:
+        file.write(SECOND.format(root=ROOT))
+    experiments = {"experiments": {"tiny": EXPERIMENT}}
+    modules = dict(zip(("triptych", "another"), places, strict=True))
+    configuration = {name: {**experiments, "jobs_per_gpu": number} for name, number in modules.items()}
+    (another_workflow / "mine.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
+    call = ["nets/results/tiny/config.yaml", "--cores", "1", *arguments]
+    said = snakemake(*call, directory=another_workflow, checkout=another_workflow, timeout=120).stdout
+    assert re.search(rf"Provided resources: .*\bgpu\W+{limit}\b", said), said

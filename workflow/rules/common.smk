@@ -46,9 +46,12 @@ experiments = settings["experiments"]
 files_to_download = downloads(experiments)
 
 # Snakemake does not limit a resource that nobody limits: without this, a plain `snakemake --cores 4` would start more
-# trainings than may share one GPU. `nodes` is None only where jobs run on this machine. Internals of Snakemake 9, in this one place.
-if workflow.is_main_process and workflow.nodes is None and "gpu" not in workflow.global_resources:
-    workflow.global_resources["gpu"] = settings["jobs_per_gpu"]
+# trainings than may share one GPU. `nodes` is None only where jobs run on this machine. Of several modules in one workflow the
+# largest value holds, and a limit that the caller gave is left as it is. Internals of Snakemake 9, in this one place.
+if workflow.is_main_process and workflow.nodes is None:
+    limits, own = workflow.global_resources, vars(workflow).get("triptych_gpu_limit")
+    if limits.get("gpu") == own:
+        limits["gpu"] = workflow.triptych_gpu_limit = max(settings["jobs_per_gpu"], own or 0)
 
 
 # The tables of an experiment, each a file tables/*.csv.
@@ -69,7 +72,7 @@ TABLES = [
 ]
 
 
-# Two more, which need no training.
+# Two more, which need no training, so that a partial report shares them with the whole one.
 ARCHITECTURE_TABLES = ["architectures", "largest_batch"]
 
 # What the package reads of the fullest run of the lecture, beside its code.
@@ -149,8 +152,8 @@ def arms_json(wildcards):
 
 
 def networks_json(wildcards):
-    """The networks of the arms, and those that they are compared with on paper."""
-    return as_json(compared_networks(experiment_of(wildcards)))
+    """The networks of all arms, and those that they are compared with on paper."""
+    return as_json(compared_networks(experiments[wildcards.experiment]))
 
 
 def option(name, value):
@@ -353,11 +356,11 @@ def figures_of(wildcards):
     """Every figure of an experiment, as SVG."""
     names = ["samples", *QUANTITIES, "relative_change", "batchnorm_drift", "cost_accuracy", "memory"]
     for_each_arm = ["loss", "accuracy", "kernels", "confusion"]
-    if experiments[wildcards.experiment]["reference_models"]:
-        names.append("architectures")
     names += expand("{name}_{arm}", name=for_each_arm, arm=seeds_of_runs(wildcards))
     names += CLAIMS_FIGURES if has_claims(wildcards) else []
-    return expand("<results>/{{experiment}}/{{part}}figures/{name}.svg", name=names)
+    references = experiments[wildcards.experiment]["reference_models"]
+    networks = ["<results>/{experiment}/figures/architectures.svg"] if references else []
+    return expand("<results>/{{experiment}}/{{part}}figures/{name}.svg", name=names) + networks
 
 
 def has_claims(wildcards):

@@ -472,20 +472,20 @@ rule plot_notebook_kernels:
 rule plot_architectures:
     """The networks of the arms beside others: parameters, operations, activations, the largest batch that fits."""
     input:
-        architectures="<results>/{experiment}/{part}tables/architectures.csv",
-        largest_batch="<results>/{experiment}/{part}tables/largest_batch.csv",
+        architectures="<results>/{experiment}/tables/architectures.csv",
+        largest_batch="<results>/{experiment}/tables/largest_batch.csv",
     output:
         svg=report(
-            "<results>/{experiment}/{part}figures/architectures.svg",
+            "<results>/{experiment}/figures/architectures.svg",
             caption="../report/plot_architectures.rst",
             category="Cost",
             labels={"experiment": "{experiment}", "figure": "networks", "arm": "all"},
         ),
-        png="<results>/{experiment}/{part}figures/architectures.png",
+        png="<results>/{experiment}/figures/architectures.png",
     log:
-        "<logs>/plot_architectures/{part}{experiment}.log",
+        "<logs>/plot_architectures/{experiment}.log",
     benchmark:
-        "<benchmarks>/plot_architectures/{part}{experiment}.tsv"
+        "<benchmarks>/plot_architectures/{experiment}.tsv"
     conda:
         "../../envs/figures.yaml"
     threads: 1

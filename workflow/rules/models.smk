@@ -110,7 +110,7 @@ rule compare_architectures:
     output:
         **{
             table: report(
-                f"<results>/{{experiment}}/{{part}}tables/{table}.csv",
+                f"<results>/{{experiment}}/tables/{table}.csv",
                 caption="../report/tables.rst",
                 category="Tables",
                 labels={"experiment": "{experiment}", "table": table},
@@ -118,9 +118,9 @@ rule compare_architectures:
             for table in ARCHITECTURE_TABLES
         },
     log:
-        "<logs>/compare_architectures/{part}{experiment}.log",
+        "<logs>/compare_architectures/{experiment}.log",
     benchmark:
-        "<benchmarks>/compare_architectures/{part}{experiment}.tsv"
+        "<benchmarks>/compare_architectures/{experiment}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1

@@ -39,9 +39,8 @@ rule report:
     # In partial/ it is of the runs that are there; only one that is out of date is trained for it.
     input:
         configuration="<results>/{experiment}/config.yaml",
-        tables=expand(
-            "<results>/{{experiment}}/{{part}}tables/{table}.csv", table=TABLES + ARCHITECTURE_TABLES
-        ),
+        tables=expand("<results>/{{experiment}}/{{part}}tables/{table}.csv", table=TABLES),
+        networks=expand("<results>/{{experiment}}/tables/{table}.csv", table=ARCHITECTURE_TABLES),
         claims=claims_tables,
         figures=figures_of,
         data=multiext(

@@ -30,22 +30,28 @@ def held(path: Path) -> Iterator[None]:
 def try_lock(path: Path, shared: bool = False) -> int | None:
     """Lock a file, made if it is missing, without waiting; `shared` only keeps out those who want it for themselves.
 
+    The file is touched, lest a cleaner of temporary files takes it for an old one.
+
     Returns:
         A descriptor that holds the lock until it is closed; None where another holds it.
 
     Raises:
         OSError: the file cannot be opened, or the file system has no locks.
     """
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-    except BlockingIOError:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            if _is_at(descriptor, path):
+                os.utime(descriptor)
+                return descriptor
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        except OSError:
+            os.close(descriptor)
+            raise
         os.close(descriptor)
-        return None
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _take(lock: Path, path: Path) -> int:
@@ -64,13 +70,16 @@ def _take(lock: Path, path: Path) -> int:
                 os.close(descriptor)
                 raise
             return descriptor
-        # Its last holder may have removed the file between our opening and our locking it.
-        try:
-            current = os.path.samestat(os.fstat(descriptor), lock.stat())
-        except FileNotFoundError:
-            current = False
-        if current:
+        if _is_at(descriptor, lock):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
             return descriptor
         os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the open file is the one at this path: it may be removed between our opening and our locking it."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False

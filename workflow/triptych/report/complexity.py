@@ -63,7 +63,7 @@ def architectures(results: Results) -> Table:
         Column(
             "network",
             "torchvision’s name of the architecture, and the size of its images in pixels. Auxiliary heads are second "
-            "heads that run in training only. Below it whether an arm trains it, or it is only compared with.",
+            "heads that run in training only. Below it whether it is an arm’s, or only compared with.",
             "text",
         ),
         Column("parameters", "All of them, with a head for 1,000 classes."),
@@ -73,7 +73,7 @@ def architectures(results: Results) -> Table:
     ]
     rows = [
         [
-            (network_name(network), "trained here" if network["role"] == "arm" else "compared with"),
+            (network_name(network), "of an arm" if network["role"] == "arm" else "compared with"),
             words.count(network["parameters"]),
             words.size(network["weight_bytes"]),
             words.operations(network["macs"]),

@@ -140,7 +140,7 @@ def render(
         tables={**shown_tables(results, arms), **lecture.tables(claimed)},
         pictures=shown,
         downloads={
-            **{f"tables/{name}.csv": TABLE_CONTENTS[name] for name in TABLES},
+            **{results.link(f"tables/{name}.csv"): TABLE_CONTENTS[name] for name in TABLES},
             **{f"tables/{name}.csv": text for name, text in lecture.TABLES.items() if claimed},
         },
         data=about_data(results),
@@ -200,7 +200,7 @@ def pictures(results: Results, arms: dict[str, content.ArmName], claimed: lectur
     """Every figure of the page by the name of its file, the most important first."""
 
     def picture(name: str, title: str, text: str) -> Picture:
-        file = f"figures/{name}.svg"
+        file = results.link(f"figures/{name}.svg")
         return Picture(title, text, file, data_uri(results.place / file))
 
     found = {

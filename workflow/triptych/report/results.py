@@ -69,6 +69,9 @@ TEXT = frozenset(
 )
 """The columns that hold text. A class may be named `01` or `NA`, so nothing is guessed."""
 
+NEED_NO_RUN = ("tables/architectures.csv", "tables/largest_batch.csv", "figures/architectures.svg")
+"""What is made of the configuration alone, so that a partial report shares it with the whole one."""
+
 VERDICTS = ("better", "equivalent", "undecided")
 
 
@@ -76,8 +79,8 @@ VERDICTS = ("better", "equivalent", "undecided")
 class Results:
     """An experiment: its effective configuration, its tables by name, its sizes, and the printouts of its networks.
 
-    `place` is where its tables and figures lie. `missing` holds the runs that a partial report lacks, as the seeds by
-    arm; it is None for the whole.
+    `place` is where the tables and figures of its runs lie. `missing` holds the runs that a partial report lacks, as
+    the seeds by arm; it is None for the whole.
     """
 
     folder: Path
@@ -87,6 +90,11 @@ class Results:
     sizes: pandas.DataFrame
     printouts: dict[str, str]
     missing: dict[str, list[int]] | None = None
+
+    def link(self, file: str) -> str:
+        """Where a file of the experiment lies, as seen from the report."""
+        above = self.missing is not None and not _of_runs(file)
+        return f"../{file}" if above else file
 
     @property
     def arms(self) -> pandas.DataFrame:
@@ -185,7 +193,10 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
         InputError: a file is missing or is not what it should be.
     """
     place = folder if place is None else place
-    tables = {name: read_columns(place / "tables" / f"{name}.csv", columns.split()) for name, columns in TABLES.items()}
+    tables = {}
+    for name, columns in TABLES.items():
+        file = f"tables/{name}.csv"
+        tables[name] = read_columns((place if _of_runs(file) else folder) / file, columns.split())
     for verdict in tables["comparisons"]["verdict"]:
         if verdict not in VERDICTS:
             raise InputError(
@@ -197,7 +208,7 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
             raise InputError(f"{place / 'tables' / name}.csv: no row of {', '.join(sorted(without)) or 'any arm'}")
     for name in ("architectures", "largest_batch"):
         if tables[name].empty:
-            raise InputError(f"{place / 'tables' / name}.csv: no row of any network")
+            raise InputError(f"{folder / 'tables' / name}.csv: no row of any network")
     models = [
         f"{architecture}_{input_size:.0f}"
         for architecture, input_size in zip(
@@ -213,6 +224,11 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
         sizes=read_columns(folder / "data" / "sizes.csv", ["split", "class", "images"]),
         printouts={model: read_text(folder / "models" / model / "printout.txt") for model in models},
     )
+
+
+def _of_runs(file: str) -> bool:
+    """Whether a file is made of the runs: a partial report then has its own."""
+    return file.startswith(("tables/", "figures/")) and file not in NEED_NO_RUN
 
 
 def read_configuration(path: Path) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from triptych.errors import InputError
-from triptych.training.gpus import claim_gpu, visible_gpus
+from triptych.training.gpus import claim_gpu, driver_fault, visible_gpus
 
 
 def choose_device(device: str, jobs_per_gpu: int | None = None) -> torch.device:
@@ -23,13 +23,13 @@ def choose_device(device: str, jobs_per_gpu: int | None = None) -> torch.device:
             (`triptych.training.gpus`); None takes the first and asks nobody.
 
     Raises:
-        InputError: `cuda` is asked for where there is none, CUDA_VISIBLE_DEVICES names one that is not there, or
+        InputError: `cuda` is asked for where torch can use none, CUDA_VISIBLE_DEVICES names one that is not there, or
             claims cannot be made here.
     """
     gpus = [] if device == "cpu" else visible_gpus()
     if device == "cuda" and not gpus:
         raise InputError(
-            "training.device: cuda was asked for, and torch sees no CUDA device here; "
+            f"training.device: cuda was asked for, and {driver_fault() or 'torch sees no CUDA device here'}; "
             "allowed are auto (the GPU if there is one, else the CPU), cpu and cuda"
         )
     if not gpus:
