@@ -81,7 +81,7 @@ def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tm
 
 def test_files_are_white_as_wide_as_all_and_without_a_date(results, tmp_path):
     draw_all(results, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 30
+    assert len(list(tmp_path.iterdir())) == 32
     for png in tmp_path.glob("*.png"):
         pixels = imread(png)
         assert pixels.shape[1] == round(style.WIDTH * style.DOTS_PER_INCH)
@@ -128,7 +128,7 @@ def test_the_same_bytes_in_two_processes_with_other_settings(results, tmp_path):
             capture_output=True,
         )
     names = sorted(path.name for path in (tmp_path / "plain").iterdir())
-    assert len(names) == 30
+    assert len(names) == 32
     for name in names:
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "other" / name).read_bytes(), name
 

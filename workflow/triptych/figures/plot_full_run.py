@@ -37,7 +37,7 @@ def plot_full_run(*, curves: Path, arms: Path, svg: Path, png: Path) -> None:
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axes.xaxis.set_minor_formatter(lambda value, _: "")
-    axes.set_xlabel("training images seen: epochs × images (log scale; a mark an epoch)")
+    axes.set_xlabel("training images seen (log scale; a mark an epoch)")
     axes.set_ylabel("test accuracy (%)")
     style.title(figure, "Test accuracy beside the fullest run")
     for dashes, text in (("-", "this run"), ("--", "full run")):
