@@ -163,10 +163,10 @@ def test_features_go_on_where_they_were(arguments, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [2, pytest.param(40, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.long)])
 @pytest.mark.parametrize("way", WAYS)
 def test_a_process_that_is_killed_at_random_moments_ends_in_the_same_bytes(arguments, tmp_path, way, kills):
-    """Real processes and real signals: 10 in all, and 200 in the long run."""
+    """Real processes and real signals: 20 in all, and 200 in the long run."""
     # where only the head trains, an epoch is short
     arguments |= {"epochs": 30 if "train" in WAYS[way] else 6} | WAYS[way]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
