@@ -113,8 +113,8 @@ def summary(results: Results, arms: dict[str, ArmName]) -> Table:
         Column("first epoch", "Test accuracy after the first epoch, in percent."),
         Column(
             "time",
-            "Wall time of one run from the start of its command to the end of training, evaluations included; other "
-            "jobs may have run on the same cores.",
+            "Wall time of one run from the start of its command to the end of training, evaluations included, "
+            "waiting for a GPU or another process not; other jobs may have run on the same cores.",
         ),
         Column("images/s", "Training images a second while it trains, measured: no start-up, no evaluation."),
         Column(
