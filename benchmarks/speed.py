@@ -2,19 +2,22 @@
 
     python benchmarks/speed.py --output benchmarks/speed-NAME
 
-Each comparison alternates its two sides in one process, so that a change in the machine's load meets both; a line is
-the median over `--repeats` of what a few training steps gave, and its ratio. The lecture's side is one net of the loop
-of tests/reference (float32, every image resized by Pillow in a DataLoader, nothing frozen). Images and weights are
+Each comparison alternates its two sides, so that a change in the machine's load meets both; a line is the median over
+`--repeats` of what a few training steps gave, and its ratio. The lecture's side is one net of the loop of
+tests/reference (float32, every image resized by Pillow in a DataLoader, nothing frozen), in a process of its own, since
+the package keeps freed memory and asks for determinism, which are settings of a whole process. Images and weights are
 random: what the numbers are decides no time.
 """
 
 import argparse
+import multiprocessing
 import platform
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy
@@ -30,6 +33,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 from tests.reference.lecture_loop import BATCH, RATE
 from triptych.data.dataset import Split
 from triptych.files import write_table, write_text
+from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints
@@ -43,23 +47,25 @@ IMAGES = EPOCHS * (TRAIN_IMAGES + TEST_IMAGES)
 CLASSES = [str(number) for number in range(10)]
 
 
-@dataclass
+@dataclass(frozen=True)
 class Comparison:
-    """Two things that are measured in turn, each as images a second; `wanted` is the ratio to reach."""
+    """Two things that are measured in turn, each as images a second.
+
+    Attributes:
+        baseline: of the lecture's loop, unless `ours_alone`: then both are the package's.
+        wanted: the ratio to reach.
+    """
 
     what: str
     baseline: Callable[[], float]
     ours: Callable[[], float]
     wanted: float | None
-    rates: list[tuple[float, float]] = field(default_factory=list)
+    ours_alone: bool = False
 
-    def measure(self) -> None:
-        self.rates.append((self.baseline(), self.ours()))
-
-    def row(self) -> dict[str, object]:
+    def row(self, rates: list[tuple[float, float]]) -> dict[str, object]:
         """The medians, the spread of the ratio over the repeats, and the ratio of the medians."""
-        baseline, ours = (statistics.median(side) for side in zip(*self.rates, strict=True))
-        ratios = [second / first for first, second in self.rates]
+        baseline, ours = (statistics.median(side) for side in zip(*rates, strict=True))
+        ratios = [second / first for first, second in rates]
         return {
             "what": self.what,
             "baseline_images_per_second": round(baseline, 1),
@@ -68,7 +74,7 @@ class Comparison:
             "lowest_ratio": round(min(ratios), 2),
             "highest_ratio": round(max(ratios), 2),
             "wanted": self.wanted,
-            "n": len(self.rates),
+            "n": len(rates),
         }
 
 
@@ -109,12 +115,10 @@ class Lecture:
 
     def train(self, batches=None) -> float:
         """Images a second of training steps, with the feeding unless the batches are given."""
-        as_torch_comes(True)
         self.net.train()
         return self.timed(lambda: [self.step(x, y) for x, y in batches or self.loader])
 
     def test(self) -> float:
-        as_torch_comes(True)
         self.net.eval()
         with torch.no_grad():
             return self.timed(lambda: [self.net(x.to(self.device)).max(1).indices.tolist() for x, _ in self.loader])
@@ -149,7 +153,6 @@ class Ours:
 
     def timed(self, work: Callable[[], object]) -> float:
         device = self.fitting.arithmetic.device
-        as_torch_comes(False)
         synchronize(device)
         clock = time.perf_counter()
         work()
@@ -173,12 +176,6 @@ class SameBatch:
             yield self.images[: len(self.labels[rows])], self.labels[rows]
 
 
-def as_torch_comes(lecture: bool) -> None:
-    """The lecture's loop leaves torch's settings as they come; the package asks for determinism and full precision."""
-    torch.use_deterministic_algorithms(not lecture)
-    torch.backends.cudnn.allow_tf32 = lecture
-
-
 class ThreeNets:
     """The lecture's own loop, which feeds each batch to its three nets in turn, beside three runs of the package."""
 
@@ -187,7 +184,6 @@ class ThreeNets:
 
     def lecture(self) -> float:
         """Images a second of ten epochs of training and testing, extrapolated; each is seen by all three nets."""
-        as_torch_comes(True)
         first = self.nets[0]
         for net in self.nets:
             net.net.train()
@@ -245,13 +241,12 @@ def comparisons(size: int, batches: int, fast: Arithmetic) -> list[Comparison]:
         Comparison("finetune or scratch", net2.train, finetune.train, 2.5),
         Comparison("last_layer, BatchNorm in train mode", net3.train, last_layer.train, 7),
         Comparison("last_layer from cached features, ten epochs, extrapolated", lecture_in_all, cached_in_all, 60),
-        Comparison("feeding: against one resident batch", resident.train, finetune.train, 0.95),
+        Comparison("feeding: against one resident batch", resident.train, finetune.train, 0.95, ours_alone=True),
         Comparison("finetune in float32, fed from memory", lambda: net2.train(net2.in_memory), faithful.train, 1),
     ]
     if device.type == "cpu":
         return pairs
-    for pair in pairs[:3]:
-        pair.wanted = None  # said of a CPU
+    pairs[:3] = [replace(pair, wanted=None) for pair in pairs[:3]]  # said of a CPU
     net1, scratch = Lecture(split, size, device, False), Ours(split, size, everything, fast)
     three = ThreeNets([net1, net2, net3], [scratch, finetune, last_layer])
     return [*pairs, Comparison("three nets, ten epochs, extrapolated", three.lecture, three.ours, 15)]
@@ -270,6 +265,42 @@ def markdown(table: pandas.DataFrame, about: dict[str, object]) -> str:
     return "\n".join(lines) + "\n"
 
 
+class Side:
+    """A process that measures one side of comparisons, and waits while the other side is measured."""
+
+    def __init__(self, lecture: bool, options: argparse.Namespace):
+        context = multiprocessing.get_context("spawn")
+        self.pipe, end = context.Pipe()
+        self.process = context.Process(target=serve, args=(end, lecture, options), daemon=True)
+        self.process.start()
+
+    def rate(self, number: int, which: str) -> float:
+        """Measure the `baseline` or `ours` of a comparison."""
+        self.pipe.send((number, which))
+        return self.pipe.recv()
+
+
+def serve(pipe: Connection, lecture: bool, options: argparse.Namespace) -> None:
+    """Answer with a rate, as long as one is asked for."""
+    fast = settled(lecture, options)
+    pairs = comparisons(options.input_size, options.batches, fast)
+    while True:
+        number, which = pipe.recv()
+        pipe.send(getattr(pairs[number], which)())
+
+
+def settled(lecture: bool, options: argparse.Namespace) -> Arithmetic:
+    """The fast arithmetic, with the settings of this process: the lecture's loop leaves torch as it comes."""
+    make_deterministic(options.num_threads)
+    if lecture:
+        torch.use_deterministic_algorithms(False)
+        torch.backends.cudnn.allow_tf32 = True
+    else:
+        keep_freed_memory()
+    torch.manual_seed(0)
+    return Arithmetic(choose_device(options.device), options.precision, channels_last=True, fused_optimizer=True)
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="where to write .csv and .md, without the ending")
@@ -280,18 +311,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--batches", type=int, default=4, help="batches of a measurement")
     parser.add_argument("--repeats", type=int, default=5)
     options = parser.parse_args(arguments)
-    make_deterministic(options.num_threads)
-    fast = Arithmetic(choose_device(options.device), options.precision, channels_last=True, fused_optimizer=True)
+    fast = settled(False, options)
     check_precision(fast)
-    torch.manual_seed(0)
     pairs = comparisons(options.input_size, options.batches, fast)
-    for pair in pairs:  # once for nothing: memory is asked for and kernels are chosen
-        pair.baseline(), pair.ours()
-    for repeat in range(options.repeats):
-        for pair in pairs:
-            pair.measure()
-            print(repeat + 1, pair.what, "{:.1f} {:.1f}".format(*pair.rates[-1]), flush=True)
-    table = pandas.DataFrame([pair.row() for pair in pairs])
+    lecture, package = Side(True, options), Side(False, options)
+    rates = [[] for _ in pairs]
+    for repeat in range(options.repeats + 1):
+        for number, pair in enumerate(pairs):
+            baseline = (package if pair.ours_alone else lecture).rate(number, "baseline")
+            ours = package.rate(number, "ours")
+            if repeat:  # the first is for nothing: memory is asked for and kernels are chosen
+                rates[number].append((baseline, ours))
+                print(repeat, pair.what, f"{baseline:.1f} {ours:.1f}", flush=True)
+    table = pandas.DataFrame([pair.row(measured) for pair, measured in zip(pairs, rates, strict=True)])
     about = {
         "device": device_name(fast.device),
         "threads": options.num_threads,

@@ -12,6 +12,7 @@ from triptych.files import write_json
 from triptych.models.head import features_and_logits, head_of
 from triptych.models.initialise_model import starting_network
 from triptych.tensors import load_tensors, save_tensors
+from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
@@ -64,6 +65,7 @@ def extract_features(
             memory cannot be had here.
     """
     make_deterministic(num_threads, precision == "tf32")
+    keep_freed_memory()
     arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last)
     check_precision(arithmetic)
     started = time.perf_counter()  # waiting for a GPU is no cost of the arm

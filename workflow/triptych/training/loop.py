@@ -17,6 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from triptych.data.dataset import Split
 from triptych.errors import InputError
+from triptych.training.allocator import release_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import epoch_order
 from triptych.training.checkpoints import Checkpoints
@@ -201,7 +202,9 @@ class Fitting:
             row |= {"epoch": self.epoch, "kept": 0}
             if self.epoch > 0:
                 row["train_loss"], row["train_accuracy"] = self.train_epoch(checkpoints)
+                release_freed_memory()
             self.evaluate_epoch(row)
+            release_freed_memory()
             for split in ("validation", "test"):
                 self.check_finite(split, row[f"{split}_loss"] or 0.0, checkpoints)
             self.epoch, self.step = self.epoch + 1, 0

@@ -11,6 +11,7 @@ from triptych.files import write_table
 from triptych.models.networks import build_network, head_tensors, network_metadata, state_arrays
 from triptych.models.normalisation import normalisation_of
 from triptych.tensors import save_tensors
+from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
@@ -64,6 +65,7 @@ def pretrain_weights(
     """
     recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed)
     make_deterministic(num_threads, precision == "tf32")
+    keep_freed_memory()
     arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last, fused_optimizer, cuda_graphs)
     check_precision(arithmetic)
     chosen = arithmetic.device

@@ -13,6 +13,7 @@ from triptych.data.dataset import load_split
 from triptych.errors import InputError
 from triptych.files import write_table
 from triptych.models.networks import build_network, head_tensors
+from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import InputTransform
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
@@ -67,6 +68,7 @@ def time_backward(
         InputError: there are no training images, or the device is not there.
     """
     make_deterministic(num_threads)
+    keep_freed_memory()
     chosen = choose_device(device, jobs_per_gpu)
     split = load_split(train_data)
     split = split.first(min(batch_size, len(split)))

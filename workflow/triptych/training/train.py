@@ -13,6 +13,7 @@ from triptych.files import write_json, write_table
 from triptych.models.head import head_of
 from triptych.models.networks import load_network, state_arrays
 from triptych.tensors import save_tensors
+from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
@@ -96,6 +97,7 @@ def train(
     regime = Regime(train, batchnorm)
     recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed, keep, patience)
     make_deterministic(num_threads, precision == "tf32")
+    keep_freed_memory()
     arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last, fused_optimizer, cuda_graphs)
     check_precision(arithmetic)
     started = time.perf_counter()  # waiting for a GPU is no cost of the arm
