@@ -1,7 +1,17 @@
 """Files are known by their checksums: experiments that need the same file share it, whatever its addresses."""
 
 from triptych.configuration import effective, load_configuration
-from triptych.downloads import CIFAR10, OFFICIAL_SHA256, dataset_file, downloads, weights_checksum, weights_file
+from triptych.downloads import (
+    CIFAR10,
+    CIFAR100,
+    OFFICIAL_SHA256,
+    dataset_file,
+    downloads,
+    official_archive,
+    official_weights,
+    weights_checksum,
+    weights_file,
+)
 from triptych.torchvision_weights import URLS
 
 ARMS = {"one": {"weights": "pretrained"}, "two": {"weights": "random", "model": {"architecture": "resnet50"}}}
@@ -42,6 +52,23 @@ def test_a_mirror_shares_the_official_file_and_another_file_has_another_place():
     other = {"urls": ["http://mirror/x.tar.gz"], "sha256": "a" * 64, "size": None, "path": "my.tar.gz"}
     assert files[f"cifar10-{'a' * 16}"] == other
     assert len(files) == 3
+
+
+def test_a_file_is_official_by_its_checksum_alone():
+    assert official_archive("cifar10", CIFAR10["sha256"]) and official_archive("cifar100", CIFAR100["sha256"])
+    assert official_archive("digits", None)
+    assert not official_archive("cifar10", CIFAR100["sha256"])
+    assert official_weights("torchvision", "resnet18", OFFICIAL_SHA256["resnet18"])
+    assert official_weights("torchvision", "resnet50", "0676ba61") and official_weights("letters", "resnet50", None)
+    for architecture, found in (("resnet18", "f37072fd" + "0" * 56), ("resnet50", "a" * 64), ("resnet50", None)):
+        assert not official_weights("torchvision", architecture, found)
+
+
+def test_the_pinned_archive_of_cifar100():
+    files = found({"dataset": {"source": "cifar100"}, "weights": {"source": "letters"}})
+    assert files["cifar100-58a81ae192c23a4b"]["sha256"] == (
+        "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec"
+    )
 
 
 def test_other_architectures_have_the_first_digits():

@@ -8,6 +8,7 @@ import pytest
 from triptych.analysis import claims, faults
 from triptych.analysis.check_claims import check_claims
 from triptych.analysis.evidence import ARMS, Evidence
+from triptych.downloads import CIFAR10, OFFICIAL_SHA256
 from triptych.errors import InputError
 
 CONTROLS = {
@@ -48,6 +49,15 @@ NETWORKS = [
     ("googlenet", "reference", 224, 1, 13_004_888, 5.2e7, 1.5e9, 5.0e7),
     ("googlenet", "reference", 224, 0, 6_624_904, 2.6e7, 1.5e9, 5.0e7),
 ]
+BATCH_COLUMNS = ["architecture", "input_size", "auxiliary", "train", "memory_gb", "largest_batch"]
+BATCHES = [
+    ("resnet18", 224, 0, "all", 4, 171),
+    ("resnet18", 224, 0, "all", 8, 352),
+    ("resnet18", 224, 0, "head", 8, 1130),
+    ("inception_v3", 299, 1, "all", 8, 76),
+    ("inception_v3", 299, 0, "all", 8, 80),
+]
+OFFICIAL = {"dataset_sha256": CIFAR10["sha256"], "weights_sha256": OFFICIAL_SHA256["resnet18"]}
 
 
 def delta_rows():
@@ -174,9 +184,11 @@ def evidence():
         frames["summary"] = frames["summary"].assign(test_accuracy_low=math.nan, test_accuracy_high=math.nan)
         settings = {
             "architectures": pandas.DataFrame(NETWORKS, columns=NETWORK_COLUMNS),
+            "largest_batch": pandas.DataFrame(BATCHES, columns=BATCH_COLUMNS),
             "images": {"train": 50_000, "validation": 0, "test": 10_000},
             "dataset": "cifar10",
             "weights": "torchvision",
+            **OFFICIAL,
             "confidence": 0.95,
             "margin": 1.0,
         }
@@ -211,7 +223,8 @@ def test_the_lectures_own_numbers_agree_but_for_what_they_cannot_say(evidence):
     assert table["at"].tolist() == sorted(table["at"])
     verdicts = dict(zip(table["claim"], table["verdict"], strict=True))
     assert [claim for claim, verdict in verdicts.items() if verdict != "agrees"] == [
-        "with little memory or no GPU train only the last layer, longer: it will still come to a convergence"
+        "so soon because residual connections leave only a small difference to be learnt",
+        "with little memory or no GPU train only the last layer, longer: it will still come to a convergence",
     ]
 
 
@@ -282,6 +295,9 @@ OF_THE_RECIPE = (
     [
         ({"dataset": "digits"}, "the images are digits, not cifar10"),
         ({"weights": "letters"}, "the pretrained weights are from letters, not torchvision"),
+        ({"dataset_sha256": "a" * 64}, "the archive of the images is not the official file"),
+        ({"weights_sha256": "a" * 64}, "the file of the pretrained weights is not torchvision’s"),
+        ({"weights_sha256": None}, "the file of the pretrained weights is not torchvision’s"),
         ({"images": {"train": 50_000, "validation": 0, "test": 200}}, "test images 200, not 10,000"),
         ({"change": replaced("arms", {"arm": "last_layer"}, "learning_rate", 1e-3)}, "learning rate 0.001, not 0.0001"),
         ({"change": replaced("arms", {}, "epochs", 2)}, "epochs 2, not 10"),
@@ -295,7 +311,9 @@ def test_another_run_gives_numbers_and_no_verdict_on_what_ten_epochs_reach(evide
         assert claim.verdict == "not tested here"
         assert claim.reason == f"this run is not the lecture’s: {reason}"
         assert "%" in claim.number
-    for name in ("batch_fits", "weight_file", "eleven_million", "fewer_operations", "nothing_before_fc"):
+    for name in (
+        *("batch_fits", "smaller_batch", "weight_file", "eleven_million", "fewer_operations", "nothing_before_fc"),
+    ):
         assert verdict_of(found, name) == "agrees"
 
 
@@ -304,6 +322,17 @@ def test_a_short_run_cannot_disagree_that_something_changes(evidence):
     assert verdict_of(evidence(**short), "scratch_changes") == "agrees"
     little = replaced("weight_delta", {"arm": "scratch"}, "relative_delta", 0.01)
     assert verdict_of(evidence(little, **short), "scratch_changes") == "not tested here"
+
+
+def test_the_batch_before_is_judged_by_what_fits(evidence):
+    found = claims.smaller_batch(evidence())
+    assert found.number.endswith("352 at 224 px; Inception v3 76 at 299 px")
+    batches = evidence().largest_batch
+    more = batches.assign(largest_batch=batches["largest_batch"].where(batches["auxiliary"] == 0, 400))
+    assert verdict_of(evidence(largest_batch=more), "smaller_batch") == "disagrees"
+    for without in (batches[batches["auxiliary"] == 0], batches[batches["memory_gb"] == 4]):
+        claim = claims.smaller_batch(evidence(largest_batch=without))
+        assert (claim.verdict, claim.reason[:6]) == ("not tested here", "no row")
 
 
 def test_without_the_other_networks_their_claims_are_not_tested(evidence):
@@ -362,7 +391,11 @@ def test_the_bias_of_the_mean_is_that_of_the_batch_counts():
         ("own_scales", 50.0, "net1 10, net2 50 times"),
         ("typed_in_numbers", 1.0, "none with these data"),
         ("googlenet_parameters", 2.32, "inception_v3 with auxiliary heads 27,161,264 (2.32 times)"),
-        ("no_validation", 0, "nothing is chosen"),
+        (
+            "no_validation",
+            0.5,
+            "above the last by net1 0.5, net2 0.2, net3 0.0 points; here too are no validation images",
+        ),
     ],
 )
 def test_the_effect_is_the_number_that_follows_from_the_tables(evidence, name, value, text):
@@ -408,7 +441,22 @@ def test_no_batchnorm_drifts_where_there_is_none(evidence):
 
 def test_validation_images_are_counted(evidence):
     images = {"train": 45_000, "validation": 5_000, "test": 10_000}
-    assert faults.no_validation(evidence(images=images)).text == "5,000 validation images here"
+    assert faults.no_validation(evidence(images=images)).text.endswith("5,000 validation images here")
+
+
+def test_the_epoch_chosen_by_the_test_images_is_never_the_one_before_training(evidence):
+    change = replaced("history", {"epoch": 0}, "test_accuracy", 99.0)
+    assert faults.no_validation(evidence(change)).value == pytest.approx(0.5)
+
+
+def test_the_gain_of_choosing_an_epoch_is_a_mean_over_seeds(evidence):
+    def second_seed(frames):
+        """Its net1 is best after the last epoch."""
+        history = frames["history"].assign(seed="1")
+        history.loc[(history["arm"] == "scratch") & (history["epoch"] == 10), "test_accuracy"] = 90.0
+        frames["history"] = pandas.concat([frames["history"], history])
+
+    assert faults.no_validation(evidence(second_seed)).value == pytest.approx(0.25)
 
 
 # The files
@@ -417,7 +465,8 @@ def test_validation_images_are_counted(evidence):
 @pytest.fixture
 def folder(tmp_path, evidence):
     found = evidence()
-    for name, table in {**found.tables, "architectures": found.architectures}.items():
+    beside = {"architectures": found.architectures, "largest_batch": found.largest_batch}
+    for name, table in {**found.tables, **beside}.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     rows = [(split, "cat", count) for split, count in found.images.items()]
     pandas.DataFrame(rows, columns=["split", "class", "images"]).to_csv(tmp_path / "sizes.csv", index=False)
@@ -425,7 +474,7 @@ def folder(tmp_path, evidence):
 
 
 def options(folder):
-    settings = {"dataset": "cifar10", "weights": "torchvision", "confidence": 0.95, "margin": 1.0}
+    settings = {"dataset": "cifar10", "weights": "torchvision", **OFFICIAL, "confidence": 0.95, "margin": 1.0}
     return {"tables": folder, "sizes": folder / "sizes.csv", **settings}
 
 
@@ -440,11 +489,13 @@ def test_the_tables_are_written_the_same_each_time(folder, evidence):
     assert read.to_dict("list") == claims.claims_table(evidence()).to_dict("list")
 
 
-def test_the_table_of_networks_may_be_missing(folder):
+def test_the_tables_of_networks_may_be_missing(folder):
     (folder / "architectures.csv").unlink()
+    (folder / "largest_batch.csv").unlink()
     check_claims(**options(folder), claims=folder / "claims.csv", faults=folder / "faults.csv")
-    verdicts = pandas.read_csv(folder / "claims.csv").set_index("at")["verdict"]
-    assert verdicts["08:36"] == "not tested here"
+    verdicts = pandas.read_csv(folder / "claims.csv").set_index("claim")["verdict"]
+    assert verdicts["GoogLeNet took larger images and a smaller batch"] == "not tested here"
+    assert verdicts["far fewer floating point operations than GoogLeNet, so it trains faster"] == "not tested here"
 
 
 def test_an_experiment_without_the_lectures_arms_is_refused(folder):

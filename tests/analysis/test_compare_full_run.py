@@ -7,6 +7,7 @@ import pytest
 
 from tests.conftest import ROOT
 from triptych.analysis.compare_full_run import compare_full_run
+from triptych.downloads import CIFAR10, OFFICIAL_SHA256
 from triptych.errors import InputError
 
 FULL = ROOT / "benchmarks" / "lecture45"
@@ -28,11 +29,11 @@ def edit(path, change):
     change(pandas.read_csv(path)).to_csv(path, index=False)
 
 
-def compared(tables):
+def compared(tables, **sums):
     out = {"curves": tables / "out" / "full_run.csv", "settings": tables / "out" / "full_run_settings.csv"}
-    compare_full_run(
-        tables=tables, sizes=tables / "sizes.csv", dataset="cifar10", weights="torchvision", full_run=FULL, **out
-    )
+    sums = {"dataset_sha256": CIFAR10["sha256"], "weights_sha256": OFFICIAL_SHA256["resnet18"]} | sums
+    sources = {"dataset": "cifar10", "weights": "torchvision"}
+    compare_full_run(tables=tables, sizes=tables / "sizes.csv", **sources, **sums, full_run=FULL, **out)
     settings = pandas.read_csv(out["settings"], dtype=str).set_index("setting")
     return pandas.read_csv(out["curves"]), settings
 
@@ -55,6 +56,14 @@ def test_every_setting_that_differs_is_told(small):
     assert tuple(settings.loc["precision"]) == ("float32", "bfloat16")
     assert tuple(settings.loc["device"]) == ("a processor", "NVIDIA H200")
     assert settings.loc["learning rate", "this_run"] == settings.loc["learning rate", "full_run"] == "0.0001"
+
+
+def test_files_that_are_not_the_official_ones_are_told(small):
+    _, settings = compared(small)
+    assert list(settings["this_run"][["images", "pretrained weights"]]) == ["cifar10", "torchvision"]
+    _, settings = compared(small, dataset_sha256="a" * 64, weights_sha256="b" * 64)
+    assert settings.loc["images", "this_run"] == "cifar10, but not the official file"
+    assert settings.loc["pretrained weights", "this_run"] == "torchvision, but not the official file"
 
 
 def test_a_setting_of_each_net_is_told_by_net(small):

@@ -14,8 +14,9 @@ CLASSES = [f"class{number}" for number in range(10)]
 
 
 def records(generator, labels, label_bytes=1, classes=10):
-    """Random pictures with these labels, as bytes."""
+    """Random pictures with these labels, as bytes; where there are two, the first is the coarse one of five classes."""
     rows = generator.integers(0, 256, (len(labels), label_bytes + 3072), dtype=numpy.uint8)
+    rows[:, 0] = numpy.asarray(labels) // 5
     rows[:, label_bytes - 1] = labels
     return rows.tobytes()
 
@@ -65,14 +66,38 @@ def test_nothing_is_extracted(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["c.tar.gz"]
 
 
-def test_cifar100_has_two_labels(tmp_path):
+def cifar100_members(train=1, test=1):
+    """So many images of each class in the two parts."""
     generator = numpy.random.default_rng(0)
-    members = {name: records(generator, numpy.arange(100), label_bytes=2) for name in ("train.bin", "test.bin")}
-    members["fine_label_names.txt"] = "\n".join(f"fine{number}" for number in range(100)).encode()
+    return {
+        "fine_label_names.txt": "\n".join(f"fine{number}" for number in range(100)).encode(),
+        "train.bin": records(generator, numpy.tile(numpy.arange(100), train), label_bytes=2),
+        "test.bin": records(generator, numpy.tile(numpy.arange(100), test), label_bytes=2),
+    }
+
+
+def test_cifar100_has_two_labels(tmp_path):
+    members = cifar100_members()
     found = read_cifar("cifar100", write_archive(tmp_path / "c.tar.gz", members, "cifar-100-binary"), 100, 100)
     assert found.labels.tolist() == list(range(100)) * 2
     assert found.classes[99] == "fine99"
     assert found.images[5, 0, 1, 0] == members["train.bin"][5 * 3074 + 2 + 1]
+
+
+@pytest.mark.parametrize(
+    ("byte", "value", "message"),
+    [
+        (0, 20, "record 7 of test.bin has the coarse label 20, expected 0 to 19"),
+        (1, 100, "record 7 of test.bin has the label 100, expected 0 to 99"),
+    ],
+)
+def test_both_labels_of_cifar100_are_checked(tmp_path, byte, value, message):
+    members = cifar100_members()
+    content = bytearray(members["test.bin"])
+    content[7 * 3074 + byte] = value
+    members["test.bin"] = bytes(content)
+    with pytest.raises(InputError, match=message):
+        read_cifar("cifar100", write_archive(tmp_path / "c.tar.gz", members), 100, 100)
 
 
 def changed(**changes):

@@ -1,13 +1,15 @@
 """The prepared files, their index and their sizes agree with each other and with the source."""
 
 import hashlib
+import subprocess
 
 import numpy
 import pandas
 import pytest
 
 from benchmarks import growth
-from tests.data.test_cifar import cifar10_members, write_archive
+from tests.conftest import command
+from tests.data.test_cifar import cifar10_members, cifar100_members, write_archive
 from triptych.data.dataset import load_split
 from triptych.data.digits import read_digits
 from triptych.data.prepare_dataset import check_sizes, prepare_dataset
@@ -114,6 +116,20 @@ def test_a_source_with_a_test_part_of_its_own(cifar, tmp_path, train, validation
     index = pandas.read_csv(tmp_path / "index.csv", keep_default_na=False)
     assert index["name"].is_unique
     assert (index["name"].str.startswith("test-") == (index["split"] == "test")).all()
+
+
+def test_the_command_prepares_cifar100_by_its_fine_labels(tmp_path):
+    archive = write_archive(tmp_path / "c.tar.gz", cifar100_members(train=3, test=2), "cifar-100-binary")
+    outputs = {split: tmp_path / f"{split}.safetensors" for split in SPLITS}
+    settings = {"source": "cifar100", "archive": archive, "expected_train": 300, "expected_test": 200}
+    settings |= {"train_per_class": 2, "validation_per_class": 1, "test_per_class": 1, "seed": 0}
+    tables = {"index": tmp_path / "index.csv", "sizes": tmp_path / "sizes.csv"}
+    call = command("prepare_dataset", **settings, **outputs, **tables)
+    subprocess.run(call, check=True, timeout=120)
+    for split, count in zip(SPLITS, (2, 1, 1), strict=True):
+        part = load_split(outputs[split])
+        assert part.classes == [f"fine{number}" for number in range(100)]
+        assert (numpy.bincount(part.labels) == count).all()
 
 
 def test_a_part_is_drawn_by_seed_and_a_larger_one_holds_it(cifar, tmp_path):

@@ -93,6 +93,23 @@ def test_a_file_without_a_head_is_enough(initialise, weights, tmp_path):
     assert sha256(initialise("a", pretrained=trunk)) == sha256(initialise("b", pretrained=weights))
 
 
+def test_imagenets_normalisation_is_that_of_torchvisions_file(initialise, weights, tmp_path):
+    """Only such a file names its checksum; of letters, and of random weights, it is ImageNet's own."""
+    own = {"mean": [0.5, 0.4, 0.3], "std": [0.2, 0.3, 0.4]}
+    torchvisions = tmp_path / "torchvisions.safetensors"
+    metadata = load_metadata(weights) | {"normalisation": own, "sha256": "a" * 64}
+    save_tensors(torchvisions, load_tensors(weights), metadata)
+    imagenet = normalisation_of("imagenet", numpy.empty(0))
+    for pretrained, word, expected in (
+        (torchvisions, "imagenet", own),
+        (torchvisions, "none", normalisation_of("none", numpy.empty(0))),
+        (weights, "imagenet", imagenet),
+        (None, "imagenet", imagenet),
+    ):
+        initial = initialise(pretrained=pretrained, normalisation=word)
+        assert load_metadata(initial)["normalisation"] == expected
+
+
 def test_normalisation_of_the_images_that_train(initialise, train_data):
     images = load_split(train_data).images
     found = load_metadata(initialise(normalisation="dataset", train_images=6))["normalisation"]

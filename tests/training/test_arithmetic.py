@@ -26,6 +26,42 @@ def test_what_the_cpu_cannot_is_refused_with_what_it_can(precision):
         check_precision(Arithmetic(CPU, precision))
 
 
+UNITS = ("avx512_bf16", "amx_bf16")
+
+
+@pytest.mark.parametrize(
+    ("architecture", "units", "onednn", "allowed"),
+    [
+        ("x86_64", [], True, False),  # oneDNN emulates it with AVX-512
+        ("x86_64", ["avx512_bf16"], True, True),
+        ("x86_64", ["amx_bf16"], True, True),
+        ("x86_64", ["avx512_bf16"], False, False),
+        ("arm64", None, True, True),
+        ("arm64", None, False, False),
+    ],
+)
+def test_bfloat16_on_a_cpu_needs_units_for_it(monkeypatch, architecture, units, onednn, allowed):
+    capabilities = {"architecture": architecture}
+    if units is not None:  # an ARM CPU's have other names
+        capabilities |= {"avx512_f": True} | {name: name in units for name in UNITS}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: onednn)
+    if allowed:
+        check_precision(Arithmetic(CPU, "bfloat16"))
+        return
+    with pytest.raises(InputError) as error:
+        check_precision(Arithmetic(CPU, "bfloat16"))
+    assert str(error.value) == "training.precision: bfloat16 cannot be computed on this CPU; allowed here: float32"
+
+
+def test_this_cpu_tells_what_is_asked_of_it():
+    found = torch.cpu.get_capabilities()
+    if found["architecture"].startswith("x86"):
+        assert {type(found[name]) for name in UNITS} == {bool}
+    else:
+        assert "arm" in found["architecture"]
+
+
 @pytest.mark.parametrize(
     ("capability", "allowed"),
     [((7, 5), {"float32", "float16"}), ((8, 0), set(PRECISIONS)), ((9, 0), set(PRECISIONS))],

@@ -11,6 +11,8 @@ from triptych.training.train import train
 CPU = torch.device("cpu")
 PLACES = ["device", "host", "mapped"]
 
+needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
+
 
 def test_the_first_place_with_room_is_taken(monkeypatch):
     free = {"cuda": 1000, "cpu": 10_000}
@@ -57,5 +59,30 @@ def test_the_place_decides_no_bit(arguments, tmp_path):
     found = set()
     for place in PLACES:
         train(**arguments, residency=place)
+        found.add(b"".join((tmp_path / name).read_bytes() for name in ("trained.safetensors", "history.csv")))
+    assert len(found) == 1
+
+
+@needs_gpu
+@pytest.mark.parametrize("place", PLACES)
+def test_batches_come_to_the_gpu_from_each_place(files, place):
+    gpu = torch.device("cuda")
+    split = load_split(files / "train.safetensors")
+    resident = Resident(split, gpu, place)
+    assert resident.images.is_cuda == (place == "device")
+    assert resident.images.is_pinned() == (place == "host")
+    for order in (None, epoch_order(3, 1, len(split))):
+        rows = numpy.arange(len(split)) if order is None else order.numpy()
+        batches = list(resident.batches(16, order))
+        assert {tensor.device.type for batch in batches for tensor in batch} == {"cuda"}
+        assert torch.cat([images for images, _ in batches]).cpu().numpy().tobytes() == split.images[rows].tobytes()
+        assert torch.cat([labels for _, labels in batches]).tolist() == split.labels[rows].tolist()
+
+
+@needs_gpu
+def test_the_place_decides_no_bit_on_a_gpu(arguments, tmp_path):
+    found = set()
+    for place in PLACES:
+        train(**arguments | {"device": "cuda"}, residency=place)
         found.add(b"".join((tmp_path / name).read_bytes() for name in ("trained.safetensors", "history.csv")))
     assert len(found) == 1

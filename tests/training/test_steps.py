@@ -5,6 +5,7 @@ import torch
 
 from triptych.errors import InputError
 from triptych.models.networks import build_network, network_metadata, state_arrays
+from triptych.tables import read_table
 from triptych.tensors import save_tensors
 from triptych.training.arithmetic import PRECISIONS, Arithmetic
 from triptych.training.checkpoints import Checkpoints
@@ -22,6 +23,9 @@ WAYS = {
     "best": {"keep": "best", "patience": 2},
     "from the computer's memory": {"residency": "host"},
 }
+
+FLOAT16 = {"precision": "float16"}
+KILLED = {"fast": WAYS["fast"], "float16": FLOAT16, "dropout": {}}
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
@@ -92,10 +96,17 @@ class Killed(BaseException):
     """Stands for a kill: nothing catches it."""
 
 
+def scaler_that_moves(device):
+    """Its scale doubles so often that float16 soon overflows, and steps are skipped: a scale that is lost shows."""
+    return lambda self: torch.amp.GradScaler(device, growth_interval=2)
+
+
 @needs_gpu
-@pytest.mark.parametrize("way", ["fast", "dropout"])
+@pytest.mark.parametrize("way", KILLED)
 def test_a_run_that_is_killed_ends_in_the_same_bytes(on_gpu, dropout_network, tmp_path, monkeypatch, way):
-    on_gpu |= {"initial": dropout_network} if way == "dropout" else WAYS[way]
+    on_gpu |= {"initial": dropout_network} if way == "dropout" else KILLED[way]
+    if way == "float16":
+        monkeypatch.setattr(Arithmetic, "loss_scaler", scaler_that_moves("cuda"))
     train(**on_gpu)
     expected = outputs(on_gpu)
     save, saves, deaths = Checkpoints.save, 0, 0
@@ -117,6 +128,50 @@ def test_a_run_that_is_killed_ends_in_the_same_bytes(on_gpu, dropout_network, tm
             deaths += 1
     assert deaths >= 3
     assert outputs(on_gpu) == expected
+
+
+def test_a_killed_run_goes_on_with_the_scale_of_its_losses(arguments, tmp_path, monkeypatch):
+    """Of the scaler that float16 has, on the CPU: after each step it stands where that of a run without kills does."""
+    monkeypatch.setattr(Arithmetic, "loss_scaler", scaler_that_moves("cpu"))
+    monkeypatch.setattr(Checkpoints, "due", lambda self: True)  # after every step
+    save = Checkpoints.save
+
+    def states(deadly):
+        found, deaths = {}, 0
+
+        def save_and_die(self, tensors, state):
+            save(self, tensors, state)
+            found[state["epoch"], state["step"]] = dict(state["scaler"])
+            if deadly and len(found) % 3 == 0:
+                raise Killed
+
+        monkeypatch.setattr(Checkpoints, "save", save_and_die)
+        while True:
+            try:
+                train(**arguments, checkpoints=tmp_path / f"checkpoints_{deadly}")
+                return found, deaths
+            except Killed:
+                deaths += 1
+
+    (whole, _), (killed, deaths) = states(deadly=False), states(deadly=True)
+    assert deaths >= 2
+    assert killed == whole
+    assert len({state["scale"] for state in whole.values()}) >= 3
+    assert len({state["_growth_tracker"] for state in whole.values()}) == 2
+
+
+@needs_gpu
+def test_float16_gives_nearly_the_history_of_float32(on_gpu):
+    """The first steps may be skipped, until the scale is one with which no gradient overflows: two of 21 here."""
+
+    def history(**settings):
+        train(**on_gpu, **settings)
+        return read_table(on_gpu["history"], text=[], numbers=["train_loss", "test_loss"])
+
+    plain, half = history(), history(**FLOAT16)
+    assert half["test_loss"][0] == pytest.approx(plain["test_loss"][0], abs=0.01)  # before any step
+    assert half["test_loss"][0] != plain["test_loss"][0]
+    assert list(half["train_loss"][1:]) == pytest.approx(list(plain["train_loss"][1:]), abs=0.15)
 
 
 @needs_gpu

@@ -42,6 +42,7 @@ def test_a_tiny_experiment_with_claims_runs_to_its_report(tmp_path):
     assert "the images are digits, not cifar10" in claims.loc["net3 is still rising, below 80 %", "reason"]
     faults = pandas.read_csv(results / "tables" / "faults.csv").set_index("fault")
     assert len(faults) == 17
+    assert claims.loc["GoogLeNet took larger images and a smaller batch", "verdict"] == "not tested here"
     assert faults.loc[6, "value"] == 9600
     history = pandas.read_csv(results / "tables" / "history.csv").set_index(["arm", "epoch"])
     most = max(60 / 100 * history.loc[(arm, 1), "train_loss"] for arm in ("scratch", "finetune", "last_layer"))

@@ -34,6 +34,18 @@ def test_without_a_file_it_is_the_default_experiment(tmp_path):
     assert arms_and_seeds(snakemake("--dry-run", directory=tmp_path)) == DEFAULT
 
 
+def test_cifar100_is_read_from_the_pinned_archive(tmp_path):
+    path = tmp_path / "cifar100.yaml"
+    dataset = {"source": "cifar100", "train_per_class": 10}
+    path.write_text(yaml.safe_dump({"experiments": {"mine": {**TINY, "dataset": dataset}}}))
+    jobs = {
+        job["rule"]: job for job in jobs_of(snakemake("--dry-run", "--configfile", path, directory=tmp_path).stdout)
+    }
+    archive = "resources/datasets/cifar100-58a81ae192c23a4b.tar.gz"
+    assert jobs["download_dataset"]["output"].startswith(archive)
+    assert archive in jobs["prepare_dataset"]["input"]
+
+
 def test_the_default_profile_is_not_needed(tmp_path, one_arm):
     options = ["--dry-run", "--workflow-profile", "none"]
     assert arms_and_seeds(snakemake(*options, directory=tmp_path)) == DEFAULT

@@ -53,6 +53,7 @@ FIRST_AGAIN = {
     "check_claims": "analysis/check_claims.py analysis/claims.py analysis/faults.py",
     "compare_full_run": "analysis/compare_full_run.py",
     "check_claims compare_full_run": "analysis/evidence.py",
+    "write_configuration check_claims compare_full_run": "downloads.py torchvision_weights.py",
     "plot_samples": "figures/plot_samples.py",
     "time_backward": "training/time_backward.py",
     "describe_model": "models/describe_model.py",
@@ -73,10 +74,7 @@ FIRST_AGAIN = {
     "plot_architectures": "figures/plot_architectures.py",
     "plot_full_run": "figures/plot_full_run.py",
     "plot_notebook_loss": "figures/plot_notebook_loss.py",
-    "write_configuration": (
-        "configuration.py configuration_words.py downloads.py report/__init__.py report/write_configuration.py "
-        "torchvision_weights.py"
-    ),
+    "write_configuration": ("configuration.py configuration_words.py report/__init__.py report/write_configuration.py"),
     "extract_weight_delta": "analysis/__init__.py analysis/extract_weight_delta.py analysis/reading.py",
     "plot_batchnorm_drift": "figures/plot_batchnorm_drift.py",
     "compare_architectures": "models/compare_architectures.py",

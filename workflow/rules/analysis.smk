@@ -118,6 +118,7 @@ rule check_claims:
                 "models",
                 "memory",
                 "architectures",
+                "largest_batch",
             ],
         ),
         sizes="<results>/{experiment}/data/sizes.csv",
@@ -148,6 +149,8 @@ rule check_claims:
         tables=subpath(output.claims, parent=True),
         dataset=experiment_setting("dataset/source"),
         weights=experiment_setting("weights/source"),
+        dataset_sha256=dataset_option("--dataset-sha256", "sha256"),
+        weights_sha256=net2_weights_sha256,
         confidence=experiment_setting("comparison/confidence"),
         margin=experiment_setting("comparison/equivalence_margin"),
         code=code("analysis.check_claims"),
@@ -158,6 +161,8 @@ rule check_claims:
             --sizes {input.sizes:q} \
             --dataset {params.dataset} \
             --weights {params.weights} \
+            {params.dataset_sha256} \
+            {params.weights_sha256} \
             --confidence {params.confidence} \
             --margin {params.margin} \
             --claims {output.claims:q} \
@@ -198,6 +203,8 @@ rule compare_full_run:
         tables=subpath(output.curves, parent=True),
         dataset=experiment_setting("dataset/source"),
         weights=experiment_setting("weights/source"),
+        dataset_sha256=dataset_option("--dataset-sha256", "sha256"),
+        weights_sha256=net2_weights_sha256,
         code=code("analysis.compare_full_run", *FULL_RUN_FILES),
     shell:
         r"""
@@ -206,6 +213,8 @@ rule compare_full_run:
             --sizes {input.sizes:q} \
             --dataset {params.dataset} \
             --weights {params.weights} \
+            {params.dataset_sha256} \
+            {params.weights_sha256} \
             --curves {output.curves:q} \
             --settings {output.settings:q} \
             2>&1 | tee {log:q}

@@ -255,6 +255,16 @@ def weights_sha256(wildcards):
     return weights_checksum(experiments[wildcards.experiment]["weights"], wildcards.architecture)
 
 
+def net2_weights_sha256(wildcards):
+    """`--weights-sha256` of the file that the lecture's net2 starts from, where it is downloaded."""
+    experiment = experiments[wildcards.experiment]
+    architecture = experiment["arms"]["finetune"]["model"]["architecture"]
+    downloaded = experiment["weights"]["source"] == "torchvision"
+    return option(
+        "--weights-sha256", weights_checksum(experiment["weights"], architecture) if downloaded else None
+    )
+
+
 def code(module, *data_files):
     """The digest of the code that a command runs, as a parameter, so that a change of that code runs it again."""
     return code_digest(f"triptych.{module}", *data_files)

@@ -37,6 +37,19 @@ def weights_checksum(weights: Mapping[str, Any], architecture: str) -> str:
     return weights["sha256"] or OFFICIAL_SHA256.get(architecture, digits)
 
 
+def official_archive(source: str, sha256: str | None) -> bool:
+    """Whether a checksum is that of the official archive of a data set; what is read from none has none to differ."""
+    return {"cifar10": CIFAR10["sha256"], "cifar100": CIFAR100["sha256"]}.get(source) == sha256
+
+
+def official_weights(source: str, architecture: str, sha256: str | None) -> bool:
+    """Whether a checksum, or as much of it as torchvision tells, is that of torchvision's file of weights; what is not
+    downloaded has none to differ."""
+    if source != "torchvision":
+        return sha256 is None
+    return (sha256 or "").startswith(weights_checksum({"sha256": None}, architecture))
+
+
 def downloads(experiments: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     """Every file that experiments of `triptych.configuration.effective` need, by its name without its ending.
 

@@ -16,15 +16,20 @@ def check_claims(
     weights: str,
     confidence: float,
     margin: float,
+    dataset_sha256: str | None = None,
+    weights_sha256: str | None = None,
     claims: Path,
     faults: Path,
 ) -> None:
     """Decide every claim of the lecture, and find what each fault of its notebook changes.
 
     Args:
-        tables: the folder with the tables of the experiment; `architectures.csv` is used where it is there.
+        tables: the folder with the tables of the experiment; `architectures.csv` and `largest_batch.csv`
+            are used where they are there.
         sizes: the numbers of images, `data/sizes.csv`.
         dataset, weights: the sources of the images and of the pretrained weights, as the configuration names them.
+        dataset_sha256, weights_sha256: the checksums of the archive and of net2's weights, where they are downloaded; a
+            claim about what the lecture's run reached is tested with the official files alone.
         confidence: of the intervals, such as 0.95.
         margin: of equivalence, in points of accuracy.
         claims: a CSV file: at (minute:second of the film), claim, number (what this run gave), verdict (agrees,
@@ -34,7 +39,16 @@ def check_claims(
     Raises:
         InputError: a table is missing or not what it should be, or an arm of the lecture is.
     """
-    evidence = read_evidence(tables, sizes, dataset=dataset, weights=weights, confidence=confidence, margin=margin)
+    evidence = read_evidence(
+        tables,
+        sizes,
+        dataset=dataset,
+        weights=weights,
+        dataset_sha256=dataset_sha256,
+        weights_sha256=weights_sha256,
+        confidence=confidence,
+        margin=margin,
+    )
     claimed = claims_table(evidence)
     write_table(claims, claimed)
     write_table(faults, faults_table(evidence))

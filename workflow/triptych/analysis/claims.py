@@ -1,7 +1,8 @@
 """What the lecture claims, and for each claim the rule that decides whether a run agrees.
 
-A claim about what ten epochs on CIFAR-10 reach is decided by such a run alone: other data or another recipe gives its
-numbers and the verdict `not tested here`. A claim about the network, its size and what can move is always decided.
+A claim about what ten epochs on CIFAR-10 reach is decided by such a run alone: other data (also other images of the
+same classes, such as a compressed copy), other weights or another recipe give their numbers and the verdict
+`not tested here`. A claim about the network, its size and what can move is always decided.
 A claim that something changes is agreed with as soon as it does; a run shorter than the lecture's cannot disagree.
 """
 
@@ -66,6 +67,25 @@ def batch_fits(evidence: Evidence) -> Claim:
         number += f" (Inception v3 at 299 px: {_bytes(inception['activation_bytes'])} of activations an image)"
     fits = total <= MEMORY
     return Claim(at, claim, number, _verdict(fits), f"{'within' if fits else 'more than'} {MEMORY / 1e9:.0f} GB")
+
+
+def smaller_batch(evidence: Evidence) -> Claim:
+    """Agrees where the largest batch that MEMORY holds is smaller for Inception v3 with its auxiliary head at 299
+    pixels than for the three arms' network; which batch the lecture before really took is not known.
+    """
+    at, claim = "02:08", "GoogLeNet took larger images and a smaller batch"
+    own = evidence.own_network()
+    batch = evidence.batch_that_fits(own["architecture"], own["input_size"], False, MEMORY)
+    inception = evidence.batch_that_fits("inception_v3", 299, True, MEMORY)
+    if batch is None or inception is None:
+        return Claim(at, claim, "", NOT_TESTED, "no row of that network in tables/largest_batch.csv")
+    number = (
+        f"largest batch in {MEMORY / 1e9:.0f} GB, training everything: {batch:.0f} at {own['input_size']:.0f} px; "
+        f"Inception v3 {inception:.0f} at 299 px"
+    )
+    if own["input_size"] != 224:
+        return Claim(at, claim, number, NOT_TESTED, "the claim is about 224 pixels")
+    return Claim(at, claim, number, _verdict(inception < batch), "computed: GoogLeNet was not trained here")
 
 
 def weight_file(evidence: Evidence) -> Claim:
@@ -252,6 +272,17 @@ def two_epochs_are_enough(evidence: Evidence) -> Claim:
     return _by_the_lecture(evidence, "17:02", claim, number, _verdict(behind <= evidence.margin), reason)
 
 
+def residual_connections(evidence: Evidence) -> Claim:
+    """Never tested: no arm trains the network without its residual connections."""
+    return Claim(
+        "17:02",
+        "so soon because residual connections leave only a small difference to be learnt",
+        "",
+        NOT_TESTED,
+        "it takes the same network without them, pretrained and trained alike, and torchvision has none",
+    )
+
+
 def scratch_changes(evidence: Evidence) -> Claim:
     """Agrees where the relative change of both of net1's convolutions is at least VISIBLE; a run that is not the
     lecture's cannot disagree.
@@ -335,6 +366,7 @@ def last_layer_converges(evidence: Evidence) -> Claim:
 
 CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
     batch_fits,
+    smaller_batch,
     weight_file,
     eleven_million,
     fewer_than_googlenet,
@@ -345,6 +377,7 @@ CLAIMS: tuple[Callable[[Evidence], Claim], ...] = (
     net2_saturates,
     net3_rises,
     two_epochs_are_enough,
+    residual_connections,
     scratch_changes,
     pretrained_kernels_hardly_change,
     nothing_before_fc,

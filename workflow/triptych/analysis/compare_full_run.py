@@ -7,6 +7,7 @@ import pandas
 
 from triptych.analysis.evidence import ARMS, NETS
 from triptych.code_digest import PACKAGE_FOLDER
+from triptych.downloads import official_archive, official_weights
 from triptych.errors import InputError
 from triptych.files import write_table
 from triptych.tables import read_table
@@ -37,6 +38,8 @@ def compare_full_run(
     sizes: Path,
     dataset: str,
     weights: str,
+    dataset_sha256: str | None = None,
+    weights_sha256: str | None = None,
     curves: Path,
     settings: Path,
     full_run: Path = FULL_RUN,
@@ -47,6 +50,7 @@ def compare_full_run(
         tables: the folder with the tables of the experiment: arms, history and cost.
         sizes: its numbers of images, `data/sizes.csv`.
         dataset, weights: the sources of its images and of its pretrained weights, as the configuration names them.
+        dataset_sha256, weights_sha256: the checksums of the archive and of net2's weights, where they are downloaded.
         curves: a CSV file: run (`this run` or `full run`), arm, seed, epoch, images_seen (in training until then),
             test_accuracy in percent.
         settings: a CSV file: setting, this_run, full_run; a row for each thing that differs, or may.
@@ -60,12 +64,20 @@ def compare_full_run(
     here, full = Run(tables, sizes), Run(full_run, full_run / "sizes.csv")
     write_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True))
     rows = [
-        ("images", dataset, about["images"]),
-        ("pretrained weights", weights, about["weights"]),
+        ("images", _told(dataset, official_archive(dataset, dataset_sha256)), about["images"]),
+        (
+            "pretrained weights",
+            _told(weights, official_weights(weights, here.architecture, weights_sha256)),
+            about["weights"],
+        ),
         ("device", here.device, full.device),
         *((name, here.setting(column), full.setting(column)) for column, name in SETTINGS.items()),
     ]
     write_table(settings, pandas.DataFrame(rows, columns=["setting", "this_run", "full_run"]))
+
+
+def _told(source: str, official: bool) -> str:
+    return source if official else f"{source}, but not the official file"
 
 
 class Run:
@@ -73,7 +85,7 @@ class Run:
 
     def __init__(self, tables: Path, sizes: Path):
         columns = [column for column in SETTINGS if column != "test_images"]
-        arms = read_table(tables / "arms.csv", text=("arm", *columns), numbers=()).set_index("arm")
+        arms = read_table(tables / "arms.csv", text=("arm", "architecture", *columns), numbers=()).set_index("arm")
         missing = [arm for arm in ARMS if arm not in arms.index]
         if missing:
             raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the lecture has {', '.join(ARMS)}")
@@ -84,6 +96,11 @@ class Run:
         ).query("arm in @ARMS")
         cost = read_table(tables / "cost.csv", text=("arm", "device_name"), numbers=())
         self.device = ", ".join(dict.fromkeys(cost.loc[cost["arm"].isin(ARMS), "device_name"]))
+
+    @property
+    def architecture(self) -> str:
+        """Of net2, which starts from pretrained weights."""
+        return self.arms.at["finetune", "architecture"]
 
     def curves(self, name: str) -> pandas.DataFrame:
         """The test accuracy by epoch."""

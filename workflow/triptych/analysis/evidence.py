@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas
 
 from triptych.analysis.intervals import wilson_interval
+from triptych.downloads import official_archive, official_weights
 from triptych.errors import InputError
 from triptych.tables import read_table
 
@@ -36,6 +37,8 @@ COLUMNS = {
 
 ARCHITECTURES = ("architecture role", "input_size auxiliary parameters weight_bytes macs activation_bytes")
 
+LARGEST_BATCH = ("architecture train", "input_size auxiliary memory_gb largest_batch")
+
 LECTURE = {
     "architecture": ("network", "resnet18"),
     "input_size": ("input size in pixels", 224),
@@ -53,17 +56,21 @@ TEST_IMAGES = 10_000
 
 @dataclass(frozen=True)
 class Evidence:
-    """The tables of an experiment by name, with its numbers of images, and what its data and weights come from.
+    """The tables of an experiment by name, with its numbers of images, and what its data and weights come from: their
+    sources, and the checksums of the files where they are downloaded.
 
-    `architectures` (networks beside the arms') is empty where that table was not made. `confidence` such as 0.95;
-    `margin` in points of accuracy.
+    `architectures` (networks beside the arms') and `largest_batch` are empty where those tables were not made.
+    `confidence` such as 0.95; `margin` in points of accuracy.
     """
 
     tables: dict[str, pandas.DataFrame]
     architectures: pandas.DataFrame
+    largest_batch: pandas.DataFrame
     images: dict[str, int]
     dataset: str
     weights: str
+    dataset_sha256: str | None
+    weights_sha256: str | None
     confidence: float
     margin: float
 
@@ -145,6 +152,18 @@ class Evidence:
         rows = rows[(rows["architecture"] == architecture) & (rows["auxiliary"] == int(auxiliary))]
         return None if rows.empty else rows.iloc[0]
 
+    def batch_that_fits(self, architecture: str, input_size: float, auxiliary: bool, memory: float) -> float | None:
+        """The largest batch for training everything in `memory` bytes; None where no table says it."""
+        rows = self.largest_batch
+        rows = rows[
+            (rows["architecture"] == architecture)
+            & (rows["input_size"] == input_size)
+            & (rows["auxiliary"] == int(auxiliary))
+            & (rows["train"] == "all")
+            & (rows["memory_gb"] * 1e9 == memory)
+        ]
+        return None if rows.empty else float(rows["largest_batch"].iloc[0])
+
     def own_network(self) -> pandas.Series:
         """The row of `tables/models.csv` of the three arms' network."""
         arm, models = self.arms.loc["scratch"], self.tables["models"]
@@ -165,8 +184,12 @@ class Evidence:
         different = []
         if self.dataset != "cifar10":
             different.append(f"the images are {self.dataset}, not cifar10")
+        elif not official_archive(self.dataset, self.dataset_sha256):
+            different.append("the archive of the images is not the official file")
         if self.weights != "torchvision":
             different.append(f"the pretrained weights are from {self.weights}, not torchvision")
+        elif not official_weights(self.weights, self.arms.at["finetune", "architecture"], self.weights_sha256):
+            different.append("the file of the pretrained weights is not torchvision’s")
         arms = self.arms.loc[list(ARMS)]
         for column, (name, value) in LECTURE.items():
             found = [other for other in dict.fromkeys(arms[column]) if other != value]
@@ -184,7 +207,15 @@ def _text(value: object) -> str:
 
 
 def read_evidence(
-    tables: Path, sizes: Path, *, dataset: str, weights: str, confidence: float, margin: float
+    tables: Path,
+    sizes: Path,
+    *,
+    dataset: str,
+    weights: str,
+    dataset_sha256: str | None,
+    weights_sha256: str | None,
+    confidence: float,
+    margin: float,
 ) -> Evidence:
     """Read the tables in a folder, and the numbers of images from `data/sizes.csv`.
 
@@ -200,12 +231,28 @@ def read_evidence(
     missing = [arm for arm in ARMS if arm not in set(read["arms"]["arm"])]
     if missing:
         raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the claims are about {', '.join(ARMS)}")
-    text, numbers = (columns.split() for columns in ARCHITECTURES)
-    path = tables / "architectures.csv"
-    found = path.is_file()
-    architectures = read_table(path, text=text, numbers=numbers) if found else pandas.DataFrame(columns=text + numbers)
+    architectures = _if_there(tables / "architectures.csv", *ARCHITECTURES)
+    largest_batch = _if_there(tables / "largest_batch.csv", *LARGEST_BATCH)
     counts = read_table(sizes, text=("split", "class"), numbers=("images",)).groupby("split")["images"].sum()
     images = {split: int(counts.get(split, 0)) for split in ("train", "validation", "test")}
     if not images["test"]:
         raise InputError(f"{sizes}: no test images")
-    return Evidence(read, architectures, images, dataset, weights, confidence, margin)
+    return Evidence(
+        read,
+        architectures,
+        largest_batch,
+        images,
+        dataset,
+        weights,
+        dataset_sha256,
+        weights_sha256,
+        confidence,
+        margin,
+    )
+
+
+def _if_there(path: Path, text: str, numbers: str) -> pandas.DataFrame:
+    """A table, or one without rows where there is no such file."""
+    if path.is_file():
+        return read_table(path, text=text.split(), numbers=numbers.split())
+    return pandas.DataFrame(columns=[*text.split(), *numbers.split()])

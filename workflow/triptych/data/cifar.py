@@ -31,16 +31,22 @@ class Layout:
         name: as people know it.
         train, test: its files of records, in order.
         names: the file with the names of the classes, one a line.
-        classes: how many classes there are.
-        label_bytes: bytes before the pixels of a record; the last of them is the label.
+        labels: how many values each of the bytes has that come before the pixels of a record; the last is the class.
     """
 
     name: str
     train: tuple[str, ...]
     test: tuple[str, ...]
     names: str
-    classes: int
-    label_bytes: int
+    labels: tuple[int, ...]
+
+    @property
+    def classes(self) -> int:
+        return self.labels[-1]
+
+    @property
+    def label_bytes(self) -> int:
+        return len(self.labels)
 
 
 LAYOUTS = {
@@ -49,16 +55,14 @@ LAYOUTS = {
         train=tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
         test=("test_batch.bin",),
         names="batches.meta.txt",
-        classes=10,
-        label_bytes=1,
+        labels=(10,),
     ),
     "cifar100": Layout(
         name="CIFAR-100",
         train=("train.bin",),
         test=("test.bin",),
         names="fine_label_names.txt",
-        classes=100,
-        label_bytes=2,
+        labels=(20, 100),
     ),
 }
 
@@ -178,11 +182,11 @@ def _records(layout: Layout, archive: Path, member: str, content: bytes) -> nump
             f"{archive}: {member} has {len(content):,} bytes, expected whole records of {length:,} bytes each"
         )
     records = numpy.frombuffer(content, dtype=numpy.uint8).reshape(-1, length)
-    labels = records[:, layout.label_bytes - 1]
-    wrong = numpy.flatnonzero(labels >= layout.classes)
-    if len(wrong):
-        raise InputError(
-            f"{archive}: record {wrong[0]} of {member} has the label {labels[wrong[0]]}, expected 0 to "
-            f"{layout.classes - 1}"
-        )
+    for labels, known in zip(records.T, layout.labels, strict=False):
+        wrong = numpy.flatnonzero(labels >= known)
+        if len(wrong):
+            what = "label" if known == layout.classes else "coarse label"
+            raise InputError(
+                f"{archive}: record {wrong[0]} of {member} has the {what} {labels[wrong[0]]}, expected 0 to {known - 1}"
+            )
     return records

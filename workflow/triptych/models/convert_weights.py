@@ -3,6 +3,7 @@
 import re
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy
 import torch
@@ -11,7 +12,6 @@ from torchvision import models
 from triptych import files
 from triptych.errors import InputError
 from triptych.models.networks import build_network, check_tensors, network_metadata, shapes_of, transforms_input
-from triptych.models.normalisation import normalisation_of
 from triptych.tensors import save_tensors
 
 # Of networks that are built here without their second head, which only a training loop of its own would use.
@@ -24,8 +24,8 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
     """Check a file of pretrained weights and store its tensors as every other command reads them.
 
     The tensors must be those of the architecture with ImageNet's 1,000 classes. Numbers of half precision become
-    float32. Left out are auxiliary heads; a count of batches that older files lack is 0. The file says where
-    torchvision's network transforms its input.
+    float32. Left out are auxiliary heads; a count of batches that older files lack is 0. The file says how torchvision
+    normalises the images for these weights, and where its network transforms its input.
 
     Args:
         architecture: of torchvision.
@@ -40,7 +40,7 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
     found = files.sha256(state_dict)
     if not found.startswith(sha256):
         raise InputError(f"{state_dict}: has the sha256 {found}, expected {sha256}; it is not opened")
-    entry = next(iter(models.get_model_weights(architecture)))
+    entry = torchvision_entry(architecture)
     classes, input_size = entry.meta["categories"], entry.transforms().crop_size[0]
     network = build_network(architecture, len(classes), input_size, transforms_input(architecture))
     expected = network.state_dict()
@@ -60,13 +60,25 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
         architecture=architecture,
         classes=list(classes),
         input_size=input_size,
-        normalisation=normalisation_of("imagenet", numpy.empty(0)),
+        normalisation=normalisation_for(entry),
     )
     save_tensors(weights, arrays, metadata | {"sha256": found})
     numbers = sum(array.size for array in arrays.values())
     print(f"{architecture}: {len(arrays)} tensors, {numbers:,} numbers, of {state_dict}", flush=True)
     if left_out:
         print(f"left out: {len(left_out)} tensors of auxiliary heads", flush=True)
+
+
+def torchvision_entry(architecture: str) -> Any:
+    """What torchvision says of an architecture's weights, the first that it has (`triptych.torchvision_weights`)."""
+    return next(iter(models.get_model_weights(architecture)))
+
+
+def normalisation_for(entry: Any) -> dict[str, list[float]]:
+    """Mean and standard deviation of the channels, in units of 0..1, that an entry's weights were trained with: not
+    ImageNet's for all (EfficientNetV2-L has 0.5)."""
+    transforms = entry.transforms()
+    return {"mean": list(transforms.mean), "std": list(transforms.std)}
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:

@@ -41,7 +41,8 @@ def initialise_model(
 
     Args:
         architecture: of torchvision; input_size: height and width in pixels of its input.
-        normalisation: `none`, `imagenet`, or `dataset` (of the first `train_images` images, all by default).
+        normalisation: `none`; `imagenet`: of torchvision's weights what they were trained with, else ImageNet's; or
+            `dataset` (of the first `train_images` images, all by default).
         train_data: the training images, which also name the classes.
         pretrained: weights of the same architecture for any classes; random weights without it.
 
@@ -85,9 +86,11 @@ def starting_network(
         train_images: uint8 [N, H, W, 3], for the normalisation `dataset`; the others as for `initialise_model`.
     """
     scaling = normalisation_of(normalisation, train_images)
+    origin = {} if pretrained is None else load_metadata(pretrained)
+    if normalisation == "imagenet" and "sha256" in origin:  # a file of torchvision's, by `convert_weights`
+        scaling = origin["normalisation"]
     torch.manual_seed(_own_seed(seed))
-    transform_input = pretrained is not None and load_metadata(pretrained).get("transform_input", False)
-    network = build_network(architecture, len(classes), input_size, transform_input)
+    network = build_network(architecture, len(classes), input_size, origin.get("transform_input", False))
     metadata = network_metadata(
         network, architecture=architecture, classes=classes, input_size=input_size, normalisation=scaling
     )

@@ -6,7 +6,8 @@ import numpy
 
 from triptych.errors import InputError
 
-# Of ImageNet's training images in 0..1, with which torchvision's weights were trained.
+# Of ImageNet's training images in 0..1, with which most of torchvision's weights were trained; the file of an
+# architecture's weights says what it was for them (`triptych.models.convert_weights`).
 _IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 _NONE = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 

@@ -3,7 +3,7 @@
 `float32` is the lecture's. The others are faster where the device has units for them, and give other last bits:
 
 - `tf32`: float32 whose products a GPU of compute capability 8 or more takes of factors rounded to ten bits;
-- `bfloat16`: automatic mixed precision, on such a GPU or on a CPU whose oneDNN has it;
+- `bfloat16`: automatic mixed precision, on such a GPU or on a CPU with units for it;
 - `float16`: the same with scaled losses, for GPUs without bfloat16 units.
 
 Weights, their gradients, the optimiser and the losses are float32 in all of them.
@@ -70,8 +70,14 @@ class Arithmetic:
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether torch has oneDNN, and that takes products in bfloat16 here."""
-    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    """Whether torch has oneDNN, and that takes products in bfloat16 here, in units of the CPU's own.
+
+    oneDNN also says yes to every x86 CPU with AVX-512, where it emulates bfloat16 in float32.
+    """
+    if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        return False
+    found = torch.cpu.get_capabilities()
+    return not found["architecture"].startswith("x86") or found["avx512_bf16"] or found["amx_bf16"]
 
 
 def check_precision(arithmetic: Arithmetic) -> None:
