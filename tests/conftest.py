@@ -1,4 +1,5 @@
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,11 @@ def without_rights():
     if not shutil.which("setpriv") or subprocess.run([*call, "true"], capture_output=True, timeout=30).returncode:
         pytest.skip("rights do not bind root, and setpriv cannot take that away here")
     return call
+
+
+def limited(size: int | None):
+    """The `preexec_fn` of a process in which no file may become larger than `size` bytes; None sets no limit."""
+    return None if size is None else lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 class Disk:

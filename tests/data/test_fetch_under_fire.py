@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from tests.conftest import limited
 from triptych.data.fetch import fetch
 from triptych.errors import InputError
 
@@ -189,11 +190,13 @@ def test_addresses_that_lead_nowhere(place, url, words, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("pwned"))
 
 
-def start(server, place, path):
-    """A download in a process of its own."""
+def start(server, place, path, limit=None):
+    """A download in a process of its own, in which no file may become larger than `limit` bytes."""
     call = [sys.executable, "-m", "triptych", "download-dataset", "--urls", json.dumps([server.address + path])]
     call += ["--sha256", SUM, "--size", str(len(CONTENT)), "--archive", str(place)]
-    return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=limited(limit)
+    )
 
 
 def wait_for(condition):
@@ -246,3 +249,30 @@ def test_many_at_once(server, place):
     assert [process.wait(120) for process in processes] == [0] * 6
     assert server.asked == ["/good"]
     assert left_in(place) == [place.name]
+
+
+def refused_for_want_of_room(started, place, reason):
+    """It ends in one message that names the file, and leaves nothing."""
+    said = started.communicate(timeout=60)[0]
+    assert started.returncode == 1
+    assert "Traceback" not in said
+    assert [line for line in said.splitlines() if line.startswith("error:")] == [
+        f"error: {place}: {reason}. Mend this, then run again; nothing is half-written"
+    ]
+    assert left_in(place) == []
+
+
+def test_a_full_disk(server, disk):
+    place = disk.folder / "file.tar.gz"
+    disk.remount(f"size={len(CONTENT) // 2}")
+    refused_for_want_of_room(start(server, place, "/good"), place, "No space left on device")
+    disk.remount(f"size={2 * len(CONTENT)}")
+    assert start(server, place, "/good").wait(60) == 0
+    assert place.read_bytes() == CONTENT
+    assert server.asked == ["/good"] * 2  # storage that is full is no reason to ask again
+
+
+def test_a_limit_on_the_size_of_files(server, place):
+    refused_for_want_of_room(start(server, place, "/good", len(CONTENT) // 2), place, "File too large")
+    assert start(server, place, "/good").wait(60) == 0
+    assert place.read_bytes() == CONTENT

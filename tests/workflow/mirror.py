@@ -47,10 +47,17 @@ def serve_mirror(folder: Path, *sizes: str) -> Iterator[http.server.ThreadingHTT
     """
     subprocess.run([sys.executable, BUILD_MIRROR, folder, *sizes], check=True, capture_output=True, timeout=300)
     lines = (folder / "SHA256SUMS").read_text().splitlines()
+    with serve(folder) as server:
+        server.sums = {name: checksum for checksum, name in (line.split() for line in lines)}
+        yield server
+
+
+@contextmanager
+def serve(folder: Path) -> Iterator[http.server.ThreadingHTTPServer]:
+    """The running server of the files in `folder`; it has the paths that were asked for as `.asked`."""
     handler = functools.partial(Handler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.asked = []
-        server.sums = {name: checksum for checksum, name in (line.split() for line in lines)}
         server.address = f"http://127.0.0.1:{server.server_port}"
         threading.Thread(target=server.serve_forever, args=[0.02], daemon=True).start()
         yield server

@@ -87,6 +87,22 @@ def files_in(folder) -> list[str]:
     return sorted(file for file in files if not file.startswith(".snakemake/log/"))
 
 
+def test_pathvars_choose_other_folders(tmp_path, one_arm):
+    folders = {name: str(tmp_path / "large disk" / name) for name in ("results", "resources", "logs")}
+    one_arm.write_text(yaml.safe_dump({"experiments": {"mine": ONE_ARM}, "pathvars": folders}))
+    run = tmp_path / "run"
+    run.mkdir()
+    target = f"{folders['results']}/mine/data/sizes.csv"
+    snakemake(target, "--cores", "1", "--configfile", one_arm, directory=run)
+    assert (tmp_path / "large disk/results/mine/data/sizes.csv").is_file()
+    assert (tmp_path / "large disk/logs/prepare_dataset/mine.log").is_file()
+    assert {file.split("/")[0] for file in files_in(run)} <= {".snakemake"}
+    planned = jobs_of(snakemake("--dry-run", "--configfile", one_arm, directory=run).stdout)
+    outputs = [file for job in planned for file in job.get("output", "").split(", ") if file]
+    assert len(outputs) > 20
+    assert all(file.startswith(folders["results"]) for file in outputs)
+
+
 MODULE = """
 configfile: "outer.yaml"
 

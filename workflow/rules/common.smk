@@ -34,7 +34,7 @@ from triptych.downloads import (
 from triptych.errors import InputError
 
 try:
-    # `pathvars` is a key of Snakemake's own
+    # `pathvars` is a key of Snakemake's own: folders that the user chooses, wherever they are
     settings = effective(load_configuration({key: config[key] for key in config if key != "pathvars"}))
 except InputError as error:
     sys.exit(f"configuration: {error}")
