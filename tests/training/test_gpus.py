@@ -2,6 +2,7 @@
 and kills are real."""
 
 import os
+import re
 import select
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import time
 import pytest
 import torch
 
+from tests.conftest import command, without_rights
 from triptych.errors import InputError
 from triptych.training import gpus
 from triptych.training.device import choose_device
@@ -288,6 +290,41 @@ def test_a_folder_that_cannot_be_written_says_what_to_do(monkeypatch, tmp_path, 
     monkeypatch.setenv(LOCK_FOLDER, str(folder))
     with pytest.raises(InputError, match=rf"{folder}: .* name another folder with {LOCK_FOLDER}"):
         claim_gpu(visible_gpus(), 1)
+
+
+TRAIN = """
+import sys
+from triptych.__main__ import main
+from triptych.training import gpus
+gpus.device_count = lambda: 2
+sys.exit(main())
+"""
+
+
+def said_with_locks_in(folder, arguments, before=()):
+    """What the real command says that would compute on one of two pretended GPUs, on stderr; it fails with status 1."""
+    words = command("train", **arguments | {"device": "cuda", "jobs_per_gpu": 1})
+    call = [*before, sys.executable, "-c", TRAIN, *words[words.index("train") :]]
+    environment = {name: value for name, value in os.environ.items() if name != VISIBLE} | {LOCK_FOLDER: str(folder)}
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return done.stderr
+
+
+def test_a_lock_folder_without_the_right_to_write(tmp_path, arguments):
+    before = without_rights()
+    folder = tmp_path / "locks"
+    folder.mkdir(mode=0o555)
+    said = said_with_locks_in(folder, arguments, before)
+    assert re.fullmatch(rf"error: {folder}: .* \(Permission denied\); name another folder with .*\n", said)
+
+
+def test_a_lock_folder_on_a_read_only_disk(disk, arguments):
+    disk.remount("ro")
+    said = said_with_locks_in(disk.folder, arguments)
+    assert re.fullmatch(rf"error: {disk.folder}: .* \(Read-only file system\); name another folder with .*\n", said)
+    disk.remount("rw")
+    assert not list(disk.folder.iterdir())
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

@@ -13,9 +13,6 @@ from tests.conftest import ROOT
 from tests.workflow.conftest import jobs_of, resources_of, snakemake
 
 CONFIGURATIONS = sorted((ROOT / "config").glob("*.yaml"))
-TWO_SHAPES = [path for path in CONFIGURATIONS if path.name in ("config.yaml", "lecture45.yaml")]
-"""The default experiment and the lecture: for what does not depend on the values of the others."""
-
 FOLDER = Path(__file__).parent / "graphs"
 COMMAND = "python -m tests.workflow.graphs"
 OF_SNAKEMAKE = {"tmpdir", "mem", "mem_mib"}

@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from tests.workflow.conftest import rules_of, snakemake
-from tests.workflow.graphs import COMMAND, CONFIGURATIONS, FOLDER, TWO_SHAPES, dry_run, golden, summary
+from tests.workflow.conftest import rules_of
+from tests.workflow.graphs import COMMAND, CONFIGURATIONS, FOLDER, dry_run, golden, summary
 
 
 @pytest.mark.parametrize("path", CONFIGURATIONS, ids=lambda path: path.name)
@@ -29,13 +29,3 @@ def test_the_known_graphs_are_those_of_any_machine():
         assert not re.search(r"[ =]/", text), "an absolute path"
         assert not re.search(r"[0-9a-f]{8}", text), "a digest"
         assert "no rule" not in text, "a file that no rule makes"
-
-
-@pytest.mark.parametrize("path", TWO_SHAPES, ids=lambda path: path.name)
-def test_the_graph_of_rules_has_the_rules_of_the_known_one_and_what_they_come_after(path, tmp_path):
-    drawn = snakemake("--rulegraph", "--configfile", path, directory=tmp_path, timeout=120).stdout
-    names = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)"', drawn, flags=re.M))
-    edges = {(names[before], names[after]) for before, after in re.findall(r"^\s*(\d+) -> (\d+)", drawn, flags=re.M)}
-    known = re.findall(r"^(\w+): \d+ jobs?, after (.*)$", golden(path).read_text(), flags=re.M)
-    assert set(names.values()) == {rule for rule, _ in known}
-    assert edges == {(before, rule) for rule, needed in known for before in needed.split(", ") if before != "nothing"}
