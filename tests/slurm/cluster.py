@@ -16,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 
 DAEMONS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "setpriv")
-NODES = {"one": 1, "two": 2, "more": 2, "none": 0}
+NODES = {"one": 1, "two": 2, "more": 3, "none": 0}
 """Node -> how many GPUs it has. Each is a partition of its own with the same name."""
-PRETENDED = ("/dev/null", "/dev/zero")
+PRETENDED = ("/dev/null", "/dev/zero", "/dev/full")
 """A GPU needs a device file, or SLURM drains the node; nobody opens these."""
 
 CONFIGURATION = """
@@ -71,7 +71,11 @@ end
 
 
 def why_not() -> str | None:
-    """Why there can be no SLURM here, after an attempt to install one; None if there can."""
+    """Why there can be no SLURM here, and none be installed; None if there is one, which then has been installed.
+
+    Raises:
+        subprocess.CalledProcessError: it could be installed and was not, which must not go unseen.
+    """
     if os.geteuid() != 0:
         return "starting a SLURM of one's own needs root"
     if Path("/dev/nvidia0").exists():
@@ -81,11 +85,10 @@ def why_not() -> str | None:
             return "SLURM is not installed, and this is no Debian to install it on"
         quiet = {"stdout": subprocess.DEVNULL, "env": {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}}
         packages = ["slurm-wlm", "munge"]
-        subprocess.run(["apt-get", "update", "-qq"], timeout=300, check=False, **quiet)
+        subprocess.run(["apt-get", "update", "-qq"], timeout=300, check=True, **quiet)
         install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *packages]
-        subprocess.run(install, timeout=600, check=False, **quiet)
-    missing = [name for name in DAEMONS if not shutil.which(name)]
-    return f"Debian's slurm-wlm and munge cannot be installed here: no {', '.join(missing)}" if missing else None
+        subprocess.run(install, timeout=600, check=True, **quiet)
+    return None
 
 
 class Cluster:

@@ -21,12 +21,15 @@ OUTPUTS = ("trained.safetensors", "history.csv", "predictions.safetensors")
 EPOCHS = 12
 SEEDS = range(3)
 EXPERIMENTS = {
-    # the whole graph, with three jobs for a GPU
+    # the whole graph, with every kind of job that wants a GPU
     "tiny": {
         **TINY,
         "training": {"epochs": 1, "num_threads": 1},
         "seeds": [0],
-        "arms": {name: TINY["arms"][name] for name in ("scratch", "last_layer")},
+        "arms": {
+            "scratch": {**TINY["arms"]["scratch"], "training": {"num_threads": 2}},
+            "last_layer": {**TINY["arms"]["last_layer"], "batchnorm": "frozen"},
+        },
     },
     # trainings that take long enough to be disturbed
     "long": {
@@ -34,7 +37,11 @@ EXPERIMENTS = {
         "weights": {"source": "none"},
         "training": {"epochs": EPOCHS, "num_threads": 1, "checkpoint_minutes": 0.001},
         "seeds": list(SEEDS),
-        "arms": {"scratch": TINY["arms"]["scratch"]},
+        "arms": {
+            "scratch": TINY["arms"]["scratch"],
+            # one epoch of 30 steps, each with its checkpoint: long enough to be stopped within it
+            "one_epoch": {**TINY["arms"]["scratch"], "label": "net2", "training": {"epochs": 1, "batch_size": 2}},
+        },
     },
 }
 
@@ -71,18 +78,18 @@ def configuration(tmp_path_factory) -> Path:
 def local(tmp_path_factory, configuration) -> Path:
     """The folder of undisturbed trainings of `long` on this machine."""
     folder = tmp_path_factory.mktemp("local")
-    targets = map(trained, SEEDS)
+    targets = [*map(trained, SEEDS), trained(0, "one_epoch")]
     snakemake(*targets, "--configfile", configuration, "--cores", "2", directory=folder, timeout=600)
     return folder
 
 
-def trained(seed: int) -> str:
-    return f"results/long/runs/scratch/seed{seed}/trained.safetensors"
+def trained(seed: int, arm: str = "scratch") -> str:
+    return f"results/long/runs/{arm}/seed{seed}/trained.safetensors"
 
 
-def outputs(folder: Path, seed: int) -> dict[str, bytes]:
+def outputs(folder: Path, seed: int, arm: str = "scratch") -> dict[str, bytes]:
     """The bytes that a training of `long` makes, but for what it measures."""
-    run = folder / f"results/long/runs/scratch/seed{seed}"
+    run = (folder / trained(seed, arm)).parent
     return {name: (run / name).read_bytes() for name in OUTPUTS}
 
 
@@ -108,9 +115,9 @@ def submit(cluster, configuration) -> Callable:
     drivers = []
 
     @contextmanager
-    def started(*arguments: str, directory: Path, partition: str | None, seconds: int = 240):
+    def started(*arguments: str, directory: Path, partition: str | None, profile: Path = PROFILE, seconds: int = 240):
         call = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", directory]
-        options = ["--configfile", configuration, "--profile", PROFILE, "--latency-wait", "20"]
+        options = ["--configfile", configuration, "--profile", profile, "--latency-wait", "20"]
         options += ["--slurm-init-seconds-before-status-checks", "1"]
         if partition:
             options += ["--default-resources", f"slurm_partition={partition}"]
@@ -150,9 +157,9 @@ def run_there(submit) -> Callable:
     return run
 
 
-def log_of(folder: Path, seed: int) -> str:
+def log_of(folder: Path, seed: int, arm: str = "scratch") -> str:
     """What a training of `long` has printed so far."""
-    log = folder / f"logs/train/long/scratch/seed{seed}.log"
+    log = folder / f"logs/train/long/{arm}/seed{seed}.log"
     return log.read_text() if log.is_file() else ""
 
 

@@ -1,9 +1,12 @@
 """What a cluster refuses: SLURM's own message comes through, and below it what to change where."""
 
+import shlex
+
 import pytest
 
 from tests.slurm.conftest import outputs, trained
 from tests.workflow.conftest import snakemake
+from tests.workflow.test_profiles import COMMANDS
 
 CONFIG = "results/tiny/config.yaml"
 REFUSED = {
@@ -55,15 +58,12 @@ def test_with_an_account_the_job_runs(cluster, run_there, tmp_path):
 
 
 def test_a_site_without_the_plugin_submits_with_its_own_command(cluster, configuration, before_training, local):
-    """As docs/cluster.md says."""
+    """With the one of docs/cluster.md."""
     folder = before_training()
-    command = (
-        "sbatch --parsable --partition=one --gpus={resources.gpu} --cpus-per-task={threads} --mem={resources.mem_mb} "
-        "--time={resources.runtime} --output=/dev/null"
-    )
+    (command,) = [line for line in COMMANDS if "cluster-generic" in line]
+    _, *arguments = shlex.split(command.replace("--partition=gpu", "--partition=one"))
     snakemake(
-        *(trained(0), CONFIG, "--configfile", configuration, "--jobs", "2", "--executor", "cluster-generic"),
-        *("--cluster-generic-submit-cmd", command, "--default-resources", "gpu=0", "--latency-wait", "20"),
+        *(trained(0), CONFIG, "--configfile", configuration, *arguments),
         directory=folder,
         environment=cluster.environment,
         timeout=200,

@@ -1,14 +1,17 @@
 """The small graph on a cluster, from data to report: what SLURM gave to each job, and the bytes of a local run."""
 
+from collections import Counter
 from itertools import pairwise
 
 import pytest
+import yaml
 
-from tests.slurm.conftest import run_name
+from tests.slurm.conftest import PROFILE, run_name
 from tests.workflow.conftest import snakemake
 from tests.workflow.test_rerun import contents
 
-GPU_RULES = {"train", "pretrain_weights"}
+GPU_RULES = {"train": 2, "pretrain_weights": 1, "extract_features": 1}
+"""Rule -> how many jobs."""
 TARGETS = ["results/tiny/report.html", "results/tiny/manifest.json"]
 FIGURES = 13
 """How many jobs draw figures from tables; the profile lets four of them share one job of SLURM."""
@@ -21,10 +24,15 @@ def folders(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(cluster, folders, configuration, submit):
+def finished(cluster, folders, configuration, submit, tmp_path_factory):
     """What the driver printed, and SLURM's records of its jobs. The local run passes while the cluster waits."""
     there, here = folders
-    with submit(*TARGETS, directory=there, partition="one", seconds=600) as driver:
+    profile = yaml.safe_load((PROFILE / "profile.yaml").read_text())
+    profile["groups"]["extract_weight_delta"] = "deltas"  # as docs/cluster.md says
+    profile["group-components"]["deltas"] = 4
+    site = tmp_path_factory.mktemp("site")
+    (site / "profile.yaml").write_text(yaml.safe_dump(profile))
+    with submit(*TARGETS, directory=there, partition="one", profile=site, seconds=600) as driver:
         snakemake(*TARGETS, "--configfile", configuration, "--cores", "1", directory=here, timeout=600)
         code = driver.wait(600)
     said = driver.log.read_text()
@@ -35,13 +43,15 @@ def finished(cluster, folders, configuration, submit):
 def test_every_job_gets_what_its_rule_asks_for(finished):
     said, jobs = finished
     assert {job["JobState"] for job in jobs} == {"COMPLETED"}
-    assert sum(job["rule"] in GPU_RULES for job in jobs) == 3
+    assert Counter(job["rule"] for job in jobs if job["rule"] in GPU_RULES) == GPU_RULES
     for job in jobs:
         asked, given = job.get("TresPerJob", ""), job["JOB_GRES"]
         expected = ("gres:gpu:1", "gpu:pretended:1") if job["rule"] in GPU_RULES else ("", "(null)")
         assert (asked, given) == expected, job["rule"]
-    (train, *_) = [job for job in jobs if job["rule"] == "train"]
-    assert (train["MinMemoryNode"], train["TimeLimit"], train["CPUs/Task"]) == ("8000M", "12:00:00", "1")
+    trainings = {job["wildcards"]: job for job in jobs if job["rule"] == "train"}
+    for arm, threads in (("scratch", "2"), ("last_layer", "1")):
+        train = trainings[f"tiny_{arm}_0"]
+        assert (train["MinMemoryNode"], train["TimeLimit"], train["CPUs/Task"]) == ("8000M", "12:00:00", threads)
     assert "Trying to restart" not in said
 
 
@@ -56,7 +66,9 @@ def test_short_jobs_share_one_job_of_slurm(finished):
     groups = [job for job in jobs if job["rule"].startswith("figures")]
     assert len(groups) == -(-FIGURES // 4)
     assert sorted(job["NumCPUs"] for job in groups) == ["1", "4", "4", "4"]
-    assert not [job["rule"] for job in jobs if job["rule"].startswith("plot_") and job["rule"] != "plot_samples"]
+    assert [job["NumCPUs"] for job in jobs if job["rule"].startswith("deltas")] == ["2"]
+    alone = {job["rule"] for job in jobs if job["rule"].startswith(("plot_", "extract_weight_delta"))}
+    assert alone == {"plot_samples"}
 
 
 def test_the_bytes_are_those_of_a_local_run(finished, folders):
