@@ -26,7 +26,9 @@ print(first, again, (kept - resident()) / 2**20, cleared(400), cleared(400))
 
 
 def probe(keep: str) -> list[float]:
-    printed = subprocess.run([sys.executable, "-c", PROBE.format(keep=keep)], capture_output=True, text=True, check=True)
+    printed = subprocess.run(
+        [sys.executable, "-c", PROBE.format(keep=keep)], capture_output=True, text=True, check=True
+    )
     return [float(number) for number in printed.stdout.split()]
 
 

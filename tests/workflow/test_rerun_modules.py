@@ -81,8 +81,8 @@ FIRST_AGAIN = {
     "plot_notebook_kernels": "figures/plot_notebook_kernels.py",
     "plot_confusion plot_samples": "figures/tiles.py",
     "pretrain_weights time_backward": (
-        "locks.py training/__init__.py training/allocator.py training/arithmetic.py training/batches.py training/device.py "
-        "training/failures.py training/gpus.py training/regime.py training/residency.py"
+        "locks.py training/__init__.py training/allocator.py training/arithmetic.py training/batches.py "
+        "training/device.py training/failures.py training/gpus.py training/regime.py training/residency.py"
     ),
     "prepare_letters prepare_dataset": "data/__init__.py data/dataset.py",
     "initialise_model extract_features": "models/initialise_model.py",
