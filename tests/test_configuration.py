@@ -148,9 +148,9 @@ def test_resolved_arms_keep_the_order_and_carry_their_names():
 def test_networks_are_compared_once_each_those_of_the_arms_first():
     networks = compared_networks(experiment_of(FULL))
     assert [tuple(network.values()) for network in networks] == [
-        ("resnet18", 32, False, "arm"),
-        ("resnet34", 32, False, "arm"),  # that it is among the references as well changes nothing
-        ("googlenet", 224, True, "reference"),
+        ("resnet18", 32, False, "arm", ["all", "head"]),
+        ("resnet34", 32, False, "arm", []),  # that it is among the references as well changes nothing
+        ("googlenet", 224, True, "reference", []),
     ]
     assert [network["role"] for network in compared_networks(experiment_of(SMALLEST))] == ["arm"]
 

@@ -7,7 +7,13 @@ import pytest
 
 from triptych.errors import InputError
 from triptych.files import sha256
-from triptych.models.compare_architectures import MEMORY_GB, compare_architectures, compare_one
+from triptych.models.compare_architectures import (
+    ALL_ARMS,
+    MEMORY_GB,
+    compare_architectures,
+    compare_one,
+    largest_batches,
+)
 from triptych.models.memory import memory_by_batch_size
 from triptych.models.networks import build_shapes, head_tensors
 
@@ -16,10 +22,15 @@ def network(architecture, input_size, auxiliary=False, role="reference"):
     return {"architecture": architecture, "input_size": input_size, "auxiliary": auxiliary, "role": role}
 
 
+def batches_of(needs):
+    """The rows of the second table: in a real one they also name the network."""
+    return [row for train, need in needs.items() for row in largest_batches({}, train, need)]
+
+
 def compare(folder, *networks):
     folder.mkdir(exist_ok=True)
     files = {"architectures": folder / "architectures.csv", "largest_batch": folder / "largest_batch.csv"}
-    compare_architectures(networks=json.dumps(networks), **files)
+    compare_architectures(networks=json.dumps([{"trained": [], **network} for network in networks]), **files)
     return files
 
 
@@ -36,22 +47,22 @@ def compare(folder, *networks):
     ],
 )
 def test_the_lecture_s_numbers(architecture, input_size, auxiliary, parameters, giga_macs):
-    row, batches = compare_one(**network(architecture, input_size, auxiliary))
+    row, needs = compare_one(**network(architecture, input_size, auxiliary))
     assert row["parameters"] == parameters
     assert row["macs"] / 1e9 == pytest.approx(giga_macs, abs=0.0005)
     assert row["auxiliary"] == auxiliary
     # the statistics of BatchNorm beside the parameters
     assert 4 * parameters < row["weight_bytes"] < 4.02 * parameters
-    table = pandas.DataFrame(batches).pivot(index="train", columns="memory_gb", values="largest_batch")
+    table = pandas.DataFrame(batches_of(needs)).pivot(index="train", columns="memory_gb", values="largest_batch")
     assert list(table.columns) == list(MEMORY_GB)
     assert (table.loc["head"] > table.loc["all"]).all()
     assert (table.diff(axis=1).iloc[:, 1:] > 0).all(axis=None)
 
 
 def test_one_more_image_does_not_fit():
-    _, batches = compare_one(**network("resnet18", 224))
+    _, needs = compare_one(**network("resnet18", 224))
     shapes, head = build_shapes("resnet18", 1000, 224), head_tensors("resnet18", 1000, 224)
-    for row in batches:
+    for row in batches_of(needs):
         sizes = [row["largest_batch"], row["largest_batch"] + 1]
         needed = [
             each["training_bytes"]
@@ -76,13 +87,46 @@ def test_tables(tmp_path, capsys):
     assert [sha256(path) for path in files.values()] == [sha256(path) for path in again.values()]
 
 
+def test_all_arms_at_once(tmp_path):
+    """Of the same batch size each: one more image an arm does not fit. Controls are not among what is `trained`."""
+    arms = [
+        network("resnet18", 64, role="arm") | {"trained": ["all", "head"]},
+        network("squeezenet1_1", 64, role="arm") | {"trained": ["all"]},
+    ]
+    files = compare(tmp_path / "a", *arms, network("alexnet", 64))
+    table = pandas.read_csv(files["largest_batch"])
+    own = table[table["architecture"] == ALL_ARMS]
+    assert list(own["memory_gb"]) == list(MEMORY_GB)
+    assert own["input_size"].isna().all() and own["auxiliary"].isna().all()
+    assert "resnet18,64,0,all," in files["largest_batch"].read_text()  # whole numbers beside empty cells
+    parts = [("resnet18", "all"), ("resnet18", "head"), ("squeezenet1_1", "all")]
+    for memory, batch in zip(own["memory_gb"], own["largest_batch"], strict=True):
+        needed = [
+            sum(
+                row["training_bytes"]
+                for architecture, train in parts
+                for row in memory_by_batch_size(
+                    build_shapes(architecture, 1000, 64), head_tensors(architecture, 1000, 64), 64, [size]
+                )
+                if row["train"] == train
+            )
+            for size in (batch, batch + 1)
+        ]
+        assert needed[0] <= memory * 10**9 < needed[1]
+    alone = compare(tmp_path / "b", network("resnet18", 64, role="arm") | {"trained": ["all"]})
+    assert ALL_ARMS not in alone["largest_batch"].read_text()
+
+
 @pytest.mark.parametrize(
     ("networks", "message"),
     [
         ("nothing", "networks: expected a JSON list"),
         ('[{"architecture": "resnet18"}]', "networks: expected a JSON list"),
-        (json.dumps([network("resnet18", 224, True)]), "resnet18: torchvision's network has no auxiliary head"),
-        (json.dumps([network("alexnet", 32)]), "alexnet cannot run on images of 32 px"),
+        (
+            json.dumps([network("resnet18", 224, True) | {"trained": []}]),
+            "resnet18: torchvision's network has no auxiliary head",
+        ),
+        (json.dumps([network("alexnet", 32) | {"trained": []}]), "alexnet cannot run on images of 32 px"),
     ],
 )
 def test_bad_input_writes_nothing(networks, message, tmp_path):

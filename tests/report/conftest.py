@@ -361,6 +361,9 @@ def _compared(references: bool) -> dict[str, list[dict]]:
             for train in ("all", "head")
             for memory in (4, 8, 16, 24, 80)
         ]
+    together = {"architecture": "all arms at once", "input_size": None, "auxiliary": None, "train": "each its own"}
+    batches += [{**together, "memory_gb": memory, "largest_batch": 10 * memory} for memory in (4, 8, 16, 24, 80)]
+    batches = pandas.DataFrame(batches).astype({"input_size": "Int64", "auxiliary": "Int64"})
     return {"architectures": networks, "largest_batch": batches}
 
 

@@ -485,14 +485,19 @@ def compared_networks(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The networks of one experiment of `effective` that are compared on paper, each once: the arms', then the others.
 
     Returns:
-        Mappings of `architecture`, `input_size`, `auxiliary` and `role` (arm or reference).
+        Mappings of `architecture`, `input_size`, `auxiliary`, `role` (arm or reference) and `trained`: of each arm
+        with this network that is no control, what it trains (all or head).
     """
     models = [{**arm["model"], "auxiliary": False, "role": "arm"} for arm in experiment["arms"].values()]
     models += [{**model, "role": "reference"} for model in experiment["reference_models"]]
     keys = ("architecture", "input_size", "auxiliary")
     first: dict[tuple, dict[str, Any]] = {}
     for model in models:
-        first.setdefault(tuple(model[key] for key in keys), {key: model[key] for key in (*keys, "role")})
+        network = {key: model[key] for key in (*keys, "role")} | {"trained": []}
+        first.setdefault(tuple(model[key] for key in keys), network)
+    for arm in experiment["arms"].values():
+        if arm["role"] != "control":
+            first[arm["model"]["architecture"], arm["model"]["input_size"], False]["trained"].append(arm["train"])
     return list(first.values())
 
 

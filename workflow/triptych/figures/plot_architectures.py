@@ -32,7 +32,7 @@ ROOM = 1.28
 def plot_architectures(*, architectures: Path, largest_batch: Path, svg: Path, png: Path) -> None:
     """Draw parameters, operations and activations of every network, and the largest batch where everything is trained.
 
-    The networks of the arms are in colour.
+    The networks of the arms are in colour, with the largest batch also where only the last layer is trained.
 
     Raises:
         InputError: a table is missing or not what it should be, or the second lacks a network of the first.
@@ -47,7 +47,6 @@ def plot_architectures(*, architectures: Path, largest_batch: Path, svg: Path, p
         text=("architecture", "train"),
         numbers=("input_size", "auxiliary", "memory_gb", "largest_batch"),
     )
-    batches = batches[batches["train"] == "all"]
     missing = networks[KEY].merge(batches[KEY].drop_duplicates(), how="left", indicator=True)
     missing = missing[missing["_merge"] == "left_only"]
     if len(missing):
@@ -68,7 +67,7 @@ def plot_architectures(*, architectures: Path, largest_batch: Path, svg: Path, p
         draw_bars(axes, networks, networks[quantity] / unit)
         axes.set_title(heading, fontsize=9, loc="left", pad=4)
     draw_batches(panels[3], networks, batches)
-    panels[3].set_title("largest batch, training all", fontsize=9, pad=4)
+    panels[3].set_title("largest batch (circles: head)", fontsize=9, pad=4)
     memories = ", ".join(f"{memory:g}" for memory in sorted(set(batches["memory_gb"])))
     panels[3].set_xlabel(f"in {memories} GB", fontsize=style.SMALL)
     style.save(figure, svg, png)
@@ -118,14 +117,20 @@ def three_digits(value: float) -> str:
 
 
 def draw_batches(axes: Axes, networks: pandas.DataFrame, batches: pandas.DataFrame) -> None:
-    """A dot for each memory in which at least one image fits, from the smallest memory to the largest."""
+    """A dot for each memory in which at least one image fits, from the smallest memory to the largest; below them, for
+    the networks of the arms, a circle for each where only the last layer is trained."""
+    drawn: list[int] = []
     for place, ((_, network), colour) in enumerate(zip(networks.iterrows(), colours(networks), strict=True)):
         own = batches[(batches[KEY] == network[KEY]).all(axis=1) & (batches["largest_batch"] > 0)]
         own = own.sort_values("memory_gb")
         dots = "#808080" if colour == OTHER else colour
-        axes.plot(own["largest_batch"], [place] * len(own), color=dots, marker="o", markersize=4.5, linewidth=1.2)
-    largest = max(batches["largest_batch"].max(), 2)
-    smallest = max(batches.loc[batches["largest_batch"] > 0, "largest_batch"].min(), 1) if largest > 2 else 1
+        look = {"color": dots, "marker": "o", "markersize": 4.5, "linewidth": 1.2}
+        for train, aside, face in (("all", 0.0, dots), ("head", 0.28, "white"))[: 1 + (network["role"] == "arm")]:
+            sizes = own.loc[own["train"] == train, "largest_batch"]
+            axes.plot(sizes, [place + aside] * len(sizes), markerfacecolor=face, **look)
+            drawn += list(sizes)
+    largest = max([2, *drawn])
+    smallest = min(drawn) if largest > 2 else 1
     axes.set_xscale("log", base=2)
     axes.set_xlim(smallest / 1.6, largest * 1.6)
     first, last = math.ceil(math.log2(smallest / 1.6)), math.floor(math.log2(largest * 1.2))

@@ -14,7 +14,9 @@ QUANTITIES = ("parameters", "macs", "activation_bytes")
 
 
 def network_name(network: pandas.Series) -> str:
-    """A network, the size of its images, and whether it has auxiliary heads."""
+    """A network, the size of its images, and whether it has auxiliary heads; all arms at once have no size."""
+    if pandas.isna(network["input_size"]):
+        return network["architecture"]
     heads = ", with auxiliary heads" if network["auxiliary"] else ""
     return f"{network['architecture']}, {network['input_size']:.0f}{words.NO_BREAK}px{heads}"
 
@@ -32,7 +34,7 @@ def pictures(results: Results) -> list[tuple[str, str, str]]:
     text = (
         "In colour what the arms train, in grey what it is compared with. Bars: the whole network with a head for "
         "1,000 classes, and one image’s forward pass. Dots: the largest batch for training everything in float32, for "
-        "the memories of the table below, on a logarithmic scale."
+        "the memories of the table below, on a logarithmic scale; circles: for training the last layer alone."
     )
     return [("architectures", "Networks side by side: parameters, operations, activations, largest batch", text)]
 
@@ -90,7 +92,11 @@ def largest_batch(results: Results) -> Table:
     memories = sorted(set(table["memory_gb"]))
     columns = [
         Column("network", "As above.", "text"),
-        Column("trains", "all: every parameter. head: the last layer only.", "text"),
+        Column(
+            "trains",
+            "all: every parameter. head: the last layer only. All arms at once have batches of one size.",
+            "text",
+        ),
         Column("arms", "The arms that train this network in this way.", "text"),
         *(
             Column(
@@ -107,7 +113,7 @@ def largest_batch(results: Results) -> Table:
         ),
     ]
     rows = []
-    for (*key, train), own in table.groupby([*KEY, "train"], sort=False):
+    for (*key, train), own in table.groupby([*KEY, "train"], sort=False, dropna=False):
         by_memory = own.set_index("memory_gb")["largest_batch"]
         network = pandas.Series(dict(zip(KEY, key, strict=True)))
         rows.append(
@@ -122,8 +128,10 @@ def largest_batch(results: Results) -> Table:
 
 
 def arms_with(results: Results, network: pandas.Series, train: str) -> list[str]:
-    """The arms that train a network in one way."""
+    """The arms that train a network in one way; those that stand for all arms at once are no controls."""
     arms = results.arms
+    if pandas.isna(network["input_size"]):
+        return list(arms.loc[arms["role"] != "control", "arm"])
     same = (arms["architecture"] == network["architecture"]) & (arms["input_size"] == network["input_size"])
     return list(arms.loc[same & (arms["train"] == train), "arm"]) if not network["auxiliary"] else []
 
@@ -158,11 +166,38 @@ def bytes_at(results: Results, arm: str, column: str, batch_size: float) -> floa
 
 
 def computed_peak(results: Results, arm: str) -> float:
-    """The computed memory of a run at its fullest: while it trains, or while it evaluates in larger batches."""
+    """The computed memory of a run at its fullest: while it trains, or while it evaluates in larger batches, when the
+    gradients and the optimiser's moments stay; and the images, where the recipe does not keep them elsewhere.
+    """
     own = results.arms.loc[arm]
-    return max(
-        bytes_at(results, arm, "training_bytes", own["batch_size"]),
-        bytes_at(results, arm, "inference_bytes", own["evaluation_batch_size"]),
+    empty = {column: bytes_at(results, arm, column, 0) for column in ("training_bytes", "inference_bytes")}
+    sizes = {"training_bytes": own["batch_size"], "inference_bytes": own["evaluation_batch_size"]}
+    of_batches = (
+        in_precision(bytes_at(results, arm, column, size) - empty[column], size, own) for column, size in sizes.items()
+    )
+    return empty["training_bytes"] + max(of_batches) + resident_bytes(results, arm)
+
+
+def in_precision(activations: float, batch_size: float, arm: pandas.Series) -> float:
+    """Bytes of activations, counted in float32, in the arm's precision: in a mixed one they halve, but for the images,
+    of which there is a copy of half the size beside the float32 one.
+    """
+    if arm["precision"] not in ("bfloat16", "float16"):
+        return activations
+    images = batch_size * 3 * arm["input_size"] ** 2 * 4
+    return (activations - images) / 2 + 1.5 * images
+
+
+def resident_bytes(results: Results, arm: str) -> float:
+    """Bytes of the images and labels on the device: their files', as far as they are used."""
+    if results.configuration["arms"][arm]["training"].get("residency", "auto") in ("host", "mapped"):
+        return 0.0
+    counts = results.sizes.groupby("split")["images"].sum()
+    used = {"train": results.arms.at[arm, "train_images"]}
+    return sum(
+        (results.folder / "data" / f"{split}.safetensors").stat().st_size * used.get(split, count) / count
+        for split, count in counts.items()
+        if count
     )
 
 
@@ -176,9 +211,10 @@ def with_prediction(cost: Table, results: Results) -> Table:
         return cost
     column = Column(
         "computed / measured",
-        "Computed memory (weights, gradients, optimiser and activations while it trains, or what evaluation takes in "
-        "its larger batches, whichever is more) as a share of the measured peak of torch’s allocations on the GPU. The "
-        "rest is what the computation leaves out: workspaces, gradients of activations, resident images.",
+        "Computed memory (weights, gradients, optimiser, images on the GPU, and the activations while it trains or, if "
+        "those are more, while it evaluates in its larger batches) as a share of the measured peak of torch’s "
+        "allocations on the GPU. In a mixed precision activations count half. The rest is what the computation leaves "
+        "out: workspaces, gradients of activations.",
     )
     return replace(
         cost,
@@ -190,8 +226,7 @@ def with_prediction(cost: Table, results: Results) -> Table:
 def _prediction(results: Results, run: pandas.Series) -> Any:
     """The share, and the computed memory below it."""
     own = results.arms.loc[run["arm"]]
-    # computed are numbers of four bytes, and a whole network that sees images
-    if run["device"] != "cuda" or own["precision"] not in ("float32", "tf32") or own["features"] == "cached":
+    if run["device"] != "cuda" or own["features"] == "cached":  # computed is a whole network that sees images
         return words.NOTHING
     computed = computed_peak(results, run["arm"])
     return words.percent(100 * computed / run["peak_memory_bytes"], 0), words.size(computed)
