@@ -82,6 +82,33 @@ def rules_of(dry_run: str) -> Counter:
     return Counter(job["rule"] for job in jobs_of(dry_run) if job["rule"] != "all")
 
 
+def untracked(*arguments, directory: Path, **options) -> set[str]:
+    """The files in a folder that no rule of the targets declares; benchmarks, which Snakemake does not count, aside."""
+    listed = snakemake("--list-untracked", *arguments, directory=directory, **options).stdout.splitlines()
+    files = {line for line in listed if (directory / line).is_file()}
+    benchmarks = {file for file in files if file.startswith("logs/benchmarks/")}
+    assert benchmarks  # else the list is not what it is taken for
+    return files - benchmarks
+
+
+@pytest.fixture(scope="session")
+def decimal_comma(tmp_path_factory) -> dict[str, str]:
+    """The environment of a locale whose numbers have a comma, made here, since few machines have one."""
+    if not shutil.which("localedef"):
+        pytest.skip("there is no localedef here")
+    folder = tmp_path_factory.mktemp("locales")
+    made = subprocess.run(
+        ["localedef", "-i", "de_DE", "-f", "UTF-8", folder / "de_DE.UTF-8"], capture_output=True, text=True, timeout=60
+    )
+    if made.returncode:
+        pytest.skip(f"no locale can be made here: {made.stderr.strip()}")
+    environment = {"LOCPATH": str(folder), "LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8"}
+    code = "import locale; locale.setlocale(locale.LC_ALL, ''); print(locale.localeconv()['decimal_point'])"
+    point = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
+    assert point.stdout == ",\n", point.stderr
+    return environment
+
+
 @pytest.fixture
 def tiny(tmp_path) -> Path:
     """A configuration file with the experiment `tiny`."""

@@ -4,7 +4,7 @@ import pandas
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, rules_of, snakemake
+from tests.workflow.conftest import TINY, rules_of, snakemake, untracked
 
 ONLY_WITH_CLAIMS = {
     "check_claims",
@@ -18,7 +18,9 @@ ONLY_WITH_CLAIMS = {
 
 def write(folder, claims):
     path = folder / f"{claims}.yaml"
-    path.write_text(yaml.safe_dump({"experiments": {"tiny": {**TINY, "seeds": [0], "claims": claims}}}))
+    frozen = {"weights": "pretrained", "train": "head", "batchnorm": "frozen", "role": "control"}
+    experiment = {**TINY, "seeds": [0], "claims": claims, "arms": {**TINY["arms"], "frozen": frozen}}
+    path.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
     return path
 
 
@@ -34,6 +36,8 @@ def test_a_tiny_experiment_with_claims_runs_to_its_report(tmp_path):
     configuration = write(tmp_path, "lecture45")
     snakemake("--cores", "2", "--configfile", configuration, directory=tmp_path)
     results = tmp_path / "results" / "tiny"
+    assert (results / "features").is_dir()
+    assert untracked("--configfile", configuration, directory=tmp_path) == {configuration.name}
     claims = pandas.read_csv(results / "tables" / "claims.csv").set_index("claim")
     verdicts = claims["verdict"]
     assert verdicts["the network has 11 million parameters"] == "agrees"

@@ -2,19 +2,15 @@
 
 import json
 import os
-import shlex
 import shutil
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import pandas
 import pytest
 
 from tests.conftest import ROOT
-from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake
-from tests.workflow.test_rerun import contents, write_configuration
+from tests.workflow.conftest import jobs_of, rules_of, snakemake
+from tests.workflow.test_rerun import check_same_bytes
 from triptych.files import sha256
 
 pytestmark = pytest.mark.slow
@@ -110,7 +106,7 @@ def test_the_manifest_is_true_of_every_file(results):
 
 def test_two_clean_runs_give_the_same_bytes(folder, tmp_path):
     snakemake("--cores", "2", directory=tmp_path, timeout=1800)
-    assert contents(tmp_path / "results") == contents(folder / "results")
+    check_same_bytes(tmp_path / "results" / "digits", folder / "results" / "digits")
 
 
 def test_snakemakes_own_report_holds_the_figures_and_tables(folder, tmp_path):
@@ -131,30 +127,3 @@ def test_one_artefact_alone(folder, tmp_path):
     snakemake(target, "--cores", "1", directory=folder)
     assert (folder / target).is_file()
     assert (folder / "results/digits/report.html").stat().st_mtime_ns == before
-
-
-def test_every_command_can_be_run_by_hand_as_it_is_printed(tmp_path):
-    """Each printed command, in a new folder, without Snakemake, on the experiment that trains in seconds."""
-    write_configuration(tmp_path, {**TINY, "seeds": [0]})
-    options = ["--configfile", "tiny.yaml", "--dry-run", "--printshellcmds"]
-    text = snakemake(*options, directory=tmp_path).stdout
-    commands = [block.partition("\nJob stats")[0] for block in text.split("Shell command: ")[1:]]
-    assert len(commands) > 20
-    waiting = [command.split("\n[")[0].strip() for command in commands]
-    waiting.remove("None")  # the rule `all` has no command
-    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    # A dry run does not list jobs in the order of execution: try again those whose inputs are not there yet.
-    while waiting:
-        left = []
-        for command in waiting:
-            for word in shlex.split(command.replace("\\\n", " ")):
-                if word.startswith(("logs/", "results/")):
-                    (tmp_path / word).parent.mkdir(parents=True, exist_ok=True)
-            call = ["bash", "-euo", "pipefail", "-c", command]
-            done = subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-            if done.returncode:
-                left.append((command, done.stdout))
-        assert len(left) < len(waiting), left
-        waiting = [command for command, _ in left]
-    assert (tmp_path / "results/tiny/report.html").is_file()
-    assert (tmp_path / "results/tiny/manifest.json").is_file()

@@ -10,7 +10,7 @@ import pandas
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake
+from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake, untracked
 
 pytestmark = pytest.mark.slow
 
@@ -146,6 +146,7 @@ def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(tmp_
     again = [job["wildcards"] for job in jobs_of(call("--dry-run").stdout) if job["rule"] == "train"]
     assert sorted(again) == [f"experiment=tiny, arm={run}" for run in ("head, seed=1", "wild, seed=0", "wild, seed=1")]
     call()
+    assert untracked("all", partial, "--configfile", "tiny.yaml", directory=tmp_path) == {"tiny.yaml"}
     assert 'class="partial"' not in (folder / "report.html").read_text()
     assert len(pandas.read_csv(folder / "tables" / "runs.csv")) == 6
     assert not rules_of(call("--dry-run").stdout)

@@ -1,11 +1,14 @@
 """Only what depends on a change runs again: a finished tree, a change, and what a dry run then lists."""
 
 import shutil
+import subprocess
 
 import pytest
 import yaml
 
-from tests.workflow.conftest import COMMENTS, TINY, jobs_of, rules_of, snakemake
+from tests.conftest import command
+from tests.workflow.conftest import COMMENTS, TINY, jobs_of, rules_of, snakemake, untracked
+from triptych.report.write_manifest import MEASURED
 
 pytestmark = pytest.mark.slow
 
@@ -194,11 +197,7 @@ def test_a_touched_file_with_the_same_content_runs_nothing(finished, checkout):
 
 
 def test_no_file_is_made_that_no_rule_declares(finished, checkout):
-    """Snakemake does not count benchmarks as declared, and the configuration was there before."""
-    result = snakemake("--list-untracked", "--configfile", "tiny.yaml", directory=finished, checkout=checkout)
-    listed = {line for line in result.stdout.splitlines() if (finished / line).is_file()}
-    assert {file for file in listed if not file.startswith("logs/benchmarks/")} <= {"tiny.yaml"}
-    assert any(file.startswith("logs/benchmarks/train/") for file in listed)
+    assert untracked("--configfile", "tiny.yaml", directory=finished, checkout=checkout) == {"tiny.yaml"}
 
 
 def test_another_folder_home_locale_time_zone_and_number_of_cores_give_the_same_bytes(finished, checkout, tmp_path):
@@ -223,14 +222,32 @@ def test_another_folder_home_locale_time_zone_and_number_of_cores_give_the_same_
     }
     call = ["--cores", "1", "--configfile", "tiny.yaml"]
     snakemake(*call, directory=folder, checkout=checkout, environment=elsewhere)
-    assert contents(folder / "results") == contents(finished / "results")
+    check_same_bytes(folder / "results" / "tiny", finished / "results" / "tiny")
 
 
 def contents(folder) -> dict[str, bytes]:
-    """Every file by its path, but for the measured ones, and the two that show them."""
-    measured = ("cost.json", "cost.csv", "cost_backward.csv", "report.html", "manifest.json")
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in measured and not path.name.startswith("cost_accuracy")
-    }
+    """Every file of an experiment by its path, but for the measured ones and the manifest, which lists them."""
+    return {name: path.read_bytes() for name, path in files_of(folder) if not MEASURED.fullmatch(name)}
+
+
+def files_of(folder):
+    """The place of every file of an experiment but its manifest, and its path."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "manifest.json"]
+    return [(path.relative_to(folder).as_posix(), path) for path in paths]
+
+
+def check_same_bytes(folder, other):
+    """Two folders of one experiment differ in what is measured alone, and its report and manifest in that they show it:
+    made again with the measured files of the other folder, they are the other's."""
+    assert contents(folder) == contents(other)
+    for name, path in files_of(other):
+        if MEASURED.fullmatch(name) and name != "report.html":
+            assert (folder / name).is_file()
+            shutil.copyfile(path, folder / name)
+    pages = folder / "report.html", folder / "manifest.json"
+    report = command("report", experiment=folder.name, experiment_folder=folder, output=pages[0])
+    manifest = command("write_manifest", experiment_folder=folder, keep_weights="all", output=pages[1])
+    for call in (report, manifest):
+        subprocess.run(call, check=True, timeout=120)
+    for page in pages:
+        assert page.read_bytes() == (other / page.name).read_bytes()
