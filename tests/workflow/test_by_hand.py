@@ -81,13 +81,14 @@ def test_every_command_can_be_run_by_hand_as_it_is_printed(by_hand):
     assert (folder / "results/tiny/manifest.json").is_file()
 
 
-@pytest.mark.parametrize("share", [0, 0.5], ids=["from the first byte", "in the middle"])
+@pytest.mark.parametrize("share", [0, 0.5], ids=["from the first bytes", "in the middle"])
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - WITHOUT_RULE - OF_DOWNLOADS))
 def test_where_no_more_can_be_written_it_is_one_message_and_no_half_file(by_hand, tmp_path, name, share):
     """A limit on the size of files, as of half the largest output, stands in for a full disk."""
     folder, made = by_hand
     command, files = next((command, files) for command, files in made.items() if name_of(command) == name)
-    limit = int(share * max((folder / file).stat().st_size for file in files))
+    # Python tries whether a folder is one for temporary files with four bytes.
+    limit = max(4, int(share * max((folder / file).stat().st_size for file in files)))
     for file in files:
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
         (folder / file).rename(tmp_path / file)
@@ -105,7 +106,7 @@ def test_where_no_more_can_be_written_it_is_one_message_and_no_half_file(by_hand
     (message,) = [line for line in done.stdout.splitlines() if line.startswith("error:")]
     assert "File too large" in message
     named = re.match(r"error: ([^:]+): ", message)[1]
-    assert named in files or Path(named).parent.name == "checkpoints"
+    assert named in files or Path(named).parent.name.endswith("checkpoints")
     for file, content in left.items():  # those that were small enough are whole
         assert file in files
         assert MEASURED.fullmatch(file.removeprefix("results/tiny/")) or content == (folder / file).read_bytes()
