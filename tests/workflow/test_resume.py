@@ -48,7 +48,8 @@ class Driver:
 
     def __init__(self, folder, checkout, path):
         self.folder = folder
-        self.printed = folder / "driver.txt"
+        # of its own: what a killed one has left goes on writing to that one's
+        self.printed = folder / f"driver{len(list(folder.glob('driver*.txt')))}.txt"
         call = [sys.executable, "-m", "snakemake", "--snakefile", checkout / "Snakefile", "--directory", folder]
         with self.printed.open("w") as file:
             self.process = subprocess.Popen(
