@@ -1,11 +1,14 @@
+import errno
 import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas
 import pytest
 
+from triptych import locks
 from triptych.files import replacing, sha256, write_json, write_table, write_text
 
 
@@ -26,6 +29,56 @@ def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
         1 / 0  # noqa: B018
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+HALF = """
+import sys, time
+from pathlib import Path
+from triptych.files import replacing
+with replacing(Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    print(temporary, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    path = tmp_path / "text.txt"
+    other = tmp_path / ".other.abcdefgh.txt"
+    other.touch()
+    with subprocess.Popen([sys.executable, "-c", HALF, path], stdout=subprocess.PIPE, text=True) as process:
+        temporary = Path(process.stdout.readline().strip())
+        write_text(path, "first")
+        assert temporary.read_text() == "half"
+        process.kill()
+    assert set(tmp_path.iterdir()) == {path, temporary, other}
+    write_text(path, "second")
+    assert set(tmp_path.iterdir()) == {path, other}
+    assert path.read_text() == "second"
+
+
+def test_where_the_file_system_has_no_locks_nothing_is_removed(tmp_path, monkeypatch):
+    def refuse(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(locks.fcntl, "flock", refuse)
+    path, perhaps_alive = tmp_path / "text.txt", tmp_path / ".text.abcdefgh.txt"
+    perhaps_alive.touch()
+    write_text(path, "whole")
+    assert set(tmp_path.iterdir()) == {path, perhaps_alive}
+    assert path.read_text() == "whole"
+
+
+def test_the_bytes_are_on_the_disk_before_they_are_in_place_and_the_name_after(tmp_path, monkeypatch):
+    path, done, fsync = tmp_path / "text.txt", [], os.fsync
+
+    def to_disk(descriptor):
+        done.append((os.fstat(descriptor).st_ino, path.exists()))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", to_disk)
+    write_text(path, "whole")
+    assert done == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
 
 
 def test_the_temporary_file_keeps_the_suffix_and_the_folder(tmp_path):

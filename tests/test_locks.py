@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import socket
 import threading
 import time
 
@@ -16,6 +17,7 @@ def test_the_lock_is_a_file_that_goes_again(tmp_path):
     path = tmp_path / "new" / "file"
     with held(path):
         assert [entry.name for entry in path.parent.iterdir()] == [".file.lock"]
+        assert (path.parent / ".file.lock").read_text() == f"{os.getpid()} on {socket.gethostname()}\n"
     assert not list(path.parent.iterdir())
 
 
@@ -48,14 +50,35 @@ def test_never_two_at_once(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_where_the_file_system_has_no_locks_it_goes_on(tmp_path, monkeypatch):
+def test_the_holder_knows_whether_another_waits_and_that_one_knows_the_holder(tmp_path, capfd):
+    def wait():
+        with held(tmp_path / "file") as waited_for:
+            assert not waited_for()
+
+    second = threading.Thread(target=wait)
+    with held(tmp_path / "file") as waited_for:
+        assert not waited_for()
+        second.start()
+        end = time.monotonic() + 60
+        while not waited_for():
+            assert time.monotonic() < end
+            time.sleep(0.001)
+    second.join()
+    holder = f"process {os.getpid()} on {socket.gethostname()}"
+    assert f"{tmp_path / 'file'}: {holder} is making this file; waiting for it\n" in capfd.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+def test_where_the_file_system_has_no_locks_it_says_so_and_goes_on(tmp_path, monkeypatch, capsys):
     def refuse(*arguments):
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
-    with held(tmp_path / "file"):
-        pass
+    with held(tmp_path / "file") as waited_for:
+        assert not waited_for()
     assert not list(tmp_path.iterdir())
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith(f"{tmp_path / 'file'}: this file system has no locks (No locks available)")
 
 
 def test_a_lock_that_is_tried_is_shared_or_not_and_looks_new(tmp_path):

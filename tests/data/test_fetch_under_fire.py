@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import socketserver
 import subprocess
 import sys
@@ -211,7 +212,7 @@ def test_of_two_at_once_the_second_waits_and_fetches_nothing(server, place):
     wait_for(lambda: server.asked)
     second = start(server, place, "/waits")
     line = second.stdout.readline()
-    assert f"process {first.pid} is making this file; waiting for it" in line
+    assert f"process {first.pid} on {socket.gethostname()} is making this file; waiting for it" in line
     assert not place.exists()
     server.release.set()
     assert (first.wait(60), second.wait(60)) == (0, 0)

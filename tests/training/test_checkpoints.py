@@ -1,17 +1,23 @@
 """A training that is killed at any moment and started again ends in the same bytes."""
 
-import os
+import json
 import random
 import signal
+import socket
 import subprocess
 import time
 
+import numpy
 import pytest
+import torch
 
-from tests.conftest import ROOT, command
+from tests.conftest import command
+from triptych.models.networks import build_network, network_metadata, state_arrays
+from triptych.tensors import load_metadata, save_tensors
 from triptych.training import loop
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.extract_features import extract_features
+from triptych.training.pretrain_weights import pretrain_weights
 from triptych.training.train import train
 
 OUTPUTS = ("trained", "history", "predictions")
@@ -97,27 +103,78 @@ def test_a_job_whose_time_is_shorter_than_an_epoch_gets_to_the_end(arguments, tm
     assert outputs(arguments) == expected
 
 
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(arguments, tmp_path, monkeypatch, capsys):
+DAMAGE = {
+    "cut short": lambda content: content[:-100],
+    "a flipped bit": lambda content: content[:-1000] + bytes([content[-1000] ^ 1]) + content[-999:],
+    "empty": lambda content: b"",
+}
+
+
+@pytest.fixture
+def stopped(arguments, tmp_path, monkeypatch, capsys):
+    """A run that was killed after its last epoch: its folder with two checkpoints, the newer first; the right bytes."""
     train(**arguments)
     expected = outputs(arguments)
-    folder = tmp_path / "checkpoints"
-    keep = loop.Fitting.keep
+    for name in OUTPUTS:
+        arguments[name].unlink()
 
     def die(self):
         raise Killed
 
-    monkeypatch.setattr(loop.Fitting, "keep", die)
-    with pytest.raises(Killed):
-        train(**arguments, checkpoints=folder)
-    newest = max(folder.glob("*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
-    newest.write_bytes(newest.read_bytes()[:-100])
-    monkeypatch.setattr(loop.Fitting, "keep", keep)
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(loop.Fitting, "keep", die)
+        train(**arguments, checkpoints=tmp_path / "checkpoints")
     capsys.readouterr()
-    train(**arguments, checkpoints=folder)
+    newest = sorted((tmp_path / "checkpoints").iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+    assert len(newest) == 2
+    return newest, expected
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(arguments, stopped, capsys, damage):
+    (newest, _), expected = stopped
+    newest.write_bytes(DAMAGE[damage](newest.read_bytes()))
+    train(**arguments, checkpoints=newest.parent)
     printed = capsys.readouterr().out
     assert f"{newest}: a damaged checkpoint, set aside as {newest.stem}.damaged" in printed
     assert "going on from a checkpoint: epoch 2, step 0" in printed  # of two epochs, the first
     assert outputs(arguments) == expected
+    assert not newest.parent.exists()
+
+
+def test_where_both_checkpoints_are_damaged_it_starts_over_and_says_so(arguments, stopped, capsys):
+    both, expected = stopped
+    for path, damage in zip(both, ("a flipped bit", "cut short"), strict=True):
+        path.write_bytes(DAMAGE[damage](path.read_bytes()))
+    train(**arguments, checkpoints=both[0].parent)
+    printed = capsys.readouterr().out
+    for path in both:
+        assert f"{path}: a damaged checkpoint, set aside as {path.stem}.damaged" in printed
+    assert f"{both[0].parent}: no checkpoint is whole; starting from the beginning\nepoch 0/2" in printed
+    assert outputs(arguments) == expected
+    assert not both[0].parent.exists()
+
+
+def test_a_checkpoint_under_the_name_of_another_run_is_not_used(tmp_path, capsys):
+    Checkpoints(tmp_path, "first", 10).save({"array": numpy.zeros(3)}, {"epoch": 1, "step": 0})
+    (path,) = tmp_path.iterdir()
+    path.rename(path.with_name(path.name.replace("first", "second")))
+    assert Checkpoints(tmp_path, "second", 10).load() is None
+    assert "second-b.damaged (it is of another run)" in capsys.readouterr().out
+
+
+def test_memory_and_time_before_a_kill_count(arguments, stopped, monkeypatch):
+    """The process that goes on needs less memory, and knows what the first one needed."""
+    (newest, _), _ = stopped
+    (key,) = {path.name[:32] for path in newest.parent.iterdir()}
+    state = Checkpoints(newest.parent, key, 10).load()[1]
+    assert state["peak_memory_bytes"] > 10_000_000
+    for module in ("loop", "train"):
+        monkeypatch.setattr(f"triptych.training.{module}.peak_memory_bytes", lambda device: 1)
+    train(**arguments, checkpoints=newest.parent)
+    cost = json.loads(arguments["cost"].read_text())
+    assert cost["peak_memory_bytes"] == state["peak_memory_bytes"]
+    assert cost["seconds"] > state["outcome"]["training_seconds"] + state["outcome"]["evaluation_seconds"]
 
 
 @pytest.mark.parametrize("change", ["seed", "learning_rate", "num_threads", "code", "data"])
@@ -144,10 +201,15 @@ def test_features_go_on_where_they_were(arguments, tmp_path, monkeypatch):
     }
     call |= {"architecture": "resnet18", "input_size": 32, "normalisation": "none"}
     extract_features(**call, features=tmp_path / "whole")
+    peaks = iter([5, 9, 7])
+    monkeypatch.setattr("triptych.training.extract_features.peak_memory_bytes", lambda device: next(peaks, 1))
     monkeypatch.setattr(Checkpoints, "due", lambda self: True)
-    save, deaths = Checkpoints.save, 0
+    save, deaths, spent = Checkpoints.save, 0, 0.0
 
     def save_and_die(self, tensors, state):
+        nonlocal spent
+        assert state["seconds"] > spent
+        spent = state["seconds"]
         save(self, tensors, state)
         raise Killed
 
@@ -160,56 +222,141 @@ def test_features_go_on_where_they_were(arguments, tmp_path, monkeypatch):
     assert deaths == 7 + 2 + 3  # batches of 8 of 50, 9 and 20 images
     assert (tmp_path / "resumed").read_bytes() == (tmp_path / "whole").read_bytes()
     assert not (tmp_path / "checkpoints").exists()
+    cost = json.loads((tmp_path / "cost.json").read_text())
+    assert cost["seconds"] > cost["extraction_seconds"] > spent
+    assert cost["peak_memory_bytes"] == 9  # of the second process
+
+
+KILLS = {
+    "scratch": [signal.SIGTERM, *3 * [signal.SIGKILL]],
+    "best": [signal.SIGINT, *3 * [signal.SIGKILL]],
+    "last_layer": [signal.SIGTERM, *2 * [signal.SIGKILL]],
+    "frozen": [signal.SIGINT, *3 * [signal.SIGKILL]],
+    "fast": [signal.SIGTERM, *3 * [signal.SIGKILL]],
+    "dropout": [signal.SIGINT, *2 * [signal.SIGKILL]],
+    "features": [signal.SIGTERM, *2 * [signal.SIGKILL]],
+    "pretraining": [signal.SIGINT, *2 * [signal.SIGKILL]],
+}
+"""What each way is sent: 20 times SIGKILL, and the others 4 times each."""
+MOMENTS = ("training", "training", "outputs", "training", "training", "start")
+"""What is to be hit, in turn; each way begins at another place."""
+BEGINS = {"start": ("training", "pretraining"), "training": ("epoch", "going on"), "outputs": ("kept epoch",)}
+"""The line with which it begins."""
+
+
+@pytest.fixture
+def killable(arguments, files, tmp_path):
+    """For a way: the function, its options, and which of these are the declared outputs, all in one folder."""
+
+    def prepare(way):
+        folder = tmp_path / "run"
+        folder.mkdir()
+        names = ["trained", "history", "predictions", "cost"]
+        call = arguments | {name: folder / arguments[name].name for name in names} | WAYS.get(way, {})
+        # where only the head trains, an epoch is short
+        call |= {"epochs": {"features": 300}.get(way, 30 if "train" in WAYS.get(way, {}) else 6)}
+        function = train
+        if way == "dropout":
+            network = build_network("mobilenet_v3_small", 3, 32)
+            assert any(isinstance(module, torch.nn.Dropout) for module in network.modules())
+            kept = {name: load_metadata(call["initial"])[name] for name in ("classes", "input_size", "normalisation")}
+            metadata = network_metadata(network, architecture="mobilenet_v3_small", **kept)
+            call["initial"] = tmp_path / "dropout.safetensors"
+            save_tensors(call["initial"], state_arrays(network), metadata)
+        elif way == "features":
+            features = {"features": tmp_path / "features.safetensors", "cost": tmp_path / "features.json"}
+            shared = ("train_data", "validation_data", "test_data", "evaluation_batch_size", "num_threads", "device")
+            extract_features(
+                architecture="resnet18",
+                input_size=32,
+                normalisation="none",
+                pretrained=files / "initial.safetensors",
+                **{name: call[name] for name in shared},
+                **features,
+            )
+            call |= {"train": "head", "batchnorm": "frozen", "features": features["features"]}
+        elif way == "pretraining":
+            function, names = pretrain_weights, ["weights", "history"]
+            shared = ("epochs", "batch_size", "learning_rate", "evaluation_batch_size", "num_threads", "device", "seed")
+            call = {name: call[name] for name in ("train_data", "test_data", *shared)} | {
+                "architecture": "resnet18",
+                "input_size": 32,
+                "normalisation": "dataset",
+                "weights": folder / "weights.safetensors",
+                "history": folder / "history.csv",
+            }
+        return function, call, {name: call[name] for name in names}
+
+    return prepare
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.long)])
-@pytest.mark.parametrize("way", WAYS)
-def test_a_process_that_is_killed_at_random_moments_ends_in_the_same_bytes(arguments, tmp_path, way, kills):
-    """Real processes and real signals: 20 in all, and 200 in the long run."""
-    # where only the head trains, an epoch is short
-    arguments |= {"epochs": 30 if "train" in WAYS[way] else 6} | WAYS[way]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-    call = command("train", **arguments, checkpoints=tmp_path / "checkpoints", checkpoint_minutes=0.001)
-    train(**arguments)
-    expected = outputs(arguments)
+@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.long)])
+@pytest.mark.parametrize("way", KILLS)
+def test_a_process_that_is_killed_at_random_moments_ends_in_the_same_bytes(killable, way, times):
+    """Real processes and real signals: 20 SIGKILLs, 4 SIGTERMs and 4 SIGINTs; ten times as many in the long run."""
+    function, options, declared = killable(way)
+    folder = declared["history"].parent
+    resumable = options | {"checkpoints": folder / "checkpoints", "checkpoint_minutes": 0.001}
+    call = command(function.__name__, **resumable)
+    function(**options)
+    expected = {name: path.read_bytes() for name, path in declared.items() if name != "cost"}
+
+    def check():
+        """What it ends in: the same bytes, and no file that is not declared."""
+        assert {name: declared[name].read_bytes() for name in expected} == expected
+        assert set(folder.iterdir()) == set(declared.values())
+
     moments = random.Random(way)
-    while_training = 0
-    for _ in range(kills):
-        for name in OUTPUTS:
-            arguments[name].unlink(missing_ok=True)
-        process = subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        for line in process.stdout:  # it trains: what comes before that is of no interest, and takes longest
-            if line.startswith(("epoch", "going on")):
+    signals = times * KILLS[way]
+    moments.shuffle(signals)
+    begin, while_training = list(KILLS).index(way), 0
+    for number, sent in enumerate(signals, begin):
+        for path in declared.values():
+            path.unlink(missing_ok=True)
+        process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if line.startswith(BEGINS[MOMENTS[number % len(MOMENTS)]]):
                 break
         time.sleep(moments.uniform(0, 0.3))
-        while_training += process.poll() is None
-        process.send_signal(moments.choice([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
-        process.communicate(timeout=60)
-    assert while_training  # else nothing was put to the test
-    for name in OUTPUTS:
-        arguments[name].unlink(missing_ok=True)
-    subprocess.run(call, env=environment, check=True, capture_output=True, timeout=120)
-    assert outputs(arguments) == expected
-    assert not (tmp_path / "checkpoints").exists()
+        process.send_signal(sent)
+        said += process.stdout
+        whole = process.wait(60) == 0
+        trained = any(line.startswith(BEGINS["outputs"]) for line in said)
+        while_training += any(line.startswith(BEGINS["training"]) for line in said) and not trained
+        if trained:  # what is killed next trains from the beginning
+            if not whole:
+                function(**resumable)
+            check()
+    assert 2 * while_training >= len(signals)
+    if not trained:
+        for path in declared.values():
+            path.unlink(missing_ok=True)
+        function(**resumable)
+        check()
 
 
 @pytest.mark.slow
 def test_a_second_process_waits_for_the_first(arguments, tmp_path):
     arguments |= {"epochs": 6}
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
+    train(**arguments)
+    expected = outputs(arguments)
     call = command("train", **arguments, checkpoints=tmp_path / "checkpoints", checkpoint_minutes=10)
-    first = subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, text=True)
+    first = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
     for line in first.stdout:
         if line.startswith("epoch 1/6"):
             break
     first.send_signal(signal.SIGSTOP)  # however long the second takes to start
-    second = subprocess.Popen(call, env=environment, stdout=subprocess.PIPE, text=True)
+    second = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
     for line in second.stdout:
-        if f"process {first.pid} is making this file; waiting for it" in line:
+        if f"process {first.pid} on {socket.gethostname()} is making this file; waiting for it" in line:
             break
     first.send_signal(signal.SIGCONT)
     first.communicate(timeout=120)
     said, _ = second.communicate(timeout=120)
     assert (first.returncode, second.returncode) == (0, 0)
-    assert said.startswith("epoch 0/6")  # it waited, and then went its own way from the start
+    assert said.startswith("going on from a checkpoint: epoch 7, step 0\nkept epoch 6")  # the first one's last
+    assert {name: arguments[name].read_bytes() for name in expected} == expected
+    assert not (tmp_path / "checkpoints").exists()

@@ -88,3 +88,13 @@ def test_features_of_other_images_are_refused(arguments, tmp_path):
     save_tensors(path, {name: numpy.zeros((7, 512), numpy.float32) for name in SPLITS})
     with pytest.raises(InputError, match="does not hold the features of the 50 images for train"):
         with_features(path, splits)
+
+
+def test_memory_that_runs_out_names_the_batch_of_extraction(arguments, tmp_path, monkeypatch):
+    def at_the_limit(*values):
+        return torch.empty(1 << 60, dtype=torch.uint8)
+
+    monkeypatch.setattr("triptych.training.extract_features.features_and_logits", at_the_limit)
+    with pytest.raises(InputError, match=r"lower training\.evaluation_batch_size \(now 32\)"):
+        extract(arguments, tmp_path / "features")
+    assert not list((tmp_path / "features").iterdir())

@@ -13,6 +13,7 @@ import torch
 from tests.conftest import command
 from triptych.errors import InputError
 from triptych.tensors import load_metadata, load_tensors, save_tensors
+from triptych.training import loop
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.failures import explained
@@ -25,6 +26,24 @@ def test_too_large_a_batch_names_the_settings():
     message = r"memory of the computer .* lower training.batch_size \(now 32\)"
     with pytest.raises(InputError, match=message), explained(32, 100, CPU):
         torch.empty(1 << 60, dtype=torch.uint8)  # more than any address space
+
+
+@pytest.mark.parametrize("after", range(3))
+def test_memory_that_an_evaluation_lacks_names_its_batch(arguments, monkeypatch, after):
+    """Before training, after the second epoch, and at the end: the evaluation of what is kept."""
+    evaluations, evaluate = [], loop.evaluate
+
+    def at_the_limit(*values):
+        evaluations.append(values)
+        if len(evaluations) > [0, 4, 6][after]:
+            torch.empty(1 << 60, dtype=torch.uint8)
+        return evaluate(*values)
+
+    monkeypatch.setattr(loop, "evaluate", at_the_limit)
+    place = ["epoch 0, before training", "epoch 2, after its last step", "the evaluation after the last epoch"][after]
+    setting = r"training\.evaluation_batch_size \(now 32\)"
+    with pytest.raises(InputError, match=rf"a batch in {place} \(there is no checkpoint\): lower {setting}"):
+        train(**arguments)
 
 
 def test_a_gpus_memory_is_called_so():
@@ -72,7 +91,7 @@ def test_memory_that_runs_out_in_the_middle_of_a_training_is_one_message_and_it_
     assert re.fullmatch(
         r"error: the memory of the computer does not hold a batch in (epoch \d, (step \d+|after its last step)|the "
         r"evaluation after the last epoch) \(the last good checkpoint is of epoch \d, step 0\): "
-        r"lower training\.batch_size \(now 5\) or training\.evaluation_batch_size, .*\n",
+        r"lower training\.(batch_size \(now 5\)|evaluation_batch_size \(now 32\)), .*\n",
         said,
     )
     assert not arguments["trained"].exists()
@@ -90,10 +109,11 @@ def test_a_loss_that_is_no_number_later_on_names_the_last_good_checkpoint(argume
             break
     process.kill()
     process.communicate(timeout=60)
-    for path in folder.glob("[!.]*.safetensors"):
-        tensors = load_tensors(path)
-        tensors["network.fc.weight"] = numpy.full_like(tensors["network.fc.weight"], 3e38)
-        save_tensors(path, tensors, load_metadata(path))
+    (key,) = {path.name.partition("-")[0] for path in folder.glob("[!.]*.safetensors")}
+    kept = Checkpoints(folder, key, 10)
+    tensors, state = kept.load()
+    tensors["network.fc.weight"] = numpy.full_like(tensors["network.fc.weight"], 3e38)
+    kept.save(tensors, state)
     message = (
         r"the training loss is (nan|inf) in epoch (\d+), step 1 \(the last good checkpoint is of epoch \2, step 0\)\. "
         r"Lower training\.learning_rate \(now 0\.0001\)"

@@ -1,13 +1,18 @@
 import pandas
 import pytest
+import torch
 
+from triptych.errors import InputError
 from triptych.tensors import load_metadata, load_tensors
+from triptych.training import loop
 from triptych.training.loop import HISTORY_COLUMNS
 from triptych.training.pretrain_weights import pretrain_weights
 
 
-def test_weights_are_trained_kept_and_their_held_out_accuracy_recorded(files, tmp_path):
-    arguments = {
+@pytest.fixture
+def arguments(files):
+    """All but the outputs."""
+    return {
         "architecture": "resnet18",
         "input_size": 32,
         "normalisation": "dataset",
@@ -21,6 +26,9 @@ def test_weights_are_trained_kept_and_their_held_out_accuracy_recorded(files, tm
         "train_data": files / "train.safetensors",
         "test_data": files / "test.safetensors",
     }
+
+
+def test_weights_are_trained_kept_and_their_held_out_accuracy_recorded(arguments, tmp_path):
     for name in ("first", "second"):
         pretrain_weights(**arguments, weights=tmp_path / name, history=tmp_path / "history.csv")
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
@@ -33,3 +41,23 @@ def test_weights_are_trained_kept_and_their_held_out_accuracy_recorded(files, tm
     assert metadata["architecture"] == "resnet18"
     assert metadata["normalisation"]["mean"][0] > metadata["normalisation"]["mean"][1]  # some classes are red
     assert load_tensors(tmp_path / "first")["fc.weight"].shape == (3, 512)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learning_rate": 1e30}, r"loss is (nan|inf) in epoch 1, .*Lower weights\.learning_rate \(now 1e\+30\)"),
+        ({"batch_size": 7}, r"weights\.batch_size: 7 leaves a last batch of one image out of 50"),
+    ],
+)
+def test_what_fails_names_the_settings_of_pretraining(arguments, tmp_path, changes, message):
+    with pytest.raises(InputError, match=message):
+        pretrain_weights(**arguments | changes, weights=tmp_path / "weights", history=tmp_path / "history.csv")
+    assert not list(tmp_path.iterdir())
+
+
+def test_memory_that_a_step_lacks_names_the_batch_of_pretraining(arguments, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "cross_entropy", lambda *values: torch.empty(1 << 60, dtype=torch.uint8))
+    monkeypatch.setattr(loop, "evaluate", lambda *values: (None, None, torch.empty(0)))
+    with pytest.raises(InputError, match=r"in epoch 1, step 1 .*: lower weights\.batch_size \(now 10\)"):
+        pretrain_weights(**arguments, weights=tmp_path / "weights", history=tmp_path / "history.csv")

@@ -81,8 +81,8 @@ FIRST_AGAIN = {
     "plot_notebook_kernels": "figures/plot_notebook_kernels.py",
     "plot_confusion plot_samples": "figures/tiles.py",
     "pretrain_weights time_backward": (
-        "locks.py training/__init__.py training/allocator.py training/arithmetic.py training/batches.py "
-        "training/device.py training/failures.py training/gpus.py training/regime.py training/residency.py"
+        "training/__init__.py training/allocator.py training/arithmetic.py training/batches.py training/device.py "
+        "training/failures.py training/gpus.py training/regime.py training/residency.py"
     ),
     "prepare_letters prepare_dataset": "data/__init__.py data/dataset.py",
     "initialise_model extract_features": "models/initialise_model.py",
@@ -92,7 +92,9 @@ FIRST_AGAIN = {
     "plot_weight_delta plot_batchnorm_drift": "figures/plot_weight_delta.py",
     "prepare_letters prepare_dataset compare_architectures": "tensors.py",
     "pretrain_weights describe_model compare_architectures time_backward": "models/__init__.py models/networks.py",
-    "write_configuration prepare_letters prepare_dataset compare_architectures": "__init__.py errors.py files.py",
+    "write_configuration prepare_letters prepare_dataset compare_architectures": (
+        "__init__.py errors.py files.py locks.py"
+    ),
     "write_configuration pretrain_weights describe_model compare_architectures time_backward": "architectures.py",
     (
         "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "

@@ -1,7 +1,10 @@
 """A workflow that is stopped in the middle of a training and started again ends in the same bytes."""
 
+import contextlib
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -21,8 +24,6 @@ EXPERIMENT = {
     "arms": {"scratch": {"weights": "random", "train": "all"}},
 }
 STOPS = {
-    "the driver is killed": (os.kill, signal.SIGKILL),
-    "the driver is told to end": (os.kill, signal.SIGTERM),
     "Ctrl-C": (os.killpg, signal.SIGINT),
     "everything is killed": (os.killpg, signal.SIGKILL),
 }
@@ -39,32 +40,108 @@ def undisturbed(tmp_path_factory, checkout):
     return path, [(folder / name).read_bytes() for name in call]
 
 
+TARGETS = [f"{RUN}/{name}" for name in OUTPUTS]
+
+
+class Driver:
+    """A real Snakemake in a folder, in a session of its own."""
+
+    def __init__(self, folder, checkout, path):
+        self.folder = folder
+        # of its own: what a killed one has left goes on writing to that one's
+        self.printed = folder / f"driver{len(list(folder.glob('driver*.txt')))}.txt"
+        call = [sys.executable, "-m", "snakemake", "--snakefile", checkout / "Snakefile", "--directory", folder]
+        with self.printed.open("w") as file:
+            self.process = subprocess.Popen(
+                [*call, *TARGETS, "--cores", "1", "--configfile", path],
+                cwd=folder,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def wait_for(self, text):
+        """Wait until it or its job has printed `text`."""
+        until = time.monotonic() + 300
+        while text not in self.printed.read_text():
+            assert self.process.poll() is None and time.monotonic() < until, self.printed.read_text()
+            time.sleep(0.02)
+
+
+@pytest.fixture
+def training(tmp_path, checkout, undisturbed):
+    """A driver whose one job is in the middle of training."""
+    driver = Driver(tmp_path, checkout, undisturbed[0])
+    driver.wait_for("epoch 3/8")
+    yield driver
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(driver.process.pid, signal.SIGKILL)
+
+
+def check(folder, expected):
+    """The same bytes, and no file that is not declared."""
+    assert [(folder / name).read_bytes() for name in TARGETS] == expected
+    left = {file.name for file in (folder / RUN).iterdir()}
+    assert left == {"initial.safetensors", "cost.json", *OUTPUTS}
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", STOPS)
-def test_a_stopped_workflow_goes_on_to_the_same_bytes(tmp_path, checkout, undisturbed, stop):
+def test_a_stopped_workflow_goes_on_to_the_same_bytes(tmp_path, checkout, undisturbed, training, stop):
     path, expected = undisturbed
-    targets = [f"{RUN}/{name}" for name in OUTPUTS]
-    call = [*targets, "--cores", "1", "--configfile", path]
-    log = tmp_path / "logs" / "train" / "tiny" / "scratch" / "seed0.log"
-    driver = subprocess.Popen(
-        [sys.executable, "-m", "snakemake", "--snakefile", checkout / "Snakefile", "--directory", tmp_path, *call],
-        cwd=tmp_path,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    until = time.monotonic() + 300
-    while not (log.is_file() and "epoch 3/8" in log.read_text()):
-        assert driver.poll() is None and time.monotonic() < until
-        time.sleep(0.05)
     send, number = STOPS[stop]
-    send(driver.pid, number)
-    driver.wait(120)
+    send(training.process.pid, number)
+    training.process.wait(120)
+    assert not [name for name in TARGETS if (tmp_path / name).exists()]
 
     snakemake("--unlock", "--configfile", path, directory=tmp_path, checkout=checkout)
-    result = snakemake(*call, directory=tmp_path, checkout=checkout)
-    assert [(tmp_path / name).read_bytes() for name in targets] == expected
-    if stop == "everything is killed":
-        assert "going on from a checkpoint: epoch" in result.stdout
-    left = {file.name for file in (tmp_path / RUN).iterdir()}
-    assert left == {"initial.safetensors", "cost.json", *OUTPUTS}
+    result = snakemake(*TARGETS, "--cores", "1", "--configfile", path, directory=tmp_path, checkout=checkout)
+    assert "going on from a checkpoint: epoch" in result.stdout
+    check(tmp_path, expected)
+
+
+@pytest.mark.slow
+def test_a_job_that_is_killed_alone_is_made_again_by_the_same_command(tmp_path, checkout, undisturbed, training):
+    """As the kernel does for want of memory. There is nothing to unlock."""
+    path, expected = undisturbed
+    os.kill(holder_of(tmp_path), signal.SIGKILL)
+    assert training.process.wait(120) == 1
+    result = snakemake(*TARGETS, "--cores", "1", "--configfile", path, directory=tmp_path, checkout=checkout)
+    assert "going on from a checkpoint: epoch" in result.stdout
+    check(tmp_path, expected)
+
+
+@pytest.mark.slow
+def test_a_driver_that_is_told_to_end_lets_its_job_end(tmp_path, checkout, undisturbed, training):
+    path, expected = undisturbed
+    training.process.send_signal(signal.SIGTERM)
+    training.process.wait(120)
+    check(tmp_path, expected)
+    call = [*TARGETS, "--cores", "1", "--configfile", path]
+    assert "Nothing to be done" in snakemake(*call, directory=tmp_path, checkout=checkout).stdout
+
+
+def holder_of(folder):
+    """The process that makes the run, by its lock."""
+    return int((folder / RUN / ".checkpoints.lock").read_text().split()[0])
+
+
+@pytest.mark.slow
+def test_a_killed_driver_leaves_a_training_which_the_next_one_waits_for(tmp_path, checkout, undisturbed, training):
+    """One trains and the other waits, then takes over what the first has trained."""
+    path, expected = undisturbed
+    orphan = holder_of(tmp_path)
+    os.kill(orphan, signal.SIGSTOP)  # however long the rest takes
+    training.process.kill()
+    training.process.wait(120)
+    snakemake("--unlock", "--configfile", path, directory=tmp_path, checkout=checkout)
+    second = Driver(tmp_path, checkout, path)
+    waiting = f"process {orphan} on {socket.gethostname()} is making this file; waiting for it"
+    second.wait_for(waiting)
+    assert holder_of(tmp_path) == orphan
+    os.kill(orphan, signal.SIGCONT)
+    assert second.process.wait(300) == 0, second.printed.read_text()
+    _, _, after = second.printed.read_text().partition(waiting)
+    assert "going on from a checkpoint: epoch 9, step 0" in after  # of eight: the orphan's last
+    assert not re.search(r"^epoch \d/8", after, re.MULTILINE)  # it has trained nothing itself: never two writers
+    check(tmp_path, expected)

@@ -1,16 +1,19 @@
 """Writing files whole or not at all, and their checksums."""
 
 import errno
+import glob
 import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas
+
+from triptych.locks import NO_LOCKS_HERE, try_lock
 
 FAULTS_OF_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """A full disk, a quota or limit that is reached, a read-only file system: for a person to mend, then to run again."""
@@ -20,24 +23,64 @@ FAULTS_OF_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; put it in place of `path` when the block ends without an error.
 
-    The folder is made if it is missing. On any error the temporary file is removed and `path` stays as it was.
+    The folder is made if it is missing. On any error the temporary file is removed and `path` stays as it was. What a
+    killed process has left of the same file is removed. The bytes are on the disk before they are in place: after a
+    power cut, too, the file is whole or not there.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _named(path):
-        # The suffix is kept, since matplotlib and others choose the format by it.
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
-    os.close(descriptor)
-    temporary = Path(name)
+        _remove_remains(path)
+        temporary, lock = _temporary_beside(path)
     try:
         with _named(path, temporary):
             yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner may read
-        temporary.replace(path)
+            umask = os.umask(0)
+            os.umask(umask)
+            temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner may read
+            _to_disk(temporary)
+            temporary.replace(path)
+            with suppress(OSError):  # not every file system can do that with a folder
+                _to_disk(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def _temporary_beside(path: Path) -> tuple[Path, int | None]:
+    """Make an empty file beside `path`, locked for as long as its maker lives (None where there are no locks)."""
+    while True:
+        # The suffix is kept, since matplotlib and others choose the format by it.
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        os.close(descriptor)
+        try:
+            lock = try_lock(Path(name))
+        except OSError as error:
+            if error.errno not in NO_LOCKS_HERE:
+                raise
+            return Path(name), None
+        if lock is not None:  # else somebody takes it for remains, and removes it
+            return Path(name), lock
+
+
+def _remove_remains(path: Path) -> None:
+    """Remove the temporary files of `path` that nobody has locked: whoever made them was killed."""
+    for left in path.parent.glob(f".{glob.escape(path.stem)}.{'[a-z0-9_]' * 8}{glob.escape(path.suffix)}"):
+        with suppress(OSError):  # somebody else's, or there are no locks
+            lock = try_lock(left)
+            if lock is not None:
+                left.unlink(missing_ok=True)
+                os.close(lock)
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's entries, would outlast a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -3,25 +3,27 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
+NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 """What some network file systems answer. What is written whole or not at all is safe there too, only made twice."""
 
 
 @contextmanager
-def held(path: Path) -> Iterator[None]:
+def held(path: Path) -> Iterator[Callable[[], bool]]:
     """Hold the lock of a file that is to be made for as long as the block runs; wait for another process that holds it.
 
-    It is a file beside `path`, which is removed again; the folder is made if it is missing.
+    It is a file beside `path`, which is removed again; the folder is made if it is missing. Its first line names the
+    holder, and each who waits adds one. Yields a function that tells whether there was one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
     descriptor = _take(lock, path)
     try:
-        yield
+        yield lambda: os.pread(descriptor, 10_000, 0).count(b"\n") > 1
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
@@ -56,23 +58,30 @@ def try_lock(path: Path, shared: bool = False) -> int | None:
 
 def _take(lock: Path, path: Path) -> int:
     """Open and lock a file; returns its descriptor."""
+    name = f"{os.getpid()} on {socket.gethostname()}\n".encode()
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.pread(descriptor, 20, 0).decode("ascii", "replace").strip() or "of unknown number"
+                holder = os.pread(descriptor, 300, 0).decode("ascii", "replace").partition("\n")[0] or "unknown"
+                os.pwrite(descriptor, name, os.fstat(descriptor).st_size)
                 print(f"{path}: process {holder} is making this file; waiting for it", flush=True)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
         except OSError as error:
-            if error.errno not in _NO_LOCKS_HERE:
+            if error.errno not in NO_LOCKS_HERE:
                 os.close(descriptor)
                 raise
+            print(
+                f"{path}: this file system has no locks ({error.strerror}); see to it that no other process makes "
+                "the same file",
+                flush=True,
+            )
             return descriptor
         if _is_at(descriptor, lock):
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(descriptor, name, 0)
             return descriptor
         os.close(descriptor)
 

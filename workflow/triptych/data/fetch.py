@@ -1,6 +1,5 @@
 """Fetching a file over the network once: several addresses in order, a pinned checksum, and nothing half-written."""
 
-import glob
 import json
 import re
 import shutil
@@ -135,9 +134,6 @@ def fetch(
     if _is_there(destination, checksum):
         return
     with held(destination):
-        # Whoever was killed while fetching has left its temporary file; the lock says that nobody writes it now.
-        for left in destination.parent.glob(f".{glob.escape(destination.stem)}.????????{destination.suffix}"):
-            left.unlink()
         if _is_there(destination, checksum):
             return
         problems = []

@@ -8,7 +8,7 @@ other inputs, settings or code is never used.
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,7 @@ class Checkpoints:
         self.latest: dict[str, Any] | None = None
         """The state in the newest one."""
         self.saved_at = time.monotonic()
+        self.waited_for: Callable[[], bool] = lambda: False
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -70,11 +71,15 @@ class Checkpoints:
         if self.folder is None:
             yield
             return
-        with held(self.folder):
+        with held(self.folder) as self.waited_for:
             yield
 
     def due(self) -> bool:
-        """Whether the last one is so old that the next is due."""
+        """Whether the last one is so old that the next is due.
+
+        It is asked after each step of training and each batch of extraction. An evaluation is never interrupted: where
+        one takes longer than `minutes`, so does the way to the next checkpoint.
+        """
         return self.folder is not None and time.monotonic() - self.saved_at > 60 * self.minutes
 
     def save(self, tensors: dict[str, numpy.ndarray], state: dict[str, Any]) -> None:
@@ -83,27 +88,39 @@ class Checkpoints:
             return
         self.count += 1
         metadata = {"key": self.key, "count": self.count, "state": json.dumps(state)}
-        save_tensors(self._place(self.count), tensors, metadata)
+        save_tensors(self._place(self.count), tensors, metadata | {"sha256": _checksum(tensors, metadata)})
         self.latest = state
         self.saved_at = time.monotonic()
 
     def load(self) -> tuple[dict[str, numpy.ndarray], dict[str, Any]] | None:
-        """The newest whole one of this run; None if there is none. One that cannot be read is named and set aside."""
+        """The newest whole one of this run; None if there is none. A damaged one is named and set aside."""
         if self.folder is None or not self.folder.is_dir():
             return None
-        found = []
+        found, damaged = [], False
         for path in sorted(self.folder.glob(f"{self.key}-?.safetensors")):
             try:
-                metadata = load_metadata(path)
-                found.append((metadata["count"], load_tensors(path), json.loads(metadata["state"])))
-            except (InputError, KeyError, ValueError) as error:
+                found.append(self._read(path))
+            except (InputError, KeyError, TypeError, ValueError) as error:
+                damaged = True
                 aside = path.with_suffix(f".{DAMAGED}")
                 path.replace(aside)
                 print(f"{path}: a damaged checkpoint, set aside as {aside.name} ({error})", flush=True)
         if not found:
+            if damaged:
+                print(f"{self.folder}: no checkpoint is whole; starting from the beginning", flush=True)
             return None
         self.count, tensors, self.latest = max(found, key=lambda one: one[0])
         return tensors, self.latest
+
+    def _read(self, path: Path) -> tuple[int, dict[str, numpy.ndarray], dict[str, Any]]:
+        """The number, the arrays and the state of a checkpoint, after its checksum was compared."""
+        metadata, tensors = load_metadata(path), load_tensors(path)
+        expected = metadata.pop("sha256")
+        if _checksum(tensors, metadata) != expected:
+            raise ValueError("its content is not what was written")
+        if metadata["key"] != self.key:
+            raise ValueError("it is of another run")
+        return metadata["count"], tensors, json.loads(metadata["state"])
 
     def last_good(self) -> str:
         """Which checkpoint of a training is the newest, in words."""
@@ -112,8 +129,11 @@ class Checkpoints:
         return f"the last good checkpoint is of epoch {self.latest['epoch']}, step {self.latest['step']}"
 
     def remove(self) -> None:
-        """Delete them all, of whatever key: the run is done."""
-        if self.folder is None or not self.folder.is_dir():
+        """Delete them all, of whatever key: the run is done.
+
+        A process that waits to make the same run is left them: it goes on from the last, and deletes them.
+        """
+        if self.folder is None or not self.folder.is_dir() or self.waited_for():
             return
         for path in self.folder.iterdir():
             path.unlink()
@@ -121,3 +141,13 @@ class Checkpoints:
 
     def _place(self, count: int) -> Path:
         return self.folder / f"{self.key}-{SLOTS[count % len(SLOTS)]}.safetensors"
+
+
+def _checksum(tensors: dict[str, numpy.ndarray], metadata: Mapping[str, Any]) -> str:
+    """The SHA-256 of all that a checkpoint holds, in hexadecimal."""
+    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = numpy.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {array.dtype} {tensors[name].shape}".encode())
+        digest.update(array.reshape(-1).view(numpy.uint8))
+    return digest.hexdigest()

@@ -100,9 +100,10 @@ def extract_features(
     key = run_key("training.extract_features", files, settings)
     kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
     asked = time.perf_counter()
-    with kept.locked(), explained(evaluation_batch_size, len(splits[0]), arithmetic), torch.inference_mode():
+    explaining = explained(evaluation_batch_size, len(splits[0]), arithmetic, setting="training.evaluation_batch_size")
+    with kept.locked(), explaining, torch.inference_mode():
         started += time.perf_counter() - asked  # nor is waiting for another process
-        done, state = kept.load() or ({}, {"seconds": 0.0})
+        done, state = kept.load() or ({}, {"seconds": 0.0, "peak_memory_bytes": 0})
         found = {name: done.get(name, numpy.empty((0, width), numpy.float32)) for name in SPLITS}
         earlier, clock = state["seconds"], time.perf_counter()
         for name, split in zip(SPLITS, splits, strict=True):
@@ -114,7 +115,9 @@ def extract_features(
                 parts.append(given.float().cpu().numpy())
                 if kept.due():
                     parts = [numpy.concatenate(parts)]
-                    kept.save({**found, name: parts[0]}, {"seconds": time.perf_counter() - clock + earlier})
+                    spent = time.perf_counter() - clock + earlier
+                    peak = max(state["peak_memory_bytes"], peak_memory_bytes(chosen))
+                    kept.save({**found, name: parts[0]}, {"seconds": spent, "peak_memory_bytes": peak})
             found[name] = numpy.concatenate(parts)
         seconds = time.perf_counter() - clock + earlier
         save_tensors(features, found, {"architecture": architecture})
@@ -124,10 +127,10 @@ def extract_features(
                 "device": chosen.type,
                 "device_name": device_name(chosen),
                 "num_threads": num_threads,
-                "seconds": time.perf_counter() - started,
+                "seconds": time.perf_counter() - started + earlier,
                 "extraction_seconds": seconds,
                 "images_per_second": count / seconds,
-                "peak_memory_bytes": peak_memory_bytes(chosen),
+                "peak_memory_bytes": max(state["peak_memory_bytes"], peak_memory_bytes(chosen)),
                 "torch": torch.__version__,
             },
         )

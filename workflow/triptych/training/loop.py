@@ -9,6 +9,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy
@@ -21,7 +22,7 @@ from triptych.training.allocator import release_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import epoch_order
 from triptych.training.checkpoints import Checkpoints
-from triptych.training.device import synchronize
+from triptych.training.device import peak_memory_bytes, synchronize
 from triptych.training.failures import explained, not_finite
 from triptych.training.regime import Regime, select_trainable, set_training_mode
 from triptych.training.residency import Resident, choose_residency
@@ -69,6 +70,8 @@ class Outcome:
     kept_epoch: int = 0
     earlier_seconds: float = 0.0
     """Of training and evaluation before the checkpoint that it went on from."""
+    earlier_peak_bytes: int = 0
+    """The most memory of the processes before that checkpoint."""
 
     @property
     def images_per_second(self) -> float:
@@ -128,21 +131,24 @@ def fit(
     arithmetic: Arithmetic,
     residency: str = "auto",
     checkpoints: Checkpoints | None = None,
+    section: str = "training",
 ) -> Outcome:
     """Train `network` in place and evaluate it after each epoch; print a line an epoch.
 
     It is left as it was after the epoch that is kept. `transform` makes the network's input of a batch of images;
     `residency` is where these lie meanwhile (`choose_residency`). With `checkpoints` it goes on from the newest
-    one, and gives the same bits as if it had never stopped.
+    one, and gives the same bits as if it had never stopped. `section` is where the configuration has the batch size
+    and the learning rate, for messages.
 
     Raises:
         InputError: there is nothing to train on or to decide on, a batch is too small for BatchNorm, the loss is no
             longer finite, or the memory does not suffice.
     """
     checkpoints = checkpoints or Checkpoints(None, "", 0)
-    with explained(recipe.batch_size, len(train), arithmetic):
-        fitting = Fitting(network, head, regime, recipe, transform, (train, validation, test), arithmetic, residency)
-    with explained(recipe.batch_size, len(train), arithmetic, lambda: fitting.place(checkpoints)):
+    splits, setting = (train, validation, test), f"{section}.batch_size"
+    with explained(recipe.batch_size, len(train), arithmetic, setting=setting):
+        fitting = Fitting(network, head, regime, recipe, transform, splits, arithmetic, residency, section)
+    with explained(recipe.batch_size, len(train), arithmetic, lambda: fitting.place(checkpoints), setting):
         return fitting.run(checkpoints)
 
 
@@ -159,7 +165,9 @@ class Fitting:
         splits: tuple[Split, Split, Split],
         arithmetic: Arithmetic,
         residency: str = "auto",
+        section: str = "training",
     ):
+        self.section = section
         self.regime, self.recipe, self.transform, self.arithmetic = regime, recipe, transform, arithmetic
         device = arithmetic.device
         residency = choose_residency(residency, sum(split.images.nbytes for split in splits), device)
@@ -193,6 +201,14 @@ class Fitting:
 
     def run(self, checkpoints: Checkpoints) -> Outcome:
         """Train from wherever it stands to the end."""
+        evaluating = partial(
+            explained,
+            self.recipe.evaluation_batch_size,
+            len(self.train),
+            self.arithmetic,
+            lambda: self.place(checkpoints),
+            "training.evaluation_batch_size",
+        )
         found = checkpoints.load()
         if found:
             self.restore(*found)
@@ -203,7 +219,8 @@ class Fitting:
             if self.epoch > 0:
                 row["train_loss"], row["train_accuracy"] = self.train_epoch(checkpoints)
                 release_freed_memory()
-            self.evaluate_epoch(row)
+            with evaluating():
+                self.evaluate_epoch(row)
             release_freed_memory()
             for split in ("validation", "test"):
                 self.check_finite(split, row[f"{split}_loss"] or 0.0, checkpoints)
@@ -211,7 +228,8 @@ class Fitting:
             checkpoints.save(*self.state())
         if self.epoch <= self.recipe.epochs:
             print(f"validation accuracy highest in epoch {self.stopping.best_epoch}: stopped", flush=True)
-        self.keep()
+        with evaluating():
+            self.keep()
         return self.outcome
 
     def train_epoch(self, checkpoints: Checkpoints) -> tuple[float, float]:
@@ -260,7 +278,8 @@ class Fitting:
         if not math.isfinite(loss):
             since = self.finite_steps + 1 if what == "training" else None
             place = self.place(checkpoints, since)
-            raise not_finite(what, loss, place, self.recipe.learning_rate, self.arithmetic.precision)
+            precision = self.arithmetic.precision
+            raise not_finite(what, loss, place, self.recipe.learning_rate, precision, self.section)
         self.finite_steps = self.step
 
     def place(self, checkpoints: Checkpoints, since: int | None = None) -> str:
@@ -329,6 +348,7 @@ class Fitting:
             "best": [self.stopping.best_epoch, self.stopping.best_accuracy],
             "kept": self.kept.epoch if self.kept else None,
             "scaler": self.scaler.state_dict(),
+            "peak_memory_bytes": max(self.outcome.earlier_peak_bytes, peak_memory_bytes(self.arithmetic.device)),
         }
         return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, state
 
@@ -358,6 +378,7 @@ class Fitting:
         for name, value in state["outcome"].items():
             setattr(self.outcome, name, value)
         self.outcome.earlier_seconds = self.outcome.training_seconds + self.outcome.evaluation_seconds
+        self.outcome.earlier_peak_bytes = state["peak_memory_bytes"]
         self.outcome.validation_logits, self.outcome.test_logits = (
             tensors["last.validation_logits"],
             tensors["last.test_logits"],

@@ -100,6 +100,7 @@ def pretrain_weights(
             held_out,
             arithmetic,
             checkpoints=kept,
+            section="weights",
         )
         write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
         metadata = network_metadata(

@@ -159,7 +159,9 @@ def train(
                 "evaluation_seconds": outcome.evaluation_seconds,
                 "features_seconds": extraction["extraction_seconds"],
                 "images_per_second": outcome.images_per_second,
-                "peak_memory_bytes": max(peak_memory_bytes(chosen), extraction["peak_memory_bytes"]),
+                "peak_memory_bytes": max(
+                    peak_memory_bytes(chosen), outcome.earlier_peak_bytes, extraction["peak_memory_bytes"]
+                ),
                 "torch": torch.__version__,
             },
         )
