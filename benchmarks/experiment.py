@@ -44,9 +44,11 @@ class Job:
 def finished_jobs(folder: Path) -> list[Job]:
     """The jobs of a run in `folder`, from the record that Snakemake keeps of each output."""
     records = {}
-    for path in (folder / ".snakemake" / "metadata").iterdir():
-        output = base64.urlsafe_b64decode(path.name.removeprefix("@")).decode()
-        records[output] = json.loads(path.read_text())
+    metadata = folder / ".snakemake" / "metadata"
+    for path in (path for path in metadata.rglob("*") if path.is_file()):
+        # a long name is cut into folders, each marked with an @
+        name = "".join(part.removeprefix("@") for part in path.relative_to(metadata).parts)
+        records[base64.urlsafe_b64decode(name).decode()] = json.loads(path.read_text())
     hashes = sorted({record["job_hash"] for record in records.values()})
     number = {output: hashes.index(record["job_hash"]) for output, record in records.items()}
     jobs = {}

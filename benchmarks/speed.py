@@ -62,21 +62,6 @@ class Comparison:
     wanted: float | None
     ours_alone: bool = False
 
-    def row(self, rates: list[tuple[float, float]]) -> dict[str, object]:
-        """The medians, the spread of the ratio over the repeats, and the ratio of the medians."""
-        baseline, ours = (statistics.median(side) for side in zip(*rates, strict=True))
-        ratios = [second / first for first, second in rates]
-        return {
-            "what": self.what,
-            "baseline_images_per_second": round(baseline, 1),
-            "images_per_second": round(ours, 1),
-            "ratio": round(ours / baseline, 2),
-            "lowest_ratio": round(min(ratios), 2),
-            "highest_ratio": round(max(ratios), 2),
-            "wanted": self.wanted,
-            "n": len(rates),
-        }
-
 
 class Resized(Dataset):
     """The lecture's data set: each image resized by Pillow and turned into a float tensor when it is asked for."""
@@ -273,6 +258,7 @@ class Side:
         self.pipe, end = context.Pipe()
         self.process = context.Process(target=serve, args=(end, lecture, options), daemon=True)
         self.process.start()
+        self.lines: list[dict[str, object]] = self.pipe.recv()
 
     def rate(self, number: int, which: str) -> float:
         """Measure the `baseline` or `ours` of a comparison."""
@@ -281,9 +267,9 @@ class Side:
 
 
 def serve(pipe: Connection, lecture: bool, options: argparse.Namespace) -> None:
-    """Answer with a rate, as long as one is asked for."""
-    fast = settled(lecture, options)
-    pairs = comparisons(options.input_size, options.batches, fast)
+    """Say which comparisons there are, then answer with a rate as long as one is asked for."""
+    pairs = comparisons(options.input_size, options.batches, settled(lecture, options))
+    pipe.send([{"what": pair.what, "wanted": pair.wanted, "ours_alone": pair.ours_alone} for pair in pairs])
     while True:
         number, which = pipe.recv()
         pipe.send(getattr(pairs[number], which)())
@@ -301,6 +287,22 @@ def settled(lecture: bool, options: argparse.Namespace) -> Arithmetic:
     return Arithmetic(choose_device(options.device), options.precision, channels_last=True, fused_optimizer=True)
 
 
+def row(line: dict[str, object], rates: list[tuple[float, float]]) -> dict[str, object]:
+    """The medians, the spread of the ratio over the repeats, and the ratio of the medians."""
+    baseline, ours = (statistics.median(side) for side in zip(*rates, strict=True))
+    ratios = [second / first for first, second in rates]
+    return {
+        "what": line["what"],
+        "baseline_images_per_second": round(baseline, 1),
+        "images_per_second": round(ours, 1),
+        "ratio": round(ours / baseline, 2),
+        "lowest_ratio": round(min(ratios), 2),
+        "highest_ratio": round(max(ratios), 2),
+        "wanted": line["wanted"],
+        "n": len(rates),
+    }
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="where to write .csv and .md, without the ending")
@@ -313,17 +315,16 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     fast = settled(False, options)
     check_precision(fast)
-    pairs = comparisons(options.input_size, options.batches, fast)
     lecture, package = Side(True, options), Side(False, options)
-    rates = [[] for _ in pairs]
+    rates = [[] for _ in package.lines]
     for repeat in range(options.repeats + 1):
-        for number, pair in enumerate(pairs):
-            baseline = (package if pair.ours_alone else lecture).rate(number, "baseline")
+        for number, line in enumerate(package.lines):
+            baseline = (package if line["ours_alone"] else lecture).rate(number, "baseline")
             ours = package.rate(number, "ours")
             if repeat:  # the first is for nothing: memory is asked for and kernels are chosen
                 rates[number].append((baseline, ours))
-                print(repeat, pair.what, f"{baseline:.1f} {ours:.1f}", flush=True)
-    table = pandas.DataFrame([pair.row(measured) for pair, measured in zip(pairs, rates, strict=True)])
+                print(repeat, line["what"], f"{baseline:.1f} {ours:.1f}", flush=True)
+    table = pandas.DataFrame([row(line, measured) for line, measured in zip(package.lines, rates, strict=True)])
     about = {
         "device": device_name(fast.device),
         "threads": options.num_threads,

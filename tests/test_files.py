@@ -9,7 +9,7 @@ import pandas
 import pytest
 
 from triptych import locks
-from triptych.files import replacing, sha256, write_json, write_table, write_text
+from triptych.files import _prefix, replacing, sha256, write_json, write_table, write_text
 
 
 def test_a_file_is_written_whole_with_the_usual_rights(tmp_path):
@@ -44,16 +44,17 @@ with replacing(Path(sys.argv[1])) as temporary:
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
     path = tmp_path / "text.txt"
-    other = tmp_path / ".other.abcdefgh.txt"
+    other, elsewhere = tmp_path / ".other.abcdefgh.txt", tmp_path / ".text.abcd.abcdefgh.txt"
     other.touch()
+    elsewhere.touch()  # of another machine: a lock may not hold there
     with subprocess.Popen([sys.executable, "-c", HALF, path], stdout=subprocess.PIPE, text=True) as process:
         temporary = Path(process.stdout.readline().strip())
         write_text(path, "first")
         assert temporary.read_text() == "half"
         process.kill()
-    assert set(tmp_path.iterdir()) == {path, temporary, other}
+    assert set(tmp_path.iterdir()) == {path, temporary, other, elsewhere}
     write_text(path, "second")
-    assert set(tmp_path.iterdir()) == {path, other}
+    assert set(tmp_path.iterdir()) == {path, other, elsewhere}
     assert path.read_text() == "second"
 
 
@@ -62,7 +63,8 @@ def test_where_the_file_system_has_no_locks_nothing_is_removed(tmp_path, monkeyp
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
-    path, perhaps_alive = tmp_path / "text.txt", tmp_path / ".text.abcdefgh.txt"
+    path = tmp_path / "text.txt"
+    perhaps_alive = tmp_path / f"{_prefix(path)}abcdefgh.txt"
     perhaps_alive.touch()
     write_text(path, "whole")
     assert set(tmp_path.iterdir()) == {path, perhaps_alive}

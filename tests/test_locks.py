@@ -4,6 +4,8 @@ import errno
 import fcntl
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -66,6 +68,26 @@ def test_the_holder_knows_whether_another_waits_and_that_one_knows_the_holder(tm
     second.join()
     holder = f"process {os.getpid()} on {socket.gethostname()}"
     assert f"{tmp_path / 'file'}: {holder} is making this file; waiting for it\n" in capfd.readouterr().out
+    assert not list(tmp_path.iterdir())
+
+
+WAIT = """
+import sys
+from pathlib import Path
+from triptych.locks import held
+with held(Path(sys.argv[1])):
+    pass
+"""
+
+
+def test_one_who_was_killed_while_it_waited_waits_no_longer(tmp_path):
+    path = tmp_path / "file"
+    with held(path) as waited_for:
+        with subprocess.Popen([sys.executable, "-c", WAIT, path], stdout=subprocess.PIPE, text=True) as process:
+            assert "waiting for it" in process.stdout.readline()
+            assert waited_for()
+            process.kill()
+        assert not waited_for()
     assert not list(tmp_path.iterdir())
 
 

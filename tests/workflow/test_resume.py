@@ -67,15 +67,21 @@ class Driver:
             assert self.process.poll() is None and time.monotonic() < until, self.printed.read_text()
             time.sleep(0.02)
 
+    def kill(self):
+        """End it and all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
 
 @pytest.fixture
 def training(tmp_path, checkout, undisturbed):
     """A driver whose one job is in the middle of training."""
     driver = Driver(tmp_path, checkout, undisturbed[0])
-    driver.wait_for("epoch 3/8")
-    yield driver
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(driver.process.pid, signal.SIGKILL)
+    try:
+        driver.wait_for("epoch 3/8")
+        yield driver
+    finally:
+        driver.kill()
 
 
 def check(folder, expected):
@@ -127,7 +133,9 @@ def holder_of(folder):
 
 
 @pytest.mark.slow
-def test_a_killed_driver_leaves_a_training_which_the_next_one_waits_for(tmp_path, checkout, undisturbed, training):
+def test_a_killed_driver_leaves_a_training_which_the_next_one_waits_for(
+    tmp_path, checkout, undisturbed, training, request
+):
     """One trains and the other waits, then takes over what the first has trained."""
     path, expected = undisturbed
     orphan = holder_of(tmp_path)
@@ -136,6 +144,7 @@ def test_a_killed_driver_leaves_a_training_which_the_next_one_waits_for(tmp_path
     training.process.wait(120)
     snakemake("--unlock", "--configfile", path, directory=tmp_path, checkout=checkout)
     second = Driver(tmp_path, checkout, path)
+    request.addfinalizer(second.kill)
     waiting = f"process {orphan} on {socket.gethostname()} is making this file; waiting for it"
     second.wait_for(waiting)
     assert holder_of(tmp_path) == orphan

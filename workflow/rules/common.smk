@@ -258,8 +258,8 @@ def weights_sha256(wildcards):
 def net2_weights_sha256(wildcards):
     """`--weights-sha256` of the file that the lecture's net2 starts from, where it is downloaded."""
     experiment = experiments[wildcards.experiment]
-    architecture = experiment["arms"]["finetune"]["model"]["architecture"]
-    downloaded = experiment["weights"]["source"] == "torchvision"
+    downloaded = experiment["weights"]["source"] == "torchvision" and "finetune" in experiment["arms"]
+    architecture = downloaded and experiment["arms"]["finetune"]["model"]["architecture"]
     return option(
         "--weights-sha256", weights_checksum(experiment["weights"], architecture) if downloaded else None
     )

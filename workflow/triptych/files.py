@@ -5,6 +5,7 @@ import glob
 import hashlib
 import json
 import os
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +14,7 @@ from typing import Any
 
 import pandas
 
-from triptych.locks import NO_LOCKS_HERE, try_lock
+from triptych.locks import try_lock
 
 FAULTS_OF_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """A full disk, a quota or limit that is reached, a read-only file system: for a person to mend, then to run again."""
@@ -52,26 +53,35 @@ def _temporary_beside(path: Path) -> tuple[Path, int | None]:
     """Make an empty file beside `path`, locked for as long as its maker lives (None where there are no locks)."""
     while True:
         # The suffix is kept, since matplotlib and others choose the format by it.
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=path.suffix)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=path.suffix)
         os.close(descriptor)
         try:
             lock = try_lock(Path(name))
-        except OSError as error:
-            if error.errno not in NO_LOCKS_HERE:
-                raise
+        except OSError:  # no locks here; it only keeps off those who remove remains
             return Path(name), None
         if lock is not None:  # else somebody takes it for remains, and removes it
             return Path(name), lock
 
 
 def _remove_remains(path: Path) -> None:
-    """Remove the temporary files of `path` that nobody has locked: whoever made them was killed."""
-    for left in path.parent.glob(f".{glob.escape(path.stem)}.{'[a-z0-9_]' * 8}{glob.escape(path.suffix)}"):
+    """Remove this machine's temporary files of `path` that nobody has locked: whoever made them was killed.
+
+    Another machine's are left: on some network file systems a lock holds on one machine only.
+    """
+    for left in path.parent.glob(f"{glob.escape(_prefix(path))}{'[a-z0-9_]' * 8}{glob.escape(path.suffix)}"):
         with suppress(OSError):  # somebody else's, or there are no locks
             lock = try_lock(left)
             if lock is not None:
-                left.unlink(missing_ok=True)
-                os.close(lock)
+                try:
+                    left.unlink(missing_ok=True)
+                finally:
+                    os.close(lock)
+
+
+def _prefix(path: Path) -> str:
+    """How the names of this machine's temporary files of `path` begin."""
+    machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:4]
+    return f".{path.stem}.{machine}."
 
 
 def _to_disk(path: Path) -> None:

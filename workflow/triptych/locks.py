@@ -16,17 +16,35 @@ NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
 def held(path: Path) -> Iterator[Callable[[], bool]]:
     """Hold the lock of a file that is to be made for as long as the block runs; wait for another process that holds it.
 
-    It is a file beside `path`, which is removed again; the folder is made if it is missing. Its first line names the
-    holder, and each who waits adds one. Yields a function that tells whether there was one.
+    It is a file beside `path` that names its holder and is removed again; the folder is made if it is missing. Who
+    waits shares the lock of a second file meanwhile. Yields a function that tells whether somebody does.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
     descriptor = _take(lock, path)
     try:
-        yield lambda: os.pread(descriptor, 10_000, 0).count(b"\n") > 1
+        yield lambda: _is_waited_for(path)
     finally:
+        _is_waited_for(path)  # one who was killed while it waited has left that file
         lock.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def _waiting(path: Path) -> Path:
+    return path.with_name(f".{path.name}.waiting")
+
+
+def _is_waited_for(path: Path) -> bool:
+    """Whether a living process waits for the lock of `path`. The file that tells it is removed where none does."""
+    waiting = _waiting(path)
+    if not waiting.exists():
+        return False
+    alone = try_lock(waiting)
+    if alone is None:
+        return True
+    waiting.unlink(missing_ok=True)
+    os.close(alone)
+    return False
 
 
 def try_lock(path: Path, shared: bool = False) -> int | None:
@@ -65,10 +83,13 @@ def _take(lock: Path, path: Path) -> int:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                holder = os.pread(descriptor, 300, 0).decode("ascii", "replace").partition("\n")[0] or "unknown"
-                os.pwrite(descriptor, name, os.fstat(descriptor).st_size)
+                holder = os.pread(descriptor, 300, 0).decode("ascii", "replace").strip() or "unknown"
+                waits = try_lock(_waiting(path), shared=True)
                 print(f"{path}: process {holder} is making this file; waiting for it", flush=True)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
+                if waits is not None:  # None: the holder looked right now, and may not have seen it
+                    os.close(waits)
+                _is_waited_for(path)  # the last one who waited removes that file
         except OSError as error:
             if error.errno not in NO_LOCKS_HERE:
                 os.close(descriptor)

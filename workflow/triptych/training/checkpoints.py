@@ -9,7 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -115,7 +115,7 @@ class Checkpoints:
     def _read(self, path: Path) -> tuple[int, dict[str, numpy.ndarray], dict[str, Any]]:
         """The number, the arrays and the state of a checkpoint, after its checksum was compared."""
         metadata, tensors = load_metadata(path), load_tensors(path)
-        expected = metadata.pop("sha256")
+        expected = metadata.pop("sha256", None)
         if _checksum(tensors, metadata) != expected:
             raise ValueError("its content is not what was written")
         if metadata["key"] != self.key:
@@ -135,9 +135,10 @@ class Checkpoints:
         """
         if self.folder is None or not self.folder.is_dir() or self.waited_for():
             return
-        for path in self.folder.iterdir():
-            path.unlink()
-        self.folder.rmdir()
+        for path in self.folder.glob("[!.]*"):  # not what another process may be writing, where there are no locks
+            path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
 
     def _place(self, count: int) -> Path:
         return self.folder / f"{self.key}-{SLOTS[count % len(SLOTS)]}.safetensors"
