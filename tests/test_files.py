@@ -9,7 +9,7 @@ import pandas
 import pytest
 
 from triptych import locks
-from triptych.files import _prefix, replacing, sha256, write_json, write_table, write_text
+from triptych.files import _prefix, remove_remains, replacing, sha256, write_json, write_table, write_text
 
 
 def test_a_file_is_written_whole_with_the_usual_rights(tmp_path):
@@ -44,18 +44,20 @@ with replacing(Path(sys.argv[1])) as temporary:
 
 def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
     path = tmp_path / "text.txt"
-    other, elsewhere = tmp_path / ".other.abcdefgh.txt", tmp_path / ".text.abcd.abcdefgh.txt"
-    other.touch()
-    elsewhere.touch()  # of another machine: a lock may not hold there
+    other, elsewhere = tmp_path / f"{_prefix('other')}abcdefgh", tmp_path / ".text.abcd.abcdefgh"
+    other.mkdir()
+    elsewhere.mkdir()  # of another machine: a lock may not hold there
     with subprocess.Popen([sys.executable, "-c", HALF, path], stdout=subprocess.PIPE, text=True) as process:
         temporary = Path(process.stdout.readline().strip())
         write_text(path, "first")
         assert temporary.read_text() == "half"
         process.kill()
-    assert set(tmp_path.iterdir()) == {path, temporary, other, elsewhere}
+    assert set(tmp_path.iterdir()) == {path, temporary.parent, other, elsewhere}
     write_text(path, "second")
     assert set(tmp_path.iterdir()) == {path, other, elsewhere}
     assert path.read_text() == "second"
+    remove_remains(tmp_path)
+    assert set(tmp_path.iterdir()) == {path, elsewhere}
 
 
 def test_where_the_file_system_has_no_locks_nothing_is_removed(tmp_path, monkeypatch):
@@ -64,8 +66,8 @@ def test_where_the_file_system_has_no_locks_nothing_is_removed(tmp_path, monkeyp
 
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
     path = tmp_path / "text.txt"
-    perhaps_alive = tmp_path / f"{_prefix(path)}abcdefgh.txt"
-    perhaps_alive.touch()
+    perhaps_alive = tmp_path / f"{_prefix('text')}abcdefgh"
+    perhaps_alive.mkdir()
     write_text(path, "whole")
     assert set(tmp_path.iterdir()) == {path, perhaps_alive}
     assert path.read_text() == "whole"
@@ -83,10 +85,10 @@ def test_the_bytes_are_on_the_disk_before_they_are_in_place_and_the_name_after(t
     assert done == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
 
 
-def test_the_temporary_file_keeps_the_suffix_and_the_folder(tmp_path):
+def test_the_temporary_file_keeps_the_name_and_is_on_the_same_disk(tmp_path):
     with replacing(tmp_path / "picture.svg") as temporary:
-        assert temporary.suffix == ".svg"
-        assert temporary.parent == tmp_path
+        assert temporary.name == "picture.svg"
+        assert temporary.parent.parent == tmp_path
 
 
 def test_tables_have_no_index_empty_missing_values_and_floats_that_read_back(tmp_path):

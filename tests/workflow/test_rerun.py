@@ -102,7 +102,7 @@ def changed_arm(name, **changes):
         ),
         (
             {"arms": {name: arm for name, arm in TINY["arms"].items() if name != "scratch"}},
-            {"write_configuration", "collect_results"} | AFTER_TABLES,
+            {"write_configuration", "compare_architectures", "collect_results"} | AFTER_TABLES,
             set(),
         ),
         (
@@ -131,7 +131,8 @@ def changed_arm(name, **changes):
         ({"seeds": [0]}, {"write_configuration", "collect_results"} | AFTER_TABLES, set()),
         (
             {"arms": {**TINY["arms"], "frozen": {"weights": "pretrained", "train": "head", "batchnorm": "frozen"}}},
-            {"write_configuration", "initialise_model", "extract_features", "train"} | AFTER_TRAINING,
+            {"write_configuration", "compare_architectures", "initialise_model", "extract_features", "train"}
+            | AFTER_TRAINING,
             {("frozen", "0"), ("frozen", "1")},
         ),
         (

@@ -5,6 +5,7 @@ import glob
 import hashlib
 import json
 import os
+import shutil
 import socket
 import tempfile
 from collections.abc import Iterator
@@ -19,69 +20,75 @@ from triptych.locks import try_lock
 FAULTS_OF_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """A full disk, a quota or limit that is reached, a read-only file system: for a person to mend, then to run again."""
 
+LOCK = ".lock"
+
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path in the folder of `path`; put it in place of `path` when the block ends without an error.
+    """Yield a temporary path of the same name; put it in place of `path` when the block ends without an error.
 
-    The folder is made if it is missing. On any error the temporary file is removed and `path` stays as it was. What a
-    killed process has left of the same file is removed. The bytes are on the disk before they are in place: after a
-    power cut, too, the file is whole or not there.
+    It lies in a temporary folder beside `path`, since some libraries make temporary files of their own beside what they
+    write. The folder of `path` is made if it is missing. On any error the temporary one is removed and `path` stays as
+    it was. What a killed process has left of the same file is removed. The bytes are on the disk before they are in
+    place: after a power cut, too, the file is whole or not there.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _named(path):
-        _remove_remains(path)
-        temporary, lock = _temporary_beside(path)
+        remove_remains(path.parent, path.stem)
+        folder, lock = _temporary_folder(path)
+    temporary = folder / path.name
     try:
         with _named(path, temporary):
             yield temporary
             umask = os.umask(0)
             os.umask(umask)
-            temporary.chmod(0o666 & ~umask)  # mkstemp makes files that only their owner may read
+            temporary.chmod(0o666 & ~umask)  # some libraries make files that only their owner may read
             _to_disk(temporary)
             temporary.replace(path)
             with suppress(OSError):  # not every file system can do that with a folder
                 _to_disk(path.parent)
     finally:
-        temporary.unlink(missing_ok=True)
         if lock is not None:
             os.close(lock)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-def _temporary_beside(path: Path) -> tuple[Path, int | None]:
-    """Make an empty file beside `path`, locked for as long as its maker lives (None where there are no locks)."""
+def _temporary_folder(path: Path) -> tuple[Path, int | None]:
+    """Make a folder beside `path`, locked for as long as its maker lives (None where there are no locks)."""
     while True:
-        # The suffix is kept, since matplotlib and others choose the format by it.
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=path.suffix)
-        os.close(descriptor)
+        folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path.stem)))
         try:
-            lock = try_lock(Path(name))
+            lock = try_lock(folder / LOCK)
+        except FileNotFoundError:  # somebody took it for remains, and removed it
+            continue
         except OSError:  # no locks here; it only keeps off those who remove remains
-            return Path(name), None
-        if lock is not None:  # else somebody takes it for remains, and removes it
-            return Path(name), lock
+            return folder, None
+        if lock is not None:  # else somebody is about to remove it
+            return folder, lock
 
 
-def _remove_remains(path: Path) -> None:
-    """Remove this machine's temporary files of `path` that nobody has locked: whoever made them was killed.
+def remove_remains(folder: Path, stem: str | None = None) -> None:
+    """Remove this machine's temporary folders of `replacing` that nobody has locked: whoever made them was killed.
 
     Another machine's are left: on some network file systems a lock holds on one machine only.
+
+    Args:
+        stem: of the file that they were made for; of any by default.
     """
-    for left in path.parent.glob(f"{glob.escape(_prefix(path))}{'[a-z0-9_]' * 8}{glob.escape(path.suffix)}"):
+    prefix = _prefix(None) if stem is None else glob.escape(_prefix(stem))
+    for left in folder.glob(f"{prefix}{'[a-z0-9_]' * 8}"):
         with suppress(OSError):  # somebody else's, or there are no locks
-            lock = try_lock(left)
+            lock = try_lock(left / LOCK)
             if lock is not None:
-                try:
-                    left.unlink(missing_ok=True)
-                finally:
-                    os.close(lock)
+                os.close(lock)
+                shutil.rmtree(left, ignore_errors=True)
 
 
-def _prefix(path: Path) -> str:
-    """How the names of this machine's temporary files of `path` begin."""
+def _prefix(stem: str | None) -> str:
+    """How the names of this machine's temporary folders of a file begin; without a stem, a pattern for those of any."""
     machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:4]
-    return f".{path.stem}.{machine}."
+    return f".{'*' if stem is None else stem}.{machine}."
 
 
 def _to_disk(path: Path) -> None:

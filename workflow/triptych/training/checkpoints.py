@@ -18,7 +18,7 @@ import torch
 
 from triptych.code_digest import PACKAGE, code_digest
 from triptych.errors import InputError
-from triptych.files import sha256
+from triptych.files import remove_remains, sha256
 from triptych.locks import held
 from triptych.tensors import load_metadata, load_tensors, save_tensors
 
@@ -135,6 +135,7 @@ class Checkpoints:
         """
         if self.folder is None or not self.folder.is_dir() or self.waited_for():
             return
+        remove_remains(self.folder)
         for path in self.folder.glob("[!.]*"):  # not what another process may be writing, where there are no locks
             path.unlink(missing_ok=True)
         with suppress(OSError):
