@@ -89,6 +89,7 @@ def test_the_temporary_file_keeps_the_name_and_is_on_the_same_disk(tmp_path):
     with replacing(tmp_path / "picture.svg") as temporary:
         assert temporary.name == "picture.svg"
         assert temporary.parent.parent == tmp_path
+        temporary.touch()
 
 
 def test_tables_have_no_index_empty_missing_values_and_floats_that_read_back(tmp_path):
