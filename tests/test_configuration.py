@@ -574,6 +574,10 @@ REFUSED = {
         with_arm(label="net\x07"),
         "experiments.mine.arms.one.label: 'net\\x07' is not allowed; give text that can be printed",
     ),
+    "an address with a line break of its own": (  # that YAML would read back as a space
+        with_experiment(weights={"source": "torchvision", "urls": ["https://a/\x85b"]}),
+        "experiments.mine.weights.urls.0: 'https://a/\\x85b' is not allowed; give text that can be printed",
+    ),
     "a question of what only looks like space": (
         with_experiment(question="\x1f"),
         "experiments.mine.question: '\\x1f' is not allowed; give text that can be printed",

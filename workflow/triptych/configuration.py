@@ -78,7 +78,7 @@ def _different(values: list[int]) -> list[int]:
 
 
 def _address(text: str) -> str:
-    scheme, separator, rest = text.partition("://")
+    scheme, separator, rest = _printable(text).partition("://")
     if scheme.lower() not in ("https", "http", "file") or not separator or not rest.strip("/"):
         raise PydanticCustomError("url", "give an address that begins with https://, http:// or file://")
     return text
