@@ -1,13 +1,15 @@
-"""How time and memory grow: preparing six and sixty thousand images, and training on ten times the images or epochs.
+"""How time and memory grow: preparing ten times the images, training on as many or for ten times the epochs, ten seeds.
 
     python benchmarks/growth.py --csv benchmarks/growth.csv
 
-Every line is a command of the package in a process of its own, with the peak of that process's resident memory. The
-images are random: what they show decides neither. `--repeats` measurements of each, the sizes in turn.
+Every line is a command in a process of its own, with the peak of that process's resident memory (for the experiment: of
+the largest of its processes). The images are random, but for the experiment's: what they show decides neither time nor
+memory. `--repeats` measurements of each, the sizes in turn.
 """
 
 import argparse
 import io
+import json
 import os
 import platform
 import statistics
@@ -17,6 +19,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
@@ -38,24 +41,33 @@ WATCH = """
 import os, subprocess, sys
 process = subprocess.Popen(sys.argv[1:], stdout=subprocess.DEVNULL)
 _, status, usage = os.wait4(process.pid, 0)
-print(usage.ru_maxrss)
+print(usage.ru_maxrss, usage.ru_utime + usage.ru_stime)
 sys.exit(os.waitstatus_to_exitcode(status) and 1)
 """
-"""Waits for a command and prints its peak memory. A process inherits the peak of the one that starts it, so that one
-must be small."""
+"""Waits for a command and prints its peak memory (the largest of it and of what it started) and its CPU seconds (of all
+of them). A process inherits the peak of the one that starts it, so that one must be small."""
 
 
-def measured(call: list[object], seconds_of: Callable[[], float] | None = None) -> tuple[float, float]:
-    """Run a command of the package: its seconds (or those that it says itself) and its peak memory in bytes."""
+@dataclass(frozen=True)
+class Usage:
+    """What a command took: wall and CPU seconds, and the peak of its memory in bytes."""
+
+    seconds: float
+    cpu_seconds: float
+    peak: int
+
+
+def usage(*call: object) -> Usage:
+    """Run Python with these arguments."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
-    command = [sys.executable, "-m", "triptych", *map(str, call)]
+    command = [sys.executable, *map(str, call)]
     clock = time.perf_counter()
     result = subprocess.run([sys.executable, "-c", WATCH, *command], stdout=subprocess.PIPE, text=True, env=environment)
     seconds = time.perf_counter() - clock
     if result.returncode:
         raise SystemExit(f"failed: {' '.join(command)}")
-    peak = int(result.stdout) * (1 if sys.platform == "darwin" else 1024)
-    return seconds_of() if seconds_of else seconds, peak
+    peak, cpu_seconds = result.stdout.split()
+    return Usage(seconds, float(cpu_seconds), int(peak) * (1 if sys.platform == "darwin" else 1024))
 
 
 def cifar_archive(path: Path, images: int) -> Path:
@@ -82,7 +94,9 @@ def prepare(folder: Path, factor: int) -> tuple[float, float]:
     outputs = [part for name in ("train", "validation", "test") for part in (f"--{name}", folder / f"{name}.st")]
     outputs += ["--index", folder / "index.csv", "--sizes", folder / "sizes.csv"]
     counts = ["--expected-train", images // 6 * 5, "--expected-test", images // 6, "--validation-per-class", 0]
-    return measured(["prepare-dataset", "--source", "cifar10", "--archive", archive, *counts, "--seed", 0, *outputs])
+    call = ["prepare-dataset", "--source", "cifar10", "--archive", archive, *counts, "--seed", 0, *outputs]
+    found = usage("-m", "triptych", *call)
+    return found.seconds, found.peak
 
 
 def train(folder: Path, images: int, epochs: int) -> tuple[float, float]:
@@ -103,17 +117,25 @@ def train(folder: Path, images: int, epochs: int) -> tuple[float, float]:
     options = [part for name, value in recipe.items() for part in (f"--{name}", value)]
     outputs = {"trained": "trained.st", "history": "history.csv", "predictions": "predictions.st", "cost": "cost.json"}
     options += [part for name, file in outputs.items() for part in (f"--{name}", folder / file)]
+    peak = usage("-m", "triptych", "train", "--initial", folder / "initial.st", *data, *options).peak
+    return json.loads((folder / "cost.json").read_text())["training_seconds"], peak
 
-    def seconds() -> float:
-        return float(pandas.read_json(folder / "cost.json", typ="series")["training_seconds"])
 
-    return measured(["train", "--initial", folder / "initial.st", *data, *options], seconds)
+def experiment(folder: Path, seeds: int) -> tuple[float, float]:
+    """The default experiment for one epoch with so many seeds, by Snakemake; the seconds are the CPU's."""
+    changed = {"digits": {"seeds": list(range(seeds)), "training": {"epochs": 1}}}
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        where = ["--snakefile", ROOT / "Snakefile", "--directory", place]
+        options = ["--cores", 4, "--quiet", "all", "--config", f"experiments={json.dumps(changed)}"]
+        found = usage("-m", "snakemake", *where, *options)
+    return found.cpu_seconds, found.peak
 
 
 WORK: dict[str, Callable[[Path, int], tuple[float, float]]] = {
     "prepare_dataset, 6,000 images of 32 px": prepare,
     "train, 640 images, 1 epoch: images": lambda folder, factor: train(folder, 640 * factor, 1),
     "train, 640 images, 1 epoch: epochs": lambda folder, factor: train(folder, 640, factor),
+    "the default experiment, 1 epoch, 1 seed: seeds (CPU seconds)": experiment,
 }
 
 
@@ -122,10 +144,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--only", default="", help="only the lines that have this in their names")
     options = parser.parse_args(arguments)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for what, work in WORK.items():
+        for what, work in ((what, work) for what, work in WORK.items() if options.only in what):
             found = {SMALL: [], LARGE: []}
             for _ in range(options.repeats):
                 for factor, values in found.items():
