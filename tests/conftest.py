@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The same examples in every run, so that what passes once passes again; `--hypothesis-profile=default` looks for others.
+# The same examples in every run: what passes once passes again. `--hypothesis-profile=default` looks for others.
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
 

@@ -9,9 +9,9 @@ import pytest
 
 from triptych.analysis.collect_results import MEMORY_COLUMNS, MODEL_COLUMNS, collect_results
 from triptych.analysis.extract_weight_delta import extract_weight_delta
-from triptych.analysis.runs import HISTORY_COLUMNS
 from triptych.data.dataset import Split, save_split
 from triptych.files import write_json, write_table
+from triptych.run_files import HISTORY_COLUMNS
 from triptych.tensors import save_tensors
 
 CLASSES = ["01", "NA", "a, b"]

@@ -327,7 +327,7 @@ FILES = [
 @pytest.mark.parametrize("name", FILES)
 def test_a_missing_file_is_named(experiment, name):
     (experiment.folder / name).unlink()
-    with pytest.raises(InputError, match=f"{name}: expected a file, found none"):
+    with pytest.raises(InputError, match=f"{name}: the file is missing"):
         experiment.collect()
     assert not (experiment.folder / "tables").exists()
 

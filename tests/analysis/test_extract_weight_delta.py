@@ -233,7 +233,7 @@ def test_files_that_do_not_belong_together(extract, tmp_path, before, after, abo
 def test_a_missing_file_is_named(extract, tmp_path, name):
     extract(ONE, ONE, metadata(["fc.weight"]))
     (tmp_path / f"{name}.safetensors").unlink()
-    with pytest.raises(InputError, match=rf"{name}\.safetensors: expected a file, found none"):
+    with pytest.raises(InputError, match=rf"{name}\.safetensors: the file is missing"):
         extract_weight_delta(
             initial=tmp_path / "initial.safetensors",
             trained=tmp_path / "trained.safetensors",

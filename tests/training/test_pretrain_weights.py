@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from triptych.errors import InputError
+from triptych.run_files import HISTORY_COLUMNS
 from triptych.tensors import load_metadata, load_tensors
 from triptych.training import loop
-from triptych.training.loop import HISTORY_COLUMNS
 from triptych.training.pretrain_weights import pretrain_weights
 
 

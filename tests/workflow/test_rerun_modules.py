@@ -68,14 +68,14 @@ FIRST_AGAIN = {
     "prepare_letters": "data/letters.py data/prepare_letters.py",
     "extract_features": "models/head.py training/extract_features.py",
     "pretrain_weights": (
-        "code_digest.py models/normalisation.py training/checkpoints.py training/loop.py "
+        "code_digest.py models/normalisation.py run_files.py training/checkpoints.py training/loop.py "
         "training/pretrain_weights.py training/steps.py training/stopping.py"
     ),
     "plot_architectures": "figures/plot_architectures.py",
     "plot_full_run": "figures/plot_full_run.py",
     "plot_notebook_loss": "figures/plot_notebook_loss.py",
     "write_configuration": ("configuration.py configuration_words.py report/__init__.py report/write_configuration.py"),
-    "extract_weight_delta": "analysis/__init__.py analysis/extract_weight_delta.py analysis/reading.py",
+    "extract_weight_delta": "analysis/__init__.py analysis/extract_weight_delta.py",
     "plot_batchnorm_drift": "figures/plot_batchnorm_drift.py",
     "compare_architectures": "models/compare_architectures.py",
     "plot_notebook_kernels": "figures/plot_notebook_kernels.py",
@@ -111,7 +111,7 @@ FIRST_AGAIN = {
     (
         "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
         "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples plot_architectures "
-        "check_claims compare_full_run"
+        "collect_results check_claims compare_full_run"
     ): "tables.py",
 }
 """The modules by the rules that use them: those run again, and what follows them, and nothing else."""

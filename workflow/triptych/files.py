@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, and their checksums."""
+"""Writing files whole or not at all, reading them with a message that names the file, and their checksums."""
 
 import errno
 import glob
@@ -8,13 +8,14 @@ import os
 import shutil
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pandas
 
+from triptych.errors import InputError
 from triptych.locks import try_lock
 
 FAULTS_OF_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
@@ -127,6 +128,36 @@ def write_table(path: Path, table: pandas.DataFrame) -> None:
     """Write `table` as CSV: no index, missing values empty, floats in the shortest text that reads back the same."""
     with replacing(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
+
+
+def read_text(path: Path) -> str:
+    """Read a text file.
+
+    Raises:
+        InputError: it is not there, or not text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file is missing") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not a text in UTF-8 ({error})") from None
+
+
+def read_json(path: Path, keys: Iterable[str]) -> dict[str, Any]:
+    """Read a JSON file that holds a mapping with at least these keys.
+
+    Raises:
+        InputError: it is missing, is no JSON, or lacks a key.
+    """
+    try:
+        value = json.loads(read_text(path))
+    except ValueError as error:
+        raise InputError(f"{path}: expected JSON, found something else ({error})") from None
+    missing = [key for key in keys if not isinstance(value, dict) or key not in value]
+    if missing:
+        raise InputError(f"{path}: expected the keys {', '.join(keys)}, found none called {', '.join(missing)}")
+    return value
 
 
 def sha256(path: Path) -> str:

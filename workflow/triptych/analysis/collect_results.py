@@ -10,11 +10,12 @@ import pandas
 from triptych.analysis.classes import confusion_counts, recall_and_precision, shares_of_rows
 from triptych.analysis.comparisons import compare_arms
 from triptych.analysis.intervals import mean_interval, wilson_interval
-from triptych.analysis.reading import read_json, read_text_table
-from triptych.analysis.runs import COST_KEYS, HISTORY_COLUMNS, Run, Truth, read_run, read_truth
+from triptych.analysis.runs import Run, Truth, read_run, read_truth
 from triptych.cached_features import caches_features
 from triptych.errors import InputError
-from triptych.files import write_table
+from triptych.files import read_json, write_table
+from triptych.run_files import COST_KEYS, HISTORY_COLUMNS
+from triptych.tables import read_table
 
 LAYER_COLUMNS = [
     "architecture",
@@ -113,7 +114,7 @@ def read_train_images(path: Path, test: Truth) -> int:
     Raises:
         InputError: the file is missing, or counts other test images than there are.
     """
-    sizes = read_text_table(path, ["split", "class", "images"])
+    sizes = read_table(path, text=("split", "class", "images"), numbers=())
     if not sizes["images"].str.fullmatch("[0-9]+").all():
         raise InputError(f"{path}: expected whole numbers of images, found something else")
     images = sizes["images"].astype(int).groupby(sizes["split"]).sum()
@@ -270,7 +271,7 @@ def layers_table(experiment_folder: Path, arms: list[Arm]) -> pandas.DataFrame:
     """The layers of every network at every input size in use."""
     folders = [_model_folder(experiment_folder, *model) for model in _models(arms)]
     return pandas.concat(
-        [read_text_table(folder / "layers.csv", LAYER_COLUMNS) for folder in folders], ignore_index=True
+        [read_table(folder / "layers.csv", text=LAYER_COLUMNS, numbers=()) for folder in folders], ignore_index=True
     )
 
 
@@ -286,7 +287,7 @@ def models_table(experiment_folder: Path, arms: list[Arm], runs: dict[str, list[
 def memory_table(experiment_folder: Path, arms: list[Arm]) -> pandas.DataFrame:
     """The computed memory of every arm's training and inference by batch size."""
     files = {model: _model_folder(experiment_folder, *model) / "memory.csv" for model in _models(arms)}
-    by_model = {model: read_text_table(path, MEMORY_COLUMNS) for model, path in files.items()}
+    by_model = {model: read_table(path, text=MEMORY_COLUMNS, numbers=()) for model, path in files.items()}
     tables = []
     for arm in arms:
         architecture, input_size = model = (arm["model"]["architecture"], arm["model"]["input_size"])

@@ -9,7 +9,6 @@ from typing import Any
 import numpy
 import pandas
 
-from triptych.analysis.reading import existing
 from triptych.errors import InputError
 from triptych.files import write_json, write_table
 from triptych.tensors import load_metadata, load_tensors, save_tensors
@@ -55,8 +54,8 @@ def extract_weight_delta(
     Raises:
         InputError: a file is missing or broken, or the two are not of one network.
     """
-    metadata = load_metadata(existing(initial))
-    before, after = load_tensors(initial), load_tensors(existing(trained))
+    metadata = load_metadata(initial)
+    before, after = load_tensors(initial), load_tensors(trained)
     _check_same_network(initial, trained, metadata, before, after)
 
     buffers = set(metadata["buffers"])

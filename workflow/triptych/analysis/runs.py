@@ -9,32 +9,11 @@ import numpy
 import pandas
 
 from triptych.analysis.extract_weight_delta import KERNEL_CHANGE_COLUMNS, WEIGHT_DELTA_COLUMNS, WEIGHTS_KEYS
-from triptych.analysis.reading import read_json, read_number_table, read_tensor, read_text_table
 from triptych.errors import InputError
-from triptych.tensors import load_metadata
-
-HISTORY_COLUMNS = [
-    "epoch",
-    "train_loss",
-    "train_accuracy",
-    "validation_loss",
-    "validation_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "fit_loss",
-    "fit_accuracy",
-    "kept",
-]
-COST_KEYS = [
-    "device",
-    "device_name",
-    "seconds",
-    "images_per_second",
-    "peak_memory_bytes",
-    "training_seconds",
-    "evaluation_seconds",
-    "features_seconds",
-]
+from triptych.files import read_json
+from triptych.run_files import COST_KEYS, HISTORY_COLUMNS
+from triptych.tables import read_table
+from triptych.tensors import load_metadata, map_tensor
 
 
 @dataclass(frozen=True)
@@ -95,7 +74,7 @@ def read_truth(path: Path) -> Truth:
     Raises:
         InputError: it is not such a file, or has no image.
     """
-    labels = read_tensor(path, "labels")
+    labels = map_tensor(path, "labels")
     classes = load_metadata(path).get("classes")
     if not len(labels) or not classes:
         raise InputError(f"{path}: expected test images and the names of their classes, found {len(labels)} images")
@@ -129,7 +108,9 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Trut
         total_parameters=weights["parameters"],
         trainable_parameters=weights["parameters" if arm["train"] == "all" else "head_parameters"],
         weight_delta=weight_delta,
-        kernel_change=read_text_table(folder / "kernel_change.csv", KERNEL_CHANGE_COLUMNS),
+        kernel_change=read_table(
+            folder / "kernel_change.csv", text=KERNEL_CHANGE_COLUMNS, numbers=(), may_be_empty=True
+        ),
         cost=read_json(folder / "cost.json", COST_KEYS),
     )
 
@@ -144,7 +125,7 @@ def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
     Raises:
         InputError: it is missing, has other epochs than the recipe, lacks a figure, or does not say what is kept.
     """
-    history = read_number_table(path, HISTORY_COLUMNS)
+    history = read_table(path, text=(), numbers=HISTORY_COLUMNS)
     epochs = training["epochs"]
     # with patience, training may have ended earlier, but not before its first epoch
     last = min(max(len(history) - 1, 1), epochs) if training["patience"] else epochs
@@ -172,7 +153,7 @@ def read_predicted(path: Path, test: Truth) -> numpy.ndarray:
     Raises:
         InputError: the file is missing, or its logits are not one for each test image and class.
     """
-    logits = read_tensor(path, "test_logits")
+    logits = map_tensor(path, "test_logits")
     expected = (len(test.labels), len(test.classes))
     if logits.shape != expected:
         raise InputError(f"{path}: expected test_logits {list(expected)} (images, classes), found {list(logits.shape)}")
@@ -198,7 +179,7 @@ def read_weight_delta(path: Path, weights: dict[str, int]) -> pandas.DataFrame:
     Raises:
         InputError: it is missing, or its tensors have other numbers of elements in all.
     """
-    table = read_text_table(path, WEIGHT_DELTA_COLUMNS)
+    table = read_table(path, text=WEIGHT_DELTA_COLUMNS, numbers=())
     if not table["size"].str.fullmatch("[0-9]+").all():
         raise InputError(f"{path}: expected whole numbers in the column size, found something else")
     sizes = table["size"].astype(int).groupby(table["kind"]).sum()

@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from triptych.arm_styles import arm_styles
 from triptych.errors import InputError
-from triptych.files import write_text
+from triptych.files import read_text, write_text
 from triptych.report import complexity, content, drift, lecture, partial, provenance, story
 from triptych.report import formatting as words
-from triptych.report.results import TABLES, Results, read_columns, read_results, read_text
+from triptych.report.results import TABLES, Results, read_columns, read_results
 
 TEMPLATE = "report.html.jinja"
 LARGEST = 20_000_000

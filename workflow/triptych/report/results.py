@@ -9,6 +9,7 @@ import pandas
 import yaml
 
 from triptych.errors import InputError
+from triptych.files import read_text
 from triptych.tables import read_table
 
 TABLES = {
@@ -245,20 +246,6 @@ def read_configuration(path: Path) -> dict[str, Any]:
     if not isinstance(experiments, dict) or len(experiments) != 1:
         raise InputError(f"{path}: expected the effective configuration of one experiment, under the key experiments")
     return next(iter(experiments.values()))
-
-
-def read_text(path: Path) -> str:
-    """Read a text file.
-
-    Raises:
-        InputError: it is not there, or not text.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{path}: the file is missing") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text in UTF-8 ({error})") from None
 
 
 def read_columns(path: Path, columns: list[str]) -> pandas.DataFrame:

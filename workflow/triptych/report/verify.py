@@ -5,8 +5,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from triptych.errors import InputError
+from triptych.files import read_text
 from triptych.report.provenance import file_record
-from triptych.report.results import read_text
 from triptych.report.write_manifest import FORMAT
 
 MANIFEST = "manifest.json"

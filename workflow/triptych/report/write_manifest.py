@@ -8,10 +8,10 @@ from typing import Any
 import triptych
 from triptych.cached_features import trunks
 from triptych.errors import InputError
-from triptych.files import sha256, write_json
+from triptych.files import read_text, sha256, write_json
 from triptych.report import provenance
 from triptych.report.report import FILE_NAME, files_at, input_places, one_of
-from triptych.report.results import read_columns, read_configuration, read_text
+from triptych.report.results import read_columns, read_configuration
 
 FORMAT = 1
 """Raised when a reader of older manifests would misread a new one."""

@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from triptych.data.dataset import Split
 from triptych.errors import InputError
+from triptych.run_files import HISTORY_COLUMNS
 from triptych.training.allocator import release_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import epoch_order
@@ -28,12 +29,6 @@ from triptych.training.regime import Regime, select_trainable, set_training_mode
 from triptych.training.residency import Resident, choose_residency
 from triptych.training.steps import recorded
 from triptych.training.stopping import Stopping
-
-HISTORY_COLUMNS = [
-    "epoch",
-    *(f"{split}_{what}" for split in ("train", "validation", "test", "fit") for what in ("loss", "accuracy")),
-    "kept",
-]
 
 
 @dataclass(frozen=True)

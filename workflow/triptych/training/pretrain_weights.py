@@ -10,13 +10,14 @@ from triptych.data.dataset import load_split
 from triptych.files import write_table
 from triptych.models.networks import build_network, head_tensors, network_metadata, state_arrays
 from triptych.models.normalisation import normalisation_of
+from triptych.run_files import HISTORY_COLUMNS
 from triptych.tensors import save_tensors
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import choose_device, device_name, make_deterministic
-from triptych.training.loop import HISTORY_COLUMNS, Recipe, fit
+from triptych.training.loop import Recipe, fit
 from triptych.training.regime import Regime
 
 

@@ -1,6 +1,5 @@
 """Train one arm with one seed: a run."""
 
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -9,9 +8,10 @@ import pandas
 import torch
 
 from triptych.data.dataset import load_split
-from triptych.files import write_json, write_table
+from triptych.files import read_json, write_json, write_table
 from triptych.models.head import head_of
 from triptych.models.networks import load_network, state_arrays
+from triptych.run_files import HISTORY_COLUMNS
 from triptych.tensors import save_tensors
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
@@ -19,7 +19,7 @@ from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
 from triptych.training.extract_features import with_features
-from triptych.training.loop import HISTORY_COLUMNS, Recipe, fit
+from triptych.training.loop import Recipe, fit
 from triptych.training.regime import Regime, check_not_moved, must_not_move
 
 
@@ -147,7 +147,7 @@ def train(
         write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
         extraction = {"extraction_seconds": 0.0, "peak_memory_bytes": 0}
         if features_cost:  # what the arm needed in all
-            extraction = json.loads(features_cost.read_text())
+            extraction = read_json(features_cost, extraction)
         write_json(
             cost,
             {
