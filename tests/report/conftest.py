@@ -383,7 +383,8 @@ def _write_data(folder: Path, validation_images: int) -> None:
     model = folder / "models" / "resnet18_32"
     model.mkdir(parents=True, exist_ok=True)
     (model / "printout.txt").write_text(
-        "ResNet(\n  (conv1): Conv2d(3, 64, kernel_size=(7, 7))\n)\n<fc.weight> 10 x 512\n"
+        "ResNet(\n  (conv1): Conv2d(3, 64, kernel_size=(7, 7))\n"
+        "  (bn1): BatchNorm2d(64, eps=1e-05, momentum=0.1, affine=True)\n)\n<fc.weight> 10 x 512\n"
     )
     (model / "totals.json").write_text(json.dumps({"parameters": 11181642}))
 

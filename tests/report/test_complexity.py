@@ -70,7 +70,7 @@ def test_one_arm_alone(experiment):
 
 def test_memory_between_and_beyond_the_table_s_batch_sizes(results):
     for batch_size in (1, 3, 32, 100, 512):
-        computed = complexity.bytes_at(results, "scratch", "training_bytes", batch_size)
+        computed = results.bytes_at("scratch", "training_bytes", batch_size)
         assert computed == pytest.approx(3.0e8 * (0.6 + 0.0125 * batch_size))
 
 

@@ -133,6 +133,10 @@ def test_each_verdict_has_its_sentence(results):
     assert wide.startswith("Undecided: a is 0.8 points ahead of b") and "includes no difference at all" in wide
     corrected = sentence("a", "b", 0.8, 0.1, 1.5, 0.06, "undecided")
     assert "p = 0.06 is not evidence enough" in corrected and "includes no difference" not in corrected
+    tie = sentence("a", "b", 0.0, -1.2, 1.2, 1, "undecided")
+    assert tie.startswith("Undecided: a and b are right equally often, but the interval (-1.2 to 1.2) includes")
+    few = sentence("a", "b", 0.0, 0.0, 0.0, 1, "undecided")
+    assert "1,290 test images are too few to show a difference (0.0 to 0.0) within the margin of 1 point" in few
 
 
 # Weights
@@ -206,8 +210,31 @@ def test_rising_arms_are_those_that_gained_more_than_the_margin(results):
     arms = [{"name": "flat", "first": 94.9, "last": 95.0}, {"name": "steep", "first": 20.0, "last": 80.0}]
     found = results(arms=arms, comparisons=[("flat", "steep", 15, 14, 16, 0.001, "better")])
     text = plain(story.test_accuracy_curves(found))
-    assert "Still rising, by more than the margin: steep" in text and "flat" not in text.split("Still rising")[1]
+    rising = text.split("Still rising, by more than the margin (1 point) and twice its standard error: ")[1]
+    assert rising.startswith("steep 11.0 points") and "flat" not in rising
     assert "steep is not finished" in " ".join(story.advice(found))
+
+
+def test_a_gain_that_few_test_images_may_show_by_chance_is_not_called_rising(results):
+    arms = [{"name": "steep", "first": 20.0, "last": 80.0}]
+    found = results(arms=arms, comparisons=[])
+    found.sizes.loc[found.sizes["split"] == "test", "images"] = 5  # 50 images: two standard errors are 17 points
+    text = story.test_accuracy_curves(found)
+    assert "rising" not in text and "None gained more than the margin" in text
+    assert "not finished" not in " ".join(story.advice(found))
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        {"training": {"epochs": 1}},  # it has no last third
+        {"training": {"patience": 1, "keep": "best"}, "ran": (4,), "kept": (3,), "first": 20.0, "last": 80.0},
+    ],
+    ids=["one epoch", "ended by patience"],
+)
+def test_nothing_is_said_of_the_last_third_where_no_arm_has_one(results, arm):
+    found = results(arms=[{"name": "finetune", **arm}], comparisons=[], seeds=(0,))
+    assert "last third" not in story.test_accuracy_curves(found)
 
 
 def test_a_test_loss_that_rises_again_is_found(experiment):
@@ -245,6 +272,34 @@ def test_over_fitting_needs_every_seed_and_a_tenth(experiment, ends, expected):
     text = with_test_losses(experiment(), "scratch", lambda seed, epoch: 0.3 if epoch == 6 else ends[seed])
     assert expected in text
     assert ("over-fitting" in text) == ("over-fitting" in expected)
+
+
+def test_a_loss_that_was_never_below_that_before_training_is_no_over_fitting(experiment):
+    text = with_test_losses(experiment(), "scratch", lambda seed, epoch: 9.0)
+    history = pandas.read_csv(experiment() / "tables" / "history.csv")
+    assert "over-fitting: scratch" in text and history["epoch"].min() == 0
+    folder = experiment()
+    history.loc[(history["arm"] == "scratch") & (history["epoch"] > 0), "test_loss"] = 9.0
+    history.to_csv(folder / "tables" / "history.csv", index=False)
+    text = story.test_loss_curves(read_results(folder))
+    assert "Never below its value before training: scratch" in text and "over-fitting" not in text
+
+
+def test_a_lower_train_loss_is_no_order_unless_every_seed_has_it(results):
+    found = results()
+    history = found.tables["history"]
+    first = (history["arm"] == "last_layer") & (history["epoch"] == 1)
+    history.loc[first, "train_loss"] = 0.01
+    history.loc[first & (history["seed"] == history["seed"].iloc[0]), "train_loss"] = 9.0
+    assert "no better network" not in story.train_loss_curves(found)
+
+
+def test_a_lower_train_loss_is_not_told_from_accuracies_that_chance_may_order(results):
+    arms = [{"name": "finetune", "first": 80.0}, {"name": "scratch", "first": 81.0}]
+    found = results(arms=arms, comparisons=against("equivalent"), seeds=(0,))
+    history = found.tables["history"]
+    history.loc[(history["arm"] == "finetune") & (history["epoch"] == 1), "train_loss"] = 0.01
+    assert "no better network" not in story.train_loss_curves(found)
 
 
 def test_a_lower_train_loss_is_not_told_from_accuracies_near_chance(results):
@@ -336,6 +391,35 @@ def test_an_undecided_pair_asks_for_more_evidence(results):
     assert advice.startswith("Between finetune and scratch these runs do not decide. More seeds or more test images")
 
 
+def test_what_is_undecided_is_not_advised_for_its_price(results):
+    arms = [{"name": "finetune", "last": 92.0}, {"name": "last_layer", "train": "head", "last": 84.0}]
+    found = results(arms=arms, comparisons=[("finetune", "last_layer", 8.0, 2.0, 15.0, 0.059, "undecided")])
+    advice = plain(story.advice(found)[0])
+    assert "finetune is the safe choice. last_layer is the one with the least computed work" in advice
+    assert "may be as good or worse by up to 15.0 points (in these runs by 8.0 points)" in advice
+
+
+def test_of_undecided_arms_the_best_is_advised_if_none_costs_less(results):
+    arms = [{"name": "last_layer", "train": "head", "last": 92.0}, {"name": "finetune", "last": 91.0}]
+    found = results(arms=arms, comparisons=[("last_layer", "finetune", 1.0, -1.0, 3.0, 0.3, "undecided")])
+    assert (
+        "last_layer is the reasonable choice: ahead in these runs, and no other costs less." in story.advice(found)[0]
+    )
+
+
+def test_computed_memory_is_that_of_the_recipes_own_batches(results):
+    arms = [TWO[0], {**TWO[1], "training": {"batch_size": 1024}}]
+    found = results(arms=arms, comparisons=against("better"))
+    needed = {arm: story.training_memory(found, arm) for arm in ("finetune", "scratch")}
+    # a straight line through the table's own points
+    memory = found.of("memory", "finetune").set_index("batch_size")["training_bytes"]
+    slope = (memory[256] - memory[32]) / 224
+    assert needed["finetune"] == pytest.approx(memory[32])
+    assert needed["scratch"] == pytest.approx(memory[256] + 768 * slope)
+    assert "at batch size 32 training needs finetune" in plain(story.memory(found))
+    assert "at batch size 1,024 training needs scratch" in plain(story.memory(found))
+
+
 def test_the_price_of_saving_memory_is_named(results):
     advice = plain(" ".join(story.advice(results())))
     assert advice.startswith("Take finetune (net2) if its cost can be had")
@@ -379,6 +463,19 @@ def test_different_recipes_are_named(results):
     assert "learning rate and epochs differ" in limits
 
 
+def test_arms_that_compute_otherwise_do_not_have_one_recipe(results):
+    arms = [TWO[0], {**TWO[1], "training": {"precision": "bfloat16"}}]
+    limits = " ".join(story.limits(results(arms=arms, comparisons=against("better"))))
+    assert "The arms do not have one recipe: precision differs." in limits and "One recipe" not in limits
+
+
+@pytest.mark.parametrize(("seeds", "few", "one_in_ten"), [(3, True, True), (6, True, False), (12, False, False)])
+def test_how_few_the_seeds_are(results, seeds, few, one_in_ten):
+    limits = plain(" ".join(story.limits(results(seeds=tuple(range(seeds))))))
+    assert (f"{seeds} seeds are few" in limits, "one case of ten" in limits) == (few, one_in_ten)
+    assert "pretrained weights are the same for every seed" in limits
+
+
 def test_without_validation_images_choices_are_made_on_the_test_set(results):
     assert "should be made on the 200 validation images" in " ".join(story.limits(results()))
 
@@ -393,6 +490,13 @@ def test_running_statistics_that_lag_are_told(results):
     assert "In scratch, finetune and last_layer an epoch has only 10 steps" in said
     assert "after the first epoch these still hold 35 % of their initial values" in said
     assert "lag behind" in said
+
+
+def test_a_smaller_momentum_lags_longer(results):
+    found = results()
+    found.printouts["resnet18_32"] = "(bn1): BatchNorm2d(64, eps=1e-05, momentum=0.01, affine=True)"
+    said = plain(" ".join(story.limits(found)))
+    assert "each replaces 1 % of BatchNorm’s running statistics" in said and "still hold 90 %" in said
 
 
 @pytest.mark.parametrize("change", [{"batchnorm": "frozen"}, {"training": {"batch_size": 12}}])

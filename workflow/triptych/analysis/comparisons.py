@@ -53,8 +53,8 @@ def compare_arms(
         A row for each pair in the order of `correct`: `arm_a` is the one with the higher accuracy (a tie: the one that
         comes first); `difference` in points, `low` and `high` its percentile interval for this pair alone; `p_value`
         two-sided, corrected by Holm's method (1979) for the number of pairs; `verdict`: `equivalent` where the whole
-        interval lies inside plus or minus `margin`, else `better` where the corrected p-value is significant, else
-        `undecided`.
+        interval lies inside plus or minus `margin` and there are images enough to show that (`unseen_difference`), else
+        `better` where the corrected p-value is significant, else `undecided`.
     """
     rows = []
     for first, second in itertools.combinations(correct, 2):
@@ -75,11 +75,21 @@ def compare_arms(
     table = pandas.DataFrame(rows, columns=COLUMNS[:-1])
     if rows:
         table["p_value"] = multipletests(table["p_value"], method="holm")[1]
+    enough = all(unseen_difference(runs.shape[1], confidence) < margin for runs in correct.values())
     table["verdict"] = [
-        verdict(low, high, p_value, margin, confidence)
+        verdict(low, high, p_value, margin if enough else 0.0, confidence)
         for low, high, p_value in zip(table["low"], table["high"], table["p_value"], strict=True)
     ]
     return table
+
+
+def unseen_difference(images: int, confidence: float) -> float:
+    """The largest difference in points that may go unseen with so many test images: two arms that are right on the same
+    ones of them may still differ in this share of all images (the upper end of Clopper and Pearson's interval of 0).
+
+    The bootstrap cannot know it: where no image differs, every draw is 0.
+    """
+    return 100 * (1 - ((1 - confidence) / 2) ** (1 / images))
 
 
 def verdict(low: float, high: float, p_value: float, margin: float, confidence: float) -> str:

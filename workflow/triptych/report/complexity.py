@@ -140,7 +140,7 @@ def at_once(results: Results) -> str:
     """Whether all arms but the controls fit into each memory at the same time, each at its own batch size."""
     arms = results.contestants
     sizes = {arm: int(results.arms.at[arm, "batch_size"]) for arm in arms}
-    needed = sum(bytes_at(results, arm, "training_bytes", sizes[arm]) for arm in arms)
+    needed = sum(results.bytes_at(arm, "training_bytes", sizes[arm]) for arm in arms)
     memories = sorted(set(results.tables["largest_batch"]["memory_gb"]))
     holding = [f"{memory:g}" for memory in memories if needed <= memory * 1e9]
     lacking = [f"{memory:g}" for memory in memories if needed > memory * 1e9]
@@ -155,25 +155,15 @@ def at_once(results: Results) -> str:
     return f"{text}{clause}{f', but not into {words.listing(lacking)}{words.NO_BREAK}GB' if lacking else ''}."
 
 
-def bytes_at(results: Results, arm: str, column: str, batch_size: float) -> float:
-    """A column of `tables/memory.csv` at any batch size: it is a straight line, of which the table has points."""
-    table = results.of("memory", arm).sort_values("batch_size")
-    first, last = table.iloc[0], table.iloc[-1]
-    if first["batch_size"] == last["batch_size"]:
-        return float(first[column])
-    slope = (last[column] - first[column]) / (last["batch_size"] - first["batch_size"])
-    return float(first[column] + slope * (batch_size - first["batch_size"]))
-
-
 def computed_peak(results: Results, arm: str) -> float:
     """The computed memory of a run at its fullest: while it trains, or while it evaluates in larger batches, when the
     gradients and the optimiser's moments stay; and the images, where the recipe does not keep them elsewhere.
     """
     own = results.arms.loc[arm]
-    empty = {column: bytes_at(results, arm, column, 0) for column in ("training_bytes", "inference_bytes")}
+    empty = {column: results.bytes_at(arm, column, 0) for column in ("training_bytes", "inference_bytes")}
     sizes = {"training_bytes": own["batch_size"], "inference_bytes": own["evaluation_batch_size"]}
     of_batches = (
-        in_precision(bytes_at(results, arm, column, size) - empty[column], size, own) for column, size in sizes.items()
+        in_precision(results.bytes_at(arm, column, size) - empty[column], size, own) for column, size in sizes.items()
     )
     return empty["training_bytes"] + max(of_batches) + resident_bytes(results, arm)
 

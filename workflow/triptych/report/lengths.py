@@ -44,8 +44,8 @@ def about_patience(results: Results) -> list[str]:
         if stopped(results, arm):
             text = (
                 f"{arm} was trained until its validation accuracy had not risen for "
-                f"{words.plural(own['patience'], 'epoch')}: {what} epochs{seeds}, {reached}. Longer training by this "
-                "recipe is not expected to take it further."
+                f"{words.plural(own['patience'], 'epoch')}: {what} epochs{seeds}, {reached}: by that "
+                "rule it was done."
             )
         else:
             text = (

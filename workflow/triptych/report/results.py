@@ -1,5 +1,6 @@
 """Everything of an experiment that the report reads, and the few look-ups that its words and tables share."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,25 @@ class Results:
     def mean(self, table: str, arm: str, column: str) -> float:
         """The mean over an arm's seeds."""
         return float(self.of(table, arm)[column].mean())
+
+    def images(self, split: str) -> int:
+        """How many images a split has."""
+        return int(self.sizes.loc[self.sizes["split"] == split, "images"].sum())
+
+    def bytes_at(self, arm: str, column: str, batch_size: float) -> float:
+        """A column of `tables/memory.csv` at any batch size: it is a straight line, of which the table has points."""
+        table = self.of("memory", arm).sort_values("batch_size")
+        first, last = table.iloc[0], table.iloc[-1]
+        if first["batch_size"] == last["batch_size"]:
+            return float(first[column])
+        slope = (last[column] - first[column]) / (last["batch_size"] - first["batch_size"])
+        return float(first[column] + slope * (batch_size - first["batch_size"]))
+
+    def momenta(self, arm: str) -> set[float]:
+        """The share of its running statistics that each BatchNorm of an arm's network replaces in a step."""
+        own = self.arms.loc[arm]
+        printout = self.printouts[f"{own['architecture']}_{own['input_size']:.0f}"]
+        return {float(text) for text in re.findall(r"\bmomentum=([0-9.e-]+)", printout)}
 
     def accuracy_interval(self, arm: str) -> tuple[float, float]:
         """The interval of an arm's test accuracy: over seeds, or for one seed over images (Wilson's)."""

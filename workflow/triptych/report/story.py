@@ -17,9 +17,6 @@ from triptych.report.results import Results
 STATISTICS = ("running_mean", "running_var")
 """How the names of BatchNorm’s running statistics end; its third buffer only counts batches."""
 
-MOMENTUM = 0.1
-"""The share of BatchNorm’s running statistics that each training step replaces (torch’s default)."""
-
 SAME_WORK = [
     "architecture",
     "input_size",
@@ -154,14 +151,22 @@ def comparison(results: Results, row: pandas.Series) -> str:
             f"{first} and {second} are equivalent: the difference lies between {words.number(row['low'])} and "
             f"{words.number(row['high'])}, all within the margin of {words.plural(results.margin, 'point')}."
         )
-    if row["low"] <= 0 <= row["high"]:
+    margin = words.plural(results.margin, "point")
+    if -results.margin < row["low"] and row["high"] < results.margin:
+        why = (
+            f"{words.count(results.images('test'))} test images are too few to show a difference ({interval}) within "
+            f"the margin of {margin}"
+        )
+    elif row["low"] <= 0 <= row["high"]:
         why = (
             f"the interval ({interval}) includes no difference at all, and also differences beyond the margin of "
-            f"{words.plural(results.margin, 'point')}"
+            f"{margin}"
         )
     else:
         pairs = len(results.tables["comparisons"])
         why = f"with {words.plural(pairs, 'pair')} compared, p {words.p_value(row['p_value'])} is not evidence enough"
+    if round(row["difference"], 1) == 0:
+        return f"Undecided: {first} and {second} are right equally often, but {why}."
     return f"Undecided: {first} is {difference} ahead of {second}, but {why}."
 
 
@@ -176,17 +181,45 @@ def test_accuracy_curves(results: Results) -> str:
         first = words.number(curve.loc[min(curve.index[-1], 1)])
         phrases.append(f"{arm} {first} and {words.percent(results.mean('runs', arm, 'test_accuracy'))}")
     text = f"After the first and the {_end(results)} epoch: {words.listing(phrases)}."
-    rising = rising_arms(results, list(results.arms["arm"]))
+    gains = late_gains(results, list(results.arms["arm"]))
+    rising = rising_arms(results, list(gains))
     if rising:
-        return f"{text} Still rising, by more than the margin: {_gains(rising)}."
-    return f"{text} None gained more than {words.plural(results.margin, 'point')} in the last third of its epochs."
+        return f"{text} Still rising, by more than {_tellable(results)}: {_gains(rising)}."
+    if not gains:
+        return text
+    of = "" if len(gains) == len(results.arms) else f" of {words.listing(list(gains))}"
+    return f"{text} None{of} gained more than {_tellable(results)} in the last third of its epochs."
+
+
+def least_difference(results: Results, first: float, second: float) -> float:
+    """The points by which two test accuracies (%) must differ to be told as an order where no verdict decides: the
+    margin, or two standard errors of a difference that is measured on so many images, if that is more.
+
+    It is that of two sets of test images; with one set for both, as here, an error is rather smaller.
+    """
+    variance = sum(accuracy * (100 - accuracy) for accuracy in (first, second)) / results.images("test")
+    return max(results.margin, 2 * math.sqrt(variance))
+
+
+def _tellable(results: Results) -> str:
+    return f"the margin ({words.plural(results.margin, 'point')}) and twice its standard error"
+
+
+def late_gains(results: Results, arms: list[str]) -> dict[str, tuple[float, int]]:
+    """The `late_gain` of those arms that have one, but for those that patience has ended."""
+    going = [arm for arm in arms if not lengths.stopped(results, arm)]
+    gains = {arm: late_gain(results.curve(arm, "test_accuracy").dropna()) for arm in going}
+    return {arm: gain for arm, gain in gains.items() if gain[1]}
 
 
 def rising_arms(results: Results, arms: list[str]) -> dict[str, tuple[float, int]]:
-    """The arms whose `late_gain` is more than the margin, and that gain; not those that patience has ended."""
-    going = [arm for arm in arms if not lengths.stopped(results, arm)]
-    gains = {arm: late_gain(results.curve(arm, "test_accuracy").dropna()) for arm in going}
-    return {arm: gain for arm, gain in gains.items() if gain[0] > results.margin}
+    """The arms whose late gain is more than the `least_difference`, and that gain."""
+    rising = {}
+    for arm, (gain, epochs) in late_gains(results, arms).items():
+        end = results.curve(arm, "test_accuracy").dropna().iloc[-1]
+        if gain > least_difference(results, end, end - gain):
+            rising[arm] = (gain, epochs)
+    return rising
 
 
 def _gains(rising: dict[str, tuple[float, int]]) -> str:
@@ -209,7 +242,7 @@ def late_gain(curve: pandas.Series) -> tuple[float, int]:
 
 
 def train_loss_curves(results: Results) -> str:
-    """Who has the lowest train loss, and where a lower one goes with a lower test accuracy."""
+    """Who has the lowest train loss, and where a lower one goes, in every seed, with a lower test accuracy."""
     ends = {arm: results.curve(arm, "train_loss").dropna() for arm in results.arms["arm"]}
     ends = {arm: curve for arm, curve in ends.items() if len(curve)}
     phrases = [f"{arm} {words.small(results.mean('runs', arm, 'train_loss'))}" for arm in ends]
@@ -222,7 +255,11 @@ def train_loss_curves(results: Results) -> str:
             losses = [ends[arm].get(1, math.nan) for arm in (first, second)]
             accuracies = [reached[arm] for arm in (first, second)]
             # near chance an accuracy says nothing about a network (BatchNorm’s running statistics may lag)
-            if losses[0] < losses[1] and 1.5 * chance <= accuracies[0] < accuracies[1]:
+            if (
+                1.5 * chance <= accuracies[0] < accuracies[1] - least_difference(results, *accuracies)
+                and _lower_in_every_seed(results, first, second, "train_loss")
+                and _lower_in_every_seed(results, first, second, "test_accuracy")
+            ):
                 return (
                     f"{text} A lower train loss is no better network: in the first epoch {first} has the lower one "
                     f"({words.small(losses[0])} against {words.small(losses[1])} of {second}) and yet the lower test "
@@ -231,9 +268,19 @@ def train_loss_curves(results: Results) -> str:
     return text
 
 
+def _lower_in_every_seed(results: Results, first: str, second: str, column: str) -> bool:
+    """Whether the first arm has less than the second after the first epoch, in all seeds that both have."""
+    by_seed = []
+    for arm in (first, second):
+        history = results.of("history", arm)
+        by_seed.append(history.loc[history["epoch"] == 1].set_index("seed")[column])
+    less, more = by_seed[0].align(by_seed[1], join="inner")
+    return len(less) > 0 and bool((less < more).all())
+
+
 def test_loss_curves(results: Results) -> str:
     """Where each arm's test loss is lowest, and whether it rises again: in every seed, and by more than a tenth."""
-    turned, level, falling = [], [], []
+    never, turned, level, falling = [], [], [], []
     for arm in results.arms["arm"]:
         seeds = results.of("history", arm).pivot(index="epoch", columns="seed", values="test_loss").dropna()
         curve = seeds.mean(axis="columns") if len(seeds) else results.curve(arm, "test_loss").dropna()
@@ -242,6 +289,8 @@ def test_loss_curves(results: Results) -> str:
         risen = end > 1.1 * curve.min()
         if lowest == curve.index[-1]:
             falling.append(f"{arm} ({words.small(end)})")
+        elif lowest == 0:
+            never.append(f"{arm} ({words.small(curve.min())} then, {words.small(end)} at the end)")
         elif risen and in_every_seed:
             turned.append(
                 f"{arm} (from {words.small(curve.min())} in epoch {int(lowest)} to {words.small(end)} at the end)"
@@ -254,6 +303,8 @@ def test_loss_curves(results: Results) -> str:
         text.append(f"Lowest at the end: {words.listing(falling)}.")
     if level:
         text.append(f"{words.listing(level)}.")
+    if never:
+        text.append(f"Never below its value before training: {words.listing(never)}.")
     if turned:
         text.append(f"Risen again since its lowest point, a sign of over-fitting: {words.listing(turned)}.")
     return " ".join(text)
@@ -505,11 +556,9 @@ def training_seconds(results: Results, arm: str) -> float:
     return results.mean("cost", arm, "training_seconds") + results.mean("cost", arm, "features_seconds")
 
 
-def training_memory(results: Results, arm: str) -> tuple[float, int]:
-    """The computed memory of training an arm in bytes, and the batch size it is for: the table's nearest to its own."""
-    table = results.of("memory", arm)
-    nearest = (table["batch_size"] - results.arms.at[arm, "batch_size"]).abs().idxmin()
-    return float(table.at[nearest, "training_bytes"]), int(table.at[nearest, "batch_size"])
+def training_memory(results: Results, arm: str) -> float:
+    """The computed memory of training an arm in batches of its own size, in bytes."""
+    return results.bytes_at(arm, "training_bytes", results.arms.at[arm, "batch_size"])
 
 
 def both_memories(results: Results, arm: str) -> str:
@@ -522,17 +571,16 @@ def both_memories(results: Results, arm: str) -> str:
         peak = f"torch’s allocations on the GPU reached {measured}"
     else:
         peak = f"the measured peak is {measured}"
-    needed, _ = training_memory(results, arm)
-    return f"{words.size(needed)} computed for weights, gradients, optimiser and activations ({peak})"
+    needed = words.size(training_memory(results, arm))
+    return f"{needed} computed for weights, gradients, optimiser and activations ({peak})"
 
 
 def memory(results: Results) -> str:
     """What training needs at the batch size of the recipe."""
-    needed = {arm: training_memory(results, arm) for arm in results.arms["arm"]}
     clauses = []
-    for batch_size in dict.fromkeys(batch_size for _, batch_size in needed.values()):
-        named = [f"{arm} {words.size(memory)}" for arm, (memory, its_size) in needed.items() if its_size == batch_size]
-        clauses.append(f"at batch size {batch_size} training needs {words.listing(named)}")
+    for batch_size, arms in results.arms.groupby("batch_size", sort=False):
+        named = [f"{arm} {words.size(training_memory(results, arm))}" for arm in arms["arm"]]
+        clauses.append(f"at batch size {words.count(batch_size)} training needs {words.listing(named)}")
     return (
         f"Computed from the network, for weights, gradients, optimiser and activations: {'; '.join(clauses)}. "
         "What a process took in all was measured and is in the summary. Not the parameters alone but "
@@ -561,7 +609,7 @@ def weight_file(results: Results) -> str:
 def advice(results: Results) -> list[str]:
     """Which way to take on this data, from verdicts, computed work and computed memory. Measured times rank nothing."""
     best, *others = results.contestants
-    price = {arm: (work(results, arm), training_memory(results, arm)[0]) for arm in results.contestants}
+    price = {arm: (work(results, arm), training_memory(results, arm)) for arm in results.contestants}
     equal = [best, *[other for other in others if results.verdict(best, other) == "equivalent"]]
     unsure = [other for other in others if results.verdict(best, other) == "undecided"]
     chosen = best
@@ -585,15 +633,23 @@ def advice(results: Results) -> list[str]:
         paragraphs.append(text)
     elif unsure:
         open_arms = [best, *unsure]
-        chosen = min(open_arms, key=price.get)
+        cheapest = min(open_arms, key=price.get)
         text = (
             f"Between {words.listing(open_arms)} these runs do not decide. More seeds or more test images would; "
             "until then "
         )
         if len({price[arm] for arm in open_arms}) == 1:
-            text += f"cost does not decide either: each is {words.operations(price[chosen][0])} of computed work a run."
+            text += f"cost does not decide either: each is {words.operations(price[best][0])} of computed work a run."
+        elif price[best] == price[cheapest]:
+            text += f"{results.called(best)} is the reasonable choice: ahead in these runs, and no other costs less."
         else:
-            text += f"{results.called(chosen)}, {_the_cheapest(results, chosen, open_arms)}, is the reasonable choice."
+            row = results.comparison(best, cheapest)
+            text += (
+                f"{results.called(best)} is the safe choice. {results.called(cheapest)} is "
+                f"{_the_cheapest(results, cheapest, open_arms)}, and may be as good or worse by up to "
+                f"{words.points(max(abs(row['low']), abs(row['high'])))} (in these runs by "
+                f"{words.points(row['difference'])})."
+            )
         paragraphs.append(text)
     else:
         paragraphs.append(
@@ -642,7 +698,8 @@ def _about_length(results: Results, chosen: str) -> list[str]:
     outside = curve.index[(curve - end).abs() > results.margin]
     enough = int(outside.max()) + 1 if len(outside) else 0
     last = int(curve.index[-1])
-    if 0 < enough < last and chosen not in rising:
+    one_end = results.of("runs", chosen)["kept_epoch"].nunique() == 1
+    if 0 < enough < last and one_end and chosen not in rising:
         paragraphs.append(
             f"From epoch {enough} on {chosen} stays within {words.plural(results.margin, 'point')} of its end "
             f"({words.percent(end)} after {last}): shorter training would have done nearly as well."
@@ -683,7 +740,7 @@ def limits(results: Results) -> list[str]:
         "learning, in train mode. The test figures are of the network after the epoch, in eval mode. They are not "
         "like for like; the fit accuracy (all training images, in eval mode, after "
         f"the {_end(results)} epoch) is.",
-        _about_recipe(arms),
+        _about_recipe(arms.loc[results.contestants]),
         f"{about_times(results)} Work and memory that are called computed follow from the network and the recipe; "
         "advice about cost goes by them.",
         *_about_lag(results),
@@ -695,11 +752,21 @@ def limits(results: Results) -> list[str]:
             "the statistics of each batch and its running ones follow the new data. The rest of the network is "
             "therefore not the same function as before."
         )
-    if results.numbers_of_runs[-1] > 1:
+    runs = results.numbers_of_runs[-1]
+    if runs > 1:
+        few = (
+            f"{words.plural(runs, 'seed')} are few: the t intervals over seeds are wide for that reason. "
+            if runs < 10
+            else ""
+        )
+        if runs < 5:
+            few += (
+                "The comparisons of pairs, on the other hand, underestimate what a seed changes in all images at once: "
+                "where that is much, two equal arms are called different in about one case of ten. "
+            )
         paragraphs.append(
-            f"{words.plural(results.numbers_of_runs[-1], 'seed')} are few: the t intervals over seeds are wide for "
-            "that reason. The data set was split once, and pretrained weights are the same for every seed; the "
-            "intervals do not cover either."
+            f"{few}The data set was split once, and pretrained weights are the same for every seed; the intervals do "
+            "not cover either."
         )
     else:
         paragraphs.append("One seed: no interval over seeds can be given. Another seed would give other numbers.")
@@ -708,26 +775,28 @@ def limits(results: Results) -> list[str]:
 
 def _about_lag(results: Results) -> list[str]:
     """How much of their initial values BatchNorm's running statistics hold after one epoch; empty if little."""
-    lagging: dict[tuple[int, float], list[str]] = {}
+    lagging: dict[tuple[int, float, float], list[str]] = {}
     for arm, row in results.arms.iterrows():
         if row["batchnorm"] != "train" or _statistics(results.of("weight_delta", arm)).empty:
             continue
+        momentum = min(results.momenta(arm), default=0.0)
         steps = math.ceil(row["train_images"] / row["batch_size"])
-        held = (1 - MOMENTUM) ** steps
-        if held > 0.1:
-            lagging.setdefault((steps, held), []).append(arm)
+        held = (1 - momentum) ** steps
+        if momentum and held > 0.1:
+            lagging.setdefault((steps, momentum, held), []).append(arm)
     return [
         f"In {words.listing(names)} an epoch has only {words.plural(steps, 'step')}, and each replaces "
-        f"{words.share(MOMENTUM, 0)} of BatchNorm’s running statistics: after the first epoch these still hold "
-        f"{words.share(held, 0)} of their initial values. Test accuracies of early epochs, which use them (eval mode), "
-        "therefore lag behind what the network has learnt."
-        for (steps, held), names in lagging.items()
+        f"{words.share(momentum, 0 if momentum >= 0.01 else 2)} of BatchNorm’s running statistics: after the first "
+        f"epoch these still hold {words.share(held, 0)} of their initial values. Test accuracies of early epochs, "
+        "which use them (eval mode), therefore lag behind what the network has learnt."
+        for (steps, momentum, held), names in lagging.items()
     ]
 
 
 def _about_recipe(arms: pandas.DataFrame) -> str:
-    recipe = ["learning_rate", "epochs", "patience", "keep", "batch_size", "train_images"]
-    names = {"keep": "the epoch that is kept"}
+    recipe = ["learning_rate", "epochs", "patience", "keep", "batch_size", "train_images", "normalisation"]
+    recipe += ["architecture", "input_size", "precision", "channels_last", "fused_optimizer"]
+    names = {"keep": "the epoch that is kept", "channels_last": "channels_last"}
     different = [
         names.get(column, column.replace("_", " ")) for column in recipe if arms[column].nunique(dropna=False) > 1
     ]
@@ -735,8 +804,9 @@ def _about_recipe(arms: pandas.DataFrame) -> str:
     if arms["patience"].notna().any():
         length = f"at most {length}"
     if different:
+        verb = "differs" if len(different) == 1 else "differ"
         return (
-            f"The arms do not have one recipe: {words.listing(different)} differ. What is compared is an arm with its "
+            f"The arms do not have one recipe: {words.listing(different)} {verb}. What is compared is an arm with its "
             "recipe, not the regime alone."
         )
     return (
