@@ -389,7 +389,7 @@ REFUSED = {
     ),
     "an unknown device": (
         with_experiment(training={"device": "gpu"}),
-        "experiments.mine.training.device: 'gpu' is not allowed; give one of auto, cpu, cuda; the nearest is cpu",
+        "experiments.mine.training.device: 'gpu' is not allowed; give one of auto, cpu, cuda",
     ),
     "a confidence of 1": (
         with_experiment(comparison={"confidence": 1}),
@@ -413,8 +413,7 @@ REFUSED = {
     ),
     "a key of another source": (
         with_experiment(weights={"train_images": 40}),
-        "experiments.mine.weights.train_images: there is no such key (given 40); allowed are source; "
-        "the nearest is source",
+        "experiments.mine.weights.train_images: there is no such key (given 40); allowed are source",
     ),
     "an unknown architecture": (
         with_experiment(model={"architecture": "resnet81"}),
@@ -574,6 +573,22 @@ REFUSED = {
         with_arm(label="net\x07"),
         "experiments.mine.arms.one.label: 'net\\x07' is not allowed; give text that can be printed",
     ),
+    "a path that only a shell knows": (
+        with_experiment(weights={"source": "torchvision", "path": "~/resnet18.pth"}),
+        "experiments.mine.weights.path: '~/resnet18.pth' is not allowed; give a path without ~, from / or from the "
+        "folder where you run",
+    ),
+    "a key of an experiment at the top": (
+        {**with_experiment(), "dataset": {"source": "digits"}},
+        "dataset: there is no such key (given a mapping); allowed are experiments, keep_weights, jobs_per_gpu; dataset "
+        "belongs to an experiment: experiments.NAME.dataset",
+    ),
+    "a key of the top in an experiment": (
+        with_experiment(keep_weights="none"),
+        "experiments.mine.keep_weights: there is no such key (given 'none'); allowed are question, dataset, model, "
+        "weights, training, comparison, reference_models, seeds, claims, arms; keep_weights belongs at the top, beside "
+        "experiments",
+    ),
     "an address with a line break of its own": (  # that YAML would read back as a space
         with_experiment(weights={"source": "torchvision", "urls": ["https://a/\x85b"]}),
         "experiments.mine.weights.urls.0: 'https://a/\\x85b' is not allowed; give text that can be printed",
@@ -608,7 +623,7 @@ REFUSED = {
     ),
     "an unknown choice of weights to keep": (
         {**SMALLEST, "keep_weights": "some"},
-        "keep_weights: 'some' is not allowed; give one of all, trained, none; the nearest is none",
+        "keep_weights: 'some' is not allowed; give one of all, trained, none",
     ),
 }
 

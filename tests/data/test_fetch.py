@@ -106,8 +106,9 @@ def test_a_file_of_ones_own(get, tmp_path):
     get(["https://nowhere.invalid/x"], own_file=source)
     assert get.place.read_bytes() == CONTENT
     get.place.unlink()
-    with pytest.raises(InputError, match=r"missing: cannot be read \(No such file or directory\)"):
+    with pytest.raises(InputError, match=r"missing: cannot be read \(No such file or directory\)") as error:
         get([], own_file=tmp_path / "missing")
+    assert "What to do: correct `path`" in str(error.value) and "proxy" not in str(error.value)
     assert nothing_left(get.place)
 
 

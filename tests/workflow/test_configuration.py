@@ -200,6 +200,25 @@ def test_a_file_that_is_no_mapping_is_refused_and_nothing_is_written(tmp_path, c
     assert files_in(tmp_path) == ["bad.yaml"]
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "experiments:\n  mine: {seeds: [1]}\n  mine: {seeds: [2]}\n",
+            "experiments.mine stands twice, in lines 2 and 3",
+        ),
+        ("experiments: {mine: {}}\npathvars: {result: x}\n", "pathvars.result: there is no such key"),
+    ],
+)
+def test_what_snakemake_lets_pass_is_refused(tmp_path, content, message):
+    path = tmp_path / "bad.yaml"
+    path.write_text(content)
+    result = snakemake("--dry-run", "--configfile", path, directory=tmp_path, check=False)
+    assert result.returncode != 0
+    assert message in result.stdout and "Traceback" not in result.stdout
+    assert files_in(tmp_path) == ["bad.yaml"]
+
+
 def test_a_missing_file_is_refused(tmp_path):
     result = snakemake("--cores", "1", "--configfile", "missing.yaml", directory=tmp_path, check=False)
     assert result.returncode != 0

@@ -53,7 +53,8 @@ def test_the_examples_work_when_the_marks_are_removed(tmp_path, tiny):
 
 @pytest.mark.parametrize("command", [line for line in COMMANDS if "--unlock" not in line])
 def test_the_commands_of_the_page_on_clusters_give_a_graph(tmp_path, command):
-    arguments = shlex.split(command.replace("profiles/slurm", str(SLURM.parent)), comments=True)[1:]
+    there = re.sub(r"(?<= )(?=(profiles|config)/)", f"{ROOT}/", command)
+    arguments = shlex.split(there, comments=True)[1:]
     assert "all" in {job["rule"] for job in jobs_of(snakemake(*arguments, "--dry-run", directory=tmp_path).stdout)}
 
 

@@ -24,6 +24,7 @@ from triptych.cached_features import trunk_of, trunks
 from triptych.cluster_advice import cluster_advice
 from triptych.code_digest import code_digest
 from triptych.configuration import compared_networks, effective, load_configuration, resolved_arms
+from triptych.configuration_files import check_files, check_pathvars
 from triptych.downloads import (
     dataset_file,
     downloads,
@@ -34,7 +35,9 @@ from triptych.downloads import (
 from triptych.errors import InputError
 
 try:
+    check_files(workflow.overwrite_configfiles)
     # `pathvars` is a key of Snakemake's own: folders that the user chooses, wherever they are
+    check_pathvars(config.get("pathvars", {}))
     settings = effective(load_configuration({key: config[key] for key in config if key != "pathvars"}))
 except InputError as error:
     sys.exit(f"configuration: {error}")

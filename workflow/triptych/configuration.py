@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from triptych.architectures import SMALLEST_INPUT, WITH_AUXILIARY_HEADS
-from triptych.configuration_words import NAME_IN_WORDS, explain, nearest, shown
+from triptych.configuration_words import NAME_IN_WORDS, explain, hint, shown
 from triptych.downloads import CIFAR10, CIFAR100
 from triptych.errors import InputError
 
@@ -56,6 +56,12 @@ def _printable(text: str) -> str:
     return text
 
 
+def _path(text: str) -> str:
+    if text.startswith("~"):  # only a shell knows it
+        raise PydanticCustomError("path", "give a path without ~, from / or from the folder where you run")
+    return _printable(text)
+
+
 def _one_line(text: str) -> str:
     return _printable(" ".join(text.split()))
 
@@ -64,8 +70,8 @@ def _known_architecture(name: str) -> str:
     if name not in SMALLEST_INPUT:
         raise PydanticCustomError(
             "architecture",
-            "give the name of a classification network of torchvision; the nearest is {nearest}",
-            {"nearest": nearest(name, SMALLEST_INPUT)},
+            "give the name of a classification network of torchvision{hint}",
+            {"hint": hint(name, SMALLEST_INPUT)},
         )
     return name
 
@@ -116,7 +122,7 @@ Sha256 = Annotated[
 ]
 OptionalSha256 = Annotated[Sha256 | None, BeforeValidator(_null)]
 OptionalPath = Annotated[
-    Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_printable)] | None,
+    Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_path)] | None,
     BeforeValidator(_null),
 ]
 Architecture = Annotated[

@@ -93,11 +93,23 @@ def _bounds(node: dict[str, Any]) -> str:
     return " " + " and ".join(words) if words else ""
 
 
-def nearest(name: Any, names: Iterable[str]) -> str:
-    """The one of `names` that is most like `name`."""
+def hint(name: Any, names: Iterable[str]) -> str:
+    """The one of `names` that `name` is likely to be a slip of, as the end of a sentence; empty where none is."""
+    if not isinstance(name, str):
+        return ""
     by_small_letters = {str(known).lower(): str(known) for known in reversed(list(names))}
-    matches = get_close_matches(str(name)[:100].lower(), by_small_letters, n=1, cutoff=0)
-    return by_small_letters[matches[0]]
+    matches = get_close_matches(name[:100].lower(), by_small_letters, n=1, cutoff=0.7)
+    return f"; the nearest is {by_small_letters[matches[0]]}" if matches else ""
+
+
+def _elsewhere(schema: dict[str, Any], location: list[Any]) -> str:
+    """Where a key belongs that stands on the wrong one of the two upper levels, as the end of a sentence."""
+    key = location[-1]
+    if len(location) == 1 and key in schema["$defs"]["Experiment"]["properties"]:
+        return f"; {key} belongs to an experiment: experiments.NAME.{key}"
+    if len(location) > 1 and key in schema["properties"]:
+        return f"; {key} belongs at the top, beside experiments"
+    return ""
 
 
 def explain(error: ValidationError, schema: dict[str, Any]) -> list[str]:
@@ -120,29 +132,25 @@ def _message(schema: dict[str, Any], problem: Mapping[str, Any]) -> str:
         keys, node = _place(schema, location[:-1])
         known = list(node["properties"])
         what = f"no such key (given {shown(value)})" if kind == "extra_forbidden" else "no such key"
-        allowed = f"allowed are {', '.join(known)}"
-        return f"{_dotted([*keys, location[-1]])}: there is {what}; {allowed}{_hint(location[-1], known)}"
+        advice = f"allowed are {', '.join(known)}{_elsewhere(schema, location) or hint(location[-1], known)}"
+        return f"{_dotted([*keys, location[-1]])}: there is {what}; {advice}"
     if kind == "union_tag_invalid":
         field = problem["ctx"]["discriminator"].strip("'")
         location, value = [*location, field], value[field]
         keys, node = _place(schema, location[:-1])
         names = list(node["discriminator"]["mapping"])
-        return _refusal([*keys, field], value, f"give one of {', '.join(names)}{_hint(value, names)}")
+        return _refusal([*keys, field], value, f"give one of {', '.join(names)}{hint(value, names)}")
     keys, node = _place(schema, location)
     if kind == "missing":
         return f"{_dotted(keys)}: missing; give {in_words(schema, node)}"
-    if kind in ("architecture", "one_line", "twice", "url", "sha256"):
+    if kind in ("architecture", "one_line", "path", "twice", "url", "sha256"):
         return _refusal(keys, value, problem["msg"])
     names = node.get("enum", [node["const"]] if "const" in node else [])
-    return _refusal(keys, value, f"give {in_words(schema, node)}{_hint(value, names)}")
+    return _refusal(keys, value, f"give {in_words(schema, node)}{hint(value, names)}")
 
 
 def _refusal(keys: list[Any], value: Any, advice: str) -> str:
     return f"{_dotted(keys)}: {shown(value)} is not allowed; {advice}"
-
-
-def _hint(value: Any, names: list[str]) -> str:
-    return f"; the nearest is {nearest(value, names)}" if names and isinstance(value, str) else ""
 
 
 def _name_advice(value: Any) -> str:

@@ -149,11 +149,16 @@ def fetch(
                 print(f"{destination}: {destination.stat().st_size:,} bytes, the sha256 is right", flush=True)
                 return
     wanted = f"sha256 {checksum}" if size is None else f"{size:,} bytes, sha256 {checksum}"
+    advice = (
+        "try again later; check the connection and the proxy (HTTPS_PROXY); give other addresses (urls) or a file that "
+        "you have already (path)."
+        if own_file is None
+        else "correct `path` (from / or from the folder where you run), or leave it out to download the file."
+    )
     raise InputError(
         f"{destination.name} could not be fetched; expected {wanted}"
         + "".join(problems or ["\n  no address is given"])
-        + "\n  What to do: try again later; check the connection and the proxy (HTTPS_PROXY); give other addresses"
-        " (urls) or a file that you have already (path). If the file is meant to be another one, give its sha256."
+        + f"\n  What to do: {advice} If the file is meant to be another one, give its sha256."
     )
 
 
