@@ -172,7 +172,7 @@ def comparisons(results: Results) -> Table:
         Column(
             "verdict",
             "better: the first is ahead by more than chance explains. equivalent: the whole interval lies within "
-            "the margin. undecided: neither can be said.",
+            "the margin, and there are test images enough to show that. undecided: neither can be said.",
             "verdict",
         ),
     ]
