@@ -210,7 +210,7 @@ def test_rising_arms_are_those_that_gained_more_than_the_margin(results):
     arms = [{"name": "flat", "first": 94.9, "last": 95.0}, {"name": "steep", "first": 20.0, "last": 80.0}]
     found = results(arms=arms, comparisons=[("flat", "steep", 15, 14, 16, 0.001, "better")])
     text = plain(story.test_accuracy_curves(found))
-    rising = text.split("Still rising, by more than the margin (1 point) and twice its standard error: ")[1]
+    rising = text.split("Still rising, by more than the margin (1 point) and two standard errors: ")[1]
     assert rising.startswith("steep 11.0 points") and "flat" not in rising
     assert "steep is not finished" in " ".join(story.advice(found))
 

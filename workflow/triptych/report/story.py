@@ -202,7 +202,7 @@ def least_difference(results: Results, first: float, second: float) -> float:
 
 
 def _tellable(results: Results) -> str:
-    return f"the margin ({words.plural(results.margin, 'point')}) and twice its standard error"
+    return f"the margin ({words.plural(results.margin, 'point')}) and two standard errors"
 
 
 def late_gains(results: Results, arms: list[str]) -> dict[str, tuple[float, int]]:
