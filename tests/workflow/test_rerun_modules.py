@@ -38,8 +38,8 @@ READERS = {
 
 FIRST_AGAIN = {
     "": (
-        "__main__.py cluster_advice.py data/download_dataset.py data/fetch.py document_configuration.py "
-        "models/convert_weights.py models/download_weights.py report/verify.py"
+        "__main__.py cluster_advice.py configuration_files.py data/download_dataset.py data/fetch.py "
+        "document_configuration.py models/convert_weights.py models/download_weights.py report/verify.py"
     ),
     "train": "training/train.py",
     "report": (
