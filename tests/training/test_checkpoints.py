@@ -254,7 +254,7 @@ def killable(arguments, files, tmp_path):
         names = ["trained", "history", "predictions", "cost"]
         call = arguments | {name: folder / arguments[name].name for name in names} | WAYS.get(way, {})
         # where only the head trains, an epoch is short
-        call |= {"epochs": {"features": 300}.get(way, 30 if "train" in WAYS.get(way, {}) else 6)}
+        call |= {"epochs": {"features": 300, "pretraining": 12}.get(way, 30 if "train" in WAYS.get(way, {}) else 6)}
         function = train
         if way == "dropout":
             network = build_network("mobilenet_v3_small", 3, 32)
