@@ -330,7 +330,7 @@ def test_a_process_that_is_killed_at_random_moments_ends_in_the_same_bytes(killa
             if not whole:
                 function(**resumable)
             check()
-    assert while_training >= (len(signals) / 3 if times > 1 else 1)
+    assert while_training >= (len(signals) / 2 if times > 1 else 1)
     if not trained:
         for path in declared.values():
             path.unlink(missing_ok=True)
