@@ -644,10 +644,11 @@ def advice(results: Results) -> list[str]:
             text += f"{results.called(best)} is the reasonable choice: ahead in these runs, and no other costs less."
         else:
             row = results.comparison(best, cheapest)
+            worse = row["high"] if row["arm_a"] == best else -row["low"]
             text += (
                 f"{results.called(best)} is the safe choice. {results.called(cheapest)} is "
                 f"{_the_cheapest(results, cheapest, open_arms)}, and may be as good or worse by up to "
-                f"{words.points(max(abs(row['low']), abs(row['high'])))} (in these runs by "
+                f"{words.points(worse)} (in these runs by "
                 f"{words.points(row['difference'])})."
             )
         paragraphs.append(text)
