@@ -119,7 +119,7 @@ def test_anything_is_a_dry_run_or_one_message(tmp_path_factory):
     outcomes = Counter()
 
     @settings(
-        max_examples=20,
+        max_examples=30,
         derandomize=True,
         database=None,
         deadline=None,
@@ -142,4 +142,4 @@ def test_anything_is_a_dry_run_or_one_message(tmp_path_factory):
         assert [file for file in files_in(folder) if not file.startswith(".snakemake/")] == ["c.yaml"]
 
     check()
-    assert outcomes.keys() == {"refused", "a dry run"}
+    assert all(outcomes[outcome] >= 3 for outcome in ("refused", "a dry run")), outcomes
