@@ -85,12 +85,12 @@ def timed(call: list[object], folder: Path) -> tuple[float, float]:
     return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
-def measure(cores: int, configuration: Path) -> dict[str, float]:
-    """One run, and the start of each of its commands; seconds, and shares from 0 to 1."""
+def measure(cores: int, configuration: Path, targets: list[str]) -> dict[str, float]:
+    """One run of `targets` (none: all), and the start of each of its commands; seconds, and shares from 0 to 1."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         snakemake = ["snakemake", "--snakefile", ROOT / "Snakefile", "--directory", here]
-        call = [*snakemake, "--configfile", configuration, "--cores", cores, "--resources", "gpu=1"]
+        call = [*snakemake, *targets, "--configfile", configuration, "--cores", cores, "--resources", "gpu=1"]
         wall, cpu = timed(call, here)
         jobs = finished_jobs(here)
         own = timed([*call, "--dry-run"], here)
@@ -137,10 +137,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cores", type=int, default=4, help="of Snakemake, as in the README")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--configfile", type=Path, default=ROOT / "config" / "config.yaml", help="what is run")
+    parser.add_argument("--targets", nargs="+", default=[], help="files to make, instead of the whole experiment")
     options = parser.parse_args(arguments)
     rows = []
     for repeat in range(options.repeats):
-        rows.append(measure(options.cores, options.configfile.resolve()))
+        rows.append(measure(options.cores, options.configfile.resolve(), options.targets))
         print(repeat + 1, {name: round(value, 2) for name, value in rows[-1].items()}, flush=True)
     table = pandas.DataFrame(rows)
     about = {

@@ -78,6 +78,13 @@ def disk(tmp_path):
     disk.unmount()
 
 
+def pytest_collection_modifyitems(items):
+    """Refuse a test of two tiers: `-m slow` would run a long one."""
+    both = [item.nodeid for item in items if item.get_closest_marker("slow") and item.get_closest_marker("long")]
+    if both:
+        raise pytest.UsageError(f"marked slow as well as long: {', '.join(both)}")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """With `-n`, a worker takes whole files, whose tests share what they have made; and one takes all of SLURM's."""

@@ -43,6 +43,7 @@ def test_a_run_is_measured_and_the_table_says_so(tmp_path):
     )
     output = tmp_path / "here"
     call = ["--output", str(output), "--configfile", str(tmp_path / "tiny.yaml"), "--cores", "2", "--repeats", "1"]
+    call += ["--targets", "results/tiny/runs/scratch/seed0/weight_delta.csv"]
     experiment.main(call)
     row = pandas.read_csv(f"{output}.csv").iloc[0]
     assert row["longest_chain_seconds"] < row["wall_seconds"]

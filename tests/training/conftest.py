@@ -5,6 +5,7 @@ import torch
 from triptych.data.dataset import Split, save_split
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.tensors import save_tensors
+from triptych.training.train import train
 
 CLASSES = ["dark", "light", "red"]
 
@@ -34,9 +35,8 @@ def files(tmp_path_factory):
     return folder
 
 
-@pytest.fixture
-def arguments(files, tmp_path):
-    """Arguments of `train()` for a short run that writes into `tmp_path`."""
+def short_run(files, folder):
+    """Arguments of `train()` for a short run that writes into `folder`."""
     return {
         "initial": files / "initial.safetensors",
         "train_data": files / "train.safetensors",
@@ -51,8 +51,22 @@ def arguments(files, tmp_path):
         "num_threads": 1,
         "device": "cpu",
         "seed": 0,
-        "trained": tmp_path / "trained.safetensors",
-        "history": tmp_path / "history.csv",
-        "predictions": tmp_path / "predictions.safetensors",
-        "cost": tmp_path / "cost.json",
+        "trained": folder / "trained.safetensors",
+        "history": folder / "history.csv",
+        "predictions": folder / "predictions.safetensors",
+        "cost": folder / "cost.json",
     }
+
+
+@pytest.fixture
+def arguments(files, tmp_path):
+    """Arguments of `train()` for a short run that writes into `tmp_path`."""
+    return short_run(files, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(files, tmp_path_factory):
+    """The bytes of what the run of `arguments` makes, by the name of the output, where nothing disturbs it."""
+    options = short_run(files, tmp_path_factory.mktemp("undisturbed"))
+    train(**options)
+    return {name: options[name].read_bytes() for name in ("trained", "history", "predictions")}

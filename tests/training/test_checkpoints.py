@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from tests.conftest import command
+from tests.training.conftest import short_run
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.tensors import load_metadata, save_tensors
 from triptych.training import loop
@@ -75,12 +77,8 @@ def test_checkpoints_come_often_enough_for_the_time_that_a_job_has(tmp_path, min
     assert Checkpoints(tmp_path, "", minutes, runtime).minutes == between
 
 
-def test_a_job_whose_time_is_shorter_than_an_epoch_gets_to_the_end(arguments, tmp_path, monkeypatch):
+def test_a_job_whose_time_is_shorter_than_an_epoch_gets_to_the_end(arguments, undisturbed, tmp_path, monkeypatch):
     """Each attempt has time for two steps or evaluations, an epoch has four steps: only checkpoints in it lead on."""
-    train(**arguments)
-    expected = outputs(arguments)
-    for name in OUTPUTS:
-        arguments[name].unlink()
     steps, cross_entropy = 0, loop.cross_entropy
 
     def at_the_limit(*values):
@@ -100,7 +98,7 @@ def test_a_job_whose_time_is_shorter_than_an_epoch_gets_to_the_end(arguments, tm
         except Killed:
             pass
     assert attempts > 4
-    assert outputs(arguments) == expected
+    assert outputs(arguments) == undisturbed
 
 
 DAMAGE = {
@@ -110,40 +108,45 @@ DAMAGE = {
 }
 
 
-@pytest.fixture
-def stopped(arguments, tmp_path, monkeypatch, capsys):
-    """A run that was killed after its last epoch: its folder with two checkpoints, the newer first; the right bytes."""
-    train(**arguments)
-    expected = outputs(arguments)
-    for name in OUTPUTS:
-        arguments[name].unlink()
+@pytest.fixture(scope="module")
+def killed(files, tmp_path_factory):
+    """The folder with the checkpoints of a run that was killed after its last epoch."""
 
     def die(self):
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    folder = tmp_path_factory.mktemp("killed")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
         patch.setattr(loop.Fitting, "keep", die)
-        train(**arguments, checkpoints=tmp_path / "checkpoints")
-    capsys.readouterr()
-    newest = sorted((tmp_path / "checkpoints").iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
+        train(**short_run(files, folder), checkpoints=folder / "checkpoints")
+    return folder / "checkpoints"
+
+
+@pytest.fixture
+def stopped(killed, tmp_path):
+    """The two checkpoints of such a run, the newer first."""
+    folder = shutil.copytree(killed, tmp_path / "checkpoints")
+    newest = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns, reverse=True)
     assert len(newest) == 2
-    return newest, expected
+    return newest
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(arguments, stopped, capsys, damage):
-    (newest, _), expected = stopped
+def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(
+    arguments, stopped, undisturbed, capsys, damage
+):
+    newest, _ = stopped
     newest.write_bytes(DAMAGE[damage](newest.read_bytes()))
     train(**arguments, checkpoints=newest.parent)
     printed = capsys.readouterr().out
     assert f"{newest}: a damaged checkpoint, set aside as {newest.stem}.damaged" in printed
     assert "going on from a checkpoint: epoch 2, step 0" in printed  # of two epochs, the first
-    assert outputs(arguments) == expected
+    assert outputs(arguments) == undisturbed
     assert not newest.parent.exists()
 
 
-def test_where_both_checkpoints_are_damaged_it_starts_over_and_says_so(arguments, stopped, capsys):
-    both, expected = stopped
+def test_where_both_checkpoints_are_damaged_it_starts_over_and_says_so(arguments, stopped, undisturbed, capsys):
+    both = stopped
     for path, damage in zip(both, ("a flipped bit", "cut short"), strict=True):
         path.write_bytes(DAMAGE[damage](path.read_bytes()))
     train(**arguments, checkpoints=both[0].parent)
@@ -151,7 +154,7 @@ def test_where_both_checkpoints_are_damaged_it_starts_over_and_says_so(arguments
     for path in both:
         assert f"{path}: a damaged checkpoint, set aside as {path.stem}.damaged" in printed
     assert f"{both[0].parent}: no checkpoint is whole; starting from the beginning\nepoch 0/2" in printed
-    assert outputs(arguments) == expected
+    assert outputs(arguments) == undisturbed
     assert not both[0].parent.exists()
 
 
@@ -165,7 +168,7 @@ def test_a_checkpoint_under_the_name_of_another_run_is_not_used(tmp_path, capsys
 
 def test_memory_and_time_before_a_kill_count(arguments, stopped, monkeypatch):
     """The process that goes on needs less memory, and knows what the first one needed."""
-    (newest, _), _ = stopped
+    newest, _ = stopped
     (key,) = {path.name[:32] for path in newest.parent.iterdir()}
     state = Checkpoints(newest.parent, key, 10).load()[1]
     assert state["peak_memory_bytes"] > 10_000_000
@@ -290,8 +293,7 @@ def killable(arguments, files, tmp_path):
     return prepare
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("times", [1, pytest.param(10, marks=pytest.mark.long)])
+@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.long)])
 @pytest.mark.parametrize("way", KILLS)
 def test_a_process_that_is_killed_at_random_moments_ends_in_the_same_bytes(killable, way, times):
     """Real processes and real signals: 20 SIGKILLs, 4 SIGTERMs and 4 SIGINTs; ten times as many in the long run."""

@@ -7,21 +7,10 @@ import subprocess
 import pytest
 
 from tests.conftest import command, without_rights
-from triptych.training.train import train
 
 OUTPUTS = ("trained", "history", "predictions")
 WEIGHTS = 43 * 2**20
 """Fewer bytes than the weights of the network have; a checkpoint holds them three times once there are steps."""
-
-
-@pytest.fixture
-def expected(arguments):
-    """The bytes of a run that nothing disturbs."""
-    train(**arguments)
-    found = {name: arguments[name].read_bytes() for name in OUTPUTS}
-    for name in OUTPUTS:
-        arguments[name].unlink()
-    return found
 
 
 def run(arguments, *before):
@@ -35,7 +24,7 @@ def on(disk, arguments, *names):
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_at_a_checkpoint(arguments, expected, disk):
+def test_a_disk_that_is_full_at_a_checkpoint(arguments, undisturbed, disk):
     """There is room for the one before the first step, and not for the next."""
     disk.remount(f"size={3 * WEIGHTS}")
     arguments |= {"checkpoints": disk.folder / "checkpoints"}
@@ -46,13 +35,13 @@ def test_a_disk_that_is_full_at_a_checkpoint(arguments, expected, disk):
     assert [file.name[-14:] for file in arguments["checkpoints"].iterdir()] == ["-b.safetensors"]
     disk.remount("size=1g")
     assert run(arguments) == (0, "")
-    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == expected
+    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == undisturbed
     assert not arguments["checkpoints"].exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("size", "first"), [(4096, "predictions"), (WEIGHTS // 2, "trained")])
-def test_a_disk_that_is_full_at_an_output(arguments, expected, disk, tmp_path, size, first):
+def test_a_disk_that_is_full_at_an_output(arguments, undisturbed, disk, tmp_path, size, first):
     """It goes on from the last checkpoint, which lies elsewhere: nothing is trained again."""
     arguments = on(disk, arguments, *OUTPUTS, "cost") | {"checkpoints": tmp_path / "checkpoints"}
     disk.remount(f"size={size},nr_inodes={3 if size == 4096 else 100}")
@@ -66,11 +55,11 @@ def test_a_disk_that_is_full_at_an_output(arguments, expected, disk, tmp_path, s
     disk.remount("size=1g,nr_inodes=1000")
     done = subprocess.run(command("train", **arguments), capture_output=True, text=True, timeout=120, check=True)
     assert "going on from a checkpoint: epoch 3, step 0" in done.stdout  # of two epochs
-    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == expected
+    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == undisturbed
 
 
 @pytest.mark.slow
-def test_a_read_only_disk(arguments, expected, disk):
+def test_a_read_only_disk(arguments, undisturbed, disk):
     arguments = on(disk, arguments, *OUTPUTS, "cost") | {"checkpoints": disk.folder / "checkpoints"}
     disk.remount("size=1g,ro")
     status, said = run(arguments)
@@ -80,11 +69,11 @@ def test_a_read_only_disk(arguments, expected, disk):
     )
     disk.remount("rw")
     assert run(arguments) == (0, "")
-    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == expected
+    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == undisturbed
 
 
 @pytest.mark.slow
-def test_a_folder_that_may_not_be_written(arguments, expected, tmp_path):
+def test_a_folder_that_may_not_be_written(arguments, undisturbed, tmp_path):
     """The checkpoints' folder may be, so nothing is trained again."""
     before = without_rights()
     folder = tmp_path / "out"
@@ -99,7 +88,7 @@ def test_a_folder_that_may_not_be_written(arguments, expected, tmp_path):
     assert not list(folder.iterdir())
     folder.chmod(0o755)
     assert run(arguments, *before) == (0, "")
-    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == expected
+    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == undisturbed
 
 
 @pytest.mark.slow

@@ -6,10 +6,12 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
+from filelock import FileLock
 
 from tests.conftest import ROOT
 
@@ -27,6 +29,32 @@ TINY = {
     },
 }
 """An experiment of the same shape as the default one that trains in seconds."""
+
+QUESTION = (
+    """$(touch pwned) `touch pwned`; touch pwned && touch pwned | touch pwned > pwned ' " \\ """
+    """{params.code} {input} {{x}} %s $a_b$ <script>alert(1)</script> </title> &amp; -- 🤷 é ${IFS} !x ~ *"""
+)
+LABELS = {
+    "scratch": """$(touch pwned)`touch pwned`;touch pwned #'"<b>x</b>""",
+    "last_layer": """' ; touch pwned ; ' $x_1$ {wildcards.arm} & é🤷 _\\n""",
+}
+WHOLE = {
+    **TINY,
+    "question": QUESTION,
+    "training": {"epochs": 1, "num_threads": 1, "device": "cpu"},
+    "claims": "lecture45",
+    "reference_models": [{"architecture": "resnet34", "input_size": 32}],
+    "arms": {
+        **{name: {**arm, "label": LABELS.get(name, arm["label"])} for name, arm in TINY["arms"].items()},
+        "frozen": {
+            "weights": "pretrained",
+            "train": "head",
+            "batchnorm": "frozen",
+            "training": {"learning_rate": 1e-2},
+        },
+    },
+}
+"""An experiment that has every rule but the downloads, and texts that mean harm."""
 
 COMMENTS = {".py": "\n# changed\n", ".jinja": "\n{# changed #}\n", ".css": "\n/* changed */\n"}
 """What changes a file of the package and not what it does, by its suffix."""
@@ -107,6 +135,42 @@ def decimal_comma(tmp_path_factory) -> dict[str, str]:
     point = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60)
     assert point.stdout == ",\n", point.stderr
     return environment
+
+
+def write_configuration(folder: Path, experiment: dict, name: str = "tiny") -> Path:
+    """Write `folder/NAME.yaml` with one experiment of that name, and return its path."""
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump({"experiments": {name: experiment}}, sort_keys=False))
+    return path
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory) -> Path:
+    """The folder in which WHOLE has run to its end, as the experiment `tiny`; made once for all workers, read only.
+
+    In a folder that held nothing before: it holds Snakemake's files, `logs` and `results`. The configuration is in
+    `whole.parent / "tiny.yaml"`.
+    """
+    base = tmp_path_factory.getbasetemp()
+    place = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "whole"
+    folder, done = place / "run", place / "done"
+    with FileLock(f"{place}.lock"):
+        if not done.exists():
+            shutil.rmtree(place, ignore_errors=True)
+            folder.mkdir(parents=True)
+            snakemake("--cores", "4", "--configfile", write_configuration(place, WHOLE), directory=folder)
+            done.touch()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def finished(whole, tmp_path_factory) -> Iterator[Path]:
+    """A copy of `whole` that a module's tests may change, with its configuration `tiny.yaml` in it."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    shutil.copytree(whole, folder)
+    shutil.copy(whole.parent / "tiny.yaml", folder)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

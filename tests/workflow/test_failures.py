@@ -8,9 +8,16 @@ import time
 
 import pandas
 import pytest
-import yaml
 
-from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake, untracked
+from tests.workflow.conftest import (
+    TINY,
+    WHOLE,
+    jobs_of,
+    rules_of,
+    snakemake,
+    untracked,
+    write_configuration,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -40,9 +47,7 @@ def stand_in(checkout):
 @pytest.fixture
 def call(tmp_path):
     """The arguments of a call that trains every arm with two seeds, and its targets by arm and seed."""
-    configuration = tmp_path / "tiny.yaml"
-    experiment = {**TINY, "training": {"num_threads": 1, "device": "cpu"}}
-    configuration.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
+    configuration = write_configuration(tmp_path, {**TINY, "training": {"num_threads": 1, "device": "cpu"}})
     targets = {
         (arm, seed): f"results/tiny/runs/{arm}/seed{seed}/trained.safetensors"
         for arm in TINY["arms"]
@@ -91,28 +96,26 @@ WILD = {"weights": "random", "train": "head", "training": {"batch_size": 59}, "m
 """An arm that fails: of 60 images a last batch of one is left, on which BatchNorm cannot train."""
 
 
-def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(tmp_path):
-    experiment = {
-        **TINY,
-        "weights": {"source": "none"},
-        "arms": {
-            "scratch": {"weights": "random", "train": "all"},
-            "head": {"weights": "random", "train": "head"},
-            "wild": WILD,
-        },
-    }
-    folder, partial = tmp_path / "results" / "tiny", "results/tiny/partial/report.html"
+def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(finished, tmp_path):
+    arms = {"scratch": WHOLE["arms"]["scratch"], "frozen": WHOLE["arms"]["frozen"], "wild": WILD}
+    experiment = {**WHOLE, "claims": "none", "arms": arms}
+    folder, partial = finished / "results" / "tiny", "results/tiny/partial/report.html"
+    # only the runs of two arms are left
+    for place in ("tables", "figures", "runs/finetune", "runs/last_layer"):
+        shutil.rmtree(folder / place)
+    shutil.rmtree(finished / "logs")
+    for path in ("report.html", "manifest.json"):
+        (folder / path).unlink()
 
-    def call(*arguments, check=True):
-        (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
-        options = ["--cores", "2", "--configfile", "tiny.yaml"]
-        return snakemake(*arguments, *options, directory=tmp_path, check=check, timeout=300)
+    def call(*arguments, directory=finished, check=True):
+        options = ["--cores", "2", "--configfile", write_configuration(directory, experiment)]
+        return snakemake(*arguments, *options, directory=directory, check=check, timeout=300)
 
-    nothing = call(partial, check=False)
+    nothing = call(partial, directory=tmp_path, check=False)
     assert nothing.returncode == 1
     assert nothing.stdout.count("tiny: no run is there that a partial report could be made of") == 1
     assert "Traceback" not in nothing.stdout
-    assert not folder.exists()
+    assert not (tmp_path / "results").exists()
 
     failed = call("--keep-going", check=False)
     assert failed.returncode == 1
@@ -120,18 +123,18 @@ def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(tmp_
     assert not (folder / "report.html").exists()
 
     # one run more that is missing, and one that is trained but for what comes after training
-    shutil.rmtree(folder / "runs" / "head" / "seed1")
+    shutil.rmtree(folder / "runs" / "frozen" / "seed1")
     (folder / "runs" / "scratch" / "seed1" / "weight_delta.csv").unlink()
     dry = rules_of(call(partial, "--dry-run").stdout)
     assert not dry["train"] and not dry["initialise_model"]
     assert dry["extract_weight_delta"] == dry["collect_results"] == dry["report"] == 1
     call(partial)
-    page = (tmp_path / partial).read_text().replace("\u00a0", " ")
-    assert "3 of 6 runs are missing (head with seed 1 and wild with seeds 0 and 1)" in page
+    page = (finished / partial).read_text().replace("\u00a0", " ")
+    assert "3 of 6 runs are missing (frozen with seed 1 and wild with seeds 0 and 1)" in page
     made = pandas.read_csv(folder / "partial" / "tables" / "runs.csv")
-    assert list(zip(made["arm"], made["seed"], strict=True)) == [("scratch", 0), ("scratch", 1), ("head", 0)]
+    assert list(zip(made["arm"], made["seed"], strict=True)) == [("scratch", 0), ("scratch", 1), ("frozen", 0)]
     compared = pandas.read_csv(folder / "partial" / "tables" / "comparisons.csv")
-    assert [set(pair) for pair in zip(compared["arm_a"], compared["arm_b"], strict=True)] == [{"scratch", "head"}]
+    assert [set(pair) for pair in zip(compared["arm_a"], compared["arm_b"], strict=True)] == [{"scratch", "frozen"}]
     links = set(re.findall(r'href="([^"#:]+)"', page))
     assert {"../config.yaml", "../data/sizes.csv", "tables/runs.csv"} <= links
     assert all((folder / "partial" / link).is_file() for link in links)
@@ -142,11 +145,12 @@ def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(tmp_
     assert not rules_of(call(partial, "--dry-run").stdout)
     assert not (folder / "report.html").exists() and not (folder / "tables" / "runs.csv").exists()
 
-    experiment["arms"]["wild"] = {**WILD, "training": {"batch_size": 20}}
+    arms["wild"] = {**WILD, "training": {"batch_size": 20}}
     again = [job["wildcards"] for job in jobs_of(call("--dry-run").stdout) if job["rule"] == "train"]
-    assert sorted(again) == [f"experiment=tiny, arm={run}" for run in ("head, seed=1", "wild, seed=0", "wild, seed=1")]
+    runs = ("frozen, seed=1", "wild, seed=0", "wild, seed=1")
+    assert sorted(again) == [f"experiment=tiny, arm={run}" for run in runs]
     call()
-    assert untracked("all", partial, "--configfile", "tiny.yaml", directory=tmp_path) == {"tiny.yaml"}
+    assert untracked("all", partial, "--configfile", "tiny.yaml", directory=finished) == {"tiny.yaml"}
     assert 'class="partial"' not in (folder / "report.html").read_text()
     assert len(pandas.read_csv(folder / "tables" / "runs.csv")) == 6
     assert not rules_of(call("--dry-run").stdout)

@@ -1,38 +1,26 @@
-"""An experiment whose frozen arm trains on cached features, and the same one without the cache."""
+"""The finished experiment, whose frozen arm trained on cached features, and the same one without the cache."""
 
 import pandas
 import pytest
-import yaml
 
-from tests.workflow.conftest import TINY, rules_of, snakemake
-
-FROZEN = {"weights": "pretrained", "train": "head", "batchnorm": "frozen", "training": {"learning_rate": 1e-2}}
-
-
-def configuration(folder, **training):
-    """TINY with the arm `frozen`, in folder/frozen.yaml."""
-    experiment = {**TINY, "arms": {"frozen": FROZEN, "finetune": TINY["arms"]["finetune"]}}
-    experiment["training"] = {**TINY["training"], **training}
-    path = folder / "frozen.yaml"
-    path.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
-    return path
+from tests.workflow.conftest import WHOLE, rules_of, snakemake, write_configuration
 
 
 @pytest.mark.slow
-def test_the_cache_changes_the_time_and_not_the_results(tmp_path, checkout):
+def test_the_cache_changes_the_time_and_not_the_results(finished):
     """With the cache off, what was trained on features trains again, and nothing else; the accuracies stay."""
-    call = {"directory": tmp_path, "checkout": checkout}
-    snakemake("--cores", "2", "--configfile", configuration(tmp_path), **call)
-    folder = tmp_path / "results" / "tiny"
+    folder = finished / "results" / "tiny"
     runs = pandas.read_csv(folder / "tables" / "runs.csv")
     cost = pandas.read_csv(folder / "tables" / "cost.csv")
-    assert (cost.set_index("arm")["features_seconds"] > 0).to_dict() == {"frozen": True, "finetune": False}
+    used = cost.groupby("arm")["features_seconds"].min() > 0
+    assert used.to_dict() == {arm: arm == "frozen" for arm in WHOLE["arms"]}
     assert "cached" in (folder / "report.html").read_text()
-    path = configuration(tmp_path, cache_features=False)
-    planned = rules_of(snakemake("--dry-run", "--configfile", path, **call).stdout)
-    assert planned["train"] == len(TINY["seeds"])  # of the frozen arm
+    training = {**WHOLE["training"], "cache_features": False}
+    call = ["--configfile", write_configuration(finished, {**WHOLE, "training": training})]
+    planned = rules_of(snakemake("--dry-run", *call, directory=finished).stdout)
+    assert planned["train"] == len(WHOLE["seeds"])  # of the frozen arm
     assert not {"pretrain_weights", "initialise_model", "extract_features"} & set(planned)
-    snakemake("--cores", "2", "--configfile", path, **call)
+    snakemake("results/tiny/tables/runs.csv", "--cores", "2", *call, directory=finished)
     uncached = pandas.read_csv(folder / "tables" / "runs.csv")
     for column in ("test_accuracy", "test_loss", "fit_loss"):
         assert uncached[column].to_numpy() == pytest.approx(runs[column].to_numpy(), rel=1e-5)

@@ -14,49 +14,26 @@ from hypothesis import strategies as st
 
 from tests.data.test_cifar import cifar10_members, write_archive
 from tests.test_hostile_configuration import nearly_right, with_other_texts
-from tests.workflow.conftest import TINY, snakemake, untracked
+from tests.workflow.conftest import LABELS, QUESTION, TINY, snakemake, untracked
 from tests.workflow.test_configuration import files_in
 from triptych.files import sha256
 
 pytestmark = pytest.mark.slow
 
-QUESTION = (
-    """$(touch pwned) `touch pwned`; touch pwned && touch pwned | touch pwned > pwned ' " \\ """
-    """{params.code} {input} {{x}} %s $a_b$ <script>alert(1)</script> </title> &amp; -- 🤷 é ${IFS} !x ~ *"""
-)
-LABELS = {
-    "scratch": """$(touch pwned)`touch pwned`;touch pwned #'"<b>x</b>""",
-    "last_layer": """' ; touch pwned ; ' $x_1$ {wildcards.arm} & é🤷 _\\n""",
-}
+
+def test_nothing_is_executed(whole):
+    assert not [path for path in whole.parent.rglob("*") if "pwned" in path.name]
+    assert sorted(path.name for path in whole.iterdir()) == [".snakemake", "logs", "results"]
+    assert [path.name for path in (whole / "results").iterdir()] == ["tiny"]
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    """A folder that held nothing, in which an experiment with such texts has run, and its configuration elsewhere."""
-    folder = tmp_path_factory.mktemp("run")
-    arms = {name: {**TINY["arms"][name], "label": label} for name, label in LABELS.items()}
-    recipe = {"epochs": 1, "num_threads": 1, "device": "cpu"}
-    experiment = {**TINY, "question": QUESTION, "training": recipe, "seeds": [0], "arms": arms}
-    configuration = tmp_path_factory.mktemp("configuration") / "hostile.yaml"
-    configuration.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
-    snakemake("--cores", "2", "--configfile", configuration, directory=folder)
-    return folder, configuration
-
-
-def test_nothing_is_executed(place):
-    for folder in (place[0], place[1].parent):
-        assert not [path for path in folder.rglob("*") if "pwned" in path.name]
-    assert sorted(path.name for path in place[0].iterdir()) == [".snakemake", "logs", "results"]
-    assert [path.name for path in (place[0] / "results").iterdir()] == ["tiny"]
-
-
-def test_texts_arrive_as_they_are(place):
-    results = place[0] / "results" / "tiny"
+def test_texts_arrive_as_they_are(whole):
+    results = whole / "results" / "tiny"
     arms = pandas.read_csv(results / "tables" / "arms.csv", dtype=str, keep_default_na=False)
-    assert dict(zip(arms["arm"], arms["label"], strict=True)) == LABELS
+    assert LABELS.items() <= dict(zip(arms["arm"], arms["label"], strict=True)).items()
     written = yaml.safe_load((results / "config.yaml").read_text(encoding="utf-8"))["experiments"]["tiny"]
     assert written["question"] == QUESTION
-    assert {name: arm["label"] for name, arm in written["arms"].items()} == LABELS
+    assert LABELS.items() <= {name: arm["label"] for name, arm in written["arms"].items()}.items()
     page = (results / "report.html").read_text(encoding="utf-8")
     for text in (QUESTION, *LABELS.values()):
         assert text not in page  # all of them need escaping
@@ -67,15 +44,14 @@ def test_texts_arrive_as_they_are(place):
         ElementTree.parse(figure)
 
 
-def test_the_folder_is_what_its_manifest_says(place):
+def test_the_folder_is_what_its_manifest_says(whole):
     call = [sys.executable, "-m", "triptych", "verify", "results/tiny"]
-    done = subprocess.run(call, cwd=place[0], capture_output=True, text=True, check=False)
+    done = subprocess.run(call, cwd=whole, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_in_a_folder_that_was_empty_only_benchmarks_are_untracked(place):
-    folder, configuration = place
-    assert not untracked("--configfile", configuration, directory=folder)
+def test_in_a_folder_that_was_empty_only_benchmarks_are_untracked(whole):
+    assert not untracked("--configfile", whole.parent / "tiny.yaml", directory=whole)
 
 
 @pytest.mark.parametrize("given_as", ["path", "urls"])

@@ -4,40 +4,16 @@ import shutil
 import subprocess
 
 import pytest
-import yaml
 
 from tests.conftest import command
-from tests.workflow.conftest import COMMENTS, TINY, jobs_of, rules_of, snakemake, untracked
+from tests.workflow.conftest import COMMENTS, WHOLE, jobs_of, rules_of, snakemake, write_configuration
+from tests.workflow.test_rerun_modules import with_followers
 from triptych.report.write_manifest import MEASURED
 
 pytestmark = pytest.mark.slow
 
-AFTER_TABLES = {
-    "plot_arm_curves",
-    "plot_curves",
-    "plot_kernels",
-    "plot_weight_delta",
-    "plot_batchnorm_drift",
-    "plot_confusion",
-    "plot_cost",
-    "plot_memory",
-    "report",
-    "write_manifest",
-}
-AFTER_TRAINING = AFTER_TABLES | {"extract_weight_delta", "collect_results"}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, checkout):
-    """A folder in which the tiny experiment has run to its end."""
-    folder = tmp_path_factory.mktemp("finished")
-    write_configuration(folder, TINY)
-    snakemake("--cores", "4", "--configfile", "tiny.yaml", directory=folder, checkout=checkout)
-    return folder
-
-
-def write_configuration(folder, experiment):
-    (folder / "tiny.yaml").write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}, sort_keys=False))
+ARMS = WHOLE["arms"]
+TRAINING = WHOLE["training"]
 
 
 def dry_run(folder, checkout) -> str:
@@ -49,21 +25,17 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
 
 
 @pytest.mark.parametrize(
-    ("module", "again", "counts"),
+    ("module", "first", "counts"),
     [
-        ("figures/plot_kernels.py", {"plot_kernels", "report", "write_manifest"}, {"plot_kernels": 3}),
-        ("report/report.css", {"report", "write_manifest"}, {}),
-        ("analysis/comparisons.py", {"collect_results"} | AFTER_TABLES, {}),
+        ("figures/plot_kernels.py", "plot_kernels plot_notebook_kernels", {"plot_kernels": 4}),
+        ("report/report.css", "report", {}),
+        ("analysis/comparisons.py", "collect_results", {}),
         # the random arm's initial weights do not depend on the pretraining
-        (
-            "training/loop.py",
-            {"pretrain_weights", "initialise_model", "train"} | AFTER_TRAINING,
-            {"train": 6, "initialise_model": 4},
-        ),
-        ("training/train.py", {"train"} | AFTER_TRAINING, {"train": 6}),
+        ("training/loop.py", "pretrain_weights", {"train": 8, "initialise_model": 6}),
+        ("training/train.py", "train", {"train": 8}),
     ],
 )
-def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout, module, again, counts):
+def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout, module, first, counts):
     path = checkout / "workflow" / "triptych" / module
     before = path.read_text()
     try:
@@ -71,95 +43,58 @@ def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout,
         rules = rules_of(dry_run(finished, checkout))
     finally:
         path.write_text(before)
-    assert set(rules) == again
+    assert set(rules) == with_followers(first)
     assert {rule: rules[rule] for rule in counts} == counts
 
 
-ALL_RUNS = {(arm, seed) for arm in TINY["arms"] for seed in "01"}
+def runs_of(arms, seeds="01"):
+    return {(arm, seed) for arm in arms for seed in seeds}
 
 
 def changed_arm(name, **changes):
-    return {"arms": {**TINY["arms"], name: {**TINY["arms"][name], **changes}}}
+    return {"arms": {**ARMS, name: {**ARMS[name], **changes}}}
 
 
 @pytest.mark.parametrize(
-    ("change", "again", "trained"),
+    ("change", "first", "trained"),
     [
+        (changed_arm("finetune", training={"learning_rate": 1e-3}), "train", runs_of(["finetune"])),
+        # its features are those of the arm `frozen`
+        (changed_arm("last_layer", batchnorm="frozen"), "train", runs_of(["last_layer"])),
+        ({"seeds": [0, 1, 2]}, "initialise_model train", runs_of(ARMS, "2")),
         (
-            changed_arm("finetune", training={"learning_rate": 1e-3}),
-            {"write_configuration", "train"} | AFTER_TRAINING,
-            {("finetune", "0"), ("finetune", "1")},
-        ),
-        (
-            changed_arm("last_layer", batchnorm="frozen"),
-            {"write_configuration", "extract_features", "train"} | AFTER_TRAINING,
-            {("last_layer", "0"), ("last_layer", "1")},
-        ),
-        (
-            {"seeds": [0, 1, 2]},
-            {"write_configuration", "initialise_model", "train"} | AFTER_TRAINING,
-            {("scratch", "2"), ("finetune", "2"), ("last_layer", "2")},
-        ),
-        (
-            {"arms": {name: arm for name, arm in TINY["arms"].items() if name != "scratch"}},
-            {"write_configuration", "compare_architectures", "collect_results"} | AFTER_TABLES,
+            {"arms": {name: arm for name, arm in ARMS.items() if name != "scratch"}},
+            "compare_architectures collect_results",
             set(),
         ),
-        (
-            {"comparison": {**TINY["comparison"], "equivalence_margin": 2.0}},
-            {"write_configuration", "collect_results"} | AFTER_TABLES,
-            set(),
-        ),
-        (
-            {"reference_models": [{"architecture": "resnet34", "input_size": 32}]},
-            {"write_configuration", "compare_architectures", "plot_architectures", "report", "write_manifest"},
-            set(),
-        ),
-        ({"question": "Another one?"}, {"write_configuration", "report", "write_manifest"}, set()),
+        ({"comparison": {**WHOLE["comparison"], "equivalence_margin": 2.0}}, "collect_results", set()),
+        ({"reference_models": [{"architecture": "resnet50", "input_size": 32}]}, "compare_architectures", set()),
+        ({"question": "Another one?"}, "report", set()),
         # decides no result
+        ({"training": {**TRAINING, "checkpoint_minutes": 5}}, "report", set()),
+        (changed_arm("finetune", label="other"), "collect_results", set()),
+        ({"training": {**TRAINING, "epochs": 2}}, "train", runs_of(ARMS)),
+        ({"seeds": [0]}, "collect_results", set()),
         (
-            {"training": {**TINY["training"], "checkpoint_minutes": 5}},
-            {"write_configuration", "report", "write_manifest"},
-            set(),
+            {"arms": {**ARMS, "other": {**ARMS["frozen"], "model": {"normalisation": "none"}}}},
+            "compare_architectures initialise_model extract_features",
+            runs_of(["other"]),
         ),
-        (changed_arm("finetune", label="other"), {"write_configuration", "collect_results"} | AFTER_TABLES, set()),
-        (
-            {"training": {**TINY["training"], "epochs": 2}},
-            {"write_configuration", "train"} | AFTER_TRAINING,
-            ALL_RUNS,
-        ),
-        ({"seeds": [0]}, {"write_configuration", "collect_results"} | AFTER_TABLES, set()),
-        (
-            {"arms": {**TINY["arms"], "frozen": {"weights": "pretrained", "train": "head", "batchnorm": "frozen"}}},
-            {"write_configuration", "compare_architectures", "initialise_model", "extract_features", "train"}
-            | AFTER_TRAINING,
-            {("frozen", "0"), ("frozen", "1")},
-        ),
-        (
-            {"dataset": {**TINY["dataset"], "test_per_class": 12}},
-            {"write_configuration", "prepare_dataset", "describe_model", "initialise_model", "train", "plot_samples"}
-            | AFTER_TRAINING,
-            ALL_RUNS,
-        ),
-        (
-            {"weights": {**TINY["weights"], "seed": 5}},
-            {"write_configuration", "prepare_letters", "pretrain_weights", "initialise_model", "train"}
-            | AFTER_TRAINING,
-            {(arm, seed) for arm in ("finetune", "last_layer") for seed in "01"},
-        ),
+        ({"dataset": {**WHOLE["dataset"], "test_per_class": 12}}, "prepare_dataset", runs_of(ARMS)),
+        ({"weights": {**WHOLE["weights"], "seed": 5}}, "prepare_letters", runs_of(set(ARMS) - {"scratch"})),
     ],
     ids=[
         *("learning rate", "batchnorm", "seed added", "arm removed", "margin", "reference", "question"),
         *("checkpoints", "label", "epochs", "seed removed", "arm added", "dataset", "weights"),
     ],
 )
-def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, change, again, trained):
+def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, change, first, trained):
     try:
-        write_configuration(finished, {**TINY, **change})
+        write_configuration(finished, {**WHOLE, **change})
         result = dry_run(finished, checkout)
     finally:
-        write_configuration(finished, TINY)
-    assert set(rules_of(result)) == again
+        write_configuration(finished, WHOLE)
+    assert set(rules_of(result)) == with_followers(f"write_configuration {first}")
     jobs = [
         dict(part.split("=") for part in job["wildcards"].split(", "))
         for job in jobs_of(result)
@@ -169,18 +104,21 @@ def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, 
 
 
 @pytest.mark.parametrize(
-    ("file", "again"),
+    ("file", "first"),
     [
-        ("data/train.safetensors", {"describe_model", "initialise_model", "train", "plot_samples"} | AFTER_TRAINING),
-        ("data/test.safetensors", {"train"} | AFTER_TRAINING),
-        ("data/index.csv", {"plot_samples", "plot_confusion", "report", "write_manifest"}),
-        ("weights/letters/test.safetensors", {"pretrain_weights", "initialise_model", "train"} | AFTER_TRAINING),
-        ("weights/resnet18.safetensors", {"initialise_model", "train"} | AFTER_TRAINING),
-        ("runs/finetune/seed1/predictions.safetensors", {"collect_results"} | AFTER_TABLES),
-        ("tables/summary.csv", {"plot_cost", "report", "write_manifest"}),
+        (
+            "data/train.safetensors",
+            "describe_model initialise_model extract_features train time_backward plot_samples",
+        ),
+        ("data/test.safetensors", "extract_features train"),
+        ("data/index.csv", "plot_samples plot_confusion"),
+        ("weights/letters/test.safetensors", "pretrain_weights"),
+        ("weights/resnet18.safetensors", "initialise_model extract_features"),
+        ("runs/finetune/seed1/predictions.safetensors", "collect_results"),
+        ("tables/summary.csv", "plot_cost report"),
     ],
 )
-def test_a_changed_file_runs_what_reads_it_and_what_follows(finished, checkout, file, again):
+def test_a_changed_file_runs_what_reads_it_and_what_follows(finished, checkout, file, first):
     path = finished / "results" / "tiny" / file
     before = path.read_bytes()
     try:
@@ -188,7 +126,7 @@ def test_a_changed_file_runs_what_reads_it_and_what_follows(finished, checkout, 
         rules = rules_of(dry_run(finished, checkout))
     finally:
         path.write_bytes(before)
-    assert set(rules) == again
+    assert set(rules) == with_followers(first)
 
 
 def test_a_touched_file_with_the_same_content_runs_nothing(finished, checkout):
@@ -197,18 +135,13 @@ def test_a_touched_file_with_the_same_content_runs_nothing(finished, checkout):
     assert not rules_of(dry_run(finished, checkout))
 
 
-def test_no_file_is_made_that_no_rule_declares(finished, checkout):
-    assert untracked("--configfile", "tiny.yaml", directory=finished, checkout=checkout) == {"tiny.yaml"}
-
-
-def test_another_folder_home_locale_time_zone_and_number_of_cores_give_the_same_bytes(finished, checkout, tmp_path):
+def test_another_folder_home_locale_time_zone_and_number_of_cores_give_the_same_bytes(whole, tmp_path):
     folder, home = tmp_path / "another folder", tmp_path / "home"
     for own_settings in (folder / "matplotlibrc", home / ".config" / "matplotlib" / "matplotlibrc"):
         own_settings.parent.mkdir(parents=True)
         own_settings.write_text(
             "lines.linewidth: 9\nfont.family: serif\nsavefig.dpi: 20\naxes.formatter.use_locale: True\n"
         )
-    shutil.copy(finished / "tiny.yaml", folder)
     elsewhere = {
         "HOME": str(home),
         "XDG_CONFIG_HOME": "",
@@ -221,9 +154,9 @@ def test_another_folder_home_locale_time_zone_and_number_of_cores_give_the_same_
         "TZ": "Asia/Kolkata",
         "OMP_NUM_THREADS": "1",
     }
-    call = ["--cores", "1", "--configfile", "tiny.yaml"]
-    snakemake(*call, directory=folder, checkout=checkout, environment=elsewhere)
-    check_same_bytes(folder / "results" / "tiny", finished / "results" / "tiny")
+    write_configuration(folder, WHOLE)
+    snakemake("--cores", "1", "--configfile", "tiny.yaml", directory=folder, environment=elsewhere)
+    check_same_bytes(folder / "results" / "tiny", whole / "results" / "tiny")
 
 
 def contents(folder) -> dict[str, bytes]:

@@ -1,17 +1,10 @@
 """Each module of the package: which rules run again when it changes, on a finished graph that has nearly every rule."""
 
 import pytest
-import yaml
 
-from tests.workflow.conftest import COMMENTS, TINY, rules_of, snakemake
+from tests.workflow.conftest import COMMENTS, rules_of, snakemake
 from triptych.code_digest import PACKAGE_FOLDER
 
-EXPERIMENT = {
-    **TINY,
-    "claims": "lecture45",
-    "reference_models": [{"architecture": "resnet34", "input_size": 32}],
-    "arms": {**TINY["arms"], "frozen": {"weights": "pretrained", "train": "head", "batchnorm": "frozen"}},
-}
 PLOTS_OF_TABLES = (
     "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
     "plot_memory plot_notebook_loss plot_notebook_kernels"
@@ -134,15 +127,6 @@ def test_the_table_has_every_module():
     assert sorted(named) == sorted(path.relative_to(PACKAGE_FOLDER).as_posix() for path in files)
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, checkout):
-    folder = tmp_path_factory.mktemp("finished")
-    (folder / "tiny.yaml").write_text(yaml.safe_dump({"experiments": {"tiny": EXPERIMENT}}, sort_keys=False))
-    snakemake("--cores", "4", "--configfile", "tiny.yaml", directory=folder, checkout=checkout, timeout=1800)
-    return folder
-
-
-@pytest.mark.slow
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("module", "rules"),
