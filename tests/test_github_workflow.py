@@ -57,7 +57,7 @@ def test_what_it_installs_and_runs_is_what_the_readme_says():
         assert command in readme
     assert "snakemake --cores 4 --resources gpu=1\n" in COMMANDS["tests: The default experiment"]
     assert "snakemake --cores 4 --resources gpu=1\n" in readme
-    for command in ('pytest -m "not slow"', "ruff check .", "ruff format", "snakefmt", "python -m triptych verify"):
+    for command in ("pytest -n 2", "ruff check .", "ruff format", "snakefmt", "python -m triptych verify"):
         assert any(command in script for script in COMMANDS.values())
         assert command in readme
     assert (ROOT / ".ci" / "run").stat().st_mode & 0o100
