@@ -45,8 +45,8 @@ def printed(finished):
     text = snakemake(*call, directory=finished).stdout
     commands = [block.partition("\nJob stats")[0] for block in text.split("Shell command: ")[1:]]
     commands = [command.split("\n[")[0].strip() for command in commands]
-    jobs = [job for job in jobs_of(text) if job["rule"] != "all"]
-    return {job["rule"]: (command, job["output"].split(", ")) for job, command in zip(jobs, commands, strict=True)}
+    jobs = zip(jobs_of(text), commands, strict=True)
+    return {job["rule"]: (command, job["output"].split(", ")) for job, command in jobs if job["rule"] != "all"}
 
 
 def test_every_command_is_printed(printed):
