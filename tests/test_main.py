@@ -1,11 +1,13 @@
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import triptych
 from triptych.__main__ import COMMANDS, main
 from triptych.code_digest import PACKAGE_FOLDER, modules_of
 
@@ -48,10 +50,47 @@ def test_help_exits_well(name, capsys):
     assert f"triptych {name.replace('_', '-')}" in capsys.readouterr().out
 
 
-def test_a_wrong_call_exits_with_2_and_names_the_commands(capsys):
-    assert main(["no-such-command"]) == 2
-    assert "prepare-dataset" in capsys.readouterr().err
-    assert main(["prepare-dataset", "--no-such-option"]) == 2
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["trian"], "No such command 'trian'. Did you mean 'train'?"),
+        (["collect_results"], "No such command 'collect_results'. Did you mean 'collect-results'?"),
+        (["no-such-thing"], "No such command 'no-such-thing'."),
+        (["--verison"], "No such option: --verison (Possible options: --version)"),
+        (["verify"], "Missing argument 'folder'."),
+        (["verify", "--fast", "results"], "No such option: --fast"),
+        (["train", "--sede", "1"], "No such option: --sede (Possible options: --keep, --seed)"),
+    ],
+)
+def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(call, said, capsys):
+    assert main(call) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    usage, hint, blank, *message = printed.err.splitlines()
+    assert usage.startswith("Usage: python -m triptych ")
+    assert hint.endswith(" --help' for help.")
+    assert not blank
+    assert message == [f"Error: {said}"]
+
+
+def test_without_a_command_it_lists_them_all(capsys):
+    assert main([]) == 2
+    listed = capsys.readouterr().err
+    for call in (["--help"], ["-h"]):
+        assert main(call) == 0
+        assert capsys.readouterr().out == listed
+    assert re.findall(r"^  ([a-z-]+)$", listed, re.M) == [name.replace("_", "-") for name in COMMANDS]
+
+
+def test_no_way_to_name_a_command_does_nothing(capsys):
+    """The application knows most commands by name alone."""
+    assert main(["--", "verify"]) == 2
+    assert "Missing argument 'folder'" in capsys.readouterr().err
+
+
+def test_the_version_is_the_package_s(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"triptych {triptych.__version__}\n"
 
 
 def test_bad_input_is_one_message_without_a_traceback(tmp_path):

@@ -73,12 +73,6 @@ def test_each_difference_has_a_line(folder):
     ]
 
 
-def test_a_folder_in_the_place_of_a_file_is_a_missing_file(folder):
-    (folder / "config.yaml").unlink()
-    (folder / "config.yaml").mkdir()
-    assert "missing: config.yaml" in problem_of(folder)
-
-
 def test_a_manifest_that_is_missing(tmp_path):
     assert problem_of(tmp_path) == f"{tmp_path / 'manifest.json'}: the file is missing"
     assert "the file is missing" in problem_of(tmp_path / "none")
@@ -123,7 +117,60 @@ def test_the_command_exits_with_0_or_1(folder):
     )
 
 
-def test_a_partial_report_is_no_part_of_it(folder):
-    (folder / "partial" / "tables").mkdir(parents=True)
-    (folder / "partial" / "tables" / "runs.csv").write_text("arm,seed\n")
+def test_what_is_no_regular_file_is_named_and_never_opened(folder):
+    (folder / "tables" / "gone.csv").symlink_to("nowhere.csv")
+    (folder / "tables" / "here.csv").symlink_to("runs.csv")
+    (folder / "loop").symlink_to("loop")
+    (folder / "outside").symlink_to(folder.parent, target_is_directory=True)
+    os.mkfifo(folder / "pipe")
+    header, *lines = problem_of(folder).split("\n")
+    assert header == f"{folder}: 5 of 8 files differ from manifest.json"
+    assert [line.strip() for line in lines] == [
+        "not in the manifest: 'loop' (a dangling link)",
+        "not in the manifest: 'outside' (not a regular file)",
+        "not in the manifest: 'pipe' (not a regular file)",
+        "not in the manifest: 'tables/gone.csv' (a dangling link)",
+        "not in the manifest: 'tables/here.csv'",
+    ]
+
+
+@pytest.mark.parametrize("put", [lambda path: path.symlink_to("nowhere"), os.mkfifo, lambda path: path.mkdir()])
+def test_a_listed_file_that_is_no_regular_file_is_missing(folder, put):
+    (folder / "config.yaml").unlink()
+    put(folder / "config.yaml")
+    assert problem_of(folder).split("\n") == [
+        f"{folder}: 1 of 3 files differ from manifest.json",
+        "  missing: config.yaml",
+    ]
+
+
+PARTIAL = ("report.html", "tables/runs.csv", "tables/summary.csv", "figures/test_loss.png", "figures/loss_an arm.svg")
+
+
+def test_of_a_partial_report_only_what_no_rule_makes_is_named(folder, capsys):
+    for name in PARTIAL:
+        path = folder / "partial" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
     verify(folder)
+    assert capsys.readouterr().out.splitlines() == [
+        f"{folder}: all 3 files are as manifest.json says",
+        f"{folder}: 5 files of a partial report are not in manifest.json, so not compared",
+    ]
+    strange = [
+        "partial/config.yaml",
+        "partial/runs/model.bin",
+        "partial/tables/.half.csv",
+        "partial/tables/largest_batch.csv",
+    ]
+    for name in strange:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("")
+    (folder / "partial" / "figures" / "memory.svg").symlink_to("nowhere.svg")
+    header, *lines = problem_of(folder).split("\n")
+    assert header == f"{folder}: 5 of 8 files differ from manifest.json"
+    assert [line.strip() for line in lines] == [
+        "not in the manifest: 'partial/config.yaml'",
+        "not in the manifest: 'partial/figures/memory.svg' (a dangling link)",
+        *[f"not in the manifest: {name!r}" for name in strange[1:]],
+    ]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,19 @@ def test_all_configurations_together_make_one_graph(tmp_path):
         "pretrain_weights": 1,
     }
     assert rules["convert_weights"] >= 2
+
+
+def test_the_two_entry_points_are_one_workflow(tmp_path, tiny):
+    """What one has made is the other's, too."""
+    root, workflow = (
+        ["--snakefile", ROOT / name, "--configfile", tiny] for name in ("Snakefile", "workflow/Snakefile")
+    )
+    snakemake("results/tiny/config.yaml", "--cores", "1", *root, directory=tmp_path)
+    jobs = rules_of(snakemake("--dry-run", *root, directory=tmp_path).stdout)
+    assert jobs["report"] == 1 and not jobs["write_configuration"]
+    same = rules_of(snakemake("--dry-run", *workflow, directory=tmp_path).stdout)
+    assert same == jobs + Counter({"everything": 1})
+    assert "good condition" in snakemake("--lint", *workflow, directory=tmp_path).stdout
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,8 @@ module another:
 
 use rule * from another as another_*
 """
+# As snakedeploy and the workflow catalog use it, but for the name of the host's repository.
+HOSTED = """github("triptych/triptych", path="workflow/Snakefile", tag="v1")"""
 ARM = {"weights": "pretrained", "train": "head", "batchnorm": "frozen"}
 EXPERIMENT = {**TINY, "seeds": [0], "arms": {"last_layer": ARM}}
 
@@ -102,6 +104,25 @@ def test_their_target_stays_the_default_and_their_jobs_their_own(another_workflo
     assert "triptych_all" not in rules
     whole = snakemake("--dry-run", "triptych_all", directory=another_workflow, checkout=another_workflow).stdout
     assert rules_of(whole)["triptych_report"] == 1
+
+
+def test_it_is_a_module_by_its_address_on_a_host(another_workflow, checkout, tmp_path):
+    """With the package installed; the clone is there already, in Snakemake's cache."""
+    snakefile = another_workflow / "Snakefile"
+    snakefile.write_text(snakefile.read_text().replace(f'"{ROOT}/Snakefile"', HOSTED))
+    clone = tmp_path / "snakemake/snakemake/source-cache/snakemake-git-cache/github.com/triptych/triptych"
+    git = ["git", "-c", "user.name=test", "-c", "user.email=test@localhost", "-C", checkout]
+    for call in (["init", "-q"], ["add", "-A"], ["commit", "-q", "-m", "all"], ["tag", "v1"]):
+        subprocess.run([*git, *call], check=True, timeout=60)
+    subprocess.run(["git", "clone", "-q", "--bare", checkout, clone], check=True, timeout=60)
+    options = {"directory": another_workflow, "checkout": another_workflow}
+    environment = {"XDG_CACHE_HOME": str(tmp_path)}
+    rules = rules_of(snakemake("--dry-run", **options, environment=environment).stdout)
+    assert rules["best"] == rules["triptych_train"] == 1
+    assert set(rules) - {"best"} == {name for name in rules if name.startswith("triptych_")}
+    target = "nets/results/tiny/config.yaml"
+    snakemake(target, "--cores", "1", **options, environment=environment)
+    assert (another_workflow / target).is_file()
 
 
 def test_two_modules_each_have_their_own_configuration(another_workflow):

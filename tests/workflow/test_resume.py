@@ -24,9 +24,11 @@ EXPERIMENT = {
     "arms": {"scratch": {"weights": "random", "train": "all"}},
 }
 STOPS = {
-    "Ctrl-C": (os.killpg, signal.SIGINT),
-    "everything is killed": (os.killpg, signal.SIGKILL),
+    "Ctrl-C": (signal.SIGINT, "unlocked"),
+    "its terminal is closed": (signal.SIGHUP, "locked"),
+    "everything is killed": (signal.SIGKILL, "locked"),
 }
+"""What the driver and its jobs get, and whether Snakemake's lock of the folder outlives them."""
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +60,8 @@ class Driver:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # a shell's background job ignores Ctrl-C, and so would all that the tests start there
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
             )
 
     def wait_for(self, text):
@@ -84,6 +88,16 @@ def training(tmp_path, checkout, undisturbed):
         driver.kill()
 
 
+def unlock(folder, checkout, path):
+    """Unlock the folder, which must be necessary."""
+    refused = snakemake(
+        *TARGETS, "--cores", "1", "--configfile", path, directory=folder, checkout=checkout, check=False
+    )
+    assert refused.returncode == 1
+    assert "Directory cannot be locked" in refused.stdout
+    snakemake("--unlock", "--configfile", path, directory=folder, checkout=checkout)
+
+
 def check(folder, expected):
     """The same bytes, and no file that is not declared."""
     assert [(folder / name).read_bytes() for name in TARGETS] == expected
@@ -95,12 +109,13 @@ def check(folder, expected):
 @pytest.mark.parametrize("stop", STOPS)
 def test_a_stopped_workflow_goes_on_to_the_same_bytes(tmp_path, checkout, undisturbed, training, stop):
     path, expected = undisturbed
-    send, number = STOPS[stop]
-    send(training.process.pid, number)
+    number, lock = STOPS[stop]
+    os.killpg(training.process.pid, number)
     training.process.wait(120)
     assert not [name for name in TARGETS if (tmp_path / name).exists()]
 
-    snakemake("--unlock", "--configfile", path, directory=tmp_path, checkout=checkout)
+    if lock == "locked":
+        unlock(tmp_path, checkout, path)
     result = snakemake(*TARGETS, "--cores", "1", "--configfile", path, directory=tmp_path, checkout=checkout)
     assert "going on from a checkpoint: epoch" in result.stdout
     check(tmp_path, expected)
@@ -142,7 +157,7 @@ def test_a_killed_driver_leaves_a_training_which_the_next_one_waits_for(
     os.kill(orphan, signal.SIGSTOP)  # however long the rest takes
     training.process.kill()
     training.process.wait(120)
-    snakemake("--unlock", "--configfile", path, directory=tmp_path, checkout=checkout)
+    unlock(tmp_path, checkout, path)
     second = Driver(tmp_path, checkout, path)
     request.addfinalizer(second.kill)
     waiting = f"process {orphan} on {socket.gethostname()} is making this file; waiting for it"

@@ -15,6 +15,7 @@ from typing import Annotated, get_type_hints
 
 import typer
 
+import triptych
 from triptych.errors import InputError
 from triptych.files import FAULTS_OF_STORAGE
 
@@ -84,14 +85,44 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def application(name: str) -> typer.Typer:
+    """Return the application in which the command `name` works. The others are names, to list and suggest."""
+    commands = typer.Typer(
+        help="Each command has --help.",
+        add_completion=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for command, package in COMMANDS.items():
+        called = command.replace("_", "-")
+        if called == name:
+            module = importlib.import_module(f"{package}.{command}")
+            commands.command(name=called)(with_options(getattr(module, command)))
+        else:
+            commands.command(name=called)(lambda: None)
+
+    @commands.callback()
+    def options(
+        version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=print_version)] = False,
+    ) -> None:
+        pass
+
+    return commands
+
+
+def print_version(wanted: bool) -> None:
+    """Print the version and exit, if it is wanted."""
+    if wanted:
+        print(f"triptych {triptych.__version__}")
+        raise typer.Exit
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status: 0, 1 for an `InputError`, 2 for a wrong call."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    name = arguments[0].replace("-", "_") if arguments else ""
-    if name not in COMMANDS:
-        print("usage: python -m triptych COMMAND [OPTIONS]\n\nCommands (each has --help):", file=sys.stderr)
-        print("\n".join(f"  {command.replace('_', '-')}" for command in COMMANDS), file=sys.stderr)
-        return 0 if name in ("__help", "_h") else 2
+    command = next((argument for argument in arguments if not argument.startswith("-")), "")
     # Read when torch loads OpenMP, whose threads spin while they wait for each other. With the usual 300,000 turns,
     # jobs that share cores stall each other (with three other jobs on two cores: 12 images a second, 77 without
     # spinning); without spinning, a job alone loses a quarter of its speed. A short spin is a fair middle.
@@ -100,11 +131,8 @@ def main(arguments: list[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-    module = importlib.import_module(f"{COMMANDS[name]}.{name}")
-    application = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-    application.command(name=name.replace("_", "-"))(with_options(getattr(module, name)))
     try:
-        application(arguments[1:], prog_name=f"python -m triptych {name.replace('_', '-')}", standalone_mode=True)
+        application(command)(arguments, prog_name="python -m triptych")
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -7,38 +7,47 @@ from typing import Any
 from triptych.errors import InputError
 from triptych.files import read_text
 from triptych.report.provenance import file_record
-from triptych.report.write_manifest import FORMAT
+from triptych.report.write_manifest import FORMAT, partial_files
 
 MANIFEST = "manifest.json"
-PARTIAL = "partial"
-"""The folder of a partial report, which no manifest lists: it is made while runs are missing."""
 
 
 def verify(folder: Path) -> None:
     """Compare every file of a finished experiment with the checksums of its manifest.
 
+    The files of a partial report are counted, not compared: it is made while runs are missing, and no manifest lists
+    them. Links to folders are not followed.
+
     Args:
         folder: of the experiment, as results/digits.
 
     Raises:
-        InputError: a file is changed, missing, or not in the manifest (each is named); or there is no manifest that
-            can be read.
+        InputError: a file is changed, missing, or not in the manifest (each is named; a link, a pipe or a device
+            counts as a file); or there is no manifest that can be read.
     """
     listed = read_manifest(folder / MANIFEST)
-    places = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    found = {place.as_posix() for place in places if place.parts[0] != PARTIAL} - {MANIFEST}
-    differences = [f"missing: {name}" for name in sorted(set(listed) - found)]
-    for name in sorted(set(listed) & found):
+    found = {
+        path.relative_to(folder).as_posix(): path.is_file()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    }
+    partial = partial_files(folder)
+    there = {name for name, is_file in found.items() if is_file}
+    differences = [f"missing: {name}" for name in sorted(listed.keys() - there)]
+    for name in sorted(listed.keys() & there):
         record, now = listed[name], file_record(folder / name)
         if now != record:
             differences.append(f"changed: {name} ({_in_short(now)}; the manifest has {_in_short(record)})")
-    differences += [f"not in the manifest: {name!r}"[:300] for name in sorted(found - set(listed))]
+    added = found.keys() - listed.keys() - {MANIFEST, *partial}
+    differences += [_added(folder, name) for name in sorted(added)]
     if differences:
         raise InputError(
-            f"{folder}: {len(differences)} of {len(found | set(listed))} files differ from {MANIFEST}\n  "
+            f"{folder}: {len(differences)} of {len(listed.keys() | added)} files differ from {MANIFEST}\n  "
             + "\n  ".join(differences)
         )
     print(f"{folder}: all {len(listed)} files are as {MANIFEST} says", flush=True)
+    if partial:
+        print(f"{folder}: {len(partial)} files of a partial report are not in {MANIFEST}, so not compared", flush=True)
 
 
 def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
@@ -64,6 +73,13 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
             raise InputError(f"{path}: no checksum and size of {name!r:.200}")
         listed[name] = {key: record[key] for key in ("sha256", "bytes")}
     return listed
+
+
+def _added(folder: Path, name: str) -> str:
+    """The line that names an entry of the folder which is not in the manifest."""
+    path = folder / name
+    kind = "" if path.is_file() else " (a dangling link)" if not path.exists() else " (not a regular file)"
+    return f"not in the manifest: {name!r}"[:300] + kind
 
 
 def _in_short(record: dict[str, Any]) -> str:

@@ -11,7 +11,10 @@ from triptych.errors import InputError
 from triptych.files import read_text, sha256, write_json
 from triptych.report import provenance
 from triptych.report.report import FILE_NAME, files_at, input_places, one_of
-from triptych.report.results import read_columns, read_configuration
+from triptych.report.results import NEED_NO_RUN, TABLES, read_columns, read_configuration
+
+PARTIAL = "partial"
+"""The folder of a partial report."""
 
 FORMAT = 1
 """Raised when a reader of older manifests would misread a new one."""
@@ -120,6 +123,17 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str)
         rf"figures/({one_of(figures)}|{one_of(FIGURES_OF_ARMS)}_{arms})\.(svg|png)",
     ]
     return files_at(folder, places)
+
+
+def partial_files(folder: Path) -> list[str]:
+    """The files of a partial report below an experiment's folder, sorted, with `/` between the parts.
+
+    Of any arm: a partial report stays when the configuration is changed.
+    """
+    own = [name for name in TABLES if f"tables/{name}.csv" not in NEED_NO_RUN]
+    figures = f"({one_of(FIGURES)}|{one_of(FIGURES_OF_ARMS)}_{FILE_NAME})"
+    places = [r"report\.html", rf"tables/{one_of(own)}\.csv", rf"figures/{figures}\.(svg|png)"]
+    return files_at(folder, [f"{PARTIAL}/{place}" for place in places])
 
 
 def _torch_versions(folder: Path, files: dict[str, dict[str, Any]]) -> list[str]:
