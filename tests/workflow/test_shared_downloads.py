@@ -65,20 +65,27 @@ def write(server):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, checkout, write):
-    """A folder in which the experiment `one` has run to its end."""
-    folder = tmp_path_factory.mktemp("finished")
+def downloaded(tmp_path_factory, checkout, write):
+    """A folder in which nothing but the downloads has run."""
+    folder = tmp_path_factory.mktemp("downloaded")
     write(folder)
-    snakemake("--cores", "2", "--configfile", "one.yaml", directory=folder, checkout=checkout)
+    call = ["--until", *sorted(DOWNLOADS), "--cores", "2", "--configfile", "one.yaml"]
+    snakemake(*call, directory=folder, checkout=checkout)
     return folder
 
 
 @pytest.fixture
-def begun(tmp_path, finished):
-    """A folder in which only the downloads have been made."""
-    folder = tmp_path / "begun"
-    for part in ("resources", ".snakemake"):
-        shutil.copytree(finished / part, folder / part)
+def begun(tmp_path, downloaded):
+    """Such a folder for one test."""
+    return shutil.copytree(downloaded, tmp_path / "begun")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, checkout, downloaded):
+    """A folder in which the experiment `one` has run to its end."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(downloaded, folder, dirs_exist_ok=True)
+    snakemake("--cores", "2", "--configfile", "one.yaml", directory=folder, checkout=checkout)
     return folder
 
 
@@ -221,4 +228,4 @@ def test_a_download_that_fails_leaves_the_file_that_is_there(begun, checkout, se
     assert "another file" in failed.stdout and "Traceback" not in failed.stdout
     assert bytes_in(begun / "resources") == before
     write(begun)
-    assert planned(begun, checkout, TARGETS[0]) == {"prepare_dataset"}
+    assert planned(begun, checkout, TARGETS[0]) == {"download_dataset", "prepare_dataset"}
