@@ -105,33 +105,6 @@ def test_the_rest_dry_runs_without_a_download(begun, mirror, checkout):
     assert not {"download_dataset", "download_weights", "convert_weights", "prepare_dataset"} & set(rules)
 
 
-@pytest.mark.parametrize("change", ["another address", "a changed module", "touched"])
-def test_what_is_there_is_not_fetched_again(begun, mirror, checkout, change):
-    """The download's job may run, and finds the file; nothing that follows does."""
-    asked, before = list(mirror.asked), {path: path.read_bytes() for path in (begun / "resources").rglob("*.*")}
-    module = checkout / "workflow" / "triptych" / "data" / "fetch.py"
-    text = module.read_text()
-    path = write_configuration(begun, mirror, prefix="/nowhere" if change == "another address" else "")
-    try:
-        if change == "a changed module":
-            module.write_text(text + "\n# changed\n")
-        if change == "touched":
-            for file in before:
-                file.touch()
-        downloads = {} if change == "touched" else {"download_dataset": 1, "download_weights": 1}
-        call = [*INITIAL, "--configfile", path]
-        planned = snakemake("--dry-run", *call, directory=begun, checkout=checkout).stdout
-        assert dict(rules_of(planned)) == downloads
-        snakemake(*call, "--cores", "1", directory=begun, checkout=checkout)
-        assert not rules_of(snakemake("--dry-run", *call, directory=begun, checkout=checkout).stdout)
-    finally:
-        module.write_text(text)
-        original = write_configuration(begun, mirror)
-        snakemake(*INITIAL, "--configfile", original, "--cores", "1", directory=begun, checkout=checkout)
-    assert mirror.asked == asked
-    assert {path: path.read_bytes() for path in (begun / "resources").rglob("*.*")} == before
-
-
 def test_files_of_ones_own_need_no_network(begun, mirror, checkout, tmp_path):
     (weights,) = (begun / "resources/weights").iterdir()
     path = write_configuration(tmp_path, mirror, prefix="/nowhere", path=str(weights))

@@ -1,46 +1,231 @@
-"""Experiments in one folder: they share what is downloaded, and leave each other alone."""
+"""Experiments share what is downloaded and leave each other alone. Whatever changes, one call makes all its targets."""
+
+import shutil
 
 import pytest
+import torch
 import yaml
 
 from tests.data.test_cifar import cifar10_members, write_archive
-from tests.workflow.conftest import TINY, snakemake
+from tests.workflow.conftest import COMMENTS, TINY, rules_of, snakemake
 from tests.workflow.mirror import serve
+from tests.workflow.test_rerun_modules import with_followers
 from triptych.files import sha256
+from triptych.models.networks import build_network
 
 pytestmark = pytest.mark.slow
+
+DOWNLOADS = {"download_dataset", "download_weights"}
+ARM = {"weights": "pretrained", "train": "head"}
+TARGETS = ["results/one/data/train.safetensors", "results/one/weights/resnet18.safetensors"]
+"""The first files that are made of the downloads."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_proxy():
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("NO_PROXY", "no_proxy"):
+            patch.setenv(name, "127.0.0.1")
+        yield
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """The running server of a small archive and of random weights."""
+    folder = tmp_path_factory.mktemp("served")
+    write_archive(folder / "archive.tar.gz", cifar10_members())
+    torch.save(build_network("resnet18", 1000, 224).state_dict(), folder / "weights.pth")
+    with serve(folder) as server:
+        server.sums = {path.name: sha256(path) for path in folder.iterdir()}
+        yield server
+
+
+@pytest.fixture(scope="module")
+def write(server):
+    """A function that writes NAME.yaml; `address` is where the files are said to be, the rest what is different."""
+
+    def write(folder, name="one", address=server.address, dataset=None, weights=None, **changes):
+        files = {
+            file: {"urls": [f"{address}/{file}"], "sha256": server.sums[file]}
+            for file in ("archive.tar.gz", "weights.pth")
+        }
+        numbers = {"expected_train": 100, "expected_test": 20}
+        experiment = {
+            **TINY,
+            "dataset": {"source": "cifar10", **numbers, **files["archive.tar.gz"], **(dataset or {})},
+            "weights": {"source": "torchvision", **files["weights.pth"], **(weights or {})},
+            "training": {"epochs": 1, "num_threads": 1, "device": "cpu"},
+            "seeds": [0],
+            "arms": {"only": ARM},
+            **changes,
+        }
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump({"experiments": {name: experiment}}, sort_keys=False))
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def downloaded(tmp_path_factory, checkout, write):
+    """A folder in which nothing but the downloads has run."""
+    folder = tmp_path_factory.mktemp("downloaded")
+    write(folder)
+    call = ["--until", *sorted(DOWNLOADS), "--cores", "2", "--configfile", "one.yaml"]
+    snakemake(*call, directory=folder, checkout=checkout)
+    return folder
+
+
+@pytest.fixture
+def begun(tmp_path, downloaded):
+    """Such a folder for one test."""
+    return shutil.copytree(downloaded, tmp_path / "begun")
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, checkout, downloaded):
+    """A folder in which the experiment `one` has run to its end."""
+    folder = tmp_path_factory.mktemp("finished")
+    shutil.copytree(downloaded, folder, dirs_exist_ok=True)
+    snakemake("--cores", "2", "--configfile", "one.yaml", directory=folder, checkout=checkout)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def every_rule(tmp_path_factory, checkout, write):
+    """The rules that the experiment needs from the beginning."""
+    folder = tmp_path_factory.mktemp("new")
+    write(folder)
+    return planned(folder, checkout)
+
+
+def planned(folder, checkout, *arguments):
+    """The rules of the jobs that a call would run."""
+    call = [*arguments, "--dry-run", "--configfile", "one.yaml"]
+    return set(rules_of(snakemake(*call, directory=folder, checkout=checkout).stdout))
+
+
+def bytes_in(folder):
+    """The bytes of every file."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def files_in(folder):
     """The bytes of every file, and when it was written."""
-    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+    return {path: (path.stat().st_mtime_ns, content) for path, content in bytes_in(folder).items()}
 
 
-def test_a_second_experiment_fetches_nothing_and_changes_nothing_of_the_first(tmp_path, monkeypatch):
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, "127.0.0.1")
-    served, folder = tmp_path / "served", tmp_path / "run"
-    served.mkdir()
-    folder.mkdir()
-    archive = write_archive(served / "archive.tar.gz", cifar10_members())
-    experiment = {
-        **TINY,
-        "dataset": {"source": "cifar10", "sha256": sha256(archive), "expected_train": 100, "expected_test": 20},
-        "weights": {"source": "none"},
-        "training": {"epochs": 1, "num_threads": 1, "device": "cpu"},
-        "seeds": [0],
-        "arms": {"only": {"weights": "random", "train": "head"}},
-    }
-    with serve(served) as server:
-        experiment["dataset"]["urls"] = [f"{server.address}/{archive.name}"]
-        for name, epochs in (("one", 1), ("two", 2)):
-            experiment["training"]["epochs"] = epochs
-            (folder / f"{name}.yaml").write_text(yaml.safe_dump({"experiments": {name: experiment}}))
-        snakemake("--cores", "2", "--configfile", "one.yaml", directory=folder)
-        before = files_in(folder / "results") | files_in(folder / "resources")
-        snakemake("--cores", "2", "--configfile", "one.yaml", "two.yaml", directory=folder)
-        after = files_in(folder / "results") | files_in(folder / "resources")
+def test_a_second_experiment_fetches_nothing_and_changes_nothing_of_the_first(
+    finished, checkout, server, write, tmp_path
+):
+    """And is whole after one call, although its files are said to be elsewhere."""
+    folder = shutil.copytree(finished, tmp_path / "run")
+    write(folder, "two", address="http://127.0.0.1:1", training={"epochs": 2, "num_threads": 1, "device": "cpu"})
+    before = files_in(folder / "results") | files_in(folder / "resources")
+    call = ["--configfile", "one.yaml", "two.yaml"]
+    snakemake(*call, "--cores", "2", directory=folder, checkout=checkout)
+    after = files_in(folder / "results") | files_in(folder / "resources")
     assert {path: after[path] for path in before} == before
     assert {path.relative_to(folder).parts[:2] for path in after.keys() - before.keys()} == {("results", "two")}
     assert (folder / "results" / "two" / "manifest.json").is_file()
-    assert server.asked == [f"/{archive.name}"]
+    assert sorted(server.asked) == ["/archive.tar.gz", "/weights.pth"]
+    assert not rules_of(snakemake(*call, "--dry-run", directory=folder, checkout=checkout).stdout)
+
+
+NETWORKS = "write_configuration compare_architectures"
+ELSEWHERE = {"address": "http://127.0.0.1:1"}
+OWN_FILES = {section: {"path": "/nowhere"} for section in ("dataset", "weights")}
+FORCED = ["--forcerun", "download_dataset", "download_weights"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [
+        ({}, ""),
+        (ELSEWHERE, "write_configuration"),
+        (OWN_FILES, "write_configuration"),
+        # a change beside another address: it runs what it runs alone
+        ({**ELSEWHERE, "question": "Another one?"}, "write_configuration"),
+        ({**ELSEWHERE, "comparison": {"bootstrap_draws": 1001}}, "write_configuration collect_results"),
+        ({**ELSEWHERE, "arms": {"only": {**ARM, "training": {"learning_rate": 0.1}}}}, "write_configuration train"),
+        ({**ELSEWHERE, "seeds": [0, 1]}, "write_configuration initialise_model"),
+        (
+            {**ELSEWHERE, "arms": {"only": ARM, "more": ARM}},
+            "write_configuration compare_architectures initialise_model",
+        ),
+        ({**ELSEWHERE, "dataset": {"train_per_class": 5}}, "write_configuration prepare_dataset"),
+        ({**ELSEWHERE, "weights": {"sha256": "0" * 64}}, "write_configuration download_weights"),
+        ({**ELSEWHERE, "dataset": {"sha256": "0" * 64}}, "write_configuration download_dataset"),
+    ],
+    ids=[
+        *("nothing", "address", "path", "question", "comparison", "learning rate", "seed added", "arm added"),
+        *("images", "weights", "archive"),
+    ],
+)
+def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, write, every_rule, changes, first):
+    try:
+        write(finished, **changes)
+        rules = planned(finished, checkout)
+    finally:
+        write(finished)
+    assert rules == with_followers(first) & every_rule
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "first"),
+    [
+        ("workflow/triptych/data/fetch.py", COMMENTS[".py"], ""),
+        ("workflow/triptych/data/stratify.py", COMMENTS[".py"], "prepare_dataset"),
+        ("workflow/triptych/models/convert_weights.py", COMMENTS[".py"], "convert_weights"),
+        ("workflow/rules/data.smk", "download-dataset  ", "download_dataset"),  # its shell command
+    ],
+)
+@pytest.mark.parametrize("state", ["finished", "begun"])
+def test_changed_code_runs_what_uses_it_and_what_follows(
+    request, state, checkout, write, every_rule, file, text, first
+):
+    folder, path = request.getfixturevalue(state), checkout / file
+    write(folder)
+    before = path.read_text()
+    try:
+        path.write_text(before.replace(text.rstrip(), text) if path.suffix == ".smk" else before + text)
+        rules = planned(folder, checkout)
+    finally:
+        path.write_text(before)
+    followers = with_followers(first) & every_rule
+    assert rules == (followers if state == "finished" else followers | every_rule - DOWNLOADS)
+
+
+@pytest.mark.parametrize("changes", [{}, ELSEWHERE, OWN_FILES], ids=["nothing", "address", "path"])
+def test_where_only_the_downloads_are_there_all_the_rest_is_made(begun, checkout, write, every_rule, changes):
+    write(begun, **changes)
+    assert planned(begun, checkout) == every_rule - DOWNLOADS
+    assert planned(begun, checkout, *FORCED) == every_rule
+
+
+def test_touched_downloads_run_nothing(finished, checkout):
+    for path in (finished / "resources").rglob("*.*"):
+        path.touch()
+    assert not planned(finished, checkout)
+
+
+def test_downloads_that_run_again_find_their_files_and_all_that_follows_is_made(begun, checkout, server, write):
+    write(begun, **ELSEWHERE)
+    before, asked = bytes_in(begun / "resources"), list(server.asked)
+    call = [*TARGETS, "--configfile", "one.yaml"]
+    snakemake(*call, "--cores", "2", *FORCED, directory=begun, checkout=checkout)
+    assert all((begun / target).is_file() for target in TARGETS)
+    assert (bytes_in(begun / "resources"), server.asked) == (before, asked)
+    assert not planned(begun, checkout, *TARGETS)
+
+
+def test_a_download_that_fails_leaves_the_file_that_is_there(begun, checkout, server, write):
+    """As for a wrong checksum whose first digits, which are in the file's name, are right."""
+    checksum = server.sums["archive.tar.gz"]
+    write(begun, dataset={"sha256": checksum[:16] + 48 * "0"})
+    before = bytes_in(begun / "resources")
+    call = [TARGETS[0], "--cores", "1", "--configfile", "one.yaml"]
+    failed = snakemake(*call, directory=begun, checkout=checkout, check=False)
+    assert failed.returncode != 0
+    assert "another file" in failed.stdout and "Traceback" not in failed.stdout
+    assert bytes_in(begun / "resources") == before
+    write(begun)
+    assert planned(begun, checkout, TARGETS[0]) == {"download_dataset", "prepare_dataset"}

@@ -220,12 +220,15 @@ def with_weights_from(source):
     return one_of(name for name in experiments if experiments[name]["weights"]["source"] == source)
 
 
+# A download is known by its checksum: where it comes from does not affect results. Snakemake reruns no job for a parameter
+# whose function takes `output`.
 def download_option(name, key):
     """`--name value` of the wildcards' file, where there is a value."""
-    return lambda wildcards: option(name, files_to_download[wildcards.file][key])
+    return lambda wildcards, output: option(name, files_to_download[wildcards.file][key])
 
 
-def download_urls(wildcards):
+def download_urls(wildcards, output):
+    """The addresses of the wildcards' file, as JSON."""
     return json.dumps(files_to_download[wildcards.file]["urls"])
 
 
@@ -238,10 +241,12 @@ def dataset_option(name, key):
     return lambda wildcards: option(name, experiments[wildcards.experiment]["dataset"].get(key))
 
 
+# Downloads are not ancient(): if one ran although its file exists, Snakemake would check nothing that follows it for missing
+# output or changes, and then skip all of it (issue 4166 of Snakemake).
 def dataset_archive(wildcards):
-    """The archive that a data set is read from, if any. Only its checksum matters, not when it came."""
+    """The archive that a data set is read from, if any."""
     file = dataset_file(experiments[wildcards.experiment]["dataset"])
-    return ancient(f"<resources>/datasets/{file}.tar.gz") if file else []
+    return f"<resources>/datasets/{file}.tar.gz" if file else []
 
 
 def dataset_sha256(wildcards):
@@ -249,9 +254,9 @@ def dataset_sha256(wildcards):
 
 
 def downloaded_weights(wildcards):
-    """The file that holds an architecture's weights. Only its checksum matters, not when it came."""
+    """The file that holds an architecture's weights."""
     file = weights_file(experiments[wildcards.experiment]["weights"], wildcards.architecture)
-    return ancient(f"<resources>/weights/{file}.pth")
+    return f"<resources>/weights/{file}.pth"
 
 
 def weights_sha256(wildcards):
