@@ -184,12 +184,12 @@ class Cluster:
         said = self._ask("sinfo", "--noheader", "--Node", "--format=%N %T").stdout
         return dict(line.split() for line in said.splitlines())
 
-    def wait_until(self, condition, what: str, seconds: float = 60):
-        """What `condition` returns, as soon as it is true."""
+    def wait_until(self, condition, what: str, seconds: float = 60, every: float = 0.1):
+        """What `condition` returns, as soon as it is true; it is called after every so many seconds."""
         end = time.monotonic() + seconds
         while not (result := condition()):
             assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-            time.sleep(0.1)
+            time.sleep(every)
         return result
 
     def _ask(self, *call: str) -> subprocess.CompletedProcess:
