@@ -172,6 +172,10 @@ class Cluster:
         """SLURM's record of a job as it is now."""
         return next(one for one in self.jobs() if one["JobId"] == job["JobId"])
 
+    def time_out(self, job: dict[str, str]):
+        """Let a running job's time be up now, although a limit is a minute at least; SLURM looks every 30 s."""
+        self.run("scontrol", "update", f"JobId={job['JobId']}", time.strftime("EndTime=%Y-%m-%dT%H:%M:%S"))
+
     def training(self, job: str) -> tuple[int, dict[str, str]] | None:
         """The process id and the environment of the training that runs in a job; None if there is none."""
         for pid, command, environment in self._processes():

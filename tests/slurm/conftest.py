@@ -116,7 +116,7 @@ def submit(cluster, configuration) -> Callable:
     drivers = []
 
     @contextmanager
-    def started(*arguments: str, directory: Path, partition: str | None, profile: Path = PROFILE, seconds: int = 240):
+    def started(*arguments: str, directory: Path, partition: str | None, profile: Path = PROFILE, seconds: int = 600):
         call = [sys.executable, DRIVER, "--snakefile", ROOT / "Snakefile", "--directory", directory]
         options = ["--configfile", configuration, "--profile", profile, "--latency-wait", "20"]
         options += ["--slurm-init-seconds-before-status-checks", "1"]

@@ -68,7 +68,6 @@ def test_a_refusal_says_what_to_change(refused, what):
 
 @pytest.mark.long
 def test_with_an_account_the_job_runs(cluster, run_there, tmp_path):
-    """Last run: TODO."""
     resources = ["--set-resources", "write_configuration:slurm_account=mine"]
     run_there(CONFIG, *resources, directory=tmp_path, partition="billed")
     assert cluster.jobs()[-1]["Account"] == "mine"
@@ -76,7 +75,7 @@ def test_with_an_account_the_job_runs(cluster, run_there, tmp_path):
 
 @pytest.mark.long
 def test_a_site_without_the_plugin_submits_with_its_own_command(cluster, configuration, before_training, undisturbed):
-    """With the one of docs/cluster.md. Last run: TODO."""
+    """With the one of docs/cluster.md."""
     folder = before_training()
     (command,) = [line for line in COMMANDS if "cluster-generic" in line]
     _, *arguments = shlex.split(command.replace("--partition=gpu", "--partition=one"))
@@ -84,7 +83,7 @@ def test_a_site_without_the_plugin_submits_with_its_own_command(cluster, configu
         *(trained("finetune"), CONFIG, "--configfile", configuration, *arguments),
         directory=folder,
         environment=cluster.environment,
-        timeout=200,
+        timeout=600,
     )
     jobs = {job["TimeLimit"]: job for job in cluster.jobs()[-2:]}
     assert (jobs["12:00:00"]["JobState"], jobs["12:00:00"]["JOB_GRES"]) == ("COMPLETED", "gpu:pretended:1")
