@@ -172,6 +172,10 @@ class Cluster:
         """SLURM's record of a job as it is now."""
         return next(one for one in self.jobs() if one["JobId"] == job["JobId"])
 
+    def time_out(self, job: dict[str, str]):
+        """Let a running job's time be up now, although a limit is a minute at least; SLURM looks every 30 s."""
+        self.run("scontrol", "update", f"JobId={job['JobId']}", time.strftime("EndTime=%Y-%m-%dT%H:%M:%S"))
+
     def training(self, job: str) -> tuple[int, dict[str, str]] | None:
         """The process id and the environment of the training that runs in a job; None if there is none."""
         for pid, command, environment in self._processes():
@@ -184,12 +188,12 @@ class Cluster:
         said = self._ask("sinfo", "--noheader", "--Node", "--format=%N %T").stdout
         return dict(line.split() for line in said.splitlines())
 
-    def wait_until(self, condition, what: str, seconds: float = 60):
-        """What `condition` returns, as soon as it is true."""
+    def wait_until(self, condition, what: str, seconds: float = 60, every: float = 0.1):
+        """What `condition` returns, as soon as it is true; it is called after every so many seconds."""
         end = time.monotonic() + seconds
         while not (result := condition()):
             assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"
-            time.sleep(0.1)
+            time.sleep(every)
         return result
 
     def _ask(self, *call: str) -> subprocess.CompletedProcess:

@@ -1,77 +1,143 @@
-"""The small graph on a cluster, from data to report: what SLURM gave to each job, and the bytes of a local run."""
+"""The three arms on a cluster, from data to report, with the faults that users meet most: the bytes of a local run.
 
+One graph and two GPUs. `scratch` hangs until its time is up, its second job is cancelled, and the third ends well.
+`finetune` is killed, and while its second job runs so is the driver; the next driver makes the rest.
+"""
+
+import os
+import signal
 from collections import Counter
-from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
-from tests.slurm.conftest import PROFILE, run_name
-from tests.workflow.conftest import snakemake
+from tests.slurm.conftest import GOES_ON, PROFILE, TARGETS, log_of, printed, run_name, train_jobs
 from tests.workflow.test_rerun import contents
 
-GPU_RULES = {"train": 2, "pretrain_weights": 1, "extract_features": 1}
-"""Rule -> how many jobs."""
-TARGETS = ["results/tiny/report.html", "results/tiny/manifest.json"]
-FIGURES = 13
-"""How many jobs draw figures from tables; the profile lets four of them share one job of SLURM."""
+GPUS = 2
+GPU_RULES = {"train": 7, "pretrain_weights": 1, "extract_features": 1}
+"""Rule -> how many jobs: of the trainings, three for each that is disturbed."""
+FIGURES = 16
+"""How many jobs draw figures from tables."""
+ENDS = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT")
+"""The states of jobs that are over."""
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    """Where the cluster's run, and a local one, have their results."""
-    return tmp_path_factory.mktemp("cluster"), tmp_path_factory.mktemp("one machine")
-
-
-@pytest.fixture(scope="module")
-def finished(cluster, folders, configuration, submit, tmp_path_factory):
-    """What the driver printed, and SLURM's records of its jobs. The local run passes while the cluster waits."""
-    there, here = folders
+def site(tmp_path_factory):
+    """The folder of the profile, with larger groups as in docs/cluster.md: most of a short job's time is its start."""
+    folder = tmp_path_factory.mktemp("site")
     profile = yaml.safe_load((PROFILE / "profile.yaml").read_text())
-    profile["groups"]["extract_weight_delta"] = "deltas"  # as docs/cluster.md says
-    profile["group-components"]["deltas"] = 4
-    site = tmp_path_factory.mktemp("site")
-    (site / "profile.yaml").write_text(yaml.safe_dump(profile))
-    with submit(*TARGETS, directory=there, partition="one", profile=site, seconds=600) as driver:
-        snakemake(*TARGETS, "--configfile", configuration, "--cores", "1", directory=here, timeout=600)
-        code = driver.wait(600)
+    profile["groups"]["extract_weight_delta"] = "deltas"
+    profile["group-components"] = {"figures": 8, "deltas": 4}
+    (folder / "profile.yaml").write_text(yaml.safe_dump(profile))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def disturbed(cluster, undisturbed, site, submit, hold, tmp_path_factory):
+    """What the first driver has left: the second job of `finetune`, which hangs, and all that does not wait for it."""
+    folder = tmp_path_factory.mktemp("cluster")
+    with submit(*TARGETS, directory=folder, partition="two", profile=site, seconds=1200) as driver:
+        both = {arm: hold(driver, folder, arm) for arm in ("scratch", "finetune")}
+        devices = [
+            (training.environment["CUDA_VISIBLE_DEVICES"], cluster.record(training.job)["GRES"])
+            for training in both.values()
+        ]
+        cluster.time_out(both["scratch"].job)
+        os.kill(both["finetune"].pid, signal.SIGKILL)
+        left = hold(driver, folder, "finetune", 2)
+        cluster.run("scancel", hold(driver, folder, "scratch", 2).job["JobId"])
+
+        name = run_name(driver.log.read_text())
+
+        def nothing_else_is_left():
+            jobs = cluster.jobs(name)
+            live = {job["JobId"] for job in jobs if job["JobState"] not in ENDS}
+            made = {job["wildcards"] for job in jobs if job["rule"] == "train" and job["JobState"] == "COMPLETED"}
+            return made == {"tiny_scratch_0", "tiny_last_layer_0"} and live == {left.job["JobId"]}
+
+        cluster.wait_until(nothing_else_is_left, "all that does not wait for finetune is made", 400, every=1)
+        os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait(30)
+    said = driver.log.read_text()
+    return SimpleNamespace(folder=folder, name=name, said=said, devices=devices, left=left)
+
+
+@pytest.fixture(scope="module")
+def finished(disturbed, cluster, site, submit, run_there):
+    """SLURM's records of all jobs, and what the second driver printed, whose job waited for the one left."""
+    folder = disturbed.folder
+    where = {"directory": folder, "partition": "two", "profile": site}
+    assert cluster.record(disturbed.left.job)["JobState"] == "RUNNING"
+    run_there("--unlock", **where)
+    with submit(*TARGETS, **where, seconds=900) as driver:
+        waits = "is making this file; waiting for it"
+        cluster.wait_until(lambda: waits in log_of(folder, "finetune"), "the new job waits", 300)
+        os.kill(disturbed.left.pid, signal.SIGCONT)
+        code = driver.wait(900)
     said = driver.log.read_text()
     assert code == 0, said
-    return said, cluster.jobs(run_name(said))
+    name = run_name(said)
+    return SimpleNamespace(said=said, name=name, jobs=cluster.jobs(disturbed.name) + cluster.jobs(name))
+
+
+def test_two_gpus_are_used_at_once_by_different_jobs(disturbed):
+    """In SLURM's records as in what the training sees."""
+    assert sorted(disturbed.devices) == [(number, f"gpu:pretended:1(IDX:{number})") for number in "01"]
+
+
+@pytest.mark.parametrize(
+    ("arm", "states"), [("scratch", ["TIMEOUT", "CANCELLED"]), ("finetune", ["FAILED"])], ids=["scratch", "finetune"]
+)
+def test_a_disturbed_training_is_submitted_again_with_twice_the_memory_and_goes_on(disturbed, cluster, arm, states):
+    *failed, last = train_jobs(cluster, disturbed.name, arm)
+    assert [job["JobState"] for job in failed] == states
+    for state in states:
+        assert f"SLURM status is: '{state}'" in disturbed.said
+    assert ["DUE TO TIME LIMIT" in printed(job) for job in failed] == [state == "TIMEOUT" for state in states]
+    assert [job["MinMemoryNode"] for job in (*failed, last)] == ["8000M", *["16000M"] * len(failed)]
+    assert GOES_ON in log_of(disturbed.folder, arm)
+
+
+def test_the_driver_is_killed_and_started_again(disturbed, finished, cluster):
+    """Its job lives on, and the new driver's job for the same run waits for that one; nothing else is trained again."""
+    (new,) = [job for job in cluster.jobs(finished.name) if job["rule"] in GPU_RULES]
+    assert new["wildcards"] == "tiny_finetune_0"
+    assert (cluster.record(disturbed.left.job)["JobState"], new["JobState"]) == ("COMPLETED", "COMPLETED")
+    assert "Trying to restart" not in finished.said
 
 
 def test_every_job_gets_what_its_rule_asks_for(finished):
-    said, jobs = finished
-    assert {job["JobState"] for job in jobs} == {"COMPLETED"}
-    assert Counter(job["rule"] for job in jobs if job["rule"] in GPU_RULES) == GPU_RULES
-    for job in jobs:
+    states = Counter(job["JobState"] for job in finished.jobs)
+    assert states == {"COMPLETED": len(finished.jobs) - 3, "TIMEOUT": 1, "CANCELLED": 1, "FAILED": 1}
+    assert Counter(job["rule"] for job in finished.jobs if job["rule"] in GPU_RULES) == GPU_RULES
+    for job in finished.jobs:
         asked, given = job.get("TresPerJob", ""), job["JOB_GRES"]
         expected = ("gres:gpu:1", "gpu:pretended:1") if job["rule"] in GPU_RULES else ("", "(null)")
         assert (asked, given) == expected, job["rule"]
-    trainings = {job["wildcards"]: job for job in jobs if job["rule"] == "train"}
-    for arm, threads in (("scratch", "2"), ("last_layer", "1")):
+    trainings = {job["wildcards"]: job for job in finished.jobs if job["rule"] == "train"}
+    for arm, threads in (("finetune", "1"), ("last_layer", "2")):
         train = trainings[f"tiny_{arm}_0"]
         assert (train["MinMemoryNode"], train["TimeLimit"], train["CPUs/Task"]) == ("8000M", "12:00:00", threads)
-    assert "Trying to restart" not in said
 
 
-def test_with_one_gpu_trainings_run_one_after_another(finished):
-    _, jobs = finished
-    spans = sorted((job["StartTime"], job["EndTime"]) for job in jobs if job["rule"] in GPU_RULES)
-    assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+def test_there_are_never_more_jobs_with_a_gpu_than_gpus(finished):
+    spans = [(job["StartTime"], job["EndTime"]) for job in finished.jobs if job["rule"] in GPU_RULES]
+    at_once = [sum(start <= moment < end for start, end in spans) for moment, _ in spans]
+    assert max(at_once) == GPUS
 
 
 def test_short_jobs_share_one_job_of_slurm(finished):
-    _, jobs = finished
-    groups = [job for job in jobs if job["rule"].startswith("figures")]
-    assert len(groups) == -(-FIGURES // 4)
-    assert sorted(job["NumCPUs"] for job in groups) == ["1", "4", "4", "4"]
-    assert [job["NumCPUs"] for job in jobs if job["rule"].startswith("deltas")] == ["2"]
-    alone = {job["rule"] for job in jobs if job["rule"].startswith(("plot_", "extract_weight_delta"))}
+    groups = [job for job in finished.jobs if job["rule"].startswith("figures")]
+    assert [job["NumCPUs"] for job in groups] == ["8"] * (FIGURES // 8)
+    assert [job["NumCPUs"] for job in finished.jobs if job["rule"].startswith("deltas")] == ["3"]
+    alone = {job["rule"] for job in finished.jobs if job["rule"].startswith(("plot_", "extract_weight_delta"))}
     assert alone == {"plot_samples"}
 
 
-def test_the_bytes_are_those_of_a_local_run(finished, folders):
-    there, here = (contents(folder / "results" / "tiny") for folder in folders)
+def test_the_bytes_are_those_of_a_local_run(disturbed, finished, undisturbed):
+    there, here = (contents(folder / "results" / "tiny") for folder in (disturbed.folder, undisturbed.result()))
     assert len(there) > 50
     assert there == here
