@@ -65,13 +65,7 @@ def test_heads(architecture, head):
 def test_a_mnasnet_comes_back_from_its_file_as_it_was(architecture, tmp_path):
     """torchvision's MNASNet rebuilds itself where nothing says of which version its tensors are."""
     network = build_network(architecture, 2, 32)
-    metadata = network_metadata(
-        network,
-        architecture=architecture,
-        classes=["a", "b"],
-        input_size=32,
-        normalisation={"mean": [0.0], "std": [1.0]},
-    )
+    metadata = metadata_of(network, architecture)
     save_tensors(tmp_path / "network.safetensors", state_arrays(network), metadata)
     again, _ = load_network(tmp_path / "network.safetensors")
     assert str(again) == str(network)

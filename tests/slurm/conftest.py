@@ -47,7 +47,8 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.slurm)
-            item.add_marker(pytest.mark.slow)
+            if not item.get_closest_marker("long"):
+                item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")

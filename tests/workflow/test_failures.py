@@ -21,13 +21,14 @@ from tests.workflow.conftest import (
 
 pytestmark = pytest.mark.slow
 
-# Stands in for the package's commands: makes the files that the rule declares, and fails where the file `fault` says
-# so. The graph, the scheduler and the Snakefile are the real ones.
+# Stands in for the package's commands: makes the files that the rule declares, fails where the file `fault` says so, and
+# waits as long as there is a file `hold`. The graph, the scheduler and the Snakefile are the real ones.
 STAND_IN = """
 import pathlib, sys, time
 fault = pathlib.Path("fault")
 if sys.argv[1] == "train":
-    time.sleep(0.5)
+    while pathlib.Path("hold").exists():
+        time.sleep(0.1)
     if fault.is_file() and fault.read_text() in " ".join(sys.argv):
         sys.exit("error: this one fails")
 names = ("trained", "history", "predictions", "cost", "weights", "history", "initial", "train", "validation", "test",
@@ -74,6 +75,7 @@ def test_with_keep_going_a_failed_run_blocks_no_other(tmp_path, stand_in, call):
 
 def test_a_second_call_in_the_same_folder_is_refused_while_the_first_goes_on(tmp_path, stand_in, call):
     arguments, targets = call
+    (tmp_path / "hold").touch()
     first = subprocess.Popen(
         [sys.executable, "-m", "snakemake", "--snakefile", stand_in / "Snakefile", *arguments, "--cores", "1"],
         cwd=tmp_path,
@@ -88,6 +90,7 @@ def test_a_second_call_in_the_same_folder_is_refused_while_the_first_goes_on(tmp
     second = snakemake(*arguments, "--cores", "1", directory=tmp_path, checkout=stand_in, check=False)
     assert second.returncode != 0
     assert "Directory cannot be locked" in second.stdout
+    (tmp_path / "hold").unlink()
     assert first.wait(120) == 0
     assert all((tmp_path / target).is_file() for target in targets.values())
 

@@ -63,7 +63,7 @@ def changed_arm(name, **changes):
         (changed_arm("last_layer", batchnorm="frozen"), "train", runs_of(["last_layer"])),
         ({"seeds": [0, 1, 2]}, "initialise_model train", runs_of(ARMS, "2")),
         (
-            {"arms": {name: arm for name, arm in ARMS.items() if name != "scratch"}},
+            {"arms": {name: arm for name, arm in ARMS.items() if name != "frozen"}},
             "compare_architectures collect_results",
             set(),
         ),
@@ -76,7 +76,7 @@ def changed_arm(name, **changes):
         ({"training": {**TRAINING, "epochs": 2}}, "train", runs_of(ARMS)),
         ({"seeds": [0]}, "collect_results", set()),
         (
-            {"arms": {**ARMS, "other": {**ARMS["frozen"], "model": {"normalisation": "none"}}}},
+            {"arms": {**ARMS, "other": {**ARMS["frozen"], "model": {"normalisation": "imagenet"}}}},
             "compare_architectures initialise_model extract_features",
             runs_of(["other"]),
         ),
@@ -115,7 +115,7 @@ def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, 
         ("weights/letters/test.safetensors", "pretrain_weights"),
         ("weights/resnet18.safetensors", "initialise_model extract_features"),
         ("runs/finetune/seed1/predictions.safetensors", "collect_results"),
-        ("tables/summary.csv", "plot_cost report"),
+        ("tables/summary.csv", "plot_cost check_claims report"),
     ],
 )
 def test_a_changed_file_runs_what_reads_it_and_what_follows(finished, checkout, file, first):

@@ -35,7 +35,8 @@ READERS = {
 FIRST_AGAIN = {
     "": (
         "__main__.py cluster_advice.py configuration_files.py data/download_dataset.py data/fetch.py "
-        "document_configuration.py models/convert_weights.py models/download_weights.py report/verify.py"
+        "document_architectures.py document_configuration.py models/convert_weights.py models/download_weights.py "
+        "report/verify.py"
     ),
     "train": "training/train.py",
     "report": (
