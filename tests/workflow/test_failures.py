@@ -21,7 +21,7 @@ from tests.workflow.conftest import (
 
 pytestmark = pytest.mark.slow
 
-# Stands in for the package's commands: makes the files that the rule declares, fails where the file `fault` says so, and
+# Stands in for the commands of the package: makes the files that the rule declares, fails where `fault` says so, and
 # waits as long as there is a file `hold`. The graph, the scheduler and the Snakefile are the real ones.
 STAND_IN = """
 import pathlib, sys, time
