@@ -24,7 +24,7 @@ def test_all_configurations_together_make_one_graph(tmp_path):
 
 @pytest.mark.parametrize(
     "call",
-    [["snakefmt", "--check", "."], ["ruff", "check", "."], ["ruff", "format", "--check", "."]],
+    [["snakefmt", "--check", "."], ["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]],
     ids=" ".join,
 )
 def test_form(call):

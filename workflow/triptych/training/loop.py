@@ -57,8 +57,8 @@ class Outcome:
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
-    validation_logits: torch.Tensor | None = None
-    test_logits: torch.Tensor | None = None
+    validation_logits: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    test_logits: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     training_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     images_trained: int = 0
@@ -102,13 +102,13 @@ def evaluate(
 ) -> tuple[float | None, float | None, torch.Tensor]:
     """One pass in eval mode: mean loss, accuracy in percent (both None without images), logits float32 [N, classes]."""
     network.eval()
-    logits = []
+    parts = []
     for images, _ in data.batches(batch_size):
         with arithmetic.autocast():
-            logits.append(network(transform(images)).float())
-    if not logits:
+            parts.append(network(transform(images)).float())
+    if not parts:
         return None, None, torch.empty(0)
-    logits = torch.cat(logits)
+    logits = torch.cat(parts)
     loss = cross_entropy(logits.double(), data.labels).item()
     accuracy = 100 * (logits.argmax(1) == data.labels).sum().item() / len(data)
     return loss, accuracy, logits.cpu()
@@ -171,7 +171,7 @@ class Fitting:
             raise InputError("no training images")
         self.stopping = Stopping(recipe.keep, recipe.patience)
         self.stopping.check(len(self.validation))
-        self.network = network.to(device, memory_format=arithmetic.memory_format)
+        self.network = network.to(device).to(memory_format=arithmetic.memory_format)
         self.trainable = select_trainable(network, head, regime)
         self.counts_on_device = arithmetic.fused_optimizer or device.type == "cuda"
         self.optimiser = torch.optim.Adam(
