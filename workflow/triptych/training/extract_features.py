@@ -23,7 +23,7 @@ from triptych.training.residency import Resident, choose_residency
 SPLITS = ("train", "validation", "test")
 
 
-def extract_features(
+def extract_features(  # noqa: PLR0913
     *,
     architecture: str,
     input_size: int,

@@ -120,9 +120,7 @@ def fit(
     regime: Regime,
     recipe: Recipe,
     transform: Transform,
-    train: Split,
-    validation: Split,
-    test: Split,
+    splits: tuple[Split, Split, Split],
     arithmetic: Arithmetic,
     residency: str = "auto",
     checkpoints: Checkpoints | None = None,
@@ -130,20 +128,20 @@ def fit(
 ) -> Outcome:
     """Train `network` in place and evaluate it after each epoch; print a line an epoch.
 
-    It is left as it was after the epoch that is kept. `transform` makes the network's input of a batch of images;
-    `residency` is where these lie meanwhile (`choose_residency`). With `checkpoints` it goes on from the newest
-    one, and gives the same bits as if it had never stopped. `section` is where the configuration has the batch size
-    and the learning rate, for messages.
+    It is left as it was after the epoch that is kept. `splits` are for training, validation and testing; `transform`
+    makes the network's input of a batch of images; `residency` is where these lie meanwhile (`choose_residency`). With
+    `checkpoints` it goes on from the newest one, and gives the same bits as if it had never stopped. `section` is where
+    the configuration has the batch size and the learning rate, for messages.
 
     Raises:
         InputError: there is nothing to train on or to decide on, a batch is too small for BatchNorm, the loss is no
             longer finite, or the memory does not suffice.
     """
     checkpoints = checkpoints or Checkpoints(None, "", 0)
-    splits, setting = (train, validation, test), f"{section}.batch_size"
-    with explained(recipe.batch_size, len(train), arithmetic, setting=setting):
+    images, setting = len(splits[0]), f"{section}.batch_size"
+    with explained(recipe.batch_size, images, arithmetic, setting=setting):
         fitting = Fitting(network, head, regime, recipe, transform, splits, arithmetic, residency, section)
-    with explained(recipe.batch_size, len(train), arithmetic, lambda: fitting.place(checkpoints), setting):
+    with explained(recipe.batch_size, images, arithmetic, lambda: fitting.place(checkpoints), setting):
         return fitting.run(checkpoints)
 
 

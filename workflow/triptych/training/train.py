@@ -23,7 +23,7 @@ from triptych.training.loop import Recipe, Transform, fit
 from triptych.training.regime import Regime, check_not_moved, must_not_move
 
 
-def train(
+def train(  # noqa: PLR0913
     *,
     initial: Path,
     train_data: Path,
@@ -137,7 +137,7 @@ def train(
     asked = time.perf_counter()
     with kept.locked():
         started += time.perf_counter() - asked  # nor is waiting for another process
-        outcome = fit(trained_part, names, regime, recipe, transform, *splits, arithmetic, residency, kept)
+        outcome = fit(trained_part, names, regime, recipe, transform, splits, arithmetic, residency, kept)
 
         after = state_arrays(network)
         check_not_moved(before, after, must_not_move(network, metadata["head"], regime))
