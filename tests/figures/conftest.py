@@ -1,6 +1,8 @@
 """A made-up results folder with everything that figures read, in the shape that training gives it."""
 
 import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy
@@ -61,37 +63,37 @@ def tables_of_networks():
     return {"architectures": networks, "largest_batch": batches}
 
 
+@dataclass
 class Results:
     """Writes `folder/{data,runs,tables}` of an experiment; every value is drawn from one seeded generator."""
 
-    def __init__(
-        self,
-        folder: Path,
-        arms=LECTURE_ARMS,
-        seeds=(0, 1, 2),
-        epochs=10,
-        classes=tuple("0123456789"),
-        test_images=1000,
-        image_size=8,
-        validation=True,
-        tensors=None,
-        kernels=(64, 3, 7, 7),
-        second_kernels=(64, 64, 3, 3),
-        networks_differ=False,
-        frozen=("last_layer",),
-        ran=None,
-        kept=None,
-    ):
-        self.ran, self.kept = ran or {}, kept or {}
-        self.folder, self.arms, self.seeds, self.epochs, self.classes = folder, arms, seeds, epochs, list(classes)
+    folder: Path
+    arms: Sequence = LECTURE_ARMS
+    seeds: Sequence[int] = (0, 1, 2)
+    epochs: int = 10
+    classes: Sequence[str] = tuple("0123456789")
+    test_images: int = 1000
+    image_size: int = 8
+    validation: bool = True
+    tensors: Iterable | None = None
+    kernels: tuple[int, ...] = (64, 3, 7, 7)
+    second_kernels: tuple[int, ...] = (64, 64, 3, 3)
+    networks_differ: bool = False
+    frozen: Sequence[str] = ("last_layer",)
+    ran: dict = field(default_factory=dict)
+    kept: dict = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.classes = list(self.classes)
         self.shares_of = {}
         self.random = numpy.random.default_rng(20)
         self.final = {
-            name: 90.5 + 6.5 * (i == 1) - 17 * (i == 2) - 2.3 * (i > 2) * i for i, (name, *_) in enumerate(arms)
+            name: 90.5 + 6.5 * (i == 1) - 17 * (i == 2) - 2.3 * (i > 2) * i for i, (name, *_) in enumerate(self.arms)
         }
-        self.write_data(test_images, image_size)
-        self.write_runs(kernels, second_kernels, frozen)
-        self.write_tables(validation, list(tensors or tensors_of_residual_network()), frozen, networks_differ)
+        self.write_data(self.test_images, self.image_size)
+        self.write_runs(self.kernels, self.second_kernels, self.frozen)
+        tensors = list(self.tensors or tensors_of_residual_network())
+        self.write_tables(self.validation, tensors, self.frozen, self.networks_differ)
 
     @property
     def tables(self):

@@ -1,7 +1,10 @@
 """What the code looks like, and whether the shipped configurations fit together."""
 
+import ast
+import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from pathlib import Path
 
@@ -10,6 +13,13 @@ import pytest
 from tests.conftest import ROOT
 from tests.workflow.conftest import rules_of, snakemake
 from tests.workflow.graphs import CONFIGURATIONS
+from triptych.__main__ import COMMANDS
+
+MOST_ARGUMENTS = 10
+"""Of a function; ruff's `max-args` says it as well. The paths of a command do not count, which ruff cannot tell."""
+MARK = re.compile(r"noqa: .*\bPLR0913\b")
+TAKE_MORE = {"extract_features", "pretrain_weights", "train"}
+"""Commands with more: their recipe comes as single options, until each takes it as one object."""
 
 
 def test_all_configurations_together_make_one_graph(tmp_path):
@@ -38,7 +48,7 @@ def test_the_two_entry_points_are_one_workflow(tmp_path, tiny):
 
 @pytest.mark.parametrize(
     "call",
-    [["snakefmt", "--check", "."], ["ruff", "check", "."], ["ruff", "format", "--check", "."]],
+    [["snakefmt", "--check", "."], ["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"]],
     ids=" ".join,
 )
 def test_form(call):
@@ -48,3 +58,30 @@ def test_form(call):
         [program, *call[1:]], cwd=ROOT, capture_output=True, text=True, check=False, env=environment
     )
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def marked_functions(path: Path) -> list[ast.FunctionDef]:
+    """The functions of a file that ruff does not count the arguments of, since their line says so."""
+    lines = path.read_text().splitlines()
+    functions = [node for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.FunctionDef)]
+    found = [function for function in functions if MARK.search(lines[function.lineno - 1])]
+    assert len(found) == len([line for line in lines if MARK.search(line)]), f"{path}: a mark at no function"
+    return found
+
+
+def test_only_commands_have_more_arguments_and_only_paths():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["lint"]
+    assert settings["pylint"]["max-args"] == MOST_ARGUMENTS
+    assert "PLR0913" not in str(settings["per-file-ignores"])
+    files = [path for folder in ("workflow", "tests", "benchmarks") for path in sorted((ROOT / folder).rglob("*.py"))]
+    marked = {path: marked_functions(path) for path in files}
+    too_many = set()
+    for path, function in [(path, function) for path, functions in marked.items() for function in functions]:
+        name = function.name
+        module = ROOT.joinpath("workflow", *COMMANDS.get(name, "no command").split("."), f"{name}.py")
+        assert path == module, f"{path}: {name} is no command; give it one typed object instead of many arguments"
+        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        others = [one.arg for one in arguments if not re.search(r"\bPath\b", ast.unparse(one.annotation))]
+        if len(others) > MOST_ARGUMENTS:
+            too_many.add(name)
+    assert too_many == TAKE_MORE

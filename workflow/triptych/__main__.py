@@ -11,7 +11,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
-from typing import Annotated, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import typer
 
@@ -64,13 +64,13 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
     hints = get_type_hints(function)
 
     @functools.wraps(function)
-    def command(**values):
+    def command(**values: Any) -> None:
         function(**values)
 
     # The mark keeps click from filling the paragraphs that describe arguments and errors.
-    command.__doc__ = inspect.getdoc(function).replace("\n\n", "\n\n\b\n")
+    command.__doc__ = (inspect.getdoc(function) or "").replace("\n\n", "\n\n\b\n")
     signature = inspect.signature(function)
-    command.__signature__ = signature.replace(
+    command.__signature__ = signature.replace(  # type: ignore[attr-defined]  # inspect.signature asks for it
         parameters=[
             parameter.replace(
                 annotation=Annotated[
@@ -146,7 +146,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {where}{error.strerror}. Mend this, then run again; nothing is half-written", file=sys.stderr)
         return 1
     except SystemExit as error:
-        return error.code or 0
+        return int(error.code or 0)
     return 0
 
 

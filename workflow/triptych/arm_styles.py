@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import pandas
 
@@ -11,8 +12,12 @@ from triptych.errors import InputError
 # to eyes without red cones it is close to the blue, and only the marker then tells the seventh arm from the first.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00", "#000000", "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-ARM_LINES = ("-", "-.", (0, (7, 1, 1, 1, 1, 1)))
-CONTROL_LINES = ("--", ":", (0, (1, 2)))
+
+Line = Literal["-", "-.", "--", ":"] | tuple[float, tuple[float, ...]]
+"""The dashes of a line: a name, or where they start and the lengths of dashes and gaps."""
+
+ARM_LINES: tuple[Line, ...] = ("-", "-.", (0, (7, 1, 1, 1, 1, 1)))
+CONTROL_LINES: tuple[Line, ...] = ("--", ":", (0, (1, 2)))
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class ArmStyle:
     title: str
     colour: str
     marker: str
-    line: str | tuple
+    line: Line
 
     @property
     def short_title(self) -> str:

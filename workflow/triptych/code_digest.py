@@ -22,16 +22,24 @@ def _file_of(module: str) -> Path | None:
     return None
 
 
+def _source_of(module: str) -> Path:
+    """The file of a module of the package, which must be there."""
+    file = _file_of(module)
+    if file is None:
+        raise FileNotFoundError(f"no module {module} in {PACKAGE_FOLDER}")
+    return file
+
+
 @cache
 def _imports_of(module: str) -> frozenset[str]:
     """The modules of the package that a module names in its import statements, at any depth of its code."""
-    found = set()
-    for node in ast.walk(ast.parse(_file_of(module).read_bytes())):
-        names = []
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(_source_of(module).read_bytes())):
+        names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            if node.level:
+            if node.level or node.module is None:
                 raise ValueError(f"{module}: relative imports are not used in {PACKAGE}")
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         found.update(name for name in names if name.split(".")[0] == PACKAGE and _file_of(name))
@@ -69,9 +77,7 @@ def code_digest(module: str, *data_files: str) -> str:
         FileNotFoundError: there is no such module or data file.
     """
     digest = hashlib.sha256()
-    if _file_of(module) is None:
-        raise FileNotFoundError(f"no module {module} in {PACKAGE_FOLDER}")
-    files = [_file_of(name) for name in modules_of(module)] + [PACKAGE_FOLDER / name for name in data_files]
+    files = [_source_of(name) for name in modules_of(module)] + [PACKAGE_FOLDER / name for name in data_files]
     for file in files:
         content = file.read_bytes()
         digest.update(f"{file.relative_to(PACKAGE_FOLDER).as_posix()} {len(content)}\n".encode())

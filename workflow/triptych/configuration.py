@@ -6,7 +6,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -358,15 +358,19 @@ def _overrides(section: type[Section]) -> type[Section]:
     def _nothing() -> None:
         return None
 
-    fields = {
+    fields: dict[str, Any] = {
         name: Annotated[info.annotation, *info.metadata, Field(default_factory=_nothing, description=info.description)]
         for name, info in section.model_fields.items()
     }
     return create_model(f"Arm{section.__name__}", __base__=Section, __doc__=section.__doc__, **fields)
 
 
-ArmModel = _overrides(Model)
-ArmTraining = _overrides(Training)
+if TYPE_CHECKING:  # a type checker takes no class that a function makes
+    ArmModel = Section
+    ArmTraining = Section
+else:
+    ArmModel = _overrides(Model)
+    ArmTraining = _overrides(Training)
 
 
 class Arm(Section):
@@ -501,7 +505,7 @@ def compared_networks(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
     models = [{**arm["model"], "auxiliary": False, "role": "arm"} for arm in experiment["arms"].values()]
     models += [{**model, "role": "reference"} for model in experiment["reference_models"]]
     keys = ("architecture", "input_size", "auxiliary")
-    first: dict[tuple, dict[str, Any]] = {}
+    first: dict[tuple[Any, ...], dict[str, Any]] = {}
     for model in models:
         network = {key: model[key] for key in (*keys, "role")} | {"trained": []}
         first.setdefault(tuple(model[key] for key in keys), network)
@@ -635,13 +639,15 @@ def _impossible_references(key: str, models: list[ReferenceModel]) -> Iterator[s
             yield f"{place}: the same network as reference_models.{models.index(model)}; give each network once"
 
 
-def _largest_class(dataset: Dataset) -> tuple[int, int]:
+def _largest_class(dataset: _ArchiveDataset) -> tuple[int, int]:
     """How many images of each class the training and the test part of an archive hold, at most."""
     return dataset.expected_train // dataset.CLASSES, dataset.expected_test // dataset.CLASSES
 
 
 def _train_per_class(dataset: Dataset) -> int:
     """How many training images of each class there are in effect."""
+    if isinstance(dataset, DigitsDataset):
+        return dataset.train_per_class
     if dataset.train_per_class is None:
         return _largest_class(dataset)[0] - dataset.validation_per_class
     return dataset.train_per_class

@@ -1,16 +1,23 @@
 """What the experiments download: files known by their checksums, so that no address decides a result."""
 
-import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from triptych.torchvision_weights import URLS
 
-CIFAR10 = {
+
+class OfficialArchive(TypedDict):
+    """Where a data set's archive is, and its checksum."""
+
+    urls: list[str]
+    sha256: str
+
+
+CIFAR10: OfficialArchive = {
     "urls": ["https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz"],
     "sha256": "c4a38c50a1bc5f3a1c5537f2155ab9d68f9f25eb1ed8d9ddda3db29a59bca1dd",
 }
-CIFAR100 = {
+CIFAR100: OfficialArchive = {
     "urls": ["https://www.cs.toronto.edu/~kriz/cifar-100-binary.tar.gz"],
     "sha256": "58a81ae192c23a4be8b1804d68e518ed807d710a4eb253b1f2a199162a40d8ec",
 }
@@ -33,8 +40,9 @@ def weights_file(weights: Mapping[str, Any], architecture: str) -> str:
 
 def weights_checksum(weights: Mapping[str, Any], architecture: str) -> str:
     """The SHA-256 of the file of an architecture's weights, or its first digits where torchvision tells no more."""
-    digits = re.search(r"-([0-9a-f]{8,})\.pth$", URLS[architecture])[1]
-    return weights["sha256"] or OFFICIAL_SHA256.get(architecture, digits)
+    digits = URLS[architecture].removesuffix(".pth").rpartition("-")[2]
+    given: str | None = weights["sha256"]
+    return given or OFFICIAL_SHA256.get(architecture, digits)
 
 
 def official_archive(source: str, sha256: str | None) -> bool:
@@ -62,8 +70,9 @@ def downloads(experiments: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
     found: dict[str, dict[str, Any]] = {}
     for experiment in experiments.values():
         dataset, weights = experiment["dataset"], experiment["weights"]
-        if dataset_file(dataset):
-            _add(found, dataset_file(dataset), dataset["urls"], dataset["sha256"], dataset["path"])
+        file = dataset_file(dataset)
+        if file:
+            _add(found, file, dataset["urls"], dataset["sha256"], dataset["path"])
         if weights["source"] == "torchvision":
             for architecture in pretrained_architectures(experiment):
                 urls = weights["urls"] or [URLS[architecture]]

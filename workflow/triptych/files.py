@@ -154,10 +154,11 @@ def read_json(path: Path, keys: Iterable[str]) -> dict[str, Any]:
         value = json.loads(read_text(path))
     except ValueError as error:
         raise InputError(f"{path}: expected JSON, found something else ({error})") from None
-    missing = [key for key in keys if not isinstance(value, dict) or key not in value]
+    mapping: dict[str, Any] = value if isinstance(value, dict) else {}
+    missing = [key for key in keys if key not in mapping]
     if missing:
         raise InputError(f"{path}: expected the keys {', '.join(keys)}, found none called {', '.join(missing)}")
-    return value
+    return mapping
 
 
 def sha256(path: Path) -> str:

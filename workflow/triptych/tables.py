@@ -26,7 +26,7 @@ def read_table(
         raise InputError(f"{path}: not a readable table ({error})") from None
     missing = [column for column in (*text, *numbers) if column not in table]
     if missing:
-        raise InputError(f"{path}: no column {', '.join(missing)} (there are: {', '.join(table)})")
+        raise InputError(f"{path}: no column {', '.join(missing)} (there are: {', '.join(table.columns)})")
     if table.empty and not may_be_empty:
         raise InputError(f"{path}: the table has no rows")
     for column in numbers:

@@ -125,9 +125,10 @@ def fewer_than_googlenet(evidence: Evidence) -> Claim:
         for auxiliary, row in found.items()
         if row is not None
     ]
-    if found[True] is None:
+    trained = found[True]
+    if trained is None:
         return Claim(at, claim, "; ".join(parts), NOT_TESTED, NO_REFERENCE)
-    agrees = 2.25 <= found[True]["parameters"] / parameters <= 2.75
+    agrees = 2.25 <= trained["parameters"] / parameters <= 2.75
     number = f"{'; '.join(parts)} ({parameters:,.0f} parameters here, with a head like its own)"
     return Claim(at, claim, number, _verdict(agrees), "2.25 to 2.75 counts as about 2.5")
 
@@ -157,7 +158,7 @@ def first_epoch(evidence: Evidence) -> Claim:
     loss = {arm: evidence.at(arm, "train_loss", 1) for arm in ("scratch", "last_layer")}
     accuracy = {arm: evidence.at(arm, "test_accuracy", 1) for arm in loss}
     low, high = evidence.difference_interval(accuracy["last_layer"], accuracy["scratch"])
-    batch = evidence.arms.at["scratch", "batch_size"]
+    batch = evidence.arms["batch_size"]["scratch"]
     number = (
         f"train loss net1 {loss['scratch']:.3f}, net3 {loss['last_layer']:.3f} (over the batch size, as the film’s "
         f"0.03 must be: {loss['scratch'] / batch:.3f} and {loss['last_layer'] / batch:.3f}); test accuracy net1 "
@@ -263,7 +264,7 @@ def two_epochs_are_enough(evidence: Evidence) -> Claim:
     claim = "one or two epochs are enough for net2, where GoogLeNet needed three or four"
     test = evidence.curve("finetune", "test_accuracy").loc[1:]
     second = evidence.at("finetune", "test_accuracy", 2)
-    best = int(test.idxmax())
+    best = int(test.index[int(test.argmax())])
     number = f"{test.iloc[0]:.1f} % after epoch 1, "
     number += "" if math.isnan(second) else f"{second:.1f} % after epoch 2, "
     number += f"at best {test.max():.1f} % (epoch {best})"
@@ -288,10 +289,10 @@ def scratch_changes(evidence: Evidence) -> Claim:
     lecture's cannot disagree.
     """
     claim = "net1’s first convolution changes visibly, and so does its second"
-    changes = [evidence.tensor("scratch", tensor) for tensor in (FIRST, SECOND)]
-    if any(change is None for change in changes):
+    rows = evidence.tensor("scratch", FIRST), evidence.tensor("scratch", SECOND)
+    if rows[0] is None or rows[1] is None:
         return Claim("19:12", claim, "", NOT_TESTED, f"the network has no tensor {FIRST} or {SECOND}")
-    first, second = (change["relative_delta"] for change in changes)
+    first, second = rows[0]["relative_delta"], rows[1]["relative_delta"]
     number = f"changed by {_share(first)} and {_share(second)} of their norm"
     agrees = min(first, second) >= VISIBLE
     reason = f"{_share(VISIBLE)} shows on a scale of 65 colours"

@@ -28,4 +28,6 @@ def recall_and_precision(counts: numpy.ndarray) -> tuple[numpy.ndarray, numpy.nd
 
 
 def _divided(part: numpy.ndarray, whole: numpy.ndarray) -> numpy.ndarray:
-    return numpy.divide(part, whole, out=numpy.full(part.shape, numpy.nan), where=whole != 0)
+    shares = numpy.full(part.shape, numpy.nan)
+    numpy.divide(part, whole, out=shares, where=whole != 0)
+    return shares

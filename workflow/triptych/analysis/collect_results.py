@@ -1,6 +1,7 @@
 """Every table of an experiment, with intervals and comparisons of the arms."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,7 @@ def confusion_table(runs: dict[str, list[Run]], test: Truth) -> pandas.DataFrame
     names = numpy.array(test.classes, dtype=object)
     tables = []
     for arm, own in runs.items():
-        counts = sum(confusion_counts(test.labels, run.predicted, len(names)) for run in own)
+        counts = numpy.sum([confusion_counts(test.labels, run.predicted, len(names)) for run in own], axis=0)
         # Every run has the same test images, so the mean of the shares is the share of the sums.
         columns = {"true_class": names.repeat(len(names)), "predicted_class": numpy.tile(names, len(names))}
         tables.append(pandas.DataFrame({"arm": arm, **columns, "share": shares_of_rows(counts).ravel()}))
@@ -288,7 +289,7 @@ def memory_table(experiment_folder: Path, arms: list[Arm]) -> pandas.DataFrame:
     """The computed memory of every arm's training and inference by batch size."""
     files = {model: _model_folder(experiment_folder, *model) / "memory.csv" for model in _models(arms)}
     by_model = {model: read_table(path, text=MEMORY_COLUMNS, numbers=()) for model, path in files.items()}
-    tables = []
+    tables: list[pandas.DataFrame] = []
     for arm in arms:
         architecture, input_size = model = (arm["model"]["architecture"], arm["model"]["input_size"])
         own = by_model[model][by_model[model]["train"] == arm["train"]]
@@ -321,7 +322,7 @@ def _model_folder(experiment_folder: Path, architecture: str, input_size: int) -
     return experiment_folder / "models" / f"{architecture}_{input_size}"
 
 
-def _stacked(runs: dict[str, list[Run]], part: Any) -> pandas.DataFrame:
+def _stacked(runs: dict[str, list[Run]], part: Callable[[Run], pandas.DataFrame]) -> pandas.DataFrame:
     """The rows that `part` picks of each run, under each other, with the arm and the seed before them."""
     names = [(run.arm, run.seed, part(run)) for own in runs.values() for run in own]
     table = pandas.concat([rows for _, _, rows in names], ignore_index=True)

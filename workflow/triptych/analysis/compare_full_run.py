@@ -100,7 +100,7 @@ class Run:
     @property
     def architecture(self) -> str:
         """Of net2, which starts from pretrained weights."""
-        return self.arms.at["finetune", "architecture"]
+        return str(self.arms["architecture"]["finetune"])
 
     def curves(self, name: str) -> pandas.DataFrame:
         """The test accuracy by epoch."""
@@ -112,7 +112,7 @@ class Run:
         """Its value: one where all three nets have the same, else one a net; for BatchNorm that of net3."""
         values = self.arms[column]
         if column == "batchnorm":
-            return values["last_layer"]
+            return str(values["last_layer"])
         if values.nunique() == 1:
-            return values.iloc[0]
-        return ", ".join(f"{NETS[arm]} {value}" for arm, value in values.items())
+            return str(values.iloc[0])
+        return ", ".join(f"{NETS[arm]} {values[arm]}" for arm in ARMS)

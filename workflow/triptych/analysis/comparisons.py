@@ -89,7 +89,7 @@ def unseen_difference(images: int, confidence: float) -> float:
 
     The bootstrap cannot know it: where no image differs, every draw is 0.
     """
-    return 100 * (1 - ((1 - confidence) / 2) ** (1 / images))
+    return float(100 * (1 - ((1 - confidence) / 2) ** (1 / images)))
 
 
 def verdict(low: float, high: float, p_value: float, margin: float, confidence: float) -> str:
@@ -127,7 +127,8 @@ def paired_bootstrap(difference: numpy.ndarray, draws: int, generator: numpy.ran
     sums = [
         _weighted_sums(weights @ differing, generator) for weights in _drawn_images(images, count, draws, generator)
     ]
-    return numpy.concatenate(sums) / (seeds * images)
+    means: numpy.ndarray = numpy.concatenate(sums) / (seeds * images)
+    return means
 
 
 def unpaired_bootstrap(
@@ -153,7 +154,8 @@ def unpaired_bootstrap(
         parts = right[:, : len(first)], right[:, len(first) :]
         means.append([_weighted_sums(part, generator) / (part.shape[1] * images) for part in parts])
     drawn = numpy.concatenate(means, axis=1)
-    return drawn[0] - drawn[1]
+    difference: numpy.ndarray = drawn[0] - drawn[1]
+    return difference
 
 
 def _drawn_images(images: int, count: int, draws: int, generator: numpy.random.Generator) -> Iterator[numpy.ndarray]:
@@ -170,7 +172,8 @@ def _weighted_sums(by_seed: numpy.ndarray, generator: numpy.random.Generator) ->
     """Draw as many seeds as there are and add up their sums over images [draws, seeds]; float64 [draws], exact."""
     draws, seeds = by_seed.shape  # whole numbers below 2**24, so float32 held them exactly
     weights = generator.multinomial(seeds, numpy.full(seeds, 1 / seeds), draws)
-    return (by_seed.astype(numpy.float64) * weights).sum(axis=1)
+    sums: numpy.ndarray = (by_seed.astype(numpy.float64) * weights).sum(axis=1)
+    return sums
 
 
 def two_sided_p_value(drawn: numpy.ndarray) -> float:

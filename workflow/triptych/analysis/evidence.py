@@ -39,7 +39,7 @@ ARCHITECTURES = ("architecture role", "input_size auxiliary parameters weight_by
 
 LARGEST_BATCH = ("architecture train", "input_size auxiliary memory_gb largest_batch")
 
-LECTURE = {
+LECTURE: dict[str, tuple[str, str | float]] = {
     "architecture": ("network", "resnet18"),
     "input_size": ("input size in pixels", 224),
     "normalisation": ("normalisation", "none"),
@@ -92,7 +92,8 @@ class Evidence:
         """A figure of the history by epoch, mean over seeds, as far as every seed was trained."""
         rows = self.of("history", arm)
         shortest = rows.groupby("seed")["epoch"].max().min()
-        return rows[rows["epoch"] <= shortest].groupby("epoch")[column].mean()
+        means: pandas.Series = rows[rows["epoch"] <= shortest].groupby("epoch")[column].mean()
+        return means
 
     def at(self, arm: str, column: str, epoch: int) -> float:
         """A figure of the history after an epoch, mean over seeds; NaN where there is no such epoch."""
@@ -176,7 +177,7 @@ class Evidence:
         """Parameters of the three arms' network as `tables/architectures.csv` counts them, so that its head has as many
         classes as those of the networks beside it; those of `tables/models.csv` where it is not there.
         """
-        row = self.reference(self.arms.at["scratch", "architecture"])
+        row = self.reference(self.arms["architecture"]["scratch"])
         return float(self.own_network()["parameters"] if row is None else row["parameters"])
 
     def unlike_the_lecture(self) -> str:
@@ -188,7 +189,7 @@ class Evidence:
             different.append("the archive of the images is not the official file")
         if self.weights != "torchvision":
             different.append(f"the pretrained weights are from {self.weights}, not torchvision")
-        elif not official_weights(self.weights, self.arms.at["finetune", "architecture"], self.weights_sha256):
+        elif not official_weights(self.weights, self.arms["architecture"]["finetune"], self.weights_sha256):
             different.append("the file of the pretrained weights is not torchvision’s")
         arms = self.arms.loc[list(ARMS)]
         for column, (name, value) in LECTURE.items():
@@ -200,7 +201,7 @@ class Evidence:
         return "; ".join(different)
 
 
-def _text(value: object) -> str:
+def _text(value: str | float) -> str:
     if isinstance(value, str):
         return value
     return f"{value:,.0f}" if value == round(value) else f"{value:g}"

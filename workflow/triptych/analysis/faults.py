@@ -240,7 +240,7 @@ def typed_in_numbers(evidence: Evidence) -> Effect:
 def one_learning_rate(evidence: Evidence) -> Effect:
     """Fault 15."""
     rates = evidence.arms.loc[list(ARMS), "learning_rate"]
-    text = ", ".join(f"{NETS[arm]} {rate:g}" for arm, rate in rates.items())
+    text = ", ".join(f"{NETS[arm]} {rates[arm]:g}" for arm in ARMS)
     same = "not tested here" if rates.nunique() == 1 else "each its own here"
     return Effect(f"{same} ({text}); see config/corrected.yaml")
 
@@ -282,7 +282,7 @@ def no_validation(evidence: Evidence) -> Effect:
 
 
 def _train_images(evidence: Evidence, arm: str) -> int:
-    return int(evidence.arms.at[arm, "train_images"])
+    return int(evidence.arms["train_images"][arm])
 
 
 def _accuracy_interval(evidence: Evidence, arm: str) -> tuple[float, float]:

@@ -157,7 +157,8 @@ def read_predicted(path: Path, test: Truth) -> numpy.ndarray:
     expected = (len(test.labels), len(test.classes))
     if logits.shape != expected:
         raise InputError(f"{path}: expected test_logits {list(expected)} (images, classes), found {list(logits.shape)}")
-    return logits.argmax(axis=1)
+    predicted: numpy.ndarray = logits.argmax(axis=1)
+    return predicted
 
 
 def read_weights(path: Path) -> dict[str, int]:

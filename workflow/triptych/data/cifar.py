@@ -10,7 +10,6 @@ import tarfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 import numpy
 
@@ -111,7 +110,7 @@ def read_cifar(source: str, archive: Path, expected_train: int, expected_test: i
 class _Bounded:
     """A stream that ends with an `InputError` where it is longer than `limit` bytes, however few they were packed."""
 
-    def __init__(self, stream: BinaryIO, limit: int, archive: Path):
+    def __init__(self, stream: gzip.GzipFile, limit: int, archive: Path):
         self._stream = stream
         self._limit = self._left = limit
         self._archive = archive
@@ -142,7 +141,9 @@ def _wanted_members(layout: Layout, archive: Path, limit: int) -> dict[str, byte
     try:
         with (
             gzip.open(archive) as unpacked,
-            tarfile.open(fileobj=_Bounded(unpacked, limit, archive), mode="r|", bufsize=1 << 20) as stream,
+            tarfile.open(  # type: ignore[call-overload]  # a stream is only read, never written or sought
+                fileobj=_Bounded(unpacked, limit, archive), mode="r|", bufsize=1 << 20
+            ) as stream,
         ):
             for member in stream:
                 name = PurePosixPath(member.name).name

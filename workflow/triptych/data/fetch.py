@@ -37,7 +37,7 @@ _HTML = re.compile(rb"\s*<(!doctype html|html|head|\?xml)", re.IGNORECASE)
 class _Progress:
     """What pooch reports its progress to: a line each tenth of the file, or now and then where its size is unknown."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.total = 0  # bytes, set by pooch; 0 where the server does not say
         self._done = 0
         self._tenth = 0

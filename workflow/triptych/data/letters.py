@@ -90,7 +90,7 @@ def render_letter(letter: str, image_size: int, generator: numpy.random.Generato
     picture = picture.filter(ImageFilter.GaussianBlur(generator.uniform(0.0, 1.5)))
     coarse = _COARSE_SIDES[generator.integers(len(_COARSE_SIDES))]
     picture = picture.resize((coarse, coarse), Image.Resampling.BOX)
-    brightest = max(picture.getextrema()[1], 1)
+    brightest = max(int(numpy.asarray(picture).max()), 1)
     level = generator.uniform(0.85, 1.0) * 255 / brightest
     picture = picture.point([min(255, round(value * level)) for value in range(256)])
     return numpy.asarray(picture.resize((image_size, image_size), Image.Resampling.BILINEAR))

@@ -18,7 +18,7 @@ SOURCES = ("digits", *LAYOUTS)
 """Each source that a configuration may name."""
 
 
-def prepare_dataset(
+def prepare_dataset(  # noqa: PLR0913
     *,
     source: str,
     archive: Path | None = None,

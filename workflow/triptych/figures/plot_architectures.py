@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pandas
 from matplotlib.axes import Axes
@@ -124,7 +125,7 @@ def draw_batches(axes: Axes, networks: pandas.DataFrame, batches: pandas.DataFra
         own = batches[(batches[KEY] == network[KEY]).all(axis=1) & (batches["largest_batch"] > 0)]
         own = own.sort_values("memory_gb")
         dots = "#808080" if colour == OTHER else colour
-        look = {"color": dots, "marker": "o", "markersize": 4.5, "linewidth": 1.2}
+        look: dict[str, Any] = {"color": dots, "marker": "o", "markersize": 4.5, "linewidth": 1.2}
         for train, aside, face in (("all", 0.0, dots), ("head", 0.28, "white"))[: 1 + (network["role"] == "arm")]:
             sizes = own.loc[own["train"] == train, "largest_batch"]
             axes.plot(sizes, [place + aside] * len(sizes), markerfacecolor=face, **look)

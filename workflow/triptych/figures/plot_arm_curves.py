@@ -1,6 +1,7 @@
 """Figures 1 to 6 of the lecture: loss and accuracy of one arm by epoch."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -31,7 +32,7 @@ def plot_arm_curves(
     if runs.empty:
         raise InputError(f"{history}: no row of arm {arm!r}")
     # The arm's colour is for images that it does not learn from.
-    lines = {
+    lines: dict[str, dict[str, Any]] = {
         "train": {
             "label": "train (running, while learning)",
             "color": style.MUTED,

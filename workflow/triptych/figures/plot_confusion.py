@@ -96,7 +96,8 @@ def confusion_matrix(path: Path, arm: str, classes: list[str]) -> numpy.ndarray:
 def softmax(logits: numpy.ndarray) -> numpy.ndarray:
     """Probabilities [N, K] of logits [N, K], in float64."""
     powers = numpy.exp(logits.astype(numpy.float64) - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    probabilities: numpy.ndarray = powers / powers.sum(axis=1, keepdims=True)
+    return probabilities
 
 
 def most_mistaken(probabilities: numpy.ndarray, labels: numpy.ndarray) -> tuple[list[Mistake], int]:

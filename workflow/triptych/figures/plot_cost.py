@@ -35,8 +35,9 @@ def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) ->
         seconds = runs.loc[runs["arm"] == arm, "training_seconds"]
         if arm not in results.index or seconds.empty:
             raise InputError(f"{summary if len(seconds) else cost}: no row of arm {arm!r}, which {arms} names")
-        draw_arm(axes, look, seconds, results.loc[arm])
-        points.append(Point(look, seconds.min(), seconds.max(), results.loc[arm, "test_accuracy_mean"]))
+        result = results.loc[[arm]].iloc[0]
+        draw_arm(axes, look, seconds, result)
+        points.append(Point(look, seconds.min(), seconds.max(), result["test_accuracy_mean"]))
     longest, shortest = runs["training_seconds"].max(), runs["training_seconds"].min()
     if shortest > 0 and longest / shortest >= LOG_FROM:
         axes.set_xscale("log")

@@ -1,15 +1,22 @@
 """A run of the lecture beside the fullest one, by the number of images that training has seen."""
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from triptych.arm_styles import arm_styles
+from triptych.arm_styles import Line, arm_styles
 from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
 from triptych.tables import read_table
+
+RUNS: tuple[tuple[str, Line, dict[str, Any]], ...] = (
+    ("full run", "--", {"markerfacecolor": "white"}),
+    ("this run", "-", {}),
+)
+"""The runs in the order in which they are drawn, with their dashes and the faces of their markers."""
 
 
 def plot_full_run(*, curves: Path, arms: Path, svg: Path, png: Path) -> None:
@@ -25,12 +32,13 @@ def plot_full_run(*, curves: Path, arms: Path, svg: Path, png: Path) -> None:
     figure = Figure(figsize=(style.WIDTH, 4.1), layout="constrained")
     axes = figure.subplots()
     handles = []
-    for arm, own in table.groupby("arm", sort=False):
+    for arm in dict.fromkeys(table["arm"]):
+        own = table[table["arm"] == arm]
         if arm not in styles:
             raise InputError(f"{arms}: no row of arm {arm!r}, which {curves} names")
         look = styles[arm]
-        line = {"color": look.colour, "marker": look.marker}
-        for run, dashes, face in (("full run", "--", {"markerfacecolor": "white"}), ("this run", "-", {})):
+        line: dict[str, Any] = {"color": look.colour, "marker": look.marker}
+        for run, dashes, face in RUNS:
             mean = own[own["run"] == run].groupby("images_seen")["test_accuracy"].mean()
             axes.plot(mean.index, mean, linestyle=dashes, zorder=2.5, **line, **face)
         handles.append(Line2D([], [], linestyle="-", label=look.short_title, **line))
@@ -40,8 +48,7 @@ def plot_full_run(*, curves: Path, arms: Path, svg: Path, png: Path) -> None:
     axes.set_xlabel("training images seen (log scale; a mark an epoch)")
     axes.set_ylabel("test accuracy (%)")
     style.title(figure, "Test accuracy beside the fullest run")
-    for dashes, text in (("-", "this run"), ("--", "full run")):
-        face = {} if dashes == "-" else {"markerfacecolor": "white"}
-        handles.append(Line2D([], [], color=style.INK, linestyle=dashes, marker="o", label=text, **face))
+    for run, dashes, face in reversed(RUNS):
+        handles.append(Line2D([], [], color=style.INK, linestyle=dashes, marker="o", label=run, **face))
     figure.legend(handles=handles, loc="outside lower center", ncols=2, columnspacing=1.2, handlelength=2.6)
     style.save(figure, svg, png)

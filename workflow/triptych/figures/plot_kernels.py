@@ -50,7 +50,8 @@ class Change:
     @property
     def difference(self) -> numpy.ndarray:
         """After minus before."""
-        return self.after - self.before
+        change: numpy.ndarray = self.after - self.before
+        return change
 
 
 @dataclass(frozen=True)
@@ -242,6 +243,7 @@ def frame(axes: Axes) -> None:
 
 def draw_colour_bar(figure: Figure, left: float, top: float, width: float, norm: Normalize, label: str) -> None:
     """Draw a flat colour bar with ticks at both bounds and at zero."""
+    assert norm.vmin is not None and norm.vmax is not None  # of `symmetric`
     axes = style.place(figure, left, top + 0.06, width, 0.1)
     bar = figure.colorbar(
         ScalarMappable(norm, SIGNED), cax=axes, orientation="horizontal", extend="both", extendfrac=0.05
@@ -250,6 +252,6 @@ def draw_colour_bar(figure: Figure, left: float, top: float, width: float, norm:
     bar.ax.tick_params(labelsize=style.SMALL, length=2)
     # The outer numbers stay within the bar, since two bars stand side by side.
     for text, side in zip(bar.ax.get_xticklabels(), ("left", "center", "right"), strict=True):
-        text.set_horizontalalignment(side)
+        text.set(horizontalalignment=side)
     bar.ax.grid(visible=False)
     bar.set_label(label, fontsize=style.SMALL, labelpad=1)

@@ -1,13 +1,14 @@
 """Memory against batch size: what fits, for training and for inference."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from triptych.arm_styles import ArmStyle, arm_styles
+from triptych.arm_styles import ArmStyle, Line, arm_styles
 from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
@@ -15,7 +16,7 @@ from triptych.tables import read_table
 
 MODES = {"training_bytes": "training", "inference_bytes": "inference"}
 UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("bytes", 1))
-BATCH_LINE = {"color": style.MUTED, "linewidth": 0.9, "linestyle": (0, (2, 2))}
+BATCH_LINE: dict[str, Any] = {"color": style.MUTED, "linewidth": 0.9, "linestyle": (0, (2, 2))}
 DASH = 5
 """Length in line widths of one arm's dash where several arms have the same line."""
 
@@ -59,7 +60,7 @@ def plot_memory(*, memory: Path, arms: Path, svg: Path, png: Path) -> None:
 
 def same_lines(table: pandas.DataFrame, column: str, arms: list[str]) -> list[list[str]]:
     """The arms in groups that have the same values of `column` at every batch size, in their order."""
-    groups: dict[tuple, list[str]] = {}
+    groups: dict[tuple[tuple[float, ...], tuple[float, ...]], list[str]] = {}
     for arm in arms:
         own = table[table["arm"] == arm].sort_values("batch_size")
         groups.setdefault((tuple(own["batch_size"]), tuple(own[column])), []).append(arm)
@@ -84,7 +85,7 @@ def draw_line(axes: Axes, x: pandas.Series, y: pandas.Series, looks: list[ArmSty
         )
 
 
-def alternating(position: int, count: int) -> str | tuple:
+def alternating(position: int, count: int) -> Line:
     """The dashes with which the line at `position` of `count` coinciding lines leaves room for the others."""
     return "-" if count == 1 else (DASH * (count - position), (DASH, DASH * (count - 1)))
 
@@ -93,7 +94,8 @@ def legend_handle(looks: list[ArmStyle], mode: str, everyone: bool) -> Line2D | 
     """What stands for a line in the legend, drawn as `draw_line` draws it."""
     if everyone or len(looks) == 1 or mode == "inference":
         colour = style.INK if everyone else looks[0].colour
-        line, size = ("--", 3.5) if mode == "inference" else ("-", 5.5)
+        line: Line = "--" if mode == "inference" else "-"
+        size = 3.5 if mode == "inference" else 5.5
         return Line2D([], [], color=colour, linestyle=line, marker=looks[0].marker, markersize=size)
     return tuple(
         Line2D([], [], color=look.colour, linestyle=alternating(position, len(looks)))

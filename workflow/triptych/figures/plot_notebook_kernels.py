@@ -7,7 +7,7 @@ minus after. A change of a thousandth of the weights then fills the same range o
 from pathlib import Path
 
 import numpy
-from matplotlib.colors import Normalize
+from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
 from triptych.arm_styles import arm_styles, style_of
@@ -88,7 +88,8 @@ def stretched(picture: numpy.ndarray) -> numpy.ndarray:
     abs, which does nothing any more; zero where all is the same.
     """
     low, high = numpy.nanmin(picture), numpy.nanmax(picture)
-    return numpy.abs((picture - low) / ((high - low) or 1.0))
+    scaled: numpy.ndarray = numpy.abs((picture - low) / ((high - low) or 1.0))
+    return scaled
 
 
 def place_of(number: int, width: float) -> float:
@@ -102,7 +103,7 @@ def draw(
     top: float,
     text: str,
     picture: numpy.ndarray,
-    colours: object,
+    colours: str | Colormap,
     norm: Normalize,
     size: tuple[float, float],
 ) -> None:

@@ -5,11 +5,12 @@ the train loss times the number of training images over that of test images.
 """
 
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from triptych.arm_styles import arm_styles
+from triptych.arm_styles import Line, arm_styles
 from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
@@ -38,7 +39,7 @@ def plot_notebook_loss(*, history: Path, arms: Path, sizes: Path, svg: Path, png
         own, look = runs[runs["arm"] == arm], styles[arm]
         if own.empty:
             raise InputError(f"{history}: no row of arm {arm!r}, which {arms} names")
-        line = {"color": look.colour, "marker": look.marker, "zorder": 2.5}
+        line: dict[str, Any] = {"color": look.colour, "marker": look.marker, "zorder": 2.5}
         style.draw_seeds(axes, own, "test_loss", linestyle="-", **line)
         style.draw_seeds(axes, own, "notebook_loss", linestyle="--", markerfacecolor="white", **line)
         handles.append(Line2D([], [], linestyle="-", label=look.short_title, **line))
@@ -53,8 +54,9 @@ def plot_notebook_loss(*, history: Path, arms: Path, sizes: Path, svg: Path, png
     axes.set_ylim(low, high)
     style.epoch_axis(axes, int(runs["epoch"].max()))
     style.title(figure, "Test loss as it is, and as the notebook draws it")
-    for dashes, text in (("-", "true"), ("--", "the notebook’s: train loss added")):
-        face = {} if dashes == "-" else {"markerfacecolor": "white"}
+    ways: tuple[tuple[Line, str], ...] = (("-", "true"), ("--", "the notebook’s: train loss added"))
+    for dashes, text in ways:
+        face: dict[str, Any] = {} if dashes == "-" else {"markerfacecolor": "white"}
         handles.append(Line2D([], [], color=style.INK, linestyle=dashes, marker="o", label=text, **face))
     figure.legend(
         handles=handles,

@@ -40,8 +40,8 @@ def plot_samples(*, data: Path, index: Path, svg: Path, png: Path) -> None:
     height, width = images.shape[1:3]
     heading = style.wrapped(f"The first images of {which} in the {split} split, each with its class and name")
     top = 0.2 * (heading.count("\n") + 1) + 0.35
-    rows = tile_rows(len(tiles), COLUMNS)
-    figure = Figure(figsize=(style.WIDTH, top + rows * tile_height(side, 2)))
+    lines = tile_rows(len(tiles), COLUMNS)
+    figure = Figure(figsize=(style.WIDTH, top + lines * tile_height(side, 2)))
     style.write(figure, MARGIN, 0.08, heading, fontsize=11, fontweight="bold")
     style.write(
         figure, MARGIN, top - 0.27, f"{width} x {height} pixels, as stored, enlarged", fontsize=9, color=style.MUTED

@@ -59,8 +59,9 @@ def grouped(tensors: pandas.Series) -> tuple[int, pandas.Series]:
     Returns how many parts were dropped, and the layers. A name with too few parts keeps its first.
     """
     parts = tensors.str.split(".")
-    for depth in range(1, parts.str.len().max() + 1):
-        layers = parts.str[:-depth].str.join(".").where(parts.str.len() > depth, parts.str[0])
+    lengths = tensors.str.count(r"\.") + 1
+    for depth in range(1, lengths.max() + 1):
+        layers = parts.str[:-depth].str.join(".").where(lengths > depth, parts.str[0])
         if layers.nunique() <= MOST_ROWS:
             break
     return depth, layers
@@ -72,8 +73,9 @@ def relative_changes(table: pandas.DataFrame) -> pandas.DataFrame:
     """
     squares = table.assign(initial=table["initial_norm"] ** 2, delta=table["delta_norm"] ** 2)
     sums = squares.groupby(["arm", "seed", "kind", "layer"], sort=False)[["initial", "delta"]].sum()
-    ratio = numpy.sqrt(sums["delta"] / sums["initial"]).where(sums["delta"] > 0, 0.0)
-    return ratio.rename("change").groupby(["arm", "kind", "layer"], sort=False).mean().reset_index()
+    ratio = (sums["delta"] / sums["initial"]).apply(numpy.sqrt).where(sums["delta"] > 0, 0.0)
+    means: pandas.Series = ratio.rename("change").groupby(["arm", "kind", "layer"], sort=False).mean()
+    return means.reset_index()
 
 
 def outer_places(changes: pandas.Series) -> tuple[float, float]:
@@ -115,7 +117,8 @@ def draw_rows(
 
 def scale_ticks(axes: Axes, zero: float, infinity: float) -> None:
     """Label the log scale: powers of ten, and the places of zero and, if used, of infinity."""
-    used = max((line.get_xdata().max() for line in axes.lines if len(line.get_xdata())), default=zero)
+    drawn = [numpy.asarray(line.get_xdata()) for line in axes.lines]
+    used = max((places.max() for places in drawn if len(places)), default=zero)
     first, last = round(numpy.log10(zero)) + 1, round(numpy.log10(infinity)) - 1
     powers = range(first, last + 1)
     step = -(-len(powers) // 4)

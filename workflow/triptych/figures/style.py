@@ -8,6 +8,7 @@ import io
 import re
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy
@@ -102,7 +103,7 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
     )
 
 
-def write(figure: Figure, left: float, top: float, text: str, **options: object) -> None:
+def write(figure: Figure, left: float, top: float, text: str, **options: Any) -> None:
     """Write text whose upper left corner (or what `options` align) is at a place in inches, as in `place`."""
     figure_width, figure_height = figure.get_size_inches()
     options = {"verticalalignment": "top", **options}
@@ -117,9 +118,7 @@ def epoch_axis(axes: Axes, epochs: int) -> None:
     axes.set_xlabel("epoch (0 = before training)")
 
 
-def draw_seeds(
-    axes: Axes, runs: pandas.DataFrame, column: str, *, spread: bool = True, **line: object
-) -> pandas.Series:
+def draw_seeds(axes: Axes, runs: pandas.DataFrame, column: str, *, spread: bool = True, **line: Any) -> pandas.Series:
     """Draw one quantity by epoch, the mean over seeds as a thick line, and return that mean by epoch.
 
     Where `spread` is wanted, each seed is a thin line or, with more than MOST_SEED_LINES seeds, all are a band from the
@@ -135,12 +134,12 @@ def draw_seeds(
         low, high = values.min(axis="columns"), values.max(axis="columns")
         axes.fill_between(values.index, low, high, color=line["color"], alpha=0.2, linewidth=0, zorder=1.5)
     elif spread and len(values.columns) > 1:
-        thin = {"color": line["color"], "linestyle": line["linestyle"]}
+        thin: dict[str, Any] = {"color": line["color"], "linestyle": line["linestyle"]}
         for seed in values:
             axes.plot(values.index, values[seed], linewidth=0.7, alpha=0.55, zorder=1.5, **thin)
     kept = kept_early(runs)
     if len(kept):
-        ring = {"marker": "o", "markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.2}
+        ring: dict[str, Any] = {"marker": "o", "markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.2}
         axes.plot(kept["epoch"], kept[column], color=line["color"], linestyle="none", zorder=3, **ring)
     axes.plot(mean.index, mean, **line)  # last, since callers label the last line
     return mean

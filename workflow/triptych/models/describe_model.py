@@ -1,6 +1,7 @@
 """What a network is and what it needs, before anything is trained."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas
 
@@ -46,7 +47,7 @@ def describe_model(
     table = pandas.DataFrame(layer_table(network, input_size))
     table.insert(0, "architecture", architecture)
     table["input_size"] = input_size
-    summary = {
+    summary: dict[str, Any] = {
         "architecture": architecture,
         "input_size": input_size,
         "num_classes": num_classes,

@@ -32,7 +32,7 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
         `activation_bytes` (of the output; 0 where it is written over its input or only another view of it).
     """
     names = {module: name for name, module in network.named_modules()}
-    calls: list[tuple[torch.nn.Module, torch.Tensor]] = []
+    calls: list[tuple[torch.nn.Module, torch.Tensor | None]] = []
 
     def note(module: torch.nn.Module, inputs: Any, output: Any) -> None:
         calls.append((module, _first_tensor(output)))
@@ -63,6 +63,7 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
         own_macs = macs[module] - sum(macs[inner] for inner in _called_inside(module, called)) if first else 0
         if not leaf and not parameters and not own_macs:
             continue
+        assert output is not None, names[module]  # a layer gives a tensor
         storage = output.untyped_storage()._cdata
         rows.append(
             {

@@ -14,9 +14,10 @@ network runs on the meta device, where tensors have shapes but no memory, and it
 """
 
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -62,14 +63,14 @@ class TrainingBytes:
 
 def _storage_key(tensor: torch.Tensor) -> int:
     """What tells two storages apart; on the meta device their addresses are all zero."""
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)
 
 
 class _LiveBytes(TorchDispatchMode):
     """Sums the storages that are alive, and remembers the largest sum."""
 
     def __init__(self, without: list[torch.Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's
         self.peak = 0
         self._alive: dict[int, int] = {}
         self._without = {_storage_key(tensor) for tensor in without}
@@ -83,7 +84,9 @@ class _LiveBytes(TorchDispatchMode):
         weakref.finalize(storage, self._alive.pop, key)
         self.peak = max(self.peak, sum(self._alive.values()))
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         result = function(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, torch.Tensor):
@@ -94,7 +97,8 @@ class _LiveBytes(TorchDispatchMode):
 def _peak_bytes(network: torch.nn.Module, input_size: int, batch_size: int) -> int:
     """The largest sum of bytes alive in a forward pass without gradients, the input among them, the weights not."""
     network.eval()
-    with torch.no_grad(), _LiveBytes(list(network.state_dict().values())) as live:
+    live = _LiveBytes(list(network.state_dict().values()))
+    with torch.no_grad(), live:
         network(torch.empty(batch_size, 3, input_size, input_size, device="meta"))
     return live.peak
 
@@ -132,7 +136,9 @@ def _kept_bytes(network: torch.nn.Module, input_size: int, batch_size: int) -> i
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
 
 
-def _by_batch(measure, network: torch.nn.Module, input_size: int) -> BatchBytes:
+def _by_batch(
+    measure: Callable[[torch.nn.Module, int, int], int], network: torch.nn.Module, input_size: int
+) -> BatchBytes:
     """Measure with two sizes of batch; everything grows in proportion."""
     small, large = (measure(network, input_size, size) for size in (_SMALL_BATCH, 2 * _SMALL_BATCH))
     each = (large - small) // _SMALL_BATCH

@@ -20,7 +20,9 @@ class _ParametersOnMeta(TorchFunctionMode):
     `with torch.device("meta")` would do it for most networks, but the RegNets compute their widths with tensors.
     """
 
-    def __torch_function__(self, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
         kwargs = dict(kwargs or {})
         if function is torch.empty:
             kwargs["device"] = "meta"
@@ -45,9 +47,10 @@ def _construct(architecture: str, num_classes: int, input_size: int, auxiliary: 
     elif architecture.startswith("maxvit_"):
         arguments = {"input_size": (input_size, input_size)}
     try:
-        return models.get_model(architecture, weights=None, num_classes=num_classes, **arguments)
+        network: torch.nn.Module = models.get_model(architecture, weights=None, num_classes=num_classes, **arguments)
     except (AssertionError, RuntimeError, ValueError) as error:
         raise InputError(f"{architecture} cannot be built for images of {input_size} px: {error}") from None
+    return network
 
 
 def build_shapes(architecture: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
@@ -101,7 +104,7 @@ def build_network(
     build_shapes(architecture, num_classes, input_size)
     network = _construct(architecture, num_classes, input_size)
     if transform_input:
-        network.transform_input = True
+        network.transform_input = True  # type: ignore[assignment]  # torch types tensors and modules alone
     return network
 
 

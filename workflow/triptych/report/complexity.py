@@ -16,7 +16,7 @@ QUANTITIES = ("parameters", "macs", "activation_bytes")
 def network_name(network: pandas.Series) -> str:
     """A network, the size of its images, and whether it has auxiliary heads; all arms at once have no size."""
     if pandas.isna(network["input_size"]):
-        return network["architecture"]
+        return str(network["architecture"])
     heads = ", with auxiliary heads" if network["auxiliary"] else ""
     return f"{network['architecture']}, {network['input_size']:.0f}{words.NO_BREAK}px{heads}"
 
@@ -120,7 +120,7 @@ def largest_batch(results: Results) -> Table:
             [
                 network_name(network),
                 train,
-                ", ".join(arms_with(results, network, train)) or words.NOTHING,
+                ", ".join(arms_with(results, network, str(train))) or words.NOTHING,
                 *(words.count(by_memory.get(memory, float("nan"))) for memory in memories),
             ]
         )
@@ -139,7 +139,7 @@ def arms_with(results: Results, network: pandas.Series, train: str) -> list[str]
 def at_once(results: Results) -> str:
     """Whether all arms but the controls fit into each memory at the same time, each at its own batch size."""
     arms = results.contestants
-    sizes = {arm: int(results.arms.at[arm, "batch_size"]) for arm in arms}
+    sizes = {arm: int(results.arms["batch_size"][arm]) for arm in arms}
     needed = sum(results.bytes_at(arm, "training_bytes", sizes[arm]) for arm in arms)
     memories = sorted(set(results.tables["largest_batch"]["memory_gb"]))
     holding = [f"{memory:g}" for memory in memories if needed <= memory * 1e9]
@@ -159,7 +159,7 @@ def computed_peak(results: Results, arm: str) -> float:
     """The computed memory of a run at its fullest: while it trains, or while it evaluates in larger batches, when the
     gradients and the optimiser's moments stay; and the images, where the recipe does not keep them elsewhere.
     """
-    own = results.arms.loc[arm]
+    own = results.of("arms", arm).iloc[0]
     empty = {column: results.bytes_at(arm, column, 0) for column in ("training_bytes", "inference_bytes")}
     sizes = {"training_bytes": own["batch_size"], "inference_bytes": own["evaluation_batch_size"]}
     of_batches = (
@@ -174,7 +174,7 @@ def in_precision(activations: float, batch_size: float, arm: pandas.Series) -> f
     """
     if arm["precision"] not in ("bfloat16", "float16"):
         return activations
-    images = batch_size * 3 * arm["input_size"] ** 2 * 4
+    images = batch_size * 3 * float(arm["input_size"]) ** 2 * 4
     return (activations - images) / 2 + 1.5 * images
 
 
@@ -183,11 +183,13 @@ def resident_bytes(results: Results, arm: str) -> float:
     if results.configuration["arms"][arm]["training"].get("residency", "auto") in ("host", "mapped"):
         return 0.0
     counts = results.sizes.groupby("split")["images"].sum()
-    used = {"train": results.arms.at[arm, "train_images"]}
-    return sum(
-        (results.folder / "data" / f"{split}.safetensors").stat().st_size * used.get(split, count) / count
-        for split, count in counts.items()
-        if count
+    used = {"train": results.arms["train_images"][arm]}
+    return float(
+        sum(
+            (results.folder / "data" / f"{split}.safetensors").stat().st_size * used.get(split, count) / count
+            for split, count in zip(counts.index, counts, strict=True)
+            if count
+        )
     )
 
 

@@ -405,7 +405,7 @@ def sizes(results: Results) -> Table:
     }
     columns = [
         Column("class", "The class, as the data set names it.", "text"),
-        *(Column(split, meaning.get(split, f"Images of the split {split}.")) for split in table),
+        *(Column(split, meaning.get(split, f"Images of the split {split}.")) for split in table.columns),
     ]
     rows = [
         [name, *(words.count(value) for value in row)] for name, row in zip(table.index, table.to_numpy(), strict=True)

@@ -34,7 +34,8 @@ def kept(results: Results, arm: str) -> str:
 def about_patience(results: Results) -> list[str]:
     """A paragraph on each arm that was to be trained until its validation accuracy no longer rises."""
     paragraphs = []
-    for arm, own in results.arms.iterrows():
+    for _, own in results.arms.iterrows():
+        arm = own["arm"]
         if pandas.isna(own["patience"]):
             continue
         reached = f"{words.percent(results.summary(arm, 'validation_accuracy_mean'))} on the validation images, "

@@ -9,7 +9,7 @@ from triptych.report.results import Results
 
 def sentence(results: Results) -> str:
     """That the report is partial, which runs it lacks, and what that means for its numbers."""
-    lacks = {arm: seeds for arm, seeds in results.missing.items() if seeds}
+    lacks = {arm: seeds for arm, seeds in (results.missing or {}).items() if seeds}
     there = len(results.tables["runs"])
     number = sum(len(seeds) for seeds in lacks.values())
     if not lacks:
@@ -31,7 +31,8 @@ def table(results: Results) -> Table:
         Column("there", "The seeds whose runs this report is made of.", "text"),
     ]
     rows = [
-        [arm, _listed(seeds), _listed(runs.loc[runs["arm"] == arm, "seed"])] for arm, seeds in results.missing.items()
+        [arm, _listed(seeds), _listed(runs.loc[runs["arm"] == arm, "seed"])]
+        for arm, seeds in (results.missing or {}).items()
     ]
     return Table("The runs of this experiment", columns, rows)
 

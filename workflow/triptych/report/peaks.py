@@ -6,7 +6,7 @@ OPERATIONS_OF_A_MAC = 2
 """Floating point operations of a multiply-accumulate."""
 
 TERA = 1e12
-PEAKS = {
+PEAKS: dict[str, dict[str, float]] = {
     "H200": {"float32": 67, "tf32": 495, "bfloat16": 989, "float16": 989},
     "H100 80GB HBM3": {"float32": 67, "tf32": 495, "bfloat16": 989, "float16": 989},
     "H100 PCIe": {"float32": 51, "tf32": 378, "bfloat16": 756, "float16": 756},

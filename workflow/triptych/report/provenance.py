@@ -39,7 +39,7 @@ def package_versions() -> dict[str, str | None]:
 
     With conda, the rules of training have an environment of their own: what torch a run used is in its `cost.json`.
     """
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)

@@ -134,7 +134,7 @@ class Results:
 
     def called(self, arm: str) -> str:
         """The name of an arm with its label, where that says something else."""
-        label = self.arms.at[arm, "label"]
+        label = self.arms["label"][arm]
         return arm if label in ("", arm) else f"{arm} ({label})"
 
     def of(self, table: str, arm: str) -> pandas.DataFrame:
@@ -186,14 +186,20 @@ class Results:
         runs = [self.of("runs", arm) for arm in arms]
         return all((run["kept_epoch"] == run["epochs_run"]).all() for run in runs)
 
-    def comparison(self, first: str, second: str) -> pandas.Series | None:
-        """The row of `tables/comparisons.csv` that compares two arms, whichever stands first there."""
+    def comparison(self, first: str, second: str) -> pandas.Series:
+        """The row of `tables/comparisons.csv` that compares two arms, whichever stands first there.
+
+        Raises:
+            InputError: the two arms are not compared.
+        """
         rows = self.tables["comparisons"]
         match = rows[
             ((rows["arm_a"] == first) & (rows["arm_b"] == second))
             | ((rows["arm_a"] == second) & (rows["arm_b"] == first))
         ]
-        return None if match.empty else match.iloc[0]
+        if match.empty:
+            raise InputError(f"{self.place / 'tables' / 'comparisons.csv'}: {first} and {second} are not compared")
+        return match.iloc[0]
 
     def verdict(self, first: str, second: str) -> str:
         """`better`, `equivalent` or `undecided`.
@@ -201,10 +207,7 @@ class Results:
         Raises:
             InputError: the two arms are not compared.
         """
-        row = self.comparison(first, second)
-        if row is None:
-            raise InputError(f"{self.place / 'tables' / 'comparisons.csv'}: {first} and {second} are not compared")
-        return row["verdict"]
+        return str(self.comparison(first, second)["verdict"])
 
 
 def read_results(folder: Path, place: Path | None = None, missing: dict[str, list[int]] | None = None) -> Results:

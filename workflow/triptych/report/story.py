@@ -284,7 +284,7 @@ def test_loss_curves(results: Results) -> str:
     for arm in results.arms["arm"]:
         seeds = results.of("history", arm).pivot(index="epoch", columns="seed", values="test_loss").dropna()
         curve = seeds.mean(axis="columns") if len(seeds) else results.curve(arm, "test_loss").dropna()
-        lowest, end = curve.idxmin(), curve.iloc[-1]
+        lowest, end = curve.index[int(curve.argmin())], curve.iloc[-1]
         in_every_seed = len(seeds) > 0 and bool((seeds.iloc[-1] > seeds.loc[lowest]).all())
         risen = end > 1.1 * curve.min()
         if lowest == curve.index[-1]:
@@ -314,7 +314,7 @@ def arm_loss(results: Results, arm: str) -> str:
     """One arm's losses from the first epoch to the last, and where its test loss was lowest."""
     train, test = (results.curve(arm, f"{split}_loss").dropna() for split in ("train", "test"))
     text = f"Test loss: {small_steps(test)}; train loss: {small_steps(train)} (running, while it learns)."
-    lowest = test.idxmin()
+    lowest = test.index[int(test.argmin())]
     if lowest != test.index[-1]:
         text += f" The test loss was lowest in epoch {int(lowest)}: {words.small(test.min())}."
     return text
@@ -356,7 +356,9 @@ def _moved_and_frozen(results: Results, arm: str) -> str:
     delta = results.of("weight_delta", arm)
     parameters = delta[delta["kind"] == "parameter"]
     moved = [
-        tensor for tensor, rows in parameters.groupby("tensor", sort=False) if (rows["unchanged_fraction"] < 1).any()
+        str(tensor)
+        for tensor, rows in parameters.groupby("tensor", sort=False)
+        if (rows["unchanged_fraction"] < 1).any()
     ]
     total = parameters["tensor"].nunique()
     statistics = _statistics(delta)
@@ -414,7 +416,7 @@ def unmoved_parts(results: Results, arm: str) -> str:
     maps = words.listing(list(dict.fromkeys(" × ".join(str(side) for side in shape) for shape in small.values())))
     named = "these layers" if len(small) == len(partly) else words.listing(list(small))
     return (
-        f"{text} That can be, since at {results.arms.at[arm, 'input_size']:.0f} pixels the feature maps of {named} "
+        f"{text} That can be, since at {results.arms['input_size'][arm]:.0f} pixels the feature maps of {named} "
         f"have only {maps} pixels: where a map is smaller than the kernel, the outer weights of the kernel only ever "
         "meet padding, and nothing moves them."
     )
@@ -490,7 +492,7 @@ def confusion(results: Results, arm: str) -> str:
     recall = results.of("per_class", arm).groupby("class", sort=False)["recall"].mean()
     if mistakes.empty or mistakes["share"].max() == 0:
         return f"{arm} makes no mistake on the test images."
-    worst = mistakes.loc[mistakes["share"].idxmax()]
+    worst = mistakes.iloc[mistakes["share"].argmax()]
     return (
         f"Most often {arm} takes {worst['true_class']} for {worst['predicted_class']}: {words.share(worst['share'])} "
         f"of the images of {worst['true_class']}. It knows {recall.idxmin()} least ({words.percent(recall.min())} "
@@ -544,7 +546,7 @@ def work(results: Results, arm: str) -> float:
     activations and for the weights), and about one where only the head is: in every epoch, or once where its features
     are cached.
     """
-    own, models = results.arms.loc[arm], results.tables["models"]
+    own, models = results.of("arms", arm).iloc[0], results.tables["models"]
     same = (models["architecture"] == own["architecture"]) & (models["input_size"] == own["input_size"])
     macs = float(models.loc[same, "macs"].mean())
     passes = 1 if own["features"] == "cached" else results.mean("runs", arm, "epochs_run")
@@ -558,7 +560,7 @@ def training_seconds(results: Results, arm: str) -> float:
 
 def training_memory(results: Results, arm: str) -> float:
     """The computed memory of training an arm in batches of its own size, in bytes."""
-    return results.bytes_at(arm, "training_bytes", results.arms.at[arm, "batch_size"])
+    return results.bytes_at(arm, "training_bytes", results.arms["batch_size"][arm])
 
 
 def both_memories(results: Results, arm: str) -> str:
@@ -578,9 +580,9 @@ def both_memories(results: Results, arm: str) -> str:
 def memory(results: Results) -> str:
     """What training needs at the batch size of the recipe."""
     clauses = []
-    for batch_size, arms in results.arms.groupby("batch_size", sort=False):
+    for _, arms in results.arms.groupby("batch_size", sort=False):
         named = [f"{arm} {words.size(training_memory(results, arm))}" for arm in arms["arm"]]
-        clauses.append(f"at batch size {words.count(batch_size)} training needs {words.listing(named)}")
+        clauses.append(f"at batch size {words.count(arms['batch_size'].iloc[0])} training needs {words.listing(named)}")
     return (
         f"Computed from the network, for weights, gradients, optimiser and activations: {'; '.join(clauses)}. "
         "What a process took in all was measured and is in the summary. Not the parameters alone but "
@@ -617,7 +619,7 @@ def advice(results: Results) -> list[str]:
     if not others:
         paragraphs.append(f"Only {best} was tried: add a second arm to learn whether it is worth its cost.")
     elif len(equal) > 1:
-        chosen = min(equal, key=price.get)
+        chosen = min(equal, key=price.__getitem__)
         if len({price[arm] for arm in equal}) == 1:
             text = (
                 f"Take any of {words.listing(equal)}: they are equivalent here and of the same computed cost "
@@ -633,7 +635,7 @@ def advice(results: Results) -> list[str]:
         paragraphs.append(text)
     elif unsure:
         open_arms = [best, *unsure]
-        cheapest = min(open_arms, key=price.get)
+        cheapest = min(open_arms, key=price.__getitem__)
         text = (
             f"Between {words.listing(open_arms)} these runs do not decide. More seeds or more test images would; "
             "until then "
@@ -777,7 +779,8 @@ def limits(results: Results) -> list[str]:
 def _about_lag(results: Results) -> list[str]:
     """How much of their initial values BatchNorm's running statistics hold after one epoch; empty if little."""
     lagging: dict[tuple[int, float, float], list[str]] = {}
-    for arm, row in results.arms.iterrows():
+    for _, row in results.arms.iterrows():
+        arm = row["arm"]
         if row["batchnorm"] != "train" or _statistics(results.of("weight_delta", arm)).empty:
             continue
         momentum = min(results.momenta(arm), default=0.0)

@@ -42,7 +42,7 @@ class Arithmetic:
     fused_optimizer: bool = False
     cuda_graphs: str = "auto"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for key, value, allowed in (
             ("precision", self.precision, PRECISIONS),
             ("cuda_graphs", self.cuda_graphs, CUDA_GRAPHS),
@@ -59,7 +59,7 @@ class Arithmetic:
         """Whether training steps are recorded as a CUDA graph: not with scaled losses, which Python has to look at."""
         return self.device.type == "cuda" and self.cuda_graphs == "auto" and self.precision != "float16"
 
-    def autocast(self) -> AbstractContextManager:
+    def autocast(self) -> AbstractContextManager[None]:
         """Within it, convolutions and matrix products are taken in the precision, where that is a mixed one."""
         mixed = MIXED.get(self.precision)
         return torch.autocast(self.device.type, mixed or torch.bfloat16, enabled=mixed is not None)

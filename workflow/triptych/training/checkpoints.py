@@ -88,7 +88,7 @@ class Checkpoints:
             return
         self.count += 1
         metadata = {"key": self.key, "count": self.count, "state": json.dumps(state)}
-        save_tensors(self._place(self.count), tensors, metadata | {"sha256": _checksum(tensors, metadata)})
+        save_tensors(self.folder / self._name(self.count), tensors, metadata | {"sha256": _checksum(tensors, metadata)})
         self.latest = state
         self.saved_at = time.monotonic()
 
@@ -141,8 +141,8 @@ class Checkpoints:
         with suppress(OSError):
             self.folder.rmdir()
 
-    def _place(self, count: int) -> Path:
-        return self.folder / f"{self.key}-{SLOTS[count % len(SLOTS)]}.safetensors"
+    def _name(self, count: int) -> str:
+        return f"{self.key}-{SLOTS[count % len(SLOTS)]}.safetensors"
 
 
 def _checksum(tensors: dict[str, numpy.ndarray], metadata: Mapping[str, Any]) -> str:
@@ -151,5 +151,5 @@ def _checksum(tensors: dict[str, numpy.ndarray], metadata: Mapping[str, Any]) ->
     for name in sorted(tensors):
         array = numpy.ascontiguousarray(tensors[name])
         digest.update(f"{name} {array.dtype} {tensors[name].shape}".encode())
-        digest.update(array.reshape(-1).view(numpy.uint8))
+        digest.update(array.reshape(-1).view(numpy.uint8).data)
     return digest.hexdigest()

@@ -50,7 +50,7 @@ def make_deterministic(num_threads: int, tf32: bool = False) -> None:
     torch.set_num_threads(num_threads)
     torch.use_deterministic_algorithms(True)
     # Torch would also fill all new memory, lest somebody reads it before it is written: a tenth of a training's time.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch makes it at import
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32

@@ -23,7 +23,7 @@ from triptych.training.residency import Resident, choose_residency
 SPLITS = ("train", "validation", "test")
 
 
-def extract_features(
+def extract_features(  # noqa: PLR0913
     *,
     architecture: str,
     input_size: int,
@@ -74,7 +74,7 @@ def extract_features(
     network, metadata = starting_network(
         architecture, input_size, normalisation, 0, splits[0].classes, splits[0].images, pretrained
     )
-    network.to(chosen, memory_format=arithmetic.memory_format).eval()
+    network.to(chosen).to(memory_format=arithmetic.memory_format).eval()
     head = head_of(network, metadata["head"])
     scale = metadata["normalisation"]
     transform = InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format)
@@ -148,4 +148,7 @@ def with_features(path: Path, splits: tuple[Split, Split, Split]) -> tuple[Split
     for name, split in zip(SPLITS, splits, strict=True):
         if name not in found or len(found[name]) != len(split):
             raise InputError(f"{path}: does not hold the features of the {len(split)} images for {name}")
-    return tuple(Split(found[name], split.labels, split.classes) for name, split in zip(SPLITS, splits, strict=True))
+    train, validation, test = (
+        Split(found[name], split.labels, split.classes) for name, split in zip(SPLITS, splits, strict=True)
+    )
+    return train, validation, test

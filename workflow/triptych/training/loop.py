@@ -58,8 +58,8 @@ class Outcome:
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
-    validation_logits: torch.Tensor | None = None
-    test_logits: torch.Tensor | None = None
+    validation_logits: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    test_logits: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     training_seconds: float = 0.0
     evaluation_seconds: float = 0.0
     images_trained: int = 0
@@ -103,13 +103,13 @@ def evaluate(
 ) -> tuple[float | None, float | None, torch.Tensor]:
     """One pass in eval mode: mean loss, accuracy in percent (both None without images), logits float32 [N, classes]."""
     network.eval()
-    logits = []
+    parts = []
     for images, _ in data.batches(batch_size):
         with arithmetic.autocast():
-            logits.append(network(transform(images)).float())
-    if not logits:
+            parts.append(network(transform(images)).float())
+    if not parts:
         return None, None, torch.empty(0)
-    logits = torch.cat(logits)
+    logits = torch.cat(parts)
     loss = cross_entropy(logits.double(), data.labels).item()
     accuracy = 100 * (logits.argmax(1) == data.labels).sum().item() / len(data)
     return loss, accuracy, logits.cpu()
@@ -121,9 +121,7 @@ def fit(
     regime: Regime,
     recipe: Recipe,
     transform: Transform,
-    train: Split,
-    validation: Split,
-    test: Split,
+    splits: tuple[Split, Split, Split],
     arithmetic: Arithmetic,
     residency: str = "auto",
     checkpoints: Checkpoints | None = None,
@@ -131,20 +129,20 @@ def fit(
 ) -> Outcome:
     """Train `network` in place and evaluate it after each epoch; print a line an epoch.
 
-    It is left as it was after the epoch that is kept. `transform` makes the network's input of a batch of images;
-    `residency` is where these lie meanwhile (`choose_residency`). With `checkpoints` it goes on from the newest
-    one, and gives the same bits as if it had never stopped. `section` is where the configuration has the batch size
-    and the learning rate, for messages.
+    It is left as it was after the epoch that is kept. `splits` are for training, validation and testing; `transform`
+    makes the network's input of a batch of images; `residency` is where these lie meanwhile (`choose_residency`). With
+    `checkpoints` it goes on from the newest one, and gives the same bits as if it had never stopped. `section` is where
+    the configuration has the batch size and the learning rate, for messages.
 
     Raises:
         InputError: there is nothing to train on or to decide on, a batch is too small for BatchNorm, the loss is no
             longer finite, or the memory does not suffice.
     """
     checkpoints = checkpoints or Checkpoints(None, "", 0)
-    splits, setting = (train, validation, test), f"{section}.batch_size"
-    with explained(recipe.batch_size, len(train), arithmetic, setting=setting):
+    images, setting = len(splits[0]), f"{section}.batch_size"
+    with explained(recipe.batch_size, images, arithmetic, setting=setting):
         fitting = Fitting(network, head, regime, recipe, transform, splits, arithmetic, residency, section)
-    with explained(recipe.batch_size, len(train), arithmetic, lambda: fitting.place(checkpoints), setting):
+    with explained(recipe.batch_size, images, arithmetic, lambda: fitting.place(checkpoints), setting):
         return fitting.run(checkpoints)
 
 
@@ -172,7 +170,7 @@ class Fitting:
             raise InputError("no training images")
         self.stopping = Stopping(recipe.keep, recipe.patience)
         self.stopping.check(len(self.validation))
-        self.network = network.to(device, memory_format=arithmetic.memory_format)
+        self.network = network.to(device).to(memory_format=arithmetic.memory_format)
         self.trainable = select_trainable(network, head, regime)
         self.counts_on_device = arithmetic.fused_optimizer or device.type == "cuda"
         self.optimiser = torch.optim.Adam(

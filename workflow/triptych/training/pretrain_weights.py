@@ -21,7 +21,7 @@ from triptych.training.loop import Recipe, fit
 from triptych.training.regime import Regime
 
 
-def pretrain_weights(
+def pretrain_weights(  # noqa: PLR0913
     *,
     architecture: str,
     input_size: int,
@@ -96,9 +96,7 @@ def pretrain_weights(
             Regime(train="all", batchnorm="train"),
             recipe,
             InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format),
-            source,
-            held_out.first(0),
-            held_out,
+            (source, held_out.first(0), held_out),
             arithmetic,
             checkpoints=kept,
             section="weights",

@@ -21,7 +21,7 @@ class Regime:
     train: str
     batchnorm: str
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for key, value, allowed in (
             ("train", self.train, ("all", "head")),
             ("batchnorm", self.batchnorm, ("train", "frozen")),

@@ -26,7 +26,7 @@ class Stopping:
     best_epoch: int = 0
     best_accuracy: float = -math.inf
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.keep not in KEEP:
             raise InputError(f"keep: {self.keep!r} is not allowed; give one of {', '.join(KEEP)}")
         if self.patience is not None and self.patience < 1:

@@ -99,7 +99,7 @@ def time_backward(
         "here": lambda: select_trainable(network, head, REGIME),
     }
     images = steps * len(data)
-    speeds = {way: [] for way in ways}
+    speeds: dict[str, list[float]] = {way: [] for way in ways}
     with explained(batch_size, len(data), Arithmetic(chosen)):
         for prepare in ways.values():  # the first steps allocate memory and choose algorithms
             seconds(prepare)

@@ -19,11 +19,11 @@ from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
 from triptych.training.extract_features import with_features
-from triptych.training.loop import Recipe, fit
+from triptych.training.loop import Recipe, Transform, fit
 from triptych.training.regime import Regime, check_not_moved, must_not_move
 
 
-def train(
+def train(  # noqa: PLR0913
     *,
     initial: Path,
     train_data: Path,
@@ -113,7 +113,7 @@ def train(
     )
     if features is None:
         scale = metadata["normalisation"]
-        transform = InputTransform(
+        transform: Transform = InputTransform(
             metadata["input_size"], scale["mean"], scale["std"], chosen, arithmetic.memory_format
         )
         trained_part, names = network, metadata["head"]
@@ -137,7 +137,7 @@ def train(
     asked = time.perf_counter()
     with kept.locked():
         started += time.perf_counter() - asked  # nor is waiting for another process
-        outcome = fit(trained_part, names, regime, recipe, transform, *splits, arithmetic, residency, kept)
+        outcome = fit(trained_part, names, regime, recipe, transform, splits, arithmetic, residency, kept)
 
         after = state_arrays(network)
         check_not_moved(before, after, must_not_move(network, metadata["head"], regime))
