@@ -24,11 +24,14 @@ def package_on_the_path_of_subprocesses():
 
 
 def command(name: str, **options: object) -> list[str]:
-    """The call of one of the package's commands in a process of its own; an option that is True is a flag."""
+    """The call of one of the package's commands in a process of its own; an option that is True is a flag.
+
+    A warning is an error there, as it is in the tests.
+    """
     flat = []
     for key, value in options.items():
         flat += [f"--{key.replace('_', '-')}", *([] if value is True else [str(value)])]
-    return [sys.executable, "-m", "triptych", name.replace("_", "-"), *flat]
+    return [sys.executable, "-W", "error", "-m", "triptych", name.replace("_", "-"), *flat]
 
 
 def without_rights():

@@ -1,5 +1,6 @@
 """Downloads from a server that misbehaves: the right file or one clear message, never a wrong file, no remains."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -191,13 +192,23 @@ def test_addresses_that_lead_nowhere(place, url, words, tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("pwned"))
 
 
-def start(server, place, path, limit=None):
-    """A download in a process of its own, in which no file may become larger than `limit` bytes."""
-    call = [sys.executable, "-m", "triptych", "download-dataset", "--urls", json.dumps([server.address + path])]
-    call += ["--sha256", SUM, "--size", str(len(CONTENT)), "--archive", str(place)]
-    return subprocess.Popen(
-        call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=limited(limit)
-    )
+@pytest.fixture
+def start():
+    """Starts downloads in processes of their own, in which no file may become larger than `limit` bytes."""
+    with contextlib.ExitStack() as started:
+
+        def start(server, place, path, limit=None):
+            call = [sys.executable, "-m", "triptych", "download-dataset", "--urls", json.dumps([server.address + path])]
+            call += ["--sha256", SUM, "--size", str(len(CONTENT)), "--archive", str(place)]
+            process = started.enter_context(
+                subprocess.Popen(
+                    call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=limited(limit)
+                )
+            )
+            started.callback(process.kill)  # only what a failed test leaves is still there
+            return process
+
+        yield start
 
 
 def wait_for(condition):
@@ -207,7 +218,7 @@ def wait_for(condition):
         time.sleep(0.02)
 
 
-def test_of_two_at_once_the_second_waits_and_fetches_nothing(server, place):
+def test_of_two_at_once_the_second_waits_and_fetches_nothing(server, place, start):
     first = start(server, place, "/waits")
     wait_for(lambda: server.asked)
     second = start(server, place, "/waits")
@@ -222,7 +233,7 @@ def test_of_two_at_once_the_second_waits_and_fetches_nothing(server, place):
     assert left_in(place) == [place.name]
 
 
-def test_where_the_first_is_killed_the_second_goes_on(server, place):
+def test_where_the_first_is_killed_the_second_goes_on(server, place, start):
     first = start(server, place, "/stalls-then-good")
     wait_for(lambda: server.asked)
     second = start(server, place, "/stalls-then-good")
@@ -235,7 +246,7 @@ def test_where_the_first_is_killed_the_second_goes_on(server, place):
     assert left_in(place) == [place.name]
 
 
-def test_what_a_killed_download_left_is_removed_by_the_next(server, place):
+def test_what_a_killed_download_left_is_removed_by_the_next(server, place, start):
     first = start(server, place, "/stalls")
     wait_for(lambda: len(left_in(place)) == 2)
     first.kill()
@@ -245,7 +256,7 @@ def test_what_a_killed_download_left_is_removed_by_the_next(server, place):
     assert left_in(place) == [place.name]
 
 
-def test_many_at_once(server, place):
+def test_many_at_once(server, place, start):
     processes = [start(server, place, "/good") for _ in range(6)]
     assert [process.wait(120) for process in processes] == [0] * 6
     assert server.asked == ["/good"]
@@ -263,7 +274,7 @@ def refused_for_want_of_room(started, place, reason):
     assert left_in(place) == []
 
 
-def test_a_full_disk(server, disk):
+def test_a_full_disk(server, disk, start):
     place = disk.folder / "file.tar.gz"
     disk.remount(f"size={len(CONTENT) // 2}")
     refused_for_want_of_room(start(server, place, "/good"), place, "No space left on device")
@@ -273,7 +284,7 @@ def test_a_full_disk(server, disk):
     assert server.asked == ["/good"] * 2  # storage that is full is no reason to ask again
 
 
-def test_a_limit_on_the_size_of_files(server, place):
+def test_a_limit_on_the_size_of_files(server, place, start):
     refused_for_want_of_room(start(server, place, "/good", len(CONTENT) // 2), place, "File too large")
     assert start(server, place, "/good").wait(60) == 0
     assert place.read_bytes() == CONTENT

@@ -316,16 +316,16 @@ def test_a_process_that_is_killed_at_random_moments_ends_in_the_same_bytes(killa
     for number, sent in enumerate(signals, begin):
         for path in declared.values():
             path.unlink(missing_ok=True)
-        process = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if line.startswith(BEGINS[MOMENTS[number % len(MOMENTS)]]):
-                break
-        time.sleep(moments.uniform(0, 0.3))
-        process.send_signal(sent)
-        said += process.stdout
-        whole = process.wait(60) == 0
+        with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if line.startswith(BEGINS[MOMENTS[number % len(MOMENTS)]]):
+                    break
+            time.sleep(moments.uniform(0, 0.3))
+            process.send_signal(sent)
+            said += process.stdout
+            whole = process.wait(60) == 0
         trained = any(line.startswith(BEGINS["outputs"]) for line in said)
         while_training += any(line.startswith(BEGINS["training"]) for line in said) and not trained
         if trained:  # what is killed next trains from the beginning

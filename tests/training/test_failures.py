@@ -103,12 +103,11 @@ def test_a_loss_that_is_no_number_later_on_names_the_last_good_checkpoint(argume
     """The loss is one only in the second epoch, since a checkpoint of the first is given huge weights."""
     folder = tmp_path / "checkpoints"
     arguments |= {"epochs": 400, "checkpoints": folder}  # so many that it is not done before it is killed
-    process = subprocess.Popen(command("train", **arguments), stdout=subprocess.PIPE, text=True)
-    for line in process.stdout:
-        if line.startswith("epoch   2/400"):
-            break
-    process.kill()
-    process.communicate(timeout=60)
+    with subprocess.Popen(command("train", **arguments), stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout:
+            if line.startswith("epoch   2/400"):
+                break
+        process.kill()
     (key,) = {path.name.partition("-")[0] for path in folder.glob("[!.]*.safetensors")}
     kept = Checkpoints(folder, key, 10)
     tensors, state = kept.load()

@@ -75,6 +75,7 @@ class Driver:
         """End it and all that it has started."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(60)
 
 
 @pytest.fixture
