@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import triptych
 from triptych.__main__ import COMMANDS, main
 from triptych.code_digest import PACKAGE_FOLDER, modules_of
+from triptych.version import __version__
 
 # Torch takes seconds to import: it belongs to what computes with it.
 WITH_TORCH = {
@@ -90,7 +90,7 @@ def test_no_way_to_name_a_command_does_nothing(capsys):
 
 def test_the_version_is_the_package_s(capsys):
     assert main(["--version"]) == 0
-    assert capsys.readouterr().out == f"triptych {triptych.__version__}\n"
+    assert capsys.readouterr().out == f"triptych {__version__}\n"
 
 
 def test_bad_input_is_one_message_without_a_traceback(tmp_path):

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-import triptych
 from tests.conftest import ROOT
 from triptych.__main__ import COMMANDS
+from triptych.version import __version__
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
@@ -31,7 +31,7 @@ def snakemake_options():
 
 def test_the_version_is_in_one_place():
     assert PROJECT["project"]["dynamic"] == ["version"]
-    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "triptych.__version__"}
+    assert PROJECT["tool"]["setuptools"]["dynamic"]["version"] == {"attr": "triptych.version.__version__"}
     assert "version" not in read_yaml("CITATION.cff")
 
 
@@ -39,7 +39,7 @@ def test_the_changelog_begins_with_the_present_version_and_descends():
     entries = re.findall(r"^## \[(\d+)\.(\d+)\.(\d+)\] - (\d{4}-\d\d-\d\d|unreleased)$", CHANGELOG, re.M)
     versions = [tuple(map(int, entry[:3])) for entry in entries]
     assert len(versions) == CHANGELOG.count("\n## ")
-    assert ".".join(map(str, versions[0])) == triptych.__version__
+    assert ".".join(map(str, versions[0])) == __version__
     assert versions == sorted(set(versions), reverse=True)
     assert "unreleased" not in [date for *_, date in entries[1:]]
     kinds = {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"}

@@ -55,7 +55,7 @@ FIRST_AGAIN = {
     "time_backward": "training/time_backward.py",
     "describe_model": "models/describe_model.py",
     "plot_confusion": "figures/plot_confusion.py",
-    "write_manifest": "report/write_manifest.py",
+    "write_manifest": "report/write_manifest.py version.py",
     "collect_results": (
         "analysis/classes.py analysis/collect_results.py analysis/comparisons.py analysis/intervals.py "
         "analysis/runs.py cached_features.py"

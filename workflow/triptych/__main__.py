@@ -15,9 +15,9 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-import triptych
 from triptych.errors import InputError
 from triptych.files import FAULTS_OF_STORAGE
+from triptych.version import __version__
 
 COMMANDS = {
     "write_configuration": "triptych.report",
@@ -116,7 +116,7 @@ def application(name: str) -> typer.Typer:
 def print_version(wanted: bool) -> None:
     """Print the version and exit, if it is wanted."""
     if wanted:
-        print(f"triptych {triptych.__version__}")
+        print(f"triptych {__version__}")
         raise typer.Exit
 
 

@@ -5,13 +5,13 @@ import re
 from pathlib import Path
 from typing import Any
 
-import triptych
 from triptych.cached_features import trunks
 from triptych.errors import InputError
 from triptych.files import read_text, sha256, write_json
 from triptych.report import provenance
 from triptych.report.report import FILE_NAME, files_at, input_places, one_of
 from triptych.report.results import NEED_NO_RUN, TABLES, read_columns, read_configuration
+from triptych.version import __version__
 
 PARTIAL = "partial"
 """The folder of a partial report."""
@@ -73,7 +73,7 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) 
         "format": FORMAT,
         "files": files,
         "configuration": configuration,
-        "code": {"package": triptych.__name__, "version": triptych.__version__, "sha256": provenance.package_digest()},
+        "code": {"package": "triptych", "version": __version__, "sha256": provenance.package_digest()},
         "machine": provenance.machine(),
         "packages": provenance.package_versions(),
         "devices": devices,
