@@ -1,15 +1,15 @@
-"""How many small faults in the package its tests find: the same mutants in two checkouts, each against its own tests.
+"""How many small faults in the package its tests find: the same mutants in two checkouts, each with its own tests.
 
     python benchmarks/mutants.py make  CHECKOUT --mutants mutants.json [--also OTHER_CHECKOUT]
     python benchmarks/mutants.py map   CHECKOUT --folder before [--stage slow --files tests/training/test_oracle.py ...]
     python benchmarks/mutants.py run   CHECKOUT --folder before --mutants mutants.json [--stage slow --budget 300]
     python benchmarks/mutants.py table CHECKOUT --folder before --mutants mutants.json
 
-`make` samples mutants (`mutations.py`). `map` runs each test file once, under coverage, subprocesses included. `run` puts
-one mutant after the other into a private copy of the checkout and runs the tests that execute its statement, until one
-fails; the stage `slow` does so with the mutants that `quick` left alive. An interrupted `run` goes on where it was.
+`make` samples mutants (`mutations.py`). `map` runs each test file once under coverage, subprocesses included. `run`
+puts each mutant into a private copy of the checkout and runs the tests that execute its statement until one fails. The
+stage `slow` takes those that `quick` left alive. An interrupted `run` continues with the mutants that have no result.
 
-Each process of tests is forked from one that has imported torch and its like; times are CPU seconds, subprocesses included.
+Test processes are forked from one that has imported torch. Budgets are in CPU seconds, subprocesses included.
 """
 
 import argparse
@@ -40,11 +40,13 @@ sys.path[:0] = [str(ROOT)]
 from benchmarks.mutations import PACKAGE, Edit, Mutant, locate, mutants_in, sample
 
 MARKS = {"quick": "not slow and not long and not slurm", "slow": "slow and not long and not slurm"}
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", ".snakemake", ".*_cache", ".hypothesis", "__pycache__")
+NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".venv", ".snakemake", ".*_cache", ".hypothesis", ".coverage*", "__pycache__"
+)
 CONTEXT = "MUTANTS_CONTEXT"
 """The environment variable that tells coverage in subprocesses which test runs."""
 SHORTEST_LIMIT = 60
-"""Seconds that each test may take; if more, ten times what it takes without a mutant."""
+"""The least limit of a test in seconds; else it is ten times what the test takes without a mutant."""
 TIMED_OUT, BROKEN = -signal.SIGALRM, 70
 COVERAGE = """[run]
 parallel = true
@@ -54,13 +56,13 @@ context = ${{{context}}}
 disable_warnings = module-not-imported, no-data-collected, module-not-measured, couldnt-parse
 [paths]
 package =
-    {clean}/{path}
+    {checkout}/{path}
     */{path}
 """
 
 
 class Recorder:
-    """A pytest plugin for one test file: tells coverage which test, or which shared fixture, executes each line."""
+    """A pytest plugin for one test file that tells coverage which test, or which shared fixture, executes each line."""
 
     def __init__(self, file: str, measured: coverage.Coverage):
         self.at_import, self.measured = f"{file}::", measured
@@ -109,13 +111,13 @@ class Recorder:
 
 
 class Selection:
-    """A pytest plugin: runs chosen tests in their order, each within its limit in seconds, and logs starts and failures."""
+    """A pytest plugin that runs chosen tests in order, each within its limit of seconds, and logs what happens."""
 
     def __init__(self, limits: dict[str, float], log: Path, package: Path):
         self.limits, self.log, self.package = limits, log, package
         self.rank = {test: rank for rank, test in enumerate(limits)}
         self.write("started", "import")
-        signal.alarm(2 * SHORTEST_LIMIT)  # which ends the process
+        signal.alarm(2 * SHORTEST_LIMIT)  # the signal ends the process
 
     def write(self, *words: str) -> None:
         with self.log.open("a") as file:
@@ -151,16 +153,16 @@ def preload(checkout: Path) -> None:
             with suppress(ImportError):
                 importlib.import_module(name)
     if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1)  # a pool of threads would not outlive a fork
+        torch.set_num_threads(1)  # a thread pool does not survive a fork
 
 
 def scratch(process: int) -> Path:
-    """Where the tests of a process have their temporary files."""
+    """The folder for the temporary files of a test process."""
     return Path(tempfile.gettempdir()) / f"mutants-{process}"
 
 
 def forked(work: Callable[..., int], *arguments: object, output: Path) -> int:
-    """Do `work`, which returns an exit status, in a forked process with a session of its own; return its number."""
+    """Start `work`, which returns an exit status, in a forked process with a session of its own; return its id."""
     sys.stdout.flush()
     if process := os.fork():
         return process
@@ -181,14 +183,13 @@ def forked(work: Callable[..., int], *arguments: object, output: Path) -> int:
 
 
 def in_forks(work: Callable[[Any, Path], int], jobs: Iterable[Any], copies: Iterable[Path]) -> Iterator[tuple]:
-    """Do `work(job, copy)` in forks, one at a time for each copy; yield each job, copy, exit status and CPU seconds."""
+    """Run `work(job, copy)` in forks, one at a time per copy; yield each job, copy, exit status and CPU seconds."""
     waiting, free, running = list(jobs), list(copies), {}
     try:
         while waiting or running:
             while waiting and free:
                 job, place = waiting.pop(0), free.pop(0)
-                output = place.with_name(f"{place.name}.{len(free)}.log")
-                running[forked(work, job, place, output=output)] = job, place
+                running[forked(work, job, place, output=place.with_suffix(".log"))] = job, place
             process, status, usage = os.wait4(-1, 0)
             job, place = running.pop(process)
             with suppress(ProcessLookupError):
@@ -198,31 +199,39 @@ def in_forks(work: Callable[[Any, Path], int], jobs: Iterable[Any], copies: Iter
             free.append(place)
     finally:
         for process in running:
-            os.killpg(process, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.killpg(process, signal.SIGKILL)
 
 
 def run_pytest(checkout: Path, files: Iterable[str], stage: str, *options: str, plugin: object = None) -> int:
+    """Run tests of a checkout in this process, with nothing imported from the checkout of this script."""
     os.chdir(checkout)
-    sys.path[:] = [entry for entry in sys.path if not Path(entry).is_relative_to(ROOT) or "site-packages" in entry]
+    sys.path[:] = [entry for entry in sys.path if Path(entry) not in (ROOT, ROOT / "benchmarks")]
+    for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
+        del sys.modules[name]
     where = [f"--rootdir={checkout}", f"--config-file={checkout}/pyproject.toml", f"--basetemp={scratch(os.getpid())}"]
     call = [*map(str, files), *where, "-m", MARKS[stage], "-p", "no:cacheprovider", *options]
     return pytest.main(call, plugins=[plugin] if plugin else [])
 
 
-def fresh_copy(checkout: Path, place: Path) -> Path:
-    shutil.rmtree(place, ignore_errors=True)
-    return Path(shutil.copytree(checkout, place, ignore=NOT_COPIED))
+def fresh_copies(checkout: Path, folder: Path, number: int) -> list[Path]:
+    places = [folder / f"copy{index}" for index in range(number)]
+    for place in places:
+        shutil.rmtree(place, ignore_errors=True)
+        shutil.copytree(checkout, place, ignore=NOT_COPIED)
+    return places
 
 
 def map_tests(checkout: Path, folder: Path, stage: str, files: list[str], workers: int) -> None:
-    """Write to `folder` which lines each test of a stage executes (`coverage`), and its outcome and seconds (`tests`)."""
-    clean, known = fresh_copy(checkout, folder / "clean"), folder / stage
+    """Write which lines each test of a stage executes (`coverage`), its outcome and its seconds (`tests`)."""
+    known = folder / stage
     shutil.rmtree(known, ignore_errors=True)
-    known.mkdir()
+    known.mkdir(parents=True)
     settings = known / "settings.ini"
-    settings.write_text(COVERAGE.format(package=PACKAGE.name, path=PACKAGE, known=known, clean=clean, context=CONTEXT))
-    files = files or sorted(str(path.relative_to(clean)) for path in clean.glob("tests/**/test_*.py"))
-    preload(clean)
+    names = {"package": PACKAGE.name, "path": PACKAGE, "checkout": checkout, "known": known, "context": CONTEXT}
+    settings.write_text(COVERAGE.format(**names))
+    files = files or sorted(str(path.relative_to(checkout)) for path in checkout.glob("tests/**/test_*.py"))
+    preload(checkout)
 
     def work(file: str, place: Path) -> int:
         os.environ |= {"COVERAGE_PROCESS_START": str(settings), CONTEXT: f"{file}::"}
@@ -238,11 +247,11 @@ def map_tests(checkout: Path, folder: Path, stage: str, files: list[str], worker
         return status
 
     total = 0.0
-    for file, _, status, seconds in in_forks(work, files, [clean] * workers):
+    for file, _, status, seconds in in_forks(work, files, fresh_copies(checkout, folder, workers)):
         total += seconds
         print(f"{file}: {seconds:.1f} s, exit status {status}", flush=True)
     coverage.Coverage(config_file=str(settings)).combine(strict=True)
-    suite = Tests(folder, stage)
+    suite = Tests(checkout, folder, stage)
     print(f"{len(suite.contexts)} tests passed in {total / 60:.1f} CPU minutes; these failed: {suite.failing}")
 
 
@@ -251,16 +260,18 @@ def read_results(folder: Path) -> tuple[dict[tuple[str, str], dict[str, Any]], s
     path = folder / "results.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     failing = {test for row in rows for test in row.get("failing", ())}
-    return {(row["mutant"], row["stage"]): row for row in rows if row.get("by", "") not in failing}, failing
+    rows = [row for row in rows if "outcome" in row and row["by"] not in failing]
+    return {(row["mutant"], row["stage"]): row for row in rows}, failing
 
 
 class Tests:
     """The tests of a stage as `map` found them."""
 
-    def __init__(self, folder: Path, stage: str):
+    def __init__(self, checkout: Path, folder: Path, stage: str):
+        known, self.package = folder / stage, checkout / PACKAGE
         tests: dict[str, dict[str, list[str]]] = {}
         self.costs: dict[str, list[float]] = {}
-        for line in (folder / stage / "tests").read_text().splitlines():
+        for line in (known / "tests").read_text().splitlines():
             content = json.loads(line)
             tests |= content["tests"]
             self.costs |= content["costs"]
@@ -270,9 +281,10 @@ class Tests:
             for name, test in tests.items()
             if name not in self.failing and set(test["outcomes"]) == {"passed"}
         }
-        self.lines = coverage.CoverageData(str(folder / stage / "coverage"))
+        self.lines = coverage.CoverageData(str(known / "coverage"))
         self.lines.read()
-        self.package = folder / "clean" / PACKAGE
+        if not any(Path(file).is_relative_to(self.package) for file in self.lines.measured_files()):
+            raise SystemExit(f"{known} has no coverage of {self.package}: run map with this checkout.")
 
     def limits(self, names: Iterable[str]) -> dict[str, float]:
         """Seconds that each test may take, with the fixtures that it may have to make."""
@@ -300,7 +312,7 @@ class Tests:
         return sorted(found, key=rank)
 
     def within(self, names: list[str], budget: float) -> list[str]:
-        """As many of the tests, from the first, as `budget` CPU seconds are enough for, with the fixtures they share."""
+        """The first tests that fit into `budget` CPU seconds, with the fixtures that they share."""
         taken, made = [], set()
         for name in names:
             new = set(self.contexts[name]) - made
@@ -313,12 +325,13 @@ class Tests:
 
 
 class Job(NamedTuple):
-    """A mutant as it was sampled and as the checkout has it (both None for none), its tests, how many have no time."""
+    """A mutant's key, the mutant as the checkout has it (None if it has none), and the tests to run."""
 
     key: str
     mutant: Mutant | None
     names: list[str]
     left_out: int
+    """How many tests execute the statement and exceed the budget."""
 
 
 class Run:
@@ -326,14 +339,14 @@ class Run:
 
     def __init__(self, checkout: Path, folder: Path, stage: str, workers: int):
         self.checkout, self.folder, self.stage = checkout, folder, stage
-        self.there, self.tests = mutants_in(checkout), Tests(folder, stage)
-        self.copies = [fresh_copy(checkout, folder / f"copy{number}") for number in range(workers)]
+        self.there, self.tests = mutants_in(checkout), Tests(checkout, folder, stage)
+        self.copies = fresh_copies(checkout, folder, workers)
         preload(checkout)
         for place in self.copies:  # compile everything once
             list(in_forks(lambda _, place: run_pytest(place, ["tests"], stage, "--collect-only"), [None], [place]))
 
     def put(self, mutant: Mutant, place: Path, change: Callable[[bytes], bytes] = bytes) -> None:
-        """Write the mutant's module, changed or as it was, to a copy; nothing compiled of it is left there."""
+        """Write the mutant's module, changed or as it was, to a copy, and remove what was compiled of it."""
         path = place / PACKAGE / mutant.module
         path.write_bytes(change((self.checkout / PACKAGE / mutant.module).read_bytes()))
         Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
@@ -353,7 +366,7 @@ class Run:
         return run_pytest(place, files, self.stage, *(["--exitfirst"] if job.mutant else []), plugin=plugin)
 
     def results(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, str, list[str], float]]:
-        """Each job's outcome, the tests that failed (or the one that ran when it ended), and its CPU seconds."""
+        """Each job's outcome, the tests that failed (or the one that was running at the end), and its CPU seconds."""
         for job, place, status, seconds in in_forks(self.work, jobs, self.copies):
             log = place.with_suffix(".tests")
             events = [line.split("\t") for line in log.read_text().splitlines()]
@@ -368,13 +381,11 @@ class Run:
 
 
 def run_mutants(run: Run, mutants: Iterable[Mutant], budget: float) -> None:
-    """Run the tests of each mutant that has no row yet, and add its row to `results.jsonl`.
-
-    At the end, the tests that killed run without a mutant.
-    """
+    """Run the tests of each mutant without a result, write it to `results.jsonl`, then check the tests that killed."""
     results, _ = read_results(run.folder)
-    alive = [m for m in mutants if run.stage == "quick" or results[m.key, "quick"]["outcome"] == "survived"]
-    jobs = [run.job(mutant, budget) for mutant in alive if (mutant.key, run.stage) not in results]
+    alive = {key for (key, stage), row in results.items() if stage == "quick" and row["outcome"] == "survived"}
+    waiting = (mutant for mutant in mutants if run.stage == "quick" or mutant.key in alive)
+    jobs = [run.job(mutant, budget) for mutant in waiting if (mutant.key, run.stage) not in results]
 
     def write(**row: Any) -> None:
         with (run.folder / "results.jsonl").open("a") as file:
@@ -394,9 +405,7 @@ def run_mutants(run: Run, mutants: Iterable[Mutant], budget: float) -> None:
     for _, _, failing, seconds in run.results([control] if control.names else []):
         write(mutant="", stage=run.stage, failing=failing, tests=len(control.names), cpu_seconds=seconds)
         if failing:
-            print(
-                "These tests fail without a mutant too: run again, and the mutants that they killed run without them."
-            )
+            print("These tests fail without a mutant too: run again to decide what they killed without them.")
 
 
 def markdown(mutants: list[Mutant], folder: Path) -> str:
@@ -431,8 +440,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("make", "map", "run", "table"))
     parser.add_argument("checkout", type=Path, help="of the package and its tests")
-    parser.add_argument("--mutants", type=Path, help="the JSON file of the sampled mutants")
-    parser.add_argument("--folder", type=Path, help="for what is known of this checkout's tests, and their results")
+    parser.add_argument("--mutants", type=Path, default=Path("mutants.json"), help="the sampled mutants")
+    parser.add_argument("--folder", type=Path, default=Path("mutants"), help="for the tests' coverage and the results")
     parser.add_argument("--also", type=Path, action="append", default=[], help="a checkout that must have each mutant")
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--seed", type=int, default=0)
@@ -441,20 +450,19 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--budget", type=float, default=30, help="CPU seconds of tests for each mutant")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args(arguments)
-    checkout, folder = options.checkout.resolve(), options.folder and options.folder.resolve()
+    checkout, folder = options.checkout.resolve(), options.folder.resolve()
     if options.command == "make":
         others = [mutants_in(other) for other in options.also]
         taken = sample(mutants_in(checkout), options.count, options.seed, others)
         options.mutants.write_text(json.dumps([asdict(mutant) for mutant in taken], indent=1) + "\n")
         print(f"{len(taken)} mutants: {dict(Counter(mutant.operator for mutant in taken))}")
-        return
-    if options.command == "map":
+    elif options.command == "map":
         map_tests(checkout, folder, options.stage, options.files, options.workers)
-        return
-    mutants = [Mutant(**mutant) for mutant in json.loads(options.mutants.read_text())]
-    if options.command == "run":
-        run_mutants(Run(checkout, folder, options.stage, options.workers), mutants, options.budget)
-    print(markdown(mutants, folder))
+    else:
+        mutants = [Mutant(**mutant) for mutant in json.loads(options.mutants.read_text())]
+        if options.command == "run":
+            run_mutants(Run(checkout, folder, options.stage, options.workers), mutants, options.budget)
+        print(markdown(mutants, folder))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Small faults made in the package's code: all that can be made, a sample of them, and the same ones in another checkout.
+"""Mutants of the package: all of them, a sample, and the same ones in another checkout.
 
 The operators are the usual ones of mutation testing. No mutant changes a message, a description or a docstring.
 """
@@ -24,18 +24,18 @@ ARITHMETIC = {
     ast.Mod: ast.Mult, ast.Pow: ast.Mult,
 }  # fmt: skip
 WORD = re.compile(r"[A-Za-z_][\w.-]*")
-"""A string that names something; one with spaces is text for readers."""
+"""A string that names something; other strings are text for readers."""
 MESSAGE = re.compile(r"print|hint|warn|.*Error")
 """Functions whose arguments are text for readers."""
 UNTOUCHED_KEYWORDS = {"description", "help", "title", "strict"}
 """Text for readers, and the check of `zip`, which no input reaches."""
 STRINGS_KEPT = 3
-"""One in so many mutants of strings is sampled: most strings are keys, whose change any test notices."""
+"""One of three string mutants may be sampled: most strings are keys, and any test notices a changed key."""
 
 
 @dataclass(frozen=True, order=True)
 class Mutant:
-    """One change of the code, described by what surrounds it, so that it is found again whatever the line and format."""
+    """One change of the code, described by its surroundings, so that neither lines nor formatting matter."""
 
     module: str
     """Relative to the package."""
@@ -47,7 +47,7 @@ class Mutant:
     old: str
     new: str
     number: int
-    """Counts, from 0, those in the function that have all else in common."""
+    """Counts equal changes of equal statements in the function from 0."""
 
     @property
     def key(self) -> str:
@@ -84,7 +84,7 @@ def _is_text(node: ast.AST | None) -> bool:
 
 
 def _untouched(node: ast.AST) -> bool:
-    """Whether no mutant changes anything in a node: a message, a docstring, the annotation of a parameter."""
+    """Whether no mutant may change a node: a message, a docstring or the annotation of a parameter."""
     match node:
         case ast.Call():
             return bool(MESSAGE.fullmatch(getattr(node.func, "id", getattr(node.func, "attr", ""))))
@@ -167,7 +167,7 @@ def mutants_of(module: str, source: bytes) -> dict[Mutant, Edit]:
         own, nested = _parts(statement)
         names = ("body", "orelse", "finalbody", "handlers", "cases")
         header = ast.unparse(_with(statement, **{name: [] for name in names if hasattr(statement, name)}))
-        first = min(getattr(node, "lineno", statement.lineno) for node in own)  # that of a decorator
+        first = min(getattr(node, "lineno", statement.lineno) for node in own)  # a decorator comes before its function
         ends = [getattr(node, "end_lineno", first) for node in own if node is not statement or not nested]
         lines = range(first, max([first, *ends]) + 1)
         for operator, old, new in (mutation for node in own for mutation in _mutations(node)):
@@ -197,7 +197,7 @@ def mutants_in(checkout: Path) -> dict[Mutant, Edit]:
 
 
 def locate(mutant: Mutant, there: dict[Mutant, Edit]) -> Mutant | None:
-    """The same mutant in another checkout, where its function may be in another module or have another name, or None."""
+    """The same mutant in another checkout, in a function that may have moved or been renamed, or None."""
     if mutant in there:
         return mutant
 
@@ -214,9 +214,9 @@ def locate(mutant: Mutant, there: dict[Mutant, Edit]) -> Mutant | None:
 def sample(
     mutants: Iterable[Mutant], number: int, seed: int, others: Iterable[dict[Mutant, Edit]] = ()
 ) -> list[Mutant]:
-    """So many mutants that are in all of the `others` too, of each module in proportion to the mutants that it has.
+    """Draw `number` mutants that all `others` have too, from each module in proportion to its number of mutants.
 
-    The order is that of a digest: a mutant that is added or missing changes little else of the sample.
+    They are drawn by digest: code that is added or removed elsewhere changes little of the sample.
     """
     kept = [one for one in mutants if one.operator != "string" or int(one.digest("string"), 16) % STRINGS_KEPT == 0]
     sizes = Counter(mutant.module for mutant in kept)
