@@ -425,43 +425,6 @@ REFUSED = {
         "experiments.mine.arms.one.model.architecture: 'ResNet-50' is not allowed; "
         "give the name of a classification network of torchvision; the nearest is resnet50",
     ),
-    "the beginning of the names of a family": (
-        with_experiment(model={"architecture": "efficientnet"}),
-        "experiments.mine.model.architecture: 'efficientnet' is not allowed; "
-        "give the name of a classification network of torchvision; the nearest is efficientnet_b0",
-    ),
-    "the beginning of the names of another family": (
-        with_experiment(model={"architecture": "vit"}),
-        "experiments.mine.model.architecture: 'vit' is not allowed; "
-        "give the name of a classification network of torchvision; the nearest is vit_b_16",
-    ),
-    "images that cannot be cut into patches": (
-        with_experiment(model={"architecture": "vit_b_16", "input_size": 100}),
-        "experiments.mine.model.input_size: 100 is not allowed; "
-        "vit_b_16 needs a multiple of 16, the nearest are 96 and 112",
-    ),
-    "images whose windows are not whole": (
-        with_experiment(model={"architecture": "maxvit_t", "input_size": 64}),
-        "experiments.mine.model.input_size: 64 is not allowed; maxvit_t needs a multiple of 224, the nearest is 224",
-    ),
-    "images of another size than the position embeddings of the weights": (
-        with_experiment(
-            model={"architecture": "vit_b_16", "input_size": 256},
-            weights={"source": "torchvision"},
-            arms={"one": {"weights": "pretrained"}},
-        ),
-        "experiments.mine.model.input_size: 256 is not allowed; "
-        "the position embeddings of the pretrained weights of vit_b_16 are for 224 px; give 224, or weights: random",
-    ),
-    "images of an arm of another size than those of the pretraining": (
-        with_experiment(
-            model={"architecture": "vit_b_16", "input_size": 32},
-            weights={"source": "letters"},
-            arms={"one": {"weights": "pretrained", "model": {"input_size": 48}}},
-        ),
-        "experiments.mine.arms.one.model.input_size: 48 is not allowed; "
-        "the position embeddings of the pretrained weights of vit_b_16 are for 32 px; give 32, or weights: random",
-    ),
     "images too small for the architecture": (
         with_experiment(model={"input_size": 32}, arms={"one": {"model": {"architecture": "alexnet"}}}),
         "experiments.mine.model.input_size: 32 is not allowed; alexnet needs at least 63",
@@ -787,11 +750,6 @@ def test_an_arm_may_override_every_key_of_model_and_training():
     properties = {name: set(node["properties"]) for name, node in Configuration.model_json_schema()["$defs"].items()}
     assert properties["ArmModel"] == properties["Model"]
     assert properties["ArmTraining"] == properties["Training"]
-
-
-@pytest.mark.parametrize(("architecture", "size"), [("swin_t", 32), ("swin_v2_t", 64), ("vit_b_16", 64)])
-def test_sizes_that_torchvision_computes_are_allowed(architecture, size):
-    load_configuration(with_experiment(model={"architecture": architecture, "input_size": size}))
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet34", "resnet50", "inception_v3", "googlenet"])

@@ -61,18 +61,6 @@ def test_heads(architecture, head):
     assert head_tensors(architecture, 7, 224) == head
 
 
-@pytest.mark.parametrize("architecture", ["mnasnet0_5", "mnasnet1_0", "mnasnet1_3"])
-def test_a_mnasnet_comes_back_from_its_file_as_it_was(architecture, tmp_path):
-    """torchvision's MNASNet rebuilds itself where nothing says of which version its tensors are."""
-    network = build_network(architecture, 2, 32)
-    metadata = metadata_of(network, architecture)
-    save_tensors(tmp_path / "network.safetensors", state_arrays(network), metadata)
-    again, _ = load_network(tmp_path / "network.safetensors")
-    assert str(again) == str(network)
-    for name, tensor in network.state_dict().items():
-        assert torch.equal(again.state_dict()[name], tensor), name
-
-
 def test_head_has_one_output_for_each_class():
     network = build_network("resnet18", 7, 32)
     assert network.fc.weight.shape == (7, 512)

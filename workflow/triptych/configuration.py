@@ -21,14 +21,12 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from triptych.architectures import INPUT_STEP, ONE_SIZE, PARAMETERS, SMALLEST_INPUT, WITH_AUXILIARY_HEADS
+from triptych.architectures import SMALLEST_INPUT, WITH_AUXILIARY_HEADS
 from triptych.configuration_words import NAME_IN_WORDS, explain, hint, shown
 from triptych.downloads import CIFAR10, CIFAR100
 from triptych.errors import InputError
-from triptych.torchvision_weights import SIZES
 
 LARGEST_SEED = 2**32 - 1
-LARGEST_INPUT = 1024
 MANY = 1_000_000
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 
@@ -73,7 +71,7 @@ def _known_architecture(name: str) -> str:
         raise PydanticCustomError(
             "architecture",
             "give the name of a classification network of torchvision{hint}",
-            {"hint": hint(name, sorted(PARAMETERS, key=PARAMETERS.__getitem__))},
+            {"hint": hint(name, SMALLEST_INPUT)},
         )
     return name
 
@@ -226,7 +224,7 @@ class Model(Section):
 
     architecture: Architecture = Field("resnet18", description="A classification network of torchvision.")
     input_size: Whole = Field(
-        224, ge=8, le=LARGEST_INPUT, description="Height and width, in pixels, to which images are resized."
+        224, ge=8, le=1024, description="Height and width, in pixels, to which images are resized."
     )
     normalisation: Literal["none", "imagenet", "dataset"] = Field(
         "none",
@@ -395,9 +393,7 @@ class ReferenceModel(Section):
     """A network that those of the arms are compared with on paper; it is never trained."""
 
     architecture: Architecture = Field(description="A classification network of torchvision.")
-    input_size: Whole = Field(
-        ge=8, le=LARGEST_INPUT, description="Height and width, in pixels, of the images it is for."
-    )
+    input_size: Whole = Field(ge=8, le=1024, description="Height and width, in pixels, of the images it is for.")
     auxiliary: bool = Field(
         False, description=f"With auxiliary heads, which {' and '.join(WITH_AUXILIARY_HEADS)} have while they train."
     )
@@ -594,42 +590,14 @@ def _one_file_for_several_networks(key: str, experiment: Experiment) -> Iterator
         )
 
 
-def _impossible_size(place: str, architecture: str, size: int, why: str = "") -> Iterator[str]:
-    """What is wrong with an input size for which an architecture cannot be built, or which it cannot compute."""
-    smallest, step = SMALLEST_INPUT[architecture], INPUT_STEP.get(architecture, 1)
-    if size % step:
-        around = size // step * step, (size // step + 1) * step
-        nearest = [multiple for multiple in around if smallest <= multiple <= LARGEST_INPUT]
-        yield (
-            f"{place}: {size} is not allowed; {why}{architecture} needs a multiple of {step}, the nearest "
-            f"{'is' if len(nearest) == 1 else 'are'} {' and '.join(map(str, nearest))}"
-        )
-    elif size < smallest:
-        yield f"{place}: {size} is not allowed; {why}{architecture} needs at least {smallest}"
-
-
-def _weights_of_another_size(
-    key: str, experiment: Experiment, arm: str, place: str, model: dict[str, Any]
-) -> Iterator[str]:
-    """What is wrong with the input size of an arm, given the size of the images that its weights were trained with."""
-    architecture, size = model["architecture"], model["input_size"]
-    trained = experiment.model.input_size
-    if experiment.weights.source == "letters":
-        why = f"the weights of {arm} are pretrained at this size, and "
-        yield from _impossible_size(f"{key}.model.input_size", architecture, trained, why)
-    else:
-        trained = SIZES[architecture]
-    if architecture in ONE_SIZE and size != trained:
-        yield (
-            f"{place}: {size} is not allowed; the position embeddings of the pretrained "
-            f"weights of {architecture} are for {trained} px; give {trained}, or weights: random"
-        )
-
-
 def _impossible_references(key: str, models: list[ReferenceModel]) -> Iterator[str]:
     for position, model in enumerate(models):
         place = f"{key}.reference_models.{position}"
-        yield from _impossible_size(f"{place}.input_size", model.architecture, model.input_size)
+        smallest = SMALLEST_INPUT[model.architecture]
+        if model.input_size < smallest:
+            yield (
+                f"{place}.input_size: {model.input_size} is not allowed; {model.architecture} needs at least {smallest}"
+            )
         if model.auxiliary and model.architecture not in WITH_AUXILIARY_HEADS:
             yield (
                 f"{place}.auxiliary: true is not allowed, since {model.architecture} has no auxiliary heads; "
@@ -692,7 +660,9 @@ def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -
         return f"{key}.arms.{name}.{section}.{field}" if own else f"{key}.{section}.{field}"
 
     architecture, input_size = settings["model"]["architecture"], settings["model"]["input_size"]
-    yield from _impossible_size(place("model", "input_size"), architecture, input_size)
+    smallest = SMALLEST_INPUT[architecture]
+    if input_size < smallest:
+        yield f"{place('model', 'input_size')}: {input_size} is not allowed; {architecture} needs at least {smallest}"
     train_images = settings["training"]["train_images"]
     available = experiment.dataset.CLASSES * _train_per_class(experiment.dataset)
     if train_images and train_images > available:
@@ -715,5 +685,8 @@ def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -
                 f"{key}.arms.{name}.weights: 'pretrained' is not allowed, since {key}.weights.source is none; give "
                 f"random, or a source of pretrained weights there (letters, torchvision)"
             )
-        else:
-            yield from _weights_of_another_size(key, experiment, name, place("model", "input_size"), settings["model"])
+        elif experiment.weights.source == "letters" and experiment.model.input_size < smallest:
+            yield (
+                f"{key}.model.input_size: {experiment.model.input_size} is not allowed; the weights of {name} are "
+                f"pretrained at this size, and {architecture} needs at least {smallest}"
+            )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from difflib import SequenceMatcher
+from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -94,24 +94,12 @@ def _bounds(node: dict[str, Any]) -> str:
 
 
 def hint(name: Any, names: Iterable[str]) -> str:
-    """The one of `names` that `name` is likely to be a slip of, as the end of a sentence; empty where none is.
-
-    Of those that `name` begins, or that resemble it equally, the first.
-    """
+    """The one of `names` that `name` is likely to be a slip of, as the end of a sentence; empty where none is."""
     if not isinstance(name, str):
         return ""
-    text = name[:100].lower()
-    likeness = {
-        known: 1.0 if len(text) > 2 and str(known).lower().startswith(text) else _ratio(str(known).lower(), text)
-        for known in map(str, names)
-    }
-    nearest = max(likeness, key=likeness.__getitem__, default="")
-    return f"; the nearest is {nearest}" if likeness.get(nearest, 0) >= 0.7 else ""
-
-
-def _ratio(known: str, text: str) -> float:
-    """How much two texts resemble each other, from 0 to 1."""
-    return SequenceMatcher(None, known, text).ratio()
+    by_small_letters = {str(known).lower(): str(known) for known in reversed(list(names))}
+    matches = get_close_matches(name[:100].lower(), by_small_letters, n=1, cutoff=0.7)
+    return f"; the nearest is {by_small_letters[matches[0]]}" if matches else ""
 
 
 def _elsewhere(schema: dict[str, Any], location: list[Any]) -> str:
