@@ -54,7 +54,6 @@ COMMANDS = {
     "write_manifest": "triptych.report",
     "verify": "triptych.report",
     "document_configuration": "triptych",
-    "document_architectures": "triptych",
 }
 """Each command and the sub-package that its module lies in."""
 

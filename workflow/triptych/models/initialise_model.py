@@ -11,7 +11,6 @@ from triptych.errors import InputError
 from triptych.models.networks import (
     build_network,
     check_tensors,
-    load_state,
     network_metadata,
     shapes_of,
     state_arrays,
@@ -98,7 +97,7 @@ def starting_network(
     if pretrained is not None:
         arrays = state_arrays(network)
         arrays |= read_trunk(pretrained, architecture, arrays, set(metadata["head"]))
-        load_state(network, {name: torch.from_numpy(array) for name, array in arrays.items()})
+        network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return network, metadata
 
 

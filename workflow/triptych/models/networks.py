@@ -199,18 +199,6 @@ def shapes_of(tensors: dict[str, Any]) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
-def load_state(network: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:
-    """Copy tensors, by their names in `network.state_dict()`, into a network.
-
-    They are of the network's present layout. A plain mapping says nothing of it, and MNASNet then takes its tensors for
-    those of torchvision's first version and changes its own layers.
-    """
-    state = network.state_dict()  # with `_metadata`, the version of each module
-    state.clear()
-    state.update(tensors)
-    network.load_state_dict(state)
-
-
 def load_network(path: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
     """The network that a file describes and holds, in training mode on the CPU, and the file's metadata.
 
@@ -244,5 +232,5 @@ def load_network(path: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
     ]
     if wrong:
         raise InputError(f"{path}: wrong types of numbers:\n  " + "\n  ".join(wrong))
-    load_state(network, {name: torch.from_numpy(array) for name, array in arrays.items()})
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
     return network, metadata
