@@ -32,7 +32,8 @@ READERS = {
 FIRST_AGAIN = {
     "": (
         "__main__.py cluster_advice.py configuration_files.py data/download_dataset.py data/fetch.py "
-        "document_configuration.py models/convert_weights.py models/download_weights.py report/verify.py"
+        "document_architectures.py document_configuration.py models/convert_weights.py models/download_weights.py "
+        "report/verify.py"
     ),
     "train": "training/train.py",
     "report": (
@@ -88,7 +89,9 @@ FIRST_AGAIN = {
     "write_configuration prepare_letters prepare_dataset compare_architectures": (
         "__init__.py errors.py files.py locks.py"
     ),
-    "write_configuration pretrain_weights describe_model compare_architectures time_backward": "architectures.py",
+    "write_configuration pretrain_weights describe_model compare_architectures time_backward": (
+        "architecture_words.py architectures.py"
+    ),
     (
         "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
         "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples"
