@@ -273,7 +273,8 @@ REFUSED = {
     ),
     "a reference for too small images": (
         with_experiment(reference_models=[{"architecture": "inception_v3", "input_size": 64}]),
-        "experiments.mine.reference_models.0.input_size: 64 is not allowed; inception_v3 needs at least 75; the nearest is 75",
+        "experiments.mine.reference_models.0.input_size: 64 is not allowed; inception_v3 needs at least 75; "
+        "the nearest is 75",
     ),
     "auxiliary heads that there are not": (
         with_experiment(reference_models=[{"architecture": "resnet34", "input_size": 64, "auxiliary": True}]),

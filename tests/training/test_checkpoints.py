@@ -14,6 +14,7 @@ import torch
 
 from tests.conftest import command
 from tests.training.conftest import short_run
+from triptych.models.initialise_model import initialise_model
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.tensors import load_metadata, save_tensors
 from triptych.training import loop
@@ -40,9 +41,34 @@ class Killed(BaseException):
     """Stands for a kill: nothing catches it."""
 
 
-@pytest.mark.parametrize("way", WAYS)
-def test_a_run_that_is_killed_after_every_few_steps_ends_in_the_same_bytes(arguments, tmp_path, monkeypatch, way):
+def pretrained_mnasnet(arguments, folder):
+    """The start of a run from pretrained weights of a network that loads no tensors without a version."""
+    weights, initial = folder / "weights.safetensors", folder / "initial.safetensors"
+    network = build_network("mnasnet0_5", 5, 32)
+    scale = {"mean": [0.0] * 3, "std": [1.0] * 3}
+    metadata = network_metadata(
+        network, architecture="mnasnet0_5", classes=list("abcde"), input_size=32, normalisation=scale
+    )
+    save_tensors(weights, state_arrays(network), metadata)
+    initialise_model(
+        architecture="mnasnet0_5",
+        input_size=32,
+        normalisation="none",
+        seed=0,
+        train_data=arguments["train_data"],
+        pretrained=weights,
+        initial=initial,
+    )
+    return initial
+
+
+@pytest.mark.parametrize(("way", "architecture"), [*((way, "resnet18") for way in WAYS), ("best", "mnasnet0_5")])
+def test_a_run_that_is_killed_after_every_few_steps_ends_in_the_same_bytes(
+    arguments, tmp_path, monkeypatch, way, architecture
+):
     arguments |= WAYS[way]
+    if architecture == "mnasnet0_5":
+        arguments["initial"] = pretrained_mnasnet(arguments, tmp_path)
     train(**arguments)
     expected = outputs(arguments)
     for name in OUTPUTS:
