@@ -13,7 +13,7 @@ settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent.parent
-WITHOUT_RULE = {"document_configuration", "verify"}
+WITHOUT_RULE = {"document_architectures", "document_configuration", "verify"}
 """Commands that a person runs, and no workflow."""
 
 

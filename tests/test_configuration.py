@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triptych.architectures import SMALLEST_INPUT
+from triptych.architectures import INPUT_SIZES
 from triptych.configuration import (
     Configuration,
     compared_networks,
@@ -273,7 +273,8 @@ REFUSED = {
     ),
     "a reference for too small images": (
         with_experiment(reference_models=[{"architecture": "inception_v3", "input_size": 64}]),
-        "experiments.mine.reference_models.0.input_size: 64 is not allowed; inception_v3 needs at least 75",
+        "experiments.mine.reference_models.0.input_size: 64 is not allowed; inception_v3 needs at least 75; "
+        "the nearest is 75",
     ),
     "auxiliary heads that there are not": (
         with_experiment(reference_models=[{"architecture": "resnet34", "input_size": 64, "auxiliary": True}]),
@@ -423,15 +424,48 @@ REFUSED = {
     "an unknown architecture of an arm": (
         with_arm(model={"architecture": "ResNet-50"}),
         "experiments.mine.arms.one.model.architecture: 'ResNet-50' is not allowed; "
-        "give the name of a classification network of torchvision; the nearest is resnet50",
+        "give the name of a classification network of torchvision; the nearest is resnet50, and the "
+        "smallest of its family resnet18",
     ),
     "images too small for the architecture": (
         with_experiment(model={"input_size": 32}, arms={"one": {"model": {"architecture": "alexnet"}}}),
-        "experiments.mine.model.input_size: 32 is not allowed; alexnet needs at least 63",
+        "experiments.mine.model.input_size: 32 is not allowed; alexnet needs at least 63; the nearest is 63",
     ),
     "images of an arm too small for the architecture": (
         with_arm(model={"architecture": "alexnet", "input_size": 62}),
-        "experiments.mine.arms.one.model.input_size: 62 is not allowed; alexnet needs at least 63",
+        "experiments.mine.arms.one.model.input_size: 62 is not allowed; alexnet needs at least 63; the nearest is 63",
+    ),
+    "images that are no multiple of the patches": (
+        with_experiment(model={"architecture": "vit_b_16", "input_size": 100}),
+        "experiments.mine.model.input_size: 100 is not allowed; vit_b_16 needs a multiple of 16; the nearest is 96",
+    ),
+    "images that cannot be parted": (
+        with_arm(model={"architecture": "maxvit_t", "input_size": 256}),
+        "experiments.mine.arms.one.model.input_size: 256 is not allowed; "
+        "maxvit_t needs 221 to 224, 445 to 448, 669 to 672, 893 to 896; the nearest is 224",
+    ),
+    "a reference that cannot be built": (
+        with_experiment(reference_models=[{"architecture": "vit_b_32", "input_size": 16}]),
+        "experiments.mine.reference_models.0.input_size: 16 is not allowed; "
+        "vit_b_32 needs a multiple of 32; the nearest is 32",
+    ),
+    "images of another size than the weights of a transformer": (
+        with_experiment(
+            model={"architecture": "vit_b_16", "input_size": 256},
+            weights={"source": "torchvision"},
+            arms={"one": {"weights": "pretrained"}, "two": {"weights": "random"}},
+        ),
+        "experiments.mine.model.input_size: 256 is not allowed with pretrained weights; those of vit_b_16 are for "
+        "224 px and fit no other size; give 224, or random weights to one",
+    ),
+    "images of another size than the letters of a transformer": (
+        with_experiment(
+            model={"architecture": "vit_b_16", "input_size": 32},
+            weights={"source": "letters"},
+            arms={"one": {"weights": "pretrained", "model": {"input_size": 64}}},
+        ),
+        "experiments.mine.arms.one.model.input_size: 64 is not allowed with pretrained weights; those of vit_b_16 "
+        "are for 32 px and fit no other size; give 32, or random weights to one",
     ),
     "pretraining images too small for the architecture of an arm": (
         with_experiment(
@@ -440,7 +474,7 @@ REFUSED = {
             arms={"one": {"weights": "pretrained", "model": {"architecture": "alexnet", "input_size": 64}}},
         ),
         "experiments.mine.model.input_size: 32 is not allowed; "
-        "the weights of one are pretrained at this size, and alexnet needs at least 63",
+        "the weights of one are pretrained at this size, and alexnet needs at least 63; the nearest is 63",
     ),
     "an unknown data set": (
         with_experiment(dataset={"source": "digit"}),
@@ -752,9 +786,28 @@ def test_an_arm_may_override_every_key_of_model_and_training():
     assert properties["ArmTraining"] == properties["Training"]
 
 
+@pytest.mark.parametrize(
+    ("architecture", "input_size", "weights", "arm"),
+    [
+        ("swin_t", 32, "none", {}),
+        ("maxvit_t", 224, "torchvision", {"weights": "pretrained"}),
+        ("swin_t", 64, "torchvision", {"weights": "pretrained"}),
+        ("vit_b_16", 256, "torchvision", {"weights": "random"}),
+        ("vit_b_16", 224, "torchvision", {"weights": "pretrained"}),
+        ("vit_h_14", 518, "torchvision", {"weights": "pretrained"}),
+        ("vit_b_16", 32, "letters", {"weights": "pretrained"}),
+        ("resnet18", 32, "letters", {"weights": "pretrained", "model": {"input_size": 64}}),
+    ],
+)
+def test_sizes_at_which_the_weights_fit(architecture, input_size, weights, arm):
+    model = {"architecture": architecture, "input_size": input_size}
+    raw = with_experiment(model=model, weights={"source": weights}, arms={"one": arm})
+    assert load_configuration(raw).experiments["mine"].model.input_size == input_size
+
+
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet34", "resnet50", "inception_v3", "googlenet"])
 def test_architectures_of_the_lecture_are_known(architecture):
-    assert architecture in SMALLEST_INPUT
+    assert architecture in INPUT_SIZES
 
 
 def test_the_configuration_waits_for_no_slow_import():

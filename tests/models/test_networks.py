@@ -13,6 +13,7 @@ from triptych.models.networks import (
     build_shapes,
     head_tensors,
     load_network,
+    load_state,
     network_metadata,
     state_arrays,
     transforms_input,
@@ -79,7 +80,7 @@ def test_building_shapes_draws_no_random_numbers():
 @pytest.mark.parametrize(
     ("architecture", "input_size", "message"),
     [
-        ("resnet17", 32, r"'resnet17': not a torchvision classification network \(nearest: resnet18"),
+        ("resnet17", 32, r"'resnet17': not a torchvision classification network; the nearest is resnet18"),
         ("fcn_resnet50", 32, "not a torchvision classification network"),
         ("alexnet", 32, "alexnet cannot run on images of 32 px: .*too small"),
         ("inception_v3", 32, "inception_v3 cannot run on images of 32 px"),
@@ -132,6 +133,18 @@ def test_file_round_trip(tmp_path):
     for name, array in state_arrays(read).items():
         assert array.dtype == arrays[name].dtype
         assert array.tobytes() == arrays[name].tobytes()
+
+
+def test_tensors_of_a_file_lack_versions_and_are_loaded_where_a_network_asks_for_one(tmp_path):
+    network = build_network("mnasnet0_5", 3, 32)
+    arrays = state_arrays(network)
+    path = tmp_path / "initial.safetensors"
+    save_tensors(path, arrays, metadata_of(network, "mnasnet0_5", "abc"))
+    assert {name: array.tobytes() for name, array in state_arrays(load_network(path)[0]).items()} == {
+        name: array.tobytes() for name, array in arrays.items()
+    }
+    with pytest.raises(RuntimeError, match="Missing key"):
+        load_state(network, {})
 
 
 @pytest.mark.parametrize("architecture", models.list_models(module=models))

@@ -92,7 +92,9 @@ FIRST_AGAIN = {
     "write_configuration prepare_letters prepare_dataset compare_architectures": (
         "__init__.py errors.py files.py locks.py"
     ),
-    "write_configuration pretrain_weights describe_model compare_architectures time_backward": "architectures.py",
+    "write_configuration pretrain_weights describe_model compare_architectures time_backward": (
+        "architecture_words.py architectures.py"
+    ),
     (
         "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
         "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples"

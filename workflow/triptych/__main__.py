@@ -54,6 +54,7 @@ COMMANDS = {
     "write_manifest": "triptych.report",
     "verify": "triptych.report",
     "document_configuration": "triptych",
+    "document_architectures": "triptych",
 }
 """Each command and the sub-package that its module lies in."""
 

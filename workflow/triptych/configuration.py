@@ -21,8 +21,9 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from triptych.architectures import SMALLEST_INPUT, WITH_AUXILIARY_HEADS
-from triptych.configuration_words import NAME_IN_WORDS, explain, hint, shown
+from triptych.architecture_words import architecture_hint, wrong_size
+from triptych.architectures import ANY_SIZE, INPUT_SIZES, SIZE_OF_WEIGHTS, WITH_AUXILIARY_HEADS
+from triptych.configuration_words import NAME_IN_WORDS, explain, shown
 from triptych.downloads import CIFAR10, CIFAR100
 from triptych.errors import InputError
 
@@ -67,11 +68,11 @@ def _one_line(text: str) -> str:
 
 
 def _known_architecture(name: str) -> str:
-    if name not in SMALLEST_INPUT:
+    if name not in INPUT_SIZES:
         raise PydanticCustomError(
             "architecture",
             "give the name of a classification network of torchvision{hint}",
-            {"hint": hint(name, SMALLEST_INPUT)},
+            {"hint": architecture_hint(name)},
         )
     return name
 
@@ -126,7 +127,7 @@ OptionalPath = Annotated[
     BeforeValidator(_null),
 ]
 Architecture = Annotated[
-    str, AfterValidator(_known_architecture), WithJsonSchema({"type": "string", "enum": list(SMALLEST_INPUT)})
+    str, AfterValidator(_known_architecture), WithJsonSchema({"type": "string", "enum": list(INPUT_SIZES)})
 ]
 
 
@@ -224,7 +225,10 @@ class Model(Section):
 
     architecture: Architecture = Field("resnet18", description="A classification network of torchvision.")
     input_size: Whole = Field(
-        224, ge=8, le=1024, description="Height and width, in pixels, to which images are resized."
+        224,
+        ge=ANY_SIZE[0],
+        le=ANY_SIZE[-1],
+        description="Height and width, in pixels, to which images are resized; each architecture takes some of them.",
     )
     normalisation: Literal["none", "imagenet", "dataset"] = Field(
         "none",
@@ -393,7 +397,9 @@ class ReferenceModel(Section):
     """A network that those of the arms are compared with on paper; it is never trained."""
 
     architecture: Architecture = Field(description="A classification network of torchvision.")
-    input_size: Whole = Field(ge=8, le=1024, description="Height and width, in pixels, of the images it is for.")
+    input_size: Whole = Field(
+        ge=ANY_SIZE[0], le=ANY_SIZE[-1], description="Height and width, in pixels, of the images it is for."
+    )
     auxiliary: bool = Field(
         False, description=f"With auxiliary heads, which {' and '.join(WITH_AUXILIARY_HEADS)} have while they train."
     )
@@ -593,11 +599,8 @@ def _one_file_for_several_networks(key: str, experiment: Experiment) -> Iterator
 def _impossible_references(key: str, models: list[ReferenceModel]) -> Iterator[str]:
     for position, model in enumerate(models):
         place = f"{key}.reference_models.{position}"
-        smallest = SMALLEST_INPUT[model.architecture]
-        if model.input_size < smallest:
-            yield (
-                f"{place}.input_size: {model.input_size} is not allowed; {model.architecture} needs at least {smallest}"
-            )
+        if wrong := wrong_size(model.architecture, model.input_size):
+            yield f"{place}.input_size: {model.input_size} is not allowed; {wrong}"
         if model.auxiliary and model.architecture not in WITH_AUXILIARY_HEADS:
             yield (
                 f"{place}.auxiliary: true is not allowed, since {model.architecture} has no auxiliary heads; "
@@ -660,9 +663,8 @@ def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -
         return f"{key}.arms.{name}.{section}.{field}" if own else f"{key}.{section}.{field}"
 
     architecture, input_size = settings["model"]["architecture"], settings["model"]["input_size"]
-    smallest = SMALLEST_INPUT[architecture]
-    if input_size < smallest:
-        yield f"{place('model', 'input_size')}: {input_size} is not allowed; {architecture} needs at least {smallest}"
+    if wrong := wrong_size(architecture, input_size):
+        yield f"{place('model', 'input_size')}: {input_size} is not allowed; {wrong}"
     train_images = settings["training"]["train_images"]
     available = experiment.dataset.CLASSES * _train_per_class(experiment.dataset)
     if train_images and train_images > available:
@@ -680,13 +682,36 @@ def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -
                 f"{key}.dataset.validation_per_class is 0; give at least 1 there"
             )
     if arm.weights == "pretrained":
-        if experiment.weights.source == "none":
+        yield from _impossible_weights(key, experiment, name, place("model", "input_size"), settings["model"])
+
+
+def _impossible_weights(
+    key: str, experiment: Experiment, name: str, place: str, model: Mapping[str, Any]
+) -> Iterator[str]:
+    """Pretrained weights that there are none of, or that do not fit the network of an arm.
+
+    Args:
+        name: the arm; `place`: the key that decides its input size; `model`: its network in effect.
+    """
+    architecture, input_size = model["architecture"], model["input_size"]
+    if experiment.weights.source == "none":
+        yield (
+            f"{key}.arms.{name}.weights: 'pretrained' is not allowed, since {key}.weights.source is none; give "
+            f"random, or a source of pretrained weights there (letters, torchvision)"
+        )
+        return
+    own = SIZE_OF_WEIGHTS.get(architecture)
+    if experiment.weights.source == "letters":
+        pretrained_at = experiment.model.input_size
+        if wrong := wrong_size(architecture, pretrained_at):
             yield (
-                f"{key}.arms.{name}.weights: 'pretrained' is not allowed, since {key}.weights.source is none; give "
-                f"random, or a source of pretrained weights there (letters, torchvision)"
+                f"{key}.model.input_size: {pretrained_at} is not allowed; the weights of {name} are pretrained at "
+                f"this size, and {wrong}"
             )
-        elif experiment.weights.source == "letters" and experiment.model.input_size < smallest:
-            yield (
-                f"{key}.model.input_size: {experiment.model.input_size} is not allowed; the weights of {name} are "
-                f"pretrained at this size, and {architecture} needs at least {smallest}"
-            )
+            return
+        own = own and pretrained_at
+    if own not in (None, input_size) and not wrong_size(architecture, input_size):
+        yield (
+            f"{place}: {input_size} is not allowed with pretrained weights; those of {architecture} are for {own} px "
+            f"and fit no other size; give {own}, or random weights to {name}"
+        )

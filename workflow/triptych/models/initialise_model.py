@@ -11,6 +11,7 @@ from triptych.errors import InputError
 from triptych.models.networks import (
     build_network,
     check_tensors,
+    load_state,
     network_metadata,
     shapes_of,
     state_arrays,
@@ -97,7 +98,7 @@ def starting_network(
     if pretrained is not None:
         arrays = state_arrays(network)
         arrays |= read_trunk(pretrained, architecture, arrays, set(metadata["head"]))
-        network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+        load_state(network, {name: torch.from_numpy(array) for name, array in arrays.items()})
     return network, metadata
 
 

@@ -1,6 +1,6 @@
 """Building torchvision's classification networks, reading them from files, and describing them in a file's metadata."""
 
-import difflib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
+from triptych.architecture_words import architecture_hint
 from triptych.architectures import WITH_AUXILIARY_HEADS
 from triptych.errors import InputError
 from triptych.tensors import load_metadata, load_tensors
@@ -31,10 +32,8 @@ class _ParametersOnMeta(TorchFunctionMode):
 
 def _construct(architecture: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
     """Call torchvision's builder with random weights."""
-    known = models.list_models(module=models)
-    if architecture not in known:
-        nearest = difflib.get_close_matches(architecture, known, n=3)
-        hint = f" (nearest: {', '.join(nearest)})" if nearest else ""
+    if architecture not in models.list_models(module=models):
+        hint = architecture_hint(architecture)
         raise InputError(f"architecture {architecture!r}: not a torchvision classification network{hint}")
     arguments: dict[str, Any] = {}
     if architecture in WITH_AUXILIARY_HEADS:
@@ -69,11 +68,23 @@ def build_shapes(architecture: str, num_classes: int, input_size: int, auxiliary
         network = _construct(architecture, num_classes, input_size, auxiliary)
     network = network.to("meta").eval()
     try:
+        run_shapes(network, input_size)
+    except InputError as error:
+        raise InputError(f"{architecture} {error}") from None
+    return network
+
+
+def run_shapes(network: torch.nn.Module, input_size: int) -> None:
+    """Run a network of `build_shapes` on one image of `input_size` x `input_size` px, without numbers.
+
+    Raises:
+        InputError: it cannot run at that size.
+    """
+    try:
         with torch.no_grad():
             network(torch.empty(1, 3, input_size, input_size, device="meta"))
     except (AssertionError, RuntimeError, ValueError) as error:
-        raise InputError(f"{architecture} cannot run on images of {input_size} px: {error}") from None
-    return network
+        raise InputError(f"cannot run on images of {input_size} px: {error}") from None
 
 
 def transforms_input(architecture: str) -> bool:
@@ -172,6 +183,21 @@ def state_arrays(network: torch.nn.Module) -> dict[str, numpy.ndarray]:
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
 
 
+def load_state(network: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> None:
+    """Copy tensors into a network, all that its `state_dict()` has.
+
+    A `state_dict()` also holds the version of each module, which tensors read from a file lack. Some modules
+    (torchvision's MNASNet) refuse tensors without one, so they get the version of the network itself.
+
+    Args:
+        state: the tensors by name, of a network of the same version of torchvision.
+    """
+    versioned = network.state_dict()
+    versioned.clear()  # of tensors; the versions are an attribute
+    versioned.update(state)
+    network.load_state_dict(versioned)
+
+
 def check_tensors(
     found: dict[str, tuple[int, ...]], expected: dict[str, tuple[int, ...]], where: str, what: str
 ) -> None:
@@ -232,5 +258,5 @@ def load_network(path: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
     ]
     if wrong:
         raise InputError(f"{path}: wrong types of numbers:\n  " + "\n  ".join(wrong))
-    network.load_state_dict({name: torch.from_numpy(array) for name, array in arrays.items()})
+    load_state(network, {name: torch.from_numpy(array) for name, array in arrays.items()})
     return network, metadata

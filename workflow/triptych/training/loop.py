@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from triptych.data.dataset import Split
 from triptych.errors import InputError
+from triptych.models.networks import load_state
 from triptych.run_files import HISTORY_COLUMNS
 from triptych.training.allocator import release_freed_memory
 from triptych.training.arithmetic import Arithmetic
@@ -88,7 +89,7 @@ class Kept:
         return cls(epoch, state, outcome.validation_logits, outcome.test_logits)
 
     def restore(self, network: torch.nn.Module, outcome: Outcome) -> None:
-        network.load_state_dict(self.state)
+        load_state(network, self.state)
         outcome.kept_epoch = self.epoch
         outcome.validation_logits, outcome.test_logits = self.validation_logits, self.test_logits
 
@@ -352,7 +353,7 @@ class Fitting:
         def below(prefix: str) -> dict[str, torch.Tensor]:
             return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
-        self.network.load_state_dict(below("network."))
+        load_state(self.network, below("network."))
         for number, parameter in enumerate(self.trainable):
             moments = below(f"adam.{number}.")
             for name, tensor in moments.items():
