@@ -3,6 +3,7 @@
 import copy
 import json
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
@@ -143,6 +144,7 @@ def check_message(message):
     assert all(len(line) < 1000 for line in [header, *lines])
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.one_of(nearly_right(), with_other_texts(), st.dictionaries(KEYS, VALUES, max_size=3), VALUES))
 def test_anything_is_either_settings_or_one_message(raw):

@@ -104,6 +104,7 @@ assert "torch" not in sys.modules and "matplotlib.pyplot" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_the_same_bytes_in_two_processes_with_other_settings(results, tmp_path):
     (tmp_path / "matplotlibrc").write_text("font.size: 19\naxes.facecolor: red\nsvg.fonttype: none\n")
     settings = {

@@ -62,7 +62,14 @@ def pretrained_mnasnet(arguments, folder):
     return initial
 
 
-@pytest.mark.parametrize(("way", "architecture"), [*((way, "resnet18") for way in WAYS), ("best", "mnasnet0_5")])
+@pytest.mark.parametrize(
+    ("way", "architecture"),
+    [
+        ("scratch", "resnet18"),
+        ("best", "mnasnet0_5"),
+        *(pytest.param(way, "resnet18", marks=pytest.mark.slow) for way in WAYS if way != "scratch"),
+    ],
+)
 def test_a_run_that_is_killed_after_every_few_steps_ends_in_the_same_bytes(
     arguments, tmp_path, monkeypatch, way, architecture
 ):

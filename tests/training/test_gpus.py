@@ -109,6 +109,7 @@ def test_two_at_once_get_different_gpus_a_third_waits_and_a_killed_one_frees_its
     assert start(2).gpu() != freed
 
 
+@pytest.mark.slow
 def test_so_many_share_a_gpu_as_the_configuration_says_and_each_gpu_is_taken_once_before_any_twice(start):
     assert [start(2, jobs_per_gpu=2).gpu() for _ in range(4)] == ["0", "1", "0", "1"]
     assert "is taken" in start(2, jobs_per_gpu=2).line()
@@ -124,6 +125,7 @@ def test_who_wants_a_gpu_alone_has_it_alone(start):
     assert "is taken" in start(1).line()
 
 
+@pytest.mark.slow
 def test_who_wants_a_gpu_alone_gets_it_although_others_come_to_share_it_without_end(start):
     """As the timing of the backward pass among trainings that overlap."""
     early = [start(1, jobs_per_gpu=4), start(1, jobs_per_gpu=4)]
@@ -142,6 +144,7 @@ def test_who_wants_a_gpu_alone_gets_it_although_others_come_to_share_it_without_
     assert start(1, jobs_per_gpu=4).gpu() == "0"
 
 
+@pytest.mark.slow
 def test_who_is_killed_while_it_waits_for_a_whole_gpu_holds_nobody_up(start):
     assert start(1, jobs_per_gpu=4).gpu() == "0"
     alone = start(1)
@@ -152,6 +155,7 @@ def test_who_is_killed_while_it_waits_for_a_whole_gpu_holds_nobody_up(start):
     assert late.gpu() == "0"
 
 
+@pytest.mark.slow
 def test_who_wants_a_gpu_alone_keeps_others_from_one_gpu_and_takes_whichever_is_free_first(start):
     early = []
     for gpu in ("0", "1"):
@@ -167,6 +171,7 @@ def test_who_wants_a_gpu_alone_keeps_others_from_one_gpu_and_takes_whichever_is_
     assert start(2, jobs_per_gpu=2).gpu() == "0"  # which nobody waits for any more
 
 
+@pytest.mark.slow
 def test_a_card_is_the_same_whatever_it_is_called(start):
     assert start(2, UUIDS="a,b").gpu() == "0"
     assert start(2, UUIDS="a,b", **{VISIBLE: "GPU-a,GPU-b"}).gpu() == "GPU-b"
@@ -311,6 +316,7 @@ def said_with_locks_in(folder, arguments, before=()):
     return done.stderr
 
 
+@pytest.mark.slow
 def test_a_lock_folder_without_the_right_to_write(tmp_path, arguments):
     before = without_rights()
     folder = tmp_path / "locks"
@@ -319,6 +325,7 @@ def test_a_lock_folder_without_the_right_to_write(tmp_path, arguments):
     assert re.fullmatch(rf"error: {folder}: .* \(Permission denied\); name another folder with .*\n", said)
 
 
+@pytest.mark.slow
 def test_a_lock_folder_on_a_read_only_disk(disk, arguments):
     disk.remount("ro")
     said = said_with_locks_in(disk.folder, arguments)

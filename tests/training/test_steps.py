@@ -130,6 +130,7 @@ def test_a_run_that_is_killed_ends_in_the_same_bytes(on_gpu, dropout_network, tm
     assert outputs(on_gpu) == expected
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_scale_of_its_losses(arguments, tmp_path, monkeypatch):
     """Of the scaler that float16 has, on the CPU: after each step it stands where that of a run without kills does."""
     monkeypatch.setattr(Arithmetic, "loss_scaler", scaler_that_moves("cpu"))
