@@ -75,7 +75,7 @@ def test_every_architecture_is_built_loads_its_state_and_takes_a_step(architectu
     """At its smallest size, on the meta device."""
     size = INPUT_SIZES[architecture][0][0]
     network = build_shapes(architecture, 3, size)
-    load_state(network, dict(build_shapes(architecture, 3, size).state_dict()))
+    load_state(network, dict(network.state_dict()))
     assert one_step(network, torch.empty(2, 3, size, size, device="meta")).shape == ()
     assert all(parameter.grad is not None for parameter in network.parameters())
 
