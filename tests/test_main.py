@@ -16,6 +16,7 @@ WITH_TORCH = {
     "compare_architectures",
     "convert_weights",
     "describe_model",
+    "document_architectures",
     "extract_features",
     "initialise_model",
     "pretrain_weights",
