@@ -7,7 +7,8 @@
 
 `make` samples mutants (`mutations.py`). `map` runs each test file once under coverage, subprocesses included. `run`
 puts each mutant into a private copy of the checkout and runs the tests that execute its statement until one fails. The
-stage `slow` takes those that `quick` left alive. An interrupted `run` continues with the mutants that have no result.
+stage `slow` takes those that `quick` left alive. An interrupted `map` or `run` continues where it was; for a checkout
+that has changed, take another folder.
 
 Test processes are forked from one that has imported torch. Budgets are in CPU seconds, subprocesses included.
 """
@@ -223,14 +224,18 @@ def fresh_copies(checkout: Path, folder: Path, number: int) -> list[Path]:
 
 
 def map_tests(checkout: Path, folder: Path, stage: str, files: list[str], workers: int) -> None:
-    """Write which lines each test of a stage executes (`coverage`), its outcome and its seconds (`tests`)."""
+    """Write which lines each test of a stage executes (`coverage`), its outcome and its seconds (`tests`).
+
+    Without `files`, all test files that are not mapped yet.
+    """
     known = folder / stage
-    shutil.rmtree(known, ignore_errors=True)
-    known.mkdir(parents=True)
+    known.mkdir(parents=True, exist_ok=True)
     settings = known / "settings.ini"
     names = {"package": PACKAGE.name, "path": PACKAGE, "checkout": checkout, "known": known, "context": CONTEXT}
     settings.write_text(COVERAGE.format(**names))
-    files = files or sorted(str(path.relative_to(checkout)) for path in checkout.glob("tests/**/test_*.py"))
+    mapped = "".join(path.read_text() for path in known.glob("tests"))
+    paths = sorted(str(path.relative_to(checkout)) for path in checkout.glob("tests/**/test_*.py"))
+    files = files or [path for path in paths if f'"{path}::"' not in mapped]
     preload(checkout)
 
     def work(file: str, place: Path) -> int:
@@ -250,7 +255,9 @@ def map_tests(checkout: Path, folder: Path, stage: str, files: list[str], worker
     for file, _, status, seconds in in_forks(work, files, fresh_copies(checkout, folder, workers)):
         total += seconds
         print(f"{file}: {seconds:.1f} s, exit status {status}", flush=True)
-    coverage.Coverage(config_file=str(settings)).combine(strict=True)
+    joined = coverage.Coverage(config_file=str(settings))
+    joined.load()  # what an earlier call has found
+    joined.combine()
     suite = Tests(checkout, folder, stage)
     print(f"{len(suite.contexts)} tests passed in {total / 60:.1f} CPU minutes; these failed: {suite.failing}")
 
