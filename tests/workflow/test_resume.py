@@ -45,6 +45,12 @@ def undisturbed(tmp_path_factory, checkout):
 TARGETS = [f"{RUN}/{name}" for name in OUTPUTS]
 
 
+def heed_signals():
+    """Else what tests start ignores Ctrl-C in a shell's background job, and a closed terminal under `nohup`."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class Driver:
     """A real Snakemake in a folder, in a session of its own."""
 
@@ -60,8 +66,7 @@ class Driver:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # a shell's background job ignores Ctrl-C, and so would all that the tests start there
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+                preexec_fn=heed_signals,
             )
 
     def wait_for(self, text):
