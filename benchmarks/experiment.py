@@ -28,7 +28,7 @@ import torch
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
-from triptych.files import write_table, write_text
+from triptych.storage.files import write_table, write_text
 from triptych.training.device import device_name
 
 

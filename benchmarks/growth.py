@@ -30,9 +30,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from triptych.data.dataset import Split, save_split
-from triptych.files import write_table
 from triptych.models.networks import build_network, network_metadata, state_arrays
-from triptych.tensors import save_tensors
+from triptych.storage.files import write_table
+from triptych.storage.tensors import save_tensors
 from triptych.training.device import device_name
 
 CLASSES = [str(number) for number in range(10)]

@@ -27,10 +27,11 @@ sys.path.insert(0, str(ROOT / "workflow"))
 
 from triptych.analysis.extract_weight_delta import brightness_and_colour
 from triptych.analysis.runs import HISTORY_COLUMNS, run_folder
-from triptych.configuration import effective, load_configuration, resolved_arms
+from triptych.configuration.effective import effective, resolved_arms
+from triptych.configuration.loading import load_configuration
 from triptych.data.dataset import Split, load_split
-from triptych.files import write_json, write_table, write_text
-from triptych.tensors import save_tensors
+from triptych.storage.files import write_json, write_table, write_text
+from triptych.storage.tensors import save_tensors
 
 EXPERIMENT = "scale"
 EPOCHS = 10

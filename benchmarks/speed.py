@@ -32,7 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from tests.reference.lecture_loop import BATCH, RATE
 from triptych.data.dataset import Split
-from triptych.files import write_table, write_text
+from triptych.storage.files import write_table, write_text
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform

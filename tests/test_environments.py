@@ -16,7 +16,7 @@ from tests import environment_alone
 from tests.conftest import ROOT, WITHOUT_RULE
 from tests.environment_alone import CONDA_NAMES
 from triptych.__main__ import COMMANDS
-from triptych.code_digest import PACKAGE_FOLDER, modules_of
+from triptych.storage.code_digest import PACKAGE_FOLDER, modules_of
 
 ENVS = ROOT / "envs"
 IMPORT_NAMES = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}

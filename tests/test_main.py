@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from triptych.__main__ import COMMANDS, main
-from triptych.code_digest import PACKAGE_FOLDER, modules_of
+from triptych.storage.code_digest import PACKAGE_FOLDER, modules_of
 from triptych.version import __version__
 
 # Torch takes seconds to import: it belongs to what computes with it.

@@ -6,7 +6,7 @@ import pytest
 
 from tests.conftest import ROOT, WITHOUT_RULE
 from triptych.__main__ import COMMANDS
-from triptych.code_digest import PACKAGE_FOLDER
+from triptych.storage.code_digest import PACKAGE_FOLDER
 
 RULES = {
     name: (path.stem, block)

@@ -10,9 +10,9 @@ import pytest
 from triptych.analysis.collect_results import MEMORY_COLUMNS, MODEL_COLUMNS, collect_results
 from triptych.analysis.extract_weight_delta import extract_weight_delta
 from triptych.data.dataset import Split, save_split
-from triptych.files import write_json, write_table
-from triptych.run_files import HISTORY_COLUMNS
-from triptych.tensors import save_tensors
+from triptych.results.run_files import HISTORY_COLUMNS
+from triptych.storage.files import write_json, write_table
+from triptych.storage.tensors import save_tensors
 
 CLASSES = ["01", "NA", "a, b"]
 LABELS = [0, 0, 0, 0, 1, 1, 1, 2, 2, 2]

@@ -8,8 +8,8 @@ import pytest
 from triptych.analysis import claims, faults
 from triptych.analysis.check_claims import check_claims
 from triptych.analysis.evidence import ARMS, Evidence
-from triptych.downloads import CIFAR10, OFFICIAL_SHA256
-from triptych.errors import InputError
+from triptych.configuration.downloads import CIFAR10, OFFICIAL_SHA256
+from triptych.storage.errors import InputError
 
 CONTROLS = {
     "last_layer_normalised": ("imagenet", "train"),

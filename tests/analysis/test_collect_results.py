@@ -10,7 +10,7 @@ from scipy import stats
 
 from triptych.analysis.collect_results import collect_results
 from triptych.analysis.intervals import wilson_interval
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 COLUMNS = {
     "arms": "arm,label,role,architecture,input_size,normalisation,weights,train,batchnorm,learning_rate,epochs,"

@@ -7,8 +7,8 @@ import pytest
 
 from tests.conftest import ROOT
 from triptych.analysis.compare_full_run import compare_full_run
-from triptych.downloads import CIFAR10, OFFICIAL_SHA256
-from triptych.errors import InputError
+from triptych.configuration.downloads import CIFAR10, OFFICIAL_SHA256
+from triptych.storage.errors import InputError
 
 FULL = ROOT / "benchmarks" / "lecture45"
 

@@ -7,8 +7,8 @@ import pytest
 
 from tests.workflow.conftest import jobs_of, rules_of, snakemake
 from triptych.analysis.extract_weight_delta import brightness_and_colour, change_of, extract_weight_delta
-from triptych.errors import InputError
-from triptych.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
 COLUMNS = (
     "tensor,kind,size,initial_norm,delta_norm,relative_delta,cosine,max_abs_delta,unchanged_fraction,near_zero_fraction"

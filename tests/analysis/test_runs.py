@@ -4,8 +4,8 @@ import numpy
 import pytest
 
 from triptych.analysis.runs import read_run, read_truth
-from triptych.errors import InputError
-from triptych.tensors import load_tensors, save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_tensors, save_tensors
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import numpy
 import pytest
 
 from triptych.data.cifar import LAYOUTS, read_cifar
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 BATCHES = [*LAYOUTS["cifar10"].train, *LAYOUTS["cifar10"].test]
 CLASSES = [f"class{number}" for number in range(10)]

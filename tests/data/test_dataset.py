@@ -4,8 +4,8 @@ import numpy
 import pytest
 
 from triptych.data.dataset import Split, load_split, save_split
-from triptych.errors import InputError
-from triptych.tensors import load_metadata, save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata, save_tensors
 
 CLASSES = ["cat", "dog"]
 

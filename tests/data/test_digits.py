@@ -6,7 +6,7 @@ from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 
 from triptych.data import digits
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 
 def test_the_real_digits():

@@ -7,7 +7,7 @@ import pytest
 
 from triptych.__main__ import main
 from triptych.data.download_dataset import download_dataset
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 CONTENT = b"an archive"
 SUM = hashlib.sha256(CONTENT).hexdigest()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.data.test_cifar import BATCHES, cifar10_members, write_archive
 from triptych.data.cifar import read_cifar
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 TRAIN, TEST = 100, 20
 HUGE = 100 << 30
@@ -140,7 +140,7 @@ MEASURE = """
 import resource, sys, time
 from pathlib import Path
 from triptych.data.cifar import read_cifar
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 try:
     read_cifar("cifar10", Path(sys.argv[1]), 100, 20)

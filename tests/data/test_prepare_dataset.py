@@ -14,9 +14,9 @@ from triptych.data.dataset import load_split
 from triptych.data.digits import read_digits
 from triptych.data.prepare_dataset import check_sizes, prepare_dataset
 from triptych.data.stratify import SPLITS
-from triptych.errors import InputError
-from triptych.files import sha256
-from triptych.tensors import load_metadata
+from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
+from triptych.storage.tensors import load_metadata
 
 
 def prepare(folder, **changes):

@@ -5,9 +5,9 @@ import pytest
 
 from triptych.data.dataset import load_split
 from triptych.data.prepare_letters import prepare_letters
-from triptych.errors import InputError
-from triptych.files import sha256
-from triptych.tensors import load_metadata
+from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
+from triptych.storage.tensors import load_metadata
 
 
 def prepare(folder, **changes):

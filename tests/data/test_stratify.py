@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from triptych.data.stratify import SPLITS, in_rounds, stratify
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 NAMES = ["a", "b", "c"]
 LABELS = numpy.random.default_rng(0).permutation(numpy.repeat(numpy.arange(3), [20, 25, 30]))

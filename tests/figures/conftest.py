@@ -10,8 +10,8 @@ import pandas
 import pytest
 
 from triptych.data.dataset import Split, save_split
-from triptych.files import write_table
-from triptych.tensors import save_tensors
+from triptych.storage.files import write_table
+from triptych.storage.tensors import save_tensors
 
 LECTURE_ARMS = (("scratch", "net1", "arm"), ("finetune", "net2", "arm"), ("last_layer", "net3", "arm"))
 

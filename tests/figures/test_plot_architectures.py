@@ -3,8 +3,8 @@
 import pandas
 import pytest
 
-from triptych.errors import InputError
 from triptych.figures.plot_architectures import name_of, plot_architectures, three_digits
+from triptych.storage.errors import InputError
 
 
 def test_numbers_keep_three_digits():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from triptych.errors import InputError
 from triptych.figures import plot_arm_curves, style
+from triptych.storage.errors import InputError
 
 
 @pytest.fixture

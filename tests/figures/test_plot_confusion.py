@@ -3,7 +3,6 @@
 import numpy
 import pytest
 
-from triptych.errors import InputError
 from triptych.figures.plot_confusion import (
     MOST_IMAGES,
     Mistake,
@@ -12,6 +11,7 @@ from triptych.figures.plot_confusion import (
     softmax,
     words_on_mistakes,
 )
+from triptych.storage.errors import InputError
 
 
 def test_softmax_of_large_logits():

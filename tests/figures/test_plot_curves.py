@@ -5,8 +5,8 @@ import pandas
 import pytest
 
 from tests.figures.conftest import Results
-from triptych.errors import InputError
 from triptych.figures import plot_curves, style
+from triptych.storage.errors import InputError
 
 
 @pytest.fixture

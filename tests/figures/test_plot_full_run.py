@@ -3,9 +3,9 @@
 import pandas
 import pytest
 
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.plot_full_run import plot_full_run
+from triptych.storage.errors import InputError
 
 
 def options(results, tmp_path):

@@ -7,9 +7,9 @@ import pytest
 from matplotlib.colors import Normalize
 from PIL import Image
 
-from triptych.errors import InputError
 from triptych.figures import plot_kernels, style
 from triptych.figures.plot_kernels import SIGNED, Change, common_scale, mosaic, panels, symmetric
+from triptych.storage.errors import InputError
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@
 import pandas
 import pytest
 
-from triptych.errors import InputError
 from triptych.figures.plot_memory import alternating, in_unit, plot_memory, same_lines
+from triptych.storage.errors import InputError
 
 
 def test_arms_with_the_same_line_are_together():

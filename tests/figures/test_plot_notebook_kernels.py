@@ -3,11 +3,11 @@
 import numpy
 import pytest
 
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.plot_kernels import read_changes
 from triptych.figures.plot_notebook_kernels import plot_notebook_kernels, stretched
-from triptych.tensors import save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import save_tensors
 
 
 def options(results, tmp_path, arm="finetune"):

@@ -3,9 +3,9 @@
 import pandas
 import pytest
 
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.plot_notebook_loss import plot_notebook_loss
+from triptych.storage.errors import InputError
 
 
 def options(results, tmp_path):

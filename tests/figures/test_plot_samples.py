@@ -4,10 +4,10 @@ import numpy
 import pytest
 
 from triptych.data.dataset import Split, save_split
-from triptych.errors import InputError
 from triptych.figures import plot_samples
 from triptych.figures.tiles import Tile
-from triptych.tensors import load_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_tensors
 
 
 @pytest.mark.parametrize(("classes", "each"), [(2, 6), (10, 3), (26, 2), (100, 1), (1000, 1)])

@@ -5,8 +5,6 @@ import json
 import pandas
 import pytest
 
-from triptych.errors import InputError
-from triptych.files import sha256
 from triptych.models.compare_architectures import (
     ALL_ARMS,
     MEMORY_GB,
@@ -16,6 +14,8 @@ from triptych.models.compare_architectures import (
 )
 from triptych.models.memory import memory_by_batch_size
 from triptych.models.networks import build_shapes, head_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
 
 
 def network(architecture, input_size, auxiliary=False, role="reference"):

@@ -6,13 +6,13 @@ import numpy
 import pytest
 import torch
 
-from triptych.errors import InputError
-from triptych.files import sha256
+from triptych.configuration.torchvision_weights import URLS
 from triptych.models.convert_weights import convert_weights, normalisation_for, torchvision_entry
 from triptych.models.initialise_model import initialise_model
 from triptych.models.networks import build_network, load_network
-from triptych.tensors import load_metadata, load_tensors
-from triptych.torchvision_weights import URLS
+from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
+from triptych.storage.tensors import load_metadata, load_tensors
 
 
 @pytest.fixture(scope="module")

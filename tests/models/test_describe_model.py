@@ -5,10 +5,10 @@ import json
 import pandas
 import pytest
 
-from triptych.errors import InputError
-from triptych.files import sha256
 from triptych.models.describe_model import describe_model
 from triptych.models.initialise_model import initialise_model
+from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
 
 FILES = {"layers": "layers.csv", "printout": "printout.txt", "totals": "totals.json", "memory": "memory.csv"}
 

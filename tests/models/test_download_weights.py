@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from triptych.errors import InputError
 from triptych.models.download_weights import download_weights
+from triptych.storage.errors import InputError
 
 CONTENT = b"weights"
 SUM = hashlib.sha256(CONTENT).hexdigest()

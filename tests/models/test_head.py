@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from triptych.errors import InputError
 from triptych.models.head import features_and_logits, head_of
 from triptych.models.networks import build_shapes, head_tensors
+from triptych.storage.errors import InputError
 
 
 @pytest.mark.parametrize(("architecture", "width"), [("resnet18", 512), ("densenet121", 1024), ("vit_b_16", 768)])

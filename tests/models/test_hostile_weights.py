@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from triptych.errors import InputError
-from triptych.files import sha256
 from triptych.models.convert_weights import read_state_dict
+from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
 
 STATE = {f"layer{number}.weight": torch.full((20, 10), float(number)) for number in range(5)}
 

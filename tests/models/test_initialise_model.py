@@ -5,12 +5,12 @@ import pytest
 import torch
 
 from triptych.data.dataset import load_split
-from triptych.errors import InputError
-from triptych.files import sha256
 from triptych.models.initialise_model import initialise_model
 from triptych.models.networks import build_network, load_network, network_metadata, state_arrays
 from triptych.models.normalisation import normalisation_of
-from triptych.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
 HEAD = ["fc.weight", "fc.bias"]
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from torchvision import models
 
-from triptych.errors import InputError
 from triptych.models.networks import (
     build_network,
     build_shapes,
@@ -18,7 +17,8 @@ from triptych.models.networks import (
     state_arrays,
     transforms_input,
 )
-from triptych.tensors import save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import save_tensors
 
 NO_NORMALISATION = {"mean": [0.0, 0.0, 0.0], "std": [1.0, 1.0, 1.0]}
 

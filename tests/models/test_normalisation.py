@@ -3,8 +3,8 @@
 import numpy
 import pytest
 
-from triptych.errors import InputError
 from triptych.models.normalisation import normalisation_of
+from triptych.storage.errors import InputError
 
 IMAGES = numpy.random.default_rng(1).integers(0, 256, (7, 5, 4, 3), dtype=numpy.uint8)
 

@@ -5,9 +5,9 @@ import pytest
 import yaml
 
 from tests.report.test_report import Page, written
-from triptych.errors import InputError
 from triptych.report import lecture
 from triptych.report.results import read_results
+from triptych.storage.errors import InputError
 
 CLAIMS = [
     ("02:08", "a batch fits", "1.9 GiB", "agrees", "within 8 GB"),

@@ -7,9 +7,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-from triptych.errors import InputError
 from triptych.report import report as module
 from triptych.report.report import data_uri, report
+from triptych.storage.errors import InputError
 
 VOID = {"meta", "link", "img", "br", "rect", "line", "circle"}
 
@@ -122,7 +122,7 @@ def test_every_column_is_explained_under_its_table(page):
 
 
 def test_every_arm_has_the_colour_of_the_figures(text):
-    from triptych.arm_styles import PALETTE
+    from triptych.results.arm_styles import PALETTE
 
     for colour in PALETTE[:3]:
         assert f'style="background:{colour}"' in text

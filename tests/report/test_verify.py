@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from triptych.errors import InputError
 from triptych.report.provenance import file_record
 from triptych.report.verify import verify
 from triptych.report.write_manifest import FORMAT
+from triptych.storage.errors import InputError
 
 FILES = {"config.yaml": b"a: 1\n", "tables/runs.csv": b"arm,seed\n", "runs/a/seed0/trained.safetensors": bytes(1000)}
 

@@ -5,9 +5,10 @@ import json
 import pytest
 import yaml
 
-from triptych.configuration import effective, load_configuration
-from triptych.errors import InputError
+from triptych.configuration.effective import effective
+from triptych.configuration.loading import load_configuration
 from triptych.report.write_configuration import write_configuration
+from triptych.storage.errors import InputError
 
 RAW = {
     "experiments": {

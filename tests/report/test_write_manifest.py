@@ -8,11 +8,11 @@ from importlib import metadata
 import pytest
 import yaml
 
-from triptych.errors import InputError
 from triptych.report import provenance
 from triptych.report.report import inputs, report
 from triptych.report.results import read_configuration
 from triptych.report.write_manifest import FIGURES_OF_ARMS, write_manifest
+from triptych.storage.errors import InputError
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import torch
 
 from triptych.data.dataset import Split, save_split
 from triptych.models.networks import build_network, network_metadata, state_arrays
-from triptych.tensors import save_tensors
+from triptych.storage.tensors import save_tensors
 from triptych.training.train import train
 
 CLASSES = ["dark", "light", "red"]

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from triptych.errors import InputError
-from triptych.tables import read_table
-from triptych.tensors import load_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tables import read_table
+from triptych.storage.tensors import load_tensors
 from triptych.training.arithmetic import PRECISIONS, Arithmetic, check_precision, cpu_has_bfloat16
 from triptych.training.train import train
 

@@ -16,7 +16,7 @@ from tests.conftest import command
 from tests.training.conftest import short_run
 from triptych.models.initialise_model import initialise_model
 from triptych.models.networks import build_network, network_metadata, state_arrays
-from triptych.tensors import load_metadata, save_tensors
+from triptych.storage.tensors import load_metadata, save_tensors
 from triptych.training import loop
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.extract_features import extract_features

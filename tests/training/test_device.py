@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
 
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from triptych.data.dataset import load_split
-from triptych.errors import InputError
 from triptych.models.networks import load_network
-from triptych.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 from triptych.training.extract_features import SPLITS, extract_features, with_features
 from triptych.training.train import train
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from tests.conftest import command
-from triptych.errors import InputError
-from triptych.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 from triptych.training import loop
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.checkpoints import Checkpoints

@@ -6,10 +6,10 @@ import json
 import pytest
 import torch
 
-from triptych.errors import InputError
 from triptych.models.memory import memory_by_batch_size
 from triptych.models.networks import build_network, build_shapes, head_tensors, network_metadata, state_arrays
-from triptych.tensors import save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import save_tensors
 from triptych.training.train import train
 
 SIZE = 224

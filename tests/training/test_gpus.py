@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.conftest import command, without_rights
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 from triptych.training import gpus
 from triptych.training.device import choose_device
 from triptych.training.gpus import LOCK_FOLDER, VISIBLE, claim_gpu, lock_folder, visible_gpus

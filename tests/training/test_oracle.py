@@ -25,11 +25,11 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.reference.lecture_loop import lecture_loop
-from triptych.code_digest import PACKAGE_FOLDER
 from triptych.data.dataset import Split, save_split
 from triptych.data.digits import read_digits
 from triptych.models.networks import network_metadata
-from triptych.tensors import load_tensors, save_tensors
+from triptych.storage.code_digest import PACKAGE_FOLDER
+from triptych.storage.tensors import load_tensors, save_tensors
 from triptych.training.batches import InputTransform, epoch_order
 from triptych.training.train import train
 

@@ -2,9 +2,9 @@ import pandas
 import pytest
 import torch
 
-from triptych.errors import InputError
-from triptych.run_files import HISTORY_COLUMNS
-from triptych.tensors import load_metadata, load_tensors
+from triptych.results.run_files import HISTORY_COLUMNS
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata, load_tensors
 from triptych.training import loop
 from triptych.training.pretrain_weights import pretrain_weights
 

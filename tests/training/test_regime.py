@@ -2,8 +2,8 @@ import numpy
 import pytest
 import torch
 
-from triptych.errors import InputError
 from triptych.models.networks import build_network, head_tensors
+from triptych.storage.errors import InputError
 from triptych.training.regime import Regime, check_not_moved, must_not_move, select_trainable, set_training_mode
 
 HEAD = ["fc.weight", "fc.bias"]

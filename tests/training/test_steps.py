@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from triptych.errors import InputError
 from triptych.models.networks import build_network, network_metadata, state_arrays
-from triptych.tables import read_table
-from triptych.tensors import save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tables import read_table
+from triptych.storage.tensors import save_tensors
 from triptych.training.arithmetic import PRECISIONS, Arithmetic
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.steps import WARM_UP, RecordedStep, recorded

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 from triptych.training.stopping import Stopping
 
 

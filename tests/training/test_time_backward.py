@@ -6,7 +6,7 @@ import torch
 
 from tests.training.conftest import make_split
 from triptych.data.dataset import save_split
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 from triptych.training import time_backward as module
 from triptych.training.time_backward import COLUMNS, REPEATS, measured, time_backward
 

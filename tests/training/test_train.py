@@ -13,11 +13,11 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from triptych.data.dataset import load_split, save_split
-from triptych.errors import InputError
-from triptych.locks import held
 from triptych.models.networks import load_network
-from triptych.run_files import HISTORY_COLUMNS
-from triptych.tensors import load_metadata, load_tensors
+from triptych.results.run_files import HISTORY_COLUMNS
+from triptych.storage.errors import InputError
+from triptych.storage.locks import held
+from triptych.storage.tensors import load_metadata, load_tensors
 from triptych.training import train as module
 from triptych.training.batches import InputTransform, epoch_order
 from triptych.training.train import train

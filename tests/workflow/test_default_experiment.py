@@ -11,7 +11,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.workflow.conftest import jobs_of, rules_of, snakemake
 from tests.workflow.test_rerun import check_same_bytes
-from triptych.files import sha256
+from triptych.storage.files import sha256
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,8 @@ import pytest
 from tests.workflow.conftest import rules_of, snakemake
 from tests.workflow.mirror import needs_mirror, serve_mirror, write_mirrored
 from triptych.data.dataset import load_split
-from triptych.files import sha256
-from triptych.tensors import load_metadata, load_tensors
+from triptych.storage.files import sha256
+from triptych.storage.tensors import load_metadata, load_tensors
 
 pytestmark = [pytest.mark.slow, needs_mirror]
 

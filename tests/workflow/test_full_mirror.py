@@ -6,7 +6,7 @@ import pytest
 from tests.workflow.conftest import rules_of, snakemake
 from tests.workflow.mirror import needs_mirror, serve_mirror, write_mirrored
 from triptych.data.dataset import load_split
-from triptych.tensors import load_tensors
+from triptych.storage.tensors import load_tensors
 
 pytestmark = [pytest.mark.slow, needs_mirror]
 

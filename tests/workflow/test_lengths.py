@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from tests.workflow.conftest import TINY, snakemake
-from triptych.tensors import load_tensors
+from triptych.storage.tensors import load_tensors
 
 
 @pytest.mark.slow

@@ -1,9 +1,14 @@
 """Each module of the package: which rules run again when it changes, on a finished graph that has nearly every rule."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from tests.workflow.conftest import COMMENTS, rules_of, snakemake
-from triptych.code_digest import PACKAGE_FOLDER
+from triptych.__main__ import COMMANDS
+from triptych.storage.code_digest import PACKAGE, PACKAGE_FOLDER, modules_of
 
 PLOTS_OF_TABLES = (
     "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
@@ -32,88 +37,20 @@ READERS = {
 }
 """The rules that read what a rule makes: they follow it."""
 
-FIRST_AGAIN = {
-    "": (
-        "__main__.py cluster_advice.py configuration_files.py data/download_dataset.py data/fetch.py "
-        "document_architectures.py document_configuration.py models/convert_weights.py models/download_weights.py "
-        "report/verify.py"
-    ),
-    "train": "training/train.py",
-    "report": (
-        "report/complexity.py report/content.py report/drift.py report/formatting.py report/lecture.py "
-        "report/lengths.py report/partial.py report/peaks.py report/provenance.py report/report.css "
-        "report/report.html.jinja report/report.py report/results.py report/story.py"
-    ),
-    "plot_cost": "figures/plot_cost.py",
-    "plot_curves": "figures/plot_curves.py",
-    "plot_memory": "figures/plot_memory.py",
-    "check_claims": "analysis/check_claims.py analysis/claims.py analysis/faults.py",
-    "compare_full_run": "analysis/compare_full_run.py",
-    "check_claims compare_full_run": "analysis/evidence.py",
-    "write_configuration check_claims compare_full_run": "downloads.py torchvision_weights.py",
-    "plot_samples": "figures/plot_samples.py",
-    "time_backward": "training/time_backward.py",
-    "describe_model": "models/describe_model.py",
-    "plot_confusion": "figures/plot_confusion.py",
-    "write_manifest": "report/write_manifest.py version.py",
-    "collect_results": (
-        "analysis/classes.py analysis/collect_results.py analysis/comparisons.py analysis/intervals.py "
-        "analysis/runs.py cached_features.py"
-    ),
-    "plot_arm_curves": "figures/plot_arm_curves.py",
-    "prepare_dataset": "data/cifar.py data/digits.py data/prepare_dataset.py data/source.py data/stratify.py",
-    "prepare_letters": "data/letters.py data/prepare_letters.py",
-    "extract_features": "models/head.py training/extract_features.py",
-    "pretrain_weights": (
-        "code_digest.py models/normalisation.py run_files.py training/checkpoints.py training/loop.py "
-        "training/pretrain_weights.py training/steps.py training/stopping.py"
-    ),
-    "plot_architectures": "figures/plot_architectures.py",
-    "plot_full_run": "figures/plot_full_run.py",
-    "plot_notebook_loss": "figures/plot_notebook_loss.py",
-    "write_configuration": ("configuration.py configuration_words.py report/__init__.py report/write_configuration.py"),
-    "extract_weight_delta": "analysis/__init__.py analysis/extract_weight_delta.py",
-    "plot_batchnorm_drift": "figures/plot_batchnorm_drift.py",
-    "compare_architectures": "models/compare_architectures.py",
-    "plot_notebook_kernels": "figures/plot_notebook_kernels.py",
-    "plot_confusion plot_samples": "figures/tiles.py",
-    "pretrain_weights time_backward": (
-        "training/__init__.py training/allocator.py training/arithmetic.py training/batches.py training/device.py "
-        "training/failures.py training/gpus.py training/regime.py training/residency.py"
-    ),
-    "prepare_letters prepare_dataset": "data/__init__.py data/dataset.py",
-    "initialise_model extract_features": "models/initialise_model.py",
-    "plot_batchnorm_drift check_claims": "batchnorm.py",
-    "plot_kernels plot_notebook_kernels": "figures/plot_kernels.py",
-    "describe_model compare_architectures": "models/layers.py models/memory.py",
-    "plot_weight_delta plot_batchnorm_drift": "figures/plot_weight_delta.py",
-    "prepare_letters prepare_dataset compare_architectures": "tensors.py",
-    "pretrain_weights describe_model compare_architectures time_backward": "models/__init__.py models/networks.py",
-    "write_configuration prepare_letters prepare_dataset compare_architectures": (
-        "__init__.py errors.py files.py locks.py"
-    ),
-    "write_configuration pretrain_weights describe_model compare_architectures time_backward": (
-        "architecture_words.py architectures.py"
-    ),
-    (
-        "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
-        "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples"
-    ): "figures/tables.py",
-    (
-        "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
-        "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_architectures"
-    ): "arm_styles.py",
-    (
-        "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
-        "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples plot_architectures"
-    ): "figures/__init__.py figures/style.py",
-    (
-        "plot_arm_curves plot_curves plot_kernels plot_weight_delta plot_batchnorm_drift plot_confusion plot_cost "
-        "plot_memory plot_full_run plot_notebook_loss plot_notebook_kernels plot_samples plot_architectures "
-        "collect_results check_claims compare_full_run"
-    ): "tables.py",
-}
-"""The modules by the rules that use them: those run again, and what follows them, and nothing else."""
+NOT_IN_THE_GRAPH = {"download_dataset", "download_weights", "convert_weights"}
+TEMPLATES = {"report/report.css": "report", "report/report.html.jinja": "report"}
+MODULES = sorted(
+    path.relative_to(PACKAGE_FOLDER).as_posix() for path in PACKAGE_FOLDER.rglob("*") if path.suffix in COMMENTS
+)
+
+
+def users_of(module):
+    """The rules of the graph whose command needs a file of the package."""
+    if module in TEMPLATES:
+        return TEMPLATES[module]
+    dotted = ".".join((PACKAGE, *Path(module).with_suffix("").parts)).removesuffix(".__init__")
+    rules = READERS.keys() - NOT_IN_THE_GRAPH
+    return " ".join(rule for rule in rules if dotted in modules_of(f"{COMMANDS[rule]}.{rule}"))
 
 
 def with_followers(rules):
@@ -127,19 +64,17 @@ def with_followers(rules):
     return found
 
 
-def test_the_table_has_every_module():
-    files = (path for path in PACKAGE_FOLDER.rglob("*") if path.suffix in COMMENTS)
-    named = [module for modules in FIRST_AGAIN.values() for module in modules.split()]
-    assert sorted(named) == sorted(path.relative_to(PACKAGE_FOLDER).as_posix() for path in files)
+def test_what_a_command_needs_is_what_python_loads():
+    """Were an import missed, a change of that module would run nothing again."""
+    command = f"{COMMANDS['train']}.train"
+    loaded = f"import sys, {command}; print(*(name for name in sys.modules if name.split('.')[0] == '{PACKAGE}'))"
+    process = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True, timeout=120)
+    assert set(process.stdout.split()) == set(modules_of(command))
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(
-    ("module", "rules"),
-    [(module, rules) for rules, modules in FIRST_AGAIN.items() for module in modules.split()],
-    ids=lambda value: value if value.count(".") else "",
-)
-def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout, module, rules):
+@pytest.mark.parametrize("module", MODULES)
+def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout, module):
     path = checkout / "workflow" / "triptych" / module
     before = path.read_text()
     try:
@@ -149,4 +84,4 @@ def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout,
         )
     finally:
         path.write_text(before)
-    assert set(rules_of(dry_run.stdout)) == with_followers(rules)
+    assert set(rules_of(dry_run.stdout)) == with_followers(users_of(module))

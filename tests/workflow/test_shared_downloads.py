@@ -10,8 +10,8 @@ from tests.data.test_cifar import cifar10_members, write_archive
 from tests.workflow.conftest import COMMENTS, TINY, rules_of, snakemake
 from tests.workflow.mirror import serve
 from tests.workflow.test_rerun_modules import with_followers
-from triptych.files import sha256
 from triptych.models.networks import build_network
+from triptych.storage.files import sha256
 
 pytestmark = pytest.mark.slow
 
@@ -172,7 +172,7 @@ def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, 
 @pytest.mark.parametrize(
     ("file", "text", "first"),
     [
-        ("workflow/triptych/data/fetch.py", COMMENTS[".py"], ""),
+        ("workflow/triptych/storage/fetch.py", COMMENTS[".py"], ""),
         ("workflow/triptych/data/stratify.py", COMMENTS[".py"], "prepare_dataset"),
         ("workflow/triptych/models/convert_weights.py", COMMENTS[".py"], "convert_weights"),
         ("workflow/rules/data.smk", "download-dataset  ", "download_dataset"),  # its shell command

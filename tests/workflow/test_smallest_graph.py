@@ -8,7 +8,7 @@ import pandas
 import pytest
 
 from tests.workflow.conftest import TINY, WHOLE, rules_of, snakemake, untracked, write_configuration
-from triptych.tensors import load_tensors
+from triptych.storage.tensors import load_tensors
 
 EXPERIMENT = {
     **TINY,

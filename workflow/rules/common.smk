@@ -20,19 +20,20 @@ os.environ.update(
     PYTHONUNBUFFERED="1",
 )
 
-from triptych.cached_features import trunk_of, trunks
-from triptych.cluster_advice import cluster_advice
-from triptych.code_digest import code_digest
-from triptych.configuration import compared_networks, effective, load_configuration, resolved_arms
-from triptych.configuration_files import check_files, check_pathvars
-from triptych.downloads import (
+from triptych.configuration.cached_features import trunk_of, trunks
+from triptych.workflow.cluster_advice import cluster_advice
+from triptych.storage.code_digest import code_digest
+from triptych.configuration.effective import compared_networks, effective, resolved_arms
+from triptych.configuration.loading import load_configuration
+from triptych.configuration.given_files import check_files, check_pathvars
+from triptych.configuration.downloads import (
     dataset_file,
     downloads,
     pretrained_architectures,
     weights_checksum,
     weights_file,
 )
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 try:
     check_files(workflow.overwrite_configfiles)

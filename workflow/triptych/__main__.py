@@ -15,8 +15,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from triptych.errors import InputError
-from triptych.files import FAULTS_OF_STORAGE
+from triptych.storage.errors import InputError
+from triptych.storage.files import FAULTS_OF_STORAGE
 from triptych.version import __version__
 
 COMMANDS = {
@@ -53,8 +53,8 @@ COMMANDS = {
     "report": "triptych.report",
     "write_manifest": "triptych.report",
     "verify": "triptych.report",
-    "document_configuration": "triptych",
-    "document_architectures": "triptych",
+    "document_configuration": "triptych.configuration",
+    "document_architectures": "triptych.models",
 }
 """Each command and the sub-package that its module lies in."""
 

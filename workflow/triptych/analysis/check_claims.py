@@ -5,7 +5,7 @@ from pathlib import Path
 from triptych.analysis.claims import claims_table
 from triptych.analysis.evidence import read_evidence
 from triptych.analysis.faults import faults_table
-from triptych.files import write_table
+from triptych.storage.files import write_table
 
 
 def check_claims(

@@ -12,11 +12,11 @@ from triptych.analysis.classes import confusion_counts, recall_and_precision, sh
 from triptych.analysis.comparisons import compare_arms
 from triptych.analysis.intervals import mean_interval, wilson_interval
 from triptych.analysis.runs import Run, Truth, read_run, read_truth
-from triptych.cached_features import caches_features
-from triptych.errors import InputError
-from triptych.files import read_json, write_table
-from triptych.run_files import COST_KEYS, HISTORY_COLUMNS
-from triptych.tables import read_table
+from triptych.configuration.cached_features import caches_features
+from triptych.results.run_files import COST_KEYS, HISTORY_COLUMNS
+from triptych.storage.errors import InputError
+from triptych.storage.files import read_json, write_table
+from triptych.storage.tables import read_table
 
 LAYER_COLUMNS = [
     "architecture",

@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas
 
 from triptych.analysis.evidence import ARMS, NETS
-from triptych.code_digest import PACKAGE_FOLDER
-from triptych.downloads import official_archive, official_weights
-from triptych.errors import InputError
-from triptych.files import write_table
-from triptych.tables import read_table
+from triptych.configuration.downloads import official_archive, official_weights
+from triptych.storage.code_digest import PACKAGE_FOLDER
+from triptych.storage.errors import InputError
+from triptych.storage.files import write_table
+from triptych.storage.tables import read_table
 
 FULL_RUN = PACKAGE_FOLDER.parents[1] / "benchmarks" / "lecture45"
 HERE, FULL = "this run", "full run"

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas
 
 from triptych.analysis.intervals import wilson_interval
-from triptych.downloads import official_archive, official_weights
-from triptych.errors import InputError
-from triptych.tables import read_table
+from triptych.configuration.downloads import official_archive, official_weights
+from triptych.storage.errors import InputError
+from triptych.storage.tables import read_table
 
 ARMS = ("scratch", "finetune", "last_layer")
 """The arms that are the lecture's net1, net2 and net3."""

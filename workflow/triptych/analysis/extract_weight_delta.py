@@ -9,9 +9,9 @@ from typing import Any
 import numpy
 import pandas
 
-from triptych.errors import InputError
-from triptych.files import write_json, write_table
-from triptych.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.files import write_json, write_table
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
 NEAR_ZERO = 1e-3
 """A change below this share of the tensor's largest absolute weight before training counts as near zero."""

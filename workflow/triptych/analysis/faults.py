@@ -12,7 +12,7 @@ import pandas
 
 from triptych.analysis.claims import FIRST, NO_REFERENCE
 from triptych.analysis.evidence import ARMS, NETS, Evidence
-from triptych.batchnorm import MEAN, VARIANCE, statistics_drift
+from triptych.results.batchnorm import MEAN, VARIANCE, statistics_drift
 
 COLUMNS = ["fault", "notebook", "here", "effect", "value", "unit"]
 BATCH = 32

@@ -9,11 +9,11 @@ import numpy
 import pandas
 
 from triptych.analysis.extract_weight_delta import KERNEL_CHANGE_COLUMNS, WEIGHT_DELTA_COLUMNS, WEIGHTS_KEYS
-from triptych.errors import InputError
-from triptych.files import read_json
-from triptych.run_files import COST_KEYS, HISTORY_COLUMNS
-from triptych.tables import read_table
-from triptych.tensors import load_metadata, map_tensor
+from triptych.results.run_files import COST_KEYS, HISTORY_COLUMNS
+from triptych.storage.errors import InputError
+from triptych.storage.files import read_json
+from triptych.storage.tables import read_table
+from triptych.storage.tensors import load_metadata, map_tensor
 
 
 @dataclass(frozen=True)

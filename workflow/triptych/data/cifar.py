@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 import numpy
 
 from triptych.data.source import SourceImages
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE

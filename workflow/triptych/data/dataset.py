@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy
 
-from triptych.errors import InputError
-from triptych.tensors import load_metadata, map_tensor, save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata, map_tensor, save_tensors
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy
 from sklearn.datasets import load_digits
 
 from triptych.data.source import SourceImages
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 IMAGES = 1797
 CLASSES = 10

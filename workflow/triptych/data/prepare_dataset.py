@@ -11,8 +11,8 @@ from triptych.data.dataset import Split, save_split
 from triptych.data.digits import read_digits
 from triptych.data.source import SourceImages
 from triptych.data.stratify import SPLITS, stratify, stratify_parts
-from triptych.errors import InputError
-from triptych.files import write_table
+from triptych.storage.errors import InputError
+from triptych.storage.files import write_table
 
 SOURCES = ("digits", *LAYOUTS)
 """Each source that a configuration may name."""

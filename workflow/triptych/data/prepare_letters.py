@@ -4,7 +4,7 @@ from pathlib import Path
 
 from triptych.data.dataset import save_split
 from triptych.data.letters import LETTERS, letter_fonts, render_letters
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 
 def prepare_letters(

@@ -2,7 +2,7 @@
 
 import numpy
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 SPLITS = ("train", "validation", "test")
 

@@ -8,10 +8,10 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triptych.arm_styles import PALETTE
-from triptych.errors import InputError
 from triptych.figures import style
-from triptych.tables import read_table
+from triptych.results.arm_styles import PALETTE
+from triptych.storage.errors import InputError
+from triptych.storage.tables import read_table
 
 KEY = ["architecture", "input_size", "auxiliary"]
 QUANTITIES = (

@@ -5,11 +5,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from triptych.arm_styles import arm_styles, style_of
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
-from triptych.tables import read_table
+from triptych.results.arm_styles import arm_styles, style_of
+from triptych.storage.errors import InputError
+from triptych.storage.tables import read_table
 
 QUANTITIES = {"loss": "loss (cross-entropy, nats)", "accuracy": "accuracy (%)"}
 

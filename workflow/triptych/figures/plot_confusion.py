@@ -10,14 +10,14 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
-from triptych.arm_styles import arm_styles, style_of
 from triptych.data.dataset import Split, load_split
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import image_names, read_arms
 from triptych.figures.tiles import Tile, draw_tiles, tile_height, tile_rows, tile_width
-from triptych.tables import read_table
-from triptych.tensors import load_tensors
+from triptych.results.arm_styles import arm_styles, style_of
+from triptych.storage.errors import InputError
+from triptych.storage.tables import read_table
+from triptych.storage.tensors import load_tensors
 
 MOST_IMAGES = 8
 COLUMNS = 4

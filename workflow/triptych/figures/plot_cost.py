@@ -8,11 +8,11 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triptych.arm_styles import ArmStyle, arm_styles
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
-from triptych.tables import read_table
+from triptych.results.arm_styles import ArmStyle, arm_styles
+from triptych.storage.errors import InputError
+from triptych.storage.tables import read_table
 
 LABEL_HEIGHT = 0.17
 """Distance in inches that the names of two arms keep."""

@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy
 from matplotlib.figure import Figure
 
-from triptych.arm_styles import PALETTE, arm_styles
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
-from triptych.tables import read_table
+from triptych.results.arm_styles import PALETTE, arm_styles
+from triptych.storage.errors import InputError
+from triptych.storage.tables import read_table
 
 QUANTITIES = {
     "train_loss": ("Train loss", "train loss (cross-entropy, nats)", "{:.3f}"),

@@ -6,11 +6,11 @@ from typing import Any
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from triptych.arm_styles import Line, arm_styles
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
-from triptych.tables import read_table
+from triptych.results.arm_styles import Line, arm_styles
+from triptych.storage.errors import InputError
+from triptych.storage.tables import read_table
 
 RUNS: tuple[tuple[str, Line, dict[str, Any]], ...] = (
     ("full run", "--", {"markerfacecolor": "white"}),

@@ -17,11 +17,11 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure
 
-from triptych.arm_styles import arm_styles, style_of
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
-from triptych.tensors import load_metadata, load_tensors
+from triptych.results.arm_styles import arm_styles, style_of
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata, load_tensors
 
 CONVOLUTIONS = {"first_convolution": "First convolution", "first_3x3_convolution": "First 3x3 convolution"}
 PERCENTILE = 99.5

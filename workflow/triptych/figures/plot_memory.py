@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from triptych.arm_styles import ArmStyle, Line, arm_styles
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import read_arms
-from triptych.tables import read_table
+from triptych.results.arm_styles import ArmStyle, Line, arm_styles
+from triptych.storage.errors import InputError
+from triptych.storage.tables import read_table
 
 MODES = {"training_bytes": "training", "inference_bytes": "inference"}
 UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("bytes", 1))

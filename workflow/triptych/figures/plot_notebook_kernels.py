@@ -10,8 +10,6 @@ import numpy
 from matplotlib.colors import Colormap, Normalize
 from matplotlib.figure import Figure
 
-from triptych.arm_styles import arm_styles, style_of
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.plot_kernels import (
     MOST_KERNELS,
@@ -27,7 +25,9 @@ from triptych.figures.plot_kernels import (
     whole_pixels,
 )
 from triptych.figures.tables import read_arms
-from triptych.tensors import load_metadata
+from triptych.results.arm_styles import arm_styles, style_of
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata
 
 CONVOLUTION = "first_convolution"
 SPACE = 30 * PIXEL

@@ -6,11 +6,11 @@ import numpy
 from matplotlib.figure import Figure
 
 from triptych.data.dataset import load_split
-from triptych.errors import InputError
 from triptych.figures import style
 from triptych.figures.tables import image_names
 from triptych.figures.tiles import Tile, draw_tiles, tile_height, tile_rows, tile_width
-from triptych.tensors import load_metadata
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata
 
 COLUMNS = 6
 MOST_TILES = 120

@@ -7,10 +7,10 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from triptych.arm_styles import ArmStyle, arm_styles
 from triptych.figures import style
 from triptych.figures.tables import read_arms
-from triptych.tables import read_table
+from triptych.results.arm_styles import ArmStyle, arm_styles
+from triptych.storage.tables import read_table
 
 MOST_ROWS = 110
 KINDS = {"parameter": "parameters", "buffer": "BatchNorm statistics"}

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from triptych.files import replacing, write_text
+from triptych.storage.files import replacing, write_text
 
 WIDTH = 5.4
 """Width of every figure in inches. On a phone of 390 pixels, one point of text is then one pixel."""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas
 
-from triptych.tables import read_table
+from triptych.storage.tables import read_table
 
 
 def read_arms(path: Path) -> pandas.DataFrame:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pandas
 
-from triptych.errors import InputError
-from triptych.files import write_table
 from triptych.models.layers import layer_table
 from triptych.models.memory import BatchBytes, live_activations, training_bytes, weight_bytes
 from triptych.models.networks import build_shapes, head_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.files import write_table
 
 NUM_CLASSES = 1000
 """ImageNet's, for every network, the arms' too: so the numbers are those that are published, and the lecture's."""

@@ -9,10 +9,10 @@ import numpy
 import torch
 from torchvision import models
 
-from triptych import files
-from triptych.errors import InputError
 from triptych.models.networks import build_network, check_tensors, network_metadata, shapes_of, transforms_input
-from triptych.tensors import save_tensors
+from triptych.storage import files
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import save_tensors
 
 # Of networks that are built here without their second head, which only a training loop of its own would use.
 _AUXILIARY_HEADS = re.compile(r"(AuxLogits|aux1|aux2)\.")
@@ -70,7 +70,7 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
 
 
 def torchvision_entry(architecture: str) -> Any:
-    """What torchvision says of an architecture's weights, the first that it has (`triptych.torchvision_weights`)."""
+    """What torchvision says of an architecture's weights, the first that it has (`torchvision_weights`)."""
     return next(iter(models.get_model_weights(architecture)))
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pandas
 
 from triptych.data.dataset import load_split
-from triptych.files import write_json, write_table, write_text
 from triptych.models.layers import layer_table
 from triptych.models.memory import memory_by_batch_size, weight_bytes
 from triptych.models.networks import build_shapes, head_tensors
+from triptych.storage.files import write_json, write_table, write_text
 
 BATCH_SIZES = [2**power for power in range(9)]
 

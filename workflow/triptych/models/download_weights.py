@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from triptych.data.fetch import fetch, read_urls
+from triptych.storage.fetch import fetch, read_urls
 
 
 def download_weights(

@@ -2,7 +2,7 @@
 
 import torch
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 
 def head_of(network: torch.nn.Module, head: list[str]) -> torch.nn.Module:

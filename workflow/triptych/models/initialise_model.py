@@ -7,7 +7,6 @@ import numpy
 import torch
 
 from triptych.data.dataset import load_split
-from triptych.errors import InputError
 from triptych.models.networks import (
     build_network,
     check_tensors,
@@ -17,7 +16,8 @@ from triptych.models.networks import (
     state_arrays,
 )
 from triptych.models.normalisation import normalisation_of
-from triptych.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
 # Tells this command's random numbers from those that others draw from the same seed.
 _STREAM = 1

@@ -9,10 +9,10 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torchvision import models
 
-from triptych.architecture_words import architecture_hint
-from triptych.architectures import WITH_AUXILIARY_HEADS
-from triptych.errors import InputError
-from triptych.tensors import load_metadata, load_tensors
+from triptych.configuration.architecture_words import architecture_hint
+from triptych.configuration.architectures import WITH_AUXILIARY_HEADS
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata, load_tensors
 
 
 class _ParametersOnMeta(TorchFunctionMode):

@@ -4,7 +4,7 @@ import math
 
 import numpy
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 # Of ImageNet's training images in 0..1, with which most of torchvision's weights were trained; the file of an
 # architecture's weights says what it was for them (`triptych.models.convert_weights`).

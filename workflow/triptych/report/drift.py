@@ -1,8 +1,8 @@
 """What the report says of the drift of BatchNorm's running statistics."""
 
-from triptych.batchnorm import MEAN, VARIANCE, statistics_drift
 from triptych.report import formatting as words
 from triptych.report.results import Results
+from triptych.results.batchnorm import MEAN, VARIANCE, statistics_drift
 
 
 def batchnorm_drift(results: Results) -> str:

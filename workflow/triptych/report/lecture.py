@@ -11,7 +11,7 @@ import pandas
 from triptych.report import formatting as words
 from triptych.report.content import Column, Table
 from triptych.report.results import Results
-from triptych.tables import read_table
+from triptych.storage.tables import read_table
 
 TABLES = {
     "claims": "every claim of the lecture, what this run gave, the verdict",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import triptych
-from triptych.files import sha256
+from triptych.storage.files import sha256
 
 PACKAGES = (
     "torch",

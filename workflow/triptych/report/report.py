@@ -11,12 +11,12 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from triptych.arm_styles import arm_styles
-from triptych.errors import InputError
-from triptych.files import read_text, write_text
 from triptych.report import complexity, content, drift, lecture, partial, provenance, story
 from triptych.report import formatting as words
 from triptych.report.results import TABLES, Results, read_columns, read_results
+from triptych.results.arm_styles import arm_styles
+from triptych.storage.errors import InputError
+from triptych.storage.files import read_text, write_text
 
 TEMPLATE = "report.html.jinja"
 LARGEST = 20_000_000

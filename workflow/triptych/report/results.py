@@ -9,9 +9,9 @@ from typing import Any
 import pandas
 import yaml
 
-from triptych.errors import InputError
-from triptych.files import read_text
-from triptych.tables import read_table
+from triptych.storage.errors import InputError
+from triptych.storage.files import read_text
+from triptych.storage.tables import read_table
 
 TABLES = {
     "arms": "arm label role architecture input_size normalisation weights train batchnorm learning_rate epochs "
@@ -275,7 +275,7 @@ def read_columns(path: Path, columns: list[str]) -> pandas.DataFrame:
     """Read the named columns of a CSV file, which may have no rows: those of `TEXT` as text, the others as float.
 
     Raises:
-        InputError: as `triptych.tables.read_table`.
+        InputError: as `triptych.storage.tables.read_table`.
     """
     numbers = [column for column in columns if column not in TEXT]
     text = [column for column in columns if column in TEXT]

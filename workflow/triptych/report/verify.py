@@ -4,10 +4,10 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from triptych.errors import InputError
-from triptych.files import read_text
 from triptych.report.provenance import file_record
 from triptych.report.write_manifest import FORMAT, partial_files
+from triptych.storage.errors import InputError
+from triptych.storage.files import read_text
 
 MANIFEST = "manifest.json"
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from triptych.configuration import effective, load_configuration
-from triptych.files import write_text
+from triptych.configuration.effective import effective
+from triptych.configuration.loading import load_configuration
+from triptych.storage.files import write_text
 
 HEADER = """\
 # What was in effect for the experiment {experiment}, with every default filled in and each arm complete.
@@ -23,7 +24,7 @@ def write_configuration(*, experiment: str, configuration: str, output: Path) ->
 
     Args:
         experiment: the experiment's name.
-        configuration: JSON, the experiment's entry in `triptych.configuration.effective`.
+        configuration: JSON, the experiment's entry in `triptych.configuration.effective.effective`.
         output: the YAML file to write.
 
     Raises:

@@ -5,12 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from triptych.cached_features import trunks
-from triptych.errors import InputError
-from triptych.files import read_text, sha256, write_json
+from triptych.configuration.cached_features import trunks
 from triptych.report import provenance
 from triptych.report.report import FILE_NAME, files_at, input_places, one_of
 from triptych.report.results import NEED_NO_RUN, TABLES, read_columns, read_configuration
+from triptych.storage.errors import InputError
+from triptych.storage.files import read_text, sha256, write_json
 from triptych.version import __version__
 
 PARTIAL = "partial"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import torch
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 MIXED = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PRECISIONS = ("float32", "tf32", *MIXED)

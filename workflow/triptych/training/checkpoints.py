@@ -16,11 +16,11 @@ from typing import Any
 import numpy
 import torch
 
-from triptych.code_digest import PACKAGE, code_digest
-from triptych.errors import InputError
-from triptych.files import remove_remains, sha256
-from triptych.locks import held
-from triptych.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.code_digest import PACKAGE, code_digest
+from triptych.storage.errors import InputError
+from triptych.storage.files import remove_remains, sha256
+from triptych.storage.locks import held
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
 SLOTS = ("a", "b")
 DAMAGED = "damaged"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 from triptych.training.gpus import claim_gpu, driver_fault, visible_gpus
 
 

@@ -7,11 +7,11 @@ import numpy
 import torch
 
 from triptych.data.dataset import Split, load_split
-from triptych.errors import InputError
-from triptych.files import write_json
 from triptych.models.head import features_and_logits, head_of
 from triptych.models.initialise_model import starting_network
-from triptych.tensors import load_tensors, save_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.files import write_json
+from triptych.storage.tensors import load_tensors, save_tensors
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform

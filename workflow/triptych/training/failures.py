@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import torch
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 from triptych.training.arithmetic import Arithmetic
 
 NO_MEMORY = ("not enough memory", "can't allocate memory", "bad_alloc", "ALLOC_FAILED")

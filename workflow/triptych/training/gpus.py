@@ -18,8 +18,8 @@ from pathlib import Path
 
 import torch
 
-from triptych.errors import InputError
-from triptych.locks import try_lock
+from triptych.storage.errors import InputError
+from triptych.storage.locks import try_lock
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"
 LOCK_FOLDER = "TRIPTYCH_GPU_LOCKS"

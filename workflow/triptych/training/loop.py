@@ -17,9 +17,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from triptych.data.dataset import Split
-from triptych.errors import InputError
 from triptych.models.networks import load_state
-from triptych.run_files import HISTORY_COLUMNS
+from triptych.results.run_files import HISTORY_COLUMNS
+from triptych.storage.errors import InputError
 from triptych.training.allocator import release_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import epoch_order

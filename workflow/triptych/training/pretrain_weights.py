@@ -7,11 +7,11 @@ import pandas
 import torch
 
 from triptych.data.dataset import load_split
-from triptych.files import write_table
 from triptych.models.networks import build_network, head_tensors, network_metadata, state_arrays
 from triptych.models.normalisation import normalisation_of
-from triptych.run_files import HISTORY_COLUMNS
-from triptych.tensors import save_tensors
+from triptych.results.run_files import HISTORY_COLUMNS
+from triptych.storage.files import write_table
+from triptych.storage.tensors import save_tensors
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform

@@ -6,7 +6,7 @@ import numpy
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import torch
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.failures import is_out_of_memory
 

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from triptych.errors import InputError
+from triptych.storage.errors import InputError
 
 KEEP = ("last", "best")
 

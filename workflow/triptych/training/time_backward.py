@@ -10,9 +10,9 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from triptych.data.dataset import load_split
-from triptych.errors import InputError
-from triptych.files import write_table
 from triptych.models.networks import build_network, head_tensors
+from triptych.storage.errors import InputError
+from triptych.storage.files import write_table
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import InputTransform

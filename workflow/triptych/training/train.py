@@ -8,11 +8,11 @@ import pandas
 import torch
 
 from triptych.data.dataset import load_split
-from triptych.files import read_json, write_json, write_table
 from triptych.models.head import head_of
 from triptych.models.networks import load_network, state_arrays
-from triptych.run_files import HISTORY_COLUMNS
-from triptych.tensors import save_tensors
+from triptych.results.run_files import HISTORY_COLUMNS
+from triptych.storage.files import read_json, write_json, write_table
+from triptych.storage.tensors import save_tensors
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform

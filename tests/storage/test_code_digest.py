@@ -1,0 +1,62 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from triptych.storage import code_digest
+
+PACKAGE = Path(code_digest.__file__).parents[1]
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package whose files a test may change."""
+    copy = tmp_path / "triptych"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(code_digest, "PACKAGE_FOLDER", copy)
+    clear()
+    yield copy
+    clear()
+
+
+def clear():
+    code_digest.code_digest.cache_clear()
+    code_digest._imports_of.cache_clear()
+
+
+def test_the_modules_of_training_hold_the_loop_and_the_helpers_but_no_figure():
+    modules = code_digest.modules_of("triptych.training.train")
+    assert {"triptych", "triptych.training", "triptych.training.loop", "triptych.storage.files"} <= set(modules)
+    assert not [name for name in modules if name.startswith(("triptych.figures", "triptych.report"))]
+
+
+@pytest.mark.parametrize(
+    ("changed", "differs"),
+    [
+        ("training/loop.py", True),
+        ("data/dataset.py", True),
+        ("storage/files.py", True),
+        ("figures/style.py", False),
+        ("configuration/experiment.py", False),
+        ("data/digits.py", False),
+    ],
+)
+def test_a_changed_module_changes_the_digest_of_what_imports_it(package, changed, differs):
+    before = code_digest.code_digest("triptych.training.train")
+    with (package / changed).open("a") as file:
+        file.write("\n# changed\n")
+    clear()
+    assert (code_digest.code_digest("triptych.training.train") != before) is differs
+
+
+def test_a_template_counts(package):
+    template = package / "report" / "report.html.jinja"
+    before = code_digest.code_digest("triptych.report.report", "report/report.html.jinja")
+    template.write_text(template.read_text() + " ")
+    clear()
+    assert code_digest.code_digest("triptych.report.report", "report/report.html.jinja") != before
+
+
+def test_an_unknown_module_is_an_error():
+    with pytest.raises(FileNotFoundError, match=r"triptych\.nothing"):
+        code_digest.code_digest("triptych.nothing")

@@ -1,0 +1,51 @@
+"""One way to train, with what it overrides of the experiment's sections."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, create_model
+
+from triptych.configuration.model import Model
+from triptych.configuration.training import Training
+from triptych.configuration.values import Label, Section
+
+
+def _overrides(section: type[Section]) -> type[Section]:
+    """A section with the same keys, of which an arm gives some.
+
+    What it leaves out is not in `model_fields_set`. A default that is made by a function is not shown by the schema.
+    """
+
+    def _nothing() -> None:
+        return None
+
+    fields: dict[str, Any] = {
+        name: Annotated[info.annotation, *info.metadata, Field(default_factory=_nothing, description=info.description)]
+        for name, info in section.model_fields.items()
+    }
+    return create_model(f"Arm{section.__name__}", __base__=Section, __doc__=section.__doc__, **fields)
+
+
+if TYPE_CHECKING:  # a type checker takes no class that a function makes
+    ArmModel = Section
+    ArmTraining = Section
+else:
+    ArmModel = _overrides(Model)
+    ArmTraining = _overrides(Training)
+
+
+class Arm(Section):
+    """One way to train."""
+
+    label: Label | None = Field(None, description="Its name in figures and tables; null for the arm's name.")
+    weights: Literal["random", "pretrained"] = Field("random", description="Where its weights come from.")
+    train: Literal["all", "head"] = Field("all", description="What it trains: all weights, or the last layer only.")
+    batchnorm: Literal["train", "frozen"] = Field(
+        "train",
+        description="train: BatchNorm uses and follows the statistics of the batches, even where only the head trains "
+        "(the lecture's recipe); frozen: it keeps the statistics that it came with.",
+    )
+    role: Literal["arm", "control"] = Field(
+        "arm", description="A control is trained and tabled, but stands outside the headline and the comparisons."
+    )
+    model: ArmModel = Field(ArmModel(), description="Keys of `model` that are different for this arm.")
+    training: ArmTraining = Field(ArmTraining(), description="Keys of `training` that are different for this arm.")

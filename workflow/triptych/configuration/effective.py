@@ -1,0 +1,55 @@
+"""What is in effect: every default filled in, and what the rules need of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from triptych.configuration.arm import Arm
+from triptych.configuration.experiment import Configuration, Experiment
+
+
+def effective(configuration: Configuration) -> dict[str, Any]:
+    """Everything that is in effect, as plain values for JSON and YAML; `load_configuration` reads it back the same.
+
+    It has the keys of the configuration, all filled in. The `model` and `training` of each arm are complete: the
+    experiment's values, and over them the arm's own.
+    """
+    settings = configuration.model_dump()
+    for name, experiment in configuration.experiments.items():
+        settings["experiments"][name]["arms"] = {
+            arm_name: resolved_arm(experiment, arm_name, arm) for arm_name, arm in experiment.arms.items()
+        }
+    return settings
+
+
+def resolved_arms(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The arms of one experiment of `effective`, in their order, each with its `name` and everything in effect."""
+    return [{"name": name, **arm} for name, arm in experiment["arms"].items()]
+
+
+def compared_networks(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The networks of one experiment of `effective` that are compared on paper, each once: the arms', then the others.
+
+    Returns:
+        Mappings of `architecture`, `input_size`, `auxiliary`, `role` (arm or reference) and `trained`: of each arm
+        with this network that is no control, what it trains (all or head).
+    """
+    models = [{**arm["model"], "auxiliary": False, "role": "arm"} for arm in experiment["arms"].values()]
+    models += [{**model, "role": "reference"} for model in experiment["reference_models"]]
+    keys = ("architecture", "input_size", "auxiliary")
+    first: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for model in models:
+        network = {key: model[key] for key in (*keys, "role")} | {"trained": []}
+        first.setdefault(tuple(model[key] for key in keys), network)
+    for arm in experiment["arms"].values():
+        if arm["role"] != "control":
+            first[arm["model"]["architecture"], arm["model"]["input_size"], False]["trained"].append(arm["train"])
+    return list(first.values())
+
+
+def resolved_arm(experiment: Experiment, name: str, arm: Arm) -> dict[str, Any]:
+    return {
+        "label": arm.label or name,
+        **arm.model_dump(include={"role", "weights", "train", "batchnorm"}),
+        "model": {**experiment.model.model_dump(), **arm.model.model_dump(exclude_unset=True)},
+        "training": {**experiment.training.model_dump(), **arm.training.model_dump(exclude_unset=True)},
+    }

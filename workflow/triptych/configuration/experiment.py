@@ -1,0 +1,59 @@
+"""The whole configuration: experiments, each with its sections and arms."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from triptych.configuration.arm import Arm
+from triptych.configuration.comparison import Comparison
+from triptych.configuration.dataset import Dataset, DigitsDataset
+from triptych.configuration.messages import NAME_IN_WORDS
+from triptych.configuration.model import Model, ReferenceModel
+from triptych.configuration.training import Training
+from triptych.configuration.values import Name, Question, Section, Seeds, Whole
+from triptych.configuration.weights import NoWeights, Weights
+
+
+class Experiment(Section):
+    """One data set and one question; several arms, several seeds."""
+
+    question: Question = Field(
+        "Does it pay to start from pretrained weights, and is it enough to train the last layer?",
+        description="The question that the report opens with.",
+    )
+    dataset: Dataset = Field(DigitsDataset(), description="The images.")
+    model: Model = Field(Model(), description="The network and what it is fed.")
+    weights: Weights = Field(NoWeights(), description="Where pretrained weights come from.")
+    training: Training = Field(Training(), description="The recipe.")
+    comparison: Comparison = Field(Comparison(), description="How arms are compared.")
+    reference_models: list[ReferenceModel] = Field(
+        [],
+        min_length=0,
+        max_length=20,
+        description="Networks to compare the arms' ones with on paper: parameters, operations, memory, batch size.",
+    )
+    seeds: Seeds = Field([0], description="Every arm is trained once with each seed.")
+    claims: Literal["none", "lecture45"] = Field(
+        "none",
+        description="lecture45: test what lecture 45 claims and show the faults of its notebook; it needs arms called "
+        "scratch, finetune and last_layer that train as the lecture's three nets.",
+    )
+    arms: dict[Name, Arm] = Field(min_length=1, description=f"The ways to train, by name: {NAME_IN_WORDS}.")
+
+
+class Configuration(Section):
+    """Triptych's configuration."""
+
+    experiments: dict[Name, Experiment] = Field(min_length=1, description=f"The experiments, by name: {NAME_IN_WORDS}.")
+    keep_weights: Literal["all", "trained", "none"] = Field(
+        "all",
+        description="Which weights of the runs are kept: those before and after training, those after it, or none.",
+    )
+    jobs_per_gpu: Whole = Field(
+        1,
+        ge=1,
+        le=64,
+        description="How many jobs may compute on one GPU at the same time: more than 1 where they are small, and "
+        "`--resources gpu=` then counts these places (2 GPUs with 3 jobs each: gpu=6). Decides no bit of a result; "
+        "measured times are those of a shared GPU.",
+    )

@@ -1,0 +1,85 @@
+"""A digest of the code that a command runs, found without importing it.
+
+Snakemake does not notice a changed imported module. The digest of a command's module and of everything it imports
+inside the package is therefore a parameter of its rule, and a change of any of them runs the rule again.
+"""
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE_FOLDER = Path(__file__).parents[1]
+PACKAGE = PACKAGE_FOLDER.name
+
+
+def _file_of(module: str) -> Path | None:
+    """The file of a dotted module name inside the package, or None where there is no such module."""
+    path = PACKAGE_FOLDER.parent.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def _source_of(module: str) -> Path:
+    """The file of a module of the package, which must be there."""
+    file = _file_of(module)
+    if file is None:
+        raise FileNotFoundError(f"no module {module} in {PACKAGE_FOLDER}")
+    return file
+
+
+@cache
+def _imports_of(module: str) -> frozenset[str]:
+    """The modules of the package that a module names in its import statements, at any depth of its code."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(_source_of(module).read_bytes())):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            if node.level or node.module is None:
+                raise ValueError(f"{module}: relative imports are not used in {PACKAGE}")
+            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        found.update(name for name in names if name.split(".")[0] == PACKAGE and _file_of(name))
+    return frozenset(found)
+
+
+def modules_of(module: str) -> list[str]:
+    """The dotted names of `module` and of every module of the package that it needs, sorted.
+
+    Packages count as modules: importing `triptych.data.dataset` also runs `triptych/__init__.py` and
+    `triptych/data/__init__.py`.
+    """
+    needed, waiting = set(), [module]
+    while waiting:
+        name = waiting.pop()
+        if name in needed:
+            continue
+        needed.add(name)
+        waiting.extend(_imports_of(name))
+        if "." in name:
+            waiting.append(name.rpartition(".")[0])
+    return sorted(needed)
+
+
+@cache
+def code_digest(module: str, *data_files: str) -> str:
+    """The first 16 hexadecimal digits of a SHA-256 over the files of `modules_of(module)` and over `data_files`.
+
+    Args:
+        module: dotted name inside the package.
+        data_files: what the module reads beside code, such as templates; paths relative to the package's folder (of the
+            checkout as well, behind `../../`).
+
+    Raises:
+        FileNotFoundError: there is no such module or data file.
+    """
+    digest = hashlib.sha256()
+    files = [_source_of(name) for name in modules_of(module)] + [PACKAGE_FOLDER / name for name in data_files]
+    for file in files:
+        content = file.read_bytes()
+        digest.update(f"{file.relative_to(PACKAGE_FOLDER).as_posix()} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()[:16]

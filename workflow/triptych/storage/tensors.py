@@ -1,0 +1,103 @@
+"""Tensors on disk: safetensors files that describe themselves, read and written without torch."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy
+import safetensors
+import safetensors.numpy
+
+from triptych.storage.errors import InputError
+from triptych.storage.files import replacing
+
+# safetensors writes its metadata keys in random order, so everything goes under one key, as sorted JSON.
+METADATA_KEY = "triptych"
+
+NUMPY_NAMES = {
+    "BOOL": "?",
+    **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "UI" for size in (1, 2, 4, 8)},
+    **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
+}
+"""The types of mapped tensors: how safetensors and how NumPy calls them."""
+
+
+def save_tensors(path: Path, tensors: dict[str, numpy.ndarray], metadata: dict[str, Any] | None = None) -> None:
+    """Write named arrays and one JSON-able mapping about them. The same content gives the same bytes."""
+    contiguous = {name: numpy.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    # ascontiguousarray turns a scalar into one element
+    contiguous = {name: array.reshape(tensors[name].shape) for name, array in contiguous.items()}
+    with replacing(path) as temporary:
+        try:
+            described = {METADATA_KEY: json.dumps(metadata or {}, sort_keys=True)}
+            safetensors.numpy.save_file(contiguous, temporary, described)
+        except safetensors.SafetensorError as error:  # a full disk arrives as this
+            raise InputError(f"{path}: cannot be written ({error})") from None
+
+
+def load_tensors(path: Path) -> dict[str, numpy.ndarray]:
+    """Read every array of a file.
+
+    Raises:
+        InputError: there is no such file, it is not a safetensors file, or it holds numbers of a type or in a shape
+            that NumPy does not have.
+    """
+    try:
+        return safetensors.numpy.load_file(path)
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file is missing") from None
+    except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({_in_short(error)})") from None
+
+
+def load_metadata(path: Path) -> dict[str, Any]:
+    """Read the mapping that `save_tensors` stored, without reading the arrays.
+
+    Raises:
+        InputError: there is no such file, or it is not a safetensors file that `save_tensors` wrote.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:
+            metadata = json.loads((file.metadata() or {})[METADATA_KEY])
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file is missing") from None
+    except KeyError:
+        raise InputError(f"{path}: not a safetensors file written by Triptych (it says nothing about itself)") from None
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a safetensors file written by Triptych ({_in_short(error)})") from None
+    if not isinstance(metadata, dict):
+        raise InputError(
+            f"{path}: not a safetensors file written by Triptych (what it says about itself is no mapping)"
+        )
+    return metadata
+
+
+def map_tensor(path: Path, name: str) -> numpy.ndarray:
+    """One array of a file, of which only what is used is read; writing to it changes the memory and never the file.
+
+    Raises:
+        InputError: the file is not a safetensors file, or has no such array.
+    """
+    try:
+        with safetensors.safe_open(path, framework="numpy") as file:  # checks the header
+            if name not in file.keys():  # noqa: SIM118 (it is no mapping)
+                raise InputError(f"{path}: no {name}")
+    except FileNotFoundError:
+        raise InputError(f"{path}: the file is missing") from None
+    except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable safetensors file ({_in_short(error)})") from None
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        tensor = json.loads(file.read(size))[name]
+    kind, shape = NUMPY_NAMES.get(tensor["dtype"]), tuple(tensor["shape"])
+    if kind is None:
+        raise InputError(f"{path}: {name} has a type that cannot be mapped ({tensor['dtype']})")
+    if 0 in shape:  # there is nothing to map
+        return numpy.empty(shape, kind)
+    return numpy.memmap(path, kind, "c", 8 + size + tensor["data_offsets"][0], shape)
+
+
+def _in_short(error: Exception) -> str:
+    """The message of an error on one line; some quote what they found, however long."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else f"{text[:297]}..."

@@ -1,0 +1,1 @@
+"""What the rules compute: pure functions of the effective configuration."""
