@@ -7,8 +7,8 @@ rule extract_weight_delta:
 
     # The last reader of weight files that `keep_weights` does not keep: a later one would train every run again.
     input:
-        initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
         trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
+        pretrained=pretrained_weights,
     output:
         weight_delta="<results>/{experiment}/runs/{arm}/seed{seed}/weight_delta.csv",
         kernels="<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors",
@@ -19,18 +19,19 @@ rule extract_weight_delta:
     benchmark:
         "<benchmarks>/extract_weight_delta/{experiment}/{arm}/seed{seed}.tsv"
     conda:
-        "../../envs/analysis.yaml"
+        "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=twice_when_tried_again(4000),
         runtime=10,
     params:
+        pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
         code=code("analysis.extract_weight_delta"),
     shell:
         r"""
         python -m triptych extract-weight-delta \
-            --initial {input.initial:q} \
             --trained {input.trained:q} \
+            {params.pretrained} \
             --weight-delta {output.weight_delta:q} \
             --kernels {output.kernels:q} \
             --kernel-change {output.kernel_change:q} \

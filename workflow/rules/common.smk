@@ -20,8 +20,9 @@ os.environ.update(
     PYTHONUNBUFFERED="1",
 )
 
-from triptych.configuration.cached_features import trunk_of, trunks
+from triptych.configuration.trunks import trunk_of, trunks
 from triptych.workflow.cluster_advice import cluster_advice
+from triptych.workflow.recipes import execution_of, recipe_of, recipe_of_pretraining
 from triptych.storage.code_digest import code_digest
 from triptych.configuration.effective import compared_networks, effective, resolved_arms
 from triptych.configuration.loading import load_configuration
@@ -44,6 +45,7 @@ except InputError as error:
     sys.exit(f"configuration: {error}")
 
 experiments = settings["experiments"]
+keeps_weights = settings["keep_weights"] == "trained"
 
 # Every file that is downloaded, by its name without the ending. It is named after its checksum, so that experiments share
 # it, and nothing depends on its address.
@@ -84,9 +86,6 @@ FULL_RUN_FILES = [
     f"../../benchmarks/lecture45/{file}"
     for file in ("about.json", "arms.csv", "cost.csv", "history.csv", "sizes.csv")
 ]
-
-# Keys of `training` that are no parameters of a rule.
-DECIDES_NO_RESULT = ["cuda_graphs", "residency", "checkpoint_minutes"]
 
 # What an experiment with `claims` has besides.
 CLAIMS_TABLES = ["claims", "faults", "cost_backward", "full_run", "full_run_settings"]
@@ -135,11 +134,6 @@ def twice_when_tried_again(megabytes):
     return lambda wildcards, attempt: megabytes * min(attempt, 2)
 
 
-def as_text(setting):
-    """A setting as text: Snakemake rounds a resource that is a number to a whole one."""
-    return lambda wildcards: str(setting(wildcards))
-
-
 def as_json(value):
     """Sorted JSON, so that the same settings always give the same command."""
     return json.dumps(value, sort_keys=True)
@@ -147,12 +141,7 @@ def as_json(value):
 
 def arms_json(wildcards):
     """Every arm of the experiment with all that decides a result, in the order of the configuration."""
-    arms = resolved_arms(experiment_of(wildcards))
-    for arm in arms:
-        arm["training"] = {
-            key: arm["training"][key] for key in arm["training"] if key not in DECIDES_NO_RESULT
-        }
-    return as_json(arms)
+    return as_json(resolved_arms(experiment_of(wildcards)))
 
 
 def networks_json(wildcards):
@@ -166,19 +155,18 @@ def option(name, value):
     return f"{name} {shlex.quote(text)}" if text else ""
 
 
-def training_option(name, key):
-    """`--name value` of the wildcards' arm, where its recipe has such a value."""
-    return lambda wildcards: option(name, arm_of(wildcards)["training"][key])
+def recipe_for(command):
+    """The recipe of a command, as JSON, of the wildcards' arm (or trunk)."""
+    return lambda wildcards: recipe_of(arm_of(wildcards)["training"], command)
 
 
-def training_flag(name, key):
-    """`name`, a flag of a command, where the recipe of the wildcards' arm says so."""
-    return lambda wildcards: name * arm_of(wildcards)["training"][key]
+# How commands are executed does not affect results. Snakemake reruns no job for a parameter whose function takes `output`.
+def execution_of_arm(wildcards, output):
+    return execution_of(arm_of(wildcards)["training"], settings["jobs_per_gpu"])
 
 
-def experiment_flag(name, key):
-    """`name`, a flag of a command, where the recipe of the wildcards' experiment says so."""
-    return lambda wildcards: name * experiments[wildcards.experiment]["training"][key]
+def execution_of_experiment(wildcards, output):
+    return execution_of(experiments[wildcards.experiment]["training"], settings["jobs_per_gpu"])
 
 
 def features_of_arm(file):
@@ -288,8 +276,7 @@ def run_is_there(experiment, arm, seed):
 
     trained = rules.train.output
     return there(trained.history, trained.predictions, trained.cost) and (
-        there(*rules.extract_weight_delta.output)
-        or there(trained.trained, rules.initialise_model.output.initial)
+        there(*rules.extract_weight_delta.output) or there(trained.trained)
     )
 
 

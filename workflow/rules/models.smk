@@ -1,7 +1,7 @@
 # Networks before training.
-# Needs: <results>/{experiment}/data/train.safetensors and, for pretrained arms, weights/{architecture}.safetensors.
+# Needs: <results>/{experiment}/data/train.safetensors.
 # Makes: <resources>/weights/, weights/{architecture}.safetensors (of torchvision), models/{architecture}_{input_size}/ (what the network is),
-#        tables/architectures.csv and largest_batch.csv (beside other networks), runs/*/initial.safetensors.
+#        tables/architectures.csv and largest_batch.csv (beside other networks).
 
 
 rule download_weights:
@@ -136,46 +136,5 @@ rule compare_architectures:
             --networks {params.networks:q} \
             --architectures {output.architectures:q} \
             --largest-batch {output.largest_batch:q} \
-            2>&1 | tee {log:q}
-        """
-
-
-rule initialise_model:
-    """The weights with which a run starts: random, or pretrained with a new head."""
-    input:
-        train_data="<results>/{experiment}/data/train.safetensors",
-        pretrained=pretrained_weights,
-    output:
-        initial=kept_if(settings["keep_weights"] == "all")(
-            "<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors"
-        ),
-    log:
-        "<logs>/initialise_model/{experiment}/{arm}/seed{seed}.log",
-    benchmark:
-        "<benchmarks>/initialise_model/{experiment}/{arm}/seed{seed}.tsv"
-    conda:
-        "../../envs/torch.yaml"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=10,
-    params:
-        architecture=arm_setting("model/architecture"),
-        input_size=arm_setting("model/input_size"),
-        normalisation=arm_setting("model/normalisation"),
-        pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
-        train_images=training_option("--train-images", "train_images"),
-        code=code("models.initialise_model"),
-    shell:
-        r"""
-        python -m triptych initialise-model \
-            --architecture {params.architecture:q} \
-            --input-size {params.input_size} \
-            --normalisation {params.normalisation} \
-            --seed {wildcards.seed} \
-            --train-data {input.train_data:q} \
-            {params.pretrained} \
-            {params.train_images} \
-            --initial {output.initial:q} \
             2>&1 | tee {log:q}
         """

@@ -80,14 +80,6 @@ rule report:
         """
 
 
-# The weight files that outlive the jobs that read them (`keep_weights`).
-KEPT_WEIGHTS = {
-    "all": ("initial.safetensors", "trained.safetensors"),
-    "trained": ("trained.safetensors",),
-    "none": (),
-}[settings["keep_weights"]]
-
-
 rule write_manifest:
     """Checksums of every file of an experiment, and what its results depend on."""
     input:
@@ -95,7 +87,7 @@ rule write_manifest:
         runs=of_runs(
             [
                 f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
-                for file in (*KEPT_WEIGHTS, "kernels.safetensors")
+                for file in ("kernels.safetensors", *["trained.safetensors"] * keeps_weights)
             ]
         ),
     output:

@@ -1,5 +1,5 @@
 # Training. The only rules that ask for a GPU, since they are the only ones that compute on it.
-# Needs: data/, weights/letters/, runs/*/initial.safetensors.
+# Needs: data/, weights/letters/, weights/{architecture}.safetensors (of torchvision).
 # Makes: weights/{architecture}.safetensors, features/, each run's trained weights, history, predictions and cost, and for
 # the lecture's claims tables/cost_backward.csv.
 
@@ -26,22 +26,12 @@ rule pretrain_weights:
         gpu=gpu_slots(experiment_setting("training/device")),
         mem_mb=twice_when_tried_again(4000),
         runtime=60,
-        jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next two
-        checkpoint_minutes=as_text(experiment_setting("training/checkpoint_minutes")),
-        cuda_graphs=experiment_setting("training/cuda_graphs"),
     params:
         input_size=experiment_setting("model/input_size"),
         normalisation=experiment_setting("model/normalisation"),
-        epochs=experiment_setting("weights/epochs"),
-        batch_size=experiment_setting("weights/batch_size"),
-        learning_rate=experiment_setting("weights/learning_rate"),
         seed=experiment_setting("weights/seed"),
-        evaluation_batch_size=experiment_setting("training/evaluation_batch_size"),
-        num_threads=experiment_setting("training/num_threads"),
-        device=experiment_setting("training/device"),
-        precision=experiment_setting("training/precision"),
-        channels_last=experiment_flag("--channels-last", "channels_last"),
-        fused_optimizer=experiment_flag("--fused-optimizer", "fused_optimizer"),
+        recipe=lambda wildcards: recipe_of_pretraining(experiments[wildcards.experiment]),
+        execution=execution_of_experiment,
         run=subpath(output.weights, parent=True),
         code=code("training.pretrain_weights"),
     shell:
@@ -50,22 +40,12 @@ rule pretrain_weights:
             --architecture {wildcards.architecture:q} \
             --input-size {params.input_size} \
             --normalisation {params.normalisation} \
-            --epochs {params.epochs} \
-            --batch-size {params.batch_size} \
-            --learning-rate {params.learning_rate} \
-            --evaluation-batch-size {params.evaluation_batch_size} \
-            --num-threads {params.num_threads} \
-            --device {params.device} \
-            --jobs-per-gpu {resources.jobs_per_gpu} \
             --seed {params.seed} \
-            --precision {params.precision} \
-            {params.channels_last} \
-            {params.fused_optimizer} \
-            --cuda-graphs {resources.cuda_graphs} \
+            --recipe {params.recipe:q} \
+            --execution {params.execution:q} \
             --train-data {input.train_data:q} \
             --test-data {input.test_data:q} \
             --checkpoints {params.run:q}/{wildcards.architecture}_checkpoints \
-            --checkpoint-minutes {resources.checkpoint_minutes} \
             --runtime {resources.runtime} \
             --weights {output.weights:q} \
             --history {output.history:q} \
@@ -95,19 +75,12 @@ rule extract_features:
         gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=twice_when_tried_again(8000),
         runtime=240,
-        jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next two
-        checkpoint_minutes=as_text(arm_setting("training/checkpoint_minutes")),
-        residency=arm_setting("training/residency"),
     params:
         architecture=arm_setting("model/architecture"),
         input_size=arm_setting("model/input_size"),
         normalisation=arm_setting("model/normalisation"),
-        evaluation_batch_size=arm_setting("training/evaluation_batch_size"),
-        num_threads=arm_setting("training/num_threads"),
-        device=arm_setting("training/device"),
-        precision=arm_setting("training/precision"),
-        channels_last=training_flag("--channels-last", "channels_last"),
-        train_images=training_option("--train-images", "train_images"),
+        recipe=recipe_for("extract_features"),
+        execution=execution_of_arm,
         run=subpath(output.cost, parent=True),
         code=code("training.extract_features"),
     shell:
@@ -120,16 +93,9 @@ rule extract_features:
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
             --test-data {input.test_data:q} \
-            --evaluation-batch-size {params.evaluation_batch_size} \
-            --num-threads {params.num_threads} \
-            --device {params.device} \
-            --jobs-per-gpu {resources.jobs_per_gpu} \
-            --precision {params.precision} \
-            {params.channels_last} \
-            --residency {resources.residency} \
-            {params.train_images} \
+            --recipe {params.recipe:q} \
+            --execution {params.execution:q} \
             --checkpoints {params.run:q}/checkpoints \
-            --checkpoint-minutes {resources.checkpoint_minutes} \
             --runtime {resources.runtime} \
             --features {output.features:q} \
             --cost {output.cost:q} \
@@ -140,14 +106,14 @@ rule extract_features:
 rule train:
     """Train one arm with one seed."""
     input:
-        initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
+        pretrained=pretrained_weights,
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
         features=features_of_arm("features.safetensors"),
         features_cost=features_of_arm("cost.json"),
     output:
-        trained=kept_if(settings["keep_weights"] != "none")(
+        trained=kept_if(keeps_weights)(
             "<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"
         ),
         history="<results>/{experiment}/runs/{arm}/seed{seed}/history.csv",
@@ -165,58 +131,37 @@ rule train:
         gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=twice_when_tried_again(8000),
         runtime=720,
-        jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next three
-        checkpoint_minutes=as_text(arm_setting("training/checkpoint_minutes")),
-        residency=arm_setting("training/residency"),
-        cuda_graphs=arm_setting("training/cuda_graphs"),
     params:
+        architecture=arm_setting("model/architecture"),
+        input_size=arm_setting("model/input_size"),
+        normalisation=arm_setting("model/normalisation"),
+        pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
         train=arm_setting("train"),
         batchnorm=arm_setting("batchnorm"),
-        epochs=arm_setting("training/epochs"),
-        batch_size=arm_setting("training/batch_size"),
-        learning_rate=arm_setting("training/learning_rate"),
-        evaluation_batch_size=arm_setting("training/evaluation_batch_size"),
-        num_threads=arm_setting("training/num_threads"),
-        device=arm_setting("training/device"),
-        precision=arm_setting("training/precision"),
-        channels_last=training_flag("--channels-last", "channels_last"),
-        fused_optimizer=training_flag("--fused-optimizer", "fused_optimizer"),
+        recipe=recipe_for("train"),
+        execution=execution_of_arm,
         features=lambda wildcards, input: option("--features", input.features),
         features_cost=lambda wildcards, input: option("--features-cost", input.features_cost),
-        keep=arm_setting("training/keep"),
-        patience=training_option("--patience", "patience"),
-        train_images=training_option("--train-images", "train_images"),
         run=subpath(output.cost, parent=True),
         code=code("training.train"),
     shell:
         r"""
         python -m triptych train \
-            --initial {input.initial:q} \
+            --architecture {params.architecture} \
+            --input-size {params.input_size} \
+            --normalisation {params.normalisation} \
+            {params.pretrained} \
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
             --test-data {input.test_data:q} \
             --train {params.train} \
             --batchnorm {params.batchnorm} \
-            --epochs {params.epochs} \
-            --batch-size {params.batch_size} \
-            --learning-rate {params.learning_rate} \
-            --evaluation-batch-size {params.evaluation_batch_size} \
-            --num-threads {params.num_threads} \
-            --device {params.device} \
-            --jobs-per-gpu {resources.jobs_per_gpu} \
             --seed {wildcards.seed} \
-            --precision {params.precision} \
-            {params.channels_last} \
-            {params.fused_optimizer} \
-            --cuda-graphs {resources.cuda_graphs} \
-            --residency {resources.residency} \
+            --recipe {params.recipe:q} \
+            --execution {params.execution:q} \
             {params.features} \
             {params.features_cost} \
-            --keep {params.keep} \
-            {params.patience} \
-            {params.train_images} \
             --checkpoints {params.run:q}/checkpoints \
-            --checkpoint-minutes {resources.checkpoint_minutes} \
             --runtime {resources.runtime} \
             --trained {output.trained:q} \
             --history {output.history:q} \
@@ -251,21 +196,14 @@ rule time_backward:
     params:
         architecture=last_layer_setting("model/architecture"),
         input_size=last_layer_setting("model/input_size"),
-        batch_size=last_layer_setting("training/batch_size"),
-        learning_rate=last_layer_setting("training/learning_rate"),
-        num_threads=last_layer_setting("training/num_threads"),
-        device=last_layer_setting("training/device"),
+        recipe=lambda wildcards: recipe_of(last_layer_setting("training")(wildcards), "time_backward"),
         code=code("training.time_backward"),
     shell:
         r"""
         python -m triptych time-backward \
             --architecture {params.architecture:q} \
             --input-size {params.input_size} \
-            --batch-size {params.batch_size} \
-            --learning-rate {params.learning_rate} \
-            --num-threads {params.num_threads} \
-            --device {params.device} \
-            --jobs-per-gpu 1 \
+            --recipe {params.recipe:q} \
             --train-data {input.train_data:q} \
             --output {output.table:q} \
             2>&1 | tee {log:q}

@@ -59,6 +59,17 @@ COMMANDS = {
 """Each command and the sub-package that its module lies in."""
 
 
+def option(name: str, hint: Any) -> Any:
+    """The option for a parameter: as JSON where its type is an object that describes itself so."""
+    if not hasattr(hint, "from_json"):
+        return typer.Option(show_default=False)
+
+    def parsed(value: Any) -> Any:
+        return hint.from_json(value, f"--{name.replace('_', '-')}") if isinstance(value, str) else value
+
+    return typer.Option(show_default=False, parser=parsed, metavar="JSON", help=hint.in_words())
+
+
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
     """The function, so marked that typer makes an option of each parameter that is for keywords only."""
     hints = get_type_hints(function)
@@ -75,7 +86,7 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
             parameter.replace(
                 annotation=Annotated[
                     hints[name],
-                    typer.Option(show_default=False)
+                    option(name, hints[name])
                     if parameter.kind is inspect.Parameter.KEYWORD_ONLY
                     else typer.Argument(show_default=False),
                 ]

@@ -48,6 +48,23 @@ MEMORY_COLUMNS = [
     "activation_bytes",
 ]
 
+FIRST_KEYS = [
+    "learning_rate",
+    "epochs",
+    "patience",
+    "keep",
+    "batch_size",
+    "evaluation_batch_size",
+    "num_threads",
+    "device",
+    "precision",
+    "channels_last",
+    "fused_optimizer",
+    "features",
+    "train_images",
+]
+"""The columns that tables/arms.csv has always had of an arm's recipe; those of other keys follow."""
+
 Arm = dict[str, Any]
 
 
@@ -130,24 +147,22 @@ def arms_table(arms: list[Arm], train_images: int) -> pandas.DataFrame:
     """Everything that is in effect for each arm; `train_images` is a number also where the configuration says all."""
     rows = []
     for arm in arms:
-        training = arm["training"]
-        if (training["train_images"] or 0) > train_images:
+        recipe = {key: int(value) if isinstance(value, bool) else value for key, value in arm["training"].items()}
+        if (recipe["train_images"] or 0) > train_images:
             raise InputError(
                 f"train_images of the arm {arm['name']}: expected at most {train_images}, "
-                f"found {training['train_images']}"
+                f"found {recipe['train_images']}"
             )
+        recipe["train_images"] = recipe["train_images"] or train_images
+        recipe["features"] = "cached" if caches_features(arm) else "computed"
         rows.append(
             {
                 "arm": arm["name"],
                 **{key: arm[key] for key in ("label", "role")},
                 **{key: arm["model"][key] for key in ("architecture", "input_size", "normalisation")},
                 **{key: arm[key] for key in ("weights", "train", "batchnorm")},
-                **{key: training[key] for key in ("learning_rate", "epochs", "patience", "keep", "batch_size")},
-                **{key: training[key] for key in ("evaluation_batch_size", "num_threads", "device")},
-                "precision": training["precision"],
-                **{key: int(training[key]) for key in ("channels_last", "fused_optimizer")},
-                "features": "cached" if caches_features(arm) else "computed",
-                "train_images": training["train_images"] or train_images,
+                **{key: recipe.pop(key) for key in FIRST_KEYS},
+                **recipe,
             }
         )
     return pandas.DataFrame(rows)

@@ -1,6 +1,6 @@
 """What training changed in the weights of one run, tensor by tensor, and the first kernels before and after.
 
-The last reader of a run's weight files: what else is needed of them later is written here, so that they can go.
+The last reader of a run's weight file: what else is needed of it later is written here, so that it can go.
 """
 
 from pathlib import Path
@@ -9,41 +9,34 @@ from typing import Any
 import numpy
 import pandas
 
+from triptych.models.initialise_model import initial_weights
+from triptych.results.run_files import KERNEL_CHANGE_COLUMNS, WEIGHT_DELTA_COLUMNS
 from triptych.storage.errors import InputError
 from triptych.storage.files import write_json, write_table
-from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.tensors import load_tensors, save_tensors, size_of_file
 
 NEAR_ZERO = 1e-3
 """A change below this share of the tensor's largest absolute weight before training counts as near zero."""
-
-WEIGHT_DELTA_COLUMNS = [
-    "tensor",
-    "kind",
-    "size",
-    "initial_norm",
-    "delta_norm",
-    "relative_delta",
-    "cosine",
-    "max_abs_delta",
-    "unchanged_fraction",
-    "near_zero_fraction",
-]
-KERNEL_CHANGE_COLUMNS = ["convolution", "tensor", "brightness_share", "colour_share"]
-WEIGHTS_KEYS = ["file_bytes", "parameters", "head_parameters", "buffer_elements"]
-"""The bytes of the file of initial weights, and numbers of elements; `parameters` includes those of the head."""
 
 CONVOLUTIONS = ("first_convolution", "first_3x3_convolution")
 
 
 def extract_weight_delta(
-    *, initial: Path, trained: Path, weight_delta: Path, kernels: Path, kernel_change: Path, weights: Path
+    *,
+    trained: Path,
+    pretrained: Path | None = None,
+    weight_delta: Path,
+    kernels: Path,
+    kernel_change: Path,
+    weights: Path,
 ) -> None:
     """Compare the weights of one run before and after training.
 
-    The change is always after minus before, computed in float64.
+    Those before are computed anew. The change is always after minus before, computed in float64.
 
     Args:
-        initial, trained: the two weight files of the run.
+        trained: the weights of the run after training.
+        pretrained: the weights that it began with, where these were not random.
         weight_delta: CSV, one row for each parameter and buffer in definition order (`change_of`).
         kernels: the first convolution and the first 3x3 convolution of the first block, `NAME_initial` and
             `NAME_trained`, float32 [out, in, height, width]; those the network lacks are left out.
@@ -52,18 +45,42 @@ def extract_weight_delta(
         weights: JSON, the size of the network: `WEIGHTS_KEYS`.
 
     Raises:
-        InputError: a file is missing or broken, or the two are not of one network.
+        InputError: a file is missing or broken, or the weights before training cannot be computed again.
     """
-    metadata = load_metadata(initial)
-    before, after = load_tensors(initial), load_tensors(trained)
-    _check_same_network(initial, trained, metadata, before, after)
+    before, metadata = initial_weights(trained, pretrained)
+    after = load_tensors(trained)
+    check_same_tensors(trained, before, after)
+    table, changes = weight_changes(metadata, before, after), kernel_changes(metadata, before, after)
+    write_table(weight_delta, table)
+    save_tensors(kernels, *kernels_of(metadata, before, after))
+    write_table(kernel_change, changes)
+    write_json(weights, sizes(metadata, before))
+    for kind, part in table.groupby("kind", sort=False):
+        still = (part["unchanged_fraction"] == 1).sum()
+        print(f"{kind}s: {len(part) - still} of {len(part)} tensors changed, {still} are exactly as before", flush=True)
 
+
+Tensors = dict[str, numpy.ndarray]
+
+
+def weight_changes(metadata: dict[str, Any], before: Tensors, after: Tensors) -> pandas.DataFrame:
+    """One row for each tensor in definition order: `WEIGHT_DELTA_COLUMNS`.
+
+    Args:
+        metadata: of the network (`triptych.models.networks.network_metadata`).
+        before, after: its tensors by name.
+    """
     buffers = set(metadata["buffers"])
     rows = [
         {"tensor": name, "kind": "buffer" if name in buffers else "parameter", **change_of(before[name], after[name])}
         for name in metadata["tensors"]
     ]
-    table = pandas.DataFrame(rows, columns=WEIGHT_DELTA_COLUMNS)
+    return pandas.DataFrame(rows, columns=WEIGHT_DELTA_COLUMNS)
+
+
+def sizes(metadata: dict[str, Any], before: Tensors) -> dict[str, int]:
+    """`WEIGHTS_KEYS` of a network."""
+    buffers = set(metadata["buffers"])
     parameters = [name for name in metadata["tensors"] if name not in buffers]
     parts = {
         "parameters": parameters,
@@ -71,22 +88,21 @@ def extract_weight_delta(
         "buffer_elements": [name for name in metadata["tensors"] if name in buffers],
     }
     elements = {part: sum(before[name].size for name in own) for part, own in parts.items()}
+    return {"file_bytes": size_of_file(before, metadata), **elements}
 
+
+def kernels_of(metadata: dict[str, Any], before: Tensors, after: Tensors) -> tuple[Tensors, dict[str, str]]:
+    """The `CONVOLUTIONS` that a network has, before and after training, and the names of their tensors."""
     names = {key: metadata[key] for key in CONVOLUTIONS if metadata[key] is not None}
     pairs = {key: {"initial": before[name], "trained": after[name]} for key, name in names.items()}
-    arrays = {f"{key}_{when}": array for key, pair in pairs.items() for when, array in pair.items()}
-    shares = []
-    if "first_convolution" in names:
-        brightness, colour = brightness_and_colour(*pairs["first_convolution"].values())
-        shares = [("first_convolution", names["first_convolution"], brightness, colour)]
+    return {f"{key}_{when}": array for key, pair in pairs.items() for when, array in pair.items()}, names
 
-    write_table(weight_delta, table)
-    save_tensors(kernels, arrays, names)
-    write_table(kernel_change, pandas.DataFrame(shares, columns=KERNEL_CHANGE_COLUMNS))
-    write_json(weights, {"file_bytes": initial.stat().st_size, **elements})
-    for kind, part in table.groupby("kind", sort=False):
-        still = (part["unchanged_fraction"] == 1).sum()
-        print(f"{kind}s: {len(part) - still} of {len(part)} tensors changed, {still} are exactly as before", flush=True)
+
+def kernel_changes(metadata: dict[str, Any], before: Tensors, after: Tensors) -> pandas.DataFrame:
+    """`KERNEL_CHANGE_COLUMNS` of the first convolution; no row where there is none."""
+    name = metadata["first_convolution"]
+    rows = [("first_convolution", name, *brightness_and_colour(before[name], after[name]))] if name else []
+    return pandas.DataFrame(rows, columns=KERNEL_CHANGE_COLUMNS)
 
 
 def change_of(before: numpy.ndarray, after: numpy.ndarray) -> dict[str, float | int | None]:
@@ -151,26 +167,15 @@ def _norm(array: numpy.ndarray) -> float:
     return float(numpy.sqrt(numpy.sum(array**2)))
 
 
-def _check_same_network(
-    initial: Path,
-    trained: Path,
-    metadata: dict[str, Any],
-    before: dict[str, numpy.ndarray],
-    after: dict[str, numpy.ndarray],
-) -> None:
-    missing = [key for key in ("tensors", "buffers", "head", *CONVOLUTIONS) if key not in metadata]
-    if missing:
-        raise InputError(f"{initial}: does not describe its network (no {', '.join(missing)} in its metadata)")
-    if load_metadata(trained) != metadata:
-        raise InputError(f"{trained}: does not describe the same network as {initial}")
-    expected = set(metadata["tensors"])
-    for path, tensors in ((initial, before), (trained, after)):
-        if tensors.keys() != expected:
-            differing = ", ".join(sorted(tensors.keys() ^ expected)[:5])
-            raise InputError(f"{path}: its tensors are not those of its metadata (missing or unexpected: {differing})")
-    for name in metadata["tensors"]:
-        if before[name].shape != after[name].shape:
-            raise InputError(
-                f"{trained}: expected {name} {list(before[name].shape)} as in {initial}, "
-                f"found {list(after[name].shape)}"
-            )
+def check_same_tensors(trained: Path, before: Tensors, after: Tensors) -> None:
+    """Make sure that a file holds the tensors of its run's network.
+
+    Raises:
+        InputError: it has others, or of other shapes.
+    """
+    if after.keys() != before.keys():
+        differing = ", ".join(sorted(after.keys() ^ before.keys())[:5])
+        raise InputError(f"{trained}: its tensors are not those of its network (missing or unexpected: {differing})")
+    for name, array in before.items():
+        if array.shape != after[name].shape:
+            raise InputError(f"{trained}: expected {name} {list(array.shape)}, found {list(after[name].shape)}")

@@ -8,8 +8,13 @@ from typing import Any
 import numpy
 import pandas
 
-from triptych.analysis.extract_weight_delta import KERNEL_CHANGE_COLUMNS, WEIGHT_DELTA_COLUMNS, WEIGHTS_KEYS
-from triptych.results.run_files import COST_KEYS, HISTORY_COLUMNS
+from triptych.results.run_files import (
+    COST_KEYS,
+    HISTORY_COLUMNS,
+    KERNEL_CHANGE_COLUMNS,
+    WEIGHT_DELTA_COLUMNS,
+    WEIGHTS_KEYS,
+)
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_json
 from triptych.storage.tables import read_table

@@ -1,19 +1,14 @@
-"""Which arms train their head on features that the trunk computed once, and which arms share these.
+"""Which arms train their head on features that the trunk computed once (`triptych.configuration.trunks` names them).
 
 Features may be cached where nothing before the head changes or is drawn at random while the head trains: the trunk
 and BatchNorm are frozen, the trunk has no dropout, and the images come unaugmented. Only pretrained arms share: their
-trunk is the same for all seeds. Their place is named after what decides them, so that it depends on no arm and no seed.
+trunk is the same for all seeds.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from triptych.configuration.architectures import CACHEABLE
-
-DECIDES_FEATURES = ("precision", "channels_last", "evaluation_batch_size", "num_threads", "device", "train_images")
-"""The keys of an arm's `training` that features depend on, beside its `model`."""
 
 
 def caches_features(arm: Mapping[str, Any]) -> bool:
@@ -25,17 +20,3 @@ def caches_features(arm: Mapping[str, Any]) -> bool:
         and arm["batchnorm"] == "frozen"
         and arm["model"]["architecture"] in CACHEABLE
     )
-
-
-def trunk_of(arm: Mapping[str, Any]) -> str | None:
-    """The name of the features that an arm trains its head on: the network, and a digest of what decides them."""
-    if not caches_features(arm):
-        return None
-    decides = [arm["model"], {key: arm["training"][key] for key in DECIDES_FEATURES}]
-    digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()
-    return f"{arm['model']['architecture']}_{arm['model']['input_size']}_{digest[:8]}"
-
-
-def trunks(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Every trunk of an experiment's arms by its name, with an arm that has it (all agree in what decides it)."""
-    return {name: arm for arm in arms.values() if (name := trunk_of(arm))}

@@ -5,6 +5,7 @@ from typing import Any
 
 from triptych.configuration.arm import Arm
 from triptych.configuration.experiment import Configuration, Experiment
+from triptych.configuration.training import RECIPE
 
 
 def effective(configuration: Configuration) -> dict[str, Any]:
@@ -22,8 +23,11 @@ def effective(configuration: Configuration) -> dict[str, Any]:
 
 
 def resolved_arms(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The arms of one experiment of `effective`, in their order, each with its `name` and everything in effect."""
-    return [{"name": name, **arm} for name, arm in experiment["arms"].items()]
+    """The arms of one experiment of `effective`, in their order, each with its `name` and all that decides a result."""
+    return [
+        {"name": name, **arm, "training": {key: arm["training"][key] for key in RECIPE}}
+        for name, arm in experiment["arms"].items()
+    ]
 
 
 def compared_networks(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:

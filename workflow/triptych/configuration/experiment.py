@@ -1,12 +1,14 @@
 """The whole configuration: experiments, each with its sections and arms."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from triptych.configuration.arm import Arm
 from triptych.configuration.comparison import Comparison
 from triptych.configuration.dataset import Dataset, DigitsDataset
+from triptych.configuration.keys import Key
 from triptych.configuration.messages import NAME_IN_WORDS
 from triptych.configuration.model import Model, ReferenceModel
 from triptych.configuration.training import Training
@@ -41,15 +43,26 @@ class Experiment(Section):
     arms: dict[Name, Arm] = Field(min_length=1, description=f"The ways to train, by name: {NAME_IN_WORDS}.")
 
 
+def _no_initial_weights(value: Any) -> Any:
+    if value == "all":
+        raise PydanticCustomError(
+            "initial_weights",
+            "give trained or none; weights before training are computed anew from the seed, and "
+            "`python -m triptych initialise-model` writes those of a run",
+        )
+    return value
+
+
 class Configuration(Section):
     """Triptych's configuration."""
 
     experiments: dict[Name, Experiment] = Field(min_length=1, description=f"The experiments, by name: {NAME_IN_WORDS}.")
-    keep_weights: Literal["all", "trained", "none"] = Field(
-        "all",
-        description="Which weights of the runs are kept: those before and after training, those after it, or none.",
+    keep_weights: Annotated[Literal["trained", "none"], BeforeValidator(_no_initial_weights)] = Field(
+        "trained",
+        description="Which weights of the runs are kept: those after training, or none. `python -m triptych "
+        "initialise-model` writes those before training.",
     )
-    jobs_per_gpu: Whole = Field(
+    jobs_per_gpu: Annotated[Whole, Key(affects="speed")] = Field(
         1,
         ge=1,
         le=64,

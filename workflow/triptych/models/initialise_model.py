@@ -6,10 +6,10 @@ from typing import Any
 import numpy
 import torch
 
-from triptych.data.dataset import load_split
 from triptych.models.networks import (
     build_network,
     check_tensors,
+    head_tensors,
     load_state,
     network_metadata,
     shapes_of,
@@ -17,59 +17,64 @@ from triptych.models.networks import (
 )
 from triptych.models.normalisation import normalisation_of
 from triptych.storage.errors import InputError
-from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors, tensors_sha256
 
 # Tells this command's random numbers from those that others draw from the same seed.
 _STREAM = 1
 
 
-def initialise_model(
-    *,
-    architecture: str,
-    input_size: int,
-    normalisation: str,
-    seed: int,
-    train_data: Path,
-    pretrained: Path | None = None,
-    train_images: int | None = None,
-    initial: Path,
-) -> None:
-    """Make the network with which a run begins: random, or pretrained with a new head for the classes of the data.
-
-    The whole network is drawn from `seed`; with `pretrained`, everything but the head is then taken from that file,
-    bit for bit, and so is whether the network transforms its input (`triptych.models.networks.transforms_input`). So
-    all arms of one architecture and seed begin with the same head.
+def initialise_model(*, trained: Path, pretrained: Path | None = None, initial: Path) -> None:
+    """Write the weights with which a run began, computed anew as `train` computed them.
 
     Args:
-        architecture: of torchvision; input_size: height and width in pixels of its input.
-        normalisation: `none`; `imagenet`: of torchvision's weights what they were trained with, else ImageNet's; or
-            `dataset` (of the first `train_images` images, all by default).
-        train_data: the training images, which also name the classes.
-        pretrained: weights of the same architecture for any classes; random weights without it.
+        trained: the weights of the run after training, by `train`: they say how the run began.
+        pretrained: the weights that it began with, where these were not random.
+        initial: every tensor of the network before training; the metadata describes the network.
 
     Raises:
-        InputError: an architecture that cannot be built at that size, or a file of other tensors.
+        InputError: a file is not what it should be, or the same weights cannot be computed here.
     """
-    split = load_split(train_data)
-    network, metadata = starting_network(
-        architecture, input_size, normalisation, seed, split.classes, split.first(train_images).images, pretrained
-    )
-    head = metadata["head"]
-    if pretrained is None:
-        print(f"{architecture}: random weights of seed {seed}")
-    else:
-        arrays = network.state_dict()
-        print(f"{architecture}: {len(arrays) - len(head)} tensors of {pretrained}")
-        if metadata["transform_input"]:
-            print("as in torchvision, the network first undoes ImageNet's normalisation of its input (transform_input)")
-        numbers = sum(arrays[name].numel() for name in head)
-        print(f"new head of seed {seed}: {', '.join(head)} ({numbers:,} numbers)")
-    print(
-        f"{len(split.classes)} classes, input {input_size} px, normalisation {normalisation}: "
-        f"{metadata['normalisation']}",
-        flush=True,
-    )
-    save_tensors(initial, state_arrays(network), metadata)
+    arrays, metadata = initial_weights(trained, pretrained)
+    print(f"{metadata['architecture']}: {len(arrays)} tensors, as before training", flush=True)
+    save_tensors(initial, arrays, metadata)
+
+
+def run_metadata(
+    metadata: dict[str, Any], before: dict[str, numpy.ndarray], seed: int, settings: dict[str, Any]
+) -> dict[str, Any]:
+    """What a file of trained weights says about itself: of its network, and under `run` how it was trained.
+
+    Args:
+        metadata, before: of `starting_network`: of the network, and its tensors before training.
+        settings: the rest of what decides the run, as JSON can hold it.
+    """
+    start = {"seed": seed, "initial_sha256": tensors_sha256(before), "torch": torch.__version__}
+    return metadata | {"run": settings | start}
+
+
+def initial_weights(trained: Path, pretrained: Path | None) -> tuple[dict[str, numpy.ndarray], dict[str, Any]]:
+    """The tensors with which a run began, by name in definition order, and the metadata of its network.
+
+    Args: as for `initialise_model`.
+
+    Raises:
+        InputError: as `initialise_model`.
+    """
+    metadata = load_metadata(trained)
+    run = metadata.pop("run", None)
+    described = {"architecture", "classes", "input_size", "head"} <= metadata.keys()
+    if not described or not isinstance(run, dict) or not {"seed", "initial_sha256", "torch"} <= run.keys():
+        raise InputError(f"{trained}: not weights that `train` wrote (its metadata does not describe a run)")
+    network = _drawn(metadata["architecture"], metadata["input_size"], run["seed"], metadata["classes"], pretrained)
+    arrays = state_arrays(network)
+    if tensors_sha256(arrays) != run["initial_sha256"]:
+        source = f"{pretrained}" if pretrained else "no pretrained weights"
+        raise InputError(
+            f"{trained}: seed {run['seed']}, {source} and torch {torch.__version__} do not give the weights that this "
+            "run began with. Give the file of pretrained weights that it had, if any, the same torch "
+            f"({run['torch']}) and the same kind of processor; or train it again"
+        )
+    return arrays, metadata
 
 
 def starting_network(
@@ -83,23 +88,44 @@ def starting_network(
 ) -> tuple[torch.nn.Module, dict[str, Any]]:
     """The network with which a run begins, in training mode on the CPU, and what its file says about it.
 
+    The whole network is drawn from `seed`; with `pretrained`, everything but the head is then taken from that file,
+    bit for bit, and so is whether the network transforms its input (`triptych.models.networks.transforms_input`). So
+    all arms of one architecture and seed begin with the same head.
+
     Args:
-        train_images: uint8 [N, H, W, 3], for the normalisation `dataset`; the others as for `initialise_model`.
+        architecture: of torchvision; input_size: height and width in pixels of its input.
+        normalisation: `none`; `imagenet`: of torchvision's weights what they were trained with, else ImageNet's; or
+            `dataset`, of `train_images`.
+        train_images: uint8 [N, H, W, 3].
+        pretrained: weights of the same architecture for any classes; random weights without it.
+
+    Raises:
+        InputError: an architecture that cannot be built at that size, or a file of other tensors.
     """
     scaling = normalisation_of(normalisation, train_images)
     origin = {} if pretrained is None else load_metadata(pretrained)
     if normalisation == "imagenet" and "sha256" in origin:  # a file of torchvision's, by `convert_weights`
         scaling = origin["normalisation"]
-    torch.manual_seed(_own_seed(seed))
-    network = build_network(architecture, len(classes), input_size, origin.get("transform_input", False))
+    network = _drawn(architecture, input_size, seed, classes, pretrained)
     metadata = network_metadata(
         network, architecture=architecture, classes=classes, input_size=input_size, normalisation=scaling
     )
-    if pretrained is not None:
-        arrays = state_arrays(network)
-        arrays |= read_trunk(pretrained, architecture, arrays, set(metadata["head"]))
-        load_state(network, {name: torch.from_numpy(array) for name, array in arrays.items()})
     return network, metadata
+
+
+def _drawn(
+    architecture: str, input_size: int, seed: int, classes: list[str], pretrained: Path | None
+) -> torch.nn.Module:
+    """The network of `starting_network`."""
+    origin = {} if pretrained is None else load_metadata(pretrained)
+    torch.manual_seed(_own_seed(seed))
+    network = build_network(architecture, len(classes), input_size, origin.get("transform_input", False))
+    if pretrained is not None:
+        head = set(head_tensors(architecture, len(classes), input_size))
+        arrays = state_arrays(network)
+        arrays |= read_trunk(pretrained, architecture, arrays, head)
+        load_state(network, {name: torch.from_numpy(array) for name, array in arrays.items()})
+    return network
 
 
 def _own_seed(seed: int) -> int:

@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from triptych.configuration.cached_features import trunks
+from triptych.configuration.trunks import trunks
 from triptych.report import provenance
 from triptych.report.report import FILE_NAME, files_at, input_places, one_of
 from triptych.report.results import NEED_NO_RUN, TABLES, read_columns, read_configuration
@@ -25,7 +25,7 @@ MEASURED = re.compile(
 """The files that hold measured times and memory. They differ from run to run; no other file may."""
 
 
-KEPT_WEIGHTS = {"all": ("initial", "trained"), "trained": ("trained",), "none": ()}
+KEPT_WEIGHTS = {"trained": ("trained",), "none": ()}
 """The weight files of a run that are kept, by the configuration's `keep_weights`."""
 
 FIGURES = (
@@ -52,8 +52,8 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) 
     `weights/` are what the runs were made from.
 
     Args:
-        keep_weights: `all`, `trained` or `none`: the weight files of the runs that are listed. The others are deleted
-            once nothing needs them, so one that is there is about to go, or is left from other settings.
+        keep_weights: `trained` or `none`: whether the weights of the runs are listed. Where they are not, they are
+            deleted once nothing needs them, so a file that is there is about to go, or is left from other settings.
 
     Raises:
         InputError: keep_weights is none of these; config.yaml, tables/arms.csv, tables/cost.csv or the cost.json of a

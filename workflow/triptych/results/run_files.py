@@ -18,3 +18,23 @@ COST_KEYS = [
     "features_seconds",
 ]
 """Of cost.json, those that every run has."""
+
+WEIGHT_DELTA_COLUMNS = [
+    "tensor",
+    "kind",
+    "size",
+    "initial_norm",
+    "delta_norm",
+    "relative_delta",
+    "cosine",
+    "max_abs_delta",
+    "unchanged_fraction",
+    "near_zero_fraction",
+]
+"""Of weight_delta.csv, a row a tensor."""
+
+KERNEL_CHANGE_COLUMNS = ["convolution", "tensor", "brightness_share", "colour_share"]
+"""Of kernel_change.csv, a row for the first convolution."""
+
+WEIGHTS_KEYS = ["file_bytes", "parameters", "head_parameters", "buffer_elements"]
+"""Of weights.json: the bytes of a file of the initial weights, and numbers of elements; `parameters` includes the head's."""

@@ -1,6 +1,8 @@
 """Tensors on disk: safetensors files that describe themselves, read and written without torch."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +26,35 @@ NUMPY_NAMES = {
 
 def save_tensors(path: Path, tensors: dict[str, numpy.ndarray], metadata: dict[str, Any] | None = None) -> None:
     """Write named arrays and one JSON-able mapping about them. The same content gives the same bytes."""
-    contiguous = {name: numpy.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    # ascontiguousarray turns a scalar into one element
-    contiguous = {name: array.reshape(tensors[name].shape) for name, array in contiguous.items()}
     with replacing(path) as temporary:
         try:
-            described = {METADATA_KEY: json.dumps(metadata or {}, sort_keys=True)}
-            safetensors.numpy.save_file(contiguous, temporary, described)
+            safetensors.numpy.save_file(_contiguous(tensors), temporary, _described(metadata))
         except safetensors.SafetensorError as error:  # a full disk arrives as this
             raise InputError(f"{path}: cannot be written ({error})") from None
+
+
+def size_of_file(tensors: dict[str, numpy.ndarray], metadata: dict[str, Any] | None = None) -> int:
+    """How many bytes `save_tensors` would write."""
+    return len(safetensors.numpy.save(_contiguous(tensors), _described(metadata)))
+
+
+def _contiguous(tensors: dict[str, numpy.ndarray]) -> dict[str, numpy.ndarray]:
+    # ascontiguousarray turns a scalar into one element
+    return {name: numpy.ascontiguousarray(tensor).reshape(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _described(metadata: dict[str, Any] | None) -> dict[str, str]:
+    return {METADATA_KEY: json.dumps(metadata or {}, sort_keys=True)}
+
+
+def tensors_sha256(tensors: Mapping[str, numpy.ndarray], metadata: Mapping[str, Any] | None = None) -> str:
+    """The SHA-256 of named arrays (names, types, shapes and numbers) and of what is said about them, in hexadecimal."""
+    digest = hashlib.sha256(json.dumps(metadata or {}, sort_keys=True).encode())
+    for name in sorted(tensors):
+        array = numpy.ascontiguousarray(tensors[name])
+        digest.update(f"{name} {array.dtype} {tensors[name].shape}".encode())
+        digest.update(array.reshape(-1).view(numpy.uint8).data)
+    return digest.hexdigest()
 
 
 def load_tensors(path: Path) -> dict[str, numpy.ndarray]:

@@ -11,14 +11,17 @@ Weights, their gradients, the optimiser and the losses are float32 in all of the
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 
 from triptych.storage.errors import InputError
+from triptych.training.allocator import keep_freed_memory
+from triptych.training.device import choose_device, make_deterministic
+from triptych.training.recipe import Execution, FeaturesRecipe, Precision, PretrainingRecipe
 
 MIXED = {"bfloat16": torch.bfloat16, "float16": torch.float16}
-PRECISIONS = ("float32", "tf32", *MIXED)
-CUDA_GRAPHS = ("auto", "never")
+PRECISIONS = get_args(Precision)
 AMPERE = (8, 0)
 """The first compute capability with units for bfloat16 and tf32. `torch.cuda.is_bf16_supported` also says yes where
 bfloat16 is only emulated (pytorch issue 148322)."""
@@ -34,21 +37,15 @@ class Arithmetic:
         channels_last: keep images and weights as [N, H, W, C] in memory, which most convolutions prefer.
         fused_optimizer: one kernel for all of Adam's arithmetic: faster, and other last bits.
         cuda_graphs: `auto`: record a training step on a GPU and replay it (`records_steps`); or `never`. The same bits.
+        residency: where the images are meanwhile (`triptych.training.residency`). The same bits.
     """
 
     device: torch.device
-    precision: str = "float32"
+    precision: Precision = "float32"
     channels_last: bool = False
     fused_optimizer: bool = False
     cuda_graphs: str = "auto"
-
-    def __post_init__(self) -> None:
-        for key, value, allowed in (
-            ("precision", self.precision, PRECISIONS),
-            ("cuda_graphs", self.cuda_graphs, CUDA_GRAPHS),
-        ):
-            if value not in allowed:
-                raise InputError(f"{key}: {value!r} is not allowed; give one of {', '.join(allowed)}")
+    residency: str = "auto"
 
     @property
     def memory_format(self) -> torch.memory_format:
@@ -67,6 +64,30 @@ class Arithmetic:
     def loss_scaler(self) -> torch.amp.GradScaler:
         """Scales losses, so that small gradients do not vanish in float16; does nothing for the other precisions."""
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
+
+
+def prepare(
+    recipe: FeaturesRecipe | PretrainingRecipe, execution: Execution, fused_optimizer: bool = False
+) -> Arithmetic:
+    """Set this process up to compute as a recipe says, on a device of its own: the same bits each time.
+
+    It waits for a GPU where all are taken.
+
+    Raises:
+        InputError: the device or the precision cannot be had here.
+    """
+    make_deterministic(recipe.num_threads, recipe.precision == "tf32")
+    keep_freed_memory()
+    arithmetic = Arithmetic(
+        choose_device(recipe.device, execution.jobs_per_gpu),
+        recipe.precision,
+        recipe.channels_last,
+        fused_optimizer,
+        execution.cuda_graphs,
+        execution.residency,
+    )
+    check_precision(arithmetic)
+    return arithmetic
 
 
 def cpu_has_bfloat16() -> bool:

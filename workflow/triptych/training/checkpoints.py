@@ -20,7 +20,7 @@ from triptych.storage.code_digest import PACKAGE, code_digest
 from triptych.storage.errors import InputError
 from triptych.storage.files import remove_remains, sha256
 from triptych.storage.locks import held
-from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors, tensors_sha256
 
 SLOTS = ("a", "b")
 DAMAGED = "damaged"
@@ -88,7 +88,9 @@ class Checkpoints:
             return
         self.count += 1
         metadata = {"key": self.key, "count": self.count, "state": json.dumps(state)}
-        save_tensors(self.folder / self._name(self.count), tensors, metadata | {"sha256": _checksum(tensors, metadata)})
+        save_tensors(
+            self.folder / self._name(self.count), tensors, metadata | {"sha256": tensors_sha256(tensors, metadata)}
+        )
         self.latest = state
         self.saved_at = time.monotonic()
 
@@ -116,7 +118,7 @@ class Checkpoints:
         """The number, the arrays and the state of a checkpoint, after its checksum was compared."""
         metadata, tensors = load_metadata(path), load_tensors(path)
         expected = metadata.pop("sha256", None)
-        if _checksum(tensors, metadata) != expected:
+        if tensors_sha256(tensors, metadata) != expected:
             raise ValueError("its content is not what was written")
         if metadata["key"] != self.key:
             raise ValueError("it is of another run")
@@ -143,13 +145,3 @@ class Checkpoints:
 
     def _name(self, count: int) -> str:
         return f"{self.key}-{SLOTS[count % len(SLOTS)]}.safetensors"
-
-
-def _checksum(tensors: dict[str, numpy.ndarray], metadata: Mapping[str, Any]) -> str:
-    """The SHA-256 of all that a checkpoint holds, in hexadecimal."""
-    digest = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
-    for name in sorted(tensors):
-        array = numpy.ascontiguousarray(tensors[name])
-        digest.update(f"{name} {array.dtype} {tensors[name].shape}".encode())
-        digest.update(array.reshape(-1).view(numpy.uint8).data)
-    return digest.hexdigest()

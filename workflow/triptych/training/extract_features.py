@@ -12,12 +12,12 @@ from triptych.models.initialise_model import starting_network
 from triptych.storage.errors import InputError
 from triptych.storage.files import write_json
 from triptych.storage.tensors import load_tensors, save_tensors
-from triptych.training.allocator import keep_freed_memory
-from triptych.training.arithmetic import Arithmetic, check_precision
+from triptych.training.arithmetic import prepare
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
-from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
+from triptych.training.device import device_name, peak_memory_bytes
 from triptych.training.failures import explained
+from triptych.training.recipe import PLAIN, Execution, FeaturesRecipe
 from triptych.training.residency import Resident, choose_residency
 
 SPLITS = ("train", "validation", "test")
@@ -32,16 +32,9 @@ def extract_features(  # noqa: PLR0913
     train_data: Path,
     validation_data: Path,
     test_data: Path,
-    evaluation_batch_size: int,
-    num_threads: int,
-    device: str,
-    precision: str = "float32",
-    channels_last: bool = False,
-    residency: str = "auto",
-    jobs_per_gpu: int | None = None,
-    train_images: int | None = None,
+    recipe: FeaturesRecipe,
+    execution: Execution = PLAIN,
     checkpoints: Path | None = None,
-    checkpoint_minutes: float = 10.0,
     runtime: float | None = None,
     features: Path,
     cost: Path,
@@ -49,13 +42,11 @@ def extract_features(  # noqa: PLR0913
     """Compute what a network's head is given, for every image, in eval mode.
 
     Args:
-        architecture, input_size, normalisation, pretrained: as for `initialise_model`; the head does not matter here.
+        architecture, input_size, normalisation, pretrained: as for `train`; the head does not matter here.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
-        evaluation_batch_size, num_threads, device, precision, channels_last, residency, jobs_per_gpu: as for
-            `train`.
-        train_images: use only the first so many training images (all by default).
+        recipe: the rest of what decides the result.
+        execution: what decides the speed alone.
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
-        checkpoint_minutes: the longest time between two checkpoints.
         runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
         features: `train`, `validation` and `test`, float32 [images, features], in the order of the images.
         cost: device, seconds, images per second, peak memory: the measured part.
@@ -64,13 +55,10 @@ def extract_features(  # noqa: PLR0913
         InputError: a file is not what it should be, the head is not the network's last operation, or the precision or
             memory cannot be had here.
     """
-    make_deterministic(num_threads, precision == "tf32")
-    keep_freed_memory()
-    arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last)
-    check_precision(arithmetic)
+    arithmetic = prepare(recipe, execution)
     started = time.perf_counter()  # waiting for a GPU is no cost of the arm
     chosen = arithmetic.device
-    splits = (load_split(train_data).first(train_images), load_split(validation_data), load_split(test_data))
+    splits = (load_split(train_data).first(recipe.train_images), load_split(validation_data), load_split(test_data))
     network, metadata = starting_network(
         architecture, input_size, normalisation, 0, splits[0].classes, splits[0].images, pretrained
     )
@@ -83,24 +71,21 @@ def extract_features(  # noqa: PLR0913
         f"features of {count} images from {architecture} at {input_size} px on {device_name(chosen)} ({chosen.type})",
         flush=True,
     )
-    place = choose_residency(residency, sum(split.images.nbytes for split in splits), chosen)
+    place = choose_residency(arithmetic.residency, sum(split.images.nbytes for split in splits), chosen)
     width = next(head.parameters()).shape[1]
     files = {"pretrained": pretrained, "train": train_data, "validation": validation_data, "test": test_data}
     settings = {
+        **recipe.in_effect(),
         "architecture": architecture,
         "input_size": input_size,
         "normalisation": normalisation,
-        "evaluation_batch_size": evaluation_batch_size,
-        "train_images": train_images,
-        "num_threads": num_threads,
         "device": device_name(chosen),
-        "precision": precision,
-        "channels_last": channels_last,
     }
     key = run_key("training.extract_features", files, settings)
-    kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
+    kept = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
     asked = time.perf_counter()
-    explaining = explained(evaluation_batch_size, len(splits[0]), arithmetic, setting="training.evaluation_batch_size")
+    batch_size = recipe.evaluation_batch_size
+    explaining = explained(batch_size, len(splits[0]), arithmetic, setting="training.evaluation_batch_size")
     with kept.locked(), explaining, torch.inference_mode():
         started += time.perf_counter() - asked  # nor is waiting for another process
         done, state = kept.load() or ({}, {"seconds": 0.0, "peak_memory_bytes": 0})
@@ -109,7 +94,7 @@ def extract_features(  # noqa: PLR0913
         for name, split in zip(SPLITS, splits, strict=True):
             parts = [found[name]]
             rest = Split(split.images[len(parts[0]) :], split.labels[len(parts[0]) :], split.classes)
-            for images, _ in Resident(rest, chosen, place).batches(evaluation_batch_size):
+            for images, _ in Resident(rest, chosen, place).batches(batch_size):
                 with arithmetic.autocast():
                     given, _ = features_and_logits(network, head, transform(images))
                 parts.append(given.float().cpu().numpy())
@@ -126,7 +111,7 @@ def extract_features(  # noqa: PLR0913
             {
                 "device": chosen.type,
                 "device_name": device_name(chosen),
-                "num_threads": num_threads,
+                "num_threads": recipe.num_threads,
                 "seconds": time.perf_counter() - started + earlier,
                 "extraction_seconds": seconds,
                 "images_per_second": count / seconds,

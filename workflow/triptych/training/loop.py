@@ -26,26 +26,11 @@ from triptych.training.batches import epoch_order
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import peak_memory_bytes, synchronize
 from triptych.training.failures import explained, not_finite
+from triptych.training.recipe import PretrainingRecipe
 from triptych.training.regime import Regime, select_trainable, set_training_mode
 from triptych.training.residency import Resident, choose_residency
 from triptych.training.steps import recorded
 from triptych.training.stopping import Stopping
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How long, in which steps, and from which random states a network trains. Adam with torch's other defaults.
-
-    `keep` and `patience` are those of `Stopping`; with patience, `epochs` is the most.
-    """
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    evaluation_batch_size: int
-    seed: int
-    keep: str = "last"
-    patience: int | None = None
 
 
 @dataclass
@@ -119,18 +104,18 @@ def fit(
     network: torch.nn.Module,
     head: list[str],
     regime: Regime,
-    recipe: Recipe,
+    recipe: PretrainingRecipe,
+    seed: int,
     transform: Transform,
     splits: tuple[Split, Split, Split],
     arithmetic: Arithmetic,
-    residency: str = "auto",
     checkpoints: Checkpoints | None = None,
     section: str = "training",
 ) -> Outcome:
     """Train `network` in place and evaluate it after each epoch; print a line an epoch.
 
-    It is left as it was after the epoch that is kept. `splits` are for training, validation and testing; `transform`
-    makes the network's input of a batch of images; `residency` is where these lie meanwhile (`choose_residency`). With
+    It is left as it was after the epoch that is kept. `seed` is of the order of the batches and of dropout; `splits`
+    are for training, validation and testing; `transform` makes the network's input of a batch of images. With
     `checkpoints` it goes on from the newest one, and gives the same bits as if it had never stopped. `section` is where
     the configuration has the batch size and the learning rate, for messages.
 
@@ -141,7 +126,7 @@ def fit(
     checkpoints = checkpoints or Checkpoints(None, "", 0)
     images, setting = len(splits[0]), f"{section}.batch_size"
     with explained(recipe.batch_size, images, arithmetic, setting=setting):
-        fitting = Fitting(network, head, regime, recipe, transform, splits, arithmetic, residency, section)
+        fitting = Fitting(network, head, regime, recipe, seed, transform, splits, arithmetic, section)
     with explained(recipe.batch_size, images, arithmetic, lambda: fitting.place(checkpoints), setting):
         return fitting.run(checkpoints)
 
@@ -154,17 +139,17 @@ class Fitting:
         network: torch.nn.Module,
         head: list[str],
         regime: Regime,
-        recipe: Recipe,
+        recipe: PretrainingRecipe,
+        seed: int,
         transform: Transform,
         splits: tuple[Split, Split, Split],
         arithmetic: Arithmetic,
-        residency: str = "auto",
         section: str = "training",
     ):
-        self.section = section
+        self.section, self.seed = section, seed
         self.regime, self.recipe, self.transform, self.arithmetic = regime, recipe, transform, arithmetic
         device = arithmetic.device
-        residency = choose_residency(residency, sum(split.images.nbytes for split in splits), device)
+        residency = choose_residency(arithmetic.residency, sum(split.images.nbytes for split in splits), device)
         self.train, self.validation, self.test = (Resident(split, device, residency) for split in splits)
         if not len(self.train):
             raise InputError("no training images")
@@ -231,12 +216,12 @@ class Fitting:
         recipe = self.recipe
         if self.step == 0:
             # Dropout and its like draw from the epoch's own stream, so an epoch does not depend on how it was reached.
-            torch.manual_seed(recipe.seed * 1_000_003 + self.epoch)
+            torch.manual_seed(self.seed * 1_000_003 + self.epoch)
             self.loss_sum.zero_()
             self.correct.zero_()
         self.finite_steps = self.step
         set_training_mode(self.network, self.regime)
-        order = epoch_order(recipe.seed, self.epoch, len(self.train))[self.step * recipe.batch_size :]
+        order = epoch_order(self.seed, self.epoch, len(self.train))[self.step * recipe.batch_size :]
         clock = time.perf_counter()
         for images, labels in self.train.batches(recipe.batch_size, order):
             self.take_step(images, labels)

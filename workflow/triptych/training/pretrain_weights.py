@@ -1,6 +1,5 @@
 """Make pretrained weights where none can be downloaded: train the network on another data set."""
 
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas
@@ -12,12 +11,12 @@ from triptych.models.normalisation import normalisation_of
 from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.storage.files import write_table
 from triptych.storage.tensors import save_tensors
-from triptych.training.allocator import keep_freed_memory
-from triptych.training.arithmetic import Arithmetic, check_precision
+from triptych.training.arithmetic import prepare
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
-from triptych.training.device import choose_device, device_name, make_deterministic
-from triptych.training.loop import Recipe, fit
+from triptych.training.device import device_name
+from triptych.training.loop import fit
+from triptych.training.recipe import PLAIN, Execution, PretrainingRecipe
 from triptych.training.regime import Regime
 
 
@@ -26,22 +25,12 @@ def pretrain_weights(  # noqa: PLR0913
     architecture: str,
     input_size: int,
     normalisation: str,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    evaluation_batch_size: int,
-    num_threads: int,
-    device: str,
     seed: int,
-    precision: str = "float32",
-    channels_last: bool = False,
-    fused_optimizer: bool = False,
-    cuda_graphs: str = "auto",
-    jobs_per_gpu: int | None = None,
+    recipe: PretrainingRecipe,
+    execution: Execution = PLAIN,
     train_data: Path,
     test_data: Path,
     checkpoints: Path | None = None,
-    checkpoint_minutes: float = 10.0,
     runtime: float | None = None,
     weights: Path,
     history: Path,
@@ -51,12 +40,11 @@ def pretrain_weights(  # noqa: PLR0913
     Args:
         architecture, input_size: the network.
         normalisation: `none`, `imagenet` or `dataset`, of the network's input.
-        epochs, batch_size, learning_rate, evaluation_batch_size, seed: the recipe.
-        num_threads, device, precision, channels_last, fused_optimizer, cuda_graphs, jobs_per_gpu:
-            as for `train`.
+        seed: of the initial weights, the order of the batches and dropout.
+        recipe: the rest of what decides the result; there are no validation images.
+        execution: what decides the speed alone.
         train_data, test_data: the source data set and its held-out part.
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
-        checkpoint_minutes: the longest time between two checkpoints; there is one after each epoch in any case.
         runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
         weights: every tensor of the network, head included; the metadata names the held-out accuracy in percent.
         history: a CSV file with a row an epoch.
@@ -64,11 +52,7 @@ def pretrain_weights(  # noqa: PLR0913
     Raises:
         InputError: a file is not what it should be, or the recipe cannot be followed here.
     """
-    recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed)
-    make_deterministic(num_threads, precision == "tf32")
-    keep_freed_memory()
-    arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last, fused_optimizer, cuda_graphs)
-    check_precision(arithmetic)
+    arithmetic = prepare(recipe, execution, recipe.fused_optimizer)
     chosen = arithmetic.device
     source, held_out = load_split(train_data), load_split(test_data)
     torch.manual_seed(seed)
@@ -77,24 +61,22 @@ def pretrain_weights(  # noqa: PLR0913
     scale = normalisation_of(normalisation, source.images)
     print(f"pretraining {architecture} on {device_name(chosen)} ({chosen.type}), {len(source)} images", flush=True)
     settings = {
-        **asdict(recipe),
+        **recipe.in_effect(),
         "architecture": architecture,
         "input_size": input_size,
         "normalisation": normalisation,
-        "num_threads": num_threads,
+        "seed": seed,
         "device": device_name(chosen),
-        "precision": precision,
-        "channels_last": channels_last,
-        "fused_optimizer": fused_optimizer,
     }
     key = run_key("training.pretrain_weights", {"train": train_data, "test": test_data}, settings)
-    kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
+    kept = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
     with kept.locked():
         outcome = fit(
             network,
             head,
             Regime(train="all", batchnorm="train"),
             recipe,
+            seed,
             InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format),
             (source, held_out.first(0), held_out),
             arithmetic,

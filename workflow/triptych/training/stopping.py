@@ -5,8 +5,6 @@ from dataclasses import dataclass
 
 from triptych.storage.errors import InputError
 
-KEEP = ("last", "best")
-
 
 @dataclass
 class Stopping:
@@ -27,8 +25,6 @@ class Stopping:
     best_accuracy: float = -math.inf
 
     def __post_init__(self) -> None:
-        if self.keep not in KEEP:
-            raise InputError(f"keep: {self.keep!r} is not allowed; give one of {', '.join(KEEP)}")
         if self.patience is not None and self.patience < 1:
             raise InputError(f"patience: {self.patience} is not allowed; give at least 1, or nothing")
 

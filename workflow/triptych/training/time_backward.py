@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas
@@ -18,6 +19,7 @@ from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import InputTransform
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
 from triptych.training.failures import explained
+from triptych.training.recipe import Device, JsonOptions
 from triptych.training.regime import Regime, select_trainable, set_training_mode
 from triptych.training.residency import Resident
 
@@ -41,25 +43,31 @@ COLUMNS = [
 ]
 
 
+@dataclass(frozen=True, kw_only=True)
+class TimingRecipe(JsonOptions):
+    """What of the recipe of the arm that trains the last layer decides the time of its steps; as in `Recipe`."""
+
+    batch_size: int
+    learning_rate: float
+    num_threads: int
+    device: Device
+
+
 def time_backward(
     *,
     architecture: str,
     input_size: int,
-    batch_size: int,
-    learning_rate: float,
-    num_threads: int,
-    device: str,
-    jobs_per_gpu: int | None = None,
+    recipe: TimingRecipe,
     train_data: Path,
     output: Path,
 ) -> None:
     """Time training steps of the last layer: gradients for the whole network, as in the notebook, and for the head.
 
     Both are steps of one network in train mode whose optimiser has the head alone; its weights do not matter for time.
+    A GPU is claimed and shared with no other job.
 
     Args:
-        architecture, input_size, batch_size, learning_rate: of the arm that trains the last layer.
-        num_threads, device, jobs_per_gpu: as for `train`.
+        architecture, input_size, recipe: of the arm that trains the last layer.
         train_data: images and labels; no more of them than the steps take are used.
         output: a CSV file of one row: images a second of both (medians of n measurements), `ratio` (here over the
             notebook, the median of the pairs measured next to each other) and the smallest and largest of these.
@@ -67,9 +75,9 @@ def time_backward(
     Raises:
         InputError: there are no training images, or the device is not there.
     """
-    make_deterministic(num_threads)
+    make_deterministic(recipe.num_threads)
     keep_freed_memory()
-    chosen = choose_device(device, jobs_per_gpu)
+    chosen, batch_size = choose_device(recipe.device, jobs_per_gpu=1), recipe.batch_size
     split = load_split(train_data)
     split = split.first(min(batch_size, len(split)))
     if not len(split):
@@ -80,7 +88,7 @@ def time_backward(
     torch.manual_seed(0)
     network = build_network(architecture, classes, input_size).to(chosen)
     head = head_tensors(architecture, classes, input_size)
-    optimiser = torch.optim.Adam(select_trainable(network, head, REGIME), lr=learning_rate)
+    optimiser = torch.optim.Adam(select_trainable(network, head, REGIME), lr=recipe.learning_rate)
     set_training_mode(network, REGIME)
     steps = STEPS[chosen.type]
 

@@ -9,48 +9,38 @@ import torch
 
 from triptych.data.dataset import load_split
 from triptych.models.head import head_of
-from triptych.models.networks import load_network, state_arrays
+from triptych.models.initialise_model import run_metadata, starting_network
+from triptych.models.networks import state_arrays
 from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.storage.files import read_json, write_json, write_table
 from triptych.storage.tensors import save_tensors
-from triptych.training.allocator import keep_freed_memory
-from triptych.training.arithmetic import Arithmetic, check_precision
+from triptych.training.arithmetic import prepare
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
-from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
+from triptych.training.device import device_name, peak_memory_bytes
 from triptych.training.extract_features import with_features
-from triptych.training.loop import Recipe, Transform, fit
+from triptych.training.loop import Transform, fit
+from triptych.training.recipe import PLAIN, Execution, Recipe
 from triptych.training.regime import Regime, check_not_moved, must_not_move
 
 
 def train(  # noqa: PLR0913
     *,
-    initial: Path,
+    architecture: str,
+    input_size: int,
+    normalisation: str,
+    pretrained: Path | None = None,
     train_data: Path,
     validation_data: Path,
     test_data: Path,
     train: str,
     batchnorm: str,
-    epochs: int,
-    batch_size: int,
-    learning_rate: float,
-    evaluation_batch_size: int,
-    num_threads: int,
-    device: str,
     seed: int,
-    precision: str = "float32",
-    channels_last: bool = False,
-    fused_optimizer: bool = False,
-    cuda_graphs: str = "auto",
-    residency: str = "auto",
-    jobs_per_gpu: int | None = None,
+    recipe: Recipe,
+    execution: Execution = PLAIN,
     features: Path | None = None,
     features_cost: Path | None = None,
-    train_images: int | None = None,
-    keep: str = "last",
-    patience: int | None = None,
     checkpoints: Path | None = None,
-    checkpoint_minutes: float = 10.0,
     runtime: float | None = None,
     trained: Path,
     history: Path,
@@ -60,31 +50,23 @@ def train(  # noqa: PLR0913
     """Train one network from its initial weights and record what happened.
 
     Args:
-        initial: the network's weights before training; the file says which network it is and how its input is made.
+        architecture: of torchvision.
+        input_size: height and width in pixels of the network's input.
+        normalisation: `none`; `imagenet`: of torchvision's weights what they were trained with, else ImageNet's; or
+            `dataset`, of the training images that are used.
+        pretrained: weights of the same architecture for any classes; random weights without it.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
         train: `all` or `head`, what of the network trains.
         batchnorm: `train` or `frozen`.
-        epochs, batch_size, learning_rate, evaluation_batch_size: the recipe.
-        num_threads: CPU threads; part of the recipe, since another number gives other bits.
-        device: `auto`, `cpu` or `cuda`.
-        seed: of the order of the batches and of dropout.
-        precision: of the arithmetic, as in `triptych.training.arithmetic`.
-        channels_last: keep images and weights as [N, H, W, C] in memory.
-        fused_optimizer: Adam's arithmetic in one kernel.
-        cuda_graphs: `auto` or `never`, as in `triptych.training.arithmetic`; decides no bit of the result.
-        residency: where the images lie, as in `triptych.training.residency`; decides no bit of the result.
-        jobs_per_gpu: claim a GPU that fewer than so many jobs have, as in `triptych.training.gpus`; by default none is
-            claimed, and the first is used. Decides no bit of the result.
+        seed: of the initial weights (without `pretrained` all of them, else the head), the order of the batches and
+            dropout.
+        recipe: the rest of what decides the result.
+        execution: what decides the speed alone.
         features: the head's inputs, from `extract_features`, to train on in the place of images.
         features_cost: what `extract_features` measured; its time and memory count as the run's.
-        train_images: use only the first so many training images (all by default).
-        keep: `last` or `best`, the epoch whose weights are the run's; best: of the highest validation accuracy, the
-            earliest of equals.
-        patience: stop after so many epochs without a higher validation accuracy; `epochs` is then the most.
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
-        checkpoint_minutes: the longest time between two checkpoints; there is one after each epoch in any case.
         runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
-        trained: the weights of the kept epoch, with the metadata of `initial`.
+        trained: the weights of the kept epoch; the metadata describes the network and the run (`run_metadata`).
         history: a CSV file with a row an epoch, from 0 (before training); accuracies in percent; `kept` is 1 for the
             epoch that is kept, else 0.
         predictions: `test_logits` and `validation_logits` of the kept epoch, float32 [images, classes].
@@ -95,49 +77,47 @@ def train(  # noqa: PLR0913
         RuntimeError: a tensor that this arm must not move has moved.
     """
     regime = Regime(train, batchnorm)
-    recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed, keep, patience)
-    make_deterministic(num_threads, precision == "tf32")
-    keep_freed_memory()
-    arithmetic = Arithmetic(choose_device(device, jobs_per_gpu), precision, channels_last, fused_optimizer, cuda_graphs)
-    check_precision(arithmetic)
+    arithmetic = prepare(recipe, execution, recipe.fused_optimizer)
     started = time.perf_counter()  # waiting for a GPU is no cost of the arm
     chosen = arithmetic.device
 
-    network, metadata = load_network(initial)
+    splits = (load_split(train_data).first(recipe.train_images), load_split(validation_data), load_split(test_data))
+    network, metadata = starting_network(
+        architecture, input_size, normalisation, seed, splits[0].classes, splits[0].images, pretrained
+    )
     before = state_arrays(network)
-    splits = (load_split(train_data).first(train_images), load_split(validation_data), load_split(test_data))
     print(
-        f"training {train} of {metadata['architecture']} at {metadata['input_size']} px on {device_name(chosen)} "
-        f"({chosen.type}, {precision}), {len(splits[0])} {'features' if features else 'images'}, seed {seed}",
+        f"training {train} of {architecture} at {input_size} px on {device_name(chosen)} "
+        f"({chosen.type}, {recipe.precision}), {len(splits[0])} {'features' if features else 'images'}, seed {seed}, "
+        f"from {pretrained or 'random weights'}, normalisation {metadata['normalisation']}",
         flush=True,
     )
+    if metadata["transform_input"]:
+        print("as in torchvision, the network first undoes ImageNet's normalisation of its input (transform_input)")
     if features is None:
         scale = metadata["normalisation"]
-        transform: Transform = InputTransform(
-            metadata["input_size"], scale["mean"], scale["std"], chosen, arithmetic.memory_format
-        )
+        transform: Transform = InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format)
         trained_part, names = network, metadata["head"]
     else:
         splits, transform = with_features(features, splits), torch.nn.Identity()
         trained_part = head_of(network, metadata["head"])
         names = list(trained_part.state_dict())
-    files = {"initial": initial, "train": train_data, "validation": validation_data, "test": test_data}
+    files = {"pretrained": pretrained, "train": train_data, "validation": validation_data, "test": test_data}
     settings = {
         **asdict(regime),
-        **asdict(recipe),
-        "train_images": train_images,
-        "num_threads": num_threads,
+        **recipe.in_effect(),
+        "architecture": architecture,
+        "input_size": input_size,
+        "normalisation": normalisation,
+        "seed": seed,
         "device": device_name(chosen),
-        "precision": precision,
-        "channels_last": channels_last,
-        "fused_optimizer": fused_optimizer,
     }
     key = run_key("training.train", {**files, "features": features}, settings)
-    kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
+    kept = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
     asked = time.perf_counter()
     with kept.locked():
         started += time.perf_counter() - asked  # nor is waiting for another process
-        outcome = fit(trained_part, names, regime, recipe, transform, splits, arithmetic, residency, kept)
+        outcome = fit(trained_part, names, regime, recipe, seed, transform, splits, arithmetic, kept)
 
         after = state_arrays(network)
         check_not_moved(before, after, must_not_move(network, metadata["head"], regime))
@@ -153,7 +133,7 @@ def train(  # noqa: PLR0913
             {
                 "device": chosen.type,
                 "device_name": device_name(chosen),
-                "num_threads": num_threads,
+                "num_threads": recipe.num_threads,
                 "seconds": time.perf_counter() - started + outcome.earlier_seconds,
                 "training_seconds": outcome.training_seconds,
                 "evaluation_seconds": outcome.evaluation_seconds,
@@ -165,5 +145,5 @@ def train(  # noqa: PLR0913
                 "torch": torch.__version__,
             },
         )
-        save_tensors(trained, after, metadata)
+        save_tensors(trained, after, run_metadata(metadata, before, seed, {**asdict(regime), "recipe": asdict(recipe)}))
         kept.remove()

@@ -1,8 +1,8 @@
 import pytest
 
-from triptych.configuration.cached_features import trunk_of, trunks
 from triptych.configuration.effective import effective
 from triptych.configuration.loading import load_configuration
+from triptych.configuration.trunks import trunk_of, trunks
 
 FROZEN = {"weights": "pretrained", "train": "head", "batchnorm": "frozen"}
 
