@@ -7,6 +7,7 @@ import pandas
 
 from triptych.analysis.evidence import ARMS, NETS
 from triptych.configuration.downloads import official_archive, official_weights
+from triptych.configuration.training import COMPARED
 from triptych.storage.code_digest import PACKAGE_FOLDER
 from triptych.storage.errors import InputError
 from triptych.storage.files import write_table
@@ -14,21 +15,20 @@ from triptych.storage.tables import read_table
 
 FULL_RUN = PACKAGE_FOLDER.parents[1] / "benchmarks" / "lecture45"
 HERE, FULL = "this run", "full run"
-SETTINGS = {
+OTHER_SETTINGS = {
     "input_size": "input, px",
-    "train_images": "training images",
     "test_images": "test images",
-    "epochs": "epochs",
-    "batch_size": "batch size",
-    "learning_rate": "learning rate",
     "normalisation": "normalisation",
     "batchnorm": "BatchNorm of net3",
-    "precision": "precision",
-    "channels_last": "channels_last",
-    "fused_optimizer": "fused optimiser",
-    "keep": "epoch that is kept",
-    "patience": "patience",
 }
+FIRST_SETTINGS = [
+    *("input_size", "train_images", "test_images", "epochs", "batch_size", "learning_rate", "normalisation"),
+    *("batchnorm", "precision", "channels_last", "fused_optimizer", "keep", "patience"),
+]
+"""The rows that the table of settings has always had; those of other keys follow."""
+
+TITLES = OTHER_SETTINGS | {name: one.title for name, one in COMPARED.items()}
+SETTINGS = {name: TITLES[name] for name in dict.fromkeys((*FIRST_SETTINGS, *TITLES))}
 """Columns of arms.csv (and the number of test images) that make two runs of the lecture differ, as they are told."""
 
 
@@ -85,7 +85,10 @@ class Run:
 
     def __init__(self, tables: Path, sizes: Path):
         columns = [column for column in SETTINGS if column != "test_images"]
-        arms = read_table(tables / "arms.csv", text=("arm", "architecture", *columns), numbers=()).set_index("arm")
+        before_keys = {name: one.neutral_cell for name, one in COMPARED.items() if one.has_neutral}
+        arms = read_table(
+            tables / "arms.csv", text=("arm", "architecture", *columns), numbers=(), absent=before_keys
+        ).set_index("arm")
         missing = [arm for arm in ARMS if arm not in arms.index]
         if missing:
             raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the lecture has {', '.join(ARMS)}")

@@ -8,6 +8,7 @@ import pandas
 
 from triptych.analysis.intervals import wilson_interval
 from triptych.configuration.downloads import official_archive, official_weights
+from triptych.configuration.training import COMPARED
 from triptych.storage.errors import InputError
 from triptych.storage.tables import read_table
 
@@ -16,10 +17,16 @@ ARMS = ("scratch", "finetune", "last_layer")
 
 NETS = dict(zip(ARMS, ("net1", "net2", "net3"), strict=True))
 
+
+def _compared(*kinds: str) -> list[str]:
+    """The keys of the recipe with values of these kinds."""
+    return [name for name, one in COMPARED.items() if one.kind in kinds]
+
+
 COLUMNS = {
     "arms": (
-        "arm role architecture normalisation weights train batchnorm keep precision",
-        "input_size learning_rate epochs batch_size train_images patience channels_last fused_optimizer",
+        " ".join(("arm role architecture normalisation weights train batchnorm", *_compared("text"))),
+        " ".join(("input_size", *_compared("number", "flag"))),
     ),
     "history": ("arm seed", "epoch train_loss train_accuracy test_loss test_accuracy"),
     "runs": ("arm seed", "trainable_parameters train_accuracy fit_accuracy test_accuracy"),
@@ -44,12 +51,22 @@ LECTURE: dict[str, tuple[str, str | float]] = {
     "input_size": ("input size in pixels", 224),
     "normalisation": ("normalisation", "none"),
     "batchnorm": ("BatchNorm", "train"),
-    "learning_rate": ("learning rate", 1e-4),
-    "epochs": ("epochs", 10),
-    "batch_size": ("batch size", 32),
-    "train_images": ("training images", 50_000),
+    **{
+        name: (COMPARED[name].title, value)
+        for name, value in (("learning_rate", 1e-4), ("epochs", 10), ("batch_size", 32), ("train_images", 50_000))
+    },
 }
 """The lecture's recipe by the columns of `tables/arms.csv`."""
+
+AS_GOOD = ("precision", "channels_last", "fused_optimizer", "keep", "patience")
+"""Keys in which a run may differ from the lecture's and still be compared with it."""
+
+NEWER = {
+    name: (one.title, one.key.neutral)
+    for name, one in COMPARED.items()
+    if name not in (*LECTURE, *AS_GOOD) and one.has_neutral
+}
+"""Keys that the lecture's recipe does not know, with the value at which they change nothing."""
 
 TEST_IMAGES = 10_000
 
@@ -196,14 +213,21 @@ class Evidence:
             found = [other for other in dict.fromkeys(arms[column]) if other != value]
             if found:
                 different.append(f"{name} {', '.join(_text(other) for other in found)}, not {_text(value)}")
+        for column, (name, neutral) in NEWER.items():
+            values = arms[column].unique()
+            found = [other for other in values if not (pandas.isna(other) if neutral is None else other == neutral)]
+            if found:
+                different.append(f"{name} {', '.join(map(_text, found))}, not {_text(neutral)}")
         if self.images["test"] != TEST_IMAGES:
             different.append(f"test images {_text(self.images['test'])}, not {_text(TEST_IMAGES)}")
         return "; ".join(different)
 
 
-def _text(value: str | float) -> str:
+def _text(value: str | float | None) -> str:
     if isinstance(value, str):
         return value
+    if value is None or math.isnan(value):
+        return "none"
     return f"{value:,.0f}" if value == round(value) else f"{value:g}"
 
 

@@ -12,16 +12,14 @@ import pandas
 
 from triptych.analysis.claims import FIRST, NO_REFERENCE
 from triptych.analysis.evidence import ARMS, NETS, Evidence
+from triptych.configuration.training import COMPARED
 from triptych.results.batchnorm import MEAN, VARIANCE, statistics_drift
 
 COLUMNS = ["fault", "notebook", "here", "effect", "value", "unit"]
 BATCH = 32
 """Images in a batch of the notebook."""
 
-RECIPE = [
-    *("architecture", "input_size", "weights", "train", "learning_rate", "epochs", "patience", "keep"),
-    *("batch_size", "train_images", "precision", "channels_last", "fused_optimizer"),
-]
+RECIPE = ["architecture", "input_size", "weights", "train", *COMPARED]
 """What four arms must share to be fault 7's two by two."""
 
 MENDED = {

@@ -54,6 +54,18 @@ class Declared:
     kind: Literal["text", "number", "flag"]
     key: Key
 
+    @property
+    def has_neutral(self) -> bool:
+        return self.key.neutral is not ALWAYS_GIVEN
+
+    @property
+    def neutral_cell(self) -> str:
+        """The neutral value as a cell of `tables/arms.csv`."""
+        value = self.key.neutral
+        if value is None:
+            return ""
+        return str(int(value) if isinstance(value, bool) else value)
+
     def is_neutral(self, value: Any) -> bool:
         """Whether a command behaves with this value as before the key existed."""
         return bool(value == self.key.neutral)

@@ -91,4 +91,5 @@ class Training(Section):
 
 KEYS = declared(Training)
 RECIPE = {name: one for name, one in KEYS.items() if one.key.affects == "result"}
+COMPARED = {name: one for name, one in RECIPE.items() if one.key.compared}
 EXECUTION = [name for name, one in KEYS.items() if one.key.affects == "speed"]

@@ -10,7 +10,7 @@ import pandas
 from triptych.report import formatting as words
 from triptych.report import story
 from triptych.report.peaks import OPERATIONS_OF_A_MAC, peak_flops
-from triptych.report.results import Results
+from triptych.report.results import SHOWN, Results
 
 
 @dataclass(frozen=True)
@@ -422,18 +422,7 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
         ("trains", "all: every parameter. head: the last layer only."),
         ("BatchNorm", "train: uses and follows the statistics of the batches. frozen: keeps those it came with."),
         ("normalisation", "What is subtracted from and divides the pixels (0 to 1)."),
-        ("learning rate", "Adam’s."),
-        ("epochs", "Passes over the training images; with patience the most, and in brackets those of each seed."),
-        ("patience", "Epochs without a higher validation accuracy after which training stops; none: never."),
-        (
-            "keeps",
-            "last: the last epoch’s weights. best: those of the highest validation accuracy, by seed in brackets.",
-        ),
-        ("batch size", "Images in a batch of training; in brackets, of evaluation."),
-        ("training images", "Images trained on."),
-        ("threads", "Threads that torch computes with on a CPU."),
-        ("device", "What was asked for; auto: a GPU where there is one."),
-        ("precision", "Of the factors of products; weights, sums and losses are float32."),
+        *((one.title, f"{one.meaning}{IN_BRACKETS.get(name, '')}") for name, one in SHOWN.items()),
         (
             "features",
             "cached: what is before the head was computed once for all epochs and seeds. computed: each time.",
@@ -446,17 +435,7 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
             row["train"],
             row["batchnorm"],
             row["normalisation"],
-            f"{row['learning_rate']:g}",
-            *_length(results, row),
-            f"{row['batch_size']:.0f} ({row['evaluation_batch_size']:.0f})",
-            words.count(row["train_images"]),
-            words.count(row["num_threads"]),
-            row["device"],
-            words.listing(
-                [row["precision"]]
-                + ["channels_last"] * bool(row["channels_last"])
-                + ["fused"] * bool(row["fused_optimizer"])
-            ),
+            *(_in_effect(one.kind, row[name]) + _by_seed(results, row, name) for name, one in SHOWN.items()),
             row["features"],
         ]
         for _, row in results.arms.iterrows()
@@ -466,16 +445,28 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
     return Table("The recipe of every arm", columns, rows, "tables/arms.csv", explained=settings)
 
 
-def _length(results: Results, arm: pandas.Series) -> list[str]:
-    """How long an arm was trained, when it was to stop, and which epoch is kept."""
-    runs = results.of("runs", arm["arm"])
-    run, kept = (", ".join(words.count(epoch) for epoch in runs[column]) for column in ("epochs_run", "kept_epoch"))
-    stops = pandas.notna(arm["patience"])
-    return [
-        f"{words.count(arm['epochs'])} ({run})" if stops else words.count(arm["epochs"]),
-        words.count(arm["patience"]) if stops else "none",
-        arm["keep"] if arm["keep"] == "last" else f"{arm['keep']} ({kept})",
-    ]
+IN_BRACKETS = {"epochs": " In brackets, those of each seed.", "keep": " In brackets, which that was, by seed."}
+"""What is said of keys beside whose values stands what came of them."""
+
+
+def _in_effect(kind: str, value: Any) -> str:
+    """A value of a key of the recipe."""
+    if kind == "flag":
+        return "yes" if value else "no"
+    if kind == "text":
+        return str(value)
+    if pandas.isna(value):
+        return "none"
+    return words.count(value) if value == round(value) else f"{value:g}"
+
+
+def _by_seed(results: Results, arm: pandas.Series, key: str) -> str:
+    """How long an arm was trained where patience may have ended it, and which epoch is kept where that was chosen."""
+    columns = {"epochs": "epochs_run"} if pandas.notna(arm["patience"]) else {}
+    columns |= {"keep": "kept_epoch"} if arm["keep"] != "last" else {}
+    if key not in columns:
+        return ""
+    return f" ({', '.join(words.count(epoch) for epoch in results.of('runs', arm['arm'])[columns[key]])})"
 
 
 def checksums(files: Mapping[str, Mapping[str, Any]], in_manifest: bool) -> Table:

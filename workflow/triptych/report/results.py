@@ -9,14 +9,16 @@ from typing import Any
 import pandas
 import yaml
 
+from triptych.configuration.training import RECIPE
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text
 from triptych.storage.tables import read_table
 
+SHOWN = {name: one for name, one in RECIPE.items() if one.key.used_by}
+"""The keys of the recipe that the report shows for each arm; the others are shown by what follows from them."""
+
 TABLES = {
-    "arms": "arm label role architecture input_size normalisation weights train batchnorm learning_rate epochs "
-    "patience keep batch_size evaluation_batch_size num_threads device precision "
-    "channels_last fused_optimizer features train_images",
+    "arms": " ".join(("arm label role architecture input_size normalisation weights train batchnorm features", *SHOWN)),
     "history": "arm seed epoch train_loss train_accuracy validation_loss validation_accuracy test_loss test_accuracy "
     "kept",
     "runs": "arm seed epochs epochs_run kept_epoch trainable_parameters total_parameters train_loss train_accuracy "
@@ -49,10 +51,7 @@ TEXT = frozenset(
         "weights",
         "train",
         "batchnorm",
-        "keep",
-        "precision",
         "features",
-        "device",
         "device_name",
         "arm_a",
         "arm_b",
@@ -67,6 +66,7 @@ TEXT = frozenset(
         "output_shape",
         "split",
         "seed",
+        *(name for name, one in RECIPE.items() if one.kind == "text"),
     )
 )
 """The columns that hold text. A class may be named `01` or `NA`, so nothing is guessed."""

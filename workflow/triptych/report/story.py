@@ -10,6 +10,7 @@ from itertools import pairwise
 
 import pandas
 
+from triptych.configuration.training import COMPARED, RECIPE
 from triptych.report import formatting as words
 from triptych.report import lengths
 from triptych.report.results import Results
@@ -18,19 +19,8 @@ STATISTICS = ("running_mean", "running_var")
 """How the names of BatchNorm’s running statistics end; its third buffer only counts batches."""
 
 SAME_WORK = [
-    "architecture",
-    "input_size",
-    "train",
-    "batchnorm",
-    "epochs_run",
-    "batch_size",
-    "train_images",
-    "num_threads",
-    "device",
-    "precision",
-    "channels_last",
-    "fused_optimizer",
-    "features",
+    *("architecture", "input_size", "train", "batchnorm", "epochs_run", "features"),
+    *(name for name, one in RECIPE.items() if one.key.same_work),
 ]
 """Arms in which all of these agree do the same arithmetic in the same way."""
 
@@ -798,12 +788,9 @@ def _about_lag(results: Results) -> list[str]:
 
 
 def _about_recipe(arms: pandas.DataFrame) -> str:
-    recipe = ["learning_rate", "epochs", "patience", "keep", "batch_size", "train_images", "normalisation"]
-    recipe += ["architecture", "input_size", "precision", "channels_last", "fused_optimizer"]
-    names = {"keep": "the epoch that is kept", "channels_last": "channels_last"}
-    different = [
-        names.get(column, column.replace("_", " ")) for column in recipe if arms[column].nunique(dropna=False) > 1
-    ]
+    titles = {name: one.title for name, one in COMPARED.items()}
+    titles |= {"normalisation": "normalisation", "architecture": "network", "input_size": "input size"}
+    different = [title for column, title in titles.items() if arms[column].nunique(dropna=False) > 1]
     length = words.plural(arms["epochs"].iloc[0], "epoch")
     if arms["patience"].notna().any():
         length = f"at most {length}"
