@@ -1,19 +1,23 @@
+import json
 import os
 import resource
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict, fields, is_dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from triptych.training.recipe import Execution, FeaturesRecipe, PretrainingRecipe, Recipe
 
 # The same examples in every run: what passes once passes again. `--hypothesis-profile=default` looks for others.
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent.parent
-WITHOUT_RULE = {"document_architectures", "document_configuration", "verify"}
+WITHOUT_RULE = {"document_architectures", "document_configuration", "initialise_model", "verify"}
 """Commands that a person runs, and no workflow."""
 
 
@@ -23,14 +27,31 @@ def package_on_the_path_of_subprocesses():
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
+RECIPES = {"train": Recipe, "pretrain_weights": PretrainingRecipe, "extract_features": FeaturesRecipe}
+"""The recipe of each command that has one and an execution."""
+
+
+def bundled(name: str, options: dict[str, object]) -> dict[str, object]:
+    """The options of a command, of which those that are keys of its recipe or its execution are put into these."""
+    options = dict(options)
+    for option, kind in (("recipe", RECIPES.get(name)), ("execution", Execution)):
+        keys = [field.name for field in fields(kind)] if kind and name in RECIPES else []
+        given = {key: options.pop(key) for key in keys if key in options}
+        if given:
+            options[option] = kind(**given)
+    return options
+
+
 def command(name: str, **options: object) -> list[str]:
-    """The call of one of the package's commands in a process of its own; an option that is True is a flag.
+    """The call of one of the package's commands in a process of its own; its recipe and execution may be given by key.
 
     A warning is an error there, as it is in the tests.
     """
     flat = []
-    for key, value in options.items():
-        flat += [f"--{key.replace('_', '-')}", *([] if value is True else [str(value)])]
+    given = {key: value for key, value in bundled(name, options).items() if value is not None}
+    for key, value in given.items():
+        text = json.dumps(asdict(value)) if is_dataclass(value) else str(value)
+        flat += [f"--{key.replace('_', '-')}", text]
     return [sys.executable, "-W", "error", "-m", "triptych", name.replace("_", "-"), *flat]
 
 

@@ -1,12 +1,45 @@
+import functools
+
 import numpy
 import pytest
 import torch
 
+from tests.conftest import bundled
 from triptych.data.dataset import Split, save_split
+from triptych.models.initialise_model import initial_weights
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.storage.tensors import save_tensors
-from triptych.training.train import train
+from triptych.training import extract_features as extract_features_module
+from triptych.training import pretrain_weights as pretrain_weights_module
+from triptych.training import train as train_module
 
+
+def by_key(function):
+    """A command whose recipe and execution are given by key, as `tests.conftest.command` takes them."""
+
+    @functools.wraps(function)
+    def call(**options):
+        function(**bundled(function.__name__, options))
+
+    return call
+
+
+train = by_key(train_module.train)
+extract_features = by_key(extract_features_module.extract_features)
+pretrain_weights = by_key(pretrain_weights_module.pretrain_weights)
+
+RECIPE = {
+    "epochs": 2,
+    "batch_size": 16,
+    "learning_rate": 1e-4,
+    "evaluation_batch_size": 32,
+    "num_threads": 1,
+    "device": "cpu",
+    "precision": "float32",
+    "channels_last": False,
+    "train_images": None,
+}
+NETWORK = {"architecture": "resnet18", "input_size": 32, "normalisation": "imagenet"}
 CLASSES = ["dark", "light", "red"]
 
 
@@ -21,7 +54,7 @@ def make_split(images: int, seed: int) -> Split:
 
 @pytest.fixture(scope="session")
 def files(tmp_path_factory):
-    """The inputs of a run: splits of 50, 9 and 20 images, and a resnet18 with random weights."""
+    """The inputs of a run: splits of 50, 9 and 20 images, and the weights of a resnet18."""
     folder = tmp_path_factory.mktemp("run")
     for name, images, seed in (("train", 50, 1), ("validation", 9, 2), ("test", 20, 3)):
         save_split(folder / f"{name}.safetensors", make_split(images, seed))
@@ -31,25 +64,26 @@ def files(tmp_path_factory):
     metadata = network_metadata(
         network, architecture="resnet18", classes=CLASSES, input_size=32, normalisation=normalisation
     )
-    save_tensors(folder / "initial.safetensors", state_arrays(network), metadata)
+    save_tensors(folder / "weights.safetensors", state_arrays(network), metadata)
     return folder
+
+
+def initial_of(arguments):
+    """The tensors with which a run began, once it is trained, and the metadata of its network."""
+    return initial_weights(arguments["trained"], arguments.get("pretrained"))
 
 
 def short_run(files, folder):
     """Arguments of `train()` for a short run that writes into `folder`."""
     return {
-        "initial": files / "initial.safetensors",
+        **NETWORK,
+        **RECIPE,
+        "pretrained": files / "weights.safetensors",
         "train_data": files / "train.safetensors",
         "validation_data": files / "validation.safetensors",
         "test_data": files / "test.safetensors",
         "train": "all",
         "batchnorm": "train",
-        "epochs": 2,
-        "batch_size": 16,
-        "learning_rate": 1e-4,
-        "evaluation_batch_size": 32,
-        "num_threads": 1,
-        "device": "cpu",
         "seed": 0,
         "trained": folder / "trained.safetensors",
         "history": folder / "history.csv",

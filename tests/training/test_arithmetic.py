@@ -1,21 +1,16 @@
 import pytest
 import torch
 
+from tests.training.conftest import train
 from triptych.storage.errors import InputError
 from triptych.storage.tables import read_table
 from triptych.storage.tensors import load_tensors
 from triptych.training.arithmetic import PRECISIONS, Arithmetic, check_precision, cpu_has_bfloat16
-from triptych.training.train import train
 
 CPU = torch.device("cpu")
 NUMBERS = ["epoch", "train_loss", "test_loss", "test_accuracy"]
 
 has_bfloat16 = pytest.mark.skipif(not cpu_has_bfloat16(), reason="this CPU cannot compute in bfloat16")
-
-
-def test_another_word_is_no_precision():
-    with pytest.raises(InputError, match="precision: 'half' is not allowed; give one of float32"):
-        Arithmetic(CPU, "half")
 
 
 @pytest.mark.parametrize("precision", ["tf32", "float16"])

@@ -7,23 +7,22 @@ import signal
 import socket
 import subprocess
 import time
+from dataclasses import fields
 
 import numpy
 import pytest
 import torch
 
 from tests.conftest import command
-from tests.training.conftest import short_run
-from triptych.models.initialise_model import initialise_model
+from tests.training.conftest import NETWORK, RECIPE, extract_features, pretrain_weights, short_run, train
 from triptych.models.networks import build_network, network_metadata, state_arrays
-from triptych.storage.tensors import load_metadata, save_tensors
+from triptych.storage.tensors import save_tensors
 from triptych.training import loop
 from triptych.training.checkpoints import Checkpoints, run_key
-from triptych.training.extract_features import extract_features
-from triptych.training.pretrain_weights import pretrain_weights
-from triptych.training.train import train
+from triptych.training.recipe import FeaturesRecipe
 
 OUTPUTS = ("trained", "history", "predictions")
+OF_FEATURES = tuple(field.name for field in fields(FeaturesRecipe))
 WAYS = {
     "scratch": {},
     "best": {"keep": "best", "patience": 2, "epochs": 4},
@@ -41,25 +40,16 @@ class Killed(BaseException):
     """Stands for a kill: nothing catches it."""
 
 
-def pretrained_mnasnet(arguments, folder):
-    """The start of a run from pretrained weights of a network that loads no tensors without a version."""
-    weights, initial = folder / "weights.safetensors", folder / "initial.safetensors"
+def pretrained_mnasnet(folder):
+    """The weights of a network that loads no tensors without a version."""
+    weights = folder / "weights.safetensors"
     network = build_network("mnasnet0_5", 5, 32)
     scale = {"mean": [0.0] * 3, "std": [1.0] * 3}
     metadata = network_metadata(
         network, architecture="mnasnet0_5", classes=list("abcde"), input_size=32, normalisation=scale
     )
     save_tensors(weights, state_arrays(network), metadata)
-    initialise_model(
-        architecture="mnasnet0_5",
-        input_size=32,
-        normalisation="none",
-        seed=0,
-        train_data=arguments["train_data"],
-        pretrained=weights,
-        initial=initial,
-    )
-    return initial
+    return weights
 
 
 @pytest.mark.parametrize(
@@ -75,7 +65,7 @@ def test_a_run_that_is_killed_after_every_few_steps_ends_in_the_same_bytes(
 ):
     arguments |= WAYS[way]
     if architecture == "mnasnet0_5":
-        arguments["initial"] = pretrained_mnasnet(arguments, tmp_path)
+        arguments |= {"architecture": architecture, "pretrained": pretrained_mnasnet(tmp_path)}
     train(**arguments)
     expected = outputs(arguments)
     for name in OUTPUTS:
@@ -229,13 +219,12 @@ def test_the_checkpoint_of_another_run_is_never_used(arguments, files, tmp_path,
 
 
 def test_features_go_on_where_they_were(arguments, tmp_path, monkeypatch):
-    shared = ["train_data", "validation_data", "test_data", "num_threads", "device"]
+    shared = ["train_data", "validation_data", "test_data", *OF_FEATURES, *NETWORK]
     call = {key: arguments[key] for key in shared} | {
         "evaluation_batch_size": 8,
-        "pretrained": arguments["initial"],
+        "pretrained": arguments["pretrained"],
         "cost": tmp_path / "cost.json",
     }
-    call |= {"architecture": "resnet18", "input_size": 32, "normalisation": "none"}
     extract_features(**call, features=tmp_path / "whole")
     peaks = iter([5, 9, 7])
     monkeypatch.setattr("triptych.training.extract_features.peak_memory_bytes", lambda device: next(peaks, 1))
@@ -281,7 +270,7 @@ BEGINS = {"start": ("training", "pretraining"), "training": ("epoch", "going on"
 
 
 @pytest.fixture
-def killable(arguments, files, tmp_path):
+def killable(arguments, tmp_path):
     """For a way: the function, its options, and which of these are the declared outputs, all in one folder."""
 
     def prepare(way):
@@ -293,31 +282,19 @@ def killable(arguments, files, tmp_path):
         call |= {"epochs": {"features": 300}.get(way, 30 if "train" in WAYS.get(way, {}) else 6)}
         function = train
         if way == "dropout":
-            network = build_network("mobilenet_v3_small", 3, 32)
+            call["architecture"] = "mobilenet_v3_small"
+            del call["pretrained"]
+            network = build_network(call["architecture"], 3, 32)
             assert any(isinstance(module, torch.nn.Dropout) for module in network.modules())
-            kept = {name: load_metadata(call["initial"])[name] for name in ("classes", "input_size", "normalisation")}
-            metadata = network_metadata(network, architecture="mobilenet_v3_small", **kept)
-            call["initial"] = tmp_path / "dropout.safetensors"
-            save_tensors(call["initial"], state_arrays(network), metadata)
         elif way == "features":
             features = {"features": tmp_path / "features.safetensors", "cost": tmp_path / "features.json"}
-            shared = ("train_data", "validation_data", "test_data", "evaluation_batch_size", "num_threads", "device")
-            extract_features(
-                architecture="resnet18",
-                input_size=32,
-                normalisation="none",
-                pretrained=files / "initial.safetensors",
-                **{name: call[name] for name in shared},
-                **features,
-            )
+            shared = ("train_data", "validation_data", "test_data", "pretrained", *OF_FEATURES, *NETWORK)
+            extract_features(**{name: call[name] for name in shared}, **features)
             call |= {"train": "head", "batchnorm": "frozen", "features": features["features"]}
         elif way == "pretraining":
             function, names = pretrain_weights, ["weights", "history"]
-            shared = ("epochs", "batch_size", "learning_rate", "evaluation_batch_size", "num_threads", "device", "seed")
-            call = {name: call[name] for name in ("train_data", "test_data", *shared)} | {
-                "architecture": "resnet18",
-                "input_size": 32,
-                "normalisation": "dataset",
+            shared = ("train_data", "test_data", "seed", *NETWORK, *set(RECIPE) - {"train_images"})
+            call = {name: call[name] for name in shared} | {
                 "weights": folder / "weights.safetensors",
                 "history": folder / "history.csv",
             }

@@ -1,37 +1,29 @@
 """Training on cached features is training on images: the same logits and the same history."""
 
 import json
+from dataclasses import fields
 
 import numpy
 import pandas
 import pytest
 import torch
 
+from tests.training.conftest import NETWORK, extract_features, initial_of, train
 from triptych.data.dataset import load_split
-from triptych.models.networks import load_network
 from triptych.storage.errors import InputError
-from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
-from triptych.training.extract_features import SPLITS, extract_features, with_features
-from triptych.training.train import train
+from triptych.storage.tensors import load_tensors, save_tensors
+from triptych.training.extract_features import SPLITS, with_features
+from triptych.training.recipe import FeaturesRecipe
 
-SHARED = ["train_data", "validation_data", "test_data", "evaluation_batch_size", "num_threads", "device"]
-NETWORK = {"architecture": "resnet18", "input_size": 32, "normalisation": "none"}
+SHARED = ["train_data", "validation_data", "test_data", "pretrained", *NETWORK]
+SHARED += [field.name for field in fields(FeaturesRecipe)]
 HEAD = {"train": "head", "batchnorm": "frozen", "learning_rate": 1e-2}
-
-
-@pytest.fixture
-def arguments(arguments, tmp_path):
-    """Those of a run whose network takes pixels as they are."""
-    initial = tmp_path / "initial.safetensors"
-    metadata = load_metadata(arguments["initial"]) | {"normalisation": {"mean": [0, 0, 0], "std": [1, 1, 1]}}
-    save_tensors(initial, load_tensors(arguments["initial"]), metadata)
-    return arguments | {"initial": initial}
 
 
 def extract(arguments, folder, **changes):
     folder.mkdir(exist_ok=True)
     features, cost = folder / "features.safetensors", folder / "cost.json"
-    call = NETWORK | {"pretrained": arguments["initial"]} | {key: arguments[key] for key in SHARED} | changes
+    call = {key: arguments[key] for key in SHARED} | changes
     extract_features(**call, features=features, cost=cost)
     return features
 
@@ -55,8 +47,6 @@ def test_the_cached_path_is_the_uncached_one(arguments, tmp_path, settings):
 
 def test_features_are_what_the_head_is_given(arguments, tmp_path):
     found = load_tensors(extract(arguments, tmp_path / "features"))
-    network, _ = load_network(arguments["initial"])
-    network.eval()
     assert {name: array.shape for name, array in found.items()} == {
         "train": (50, 512),
         "validation": (9, 512),
@@ -65,8 +55,8 @@ def test_features_are_what_the_head_is_given(arguments, tmp_path):
     assert json.loads((tmp_path / "features" / "cost.json").read_text())["images_per_second"] > 0
     train(**arguments | HEAD, features=tmp_path / "features" / "features.safetensors")
     first = pandas.read_csv(arguments["history"])["test_loss"][0]
-    with torch.no_grad():
-        logits = network.fc(torch.from_numpy(found["test"]))
+    weight, bias = (torch.from_numpy(initial_of(arguments)[0][f"fc.{name}"]) for name in ("weight", "bias"))
+    logits = torch.from_numpy(found["test"]) @ weight.T + bias
     labels = torch.from_numpy(load_split(arguments["test_data"]).labels)
     assert torch.nn.functional.cross_entropy(logits.double(), labels).item() == pytest.approx(first, rel=1e-6)
 
@@ -78,7 +68,7 @@ def test_no_validation_and_fewer_training_images(arguments, tmp_path, files):
     save_split(empty, load_split(files / "validation.safetensors").first(0))
     features = extract(arguments | {"validation_data": empty}, tmp_path / "features", train_images=12)
     assert [len(load_tensors(features)[name]) for name in SPLITS] == [12, 0, 20]
-    train(**arguments | HEAD | {"validation_data": empty}, train_images=12, features=features)
+    train(**arguments | HEAD | {"validation_data": empty, "train_images": 12}, features=features)
     assert pandas.read_csv(arguments["history"])["validation_loss"].isna().all()
 
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 
 from tests.conftest import command
+from tests.training.conftest import train
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 from triptych.training import loop
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.failures import explained
-from triptych.training.train import train
 
 CPU = Arithmetic(torch.device("cpu"))
 
@@ -121,11 +121,12 @@ def test_a_loss_that_is_no_number_later_on_names_the_last_good_checkpoint(argume
         train(**arguments)
 
 
-def test_a_loss_of_the_test_images_that_is_no_number_stops_the_run(arguments, files, tmp_path):
-    tensors = load_tensors(arguments["initial"])
-    tensors["fc.weight"] = numpy.full_like(tensors["fc.weight"], 3e38)
-    arguments["initial"] = tmp_path / "initial.safetensors"
-    save_tensors(arguments["initial"], tensors, load_metadata(files / "initial.safetensors"))
+def test_a_loss_of_the_test_images_that_is_no_number_stops_the_run(arguments, tmp_path):
+    name = "layer4.1.bn2.weight"
+    tensors, metadata = load_tensors(arguments["pretrained"]), load_metadata(arguments["pretrained"])
+    tensors[name] = numpy.full_like(tensors[name], 3e38)
+    arguments["pretrained"] = tmp_path / "huge.safetensors"
+    save_tensors(arguments["pretrained"], tensors, metadata)
     with pytest.raises(InputError, match=r"validation loss is (nan|inf) in epoch 0, before training"):
         train(**arguments)
 

@@ -6,11 +6,10 @@ import json
 import pytest
 import torch
 
+from tests.training.conftest import train
 from triptych.models.memory import memory_by_batch_size
-from triptych.models.networks import build_network, build_shapes, head_tensors, network_metadata, state_arrays
+from triptych.models.networks import build_shapes, head_tensors
 from triptych.storage.errors import InputError
-from triptych.storage.tensors import save_tensors
-from triptych.training.train import train
 
 SIZE = 224
 BESIDE = 2
@@ -21,19 +20,9 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA G
 
 
 @pytest.fixture
-def on_gpu(arguments, tmp_path):
+def on_gpu(arguments):
     """Arguments of `train()` for ResNet-18 at 224 px, steps launched one by one, after which evaluation takes less."""
-    torch.manual_seed(0)
-    network = build_network("resnet18", 3, SIZE)
-    metadata = network_metadata(
-        network,
-        architecture="resnet18",
-        classes=["dark", "light", "red"],
-        input_size=SIZE,
-        normalisation={"mean": [0.5] * 3, "std": [0.25] * 3},
-    )
-    save_tensors(tmp_path / "initial.safetensors", state_arrays(network), metadata)
-    changes = {"initial": tmp_path / "initial.safetensors", "device": "cuda", "cuda_graphs": "never"}
+    changes = {"input_size": SIZE, "pretrained": None, "device": "cuda", "cuda_graphs": "never"}
     return arguments | changes | {"batch_size": 32, "evaluation_batch_size": 8}
 
 

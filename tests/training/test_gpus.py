@@ -337,11 +337,10 @@ def test_a_lock_folder_on_a_read_only_disk(disk, arguments):
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_on_the_cpu_nothing_is_claimed(arguments):
     """Through the real command: a folder that cannot be used does not matter."""
-    options = [word for name, value in arguments.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    options[options.index("--device") + 1] = "auto"
+    call = command("train", **arguments | {"device": "auto", "epochs": 1, "jobs_per_gpu": 1})
     environment = {**os.environ, LOCK_FOLDER: "/proc/locks", VISIBLE: "0"}
     result = subprocess.run(
-        [sys.executable, "-m", "triptych", "train", *options, "--epochs", "1", "--jobs-per-gpu", "1"],
+        call,
         env=environment,
         capture_output=True,
         text=True,
@@ -358,14 +357,13 @@ def test_on_a_real_gpu_a_training_claims_it_and_a_second_waits(tmp_path, start, 
     holders = [start(torch.cuda.device_count(), UUIDS="real") for _ in range(torch.cuda.device_count())]
     for holder in holders:
         holder.gpu()
-    options = [word for name, value in arguments.items() for word in (f"--{name.replace('_', '-')}", str(value))]
-    options[options.index("--device") + 1] = "cuda"
+    call = command("train", **arguments | {"device": "cuda", "jobs_per_gpu": 1})
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM", VISIBLE))}
     environment |= {LOCK_FOLDER: str(tmp_path / "locks")}
     log = tmp_path / "log"
     with log.open("w") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "triptych", "train", *options, "--jobs-per-gpu", "1"],
+            call,
             env=environment,
             stdout=file,
             stderr=subprocess.STDOUT,

@@ -25,13 +25,14 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.reference.lecture_loop import lecture_loop
+from tests.training.conftest import RECIPE, train
 from triptych.data.dataset import Split, save_split
 from triptych.data.digits import read_digits
+from triptych.models.initialise_model import initial_weights, starting_network
 from triptych.models.networks import network_metadata
 from triptych.storage.code_digest import PACKAGE_FOLDER
 from triptych.storage.tensors import load_tensors, save_tensors
 from triptych.training.batches import InputTransform, epoch_order
-from triptych.training.train import train
 
 SHARED = ROOT.parent / "shared" / "data"
 CIFAR10 = SHARED / "cifar10-jpeg.tar.xz"
@@ -61,7 +62,7 @@ def digits() -> tuple[Split, Split, dict[str, torch.Tensor]]:
 
 
 def cifar10() -> tuple[Split, Split, dict[str, torch.Tensor]]:
-    """The first images of each class, and ImageNet weights with a new head."""
+    """The first images of each class, and ImageNet weights without a head."""
     found: dict[str, dict[str, list]] = {"train": {}, "test": {}}
     wanted = {"train": TRAIN_PER_CLASS, "test": TEST_PER_CLASS}
     with tarfile.open(CIFAR10, "r|xz") as archive:
@@ -78,11 +79,10 @@ def cifar10() -> tuple[Split, Split, dict[str, torch.Tensor]]:
         splits.append(Split(images, numpy.repeat(numpy.arange(10), wanted[name]), classes))
     weights = torch.load(STAND_IN, weights_only=True)
     weights = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-    new = random_weights(2)
-    return *splits, weights | {name: new[name] for name in ("fc.weight", "fc.bias")}
+    return *splits, {name: tensor for name, tensor in weights.items() if not name.startswith("fc.")}
 
 
-def save_initial(path: Path, weights: dict[str, torch.Tensor], classes: list[str]) -> None:
+def save_weights(path: Path, weights: dict[str, torch.Tensor], classes: list[str]) -> None:
     network = torchvision.models.resnet18(num_classes=10)
     metadata = network_metadata(
         network,
@@ -120,23 +120,30 @@ def one_thread():
     ],
 )
 def lecture(request, one_thread, tmp_path_factory):
-    """What the lecture's loop gives for each arm, and the folder with the files from which the jobs start."""
+    """What the lecture's loop gives for each arm from the same weights, and the folder with the files of the jobs."""
     training, test, pretrained = request.param()
-    weights = dict(zip(ARMS, (random_weights(0), pretrained, pretrained), strict=True))
     folder = tmp_path_factory.mktemp("oracle")
     save_split(folder / "train", training)
     save_split(folder / "validation", training.first(0))
     save_split(folder / "test", test)
-    for arm in ARMS:
-        save_initial(folder / arm, weights[arm], training.classes)
+    save_weights(folder / "weights", pretrained, training.classes)
+    starts = [
+        starting_network("resnet18", SIZE, "none", SEED, training.classes, training.images, weights_of(folder, arm))[0]
+        for arm in ARMS
+    ]
     results = lecture_loop(
-        *weights.values(),
+        *(network.state_dict() for network in starts),
         (training.images, training.labels),
         (test.images, test.labels),
         InputTransform(SIZE, [0, 0, 0], [1, 1, 1], torch.device("cpu")),
         [epoch_order(SEED, epoch, len(training)).split(32) for epoch in range(1, EPOCHS + 1)],
     )
     return folder, dict(zip(ARMS, results, strict=True))
+
+
+def weights_of(folder: Path, arm: str) -> Path | None:
+    """The file of pretrained weights that an arm starts from."""
+    return None if arm == "scratch" else folder / "weights"
 
 
 def test_the_loop_shares_nothing_with_the_package():
@@ -154,18 +161,16 @@ def test_a_job_of_its_own_gives_what_the_lectures_loop_gives(lecture, arm, tmp_p
     folder, results = lecture
     expected = results[arm]
     train(
-        initial=folder / arm,
+        **{**RECIPE, "epochs": EPOCHS, "batch_size": 32},
+        architecture="resnet18",
+        input_size=SIZE,
+        normalisation="none",
+        pretrained=weights_of(folder, arm),
         train_data=folder / "train",
         validation_data=folder / "validation",
         test_data=folder / "test",
         train=ARMS[arm],
         batchnorm="train",
-        epochs=EPOCHS,
-        batch_size=32,
-        learning_rate=1e-4,
-        evaluation_batch_size=32,
-        num_threads=1,
-        device="cpu",
         seed=SEED,
         trained=tmp_path / "trained",
         history=tmp_path / "history.csv",
@@ -187,7 +192,8 @@ def test_a_job_of_its_own_gives_what_the_lectures_loop_gives(lecture, arm, tmp_p
     assert history["test_loss"] == in_float64
     assert history["test_loss"] == pytest.approx(expected.test_loss, rel=2**-22)
 
-    initial, trained = load_tensors(folder / arm), load_tensors(tmp_path / "trained")
+    initial, _ = initial_weights(tmp_path / "trained", weights_of(folder, arm))
+    trained = load_tensors(tmp_path / "trained")
     assert trained.keys() == expected.weights.keys()
     different = [
         name for name, tensor in expected.weights.items() if tensor.numpy().tobytes() != trained[name].tobytes()

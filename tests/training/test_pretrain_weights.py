@@ -2,26 +2,22 @@ import pandas
 import pytest
 import torch
 
+from tests.training.conftest import NETWORK, RECIPE, pretrain_weights
 from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors
 from triptych.training import loop
-from triptych.training.pretrain_weights import pretrain_weights
 
 
 @pytest.fixture
 def arguments(files):
     """All but the outputs."""
     return {
-        "architecture": "resnet18",
-        "input_size": 32,
+        **{key: value for key, value in RECIPE.items() if key != "train_images"},
+        **NETWORK,
         "normalisation": "dataset",
-        "epochs": 2,
         "batch_size": 10,
         "learning_rate": 1e-3,
-        "evaluation_batch_size": 32,
-        "num_threads": 1,
-        "device": "cpu",
         "seed": 0,
         "train_data": files / "train.safetensors",
         "test_data": files / "test.safetensors",

@@ -2,11 +2,11 @@ import numpy
 import pytest
 import torch
 
+from tests.training.conftest import train
 from triptych.data.dataset import load_split
 from triptych.training import residency
 from triptych.training.batches import epoch_order
 from triptych.training.residency import Resident, choose_residency
-from triptych.training.train import train
 
 CPU = torch.device("cpu")
 PLACES = ["device", "host", "mapped"]

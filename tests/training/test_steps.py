@@ -3,14 +3,12 @@
 import pytest
 import torch
 
-from triptych.models.networks import build_network, network_metadata, state_arrays
+from tests.training.conftest import train
 from triptych.storage.errors import InputError
 from triptych.storage.tables import read_table
-from triptych.storage.tensors import save_tensors
 from triptych.training.arithmetic import PRECISIONS, Arithmetic
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.steps import WARM_UP, RecordedStep, recorded
-from triptych.training.train import train
 
 OUTPUTS = ("trained", "history", "predictions")
 WAYS = {
@@ -24,8 +22,9 @@ WAYS = {
     "from the computer's memory": {"residency": "host"},
 }
 
+DROPOUT = {"architecture": "mobilenet_v2", "pretrained": None}
 FLOAT16 = {"precision": "float16"}
-KILLED = {"fast": WAYS["fast"], "float16": FLOAT16, "dropout": {}}
+KILLED = {"fast": WAYS["fast"], "float16": FLOAT16, "dropout": DROPOUT}
 
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA GPU here")
 
@@ -40,22 +39,6 @@ def on_gpu(arguments):
     return arguments | {"device": "cuda", "batch_size": 8, "epochs": 3}
 
 
-@pytest.fixture
-def dropout_network(files, tmp_path):
-    """The initial weights of a network with dropout."""
-    torch.manual_seed(0)
-    network = build_network("mobilenet_v2", 3, 32)
-    metadata = network_metadata(
-        network,
-        architecture="mobilenet_v2",
-        classes=["dark", "light", "red"],
-        input_size=32,
-        normalisation={"mean": [0.5] * 3, "std": [0.25] * 3},
-    )
-    save_tensors(tmp_path / "dropout.safetensors", state_arrays(network), metadata)
-    return tmp_path / "dropout.safetensors"
-
-
 def test_steps_are_recorded_on_a_gpu_only_and_not_with_scaled_losses():
     gpu = torch.device("cuda")
     assert [p for p in PRECISIONS if Arithmetic(gpu, p).records_steps] == ["float32", "tf32", "bfloat16"]
@@ -66,11 +49,6 @@ def test_steps_are_recorded_on_a_gpu_only_and_not_with_scaled_losses():
         pass
 
     assert recorded(step, 8, Arithmetic(torch.device("cpu"))) is step
-
-
-def test_another_word_is_refused():
-    with pytest.raises(InputError, match="cuda_graphs: 'always' is not allowed; give one of auto, never"):
-        Arithmetic(torch.device("cpu"), cuda_graphs="always")
 
 
 @needs_gpu
@@ -84,8 +62,8 @@ def test_replayed_steps_give_the_same_bytes(on_gpu, way):
 
 
 @needs_gpu
-def test_dropout_draws_anew_in_each_replayed_step(on_gpu, dropout_network):
-    on_gpu["initial"] = dropout_network
+def test_dropout_draws_anew_in_each_replayed_step(on_gpu):
+    on_gpu |= DROPOUT
     train(**on_gpu, cuda_graphs="never")
     expected = outputs(on_gpu)
     train(**on_gpu)
@@ -103,8 +81,8 @@ def scaler_that_moves(device):
 
 @needs_gpu
 @pytest.mark.parametrize("way", KILLED)
-def test_a_run_that_is_killed_ends_in_the_same_bytes(on_gpu, dropout_network, tmp_path, monkeypatch, way):
-    on_gpu |= {"initial": dropout_network} if way == "dropout" else KILLED[way]
+def test_a_run_that_is_killed_ends_in_the_same_bytes(on_gpu, tmp_path, monkeypatch, way):
+    on_gpu |= KILLED[way]
     if way == "float16":
         monkeypatch.setattr(Arithmetic, "loss_scaler", scaler_that_moves("cuda"))
     train(**on_gpu)

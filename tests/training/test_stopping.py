@@ -47,7 +47,5 @@ def test_a_decision_needs_validation_images(options, key):
 
 
 def test_what_is_allowed():
-    with pytest.raises(InputError, match="keep: 'first' is not allowed; give one of last, best"):
-        Stopping(keep="first")
     with pytest.raises(InputError, match="patience: 0 is not allowed; give at least 1"):
         Stopping(patience=0)

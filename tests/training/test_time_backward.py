@@ -1,5 +1,7 @@
 """The timing of the unused backward pass."""
 
+from dataclasses import replace
+
 import pandas
 import pytest
 import torch
@@ -8,7 +10,7 @@ from tests.training.conftest import make_split
 from triptych.data.dataset import save_split
 from triptych.storage.errors import InputError
 from triptych.training import time_backward as module
-from triptych.training.time_backward import COLUMNS, REPEATS, measured, time_backward
+from triptych.training.time_backward import COLUMNS, REPEATS, TimingRecipe, measured, time_backward
 
 
 @pytest.fixture
@@ -16,10 +18,7 @@ def arguments(files, tmp_path):
     return {
         "architecture": "resnet18",
         "input_size": 32,
-        "batch_size": 8,
-        "learning_rate": 1e-4,
-        "num_threads": 1,
-        "device": "cpu",
+        "recipe": TimingRecipe(batch_size=8, learning_rate=1e-4, num_threads=1, device="cpu"),
         "train_data": files / "train.safetensors",
         "output": tmp_path / "cost_backward.csv",
     }
@@ -78,5 +77,5 @@ def test_no_images_is_an_error(arguments, tmp_path):
 
 
 def test_fewer_images_than_a_batch_are_one_batch(arguments):
-    time_backward(**{**arguments, "batch_size": 64})
+    time_backward(**{**arguments, "recipe": replace(arguments["recipe"], batch_size=64)})
     assert pandas.read_csv(arguments["output"])["batch_size"][0] == 50

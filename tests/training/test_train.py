@@ -2,7 +2,6 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import threading
 import time
 
@@ -12,21 +11,23 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from tests.conftest import command
+from tests.training.conftest import RECIPE, initial_of, train
 from triptych.data.dataset import load_split, save_split
-from triptych.models.networks import load_network
+from triptych.models.initialise_model import initialise_model
+from triptych.models.networks import load_network, load_state
 from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.storage.errors import InputError
 from triptych.storage.locks import held
-from triptych.storage.tensors import load_metadata, load_tensors
+from triptych.storage.tensors import load_metadata, load_tensors, tensors_sha256
 from triptych.training import train as module
 from triptych.training.batches import InputTransform, epoch_order
-from triptych.training.train import train
 
 HEAD = ["fc.weight", "fc.bias"]
 
 
 def moved(arguments) -> set[str]:
-    before, after = load_tensors(arguments["initial"]), load_tensors(arguments["trained"])
+    before, after = initial_of(arguments)[0], load_tensors(arguments["trained"])
     assert before.keys() == after.keys()
     return {name for name in before if before[name].tobytes() != after[name].tobytes()}
 
@@ -47,12 +48,14 @@ def evaluated(path, data) -> tuple[float, float, numpy.ndarray]:
 
 def test_a_run_records_what_happened(arguments):
     train(**arguments)
+    initial = arguments["trained"].with_name("initial.safetensors")
+    initialise_model(trained=arguments["trained"], pretrained=arguments["pretrained"], initial=initial)
     history = pandas.read_csv(arguments["history"])
     assert list(history.columns) == HISTORY_COLUMNS
     assert history["epoch"].tolist() == [0, 1, 2]
     assert history["train_loss"].isna().tolist() == [True, False, False]
     assert history["fit_loss"].isna().tolist() == [True, True, False]
-    for row, weights in ((0, arguments["initial"]), (2, arguments["trained"])):
+    for row, weights in ((0, initial), (2, arguments["trained"])):
         for split in ("validation", "test"):
             loss, accuracy, _ = evaluated(weights, arguments[f"{split}_data"])
             assert history[f"{split}_loss"][row] == pytest.approx(loss, rel=1e-5)
@@ -68,7 +71,17 @@ def test_a_run_records_what_happened(arguments):
     logits = evaluated(arguments["trained"], arguments["test_data"])[2]
     assert numpy.allclose(predictions["test_logits"], logits.numpy(), atol=1e-5)
 
-    assert load_metadata(arguments["trained"]) == load_metadata(arguments["initial"])
+    described = load_metadata(arguments["trained"])
+    run = described.pop("run")
+    assert described == load_metadata(initial)
+    assert run == {
+        "train": "all",
+        "batchnorm": "train",
+        "seed": 0,
+        "recipe": {**RECIPE, "fused_optimizer": False, "keep": "last", "patience": None},
+        "initial_sha256": tensors_sha256(load_tensors(initial)),
+        "torch": torch.__version__,
+    }
     cost = json.loads(arguments["cost"].read_text())
     assert cost["device"] == "cpu"
     assert cost["num_threads"] == 1
@@ -81,7 +94,8 @@ def test_training_is_the_plain_loop(arguments):
     """The same losses and weights as the lecture's loop, bit for bit, from the same weights, batches and threads."""
     train(**arguments)
     torch.set_num_threads(1)
-    network, metadata = load_network(arguments["initial"])
+    network, metadata = load_network(arguments["trained"])
+    load_state(network, {name: torch.from_numpy(array) for name, array in initial_of(arguments)[0].items()})
     split = load_split(arguments["train_data"])
     transform = InputTransform(
         32, metadata["normalisation"]["mean"], metadata["normalisation"]["std"], torch.device("cpu")
@@ -107,13 +121,13 @@ def test_training_is_the_plain_loop(arguments):
 @pytest.mark.parametrize("batchnorm", ["train", "frozen"])
 def test_the_last_layer_alone_moves(arguments, batchnorm):
     train(**arguments | {"train": "head", "batchnorm": batchnorm})
-    buffers = set(load_metadata(arguments["initial"])["buffers"])
+    buffers = set(load_metadata(arguments["trained"])["buffers"])
     assert moved(arguments) == set(HEAD) | (buffers if batchnorm == "train" else set())
 
 
 def test_everything_moves_end_to_end(arguments):
     train(**arguments)
-    assert moved(arguments) == set(load_metadata(arguments["initial"])["tensors"])
+    assert moved(arguments) == set(load_metadata(arguments["trained"])["tensors"])
 
 
 def test_a_moved_frozen_tensor_is_an_error(arguments, monkeypatch):
@@ -168,10 +182,8 @@ def test_two_processes_give_the_same_bytes_whatever_the_environment_says_of_thre
     arguments = {**arguments, "num_threads": 2}
     for threads in ("1", "4"):
         folder = tmp_path / threads
-        call = [sys.executable, "-m", "triptych", "train"]
-        for name, value in arguments.items():
-            value = folder / value.name if name in ("trained", "history", "predictions", "cost") else value
-            call += [f"--{name.replace('_', '-')}", str(value)]
+        outputs = {name: folder / arguments[name].name for name in ("trained", "history", "predictions", "cost")}
+        call = command("train", **arguments | outputs)
         subprocess.run(call, check=True, env={**os.environ, "OMP_NUM_THREADS": threads})
         contents.append({path.name: path.read_bytes() for path in folder.iterdir() if path.name != "cost.json"})
     assert len(contents[0]) == 3

@@ -37,4 +37,4 @@ KERNEL_CHANGE_COLUMNS = ["convolution", "tensor", "brightness_share", "colour_sh
 """Of kernel_change.csv, a row for the first convolution."""
 
 WEIGHTS_KEYS = ["file_bytes", "parameters", "head_parameters", "buffer_elements"]
-"""Of weights.json: the bytes of a file of initial weights, and numbers of elements; `parameters` includes the head's."""
+"""Of weights.json: bytes of a file of initial weights, and numbers of elements; `parameters` includes the head's."""
