@@ -30,9 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from triptych.data.dataset import Split, save_split
-from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.storage.files import write_table
-from triptych.storage.tensors import save_tensors
 from triptych.training.device import device_name
 
 CLASSES = [str(number) for number in range(10)]
@@ -105,19 +103,15 @@ def train(folder: Path, images: int, epochs: int) -> tuple[float, float]:
     for name, count in (("train", images), ("validation", 0), ("test", 100)):
         pixels = generator.integers(0, 256, (count, 32, 32, 3), dtype=numpy.uint8)
         save_split(folder / f"t_{name}.st", Split(pixels, numpy.arange(count) % 10, CLASSES))
-    if not (folder / "initial.st").exists():
-        torch.manual_seed(0)
-        network = build_network("resnet18", 10, 32)
-        scale = {"mean": [0.0] * 3, "std": [1.0] * 3}
-        about = network_metadata(network, architecture="resnet18", classes=CLASSES, input_size=32, normalisation=scale)
-        save_tensors(folder / "initial.st", state_arrays(network), about)
     data = [part for name in ("train", "validation", "test") for part in (f"--{name}-data", folder / f"t_{name}.st")]
-    recipe = {"train": "all", "batchnorm": "train", "epochs": epochs, "batch-size": 32, "learning-rate": 1e-4}
-    recipe |= {"evaluation-batch-size": 256, "num-threads": 2, "device": "cpu", "seed": 0}
-    options = [part for name, value in recipe.items() for part in (f"--{name}", value)]
+    recipe = {"epochs": epochs, "batch_size": 32, "learning_rate": 1e-4, "evaluation_batch_size": 256}
+    recipe |= {"num_threads": 2, "device": "cpu", "precision": "float32", "channels_last": False, "train_images": None}
+    run = {"architecture": "resnet18", "input-size": 32, "normalisation": "none", "train": "all", "batchnorm": "train"}
+    run |= {"seed": 0, "recipe": json.dumps(recipe)}
+    options = [part for name, value in run.items() for part in (f"--{name}", value)]
     outputs = {"trained": "trained.st", "history": "history.csv", "predictions": "predictions.st", "cost": "cost.json"}
     options += [part for name, file in outputs.items() for part in (f"--{name}", folder / file)]
-    peak = usage("-m", "triptych", "train", "--initial", folder / "initial.st", *data, *options).peak
+    peak = usage("-m", "triptych", "train", *data, *options).peak
     return json.loads((folder / "cost.json").read_text())["training_seconds"], peak
 
 

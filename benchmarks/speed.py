@@ -38,7 +38,8 @@ from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
-from triptych.training.loop import Fitting, Recipe
+from triptych.training.loop import Fitting
+from triptych.training.recipe import PretrainingRecipe
 from triptych.training.regime import Regime
 from triptych.training.residency import Resident
 
@@ -126,8 +127,18 @@ class Ours:
         resize = InputTransform(size, [0, 0, 0], [1, 1, 1], device, arithmetic.memory_format)
         transform = torch.nn.Identity() if features else resize
         splits = (split, split.first(0), split.first(0))
-        recipe = Recipe(1, BATCH, RATE, 256, 0)
-        self.fitting = Fitting(network, head, regime, recipe, transform, splits, arithmetic, "device")
+        recipe = PretrainingRecipe(
+            epochs=1,
+            batch_size=BATCH,
+            learning_rate=RATE,
+            evaluation_batch_size=256,
+            num_threads=torch.get_num_threads(),
+            device="auto",
+            precision=arithmetic.precision,
+            channels_last=arithmetic.channels_last,
+        )
+        resident = replace(arithmetic, residency="device")
+        self.fitting = Fitting(network, head, regime, recipe, 0, transform, splits, resident)
 
     def train(self) -> float:
         self.fitting.epoch, self.fitting.step = 1, 0

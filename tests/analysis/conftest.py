@@ -8,7 +8,7 @@ import pandas
 import pytest
 
 from triptych.analysis.collect_results import MEMORY_COLUMNS, MODEL_COLUMNS, collect_results
-from triptych.analysis.extract_weight_delta import extract_weight_delta
+from triptych.analysis.extract_weight_delta import write_changes
 from triptych.data.dataset import Split, save_split
 from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.storage.files import write_json, write_table
@@ -119,11 +119,11 @@ class Experiment:
         after = network_arrays(100 + seed)
         if arm["train"] == "head":
             after |= {name: before[name] for name in before if not name.startswith("fc.")}
-        save_tensors(folder / "initial.safetensors", before, metadata)
         save_tensors(folder / "trained.safetensors", after, metadata)
-        extract_weight_delta(
-            initial=folder / "initial.safetensors",
-            trained=folder / "trained.safetensors",
+        write_changes(
+            metadata,
+            before,
+            after,
             weight_delta=folder / "weight_delta.csv",
             kernels=folder / "kernels.safetensors",
             kernel_change=folder / "kernel_change.csv",

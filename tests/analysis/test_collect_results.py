@@ -15,7 +15,7 @@ from triptych.storage.errors import InputError
 COLUMNS = {
     "arms": "arm,label,role,architecture,input_size,normalisation,weights,train,batchnorm,learning_rate,epochs,"
     "patience,keep,batch_size,evaluation_batch_size,num_threads,device,precision,"
-    "channels_last,fused_optimizer,features,train_images",
+    "channels_last,fused_optimizer,features,train_images,cache_features",
     "history": "arm,label,seed,epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,test_loss,"
     "test_accuracy,kept",
     "runs": "arm,label,seed,epochs,epochs_run,kept_epoch,trainable_parameters,total_parameters,train_loss,"
@@ -90,6 +90,7 @@ def test_arms_are_what_is_in_effect(experiment):
         "fused_optimizer": "0",
         "features": "computed",
         "train_images": "30",
+        "cache_features": "1",
     }
     assert only(arms, arm="good")["train_images"] == "60"  # null is all of them
     assert only(arms, arm="sanity")["role"] == "control"
@@ -241,7 +242,7 @@ def test_models_and_memory_follow_the_arms(make_experiment):
     names = list(tables["models"][["architecture", "input_size"]].itertuples(index=False, name=None))
     assert names == [("resnet18", "64"), ("resnet18", "32"), ("resnet34", "32")]
     assert tables["layers"]["input_size"].tolist() == ["64", "64", "32", "32", "32", "32"]
-    size = (experiment.run("b", 3) / "initial.safetensors").stat().st_size
+    size = (experiment.run("b", 3) / "trained.safetensors").stat().st_size  # of as many tensors, said as much of
     assert only(tables["models"], architecture="resnet18", input_size=32)["file_bytes"] == str(size)
     assert tables["memory"]["training_bytes"].tolist() == ["100", "200", "10", "20", "100", "200", "100", "200"]
     assert tables["memory"]["batch_size"].tolist() == ["1", "2"] * 4
@@ -251,9 +252,8 @@ def test_models_and_memory_follow_the_arms(make_experiment):
 def test_weight_files_are_not_read(experiment):
     """`keep_weights` may have deleted them."""
     tables = experiment.collect()
-    for name in ("initial", "trained"):
-        for path in experiment.folder.rglob(f"{name}.safetensors"):
-            path.unlink()
+    for path in experiment.folder.rglob("trained.safetensors"):
+        path.unlink()
     again = experiment.collect("again")
     assert all(again[name].equals(tables[name]) for name in tables)
 

@@ -6,7 +6,9 @@ import pandas
 import pytest
 
 from tests.workflow.conftest import jobs_of, rules_of, snakemake
-from triptych.analysis.extract_weight_delta import brightness_and_colour, change_of, extract_weight_delta
+from triptych.analysis.extract_weight_delta import brightness_and_colour, change_of, extract_weight_delta, write_changes
+from triptych.models.initialise_model import initialise_model, run_metadata, starting_network
+from triptych.models.networks import state_arrays
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
@@ -26,21 +28,20 @@ def metadata(tensors, **changes):
     }
 
 
+OUTPUTS = {
+    "weight_delta": "weight_delta.csv",
+    "kernels": "kernels.safetensors",
+    "kernel_change": "kernel_change.csv",
+    "weights": "weights.json",
+}
+
+
 @pytest.fixture
 def extract(tmp_path):
-    """A function that writes two files and compares them; returns the folder of the results."""
+    """A function that compares the tensors of a network; returns the folder of the results."""
 
-    def run(before, after, before_metadata, after_metadata=None):
-        save_tensors(tmp_path / "initial.safetensors", before, before_metadata)
-        save_tensors(tmp_path / "trained.safetensors", after, after_metadata or before_metadata)
-        extract_weight_delta(
-            initial=tmp_path / "initial.safetensors",
-            trained=tmp_path / "trained.safetensors",
-            weight_delta=tmp_path / "weight_delta.csv",
-            kernels=tmp_path / "kernels.safetensors",
-            kernel_change=tmp_path / "kernel_change.csv",
-            weights=tmp_path / "weights.json",
-        )
+    def run(before, after, about):
+        write_changes(about, before, after, **{name: tmp_path / file for name, file in OUTPUTS.items()})
         return tmp_path
 
     return run
@@ -135,7 +136,7 @@ def test_brightness_is_the_projection_on_the_grey_axis():
     assert brightness_and_colour(before, after) == pytest.approx((1 / 3, 2 / 3))
 
 
-def test_the_files_of_a_run(extract):
+def test_the_files_of_a_run(extract, tmp_path):
     generator = numpy.random.default_rng(0)
     names = ["conv1.weight", "bn1.running_mean", "bn1.num_batches_tracked", "a.weight", "fc.bias"]
     before = {
@@ -150,7 +151,9 @@ def test_the_files_of_a_run(extract):
         "bn1.num_batches_tracked": numpy.array(40, dtype=numpy.int64),
         "fc.bias": numpy.array([3, 5], numpy.float32),
     }
-    folder = extract(before, after, metadata(names, first_convolution="conv1.weight", first_3x3_convolution="a.weight"))
+    about = metadata(names, first_convolution="conv1.weight", first_3x3_convolution="a.weight")
+    folder = extract(before, after, about)
+    save_tensors(tmp_path / "initial.safetensors", before, about)
     table = (folder / "weight_delta.csv").read_text().splitlines()
     assert table[0] == COLUMNS
     assert [row.split(",")[0] for row in table[1:]] == names
@@ -211,42 +214,56 @@ def test_twice_gives_the_same_bytes(extract):
     assert len(contents) == 1
 
 
-ONE = {"fc.weight": numpy.ones((2, 3), numpy.float32)}
+# The command
+
+
+@pytest.fixture
+def run(tmp_path):
+    """The options of the command for a run that changed one bias, beside the outputs."""
+    images = numpy.empty((0, 8, 8, 3), numpy.uint8)
+    network, about = starting_network("resnet18", 32, "none", 3, ["a", "b", "c"], images, None)
+    before = state_arrays(network)
+    after = before | {"fc.bias": before["fc.bias"] + 1}
+    save_tensors(tmp_path / "trained.safetensors", after, run_metadata(about, before, 3, {}))
+    return {"trained": tmp_path / "trained.safetensors"} | {name: tmp_path / file for name, file in OUTPUTS.items()}
+
+
+def test_weights_before_training_are_computed_anew(run, tmp_path):
+    extract_weight_delta(**run)
+    table = pandas.read_csv(run["weight_delta"], index_col="tensor")
+    assert table.index[table["unchanged_fraction"] < 1].tolist() == ["fc.bias"]
+    assert table["max_abs_delta"]["fc.bias"] == pytest.approx(1)
+    initialise_model(trained=run["trained"], initial=tmp_path / "initial.safetensors")
+    initial = load_tensors(tmp_path / "initial.safetensors")
+    assert load_tensors(run["kernels"])["first_convolution_initial"].tobytes() == initial["conv1.weight"].tobytes()
+    size = (tmp_path / "initial.safetensors").stat().st_size
+    assert json.loads(run["weights"].read_text())["file_bytes"] == size
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "about", "after_about", "message"),
+    ("change", "message"),
     [
-        (ONE, ONE, {"tensors": ["fc.weight"]}, None, r"initial\.safetensors: .*buffers"),
-        (ONE, ONE, metadata(["fc.weight"]), metadata(["fc.weight"], head=[]), r"trained\.safetensors: .*same network"),
-        (ONE, {"other": ONE["fc.weight"]}, metadata(["fc.weight"]), None, r"trained\.safetensors: .*fc\.weight, other"),
-        (ONE, {"fc.weight": numpy.ones((2, 4))}, metadata(["fc.weight"]), None, r"\[2, 3\].*found \[2, 4\]"),
+        (lambda tensors: tensors | {"other": tensors["fc.bias"]}, r"trained\.safetensors: .*unexpected: other"),
+        (lambda tensors: tensors | {"fc.bias": tensors["fc.bias"][:2]}, r"expected fc\.bias \[3\], found \[2\]"),
     ],
 )
-def test_files_that_do_not_belong_together(extract, tmp_path, before, after, about, after_about, message):
+def test_other_tensors_than_the_network_s_are_refused(run, change, message):
+    about = load_metadata(run["trained"])
+    save_tensors(run["trained"], change(load_tensors(run["trained"])), about)
     with pytest.raises(InputError, match=message):
-        extract(before, after, about, after_about)
-    assert not (tmp_path / "weight_delta.csv").exists()
+        extract_weight_delta(**run)
+    assert not run["weight_delta"].exists()
 
 
-@pytest.mark.parametrize("name", ["initial", "trained"])
-def test_a_missing_file_is_named(extract, tmp_path, name):
-    extract(ONE, ONE, metadata(["fc.weight"]))
-    (tmp_path / f"{name}.safetensors").unlink()
-    with pytest.raises(InputError, match=rf"{name}\.safetensors: the file is missing"):
-        extract_weight_delta(
-            initial=tmp_path / "initial.safetensors",
-            trained=tmp_path / "trained.safetensors",
-            weight_delta=tmp_path / "w.csv",
-            kernels=tmp_path / "k.safetensors",
-            kernel_change=tmp_path / "c.csv",
-            weights=tmp_path / "w.json",
-        )
+def test_a_missing_file_is_named(run):
+    run["trained"].unlink()
+    with pytest.raises(InputError, match=r"trained\.safetensors: the file is missing"):
+        extract_weight_delta(**run)
 
 
 # The rule
 
-KEPT = {"all": {"initial", "trained"}, "trained": {"trained"}, "none": set()}
+KEPT = {"trained": {"trained"}, "none": set()}
 
 
 def dry_run(folder, keep_weights, *arguments):
@@ -256,7 +273,7 @@ def dry_run(folder, keep_weights, *arguments):
 @pytest.mark.parametrize("keep_weights", KEPT)
 def test_it_is_the_last_to_read_weights_that_are_not_kept(tmp_path, keep_weights):
     """A finished tree without them: what collects, plots and tells again does not train again."""
-    deleted = {f"{name}.safetensors" for name in {"initial", "trained"} - KEPT[keep_weights]}
+    deleted = {f"{name}.safetensors" for name in {"trained"} - KEPT[keep_weights]}
     for job in jobs_of(dry_run(tmp_path, keep_weights)):
         for path in (tmp_path / name for name in job.get("output", "").split(", ")):
             if job["rule"] != "all" and path.name not in deleted:
@@ -266,7 +283,7 @@ def test_it_is_the_last_to_read_weights_that_are_not_kept(tmp_path, keep_weights
     assert not rules_of(dry_run(tmp_path, keep_weights))
     again = jobs_of(dry_run(tmp_path, keep_weights, "--forcerun", "collect_results"))
     assert {"collect_results", "plot_kernels", "write_manifest"} <= {job["rule"] for job in again}
-    assert not {"initialise_model", "train", "extract_weight_delta"} & {job["rule"] for job in again}
+    assert not {"train", "extract_weight_delta"} & {job["rule"] for job in again}
     (manifest,) = (job for job in again if job["rule"] == "write_manifest")
-    read = {name for name in ("initial", "trained") if f"/{name}.safetensors" in manifest["input"]}
+    read = {name for name in ("trained",) if f"/{name}.safetensors" in manifest["input"]}
     assert read == KEPT[keep_weights]

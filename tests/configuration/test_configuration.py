@@ -21,7 +21,7 @@ from triptych.storage.errors import InputError
 CONFIGURATION_FOLDER = Path(__file__).parents[2] / "config"
 SMALLEST = {"experiments": {"mine": {"arms": {"one": {}}}}}
 FULL = {
-    "keep_weights": "trained",
+    "keep_weights": "none",
     "jobs_per_gpu": 3,
     "experiments": {
         "mine": {
@@ -115,7 +115,7 @@ def test_defaults_are_the_recipe_of_the_lecture():
         "model": experiment["model"],
         "training": experiment["training"],
     }
-    assert effective(load_configuration(SMALLEST))["keep_weights"] == "all"
+    assert effective(load_configuration(SMALLEST))["keep_weights"] == "trained"
 
 
 def test_an_arm_overrides_some_keys_and_inherits_the_others():
@@ -653,7 +653,12 @@ REFUSED = {
     ),
     "an unknown choice of weights to keep": (
         {**SMALLEST, "keep_weights": "some"},
-        "keep_weights: 'some' is not allowed; give one of all, trained, none",
+        "keep_weights: 'some' is not allowed; give one of trained, none",
+    ),
+    (
+        {**SMALLEST, "keep_weights": "all"},
+        "keep_weights: 'all' is not allowed; give trained or none; weights before training are computed anew from the "
+        "seed, and `python -m triptych initialise-model` writes those of a run",
     ),
 }
 

@@ -1,7 +1,21 @@
 import numpy
 import pytest
 
-from triptych.data.dataset import Split, save_split
+from triptych.data.dataset import Split, load_split, save_split
+from triptych.models.initialise_model import starting_network
+from triptych.models.networks import state_arrays
+from triptych.storage.tensors import save_tensors
+
+START = {"architecture": "resnet18", "input_size": 32, "normalisation": "none", "seed": 0, "pretrained": None}
+
+
+def save_start(path, train_data, train_images=None, **changes):
+    """Write the weights with which a run of `START` with these changes begins; returns the path."""
+    split = load_split(train_data)
+    settings = {"classes": split.classes, "train_images": split.first(train_images).images}
+    network, metadata = starting_network(**START | settings | changes)
+    save_tensors(path, state_arrays(network), metadata)
+    return path
 
 
 @pytest.fixture(scope="session")

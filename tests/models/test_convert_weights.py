@@ -6,9 +6,9 @@ import numpy
 import pytest
 import torch
 
+from tests.models.conftest import save_start
 from triptych.configuration.torchvision_weights import URLS
 from triptych.models.convert_weights import convert_weights, normalisation_for, torchvision_entry
-from triptych.models.initialise_model import initialise_model
 from triptych.models.networks import build_network, load_network
 from triptych.storage.errors import InputError
 from triptych.storage.files import sha256
@@ -45,15 +45,7 @@ def test_every_tensor_arrives(state, convert, train_data, tmp_path, capsys):
     assert metadata["sha256"] == sha256(tmp_path / "download.pth")
     load_network(weights)
     assert "resnet18: 122 tensors, 11,699,132 numbers" in capsys.readouterr().out
-    initialise_model(
-        architecture="resnet18",
-        input_size=64,
-        normalisation="none",
-        seed=0,
-        train_data=train_data,
-        pretrained=weights,
-        initial=tmp_path / "initial.safetensors",
-    )
+    save_start(tmp_path / "initial.safetensors", train_data, input_size=64, pretrained=weights)
     assert load_tensors(tmp_path / "initial.safetensors")["conv1.weight"].tobytes() == found["conv1.weight"].tobytes()
 
 
@@ -98,17 +90,15 @@ def test_auxiliary_heads_are_left_out(convert, capsys):
     assert "left out: 1 tensors of auxiliary heads" in capsys.readouterr().out
 
 
-def test_the_input_is_transformed_as_torchvision_does_it(state, convert, train_data, tmp_path, capsys):
+def test_the_input_is_transformed_as_torchvision_does_it(state, convert, train_data, tmp_path):
     """From torchvision's file to the network that a run begins with; random weights begin without, as there."""
     assert load_metadata(convert(state))["transform_input"] is False
     weights = convert(build_network("googlenet", 1000, 224).state_dict(), "googlenet")
-    settings = {"architecture": "googlenet", "input_size": 32, "normalisation": "none", "seed": 0}
     initial = tmp_path / "initial.safetensors"
     for pretrained in (weights, None):
-        initialise_model(**settings, train_data=train_data, pretrained=pretrained, initial=initial)
+        save_start(initial, train_data, architecture="googlenet", pretrained=pretrained)
         network, metadata = load_network(initial)
         assert network.transform_input is metadata["transform_input"] is (pretrained is not None)
-    assert capsys.readouterr().out.count("(transform_input)") == 1
 
 
 def test_tensors_of_another_network_are_named(state, convert, tmp_path):

@@ -5,8 +5,8 @@ import json
 import pandas
 import pytest
 
+from tests.models.conftest import save_start
 from triptych.models.describe_model import describe_model
-from triptych.models.initialise_model import initialise_model
 from triptych.storage.errors import InputError
 from triptych.storage.files import sha256
 
@@ -55,9 +55,7 @@ def test_printout(described):
 
 def test_weights_are_the_files_bytes(described, train_data, tmp_path):
     path = tmp_path / "initial.safetensors"
-    initialise_model(
-        architecture="resnet18", input_size=32, normalisation="none", seed=0, train_data=train_data, initial=path
-    )
+    save_start(path, train_data)
     computed = json.loads(described["totals"].read_text())["weight_bytes"]
     # the file also holds its header, with a line for each of 122 tensors
     assert 0 < path.stat().st_size - computed < 30_000

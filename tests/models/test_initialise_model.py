@@ -4,8 +4,9 @@ import numpy
 import pytest
 import torch
 
+from tests.models.conftest import save_start
 from triptych.data.dataset import load_split
-from triptych.models.initialise_model import initialise_model
+from triptych.models.initialise_model import initialise_model, run_metadata
 from triptych.models.networks import build_network, load_network, network_metadata, state_arrays
 from triptych.models.normalisation import normalisation_of
 from triptych.storage.errors import InputError
@@ -37,16 +38,10 @@ def weights(tmp_path_factory):
 
 @pytest.fixture
 def initialise(train_data, tmp_path):
-    def run(name="initial", **changes):
-        settings = {"architecture": "resnet18", "input_size": 32, "normalisation": "none", "seed": 0}
-        path = tmp_path / f"{name}.safetensors"
-        initialise_model(**(settings | {"train_data": train_data} | changes), initial=path)
-        return path
-
-    return run
+    return lambda name="initial", **changes: save_start(tmp_path / f"{name}.safetensors", train_data, **changes)
 
 
-def test_random(initialise, capsys):
+def test_random(initialise):
     path, again, other = initialise("one"), initialise("two"), initialise("three", seed=1)
     network, metadata = load_network(path)
     assert network.fc.weight.shape == (3, 512)
@@ -54,10 +49,9 @@ def test_random(initialise, capsys):
     assert metadata["head"] == HEAD
     assert sha256(path) == sha256(again)
     assert not numpy.array_equal(load_tensors(path)["conv1.weight"], load_tensors(other)["conv1.weight"])
-    assert "resnet18: random weights of seed 0" in capsys.readouterr().out
 
 
-def test_pretrained(initialise, weights, capsys):
+def test_pretrained(initialise, weights):
     path = initialise(pretrained=weights)
     found, original = load_tensors(path), load_tensors(weights)
     load_network(path)
@@ -66,7 +60,6 @@ def test_pretrained(initialise, weights, capsys):
             assert found[name].dtype == array.dtype
             assert found[name].tobytes() == array.tobytes()
     assert found["fc.weight"].shape == (3, 512)
-    assert "120 tensors of" in capsys.readouterr().out
 
 
 def test_all_arms_of_a_seed_share_the_head(initialise, weights):
@@ -145,3 +138,43 @@ def test_wrong_types_are_named(initialise, tmp_path):
     path = save_weights(tmp_path / "half.safetensors", change)
     with pytest.raises(InputError, match=r"half.safetensors: wrong types .*\n  bn1.bias is float16, expected float32"):
         initialise(pretrained=path)
+
+
+# The command
+
+
+@pytest.fixture
+def trained(initialise, weights, tmp_path):
+    """A function that writes the weights of a run that changed nothing."""
+
+    def write(start, seed=0):
+        arrays, metadata = load_tensors(start), load_metadata(start)
+        save_tensors(tmp_path / "trained.safetensors", arrays, run_metadata(metadata, arrays, seed, {}))
+        return tmp_path / "trained.safetensors"
+
+    return write
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+@pytest.mark.parametrize("starts", ["random", "pretrained"])
+def test_the_weights_with_which_a_run_began_are_written_again(initialise, weights, trained, tmp_path, starts, seed):
+    pretrained = weights if starts == "pretrained" else None
+    start = initialise("start", seed=seed, pretrained=pretrained)
+    initialise_model(trained=trained(start, seed), pretrained=pretrained, initial=tmp_path / "again.safetensors")
+    assert (tmp_path / "again.safetensors").read_bytes() == start.read_bytes()
+
+
+def test_other_weights_than_the_run_began_with_are_refused(initialise, weights, trained, tmp_path):
+    other = save_weights(tmp_path / "other.safetensors", seed=1)
+    path, initial = trained(initialise("start", pretrained=weights)), tmp_path / "again.safetensors"
+    for pretrained, source in ((other, str(other)), (None, "no pretrained weights")):
+        with pytest.raises(InputError) as error:
+            initialise_model(trained=path, pretrained=pretrained, initial=initial)
+        message = f"{path}: seed 0, {source} and torch {torch.__version__} do not give the weights that this run began"
+        assert str(error.value).startswith(message)
+    assert not initial.exists()
+
+
+def test_a_file_that_describes_no_run_is_refused(initialise, tmp_path):
+    with pytest.raises(InputError, match=r"start\.safetensors: not weights that `train` wrote"):
+        initialise_model(trained=initialise("start"), initial=tmp_path / "again.safetensors")

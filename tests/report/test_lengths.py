@@ -81,7 +81,7 @@ def test_the_tables_tell_lengths_and_validation(found, experiment):
     recipe = {row[0]: row[1:] for row in content.recipe(found, names).rows}
     assert recipe["epochs"] == ["10", "60 (12, 20, 30)"]
     assert recipe["patience"] == ["none", "5"]
-    assert recipe["keeps"] == ["last", "best (7, 15, 25)"]
+    assert recipe["epoch that is kept"] == ["last", "best (7, 15, 25)"]
     summary = content.summary(found, names)
     assert [column.title for column in summary.columns][1:4] == ["test accuracy", "validation", "first epoch"]
     expected = found.tables["runs"].query("arm == 'last_layer_long'")["validation_accuracy"].mean()

@@ -23,7 +23,7 @@ def folder(experiment):
         for seed in (0, 1, 2):
             run = folder / "runs" / arm / f"seed{seed}"
             run.mkdir(parents=True)
-            for name in ("initial.safetensors", "trained.safetensors", "history.csv", "cost.json", "weight_delta.csv"):
+            for name in ("trained.safetensors", "history.csv", "cost.json", "weight_delta.csv"):
                 (run / name).write_text(f"{arm} {seed} {name}")
             (run / "cost.json").write_text(json.dumps({"torch": "2.15.0", "seconds": seed}))
     (folder / "figures" / "cost_accuracy.png").write_bytes(b"measured")
@@ -31,7 +31,7 @@ def folder(experiment):
     return folder
 
 
-def manifest_of(folder, keep_weights="all"):
+def manifest_of(folder, keep_weights="trained"):
     write_manifest(experiment_folder=folder, keep_weights=keep_weights, output=folder / "manifest.json")
     return json.loads((folder / "manifest.json").read_text())
 
@@ -111,19 +111,18 @@ def test_weights_are_those_that_the_arms_use(folder, source, weights, expected):
     assert shown == listed & {"weights/resnet18.safetensors"}
 
 
-@pytest.mark.parametrize(
-    ("keep_weights", "kept"), [("all", {"initial", "trained"}), ("trained", {"trained"}), ("none", set())]
-)
-def test_weight_files_that_are_not_kept_are_not_listed(folder, keep_weights, kept):
+def test_weight_files_that_are_not_kept_are_not_listed(folder):
     (folder / "runs" / "scratch" / "seed0" / "kernels.safetensors").write_text("kernels")
-    everything, files = manifest_of(folder)["files"], manifest_of(folder, keep_weights)["files"]
-    gone = tuple(f"/{name}.safetensors" for name in {"initial", "trained"} - kept)
-    assert files == {name: record for name, record in everything.items() if not name.endswith(gone)}
-    assert len(everything) - len(files) == 9 * len(gone)
+    everything = manifest_of(folder)["files"]
+    (folder / "runs" / "scratch" / "seed0" / "initial.safetensors").write_text("left by an older version")
+    assert manifest_of(folder)["files"].keys() == everything.keys()
+    files = manifest_of(folder, "none")["files"]
+    assert files == {name: record for name, record in everything.items() if not name.endswith("/trained.safetensors")}
+    assert len(everything) - len(files) == 9
 
 
 def test_a_word_that_keep_weights_does_not_know(folder):
-    with pytest.raises(InputError, match="keep_weights: expected one of all, trained, none, found 'some'"):
+    with pytest.raises(InputError, match="keep_weights: expected one of trained, none, found 'some'"):
         manifest_of(folder, "some")
 
 

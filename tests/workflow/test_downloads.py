@@ -6,13 +6,15 @@ import pytest
 from tests.workflow.conftest import rules_of, snakemake
 from tests.workflow.mirror import needs_mirror, serve_mirror, write_mirrored
 from triptych.data.dataset import load_split
+from triptych.models.initialise_model import starting_network
+from triptych.models.networks import state_arrays
 from triptych.storage.files import sha256
-from triptych.storage.tensors import load_metadata, load_tensors
+from triptych.storage.tensors import load_tensors
 
 pytestmark = [pytest.mark.slow, needs_mirror]
 
-ARMS = ("scratch", "finetune", "last_layer")
-INITIAL = [f"results/lecture45-small/runs/{arm}/seed0/initial.safetensors" for arm in ARMS]
+WEIGHTS = "results/lecture45-small/weights/resnet18.safetensors"
+DATA = "results/lecture45-small/data/train.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,7 @@ def begun(tmp_path_factory, mirror, checkout):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("no_proxy", "127.0.0.1")
         described = "results/lecture45-small/models/resnet18_224/totals.json"
-        snakemake(*INITIAL, described, "--cores", "2", "--configfile", path, directory=folder, checkout=checkout)
+        snakemake(WEIGHTS, DATA, described, "--cores", "2", "--configfile", path, directory=folder, checkout=checkout)
     return folder
 
 
@@ -84,14 +86,15 @@ def test_the_images_are_cifars(begun):
 
 
 def test_the_pretrained_runs_begin_with_the_downloaded_weights(begun):
-    weights = load_tensors(begun / "results/lecture45-small/weights/resnet18.safetensors")
-    scratch, finetune, last_layer = (load_tensors(begun / path) for path in INITIAL)
+    split = load_split(begun / DATA)
+    weights = load_tensors(begun / WEIGHTS)
+    start = ("resnet18", 224, "none", 0, split.classes, split.images)
+    scratch, finetune = (state_arrays(starting_network(*start, path)[0]) for path in (None, begun / WEIGHTS))
     for name, tensor in weights.items():
         if not name.startswith("fc."):
-            assert finetune[name].tobytes() == last_layer[name].tobytes() == tensor.tobytes()
+            assert finetune[name].tobytes() == tensor.tobytes()
             assert tensor.dtype == scratch[name].dtype
     assert finetune["fc.weight"].tobytes() == scratch["fc.weight"].tobytes()
-    assert load_metadata(begun / INITIAL[1])["input_size"] == 224
 
 
 def dry_run(folder, path, checkout):
@@ -101,7 +104,6 @@ def dry_run(folder, path, checkout):
 def test_the_rest_dry_runs_without_a_download(begun, mirror, checkout):
     rules = dry_run(begun, write_configuration(begun, mirror), checkout)
     assert rules["train"] == 6
-    assert rules["initialise_model"] == 3  # the controls
     assert not {"download_dataset", "download_weights", "convert_weights", "prepare_dataset"} & set(rules)
 
 

@@ -6,19 +6,21 @@ import pytest
 from tests.workflow.conftest import rules_of, snakemake
 from tests.workflow.mirror import needs_mirror, serve_mirror, write_mirrored
 from triptych.data.dataset import load_split
+from triptych.models.initialise_model import starting_network
+from triptych.models.networks import state_arrays
 from triptych.storage.tensors import load_tensors
 
 pytestmark = [pytest.mark.slow, needs_mirror]
 
 RESULTS = "results/lecture45"
-ARMS = ("scratch", "finetune", "last_layer")
+WEIGHTS = f"{RESULTS}/weights/resnet18.safetensors"
 
 
 @pytest.fixture(scope="module")
 def begun(tmp_path_factory):
     """A folder in which everything before the trainings has run, and its configuration."""
     folder = tmp_path_factory.mktemp("full")
-    targets = [f"{RESULTS}/runs/{arm}/seed0/initial.safetensors" for arm in ARMS]
+    targets = [WEIGHTS, f"{RESULTS}/data/train.safetensors"]
     targets += [f"{RESULTS}/models/resnet18_224/totals.json", f"{RESULTS}/tables/architectures.csv"]
     with serve_mirror(tmp_path_factory.mktemp("mirror")) as mirror, pytest.MonkeyPatch.context() as patch:
         patch.setenv("no_proxy", "127.0.0.1")
@@ -39,13 +41,13 @@ def test_all_images_are_there(begun):
 
 def test_the_three_nets_begin_as_the_lecture_says(begun):
     folder, _ = begun
-    scratch, finetune, last_layer = (
-        load_tensors(folder / f"{RESULTS}/runs/{arm}/seed0/initial.safetensors") for arm in ARMS
-    )
+    split = load_split(folder / f"{RESULTS}/data/train.safetensors")
+    start = ("resnet18", 224, "none", 0, split.classes, split.images)
+    scratch, finetune = (state_arrays(starting_network(*start, path)[0]) for path in (None, folder / WEIGHTS))
     assert sum(tensor.size for name, tensor in scratch.items() if "running" not in name and "num_b" not in name) == (
         11_181_642
     )
-    assert finetune["conv1.weight"].tobytes() == last_layer["conv1.weight"].tobytes()
+    assert finetune["conv1.weight"].tobytes() == load_tensors(folder / WEIGHTS)["conv1.weight"].tobytes()
     assert finetune["conv1.weight"].tobytes() != scratch["conv1.weight"].tobytes()
 
 

@@ -10,18 +10,18 @@ pytestmark = pytest.mark.slow
 # Stands in for the package's commands: claims a GPU as they do, notes which and when, and makes the files that the rule
 # declares.
 STAND_IN = """
-import os, pathlib, sys, time
+import json, os, pathlib, sys, time
 options = dict(zip(sys.argv[2:], sys.argv[3:]))
-if "--jobs-per-gpu" in options:
+if "--execution" in options:
     from triptych.training import gpus
     gpus.device_count = lambda: int(os.environ["PRETENDED_GPUS"])
     gpus.device_uuid = lambda index: None
-    gpu = gpus.claim_gpu(gpus.visible_gpus(), int(options["--jobs-per-gpu"]))
+    gpu = gpus.claim_gpu(gpus.visible_gpus(), json.loads(options["--execution"])["jobs_per_gpu"])
     start = time.time()
     time.sleep(6)
     with open("times.txt", "a") as file:
         file.write(f"{gpu} {start} {time.time()}\\n")
-names = ("trained", "history", "predictions", "cost", "weights", "history", "initial", "train", "validation", "test",
+names = ("trained", "history", "predictions", "cost", "weights", "history", "train", "validation", "test",
          "index", "sizes")
 for name in names:
     if "/" in options.get(f"--{name}", ""):

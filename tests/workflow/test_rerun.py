@@ -30,8 +30,7 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
         ("figures/plot_kernels.py", "plot_kernels plot_notebook_kernels", {"plot_kernels": 4}),
         ("report/report.css", "report", {}),
         ("analysis/comparisons.py", "collect_results", {}),
-        # the random arm's initial weights do not depend on the pretraining
-        ("training/loop.py", "pretrain_weights", {"train": 8, "initialise_model": 6}),
+        ("training/loop.py", "pretrain_weights", {"train": 8}),
         ("training/train.py", "train", {"train": 8}),
     ],
 )
@@ -61,7 +60,7 @@ def changed_arm(name, **changes):
         (changed_arm("finetune", training={"learning_rate": 1e-3}), "train", runs_of(["finetune"])),
         # its features are those of the arm `frozen`
         (changed_arm("last_layer", batchnorm="frozen"), "train", runs_of(["last_layer"])),
-        ({"seeds": [0, 1, 2]}, "initialise_model train", runs_of(ARMS, "2")),
+        ({"seeds": [0, 1, 2]}, "train", runs_of(ARMS, "2")),
         (
             {"arms": {name: arm for name, arm in ARMS.items() if name != "frozen"}},
             "compare_architectures collect_results",
@@ -77,7 +76,7 @@ def changed_arm(name, **changes):
         ({"seeds": [0]}, "collect_results", set()),
         (
             {"arms": {**ARMS, "other": {**ARMS["frozen"], "model": {"normalisation": "imagenet"}}}},
-            "compare_architectures initialise_model extract_features",
+            "compare_architectures extract_features",
             runs_of(["other"]),
         ),
         ({"dataset": {**WHOLE["dataset"], "test_per_class": 12}}, "prepare_dataset", runs_of(ARMS)),
@@ -108,12 +107,12 @@ def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, 
     [
         (
             "data/train.safetensors",
-            "describe_model initialise_model extract_features train time_backward plot_samples",
+            "describe_model extract_features train time_backward plot_samples",
         ),
         ("data/test.safetensors", "extract_features train"),
         ("data/index.csv", "plot_samples plot_confusion"),
         ("weights/letters/test.safetensors", "pretrain_weights"),
-        ("weights/resnet18.safetensors", "initialise_model extract_features"),
+        ("weights/resnet18.safetensors", "extract_features train extract_weight_delta"),
         ("runs/finetune/seed1/predictions.safetensors", "collect_results"),
         ("tables/summary.csv", "plot_cost check_claims report"),
     ],
@@ -180,7 +179,7 @@ def check_same_bytes(folder, other):
             shutil.copyfile(path, folder / name)
     pages = folder / "report.html", folder / "manifest.json"
     report = command("report", experiment=folder.name, experiment_folder=folder, output=pages[0])
-    manifest = command("write_manifest", experiment_folder=folder, keep_weights="all", output=pages[1])
+    manifest = command("write_manifest", experiment_folder=folder, keep_weights="trained", output=pages[1])
     for call in (report, manifest):
         subprocess.run(call, check=True, timeout=120)
     for page in pages:

@@ -12,7 +12,7 @@ import pathlib, sys, time
 start = time.time()
 if sys.argv[1] in ("train", "pretrain-weights"):
     time.sleep(1.5)
-names = ("trained", "history", "predictions", "cost", "weights", "history", "initial", "train", "validation", "test",
+names = ("trained", "history", "predictions", "cost", "weights", "history", "train", "validation", "test",
          "index", "sizes")
 for option, value in zip(sys.argv[1:], sys.argv[2:]):
     if option.removeprefix("--") in names and "/" in value:
@@ -81,7 +81,7 @@ def test_minutes_between_checkpoints_are_not_rounded(tmp_path):
     training = {**TINY["training"], "checkpoint_minutes": 0.5}
     configuration.write_text(yaml.safe_dump({"experiments": {"tiny": {**TINY, "training": training}}}))
     said = snakemake("--dry-run", "--printshellcmds", "--configfile", configuration, directory=tmp_path).stdout
-    assert said.count("--checkpoint-minutes 0.5 ") == said.count("--runtime ") == 1 + 3 * 2  # pretrain_weights, train
+    assert said.count('"checkpoint_minutes": 0.5,') == said.count("--runtime ") == 1 + 3 * 2  # pretrain_weights, train
 
 
 @pytest.fixture(scope="module")

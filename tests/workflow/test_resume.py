@@ -108,7 +108,7 @@ def check(folder, expected):
     """The same bytes, and no file that is not declared."""
     assert [(folder / name).read_bytes() for name in TARGETS] == expected
     left = {file.name for file in (folder / RUN).iterdir()}
-    assert left == {"initial.safetensors", "cost.json", *OUTPUTS}
+    assert left == {"cost.json", *OUTPUTS}
 
 
 @pytest.mark.slow

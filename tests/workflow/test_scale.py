@@ -39,7 +39,7 @@ def test_a_thousand_trainings_are_one_graph(tmp_path):
     configuration = tmp_path / "scale.yaml"
     configuration.write_text(yaml.safe_dump(scale.configuration_of(50, 20), sort_keys=False))
     rules = rules_of(snakemake("--dry-run", "--configfile", configuration, directory=tmp_path, timeout=120).stdout)
-    assert rules["train"] == rules["initialise_model"] == rules["extract_weight_delta"] == 1000
+    assert rules["train"] == rules["extract_weight_delta"] == 1000
     assert rules["plot_arm_curves"] == rules["plot_kernels"] == rules["plot_confusion"] == 50
     assert rules["extract_features"] == rules["collect_results"] == rules["report"] == 1
 

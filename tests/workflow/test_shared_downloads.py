@@ -146,10 +146,10 @@ FORCED = ["--forcerun", "download_dataset", "download_weights"]
         ({**ELSEWHERE, "question": "Another one?"}, "write_configuration"),
         ({**ELSEWHERE, "comparison": {"bootstrap_draws": 1001}}, "write_configuration collect_results"),
         ({**ELSEWHERE, "arms": {"only": {**ARM, "training": {"learning_rate": 0.1}}}}, "write_configuration train"),
-        ({**ELSEWHERE, "seeds": [0, 1]}, "write_configuration initialise_model"),
+        ({**ELSEWHERE, "seeds": [0, 1]}, "write_configuration train"),
         (
             {**ELSEWHERE, "arms": {"only": ARM, "more": ARM}},
-            "write_configuration compare_architectures initialise_model",
+            "write_configuration compare_architectures train",
         ),
         ({**ELSEWHERE, "dataset": {"train_per_class": 5}}, "write_configuration prepare_dataset"),
         ({**ELSEWHERE, "weights": {"sha256": "0" * 64}}, "write_configuration download_weights"),

@@ -50,26 +50,49 @@ def extract_weight_delta(
     before, metadata = initial_weights(trained, pretrained)
     after = load_tensors(trained)
     check_same_tensors(trained, before, after)
-    table, changes = weight_changes(metadata, before, after), kernel_changes(metadata, before, after)
+    write_changes(
+        metadata,
+        before,
+        after,
+        weight_delta=weight_delta,
+        kernels=kernels,
+        kernel_change=kernel_change,
+        weights=weights,
+    )
+
+
+Tensors = dict[str, numpy.ndarray]
+
+
+def write_changes(
+    metadata: dict[str, Any],
+    before: Tensors,
+    after: Tensors,
+    *,
+    weight_delta: Path,
+    kernels: Path,
+    kernel_change: Path,
+    weights: Path,
+) -> None:
+    """Write what changed in the tensors of a network.
+
+    Args:
+        metadata: of the network (`triptych.models.networks.network_metadata`).
+        before, after: its tensors by name.
+        weight_delta, kernels, kernel_change, weights: as for `extract_weight_delta`.
+    """
+    table = weight_changes(metadata, before, after)
     write_table(weight_delta, table)
     save_tensors(kernels, *kernels_of(metadata, before, after))
-    write_table(kernel_change, changes)
+    write_table(kernel_change, kernel_changes(metadata, before, after))
     write_json(weights, sizes(metadata, before))
     for kind, part in table.groupby("kind", sort=False):
         still = (part["unchanged_fraction"] == 1).sum()
         print(f"{kind}s: {len(part) - still} of {len(part)} tensors changed, {still} are exactly as before", flush=True)
 
 
-Tensors = dict[str, numpy.ndarray]
-
-
 def weight_changes(metadata: dict[str, Any], before: Tensors, after: Tensors) -> pandas.DataFrame:
-    """One row for each tensor in definition order: `WEIGHT_DELTA_COLUMNS`.
-
-    Args:
-        metadata: of the network (`triptych.models.networks.network_metadata`).
-        before, after: its tensors by name.
-    """
+    """One row for each tensor in definition order: `WEIGHT_DELTA_COLUMNS`."""
     buffers = set(metadata["buffers"])
     rows = [
         {"tensor": name, "kind": "buffer" if name in buffers else "parameter", **change_of(before[name], after[name])}
