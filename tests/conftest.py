@@ -10,8 +10,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from triptych.training.recipe import Execution, FeaturesRecipe, PretrainingRecipe, Recipe
-
 # The same examples in every run: what passes once passes again. `--hypothesis-profile=default` looks for others.
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
@@ -27,15 +25,18 @@ def package_on_the_path_of_subprocesses():
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
-RECIPES = {"train": Recipe, "pretrain_weights": PretrainingRecipe, "extract_features": FeaturesRecipe}
-"""The recipe of each command that has one and an execution."""
+RECIPES = {"train": "Recipe", "pretrain_weights": "PretrainingRecipe", "extract_features": "FeaturesRecipe"}
+"""The class of the recipe of each command that has one and an execution."""
 
 
 def bundled(name: str, options: dict[str, object]) -> dict[str, object]:
     """The options of a command, of which those that are keys of its recipe or its execution are put into these."""
+    from triptych.training import recipe  # where this module is imported outside of tests, the package may not be found
+
     options = dict(options)
-    for option, kind in (("recipe", RECIPES.get(name)), ("execution", Execution)):
-        keys = [field.name for field in fields(kind)] if kind and name in RECIPES else []
+    kinds = {"recipe": getattr(recipe, RECIPES[name]), "execution": recipe.Execution} if name in RECIPES else {}
+    for option, kind in kinds.items():
+        keys = [field.name for field in fields(kind)]
         given = {key: options.pop(key) for key in keys if key in options}
         if given:
             options[option] = kind(**given)

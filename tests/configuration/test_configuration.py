@@ -655,7 +655,7 @@ REFUSED = {
         {**SMALLEST, "keep_weights": "some"},
         "keep_weights: 'some' is not allowed; give one of trained, none",
     ),
-    (
+    "initial weights, which are no files of a run": (
         {**SMALLEST, "keep_weights": "all"},
         "keep_weights: 'all' is not allowed; give trained or none; weights before training are computed anew from the "
         "seed, and `python -m triptych initialise-model` writes those of a run",

@@ -10,6 +10,7 @@ from triptych.configuration.experiment import Configuration
 from triptych.configuration.keys import COMMANDS, declared
 from triptych.configuration.training import EXECUTION, RECIPE
 from triptych.storage.errors import InputError
+from triptych.training import recipe as module
 from triptych.training.recipe import Execution, FeaturesRecipe, Recipe
 from triptych.training.time_backward import TimingRecipe
 
@@ -24,7 +25,7 @@ FEATURES = {
 
 
 def test_what_is_declared_is_what_commands_take():
-    taken = {**RECIPES, "time_backward": TimingRecipe}
+    taken = {command: getattr(module, name) for command, name in RECIPES.items()} | {"time_backward": TimingRecipe}
     assert set(COMMANDS) == set(RECIPES)
     for command, kind in taken.items():
         used = {name: one.key.neutral for name, one in RECIPE.items() if command in one.key.used_by}

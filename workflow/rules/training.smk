@@ -113,9 +113,7 @@ rule train:
         features=features_of_arm("features.safetensors"),
         features_cost=features_of_arm("cost.json"),
     output:
-        trained=kept_if(keeps_weights)(
-            "<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"
-        ),
+        trained=kept_if(keeps_weights)("<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"),
         history="<results>/{experiment}/runs/{arm}/seed{seed}/history.csv",
         predictions="<results>/{experiment}/runs/{arm}/seed{seed}/predictions.safetensors",
         cost="<results>/{experiment}/runs/{arm}/seed{seed}/cost.json",
