@@ -25,6 +25,7 @@ from triptych.workflow.cluster_advice import cluster_advice
 from triptych.storage.code_digest import code_digest
 from triptych.configuration.effective import compared_networks, effective, resolved_arms
 from triptych.configuration.loading import load_configuration
+from triptych.configuration.regime import phases_of
 from triptych.configuration.given_files import check_files, check_pathvars
 from triptych.configuration.downloads import (
     dataset_file,

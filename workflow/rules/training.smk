@@ -170,8 +170,7 @@ rule train:
         residency=arm_setting("training/residency"),
         cuda_graphs=arm_setting("training/cuda_graphs"),
     params:
-        train=arm_setting("train"),
-        batchnorm=arm_setting("batchnorm"),
+        phases=lambda wildcards: as_json(phases_of(arm_of(wildcards))),
         epochs=arm_setting("training/epochs"),
         batch_size=arm_setting("training/batch_size"),
         learning_rate=arm_setting("training/learning_rate"),
@@ -195,8 +194,7 @@ rule train:
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
             --test-data {input.test_data:q} \
-            --train {params.train} \
-            --batchnorm {params.batchnorm} \
+            --phases {params.phases:q} \
             --epochs {params.epochs} \
             --batch-size {params.batch_size} \
             --learning-rate {params.learning_rate} \

@@ -160,10 +160,9 @@ class Evidence:
             (rows["architecture"] == architecture)
             & (rows["input_size"] == input_size)
             & (rows["auxiliary"] == int(auxiliary))
-            & (rows["train"] == "all")
             & (rows["memory_gb"] * 1e9 == memory)
         ]
-        return None if rows.empty else float(rows["largest_batch"].iloc[0])
+        return None if rows.empty else float(rows["largest_batch"].min())
 
     def own_network(self) -> pandas.Series:
         """The row of `tables/models.csv` of the three arms' network."""

@@ -29,7 +29,7 @@ WEIGHT_DELTA_COLUMNS = [
     "near_zero_fraction",
 ]
 KERNEL_CHANGE_COLUMNS = ["convolution", "tensor", "brightness_share", "colour_share"]
-WEIGHTS_KEYS = ["file_bytes", "parameters", "head_parameters", "buffer_elements"]
+WEIGHTS_KEYS = ["file_bytes", "parameters", "head_parameters", "buffer_elements", "trained_parameters"]
 """The bytes of the file of initial weights, and numbers of elements; `parameters` includes those of the head."""
 
 CONVOLUTIONS = ("first_convolution", "first_3x3_convolution")
@@ -70,6 +70,7 @@ def extract_weight_delta(
         "head_parameters": [name for name in parameters if name in metadata["head"]],
         "buffer_elements": [name for name in metadata["tensors"] if name in buffers],
     }
+    parts["trained_parameters"] = _trained(trained)
     elements = {part: sum(before[name].size for name in own) for part, own in parts.items()}
 
     names = {key: metadata[key] for key in CONVOLUTIONS if metadata[key] is not None}
@@ -151,6 +152,14 @@ def _norm(array: numpy.ndarray) -> float:
     return float(numpy.sqrt(numpy.sum(array**2)))
 
 
+def _trained(path: Path) -> list[str]:
+    """The names of the parameters that a run trained, from the file of its trained weights."""
+    try:
+        return list(load_metadata(path)["trained"]["parameters"])
+    except (KeyError, TypeError):
+        raise InputError(f"{path}: does not say what was trained (no trained.parameters in its metadata)") from None
+
+
 def _check_same_network(
     initial: Path,
     trained: Path,
@@ -161,7 +170,8 @@ def _check_same_network(
     missing = [key for key in ("tensors", "buffers", "head", *CONVOLUTIONS) if key not in metadata]
     if missing:
         raise InputError(f"{initial}: does not describe its network (no {', '.join(missing)} in its metadata)")
-    if load_metadata(trained) != metadata:
+    described = {key: value for key, value in load_metadata(trained).items() if key != "trained"}
+    if described != metadata:
         raise InputError(f"{trained}: does not describe the same network as {initial}")
     expected = set(metadata["tensors"])
     for path, tensors in ((initial, before), (trained, after)):

@@ -106,7 +106,7 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Trut
         predicted=predicted,
         file_bytes=weights["file_bytes"],
         total_parameters=weights["parameters"],
-        trainable_parameters=weights["parameters" if arm["train"] == "all" else "head_parameters"],
+        trainable_parameters=weights["trained_parameters"],
         weight_delta=weight_delta,
         kernel_change=read_table(
             folder / "kernel_change.csv", text=KERNEL_CHANGE_COLUMNS, numbers=(), may_be_empty=True

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from triptych.configuration.architectures import CACHEABLE
+from triptych.configuration.regime import trunk_rests
 
 DECIDES_FEATURES = ("precision", "channels_last", "evaluation_batch_size", "num_threads", "device", "train_images")
 """The keys of an arm's `training` that features depend on, beside its `model`."""
@@ -21,8 +22,7 @@ def caches_features(arm: Mapping[str, Any]) -> bool:
     return (
         arm["training"]["cache_features"]
         and arm["weights"] == "pretrained"
-        and arm["train"] == "head"
-        and arm["batchnorm"] == "frozen"
+        and trunk_rests(arm)
         and arm["model"]["architecture"] in CACHEABLE
     )
 

@@ -38,9 +38,9 @@ class TorchvisionWeights(Section):
     )
     path: OptionalPath = Field(
         None,
-        description="The weights as a file of one's own (give its SHA-256), taken instead of any address: as torch.save "
-        "or safetensors wrote it, nested or with a prefix before the names, with any head or none; null to download "
-        "them.",
+        description="The weights as a file of one's own (give its SHA-256), taken instead of any address: as "
+        "torch.save or safetensors wrote it, nested or with a prefix before the names, with any head or none; null to "
+        "download them.",
     )
 
 

@@ -126,7 +126,8 @@ def draw_batches(axes: Axes, networks: pandas.DataFrame, batches: pandas.DataFra
         own = own.sort_values("memory_gb")
         dots = "#808080" if colour == OTHER else colour
         look: dict[str, Any] = {"color": dots, "marker": "o", "markersize": 4.5, "linewidth": 1.2}
-        for train, aside, face in (("all", 0.0, dots), ("head", 0.28, "white"))[: 1 + (network["role"] == "arm")]:
+        ways = list(zip(batches["train"].unique(), (0.0, 0.28), (dots, "white"), strict=False))  # everything first
+        for train, aside, face in ways[: 1 + (network["role"] == "arm")]:
             sizes = own.loc[own["train"] == train, "largest_batch"]
             axes.plot(sizes, [place + aside] * len(sizes), markerfacecolor=face, **look)
             drawn += list(sizes)

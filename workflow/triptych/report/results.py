@@ -150,6 +150,10 @@ class Results:
         """The mean over an arm's seeds."""
         return float(self.of(table, arm)[column].mean())
 
+    def trains_everything(self, arm: str) -> bool:
+        """Whether every parameter of an arm's network trains."""
+        return self.mean("runs", arm, "trainable_parameters") == self.mean("runs", arm, "total_parameters")
+
     def images(self, split: str) -> int:
         """How many images a split has."""
         return int(self.sizes.loc[self.sizes["split"] == split, "images"].sum())

@@ -391,7 +391,7 @@ def _moved_and_frozen(results: Results, arm: str) -> str:
 
 def unmoved_parts(results: Results, arm: str) -> str:
     """Which tensors of an arm that trains all moved only in part, and why that can be; empty where none did."""
-    if results.arms.at[arm, "train"] != "all":
+    if not results.trains_everything(arm):
         return ""
     delta = results.of("weight_delta", arm)
     parameters = (
@@ -550,7 +550,7 @@ def work(results: Results, arm: str) -> float:
     same = (models["architecture"] == own["architecture"]) & (models["input_size"] == own["input_size"])
     macs = float(models.loc[same, "macs"].mean())
     passes = 1 if own["features"] == "cached" else results.mean("runs", arm, "epochs_run")
-    return macs * (3 if own["train"] == "all" else 1) * float(own["train_images"] * passes)
+    return macs * (3 if results.trains_everything(arm) else 1) * float(own["train_images"] * passes)
 
 
 def training_seconds(results: Results, arm: str) -> float:
@@ -748,10 +748,10 @@ def limits(results: Results) -> list[str]:
         "advice about cost goes by them.",
         *_about_lag(results),
     ]
-    drifting = arms.loc[(arms["train"] == "head") & (arms["batchnorm"] == "train"), "arm"]
-    if len(drifting):
+    drifting = [arm for arm in arms.index[arms["batchnorm"] == "train"] if not results.trains_everything(arm)]
+    if drifting:
         paragraphs.append(
-            f"In {words.listing(list(drifting))} only the last layer learns, but BatchNorm is in train mode: it uses "
+            f"In {words.listing(drifting)} only the last layer learns, but BatchNorm is in train mode: it uses "
             "the statistics of each batch and its running ones follow the new data. The rest of the network is "
             "therefore not the same function as before."
         )

@@ -7,7 +7,7 @@ import pandas
 import torch
 
 from triptych.data.dataset import load_split
-from triptych.models.networks import build_network, head_tensors, network_metadata, state_arrays
+from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.models.normalisation import normalisation_of
 from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.storage.files import write_table
@@ -18,7 +18,7 @@ from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import choose_device, device_name, make_deterministic
 from triptych.training.loop import Recipe, fit
-from triptych.training.regime import Regime
+from triptych.training.regime import Trainable
 
 
 def pretrain_weights(  # noqa: PLR0913
@@ -73,7 +73,6 @@ def pretrain_weights(  # noqa: PLR0913
     source, held_out = load_split(train_data), load_split(test_data)
     torch.manual_seed(seed)
     network = build_network(architecture, len(source.classes), input_size)
-    head = head_tensors(architecture, len(source.classes), input_size)
     scale = normalisation_of(normalisation, source.images)
     print(f"pretraining {architecture} on {device_name(chosen)} ({chosen.type}), {len(source)} images", flush=True)
     settings = {
@@ -92,8 +91,7 @@ def pretrain_weights(  # noqa: PLR0913
     with kept.locked():
         outcome = fit(
             network,
-            head,
-            Regime(train="all", batchnorm="train"),
+            Trainable.everything(network),
             recipe,
             InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format),
             (source, held_out.first(0), held_out),

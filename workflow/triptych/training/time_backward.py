@@ -9,6 +9,7 @@ import pandas
 import torch
 from torch.nn.functional import cross_entropy
 
+from triptych.configuration.regime import HEAD
 from triptych.data.dataset import load_split
 from triptych.models.networks import build_network, head_tensors
 from triptych.storage.errors import InputError
@@ -18,7 +19,7 @@ from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import InputTransform
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
 from triptych.training.failures import explained
-from triptych.training.regime import Regime, select_trainable, set_training_mode
+from triptych.training.regime import Phase, Trainable, select_trainable, set_training_mode
 from triptych.training.residency import Resident
 
 REPEATS = 5
@@ -27,7 +28,7 @@ REPEATS = 5
 STEPS = {"cpu": 1, "cuda": 20}
 """Steps in one measurement: some tenths of a second or more, and in all less than a minute."""
 
-REGIME = Regime("head", "train")
+PHASE = Phase(HEAD, "train")
 COLUMNS = [
     "device",
     "device_name",
@@ -80,8 +81,9 @@ def time_backward(
     torch.manual_seed(0)
     network = build_network(architecture, classes, input_size).to(chosen)
     head = head_tensors(architecture, classes, input_size)
-    optimiser = torch.optim.Adam(select_trainable(network, head, REGIME), lr=learning_rate)
-    set_training_mode(network, REGIME)
+    trainable = Trainable.of(network, head, PHASE)
+    optimiser = torch.optim.Adam(list(select_trainable(network, trainable).values()), lr=learning_rate)
+    set_training_mode(network, trainable)
     steps = STEPS[chosen.type]
 
     def seconds(prepare: Callable[[], object]) -> float:
@@ -96,7 +98,7 @@ def time_backward(
 
     ways = {
         "notebook": lambda: network.requires_grad_(True),
-        "here": lambda: select_trainable(network, head, REGIME),
+        "here": lambda: select_trainable(network, trainable),
     }
     images = steps * len(data)
     speeds: dict[str, list[float]] = {way: [] for way in ways}

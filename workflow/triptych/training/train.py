@@ -20,7 +20,7 @@ from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import choose_device, device_name, make_deterministic, peak_memory_bytes
 from triptych.training.extract_features import with_features
 from triptych.training.loop import Recipe, Transform, fit
-from triptych.training.regime import Regime, check_not_moved, must_not_move
+from triptych.training.regime import Trainable, check_not_moved, must_not_move, read_phases
 
 
 def train(  # noqa: PLR0913
@@ -29,8 +29,7 @@ def train(  # noqa: PLR0913
     train_data: Path,
     validation_data: Path,
     test_data: Path,
-    train: str,
-    batchnorm: str,
+    phases: str,
     epochs: int,
     batch_size: int,
     learning_rate: float,
@@ -62,8 +61,7 @@ def train(  # noqa: PLR0913
     Args:
         initial: the network's weights before training; the file says which network it is and how its input is made.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
-        train: `all` or `head`, what of the network trains.
-        batchnorm: `train` or `frozen`.
+        phases: what of the network trains, as in `triptych.training.regime.read_phases`.
         epochs, batch_size, learning_rate, evaluation_batch_size: the recipe.
         num_threads: CPU threads; part of the recipe, since another number gives other bits.
         device: `auto`, `cpu` or `cuda`.
@@ -84,7 +82,8 @@ def train(  # noqa: PLR0913
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
         checkpoint_minutes: the longest time between two checkpoints; there is one after each epoch in any case.
         runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
-        trained: the weights of the kept epoch, with the metadata of `initial`.
+        trained: the weights of the kept epoch, with the metadata of `initial` and, as `trained`, the names of the
+            parameters that trained and of the statistics that followed the batches.
         history: a CSV file with a row an epoch, from 0 (before training); accuracies in percent; `kept` is 1 for the
             epoch that is kept, else 0.
         predictions: `test_logits` and `validation_logits` of the kept epoch, float32 [images, classes].
@@ -94,7 +93,7 @@ def train(  # noqa: PLR0913
         InputError: a file is not what it should be, or the recipe cannot be followed here.
         RuntimeError: a tensor that this arm must not move has moved.
     """
-    regime = Regime(train, batchnorm)
+    (phase,) = read_phases(phases)
     recipe = Recipe(epochs, batch_size, learning_rate, evaluation_batch_size, seed, keep, patience)
     make_deterministic(num_threads, precision == "tf32")
     keep_freed_memory()
@@ -105,10 +104,12 @@ def train(  # noqa: PLR0913
 
     network, metadata = load_network(initial)
     before = state_arrays(network)
+    trainable = Trainable.of(network, metadata["head"], phase)
     splits = (load_split(train_data).first(train_images), load_split(validation_data), load_split(test_data))
     print(
-        f"training {train} of {metadata['architecture']} at {metadata['input_size']} px on {device_name(chosen)} "
-        f"({chosen.type}, {precision}), {len(splits[0])} {'features' if features else 'images'}, seed {seed}",
+        f"training {phase.trainable} of {metadata['architecture']} at {metadata['input_size']} px on "
+        f"{device_name(chosen)} ({chosen.type}, {precision}), {len(splits[0])} "
+        f"{'features' if features else 'images'}, seed {seed}",
         flush=True,
     )
     if features is None:
@@ -116,14 +117,14 @@ def train(  # noqa: PLR0913
         transform: Transform = InputTransform(
             metadata["input_size"], scale["mean"], scale["std"], chosen, arithmetic.memory_format
         )
-        trained_part, names = network, metadata["head"]
+        trained_part, part = network, trainable
     else:
         splits, transform = with_features(features, splits), torch.nn.Identity()
         trained_part = head_of(network, metadata["head"])
-        names = list(trained_part.state_dict())
+        part = Trainable.everything(trained_part)
     files = {"initial": initial, "train": train_data, "validation": validation_data, "test": test_data}
     settings = {
-        **asdict(regime),
+        **asdict(phase),
         **asdict(recipe),
         "train_images": train_images,
         "num_threads": num_threads,
@@ -137,10 +138,10 @@ def train(  # noqa: PLR0913
     asked = time.perf_counter()
     with kept.locked():
         started += time.perf_counter() - asked  # nor is waiting for another process
-        outcome = fit(trained_part, names, regime, recipe, transform, splits, arithmetic, residency, kept)
+        outcome = fit(trained_part, part, recipe, transform, splits, arithmetic, residency, kept)
 
         after = state_arrays(network)
-        check_not_moved(before, after, must_not_move(network, metadata["head"], regime))
+        check_not_moved(before, after, must_not_move(network, trainable))
         logits = {"test_logits": outcome.test_logits, "validation_logits": outcome.validation_logits}
         classes = len(metadata["classes"])
         save_tensors(predictions, {name: tensor.view(-1, classes).numpy() for name, tensor in logits.items()})
@@ -165,5 +166,5 @@ def train(  # noqa: PLR0913
                 "torch": torch.__version__,
             },
         )
-        save_tensors(trained, after, metadata)
+        save_tensors(trained, after, metadata | {"trained": trainable.as_json()})
         kept.remove()
