@@ -12,8 +12,8 @@ MIXED = "bfloat16"
 
 
 @pytest.fixture
-def results(experiment):
-    return read_results(experiment(references=True))
+def found(results):
+    return results(references=True)
 
 
 def plain(text):

@@ -24,8 +24,8 @@ ARMS = [
 
 
 @pytest.fixture
-def found(experiment):
-    return read_results(experiment(arms=ARMS))
+def found(results):
+    return results(arms=ARMS)
 
 
 def test_a_curve_ends_with_the_shortest_seed(found):
@@ -86,7 +86,7 @@ def test_the_tables_tell_lengths_and_validation(found, experiment):
     assert [column.title for column in summary.columns][1:4] == ["test accuracy", "validation", "first epoch"]
     expected = found.tables["runs"].query("arm == 'last_layer_long'")["validation_accuracy"].mean()
     assert plain(summary.rows[1][2]) == f"{expected:.1f} %"
-    without = read_results(experiment(validation_images=0))
+    without = read_results(experiment(images=(300, 0)))
     names = content.arm_names(without, dict.fromkeys(without.arms["arm"], "#000000"))
     assert "validation" not in [column.title for column in content.summary(without, names).columns]
 

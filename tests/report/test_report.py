@@ -52,12 +52,12 @@ def written(folder, **options):
     return (folder / "report.html").read_text(encoding="utf-8")
 
 
-@pytest.fixture
-def text(experiment):
-    return written(experiment())
+@pytest.fixture(scope="module")
+def text(shelf, tmp_path_factory):
+    return written(shelf().copy(tmp_path_factory.mktemp("report") / "digits", without=("runs",)).folder)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(text):
     return Page(text)
 

@@ -15,11 +15,6 @@ def plain(text: str) -> str:
     return text.replace("\u00a0", " ").replace("−", "-")
 
 
-@pytest.fixture
-def results(experiment):
-    return lambda **options: read_results(experiment(**options))
-
-
 def against(verdict, difference=0.5, low=-0.2, high=1.2, p_value=0.2):
     return [("finetune", "scratch", difference, low, high, p_value, verdict)]
 
@@ -482,7 +477,7 @@ def test_without_validation_images_choices_are_made_on_the_test_set(results):
 
 
 def test_no_validation_images(results):
-    assert "There are no validation images" in " ".join(story.limits(results(validation_images=0)))
+    assert "There are no validation images" in " ".join(story.limits(results(images=(300, 0))))
 
 
 def test_running_statistics_that_lag_are_told(results):
