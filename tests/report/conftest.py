@@ -31,8 +31,8 @@ def find(shelf):
 def results(find):
     """The function that reads what `find` finds; `comparisons` are rows in place of the table's own."""
 
-    def read(comparisons=None, **options):
-        found = read_results(find(**options).folder)
+    def read(arms=None, comparisons=None, **options):
+        found = read_results(find(arms, **options).folder)
         if comparisons is not None:
             found.tables["comparisons"] = compared(comparisons)
         return found
