@@ -162,12 +162,11 @@ class Experiment:
         return self
 
     def write_run(self, name: str, seed: int, numbers: Numbers, position: int) -> None:
-        arm = self.configuration["arms"][name]
-        away = position - (len(self.runs[name]) - 1) / 2
-        """How far the seed lies from the mean of all."""
+        arm, folder = self.configuration["arms"][name], self.run(name, seed)
+        away = position - (len(self.runs[name]) - 1) / 2  # from the mean of all seeds
+        random = numpy.random.default_rng([seed, *name.encode()])
         history = self.history_of(arm, numbers, position, 0.3 * away)
         kept = history.index[history["kept"] == 1][0]
-        random = numpy.random.default_rng([seed, *name.encode()])
         if numbers.wrong:
             wrong = numbers.wrong[position]
         else:
@@ -175,31 +174,25 @@ class Experiment:
             wrong = mistaken(self.labels, len(self.labels) - right, len(self.classes), random)
         predicted = self.labels.copy()
         predicted[wrong] = (predicted[wrong] + 1) % len(self.classes)
-        history.loc[kept, "test_accuracy"] = 100 * float((predicted == self.labels).sum()) / len(predicted)
-        history.loc[kept, ["fit_loss", "fit_accuracy"]] = [0.02, 99.5 - 0.4 * (100 - history["test_accuracy"][kept])]
-        write_table(self.run(name, seed) / "history.csv", history)
+        accuracy = 100 * float((predicted == self.labels).sum()) / len(predicted)
+        history.loc[kept, ["test_accuracy", "fit_loss", "fit_accuracy"]] = [accuracy, 0.02, 59.5 + 0.4 * accuracy]
+        write_table(folder / "history.csv", history)
+        save_tensors(folder / "predictions.safetensors", self.logits_of(predicted, random))
+        threads = arm["training"]["num_threads"]
+        write_json(folder / "cost.json", cost_of(numbers.seconds + away) | {"num_threads": threads})
+        model = (arm["model"]["architecture"], arm["model"]["input_size"], tuple(self.classes))
+        trained = (arm["train"] == "all", arm["batchnorm"] == "train")
+        change = numbers.change * (1 + 0.1 * away)
+        write_all(folder, _weights(model, self.whole_kernels, seed, change, numbers.colour_share, trained))
+        write_all(self.folder / "models" / f"{model[0]}_{model[1]}", _description(*model))
 
+    def logits_of(self, predicted: numpy.ndarray, random: numpy.random.Generator) -> dict[str, numpy.ndarray]:
+        """Logits whose largest is that of the predicted class; those of validation images say nothing."""
         logits = random.normal(0, 1, (len(predicted), len(self.classes)))
         rows = numpy.arange(len(predicted))
         logits[rows, predicted] = logits.max(axis=1) + random.exponential(2, len(predicted)) + 0.01
-        validation = numpy.zeros((self.validation_images, len(self.classes)))
-        both = {"test_logits": logits, "validation_logits": validation}
-        both = {split: array.astype(numpy.float32) for split, array in both.items()}
-        save_tensors(self.run(name, seed) / "predictions.safetensors", both)
-
-        seconds = numbers.seconds + away
-        parts = {"training_seconds": 0.5 * seconds, "evaluation_seconds": 0.25 * seconds, "features_seconds": 0.0}
-        measured = {"device": "cpu", "device_name": "A Processor", "seconds": seconds, **parts}
-        measured |= {"images_per_second": 3000 / seconds, "peak_memory_bytes": 610_000_000}
-        beside = {"num_threads": arm["training"]["num_threads"], "torch": "2.15.0"}
-        write_json(self.run(name, seed) / "cost.json", dict.fromkeys(COST_KEYS, 0.0) | measured | beside)
-
-        model = (arm["model"]["architecture"], arm["model"]["input_size"], tuple(self.classes))
-        change = numbers.change * (1 + 0.1 * away)
-        trained = (arm["train"] == "all", arm["batchnorm"] == "train")
-        weights = _weights(*model, self.whole_kernels, seed, change, numbers.colour_share, trained)
-        write_all(self.run(name, seed), weights)
-        write_all(self.folder / "models" / f"{model[0]}_{model[1]}", _description(*model))
+        validation = numpy.zeros((self.validation_images, len(self.classes)), numpy.float32)
+        return {"test_logits": logits.astype(numpy.float32), "validation_logits": validation}
 
     def history_of(self, arm: dict, numbers: Numbers, position: int, away: float) -> pandas.DataFrame:
         """Accuracies approach `last` from `first`, each seed's `away` from the mean; losses follow them."""
@@ -290,6 +283,13 @@ def mistaken(labels: numpy.ndarray, number: int, classes: int, random: numpy.ran
     return numpy.argsort(turn, kind="stable")[:number]
 
 
+def cost_of(seconds: float) -> dict[str, float | str]:
+    """What a run that took these seconds measured."""
+    parts = {"training_seconds": 0.5 * seconds, "evaluation_seconds": 0.25 * seconds, "features_seconds": 0.0}
+    cost = {"device": "cpu", "device_name": "A Processor", "torch": "2.15.0", "peak_memory_bytes": 610_000_000}
+    return dict.fromkeys(COST_KEYS, 0.0) | cost | parts | {"seconds": seconds, "images_per_second": 3000 / seconds}
+
+
 def write_all(folder: Path, contents: dict[str, bytes]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
@@ -340,9 +340,7 @@ def network(architecture: str, input_size: int, classes: tuple[str, ...]) -> tup
 
 @cache
 def _weights(
-    architecture: str,
-    input_size: int,
-    classes: tuple[str, ...],
+    model: tuple[str, int, tuple[str, ...]],
     whole_kernels: bool,
     seed: int,
     change: float,
@@ -350,39 +348,45 @@ def _weights(
     trained: tuple[bool, bool],
 ) -> dict[str, bytes]:
     """The files of a run about its weights; `trained` are whether all is, and whether BatchNorm follows the data."""
-    metadata, shapes = network(architecture, input_size, classes)
+    metadata, shapes = network(*model)
     whole = {metadata["first_convolution"], metadata["first_3x3_convolution"]} if whole_kernels else set()
-    before, after, layers = {}, {}, {False: [], True: []}
     random = numpy.random.default_rng(seed)
-    for name in metadata["tensors"]:
-        shape = shapes[name]
-        if name not in whole:
-            shape = (*(min(WIDEST, size) for size in shape[:2]), *shape[2:])
-        buffer, (layer, _, part) = name in metadata["buffers"], name.rpartition(".")
+    before, after = {}, {}
+    for name, share in zip(metadata["tensors"], _shares(metadata), strict=True):
+        channels = [size if name in whole else min(WIDEST, size) for size in shapes[name][:2]]
+        buffer = name in metadata["buffers"]
         moves = trained[1] if buffer else trained[0] or name in metadata["head"]
-        if part == "num_batches_tracked":
+        if not shapes[name]:  # BatchNorm's count of its batches
             before[name], after[name] = numpy.array(0), numpy.array(100 * moves)
             continue
-        start = random.normal(0, 0.05, shape)
+        start, step = random.normal(0, 0.05, (2, *channels, *shapes[name][2:]))
         if buffer:
-            start = 0.5 * (numpy.ones(shape) if part == "running_var" else numpy.sign(start))
-        step = random.normal(0, 1, shape)
+            start = numpy.full_like(start, 0.5) if name.endswith("var") else 0.5 * numpy.sign(start)
         if name == metadata["first_convolution"]:
             step = _of_colour(step, colour_share)
-        # of every five layers two change less than the third, and two more
-        layers[buffer] += [layer] if layer not in layers[buffer] else []
-        factor = 2.0 ** ((layers[buffer].index(layer) + 2) % 5 - 2)
-        step *= change * factor * numpy.linalg.norm(start) / numpy.linalg.norm(step)
+        step *= change * share * numpy.linalg.norm(start) / numpy.linalg.norm(step)
         before[name] = start.astype(numpy.float32)
-        after[name] = (start + step).astype(numpy.float32) if moves else before[name]
+        after[name] = (start + step * moves).astype(numpy.float32)
     with TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{name}.safetensors" for name in ("initial", "trained")}
-        save_tensors(files["initial"], before, metadata)
-        save_tensors(files["trained"], after, metadata)
+        for path, tensors in zip(files.values(), (before, after), strict=True):
+            save_tensors(path, tensors, metadata)
         names = {"weight_delta": "weight_delta.csv", "kernels": "kernels.safetensors"}
         names |= {"kernel_change": "kernel_change.csv", "weights": "weights.json"}
         made = _outputs(extract_weight_delta, names, **files)
         return made | {path.name: path.read_bytes() for path in files.values()}
+
+
+def _shares(metadata: dict) -> list[float]:
+    """How much more each tensor changes than the median: of every five layers two change less, and two more."""
+    layers = {True: [], False: []}
+    shares = []
+    for name in metadata["tensors"]:
+        own, layer = layers[name in metadata["buffers"]], name.rpartition(".")[0]
+        if layer not in own:
+            own.append(layer)
+        shares.append(2.0 ** ((own.index(layer) + 2) % 5 - 2))
+    return shares
 
 
 def _of_colour(step: numpy.ndarray, share: float) -> numpy.ndarray:

@@ -160,7 +160,8 @@ def test_comparisons_leave_controls_out_and_put_the_better_first(experiment):
 
 
 def test_verdicts_of_a_larger_test_set(make_experiment):
-    experiment = make_experiment(test_labels=[0, 1, 2] * 130)  # fewer than 368 could not show that two arms are equivalent
+    # fewer than 368 could not show that two arms are equivalent
+    experiment = make_experiment(test_labels=[0, 1, 2] * 130)
     experiment.comparison["bootstrap_draws"] = 2000
     half = list(range(0, 390, 2))
     experiment.add_arm("a", [[], []]).add_arm("b", [[], []]).add_arm("c", [half, half[1:]])

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.fabricated import LECTURE
+from tests.figures.conftest import VISION_TRANSFORMER
 from triptych.figures import style
 from triptych.figures.plot_batchnorm_drift import plot_batchnorm_drift
 
@@ -36,6 +37,6 @@ def test_every_layer_and_arm_is_drawn_in_both_panels(results, drawn):
 
 
 def test_a_network_without_batchnorm_says_so(make_results, drawn):
-    figure = drawn(make_results(model={"architecture": "vit_b_16", "input_size": 224}, arms=LECTURE[2:], seeds=(0,)))
+    figure = drawn(make_results(model=VISION_TRANSFORMER, arms=LECTURE[2:], seeds=(0,)))
     assert not figure.axes
     assert "no BatchNorm" in " ".join(text.get_text() for text in figure.texts)

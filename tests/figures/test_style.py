@@ -16,7 +16,7 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.fabricated import LECTURE
-from tests.figures.conftest import commands, edit
+from tests.figures.conftest import VISION_TRANSFORMER, commands, edit
 from triptych.figures import style
 
 WORKFLOW = Path(style.__file__).parents[2]
@@ -37,7 +37,7 @@ SITUATIONS = {
     "ten arms": {"arms": MANY_ARMS, "seeds": (0, 1)},
     "hundred classes": {"classes": [f"class_{number:02d}" for number in range(100)], "image_size": 32},
     "named classes": {"classes": ["airplane", "automobile", "bird", "cat", "container ship", "$truck$"]},
-    "vision transformer": {"model": {"architecture": "vit_b_16", "input_size": 224}, "arms": MANY_ARMS[2:3], "seeds": (0,)},
+    "vision transformer": {"model": VISION_TRANSFORMER, "arms": LECTURE[2:], "seeds": (0,)},
 }
 
 
