@@ -352,11 +352,12 @@ def _weights(
     metadata, shapes = network(*model)
     whole = {metadata["first_convolution"], metadata["first_3x3_convolution"]} if whole_kernels else set()
     random = numpy.random.default_rng(seed)
-    before, after = {}, {}
+    before, after, moving = {}, {}, []
     for name, share in zip(metadata["tensors"], _shares(metadata), strict=True):
         channels = [size if name in whole else min(WIDEST, size) for size in shapes[name][:2]]
         buffer = name in metadata["buffers"]
         moves = trained[1] if buffer else trained[0] or name in metadata["head"]
+        moving += [name] if moves else []
         if not shapes[name]:  # BatchNorm's count of its batches
             before[name], after[name] = numpy.array(0), numpy.array(100 * moves)
             continue
@@ -370,8 +371,9 @@ def _weights(
         after[name] = (start + step * moves).astype(numpy.float32)
     with TemporaryDirectory() as folder:
         files = {name: Path(folder) / f"{name}.safetensors" for name in ("initial", "trained")}
-        for path, tensors in zip(files.values(), (before, after), strict=True):
-            save_tensors(path, tensors, metadata)
+        parts = {"parameters": [name for name in moving if name not in metadata["buffers"]]}
+        save_tensors(files["initial"], before, metadata)
+        save_tensors(files["trained"], after, metadata | {"trained": parts})
         names = {"weight_delta": "weight_delta.csv", "kernels": "kernels.safetensors"}
         names |= {"kernel_change": "kernel_change.csv", "weights": "weights.json"}
         made = _outputs(extract_weight_delta, names, **files)

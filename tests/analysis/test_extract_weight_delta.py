@@ -32,7 +32,8 @@ def extract(tmp_path):
 
     def run(before, after, before_metadata, after_metadata=None):
         save_tensors(tmp_path / "initial.safetensors", before, before_metadata)
-        save_tensors(tmp_path / "trained.safetensors", after, after_metadata or before_metadata)
+        described = {"trained": {"parameters": ["fc.bias"]}, **(after_metadata or before_metadata)}
+        save_tensors(tmp_path / "trained.safetensors", after, described)
         extract_weight_delta(
             initial=tmp_path / "initial.safetensors",
             trained=tmp_path / "trained.safetensors",
@@ -179,6 +180,7 @@ def test_the_files_of_a_run(extract):
         "parameters": 64 * 3 * 7 * 7 + 64 * 64 * 3 * 3 + 2,
         "head_parameters": 2,
         "buffer_elements": 64 + 1,
+        "trained_parameters": 2,
     }
     assert (change["convolution"], change["tensor"]) == ("first_convolution", "conv1.weight")
     assert change["brightness_share"] == pytest.approx(1)
@@ -221,6 +223,7 @@ ONE = {"fc.weight": numpy.ones((2, 3), numpy.float32)}
         (ONE, ONE, metadata(["fc.weight"]), metadata(["fc.weight"], head=[]), r"trained\.safetensors: .*same network"),
         (ONE, {"other": ONE["fc.weight"]}, metadata(["fc.weight"]), None, r"trained\.safetensors: .*fc\.weight, other"),
         (ONE, {"fc.weight": numpy.ones((2, 4))}, metadata(["fc.weight"]), None, r"\[2, 3\].*found \[2, 4\]"),
+        (ONE, ONE, metadata(["fc.weight"]), metadata(["fc.weight"], trained=1), "does not say what was trained"),
     ],
 )
 def test_files_that_do_not_belong_together(extract, tmp_path, before, after, about, after_about, message):

@@ -1,3 +1,5 @@
+import json
+
 import numpy
 import pytest
 import torch
@@ -35,6 +37,11 @@ def files(tmp_path_factory):
     return folder
 
 
+def phases(trainable="all", batchnorm="train"):
+    """What a run trains, as `train()` takes it."""
+    return json.dumps([{"trainable": trainable, "batchnorm": batchnorm}])
+
+
 def short_run(files, folder):
     """Arguments of `train()` for a short run that writes into `folder`."""
     return {
@@ -42,8 +49,7 @@ def short_run(files, folder):
         "train_data": files / "train.safetensors",
         "validation_data": files / "validation.safetensors",
         "test_data": files / "test.safetensors",
-        "train": "all",
-        "batchnorm": "train",
+        "phases": phases(),
         "epochs": 2,
         "batch_size": 16,
         "learning_rate": 1e-4,

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from tests.conftest import command
-from tests.training.conftest import short_run
+from tests.training.conftest import phases, short_run
 from triptych.models.initialise_model import initialise_model
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.storage.tensors import load_metadata, save_tensors
@@ -27,8 +27,8 @@ OUTPUTS = ("trained", "history", "predictions")
 WAYS = {
     "scratch": {},
     "best": {"keep": "best", "patience": 2, "epochs": 4},
-    "last_layer": {"train": "head"},
-    "frozen": {"train": "head", "batchnorm": "frozen"},
+    "last_layer": {"phases": phases("head")},
+    "frozen": {"phases": phases("head", "frozen")},
     "fast": {"channels_last": True, "fused_optimizer": True},
 }
 
@@ -310,7 +310,7 @@ def killable(arguments, files, tmp_path):
                 **{name: call[name] for name in shared},
                 **features,
             )
-            call |= {"train": "head", "batchnorm": "frozen", "features": features["features"]}
+            call |= {"phases": phases("head", "frozen"), "features": features["features"]}
         elif way == "pretraining":
             function, names = pretrain_weights, ["weights", "history"]
             shared = ("epochs", "batch_size", "learning_rate", "evaluation_batch_size", "num_threads", "device", "seed")

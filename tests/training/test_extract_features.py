@@ -7,6 +7,7 @@ import pandas
 import pytest
 import torch
 
+from tests.training.conftest import phases
 from triptych.data.dataset import load_split
 from triptych.models.networks import load_network
 from triptych.storage.errors import InputError
@@ -16,7 +17,7 @@ from triptych.training.train import train
 
 SHARED = ["train_data", "validation_data", "test_data", "evaluation_batch_size", "num_threads", "device"]
 NETWORK = {"architecture": "resnet18", "input_size": 32, "normalisation": "none"}
-HEAD = {"train": "head", "batchnorm": "frozen", "learning_rate": 1e-2}
+HEAD = {"phases": phases("head", "frozen"), "learning_rate": 1e-2}
 
 
 @pytest.fixture

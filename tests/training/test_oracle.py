@@ -25,6 +25,7 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.reference.lecture_loop import lecture_loop
+from tests.training.conftest import phases
 from triptych.data.dataset import Split, save_split
 from triptych.data.digits import read_digits
 from triptych.models.networks import network_metadata
@@ -158,8 +159,7 @@ def test_a_job_of_its_own_gives_what_the_lectures_loop_gives(lecture, arm, tmp_p
         train_data=folder / "train",
         validation_data=folder / "validation",
         test_data=folder / "test",
-        train=ARMS[arm],
-        batchnorm="train",
+        phases=phases(ARMS[arm]),
         epochs=EPOCHS,
         batch_size=32,
         learning_rate=1e-4,

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from tests.training.conftest import phases
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.storage.errors import InputError
 from triptych.storage.tables import read_table
@@ -15,8 +16,8 @@ from triptych.training.train import train
 OUTPUTS = ("trained", "history", "predictions")
 WAYS = {
     "scratch": {},
-    "last_layer": {"train": "head"},
-    "frozen": {"train": "head", "batchnorm": "frozen"},
+    "last_layer": {"phases": phases("head")},
+    "frozen": {"phases": phases("head", "frozen")},
     "fused": {"fused_optimizer": True},
     "fast": {"precision": "bfloat16", "channels_last": True, "fused_optimizer": True},
     "tf32": {"precision": "tf32"},

@@ -65,12 +65,13 @@ def extract_weight_delta(
     ]
     table = pandas.DataFrame(rows, columns=WEIGHT_DELTA_COLUMNS)
     parameters = [name for name in metadata["tensors"] if name not in buffers]
+    moving = _trained(trained)
     parts = {
         "parameters": parameters,
         "head_parameters": [name for name in parameters if name in metadata["head"]],
         "buffer_elements": [name for name in metadata["tensors"] if name in buffers],
+        "trained_parameters": [name for name in parameters if name in moving],
     }
-    parts["trained_parameters"] = _trained(trained)
     elements = {part: sum(before[name].size for name in own) for part, own in parts.items()}
 
     names = {key: metadata[key] for key in CONVOLUTIONS if metadata[key] is not None}
@@ -152,10 +153,10 @@ def _norm(array: numpy.ndarray) -> float:
     return float(numpy.sqrt(numpy.sum(array**2)))
 
 
-def _trained(path: Path) -> list[str]:
+def _trained(path: Path) -> set[str]:
     """The names of the parameters that a run trained, from the file of its trained weights."""
     try:
-        return list(load_metadata(path)["trained"]["parameters"])
+        return set(load_metadata(path)["trained"]["parameters"])
     except (KeyError, TypeError):
         raise InputError(f"{path}: does not say what was trained (no trained.parameters in its metadata)") from None
 
