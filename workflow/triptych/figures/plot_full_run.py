@@ -8,9 +8,10 @@ from matplotlib.lines import Line2D
 
 from triptych.figures import style
 from triptych.figures.tables import read_arms
+from triptych.results import schema
 from triptych.results.arm_styles import Line, arm_styles
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 RUNS: tuple[tuple[str, Line, dict[str, Any]], ...] = (
     ("full run", "--", {"markerfacecolor": "white"}),
@@ -26,7 +27,7 @@ def plot_full_run(*, curves: Path, arms: Path, svg: Path, png: Path) -> None:
         curves: from `compare_full_run`.
         arms: the experiment's arms, for their colours and names.
     """
-    table = read_table(curves, text=("run", "arm"), numbers=("epoch", "images_seen", "test_accuracy"))
+    table = read_table(curves, schema.FULL_RUN)
     styles = arm_styles(read_arms(arms))
     table = table[table["epoch"] > 0]  # before training no images were seen, and the axis is a log scale
     figure = Figure(figsize=(style.WIDTH, 4.1), layout="constrained")

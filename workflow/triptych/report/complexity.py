@@ -27,18 +27,6 @@ def references(results: Results) -> pandas.DataFrame:
     return table[table["role"] == "reference"]
 
 
-def pictures(results: Results) -> list[tuple[str, str, str]]:
-    """The figure's name, title and text, where there is one."""
-    if references(results).empty:
-        return []
-    text = (
-        "In colour what the arms train, in grey what it is compared with. Bars: the whole network with a head for "
-        "1,000 classes, and one image’s forward pass. Dots: the largest batch for training everything in float32, for "
-        "the memories of the table below, on a logarithmic scale; circles: for training the last layer alone."
-    )
-    return [("architectures", "Networks side by side: parameters, operations, activations, largest batch", text)]
-
-
 def beside_others(results: Results) -> str:
     """How many times as much each reference has and takes as the first network of the arms."""
     table = results.tables["architectures"]

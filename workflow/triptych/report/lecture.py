@@ -1,4 +1,6 @@
 """What the report says of the lecture: its claims, its notebook's faults, and numbers from elsewhere.
+from triptych.results import schema
+from triptych.results.tables import read_table
 
 Only experiments with `claims` have this part. The verdicts and effects come from tables; nothing is decided here.
 """
@@ -11,16 +13,8 @@ import pandas
 from triptych.report import formatting as words
 from triptych.report.content import Column, Table
 from triptych.report.results import Results
-from triptych.storage.tables import read_table
-
-TABLES = {
-    "claims": "every claim of the lecture, what this run gave, the verdict",
-    "faults": "the 17 faults of the lecture’s notebook, and what each changes",
-    "cost_backward": "measured speed with and without the unused backward pass",
-    "full_run": "test accuracy by epoch, here and in the fullest run",
-    "full_run_settings": "in what this run and the fullest one differ",
-}
-"""The tables of this part, as they are linked."""
+from triptych.results import schema
+from triptych.results.tables import read_table
 
 ANOTHER_RUN = "this run is not the lecture’s: "
 """What stands in a reason before the differences to the lecture's run (`triptych.analysis.claims`)."""
@@ -66,26 +60,12 @@ def read_lecture(results: Results) -> Lecture | None:
     if results.configuration.get("claims", "none") == "none" or results.missing is not None:
         return None
     folder = results.place / "tables"
-    backward = read_table(
-        folder / "cost_backward.csv",
-        text=("device", "device_name"),
-        numbers=(
-            "batch_size",
-            "images_per_second_notebook",
-            "images_per_second_here",
-            "ratio",
-            "ratio_low",
-            "ratio_high",
-        ),
-    )
     return Lecture(
-        claims=read_table(folder / "claims.csv", text=("at", "claim", "number", "verdict", "reason"), numbers=()),
-        faults=read_table(folder / "faults.csv", text=("notebook", "here", "effect"), numbers=("fault",)),
-        backward=backward.iloc[0],
-        full_run=read_table(folder / "full_run.csv", text=("run", "arm", "seed"), numbers=("epoch", "test_accuracy")),
-        settings=read_table(
-            folder / "full_run_settings.csv", text=("setting", "this_run", "full_run"), numbers=(), may_be_empty=True
-        ),
+        claims=read_table(folder / "claims.csv", schema.CLAIMS),
+        faults=read_table(folder / "faults.csv", schema.FAULTS),
+        backward=read_table(folder / "cost_backward.csv", schema.COST_BACKWARD).iloc[0],
+        full_run=read_table(folder / "full_run.csv", schema.FULL_RUN),
+        settings=read_table(folder / "full_run_settings.csv", schema.FULL_RUN_SETTINGS),
     )
 
 
@@ -225,31 +205,3 @@ def backward(lecture: Lecture) -> str:
         f"({row['ratio_low']:.2f} to {row['ratio_high']:.2f}; {row['device_name'] or row['device']}, batches of "
         f"{row['batch_size']:.0f})"
     )
-
-
-def pictures(lecture: Lecture | None) -> list[tuple[str, str, str]]:
-    """The figures of this part: name, title, and what to see in it."""
-    if lecture is None:
-        return []
-    return [
-        (
-            "full_run",
-            "Test accuracy beside the fullest run",
-            "Solid: this run. Dashed: the fullest run that the project has made. Both by the number of training images "
-            "that were seen, so that a run on few images and one on many can be told apart from two recipes.",
-        ),
-        (
-            "notebook_loss",
-            "Test loss as it is, and as the notebook draws it",
-            "Fault 2. Solid: the true test loss. Dashed: what the notebook calls so: the train loss, summed over all "
-            "training images and divided by the number of test images, is added. It follows the train loss, and so can "
-            "hide where the true one rises.",
-        ),
-        (
-            "notebook_kernels",
-            "One weight change in the notebook’s colours and on one signed scale",
-            "Faults 11 and 12. The same three arrays twice. Above, each picture is stretched to its own range: the "
-            "change looks as strong as the weights. Below, all three share one scale whose zero is white: what is "
-            "white there did not change by as much as the scale can show.",
-        ),
-    ]

@@ -12,8 +12,8 @@ from pathlib import Path
 PACKAGE_FOLDER = Path(__file__).parents[1]
 PACKAGE = PACKAGE_FOLDER.name
 DECLARATIONS = frozenset(["triptych.results.schema"])
-"""Modules that only declare: no part of a digest, so that a declaration that is added runs nothing again. What a command
-does with a declaration is in its own code; what shows the declarations themselves names the file among its data files."""
+"""Modules that only declare. They are no part of a digest, so that a declaration that is added runs nothing again: what
+a command does with it is in the command's code. What shows the declarations names the file among its `data_files`."""
 
 
 def _file_of(module: str) -> Path | None:
