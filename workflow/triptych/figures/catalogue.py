@@ -57,6 +57,11 @@ class Figure:
         """The name of its file without the ending, as the rule makes it: with wildcards."""
         return (f"{{{self.wildcard}}}" if self.wildcard else self.name) + "_{arm}" * self.of_each_arm
 
+    @property
+    def shown_as(self) -> str:
+        """Its label, or the wildcard that stands for it."""
+        return f"{{{self.wildcard}}}" if self.wildcard else self.label
+
     def names(self, arms: list[str]) -> list[str]:
         """The names of its files without the ending, in an experiment with these arms."""
         return [f"{self.name}_{arm}" for arm in arms] if self.of_each_arm else [self.name]
