@@ -7,10 +7,11 @@ import numpy
 import pandas
 import pytest
 
-from triptych.analysis.collect_results import MEMORY_COLUMNS, MODEL_COLUMNS, collect_results
+from triptych.analysis.collect_results import MODEL_KEYS, collect_results
 from triptych.analysis.extract_weight_delta import extract_weight_delta
 from triptych.data.dataset import Split, save_split
 from triptych.results.run_files import HISTORY_COLUMNS
+from triptych.results.schema import MODEL_MEMORY
 from triptych.storage.files import write_json, write_table
 from triptych.storage.tensors import save_tensors
 
@@ -68,14 +69,14 @@ class Experiment:
         layer = {"layer": "conv1", "type": "Conv2d", "output_shape": "4x16x16", "parameters": 108, "macs": 27648}
         row = {"architecture": architecture, **layer, "activation_bytes": 4096, "input_size": input_size}
         write_table(folder / "layers.csv", pandas.DataFrame([row, row | {"layer": "fc", "type": "Linear"}]))
-        totals = dict.fromkeys(MODEL_COLUMNS, 7) | {"architecture": architecture, "input_size": input_size}
+        totals = dict.fromkeys(MODEL_KEYS, 7) | {"architecture": architecture, "input_size": input_size}
         write_json(folder / "totals.json", totals | {"num_classes": 3, "buffers_elements": 5})
         memory = [
             {"train": train, "batch_size": size, "training_bytes": scale * size, "inference_bytes": size}
             for train, scale in (("all", 100), ("head", 10))
             for size in (1, 2)
         ]
-        write_table(folder / "memory.csv", pandas.DataFrame(memory, columns=MEMORY_COLUMNS))
+        write_table(folder / "memory.csv", pandas.DataFrame(memory, columns=MODEL_MEMORY.names))
 
     def add_arm(self, name, wrong, role="arm", train="all", model=None, ran=None, kept=None, **training):
         """An arm whose runs are right but for the images `wrong[seed]` (rows), which are taken for the next class.

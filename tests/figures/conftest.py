@@ -10,6 +10,7 @@ import pandas
 import pytest
 
 from triptych.data.dataset import Split, save_split
+from triptych.results.schema import TABLES
 from triptych.storage.files import write_table
 from triptych.storage.tensors import save_tensors
 
@@ -100,7 +101,7 @@ class Results:
         return self.folder / "tables"
 
     def table(self, name, rows):
-        write_table(self.tables / f"{name}.csv", pandas.DataFrame(rows))
+        write_table(self.tables / f"{name}.csv", pandas.DataFrame(rows).reindex(columns=TABLES[name].names))
 
     def write_data(self, test_images, size):
         index = []
@@ -291,7 +292,7 @@ class Results:
         delta = {"weight_delta": tables / "weight_delta.csv", "arms": arms}
         yield "plot_weight_delta", {**delta, **files("relative_change")}
         yield "plot_batchnorm_drift", {**delta, **files("batchnorm_drift")}
-        yield "plot_full_run", {"curves": tables / "full_run.csv", "arms": arms, **files("full_run")}
+        yield "plot_full_run", {"full_run": tables / "full_run.csv", "arms": arms, **files("full_run")}
         yield "plot_notebook_loss", {**curves, "sizes": self.folder / "data" / "sizes.csv", **files("notebook_loss")}
         yield "plot_notebook_kernels", {**one, "seed": seed, **files("notebook_kernels")}
         cost = {"cost": tables / "cost.csv", "summary": tables / "summary.csv", "arms": arms}

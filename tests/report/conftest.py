@@ -10,6 +10,8 @@ import pandas
 import pytest
 import yaml
 
+from triptych.results.schema import TABLES
+
 EPOCHS = 10
 CLASSES = [str(digit) for digit in range(10)]
 SVG = (
@@ -95,9 +97,8 @@ def _build_experiment(
             for seed in seeds
         ],
     }
-    columns = {"comparisons": ["arm_a", "arm_b", "difference", "low", "high", "p_value", "verdict"]}
     for name, rows in tables.items():
-        _write_table(folder / "tables" / f"{name}.csv", pandas.DataFrame(rows, columns=columns.get(name)))
+        _write_table(folder / "tables" / f"{name}.csv", pandas.DataFrame(rows, columns=TABLES[name].names))
     _write_data(folder, validation_images)
     configuration = {
         "question": "Does it pay to start from pretrained weights, and is it enough to train the last layer?",

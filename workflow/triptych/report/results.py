@@ -15,6 +15,12 @@ from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text
 
+NEED_NO_RUN = (
+    *(table.file for table in schema.EXPERIMENT_TABLES.values() if not table.needs_runs),
+    *(f"figures/{name}.svg" for name, figure in FIGURES.items() if not figure.needs_runs),
+)
+"""What is made without the runs, so that a partial report shares it with the whole one."""
+
 VERDICTS = ("better", "equivalent", "undecided")
 
 
@@ -169,11 +175,8 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
             )
     for name in ("arms", "history", "runs", "summary", "cost"):
         without = set(tables["arms"]["arm"]) - set(tables[name]["arm"])
-        if tables["arms"].empty or without:
-            raise InputError(f"{place / 'tables' / name}.csv: no row of {', '.join(sorted(without)) or 'any arm'}")
-    for name in ("architectures", "largest_batch"):
-        if tables[name].empty:
-            raise InputError(f"{folder / 'tables' / name}.csv: no row of any network")
+        if without:
+            raise InputError(f"{place / 'tables' / name}.csv: no row of {', '.join(sorted(without))}")
     models = [
         f"{architecture}_{input_size:.0f}"
         for architecture, input_size in zip(
@@ -193,9 +196,7 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
 
 def _of_runs(file: str) -> bool:
     """Whether a file is made of the runs: a partial report then has its own."""
-    shared = [table.file for table in schema.EXPERIMENT_TABLES.values() if not table.in_partial]
-    shared += [f"figures/{name}.svg" for name, figure in FIGURES.items() if not figure.in_partial]
-    return file.startswith(("tables/", "figures/")) and file not in shared
+    return file.startswith(("tables/", "figures/")) and file not in NEED_NO_RUN
 
 
 def read_configuration(path: Path) -> dict[str, Any]:

@@ -34,11 +34,12 @@ def _wrong_cell(cells: pandas.Series, column: Column) -> str:
         return "should have no empty cell"
     filled = cells[~empty]
     if column.kind == TEXT:
-        wrong = filled[[not isinstance(cell, str | int) or isinstance(cell, bool) for cell in filled.tolist()]]
+        good = [isinstance(cell, str | int) and not isinstance(cell, bool) for cell in filled.tolist()]
+        wrong = filled[[not one for one in good]]
     else:
         values = pandas.to_numeric(filled.astype(object), errors="coerce")
         wrong = filled[values.isna() | ((column.kind == WHOLE) & (values % 1 != 0))]
-    return f"should hold {column.kind}s, found {wrong.iloc[0]!r}" if len(wrong) else ""
+    return f"should hold {column.kind}s, found {wrong.tolist()[0]!r}" if len(wrong) else ""
 
 
 def read_table(path: Path, table: Table, columns: Sequence[str] = (), *, verbatim: bool = False) -> pandas.DataFrame:

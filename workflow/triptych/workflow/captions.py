@@ -1,4 +1,4 @@
-"""The captions of Snakemake's report, made from the declarations: reStructuredText for `report/tables.rst` and `figure.rst`."""
+"""The captions of Snakemake's report, as reStructuredText, made from the declarations of tables and figures."""
 
 import re
 from collections.abc import Mapping
@@ -25,9 +25,7 @@ def _column(column: Column) -> str:
 def figures_caption(command: str, wildcards: Mapping[str, str]) -> str:
     """What the figures show that a job of a command draws."""
     drawn = [
-        figure
-        for figure in figures_of(command)
-        if not figure.wildcard or wildcards.get(figure.wildcard) == figure.name
+        figure for figure in figures_of(command) if not figure.wildcard or wildcards.get(figure.wildcard) == figure.name
     ]
     return "\n\n".join(_plain(figure.caption) for figure in drawn)
 
