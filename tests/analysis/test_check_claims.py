@@ -9,7 +9,7 @@ from triptych.analysis import claims, faults
 from triptych.analysis.check_claims import check_claims
 from triptych.analysis.evidence import ARMS, Evidence
 from triptych.configuration.downloads import CIFAR10, OFFICIAL_SHA256
-from triptych.results.schema import CLAIMS, FAULTS
+from triptych.results.schema import CLAIMS, FAULTS, TABLES
 from triptych.storage.errors import InputError
 
 CONTROLS = {
@@ -468,7 +468,7 @@ def folder(tmp_path, evidence):
     found = evidence()
     beside = {"architectures": found.architectures, "largest_batch": found.largest_batch}
     for name, table in {**found.tables, **beside}.items():
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        table.reindex(columns=TABLES[name].names).to_csv(tmp_path / f"{name}.csv", index=False)
     rows = [(split, "cat", count) for split, count in found.images.items()]
     pandas.DataFrame(rows, columns=["split", "class", "images"]).to_csv(tmp_path / "sizes.csv", index=False)
     return tmp_path

@@ -180,6 +180,8 @@ def read_weight_delta(path: Path, weights: dict[str, int]) -> pandas.DataFrame:
         InputError: it is missing, or its tensors have other numbers of elements in all.
     """
     table = read_table(path, RUN_WEIGHT_DELTA, verbatim=True)
+    if (table["size"] == "").any():
+        raise InputError(f"{path}: expected whole numbers in the column size, found an empty cell")
     sizes = table["size"].astype(int).groupby(table["kind"]).sum()
     for kind, key in (("parameter", "parameters"), ("buffer", "buffer_elements")):
         found = int(sizes.get(kind, 0))
