@@ -323,7 +323,7 @@ def _networks(arms, settings) -> dict[str, list[dict]]:
             "architecture": "resnet18",
             "input_size": 32,
             "batch_size": 2**power,
-            "training_bytes": arm.training_bytes * (0.6 + 0.0125 * 2**power),
+            "training_bytes": round(arm.training_bytes * (0.6 + 0.0125 * 2**power)),
             "inference_bytes": 4.5e7 + 1e5 * 2**power,
         }
         for arm in arms

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pandas
 
 from triptych.report import formatting as words
-from triptych.report.content import Column, Table
+from triptych.report.content import Column, Table, declared
 from triptych.report.results import Results
 from triptych.results import schema
 from triptych.results.tables import read_table
@@ -79,16 +79,10 @@ def tables(lecture: Lecture | None) -> dict[str, Table]:
 def claims(lecture: Lecture) -> Table:
     """Every claim, what this run gave, and the verdict."""
     columns = [
-        Column("film", "Minute and second of the film.", "text"),
-        Column("claim", "What the lecturer says; net1 is scratch, net2 finetune, net3 last_layer.", "prose"),
-        Column("this run", "What this experiment gave.", "prose"),
-        Column(
-            "verdict",
-            "agrees and disagrees follow from a fixed rule for each claim (triptych/analysis/claims.py). not tested "
-            "here: this run cannot say, for the reason beside it.",
-            "verdict",
-        ),
-        Column("reason", "What decided.", "prose"),
+        declared(schema.CLAIMS, "at", "text"),
+        *(declared(schema.CLAIMS, name, "prose") for name in ("claim", "number")),
+        declared(schema.CLAIMS, "verdict", "verdict"),
+        declared(schema.CLAIMS, "reason", "prose"),
     ]
     rows = [
         [
@@ -139,10 +133,8 @@ def verdicts(lecture: Lecture) -> str:
 def faults(lecture: Lecture) -> Table:
     """Every fault; the effect of the unused backward pass is the measured one."""
     columns = [
-        Column("fault", "Its number in the list.", "text"),
-        Column("the notebook", "What the lecture’s published notebook does.", "prose"),
-        Column("here", "What is done here.", "prose"),
-        Column("effect", "What it changes in this run, where that can be computed or measured.", "prose"),
+        declared(schema.FAULTS, "fault", "text"),
+        *(declared(schema.FAULTS, name, "prose") for name in ("notebook", "here", "effect")),
     ]
     rows = [
         [
@@ -180,9 +172,8 @@ def full_run(lecture: Lecture) -> str:
 def settings(lecture: Lecture) -> Table:
     """The settings of this run and of the fullest one, those that differ first."""
     columns = [
-        Column("setting", "What may make two runs differ.", "text"),
-        Column("this run", "Its value in this experiment.", "prose"),
-        Column("fullest run", "Its value in the fullest run that the project has made.", "prose"),
+        declared(schema.FULL_RUN_SETTINGS, "setting", "text"),
+        *(declared(schema.FULL_RUN_SETTINGS, name, "prose") for name in ("this_run", "full_run")),
         Column("differs", "Whether the two are the same.", "text"),
     ]
     found = lecture.settings.assign(differs=lecture.settings["this_run"] != lecture.settings["full_run"])

@@ -300,7 +300,7 @@ def about_weights(results: Results) -> list[str]:
         history = results.folder / "weights" / f"{architecture}_history.csv"
         sentence = f"The pretrained {architecture} comes from {source}"
         if history.is_file():
-            end = read_numbers(history, schema.WEIGHTS_HISTORY).iloc[-1]
+            end = read_numbers(history, schema.WEIGHTS_HISTORY, ["epoch", "test_accuracy"]).iloc[-1]
             sentence += (
                 f": trained there for {words.plural(end['epoch'], 'epoch')}, it gets "
                 f"{words.percent(end['test_accuracy'])} of its held-out images right"

@@ -102,7 +102,7 @@ ARCHITECTURE = text("architecture", "torchvision’s name of the architecture.",
 INPUT_SIZE = whole("input_size", "Height and width of the images that the network is fed.", PIXELS)
 CLASS = text("class", "The class, as the data set names it.")
 SPLIT = text("split", "train (to train on), validation (for model selection) or test.")
-DEVICE = text("device", "The kind of device: cpu or cuda.")
+DEVICE = text("device", "What it ran on: cpu or cuda.")
 DEVICE_NAME = text("device_name", "The name that the device reports.", "device", optional=True)
 EPOCH = whole("epoch", "The epoch; 0 is before training.")
 KEPT = whole("kept", "1 for the epoch whose weights are the run’s, else 0.")
