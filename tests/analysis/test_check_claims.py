@@ -9,6 +9,7 @@ from triptych.analysis import claims, faults
 from triptych.analysis.check_claims import check_claims
 from triptych.analysis.evidence import ARMS, Evidence
 from triptych.configuration.downloads import CIFAR10, OFFICIAL_SHA256
+from triptych.results.schema import CLAIMS, FAULTS, TABLES
 from triptych.storage.errors import InputError
 
 CONTROLS = {
@@ -219,7 +220,7 @@ def replaced(table, where, column, value):
 
 def test_the_lectures_own_numbers_agree_but_for_what_they_cannot_say(evidence):
     table = claims.claims_table(evidence())
-    assert list(table.columns) == claims.COLUMNS
+    assert list(table.columns) == CLAIMS.names
     assert table["at"].tolist() == sorted(table["at"])
     verdicts = dict(zip(table["claim"], table["verdict"], strict=True))
     assert [claim for claim, verdict in verdicts.items() if verdict != "agrees"] == [
@@ -364,7 +365,7 @@ def test_another_network_or_input_is_not_tested(evidence):
 
 def test_every_fault_has_its_row(evidence):
     table = faults.faults_table(evidence())
-    assert list(table.columns) == faults.COLUMNS
+    assert list(table.columns) == FAULTS.names
     assert table["fault"].tolist() == list(range(1, 18))
     assert (table[["notebook", "here", "effect"]] != "").all(axis=None)
 
@@ -467,7 +468,7 @@ def folder(tmp_path, evidence):
     found = evidence()
     beside = {"architectures": found.architectures, "largest_batch": found.largest_batch}
     for name, table in {**found.tables, **beside}.items():
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        table.reindex(columns=TABLES[name].names).to_csv(tmp_path / f"{name}.csv", index=False)
     rows = [(split, "cat", count) for split, count in found.images.items()]
     pandas.DataFrame(rows, columns=["split", "class", "images"]).to_csv(tmp_path / "sizes.csv", index=False)
     return tmp_path

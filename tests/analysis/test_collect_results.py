@@ -360,7 +360,7 @@ def test_sizes_of_another_data_set(experiment):
     with pytest.raises(InputError, match=r"sizes\.csv: expected 10 test images as in the data, found 11"):
         experiment.collect()
     path.write_text(path.read_text().replace("test,NA,4", "test,NA,three"))
-    with pytest.raises(InputError, match=r"sizes\.csv: expected whole numbers"):
+    with pytest.raises(InputError, match=r"sizes\.csv: column images should hold numbers"):
         experiment.collect()
 
 

@@ -8,10 +8,12 @@ from importlib import metadata
 import pytest
 import yaml
 
+from triptych.figures.catalogue import FIGURES
 from triptych.report import provenance
 from triptych.report.report import inputs, report
 from triptych.report.results import read_configuration
-from triptych.report.write_manifest import FIGURES_OF_ARMS, write_manifest
+from triptych.report.write_manifest import write_manifest
+from triptych.results.schema import TABLES
 from triptych.storage.errors import InputError
 
 
@@ -66,7 +68,8 @@ def test_exactly_the_measured_files_are_marked(folder):
         "logs/train.csv",
         "data/raw/images.csv",
         *(f"figures/architectures.{suffix}" for suffix in ("svg", "png")),  # there is nothing to compare with
-        *(f"figures/{name}_removed_arm.{suffix}" for name in FIGURES_OF_ARMS for suffix in ("svg", "png")),
+        *(f"figures/{figure.name}_removed_arm.svg" for figure in FIGURES.values() if figure.of_each_arm),
+        *(table.file for table in TABLES.values() if table.of_claims),  # no claims are tested
         "figures/learning_rate.svg",
         "figures/samples_scratch.svg",
         "weights/vgg11.safetensors",

@@ -5,8 +5,9 @@ import torch
 
 from tests.training.conftest import phases
 from triptych.models.networks import build_network, network_metadata, state_arrays
+from triptych.results.schema import RUN_HISTORY
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 from triptych.storage.tensors import save_tensors
 from triptych.training.arithmetic import PRECISIONS, Arithmetic
 from triptych.training.checkpoints import Checkpoints
@@ -173,7 +174,7 @@ def test_float16_gives_nearly_the_history_of_float32(on_gpu, monkeypatch):
 
     def history(**settings):
         train(**on_gpu, **settings)
-        return read_table(on_gpu["history"], text=[], numbers=["train_loss", "test_loss"])
+        return read_table(on_gpu["history"], RUN_HISTORY)
 
     plain, half = history(), history(**FLOAT16)
     assert half["test_loss"][0] == pytest.approx(plain["test_loss"][0], abs=0.01)  # before any step

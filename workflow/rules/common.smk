@@ -34,7 +34,10 @@ from triptych.configuration.downloads import (
     weights_checksum,
     weights_file,
 )
+from triptych.figures import catalogue
+from triptych.results import schema
 from triptych.storage.errors import InputError
+from triptych.workflow import captions
 
 try:
     check_files(workflow.overwrite_configfiles)
@@ -59,27 +62,6 @@ if workflow.is_main_process and workflow.nodes is None:
         limits["gpu"] = workflow.triptych_gpu_limit = max(settings["jobs_per_gpu"], own or 0)
 
 
-# The tables of an experiment, each a file tables/*.csv.
-TABLES = [
-    "arms",
-    "history",
-    "runs",
-    "summary",
-    "comparisons",
-    "per_class",
-    "confusion",
-    "weight_delta",
-    "kernel_change",
-    "layers",
-    "models",
-    "memory",
-    "cost",
-]
-
-
-# Two more, which need no training, so that a partial report shares them with the whole one.
-ARCHITECTURE_TABLES = ["architectures", "largest_batch"]
-
 # What the package reads of the fullest run of the lecture, beside its code.
 FULL_RUN_FILES = [
     f"../../benchmarks/lecture45/{file}"
@@ -88,14 +70,6 @@ FULL_RUN_FILES = [
 
 # Keys of `training` that are no parameters of a rule.
 DECIDES_NO_RESULT = ["cuda_graphs", "residency", "checkpoint_minutes"]
-
-# What an experiment with `claims` has besides.
-CLAIMS_TABLES = ["claims", "faults", "cost_backward", "full_run", "full_run_settings"]
-CLAIMS_FIGURES = ["full_run", "notebook_loss", "notebook_kernels"]
-
-
-# The quantities that have a figure with the curves of all arms.
-QUANTITIES = ["train_loss", "test_loss", "test_accuracy"]
 
 
 def one_of(values):
@@ -372,15 +346,76 @@ def predictions_of_arm(wildcards):
     return expand(pattern, seed=seeds_of_runs(wildcards)[wildcards.arm], allow_missing=True)
 
 
+def place_of(table, part="{part}"):
+    """Where a declared table lies; `part` counts only where a partial report has its own."""
+    return f"<results>/{{experiment}}/{part * table.in_partial}{table.file}"
+
+
+def in_report(place, caption, category, **labels):
+    """A file that Snakemake's report shows."""
+    labels = {"experiment": "{experiment}", **labels}
+    return report(place, caption=f"../report/{caption}.rst", category=category, labels=labels)
+
+
+def tables_of(rule):
+    """The tables that a rule writes, by name."""
+    tables = {table.name: (table, place_of(table)) for table in schema.tables_of(rule)}
+    return {
+        name: (
+            in_report(place, "tables", table.category, table=table.label or name) if table.category else place
+        )
+        for name, (table, place) in tables.items()
+    }
+
+
+def tables_for(command):
+    """The tables that a command draws its figures from, by name."""
+    figure = catalogue.figures_of(command)[0]
+    return {table.name: place_of(table, "{part}" * figure.in_partial) for table in figure.tables}
+
+
+def figures_by(command):
+    """The figures that a command draws: `svg` and `png`, where there are several of a job behind their names."""
+    figures = {figure.stem: figure for figure in catalogue.figures_of(command)}
+    files = {}
+    for stem, figure in figures.items():
+        place = f"<results>/{{experiment}}/{'{part}' * figure.in_partial}figures/{stem}"
+        labels = {"figure": figure.shown_as, **({"arm": figure.arm} if figure.arm else {})}
+        name = f"{figure.name}_" if len(figures) > 1 else ""
+        files[f"{name}svg"] = in_report(f"{place}.svg", "figure", figure.category, **labels)
+        files[f"{name}png"] = f"{place}.png"
+    return files
+
+
+# Captions are parameters, but a new wording makes nothing anew: Snakemake reruns no job for a parameter whose function takes
+# `output`.
+def tables_caption(rule):
+    return lambda wildcards, output: captions.tables_caption(rule)
+
+
+def figures_caption(command):
+    return lambda wildcards, output: captions.figures_caption(command, dict(wildcards.items()))
+
+
+def options_of_files(wildcards, input, output):
+    """Each named file of a job as the option of its name; what has no name is found in the experiment's folder."""
+    return options(**dict([*input.items(), *output.items()]))
+
+
+def options(**values):
+    """`--name value` for each, one a line."""
+    return " \\\n            ".join(option(f"--{name.replace('_', '-')}", value) for name, value in values.items())
+
+
 def figures_of(wildcards):
     """Every figure of an experiment, as SVG."""
-    names = ["samples", *QUANTITIES, "relative_change", "batchnorm_drift", "cost_accuracy", "memory"]
-    for_each_arm = ["loss", "accuracy", "kernels", "confusion"]
-    names += expand("{name}_{arm}", name=for_each_arm, arm=seeds_of_runs(wildcards))
-    names += CLAIMS_FIGURES if has_claims(wildcards) else []
     references = experiments[wildcards.experiment]["reference_models"]
-    networks = ["<results>/{experiment}/figures/architectures.svg"] if references else []
-    return expand("<results>/{{experiment}}/{{part}}figures/{name}.svg", name=names) + networks
+    figures = catalogue.figures_with(claims=has_claims(wildcards), references=bool(references))
+    return [
+        f"<results>/{{experiment}}/{'{part}' * figure.in_partial}figures/{name}.svg"
+        for figure in figures
+        for name in figure.names(seeds_of_runs(wildcards))
+    ]
 
 
 def has_claims(wildcards):
@@ -388,10 +423,10 @@ def has_claims(wildcards):
     return experiments[wildcards.experiment]["claims"] != "none" and not wildcards.part
 
 
-def claims_tables(wildcards):
-    """The tables of the lecture's claims and faults, where the experiment tests them."""
-    names = CLAIMS_TABLES if has_claims(wildcards) else []
-    return expand("<results>/{{experiment}}/tables/{name}.csv", name=names)
+def tables_of_experiment(wildcards):
+    """Every table of an experiment that a reader downloads."""
+    tables = schema.EXPERIMENT_TABLES.values()
+    return [place_of(table) for table in tables if has_claims(wildcards) or not table.of_claims]
 
 
 def last_layer_setting(path):
@@ -417,4 +452,4 @@ wildcard_constraints:
     ),
     input_size="[0-9]+",
     file=one_of(files_to_download),
-    quantity=one_of(QUANTITIES),
+    quantity=one_of(figure.name for figure in catalogue.figures_of("plot_curves")),

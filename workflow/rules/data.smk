@@ -41,16 +41,10 @@ rule prepare_dataset:
     input:
         archive=dataset_archive,
     output:
+        **tables_of("prepare_dataset"),
         train="<results>/{experiment}/data/train.safetensors",
         validation="<results>/{experiment}/data/validation.safetensors",
         test="<results>/{experiment}/data/test.safetensors",
-        index="<results>/{experiment}/data/index.csv",
-        sizes=report(
-            "<results>/{experiment}/data/sizes.csv",
-            caption="../report/sizes.rst",
-            category="Data",
-            labels={"experiment": "{experiment}", "what": "sizes"},
-        ),
     log:
         "<logs>/prepare_dataset/{experiment}.log",
     benchmark:
@@ -71,6 +65,7 @@ rule prepare_dataset:
         validation_per_class=experiment_setting("dataset/validation_per_class"),
         test_per_class=dataset_option("--test-per-class", "test_per_class"),
         seed=experiment_setting("dataset/seed"),
+        caption=tables_caption("prepare_dataset"),
         code=code("data.prepare_dataset"),
     shell:
         r"""

@@ -108,15 +108,7 @@ rule describe_model:
 rule compare_architectures:
     """The networks of an experiment beside others: parameters, operations, memory, the largest batch that fits."""
     output:
-        **{
-            table: report(
-                f"<results>/{{experiment}}/tables/{table}.csv",
-                caption="../report/tables.rst",
-                category="Tables",
-                labels={"experiment": "{experiment}", "table": table},
-            )
-            for table in ARCHITECTURE_TABLES
-        },
+        **tables_of("compare_architectures"),
     log:
         "<logs>/compare_architectures/{experiment}.log",
     benchmark:
@@ -129,6 +121,7 @@ rule compare_architectures:
         runtime=10,
     params:
         networks=networks_json,
+        caption=tables_caption("compare_architectures"),
         code=code("models.compare_architectures"),
     shell:
         r"""

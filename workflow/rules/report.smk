@@ -33,15 +33,17 @@ rule write_configuration:
         """
 
 
+# What the report is made with beside code.
+REPORT_FILES = ["report/report.html.jinja", "report/report.css", "results/schema.py"]
+
+
 rule report:
     """The report of an experiment: one file that holds all its figures."""
 
     # In partial/ it is of the runs that are there; only one that is out of date is trained for it.
     input:
         configuration="<results>/{experiment}/config.yaml",
-        tables=expand("<results>/{{experiment}}/{{part}}tables/{table}.csv", table=TABLES),
-        networks=expand("<results>/{{experiment}}/tables/{table}.csv", table=ARCHITECTURE_TABLES),
-        claims=claims_tables,
+        tables=tables_of_experiment,
         figures=figures_of,
         data=multiext(
             "<results>/{experiment}/data/",
@@ -68,7 +70,7 @@ rule report:
     params:
         experiment_folder=subpath(input.configuration, parent=True),
         missing=missing_option,
-        code=code("report.report", "report/report.html.jinja", "report/report.css"),
+        code=code("report.report", *REPORT_FILES),
     shell:
         r"""
         python -m triptych report \
@@ -113,7 +115,7 @@ rule write_manifest:
     params:
         experiment_folder=subpath(output.manifest, parent=True),
         keep_weights=settings["keep_weights"],
-        code=code("report.write_manifest"),
+        code=code("report.write_manifest", "results/schema.py"),
     shell:
         r"""
         python -m triptych write-manifest \

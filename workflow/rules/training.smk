@@ -229,12 +229,7 @@ rule time_backward:
     input:
         train_data="<results>/{experiment}/data/train.safetensors",
     output:
-        table=report(
-            "<results>/{experiment}/tables/cost_backward.csv",
-            caption="../report/time_backward.rst",
-            category="The lecture",
-            labels={"experiment": "{experiment}", "table": "cost of the unused backward pass"},
-        ),
+        **tables_of("time_backward"),
     log:
         "<logs>/time_backward/{experiment}.log",
     benchmark:
@@ -253,6 +248,7 @@ rule time_backward:
         learning_rate=last_layer_setting("training/learning_rate"),
         num_threads=last_layer_setting("training/num_threads"),
         device=last_layer_setting("training/device"),
+        caption=tables_caption("time_backward"),
         code=code("training.time_backward"),
     shell:
         r"""
@@ -265,6 +261,6 @@ rule time_backward:
             --device {params.device} \
             --jobs-per-gpu 1 \
             --train-data {input.train_data:q} \
-            --output {output.table:q} \
+            --output {output.cost_backward:q} \
             2>&1 | tee {log:q}
         """

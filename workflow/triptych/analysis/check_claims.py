@@ -5,7 +5,8 @@ from pathlib import Path
 from triptych.analysis.claims import claims_table
 from triptych.analysis.evidence import read_evidence
 from triptych.analysis.faults import faults_table
-from triptych.storage.files import write_table
+from triptych.results.schema import CLAIMS, FAULTS
+from triptych.results.tables import save_table
 
 
 def check_claims(
@@ -50,7 +51,7 @@ def check_claims(
         margin=margin,
     )
     claimed = claims_table(evidence)
-    write_table(claims, claimed)
-    write_table(faults, faults_table(evidence))
+    save_table(claims, claimed, CLAIMS)
+    save_table(faults, faults_table(evidence), FAULTS)
     counts = claimed["verdict"].value_counts()
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()), flush=True)

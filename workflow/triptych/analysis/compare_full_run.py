@@ -7,10 +7,10 @@ import pandas
 
 from triptych.analysis.evidence import ARMS, NETS
 from triptych.configuration.downloads import official_archive, official_weights
+from triptych.results import schema
+from triptych.results.tables import read_table, save_table
 from triptych.storage.code_digest import PACKAGE_FOLDER
 from triptych.storage.errors import InputError
-from triptych.storage.files import write_table
-from triptych.storage.tables import read_table
 
 FULL_RUN = PACKAGE_FOLDER.parents[1] / "benchmarks" / "lecture45"
 HERE, FULL = "this run", "full run"
@@ -62,7 +62,7 @@ def compare_full_run(
     """
     about = json.loads((full_run / "about.json").read_text())
     here, full = Run(tables, sizes), Run(full_run, full_run / "sizes.csv")
-    write_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True))
+    save_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True), schema.FULL_RUN)
     rows = [
         ("images", _told(dataset, official_archive(dataset, dataset_sha256)), about["images"]),
         (
@@ -73,7 +73,8 @@ def compare_full_run(
         ("device", here.device, full.device),
         *((name, here.setting(column), full.setting(column)) for column, name in SETTINGS.items()),
     ]
-    write_table(settings, pandas.DataFrame(rows, columns=["setting", "this_run", "full_run"]))
+    found = pandas.DataFrame(rows, columns=schema.FULL_RUN_SETTINGS.names)
+    save_table(settings, found, schema.FULL_RUN_SETTINGS)
 
 
 def _told(source: str, official: bool) -> str:
@@ -85,16 +86,16 @@ class Run:
 
     def __init__(self, tables: Path, sizes: Path):
         columns = [column for column in SETTINGS if column != "test_images"]
-        arms = read_table(tables / "arms.csv", text=("arm", "architecture", *columns), numbers=()).set_index("arm")
+        named = ["arm", "architecture", *columns]
+        arms = read_table(tables / "arms.csv", schema.ARMS, named, verbatim=True).set_index("arm")
         missing = [arm for arm in ARMS if arm not in arms.index]
         if missing:
             raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the lecture has {', '.join(ARMS)}")
-        images = read_table(sizes, text=("split",), numbers=("images",)).groupby("split")["images"].sum()
+        images = read_table(sizes, schema.SIZES).groupby("split")["images"].sum()
         self.arms = arms.loc[list(ARMS)].assign(test_images=str(int(images.get("test", 0))))
-        self.history = read_table(
-            tables / "history.csv", text=("arm", "seed"), numbers=("epoch", "test_accuracy")
-        ).query("arm in @ARMS")
-        cost = read_table(tables / "cost.csv", text=("arm", "device_name"), numbers=())
+        curves = read_table(tables / "history.csv", schema.HISTORY, ["arm", "seed", "epoch", "test_accuracy"])
+        self.history = curves.query("arm in @ARMS")
+        cost = read_table(tables / "cost.csv", schema.COST, ["arm", "device_name"])
         self.device = ", ".join(dict.fromkeys(cost.loc[cost["arm"].isin(ARMS), "device_name"]))
 
     @property

@@ -8,36 +8,27 @@ import pandas
 
 from triptych.analysis.intervals import wilson_interval
 from triptych.configuration.downloads import official_archive, official_weights
+from triptych.results import schema
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 ARMS = ("scratch", "finetune", "last_layer")
 """The arms that are the lecture's net1, net2 and net3."""
 
 NETS = dict(zip(ARMS, ("net1", "net2", "net3"), strict=True))
 
-COLUMNS = {
-    "arms": (
-        "arm role architecture normalisation weights train batchnorm keep precision",
-        "input_size learning_rate epochs batch_size train_images patience channels_last fused_optimizer",
-    ),
-    "history": ("arm seed", "epoch train_loss train_accuracy test_loss test_accuracy"),
-    "runs": ("arm seed", "trainable_parameters train_accuracy fit_accuracy test_accuracy"),
-    "summary": ("arm", "n test_accuracy_mean test_accuracy_low test_accuracy_high"),
-    "comparisons": ("arm_a arm_b verdict", "difference low high"),
-    "weight_delta": (
-        "arm seed tensor kind",
-        "size initial_norm delta_norm relative_delta max_abs_delta unchanged_fraction near_zero_fraction",
-    ),
-    "kernel_change": ("arm tensor", "colour_share"),
-    "models": ("architecture", "input_size parameters macs activation_bytes weight_bytes file_bytes"),
-    "memory": ("arm", "batch_size training_bytes"),
-}
-"""The tables and the columns of them that are used: text, numbers."""
-
-ARCHITECTURES = ("architecture role", "input_size auxiliary parameters weight_bytes macs activation_bytes")
-
-LARGEST_BATCH = ("architecture train", "input_size auxiliary memory_gb largest_batch")
+TABLES = (
+    "arms",
+    "history",
+    "runs",
+    "summary",
+    "comparisons",
+    "weight_delta",
+    "kernel_change",
+    "models",
+    "memory",
+)
+"""The tables that every experiment with claims has."""
 
 LECTURE: dict[str, tuple[str, str | float]] = {
     "architecture": ("network", "resnet18"),
@@ -222,18 +213,13 @@ def read_evidence(
     Raises:
         InputError: a file is missing or not what it should be, or an arm of the lecture is.
     """
-    read = {
-        name: read_table(
-            tables / f"{name}.csv", text=text.split(), numbers=numbers.split(), may_be_empty=name == "kernel_change"
-        )
-        for name, (text, numbers) in COLUMNS.items()
-    }
+    read = {name: read_table(tables / f"{name}.csv", schema.TABLES[name]) for name in TABLES}
     missing = [arm for arm in ARMS if arm not in set(read["arms"]["arm"])]
     if missing:
         raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the claims are about {', '.join(ARMS)}")
-    architectures = _if_there(tables / "architectures.csv", *ARCHITECTURES)
-    largest_batch = _if_there(tables / "largest_batch.csv", *LARGEST_BATCH)
-    counts = read_table(sizes, text=("split", "class"), numbers=("images",)).groupby("split")["images"].sum()
+    architectures = _if_there(tables / "architectures.csv", schema.ARCHITECTURES)
+    largest_batch = _if_there(tables / "largest_batch.csv", schema.LARGEST_BATCH)
+    counts = read_table(sizes, schema.SIZES).groupby("split")["images"].sum()
     images = {split: int(counts.get(split, 0)) for split in ("train", "validation", "test")}
     if not images["test"]:
         raise InputError(f"{sizes}: no test images")
@@ -251,8 +237,6 @@ def read_evidence(
     )
 
 
-def _if_there(path: Path, text: str, numbers: str) -> pandas.DataFrame:
+def _if_there(path: Path, table: schema.Table) -> pandas.DataFrame:
     """A table, or one without rows where there is no such file."""
-    if path.is_file():
-        return read_table(path, text=text.split(), numbers=numbers.split())
-    return pandas.DataFrame(columns=[*text.split(), *numbers.split()])
+    return read_table(path, table) if path.is_file() else pandas.DataFrame(columns=table.names)

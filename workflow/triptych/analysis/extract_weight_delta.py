@@ -9,26 +9,15 @@ from typing import Any
 import numpy
 import pandas
 
+from triptych.results.schema import RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA
+from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
-from triptych.storage.files import write_json, write_table
+from triptych.storage.files import write_json
 from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
 NEAR_ZERO = 1e-3
 """A change below this share of the tensor's largest absolute weight before training counts as near zero."""
 
-WEIGHT_DELTA_COLUMNS = [
-    "tensor",
-    "kind",
-    "size",
-    "initial_norm",
-    "delta_norm",
-    "relative_delta",
-    "cosine",
-    "max_abs_delta",
-    "unchanged_fraction",
-    "near_zero_fraction",
-]
-KERNEL_CHANGE_COLUMNS = ["convolution", "tensor", "brightness_share", "colour_share"]
 WEIGHTS_KEYS = ["file_bytes", "parameters", "head_parameters", "buffer_elements", "trained_parameters"]
 """The bytes of the file of initial weights, and numbers of elements; `parameters` includes those of the head."""
 
@@ -63,7 +52,7 @@ def extract_weight_delta(
         {"tensor": name, "kind": "buffer" if name in buffers else "parameter", **change_of(before[name], after[name])}
         for name in metadata["tensors"]
     ]
-    table = pandas.DataFrame(rows, columns=WEIGHT_DELTA_COLUMNS)
+    table = pandas.DataFrame(rows)
     parameters = [name for name in metadata["tensors"] if name not in buffers]
     moving = _trained(trained)
     parts = {
@@ -82,9 +71,9 @@ def extract_weight_delta(
         brightness, colour = brightness_and_colour(*pairs["first_convolution"].values())
         shares = [("first_convolution", names["first_convolution"], brightness, colour)]
 
-    write_table(weight_delta, table)
+    save_table(weight_delta, table, RUN_WEIGHT_DELTA)
     save_tensors(kernels, arrays, names)
-    write_table(kernel_change, pandas.DataFrame(shares, columns=KERNEL_CHANGE_COLUMNS))
+    save_table(kernel_change, pandas.DataFrame(shares, columns=RUN_KERNEL_CHANGE.names), RUN_KERNEL_CHANGE)
     write_json(weights, {"file_bytes": initial.stat().st_size, **elements})
     for kind, part in table.groupby("kind", sort=False):
         still = (part["unchanged_fraction"] == 1).sum()

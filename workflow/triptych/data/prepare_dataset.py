@@ -11,8 +11,9 @@ from triptych.data.dataset import Split, save_split
 from triptych.data.digits import read_digits
 from triptych.data.source import SourceImages
 from triptych.data.stratify import SPLITS, stratify, stratify_parts
+from triptych.results.schema import INDEX, SIZES
+from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
-from triptych.storage.files import write_table
 
 SOURCES = ("digits", *LAYOUTS)
 """Each source that a configuration may name."""
@@ -71,8 +72,8 @@ def prepare_dataset(  # noqa: PLR0913
     for split, path in zip(SPLITS, (train, validation, test), strict=True):
         part = Split(found.images[rows[split]], found.labels[rows[split]], found.classes)
         save_split(path, part, {"source": source, "split": split})
-    write_table(index, index_table(rows, found))
-    write_table(sizes, table)
+    save_table(index, index_table(rows, found), INDEX)
+    save_table(sizes, table, SIZES)
 
 
 def read_source(

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triptych.figures import style
+from triptych.results import schema
 from triptych.results.arm_styles import PALETTE
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 KEY = ["architecture", "input_size", "auxiliary"]
 QUANTITIES = (
@@ -38,16 +39,8 @@ def plot_architectures(*, architectures: Path, largest_batch: Path, svg: Path, p
     Raises:
         InputError: a table is missing or not what it should be, or the second lacks a network of the first.
     """
-    networks = read_table(
-        architectures,
-        text=("architecture", "role"),
-        numbers=("input_size", "auxiliary", *(column for column, _, _ in QUANTITIES)),
-    )
-    batches = read_table(
-        largest_batch,
-        text=("architecture", "train"),
-        numbers=("input_size", "auxiliary", "memory_gb", "largest_batch"),
-    )
+    networks = read_table(architectures, schema.ARCHITECTURES)
+    batches = read_table(largest_batch, schema.LARGEST_BATCH)
     missing = networks[KEY].merge(batches[KEY].drop_duplicates(), how="left", indicator=True)
     missing = missing[missing["_merge"] == "left_only"]
     if len(missing):

@@ -1,20 +1,9 @@
 """What a run's files hold, for those who write them and those who read them."""
 
-HISTORY_COLUMNS = [
-    "epoch",
-    *(f"{split}_{what}" for split in ("train", "validation", "test", "fit") for what in ("loss", "accuracy")),
-    "kept",
-]
-"""Of history.csv, a row an epoch from 0; accuracies in percent."""
+from triptych.results.schema import COST_COLUMNS, RUN_HISTORY
 
-COST_KEYS = [
-    "device",
-    "device_name",
-    "seconds",
-    "images_per_second",
-    "peak_memory_bytes",
-    "training_seconds",
-    "evaluation_seconds",
-    "features_seconds",
-]
+HISTORY_COLUMNS = RUN_HISTORY.names
+"""Of history.csv, a row an epoch from 0."""
+
+COST_KEYS = [column.name for column in COST_COLUMNS]
 """Of cost.json, those that every run has."""

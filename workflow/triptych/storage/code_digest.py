@@ -11,6 +11,9 @@ from pathlib import Path
 
 PACKAGE_FOLDER = Path(__file__).parents[1]
 PACKAGE = PACKAGE_FOLDER.name
+DECLARATIONS = frozenset(["triptych.results.schema"])
+"""Modules that only declare. They are no part of a digest, so that a declaration that is added runs nothing again: what
+a command does with it is in the command's code. What shows the declarations names the file among its `data_files`."""
 
 
 def _file_of(module: str) -> Path | None:
@@ -66,7 +69,8 @@ def modules_of(module: str) -> list[str]:
 
 @cache
 def code_digest(module: str, *data_files: str) -> str:
-    """The first 16 hexadecimal digits of a SHA-256 over the files of `modules_of(module)` and over `data_files`.
+    """The first 16 hexadecimal digits of a SHA-256 over the files of `modules_of(module)` that do not only declare, and
+    over `data_files`.
 
     Args:
         module: dotted name inside the package.
@@ -77,7 +81,8 @@ def code_digest(module: str, *data_files: str) -> str:
         FileNotFoundError: there is no such module or data file.
     """
     digest = hashlib.sha256()
-    files = [_source_of(name) for name in modules_of(module)] + [PACKAGE_FOLDER / name for name in data_files]
+    sources = [_source_of(name) for name in modules_of(module) if name not in DECLARATIONS]
+    files = sources + [PACKAGE_FOLDER / name for name in data_files]
     for file in files:
         content = file.read_bytes()
         digest.update(f"{file.relative_to(PACKAGE_FOLDER).as_posix()} {len(content)}\n".encode())

@@ -10,7 +10,8 @@ from triptych.data.dataset import load_split
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.models.normalisation import normalisation_of
 from triptych.results.run_files import HISTORY_COLUMNS
-from triptych.storage.files import write_table
+from triptych.results.schema import WEIGHTS_HISTORY
+from triptych.results.tables import save_table
 from triptych.storage.tensors import save_tensors
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
@@ -99,7 +100,7 @@ def pretrain_weights(  # noqa: PLR0913
             checkpoints=kept,
             section="weights",
         )
-        write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
+        save_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS), WEIGHTS_HISTORY)
         metadata = network_metadata(
             network, architecture=architecture, classes=source.classes, input_size=input_size, normalisation=scale
         )

@@ -12,8 +12,9 @@ from torch.nn.functional import cross_entropy
 from triptych.configuration.regime import HEAD
 from triptych.data.dataset import load_split
 from triptych.models.networks import build_network, head_tensors
+from triptych.results.schema import COST_BACKWARD
+from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
-from triptych.storage.files import write_table
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import InputTransform
@@ -29,17 +30,6 @@ STEPS = {"cpu": 1, "cuda": 20}
 """Steps in one measurement: some tenths of a second or more, and in all less than a minute."""
 
 PHASE = Phase(HEAD, "train")
-COLUMNS = [
-    "device",
-    "device_name",
-    "batch_size",
-    "images_per_second_notebook",
-    "images_per_second_here",
-    "ratio",
-    "ratio_low",
-    "ratio_high",
-    "n",
-]
 
 
 def time_backward(
@@ -109,13 +99,8 @@ def time_backward(
             for way, prepare in ways.items():
                 speeds[way].append(images / seconds(prepare))
     row = measured(speeds["notebook"], speeds["here"])
-    write_table(
-        output,
-        pandas.DataFrame(
-            [{"device": chosen.type, "device_name": device_name(chosen), "batch_size": len(data), **row}],
-            columns=COLUMNS,
-        ),
-    )
+    about = {"device": chosen.type, "device_name": device_name(chosen), "batch_size": len(data)}
+    save_table(output, pandas.DataFrame([{**about, **row}]), COST_BACKWARD)
     print(
         f"images a second: {row['images_per_second_notebook']:.1f} with the unused backward pass, "
         f"{row['images_per_second_here']:.1f} without: {row['ratio']:.2f} times",

@@ -11,7 +11,9 @@ from triptych.data.dataset import load_split
 from triptych.models.head import head_of
 from triptych.models.networks import load_network, state_arrays
 from triptych.results.run_files import HISTORY_COLUMNS
-from triptych.storage.files import read_json, write_json, write_table
+from triptych.results.schema import RUN_HISTORY
+from triptych.results.tables import save_table
+from triptych.storage.files import read_json, write_json
 from triptych.storage.tensors import save_tensors
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
@@ -145,7 +147,7 @@ def train(  # noqa: PLR0913
         logits = {"test_logits": outcome.test_logits, "validation_logits": outcome.validation_logits}
         classes = len(metadata["classes"])
         save_tensors(predictions, {name: tensor.view(-1, classes).numpy() for name, tensor in logits.items()})
-        write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
+        save_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS), RUN_HISTORY)
         extraction = {"extraction_seconds": 0.0, "peak_memory_bytes": 0}
         if features_cost:  # what the arm needed in all
             extraction = read_json(features_cost, extraction)
