@@ -149,8 +149,7 @@ rule check_claims:
         tables=subpath(output.claims, parent=True),
         dataset=experiment_setting("dataset/source"),
         weights=experiment_setting("weights/source"),
-        dataset_sha256=dataset_option("--dataset-sha256", "sha256"),
-        weights_sha256=net2_weights_sha256,
+        official=of_experiment(official_flags),
         confidence=experiment_setting("comparison/confidence"),
         margin=experiment_setting("comparison/equivalence_margin"),
         code=code("analysis.check_claims"),
@@ -161,8 +160,7 @@ rule check_claims:
             --sizes {input.sizes:q} \
             --dataset {params.dataset} \
             --weights {params.weights} \
-            {params.dataset_sha256} \
-            {params.weights_sha256} \
+            {params.official} \
             --confidence {params.confidence} \
             --margin {params.margin} \
             --claims {output.claims:q} \
@@ -203,8 +201,7 @@ rule compare_full_run:
         tables=subpath(output.curves, parent=True),
         dataset=experiment_setting("dataset/source"),
         weights=experiment_setting("weights/source"),
-        dataset_sha256=dataset_option("--dataset-sha256", "sha256"),
-        weights_sha256=net2_weights_sha256,
+        official=of_experiment(official_flags),
         code=code("analysis.compare_full_run", *FULL_RUN_FILES),
     shell:
         r"""
@@ -213,8 +210,7 @@ rule compare_full_run:
             --sizes {input.sizes:q} \
             --dataset {params.dataset} \
             --weights {params.weights} \
-            {params.dataset_sha256} \
-            {params.weights_sha256} \
+            {params.official} \
             --curves {output.curves:q} \
             --settings {output.settings:q} \
             2>&1 | tee {log:q}

@@ -1,34 +1,27 @@
-"""Pretrained weights of torchvision as safetensors: the one place where a foreign file of tensors is opened."""
+"""Published weights as safetensors: the one place where a foreign file of tensors is opened."""
 
-import re
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy
 import torch
-from torchvision import models
 
-from triptych.models.networks import build_network, check_tensors, network_metadata, shapes_of, transforms_input
+from triptych.models.backbone import PublishedWeights, library_of
+from triptych.models.networks import build_network, check_tensors, network_metadata, shapes_of
 from triptych.storage import files
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import save_tensors
-
-# Of networks that are built here without their second head, which only a training loop of its own would use.
-_AUXILIARY_HEADS = re.compile(r"(AuxLogits|aux1|aux2)\.")
-# The names of DenseNet's layers in torchvision's files: module names with a point in them, as before torch 0.4.
-_OLD_DENSE_LAYER = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 
 
 def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights: Path) -> None:
     """Check a file of pretrained weights and store its tensors as every other command reads them.
 
     The tensors must be those of the architecture with ImageNet's 1,000 classes. Numbers of half precision become
-    float32. Left out are auxiliary heads; a count of batches that older files lack is 0. The file says how torchvision
+    float32. Left out are auxiliary heads; a count of batches that older files lack is 0. The file says how the library
     normalises the images for these weights, and where its network transforms its input.
 
     Args:
-        architecture: of torchvision.
+        architecture: a name that the configuration may give.
         sha256: the checksum that the file must have, or its first digits; it is not opened otherwise.
         state_dict: the file, as `torch.save` wrote it.
         weights: the safetensors file to write, head included.
@@ -40,13 +33,14 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
     found = files.sha256(state_dict)
     if not found.startswith(sha256):
         raise InputError(f"{state_dict}: has the sha256 {found}, expected {sha256}; it is not opened")
-    entry = torchvision_entry(architecture)
-    classes, input_size = entry.meta["categories"], entry.transforms().crop_size[0]
-    network = build_network(architecture, len(classes), input_size, transforms_input(architecture))
+    published = published_weights(architecture)
+    classes, input_size = published.classes, published.input_size
+    network = build_network(architecture, len(classes), input_size, published.transform_input)
     expected = network.state_dict()
     tensors = read_state_dict(state_dict)
-    left_out = [name for name in tensors if _AUXILIARY_HEADS.match(name) and name not in expected]
-    tensors = {_OLD_DENSE_LAYER.sub(r"\1\2", name): tensors[name] for name in tensors if name not in left_out}
+    own_names = {name: published.own_name(name) for name in tensors}
+    left_out = [name for name, own_name in own_names.items() if own_name is None]
+    tensors = {own_name: tensors[name] for name, own_name in own_names.items() if own_name is not None}
     counts = {name: tensor for name, tensor in expected.items() if name.endswith("num_batches_tracked")}
     tensors = {name: torch.zeros_like(tensor) for name, tensor in counts.items()} | tensors
     what = f"{architecture} with {len(classes)} classes"
@@ -60,7 +54,7 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
         architecture=architecture,
         classes=list(classes),
         input_size=input_size,
-        normalisation=normalisation_for(entry),
+        normalisation={"mean": published.mean, "std": published.std},
     )
     save_tensors(weights, arrays, metadata | {"sha256": found})
     numbers = sum(array.size for array in arrays.values())
@@ -69,16 +63,17 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
         print(f"left out: {len(left_out)} tensors of auxiliary heads", flush=True)
 
 
-def torchvision_entry(architecture: str) -> Any:
-    """What torchvision says of an architecture's weights, the first that it has (`torchvision_weights`)."""
-    return next(iter(models.get_model_weights(architecture)))
+def published_weights(architecture: str) -> PublishedWeights:
+    """What its library says of an architecture's published weights.
 
-
-def normalisation_for(entry: Any) -> dict[str, list[float]]:
-    """Mean and standard deviation of the channels, in units of 0..1, that an entry's weights were trained with: not
-    ImageNet's for all (EfficientNetV2-L has 0.5)."""
-    transforms = entry.transforms()
-    return {"mean": list(transforms.mean), "std": list(transforms.std)}
+    Raises:
+        InputError: there are none.
+    """
+    library, name = library_of(architecture)
+    published = library.weights(name)
+    if published is None:
+        raise InputError(f"{architecture}: its library publishes no weights")
+    return published
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
