@@ -1,0 +1,1 @@
+"""What results are: what the files of a run hold, and how arms look."""
