@@ -83,7 +83,7 @@ class Experiment:
         `ran` and `kept` are the epochs that each seed ran and the one that is kept: by default all, and the last.
         """
         arm = {"name": name, "label": f"label of {name}", "role": role, "weights": "random", "train": train}
-        arm["batchnorm"] = "train"
+        arm |= {"batchnorm": "train", "trunk": None}
         arm["model"] = {"architecture": "resnet18", "input_size": 32, "normalisation": "none", **(model or {})}
         recipe = {"epochs": self.epochs, "batch_size": 32, "learning_rate": 1e-4, "evaluation_batch_size": 256}
         recipe |= {"patience": None, "keep": "last"}

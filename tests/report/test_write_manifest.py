@@ -31,8 +31,8 @@ def folder(experiment):
     return folder
 
 
-def manifest_of(folder, keep_weights="all"):
-    write_manifest(experiment_folder=folder, keep_weights=keep_weights, output=folder / "manifest.json")
+def manifest_of(folder, keep_weights="all", trunks="[]"):
+    write_manifest(experiment_folder=folder, keep_weights=keep_weights, trunks=trunks, output=folder / "manifest.json")
     return json.loads((folder / "manifest.json").read_text())
 
 

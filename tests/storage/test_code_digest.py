@@ -38,7 +38,7 @@ def test_the_modules_of_training_hold_the_loop_and_the_helpers_but_no_figure():
         ("storage/files.py", True),
         ("figures/style.py", False),
         ("configuration/experiment.py", False),
-        ("data/digits.py", False),
+        ("data/sources/digits.py", False),
     ],
 )
 def test_a_changed_module_changes_the_digest_of_what_imports_it(package, changed, differs):

@@ -139,8 +139,8 @@ def _impossible_weights(
     facts = ARCHITECTURES[architecture]
     if experiment.weights.source == "torchvision" and facts.weights is None:
         yield (
-            f"{key}.arms.{name}.weights: 'pretrained' is not allowed, since no weights of {architecture} are published; give "
-            f"random, or another source of pretrained weights to {key}.weights"
+            f"{key}.arms.{name}.weights: 'pretrained' is not allowed, since {architecture} has no published weights; "
+            f"give random, or another source of pretrained weights to {key}.weights"
         )
         return
     own = facts.size_of_weights
