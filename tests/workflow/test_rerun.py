@@ -8,13 +8,12 @@ import pytest
 
 from tests.conftest import ROOT, command
 from tests.workflow.conftest import COMMENTS, WHOLE, jobs_of, rules_of, snakemake, write_configuration
-from tests.workflow.test_rerun_modules import with_followers
+from tests.workflow.test_rerun_modules import BUILD_NETWORKS, with_followers
 from triptych.configuration.backbones.registry import facts_file
 from triptych.report.write_manifest import MEASURED
 
 pytestmark = pytest.mark.slow
 
-NETWORK_BUILDERS = "pretrain_weights describe_model initialise_model extract_features train time_backward"
 ARMS = WHOLE["arms"]
 TRAINING = WHOLE["training"]
 
@@ -40,7 +39,7 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
         ("data/sources/digits.py", "prepare_dataset", {"train": 8}),
         ("data/sources/cifar10.py", "", {}),
         ("data/cifar.py", "", {}),
-        ("models/backbones/torchvision.py", f"compare_architectures {NETWORK_BUILDERS}", {"train": 8}),
+        ("models/backbones/torchvision.py", BUILD_NETWORKS, {"train": 8}),
     ],
 )
 def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout, module, first, counts):

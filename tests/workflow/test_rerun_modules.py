@@ -37,15 +37,13 @@ READERS = {
 }
 """The rules that read what a rule makes: they follow it."""
 
+BUILD_NETWORKS = (
+    "pretrain_weights describe_model compare_architectures initialise_model extract_features train time_backward"
+)
 NAMED = {
     "write_configuration": "triptych.configuration.sources.digits",
     "prepare_dataset": "triptych.data.sources.digits",
-    **dict.fromkeys(
-        (
-            "pretrain_weights describe_model compare_architectures initialise_model extract_features train time_backward"
-        ).split(),
-        "triptych.models.backbones.torchvision",
-    ),
+    **dict.fromkeys(BUILD_NETWORKS.split(), "triptych.models.backbones.torchvision"),
 }
 """The module that the settings of the graph name, by the rule that needs it."""
 
