@@ -84,7 +84,7 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, trunks: str, o
         "depends_on": {
             "configuration": sha256(experiment_folder / "config.yaml"),
             "data": _checksums(files, r"data/.*\.safetensors"),
-            "weights": _checksums(files, r"weights/[^/]*\.safetensors"),
+            "weights": _checksums(files, r"weights/(?!letters/).*\.safetensors"),
             "code": provenance.package_digest(),
             "packages": {
                 name: version

@@ -8,8 +8,11 @@ from typing import Any
 
 from triptych.configuration.backbones.names import architecture_of
 
-LIBRARIES = ("torchvision",)
-"""Each library's name: its facts are in `NAME.json` beside this module, and `triptych.models.backbones` builds it."""
+LIBRARIES = (
+    "torchvision",
+)
+"""Each library's name: its facts are in `NAME.json` beside this module, which `document-architectures` writes, and the
+module of that name in `triptych.models.backbones` builds its networks."""
 
 ANY_SIZE = range(8, 1025)
 """The sizes of images (height and width in pixels) that a configuration may ask for."""
