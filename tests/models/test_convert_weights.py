@@ -79,7 +79,7 @@ def test_auxiliary_heads_are_left_out(convert, capsys):
     state = build_network("googlenet", 1000, 224).state_dict()
     found = load_tensors(convert({**state, "aux1.fc1.weight": torch.zeros(3)}, "googlenet"))
     assert found.keys() == state.keys()
-    assert "left out: 1 tensors of auxiliary heads" in capsys.readouterr().out
+    assert "left out, beside the trunk: aux1.fc1.weight" in capsys.readouterr().out
 
 
 def test_the_input_is_transformed_as_torchvision_does_it(state, convert, train_data, tmp_path, capsys):
@@ -96,14 +96,14 @@ def test_the_input_is_transformed_as_torchvision_does_it(state, convert, train_d
 
 
 def test_tensors_of_another_network_are_named(state, convert, tmp_path):
-    change = {**state, "conv1.weight": torch.zeros(64, 1, 7, 7), "extra": torch.zeros(2)}
+    change = {**state, "layer1.0.conv1.weight": torch.zeros(64, 32, 3, 3)}
     del change["bn1.bias"]
     with pytest.raises(InputError) as error:
         convert(change)
-    for words in ("download.pth", "resnet18 with 1000 classes", "missing bn1.bias [64]", "unexpected extra [2]"):
+    for words in ("download.pth", "resnet18 without its head", "missing bn1.bias [64]"):
         assert words in str(error.value)
-    assert "conv1.weight is [64, 1, 7, 7], expected [64, 3, 7, 7]" in str(error.value)
-    with pytest.raises(InputError, match=r"not the tensors of resnet34 with 1000 classes:\n  missing layer1.2"):
+    assert "layer1.0.conv1.weight is [64, 32, 3, 3], expected [64, 64, 3, 3]" in str(error.value)
+    with pytest.raises(InputError, match=r"not the tensors of resnet34 without its head:\n  missing layer1.2"):
         convert(state, "resnet34")
     assert not (tmp_path / "weights.safetensors").exists()
 
@@ -132,10 +132,28 @@ def test_another_checksum_is_not_even_opened(state, convert):
         convert({"a": Evil()}, checksum="0" * 64)
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"state_dict": {"a": torch.zeros(1)}}, {"epoch": 3}])
-def test_what_is_no_state_dict(convert, content):
-    with pytest.raises(InputError, match="not a state_dict"):
+@pytest.mark.parametrize("content", [[1, 2], {"state_dict": {}}, {"epoch": 3}])
+def test_what_holds_no_tensors(convert, content):
+    with pytest.raises(InputError, match="holds no tensors"):
         convert(content)
+
+
+@pytest.mark.parametrize("classes", [2, 21843, None])
+def test_a_head_for_other_classes_or_none(state, convert, train_data, tmp_path, classes):
+    """It is replaced, so it does not matter."""
+    trunk = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+    head = {"fc.weight": torch.ones(classes, 512), "fc.bias": torch.ones(classes)} if classes else {}
+    weights = convert(trunk | head)
+    assert load_tensors(weights).keys() == trunk.keys()
+    assert load_metadata(weights)["classes"] == []
+    settings = {"architecture": "resnet18", "input_size": 32, "normalisation": "none", "seed": 0}
+    started = [
+        initialise_model(**settings, train_data=train_data, pretrained=pretrained, initial=tmp_path / f"{number}")
+        or load_tensors(tmp_path / f"{number}")
+        for number, pretrained in enumerate((weights, convert(state)))
+    ]
+    for name, array in started[1].items():
+        assert array.tobytes() == started[0][name].tobytes()
 
 
 def test_what_is_no_file_of_tensors(tmp_path):

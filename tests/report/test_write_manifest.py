@@ -15,20 +15,18 @@ from triptych.report.write_manifest import FIGURES_OF_ARMS, write_manifest
 from triptych.storage.errors import InputError
 
 
+@pytest.fixture(scope="module")
+def reported(shelf, tmp_path_factory):
+    """An experiment with its report."""
+    made = shelf(whole_kernels=False).copy(tmp_path_factory.mktemp("reported") / "digits")
+    report(experiment="digits", experiment_folder=made.folder, output=made.folder / "report.html")
+    return made
+
+
 @pytest.fixture
-def folder(experiment):
-    """An experiment with a report and with the files of its runs."""
-    folder = experiment()
-    for arm in ("scratch", "finetune", "last_layer"):
-        for seed in (0, 1, 2):
-            run = folder / "runs" / arm / f"seed{seed}"
-            run.mkdir(parents=True)
-            for name in ("initial.safetensors", "trained.safetensors", "history.csv", "cost.json", "weight_delta.csv"):
-                (run / name).write_text(f"{arm} {seed} {name}")
-            (run / "cost.json").write_text(json.dumps({"torch": "2.15.0", "seconds": seed}))
-    (folder / "figures" / "cost_accuracy.png").write_bytes(b"measured")
-    report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
-    return folder
+def folder(reported, tmp_path):
+    """The same, for a test to change."""
+    return reported.copy(tmp_path / "digits").folder
 
 
 def manifest_of(folder, keep_weights="all", trunks="[]"):

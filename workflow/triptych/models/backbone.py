@@ -16,7 +16,7 @@ if TYPE_CHECKING:  # the rules ask for names alone, and must not wait for torch
     import torch
 
 
-def _unchanged(name: str) -> str | None:
+def _unchanged(name: str) -> str:
     return name
 
 
@@ -33,7 +33,7 @@ class PublishedWeights:
         mean, std: of the three channels, in units of 0..1, with which these images are normalised.
         interpolation: with which these images are resized.
         transform_input: whether the network with these weights first undoes ImageNet's normalisation of its input.
-        own_name: the name in the network of a tensor in the file, by its name there; None for one of an auxiliary head.
+        own_name: the name in the network of a tensor in the file, by its name there.
     """
 
     url: str
@@ -45,7 +45,7 @@ class PublishedWeights:
     std: list[float]
     interpolation: str
     transform_input: bool = False
-    own_name: Callable[[str], str | None] = _unchanged
+    own_name: Callable[[str], str] = _unchanged
 
 
 class Library(Protocol):

@@ -18,7 +18,6 @@ _PUBLISHED_FILES = {"resnet18": ("f37072fd47e89c5e827621c5baffa7500819f7896bbace
 """The whole checksum and the bytes of files of weights where they are known; of the others, the address holds the first
 digits."""
 
-_AUXILIARY_HEADS = re.compile(r"(AuxLogits|aux1|aux2)\.")
 _OLD_DENSE_LAYER = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 """The names of DenseNet's layers in torchvision's files: module names with a point in them, as before torch 0.4."""
 
@@ -89,8 +88,8 @@ def weights(name: str) -> PublishedWeights:
     )
 
 
-def _own_name(name: str) -> str | None:
-    return None if _AUXILIARY_HEADS.match(name) else _OLD_DENSE_LAYER.sub(r"\1\2", name)
+def _own_name(name: str) -> str:
+    return _OLD_DENSE_LAYER.sub(r"\1\2", name)
 
 
 def blocks(network: torch.nn.Module) -> list[list[str]]:
