@@ -109,6 +109,18 @@ def test_weights_are_those_that_the_arms_use(folder, source, weights, expected):
     assert shown == listed & {"weights/resnet18.safetensors"}
 
 
+def test_features_are_those_that_the_arms_train_on(folder):
+    names = ("toy/tiny_16_01234567", "resnet18_32_89abcdef")
+    for name in names:
+        (folder / "features" / name).mkdir(parents=True)
+        (folder / "features" / name / "cost.json").write_text("{}")
+    for trunks in ([], names[:1], names):
+        listed = {name for name in manifest_of(folder, trunks=json.dumps(trunks))["files"] if "features" in name}
+        assert listed == {f"features/{name}/cost.json" for name in trunks}
+    with pytest.raises(InputError, match="trunks: expected a JSON list of names, found 'tiny'"):
+        manifest_of(folder, trunks="tiny")
+
+
 @pytest.mark.parametrize(
     ("keep_weights", "kept"), [("all", {"initial", "trained"}), ("trained", {"trained"}), ("none", set())]
 )

@@ -49,6 +49,19 @@ def test_a_changed_module_changes_the_digest_of_what_imports_it(package, changed
     assert (code_digest.code_digest("triptych.training.train") != before) is differs
 
 
+@pytest.mark.parametrize(
+    ("changed", "differs"),
+    [("data/sources/cifar10.py", True), ("data/cifar.py", True), ("data/sources/digits.py", False)],
+)
+def test_a_named_module_counts_with_what_it_imports_and_no_other_does(package, changed, differs):
+    call = {"module": "triptych.data.prepare_dataset", "named": ("triptych.data.sources.cifar10",)}
+    before = code_digest.code_digest(**call)
+    with (package / changed).open("a") as file:
+        file.write("\n# changed\n")
+    clear()
+    assert (code_digest.code_digest(**call) != before) is differs
+
+
 def test_a_template_counts(package):
     template = package / "report" / "report.html.jinja"
     before = code_digest.code_digest("triptych.report.report", "report/report.html.jinja")
