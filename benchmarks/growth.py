@@ -31,7 +31,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from triptych.data.dataset import Split, save_split
 from triptych.models.networks import build_network, network_metadata, state_arrays
-from triptych.storage.files import write_table
+from triptych.storage.files import sha256, write_table
 from triptych.storage.tensors import save_tensors
 from triptych.training.device import device_name
 
@@ -93,8 +93,9 @@ def prepare(folder: Path, factor: int) -> tuple[float, float]:
         cifar_archive(archive, images)
     outputs = [part for name in ("train", "validation", "test") for part in (f"--{name}", folder / f"{name}.st")]
     outputs += ["--index", folder / "index.csv", "--sizes", folder / "sizes.csv"]
-    counts = ["--expected-train", images // 6 * 5, "--expected-test", images // 6, "--validation-per-class", 0]
-    call = ["prepare-dataset", "--source", "cifar10", "--archive", archive, *counts, "--seed", 0, *outputs]
+    dataset = {"source": "cifar10", "expected_train": images // 6 * 5, "expected_test": images // 6}
+    dataset |= {"sha256": sha256(archive), "validation_per_class": 0, "seed": 0}
+    call = ["prepare-dataset", "--dataset", json.dumps(dataset), "--files", archive, *outputs]
     found = usage("-m", "triptych", *call)
     return found.seconds, found.peak
 

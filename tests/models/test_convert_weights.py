@@ -6,8 +6,7 @@ import numpy
 import pytest
 import torch
 
-from triptych.configuration.torchvision_weights import URLS
-from triptych.models.convert_weights import convert_weights, normalisation_for, torchvision_entry
+from triptych.models.convert_weights import convert_weights
 from triptych.models.initialise_model import initialise_model
 from triptych.models.networks import build_network, load_network
 from triptych.storage.errors import InputError
@@ -55,21 +54,6 @@ def test_every_tensor_arrives(state, convert, train_data, tmp_path, capsys):
         initial=tmp_path / "initial.safetensors",
     )
     assert load_tensors(tmp_path / "initial.safetensors")["conv1.weight"].tobytes() == found["conv1.weight"].tobytes()
-
-
-@pytest.mark.parametrize("architecture", sorted(URLS))
-def test_images_are_normalised_as_torchvision_does_it_for_these_weights(architecture):
-    """White, black and grey come out of torchvision's own transforms as they do with the mean and deviation."""
-    entry = torchvision_entry(architecture)
-    normalisation = normalisation_for(entry)
-    mean, std = (torch.tensor(normalisation[name])[:, None, None] for name in ("mean", "std"))
-    for value in (0, 128, 255):
-        found = entry.transforms()(torch.full((3, 16, 16), value, dtype=torch.uint8))
-        assert torch.allclose(found, (value / 255 - mean) / std, atol=1e-5)
-
-
-def test_not_all_weights_have_imagenets_normalisation():
-    assert normalisation_for(torchvision_entry("efficientnet_v2_l")) == {"mean": [0.5] * 3, "std": [0.5] * 3}
 
 
 def test_half_precision_becomes_single(state, convert):

@@ -31,8 +31,8 @@ def folder(reported, tmp_path):
     return reported.copy(tmp_path / "digits").folder
 
 
-def manifest_of(folder, keep_weights="all"):
-    write_manifest(experiment_folder=folder, keep_weights=keep_weights, output=folder / "manifest.json")
+def manifest_of(folder, keep_weights="all", trunks="[]"):
+    write_manifest(experiment_folder=folder, keep_weights=keep_weights, trunks=trunks, output=folder / "manifest.json")
     return json.loads((folder / "manifest.json").read_text())
 
 
@@ -110,6 +110,18 @@ def test_weights_are_those_that_the_arms_use(folder, source, weights, expected):
     assert listed == {f"weights/{name}" for name in expected}
     shown = {name for name in inputs(folder, configuration) if name.startswith("weights/")}
     assert shown == listed & {"weights/resnet18.safetensors"}
+
+
+def test_features_are_those_that_the_arms_train_on(folder):
+    names = ("toy/tiny_16_01234567", "resnet18_32_89abcdef")
+    for name in names:
+        (folder / "features" / name).mkdir(parents=True)
+        (folder / "features" / name / "cost.json").write_text("{}")
+    for trunks in ([], names[:1], names):
+        listed = {name for name in manifest_of(folder, trunks=json.dumps(trunks))["files"] if "features" in name}
+        assert listed == {f"features/{name}/cost.json" for name in trunks}
+    with pytest.raises(InputError, match="trunks: expected a JSON list of names, found 'tiny'"):
+        manifest_of(folder, trunks="tiny")
 
 
 @pytest.mark.parametrize(

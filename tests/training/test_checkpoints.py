@@ -213,16 +213,21 @@ def test_memory_and_time_before_a_kill_count(arguments, stopped, monkeypatch):
     assert cost["seconds"] > state["outcome"]["training_seconds"] + state["outcome"]["evaluation_seconds"]
 
 
-@pytest.mark.parametrize("change", ["seed", "learning_rate", "num_threads", "code", "data"])
+@pytest.mark.parametrize("change", ["seed", "learning_rate", "num_threads", "code", "library", "data"])
 def test_the_checkpoint_of_another_run_is_never_used(arguments, files, tmp_path, monkeypatch, change):
     def key(learning_rate=1e-4, seed=0, num_threads=1, data="train"):
         settings = {"learning_rate": learning_rate, "seed": seed, "num_threads": num_threads}
-        return run_key("training.train", {"train": files / f"{data}.safetensors", "features": None}, settings)
+        read = {"train": files / f"{data}.safetensors", "features": None}
+        return run_key("training.train", "resnet18", read, settings)
 
     first = key()
     assert first == key()
     if change == "code":
-        monkeypatch.setattr("triptych.training.checkpoints.code_digest", lambda module: "other")
+        monkeypatch.setattr("triptych.training.checkpoints.code_digest", lambda module, named: "other")
+        assert key() != first
+    elif change == "library":
+        module = "triptych.training.checkpoints.library_module"
+        monkeypatch.setattr(module, lambda architecture: "triptych.models.head")
         assert key() != first
     else:
         assert key(**{change: {"data": "test"}.get(change, 7)}) != first

@@ -27,7 +27,7 @@ from tests.conftest import ROOT
 from tests.reference.lecture_loop import lecture_loop
 from tests.training.conftest import phases
 from triptych.data.dataset import Split, save_split
-from triptych.data.digits import read_digits
+from triptych.data.sources.digits import read
 from triptych.models.networks import network_metadata
 from triptych.storage.code_digest import PACKAGE_FOLDER
 from triptych.storage.tensors import load_tensors, save_tensors
@@ -53,7 +53,7 @@ def random_weights(seed: int) -> dict[str, torch.Tensor]:
 
 def digits() -> tuple[Split, Split, dict[str, torch.Tensor]]:
     """The first digits of each class; other random weights stand for pretrained ones."""
-    source = read_digits()
+    source = read({}, [])
     rows = [numpy.flatnonzero(source.labels == label) for label in range(10)]
     parts = (slice(TRAIN_PER_CLASS), slice(TRAIN_PER_CLASS, TRAIN_PER_CLASS + TEST_PER_CLASS))
     chosen = [numpy.sort(numpy.concatenate([of_class[part] for of_class in rows])) for part in parts]

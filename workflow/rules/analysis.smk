@@ -131,8 +131,7 @@ rule check_claims:
         tables=subpath(output.claims, parent=True),
         dataset=experiment_setting("dataset/source"),
         weights=experiment_setting("weights/source"),
-        dataset_sha256=dataset_option("--dataset-sha256", "sha256"),
-        weights_sha256=net2_weights_sha256,
+        official=of_experiment(official_flags),
         confidence=experiment_setting("comparison/confidence"),
         margin=experiment_setting("comparison/equivalence_margin"),
         caption=tables_caption("check_claims"),
@@ -144,8 +143,7 @@ rule check_claims:
             --sizes {input.sizes:q} \
             --dataset {params.dataset} \
             --weights {params.weights} \
-            {params.dataset_sha256} \
-            {params.weights_sha256} \
+            {params.official} \
             --confidence {params.confidence} \
             --margin {params.margin} \
             --claims {output.claims:q} \
@@ -175,8 +173,7 @@ rule compare_full_run:
         tables=subpath(output.full_run, parent=True),
         dataset=experiment_setting("dataset/source"),
         weights=experiment_setting("weights/source"),
-        dataset_sha256=dataset_option("--dataset-sha256", "sha256"),
-        weights_sha256=net2_weights_sha256,
+        official=of_experiment(official_flags),
         caption=tables_caption("compare_full_run"),
         code=code("analysis.compare_full_run", *FULL_RUN_FILES),
     shell:
@@ -186,8 +183,7 @@ rule compare_full_run:
             --sizes {input.sizes:q} \
             --dataset {params.dataset} \
             --weights {params.weights} \
-            {params.dataset_sha256} \
-            {params.weights_sha256} \
+            {params.official} \
             --curves {output.full_run:q} \
             --settings {output.full_run_settings:q} \
             2>&1 | tee {log:q}

@@ -27,17 +27,19 @@ from triptych.configuration.effective import compared_networks, effective, resol
 from triptych.configuration.loading import load_configuration
 from triptych.configuration.regime import phases_of
 from triptych.configuration.given_files import check_files, check_pathvars
-from triptych.configuration.downloads import (
-    dataset_file,
-    downloads,
-    pretrained_architectures,
-    weights_checksum,
-    weights_file,
-)
+from triptych.configuration.downloads import downloads, pretrained_architectures, weights_download
+from triptych.configuration.sources.registry import source_of
 from triptych.figures import catalogue
 from triptych.results import schema
 from triptych.storage.errors import InputError
 from triptych.workflow import captions
+from triptych.workflow.named_modules import (
+    modules_of_backbones,
+    modules_of_networks,
+    modules_of_section,
+    modules_of_source,
+)
+from triptych.workflow.options import dataset_json, official_flags
 
 try:
     check_files(workflow.overwrite_configfiles)
@@ -49,7 +51,7 @@ except InputError as error:
 
 experiments = settings["experiments"]
 
-# Every file that is downloaded, by its name without the ending. It is named after its checksum, so that experiments share
+# Every file that is downloaded, by its name. It is named after its checksum, so that experiments share
 # it, and nothing depends on its address.
 files_to_download = downloads(experiments)
 
@@ -200,58 +202,55 @@ def with_weights_from(source):
 # whose function takes `output`.
 def download_option(name, key):
     """`--name value` of the wildcards' file, where there is a value."""
-    return lambda wildcards, output: option(name, files_to_download[wildcards.file][key])
+    return lambda wildcards, output: option(name, getattr(files_to_download[wildcards.file], key))
 
 
 def download_urls(wildcards, output):
     """The addresses of the wildcards' file, as JSON."""
-    return json.dumps(files_to_download[wildcards.file]["urls"])
+    return json.dumps(files_to_download[wildcards.file].urls)
 
 
 def download_sha256(wildcards):
-    return files_to_download[wildcards.file]["sha256"]
-
-
-def dataset_option(name, key):
-    """`--name value` of the experiment's data set, where it has such a value."""
-    return lambda wildcards: option(name, experiments[wildcards.experiment]["dataset"].get(key))
+    return files_to_download[wildcards.file].sha256
 
 
 # Downloads are not ancient(): if one ran although its file exists, Snakemake would check nothing that follows it for missing
 # output or changes, and then skip all of it (issue 4166 of Snakemake).
-def dataset_archive(wildcards):
-    """The archive that a data set is read from, if any."""
-    file = dataset_file(experiments[wildcards.experiment]["dataset"])
-    return f"<resources>/datasets/{file}.tar.gz" if file else []
+def dataset_files(wildcards):
+    """The files that a data set is read from, if any."""
+    needed = source_of(experiments[wildcards.experiment]["dataset"]).downloads()
+    return [f"<resources>/datasets/{download.file}" for download in needed]
 
 
-def dataset_sha256(wildcards):
-    return experiments[wildcards.experiment]["dataset"].get("sha256")
+def of_experiment(function):
+    """What a function makes of the settings of the wildcards' experiment."""
+    return lambda wildcards: function(experiments[wildcards.experiment])
+
+
+def of_weights(key):
+    """What the download of an architecture's weights has at `key`."""
+    return lambda wildcards: getattr(
+        weights_download(experiments[wildcards.experiment]["weights"], wildcards.architecture), key
+    )
 
 
 def downloaded_weights(wildcards):
     """The file that holds an architecture's weights."""
-    file = weights_file(experiments[wildcards.experiment]["weights"], wildcards.architecture)
-    return f"<resources>/weights/{file}.pth"
+    return f"<resources>/weights/{of_weights('file')(wildcards)}"
 
 
-def weights_sha256(wildcards):
-    return weights_checksum(experiments[wildcards.experiment]["weights"], wildcards.architecture)
+def code(module, *data_files, named=None):
+    """The digest of the code that a command runs, as a parameter, so that a change of that code runs it again.
+
+    `named`: a function of the wildcards that gives the modules which their settings name."""
+    if named is None:
+        return code_digest(f"triptych.{module}", *data_files)
+    return lambda wildcards: code_digest(f"triptych.{module}", *data_files, named=named(wildcards))
 
 
-def net2_weights_sha256(wildcards):
-    """`--weights-sha256` of the file that the lecture's net2 starts from, where it is downloaded."""
-    experiment = experiments[wildcards.experiment]
-    downloaded = experiment["weights"]["source"] == "torchvision" and "finetune" in experiment["arms"]
-    architecture = downloaded and experiment["arms"]["finetune"]["model"]["architecture"]
-    return option(
-        "--weights-sha256", weights_checksum(experiment["weights"], architecture) if downloaded else None
-    )
-
-
-def code(module, *data_files):
-    """The digest of the code that a command runs, as a parameter, so that a change of that code runs it again."""
-    return code_digest(f"triptych.{module}", *data_files)
+def backbone(architecture):
+    """The module that builds the architecture which a function of the wildcards gives."""
+    return lambda wildcards: modules_of_backbones([architecture(wildcards)])
 
 
 def run_is_there(experiment, arm, seed):
@@ -404,7 +403,9 @@ def options_of_files(wildcards, input, output):
 
 def options(**values):
     """`--name value` for each, one a line."""
-    return " \\\n            ".join(option(f"--{name.replace('_', '-')}", value) for name, value in values.items())
+    return " \\\n            ".join(
+        option(f"--{name.replace('_', '-')}", value) for name, value in values.items()
+    )
 
 
 def figures_of(wildcards):

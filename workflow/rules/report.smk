@@ -22,7 +22,7 @@ rule write_configuration:
     params:
         # not sorted: the order of the arms is the order in every table and figure
         configuration=lambda wildcards: json.dumps(experiments[wildcards.experiment]),
-        code=code("report.write_configuration"),
+        code=code("report.write_configuration", named=of_experiment(modules_of_section)),
     shell:
         r"""
         python -m triptych write-configuration \
@@ -115,12 +115,14 @@ rule write_manifest:
     params:
         experiment_folder=subpath(output.manifest, parent=True),
         keep_weights=settings["keep_weights"],
+        trunks=lambda wildcards: as_json(list(trunks(experiments[wildcards.experiment]["arms"]))),
         code=code("report.write_manifest", "results/schema.py"),
     shell:
         r"""
         python -m triptych write-manifest \
             --experiment-folder {params.experiment_folder:q} \
             --keep-weights {params.keep_weights} \
+            --trunks {params.trunks:q} \
             --output {output.manifest:q} \
             2>&1 | tee {log:q}
         """

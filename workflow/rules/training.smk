@@ -43,7 +43,7 @@ rule pretrain_weights:
         channels_last=experiment_flag("--channels-last", "channels_last"),
         fused_optimizer=experiment_flag("--fused-optimizer", "fused_optimizer"),
         run=subpath(output.weights, parent=True),
-        code=code("training.pretrain_weights"),
+        code=code("training.pretrain_weights", named=backbone(lambda wildcards: wildcards.architecture)),
     shell:
         r"""
         python -m triptych pretrain-weights \
@@ -109,7 +109,7 @@ rule extract_features:
         channels_last=training_flag("--channels-last", "channels_last"),
         train_images=training_option("--train-images", "train_images"),
         run=subpath(output.cost, parent=True),
-        code=code("training.extract_features"),
+        code=code("training.extract_features", named=backbone(arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych extract-features \
@@ -186,7 +186,7 @@ rule train:
         patience=training_option("--patience", "patience"),
         train_images=training_option("--train-images", "train_images"),
         run=subpath(output.cost, parent=True),
-        code=code("training.train"),
+        code=code("training.train", named=backbone(arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych train \
@@ -249,7 +249,7 @@ rule time_backward:
         num_threads=last_layer_setting("training/num_threads"),
         device=last_layer_setting("training/device"),
         caption=tables_caption("time_backward"),
-        code=code("training.time_backward"),
+        code=code("training.time_backward", named=backbone(last_layer_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych time-backward \

@@ -12,7 +12,6 @@ from triptych.analysis.classes import confusion_counts, recall_and_precision, sh
 from triptych.analysis.comparisons import compare_arms
 from triptych.analysis.intervals import mean_interval, wilson_interval
 from triptych.analysis.runs import Run, Truth, read_run, read_truth
-from triptych.configuration.cached_features import caches_features
 from triptych.results import schema
 from triptych.results.run_files import COST_KEYS, HISTORY_COLUMNS
 from triptych.results.tables import read_table, save_table
@@ -33,7 +32,7 @@ def collect_results(*, experiment_folder: Path, arms: str, runs: str, comparison
 
     Args:
         experiment_folder: holds `data/`, `models/` and `runs/`.
-        arms: JSON, the resolved arms in the order of the configuration.
+        arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
         runs: JSON, the seeds of each arm by its name; at least one.
         comparison: JSON, `equivalence_margin`, `confidence`, `bootstrap_draws` and `seed`.
         tables: the folder to write `NAME.csv` into.
@@ -118,7 +117,7 @@ def arms_table(arms: list[Arm], train_images: int) -> pandas.DataFrame:
                 **{key: training[key] for key in ("evaluation_batch_size", "num_threads", "device")},
                 "precision": training["precision"],
                 **{key: int(training[key]) for key in ("channels_last", "fused_optimizer")},
-                "features": "cached" if caches_features(arm) else "computed",
+                "features": "cached" if arm["trunk"] else "computed",
                 "train_images": training["train_images"] or train_images,
             }
         )

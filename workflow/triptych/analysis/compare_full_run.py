@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas
 
 from triptych.analysis.evidence import ARMS, NETS
-from triptych.configuration.downloads import official_archive, official_weights
 from triptych.results import schema
 from triptych.results.tables import read_table, save_table
 from triptych.storage.code_digest import PACKAGE_FOLDER
@@ -38,8 +37,8 @@ def compare_full_run(
     sizes: Path,
     dataset: str,
     weights: str,
-    dataset_sha256: str | None = None,
-    weights_sha256: str | None = None,
+    official_dataset: bool = False,
+    official_weights: bool = False,
     curves: Path,
     settings: Path,
     full_run: Path = FULL_RUN,
@@ -50,7 +49,8 @@ def compare_full_run(
         tables: the folder with the tables of the experiment: arms, history and cost.
         sizes: its numbers of images, `data/sizes.csv`.
         dataset, weights: the sources of its images and of its pretrained weights, as the configuration names them.
-        dataset_sha256, weights_sha256: the checksums of the archive and of net2's weights, where they are downloaded.
+        official_dataset, official_weights: whether the files of the images and of net2's weights are the published ones
+            (true of what is read from no file).
         curves: a CSV file: run (`this run` or `full run`), arm, seed, epoch, images_seen (in training until then),
             test_accuracy in percent.
         settings: a CSV file: setting, this_run, full_run; a row for each thing that differs, or may.
@@ -64,12 +64,8 @@ def compare_full_run(
     here, full = Run(tables, sizes), Run(full_run, full_run / "sizes.csv")
     save_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True), schema.FULL_RUN)
     rows = [
-        ("images", _told(dataset, official_archive(dataset, dataset_sha256)), about["images"]),
-        (
-            "pretrained weights",
-            _told(weights, official_weights(weights, here.architecture, weights_sha256)),
-            about["weights"],
-        ),
+        ("images", _told(dataset, official_dataset), about["images"]),
+        ("pretrained weights", _told(weights, official_weights), about["weights"]),
         ("device", here.device, full.device),
         *((name, here.setting(column), full.setting(column)) for column, name in SETTINGS.items()),
     ]
@@ -86,7 +82,7 @@ class Run:
 
     def __init__(self, tables: Path, sizes: Path):
         columns = [column for column in SETTINGS if column != "test_images"]
-        named = ["arm", "architecture", *columns]
+        named = ["arm", *columns]
         arms = read_table(tables / "arms.csv", schema.ARMS, named, verbatim=True).set_index("arm")
         missing = [arm for arm in ARMS if arm not in arms.index]
         if missing:
@@ -97,11 +93,6 @@ class Run:
         self.history = curves.query("arm in @ARMS")
         cost = read_table(tables / "cost.csv", schema.COST, ["arm", "device_name"])
         self.device = ", ".join(dict.fromkeys(cost.loc[cost["arm"].isin(ARMS), "device_name"]))
-
-    @property
-    def architecture(self) -> str:
-        """Of net2, which starts from pretrained weights."""
-        return str(self.arms["architecture"]["finetune"])
 
     def curves(self, name: str) -> pandas.DataFrame:
         """The test accuracy by epoch."""

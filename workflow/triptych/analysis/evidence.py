@@ -7,7 +7,6 @@ from pathlib import Path
 import pandas
 
 from triptych.analysis.intervals import wilson_interval
-from triptych.configuration.downloads import official_archive, official_weights
 from triptych.results import schema
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -48,7 +47,7 @@ TEST_IMAGES = 10_000
 @dataclass(frozen=True)
 class Evidence:
     """The tables of an experiment by name, with its numbers of images, and what its data and weights come from: their
-    sources, and the checksums of the files where they are downloaded.
+    sources, and whether their files are the published ones.
 
     `architectures` (networks beside the arms') and `largest_batch` are empty where those tables were not made.
     `confidence` such as 0.95; `margin` in points of accuracy.
@@ -60,8 +59,8 @@ class Evidence:
     images: dict[str, int]
     dataset: str
     weights: str
-    dataset_sha256: str | None
-    weights_sha256: str | None
+    official_dataset: bool
+    official_weights: bool
     confidence: float
     margin: float
 
@@ -175,11 +174,11 @@ class Evidence:
         different = []
         if self.dataset != "cifar10":
             different.append(f"the images are {self.dataset}, not cifar10")
-        elif not official_archive(self.dataset, self.dataset_sha256):
+        elif not self.official_dataset:
             different.append("the archive of the images is not the official file")
         if self.weights != "torchvision":
             different.append(f"the pretrained weights are from {self.weights}, not torchvision")
-        elif not official_weights(self.weights, self.arms["architecture"]["finetune"], self.weights_sha256):
+        elif not self.official_weights:
             different.append("the file of the pretrained weights is not torchvision’s")
         arms = self.arms.loc[list(ARMS)]
         for column, (name, value) in LECTURE.items():
@@ -203,8 +202,8 @@ def read_evidence(
     *,
     dataset: str,
     weights: str,
-    dataset_sha256: str | None,
-    weights_sha256: str | None,
+    official_dataset: bool,
+    official_weights: bool,
     confidence: float,
     margin: float,
 ) -> Evidence:
@@ -230,8 +229,8 @@ def read_evidence(
         images,
         dataset,
         weights,
-        dataset_sha256,
-        weights_sha256,
+        official_dataset,
+        official_weights,
         confidence,
         margin,
     )

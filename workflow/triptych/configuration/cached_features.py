@@ -10,26 +10,26 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from triptych.configuration.architectures import CACHEABLE
+from triptych.configuration.backbones.registry import ARCHITECTURES
 from triptych.configuration.regime import trunk_rests
 
 DECIDES_FEATURES = ("precision", "channels_last", "evaluation_batch_size", "num_threads", "device", "train_images")
 """The keys of an arm's `training` that features depend on, beside its `model`."""
 
 
-def caches_features(arm: Mapping[str, Any]) -> bool:
-    """Whether an arm (of `configuration.effective`) trains its head on cached features."""
+def _caches_features(arm: Mapping[str, Any]) -> bool:
     return (
         arm["training"]["cache_features"]
         and arm["weights"] == "pretrained"
         and trunk_rests(arm)
-        and arm["model"]["architecture"] in CACHEABLE
+        and ARCHITECTURES[arm["model"]["architecture"]].cacheable
     )
 
 
 def trunk_of(arm: Mapping[str, Any]) -> str | None:
-    """The name of the features that an arm trains its head on: the network, and a digest of what decides them."""
-    if not caches_features(arm):
+    """The name of the cached features that an arm (of `configuration.effective`) trains its head on, if any: the
+    network, and a digest of what decides them."""
+    if not _caches_features(arm):
         return None
     decides = [arm["model"], {key: arm["training"][key] for key in DECIDES_FEATURES}]
     digest = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from triptych.configuration.arm import Arm
+from triptych.configuration.cached_features import trunk_of
 from triptych.configuration.experiment import Configuration, Experiment
 
 
@@ -22,8 +23,9 @@ def effective(configuration: Configuration) -> dict[str, Any]:
 
 
 def resolved_arms(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The arms of one experiment of `effective`, in their order, each with its `name` and everything in effect."""
-    return [{"name": name, **arm} for name, arm in experiment["arms"].items()]
+    """The arms of one experiment of `effective`, in their order, each with its `name`, the name of the cached features
+    that it trains on (`trunk`, None for images), and everything in effect."""
+    return [{"name": name, "trunk": trunk_of(arm), **arm} for name, arm in experiment["arms"].items()]
 
 
 def compared_networks(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:

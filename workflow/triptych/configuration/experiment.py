@@ -6,9 +6,10 @@ from pydantic import Field
 
 from triptych.configuration.arm import Arm
 from triptych.configuration.comparison import Comparison
-from triptych.configuration.dataset import Dataset, DigitsDataset
+from triptych.configuration.dataset import DEFAULT_SOURCE, Dataset
 from triptych.configuration.messages import NAME_IN_WORDS
 from triptych.configuration.model import Model, ReferenceModel
+from triptych.configuration.sources.registry import section_of
 from triptych.configuration.training import Training
 from triptych.configuration.values import Name, Question, Section, Seeds, Whole
 from triptych.configuration.weights import NoWeights, Weights
@@ -21,7 +22,7 @@ class Experiment(Section):
         "Does it pay to start from pretrained weights, and is it enough to train the last layer?",
         description="The question that the report opens with.",
     )
-    dataset: Dataset = Field(DigitsDataset(), description="The images.")
+    dataset: Dataset = Field(section_of(DEFAULT_SOURCE).model_validate({}), description="The images.")
     model: Model = Field(Model(), description="The network and what it is fed.")
     weights: Weights = Field(NoWeights(), description="Where pretrained weights come from.")
     training: Training = Field(Training(), description="The recipe.")

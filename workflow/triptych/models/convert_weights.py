@@ -1,21 +1,16 @@
 """Pretrained weights as safetensors, whatever file they come in."""
 
-import re
 from pathlib import Path
-from typing import Any
 
 import numpy
 import torch
-from torchvision import models
 
+from triptych.models.backbone import PublishedWeights, library_of
 from triptych.models.checkpoint_layouts import find_trunk, listed, read_tensors
-from triptych.models.networks import build_network, network_metadata, shapes_of, transforms_input
+from triptych.models.networks import build_network, network_metadata, shapes_of
 from triptych.storage import files
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import save_tensors
-
-# The names of DenseNet's layers in torchvision's files: module names with a point in them, as before torch 0.4.
-_OLD_DENSE_LAYER = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 
 
 def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights: Path) -> None:
@@ -24,11 +19,11 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
     The file may nest them, put a prefix before their names, and have a head for any number of classes or none
     (`triptych.models.checkpoint_layouts`). Numbers of half precision become float32. A count of batches that older
     files lack is 0. The head is stored where it is that of ImageNet's 1,000 classes; what else lies beside the trunk
-    is named and left out. The file that is written says how torchvision normalises the images for these weights, and
+    is named and left out. The file that is written says how the library normalises the images for these weights, and
     where its network transforms its input.
 
     Args:
-        architecture: of torchvision.
+        architecture: a name that the configuration may give.
         sha256: the checksum that the file must have, or its first digits; it is not opened otherwise.
         state_dict: the file, as `torch.save` or safetensors wrote it.
         weights: the safetensors file to write.
@@ -40,18 +35,17 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
     found = files.sha256(state_dict)
     if not found.startswith(sha256):
         raise InputError(f"{state_dict}: has the sha256 {found}, expected {sha256}; it is not opened")
-    entry = torchvision_entry(architecture)
-    classes, input_size = entry.meta["categories"], entry.transforms().crop_size[0]
-    network = build_network(architecture, len(classes), input_size, transforms_input(architecture))
+    published = published_weights(architecture)
+    network = build_network(architecture, len(published.classes), published.input_size, published.transform_input)
     metadata = network_metadata(
         network,
         architecture=architecture,
-        classes=list(classes),
-        input_size=input_size,
-        normalisation=normalisation_for(entry),
+        classes=published.classes,
+        input_size=published.input_size,
+        normalisation={"mean": published.mean, "std": published.std},
     )
     expected, head = network.state_dict(), metadata["head"]
-    tensors = {_OLD_DENSE_LAYER.sub(r"\1\2", name): tensor for name, tensor in read_tensors(state_dict).items()}
+    tensors = {published.own_name(name): tensor for name, tensor in read_tensors(state_dict).items()}
     what = f"{architecture} without its head"
     trunk = find_trunk(tensors, shapes_of(expected), head, str(state_dict), what)
     own_head = {name: tensors[trunk.prefix + name] for name in head if trunk.prefix + name in tensors}
@@ -78,16 +72,17 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
         print(f"left out, beside the trunk: {listed(left_out)}", flush=True)
 
 
-def torchvision_entry(architecture: str) -> Any:
-    """What torchvision says of an architecture's weights, the first that it has (`torchvision_weights`)."""
-    return next(iter(models.get_model_weights(architecture)))
+def published_weights(architecture: str) -> PublishedWeights:
+    """What its library says of an architecture's published weights.
 
-
-def normalisation_for(entry: Any) -> dict[str, list[float]]:
-    """Mean and standard deviation of the channels, in units of 0..1, that an entry's weights were trained with: not
-    ImageNet's for all (EfficientNetV2-L has 0.5)."""
-    transforms = entry.transforms()
-    return {"mean": list(transforms.mean), "std": list(transforms.std)}
+    Raises:
+        InputError: there are none.
+    """
+    library, name = library_of(architecture)
+    published = library.weights(name)
+    if published is None:
+        raise InputError(f"{architecture}: its library publishes no weights")
+    return published
 
 
 def as_array(tensor: torch.Tensor, like: torch.Tensor, name: str) -> numpy.ndarray:

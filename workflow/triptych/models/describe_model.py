@@ -31,7 +31,7 @@ def describe_model(
     Nothing is computed: the network runs on torch's meta device, which knows shapes alone.
 
     Args:
-        architecture: of torchvision; input_size: height and width in pixels of its input.
+        architecture: a name that the configuration may give; input_size: height and width in pixels of its input.
         train_data: the training images, whose classes are the network's.
         layers: CSV, `triptych.models.layers` with architecture and input_size.
         printout: the network as torch prints it, and the shape of every parameter.

@@ -41,7 +41,7 @@ def initialise_model(
     all arms of one architecture and seed begin with the same head.
 
     Args:
-        architecture: of torchvision; input_size: height and width in pixels of its input.
+        architecture: a name that the configuration may give; input_size: height and width in pixels of its input.
         normalisation: `none`; `imagenet`: of torchvision's weights what they were trained with, else ImageNet's; or
             `dataset` (of the first `train_images` images, all by default).
         train_data: the training images, which also name the classes.

@@ -5,7 +5,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-from triptych.configuration.cached_features import trunks
 from triptych.figures.catalogue import FIGURES, figures_with
 from triptych.report import provenance
 from triptych.report.report import FILE_NAME, files_at, input_places, one_of
@@ -34,7 +33,7 @@ KEPT_WEIGHTS = {"all": ("initial", "trained"), "trained": ("trained",), "none": 
 """The weight files of a run that are kept, by the configuration's `keep_weights`."""
 
 
-def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) -> None:
+def write_manifest(*, experiment_folder: Path, keep_weights: str, trunks: str, output: Path) -> None:
     """Write the checksums of an experiment's files, and what the results depend on.
 
     The files are those that the workflow makes at its known places in `experiment_folder`, of the configured runs and
@@ -44,17 +43,22 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) 
     Args:
         keep_weights: `all`, `trained` or `none`: the weight files of the runs that are listed. The others are deleted
             once nothing needs them, so one that is there is about to go, or is left from other settings.
+        trunks: a JSON list of the cached features that arms train on, by the names of their folders in `features/`.
 
     Raises:
-        InputError: keep_weights is none of these; config.yaml, tables/arms.csv, tables/cost.csv or the cost.json of a
-            run is missing or not what it should be.
+        InputError: keep_weights is none of these, or trunks is no such list; config.yaml, tables/arms.csv,
+            tables/cost.csv or the cost.json of a run is missing or not what it should be.
     """
     if keep_weights not in KEPT_WEIGHTS:
         raise InputError(f"keep_weights: expected one of {', '.join(KEPT_WEIGHTS)}, found {keep_weights!r}")
+    try:
+        trunk_names = [str(name) for name in json.loads(trunks)]
+    except (ValueError, TypeError):
+        raise InputError(f"trunks: expected a JSON list of names, found {trunks[:60]!r}") from None
     configuration = read_configuration(experiment_folder / "config.yaml")
     files = {
         name: {**provenance.file_record(experiment_folder / name), "measured": bool(MEASURED.fullmatch(name))}
-        for name in listed_files(experiment_folder, configuration, keep_weights)
+        for name in listed_files(experiment_folder, configuration, keep_weights, trunk_names)
     }
     cost = read_table(experiment_folder / "tables" / "cost.csv", schema.COST, ["device", "device_name"])
     devices = [dict(device) for device in sorted({tuple(row.items()) for row in cost.to_dict("records")})]
@@ -70,7 +74,7 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) 
         "depends_on": {
             "configuration": sha256(experiment_folder / "config.yaml"),
             "data": _checksums(files, r"data/.*\.safetensors"),
-            "weights": _checksums(files, r"weights/[^/]*\.safetensors"),
+            "weights": _checksums(files, r"weights/(?!letters/).*\.safetensors"),
             "code": provenance.package_digest(),
             "packages": {
                 name: version
@@ -89,7 +93,7 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) 
     print(f"wrote {output} ({len(files)} files)", flush=True)
 
 
-def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str) -> list[str]:
+def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str, trunks: list[str]) -> list[str]:
     """The places of an experiment's files below its folder, sorted, with `/` between the parts.
 
     A stray file, or one of an arm, a run or a network that is no longer configured, or of weights that are not kept,
@@ -111,7 +115,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str)
         *input_places(configuration),
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
         rf"runs/{arms}/seed{seeds}/(?!{gone}\.safetensors){FILE_NAME}\.(safetensors|csv|json)",
-        rf"features/{one_of(trunks(configuration['arms']))}/{FILE_NAME}\.(safetensors|json)",
+        rf"features/{one_of(trunks)}/{FILE_NAME}\.(safetensors|json)",
         rf"tables/{one_of(tables)}\.csv",
         rf"figures/{one_of(names)}\.(svg|png)",
     ]

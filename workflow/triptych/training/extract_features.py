@@ -97,7 +97,7 @@ def extract_features(  # noqa: PLR0913
         "precision": precision,
         "channels_last": channels_last,
     }
-    key = run_key("training.extract_features", files, settings)
+    key = run_key("training.extract_features", architecture, files, settings)
     kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
     asked = time.perf_counter()
     explaining = explained(evaluation_batch_size, len(splits[0]), arithmetic, setting="training.evaluation_batch_size")

@@ -87,7 +87,8 @@ def pretrain_weights(  # noqa: PLR0913
         "channels_last": channels_last,
         "fused_optimizer": fused_optimizer,
     }
-    key = run_key("training.pretrain_weights", {"train": train_data, "test": test_data}, settings)
+    files = {"train": train_data, "test": test_data}
+    key = run_key("training.pretrain_weights", architecture, files, settings)
     kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
     with kept.locked():
         outcome = fit(

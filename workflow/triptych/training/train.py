@@ -135,7 +135,7 @@ def train(  # noqa: PLR0913
         "channels_last": channels_last,
         "fused_optimizer": fused_optimizer,
     }
-    key = run_key("training.train", {**files, "features": features}, settings)
+    key = run_key("training.train", metadata["architecture"], {**files, "features": features}, settings)
     kept = Checkpoints(checkpoints, key, checkpoint_minutes, runtime)
     asked = time.perf_counter()
     with kept.locked():

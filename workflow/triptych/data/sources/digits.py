@@ -4,6 +4,10 @@ Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UC
 test part of it).
 """
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy
 from sklearn.datasets import load_digits
 
@@ -16,8 +20,8 @@ CLASSES = 10
 LARGEST_VALUE = 16
 
 
-def read_digits() -> SourceImages:
-    """All digits, their grey values 0..16 scaled to 0..255 and repeated in three equal channels; light on dark.
+def read(settings: Mapping[str, Any], files: Sequence[Path]) -> SourceImages:
+    """Return all digits, their grey values 0..16 scaled to 0..255 and repeated in three equal channels; light on dark.
 
     Raises:
         InputError: the library does not hold the 1,797 images of 8x8 in ten classes that it should.

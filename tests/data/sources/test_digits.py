@@ -5,12 +5,12 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.utils import Bunch
 
-from triptych.data import digits
+from triptych.data.sources import digits
 from triptych.storage.errors import InputError
 
 
 def test_the_real_digits():
-    found, original = digits.read_digits(), load_digits()
+    found, original = digits.read({}, []), load_digits()
     assert found.images.shape == (1797, 8, 8, 3)
     assert found.images.dtype == numpy.uint8
     assert (found.images[..., :1] == found.images).all()
@@ -36,4 +36,4 @@ def test_another_source_is_refused(monkeypatch, change, message):
     images, target = change(original.images, original.target)
     monkeypatch.setattr(digits, "load_digits", lambda: Bunch(images=images, target=target, target_names=range(10)))
     with pytest.raises(InputError, match=message):
-        digits.read_digits()
+        digits.read({}, [])
