@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from triptych.data.dataset import Split, save_split
-from triptych.storage.files import write_table
+from triptych.storage.files import sha256, write_table
 from triptych.training.device import device_name
 
 CLASSES = [str(number) for number in range(10)]
@@ -91,8 +91,9 @@ def prepare(folder: Path, factor: int) -> tuple[float, float]:
         cifar_archive(archive, images)
     outputs = [part for name in ("train", "validation", "test") for part in (f"--{name}", folder / f"{name}.st")]
     outputs += ["--index", folder / "index.csv", "--sizes", folder / "sizes.csv"]
-    counts = ["--expected-train", images // 6 * 5, "--expected-test", images // 6, "--validation-per-class", 0]
-    call = ["prepare-dataset", "--source", "cifar10", "--archive", archive, *counts, "--seed", 0, *outputs]
+    dataset = {"source": "cifar10", "expected_train": images // 6 * 5, "expected_test": images // 6}
+    dataset |= {"sha256": sha256(archive), "validation_per_class": 0, "seed": 0}
+    call = ["prepare-dataset", "--dataset", json.dumps(dataset), "--files", archive, *outputs]
     found = usage("-m", "triptych", *call)
     return found.seconds, found.peak
 
@@ -106,8 +107,8 @@ def train(folder: Path, images: int, epochs: int) -> tuple[float, float]:
     data = [part for name in ("train", "validation", "test") for part in (f"--{name}-data", folder / f"t_{name}.st")]
     recipe = {"epochs": epochs, "batch_size": 32, "learning_rate": 1e-4, "evaluation_batch_size": 256}
     recipe |= {"num_threads": 2, "device": "cpu", "precision": "float32", "channels_last": False, "train_images": None}
-    run = {"architecture": "resnet18", "input-size": 32, "normalisation": "none", "train": "all", "batchnorm": "train"}
-    run |= {"seed": 0, "recipe": json.dumps(recipe)}
+    run = {"architecture": "resnet18", "input-size": 32, "normalisation": "none", "seed": 0}
+    run |= {"phases": json.dumps([{"trainable": "all", "batchnorm": "train"}]), "recipe": json.dumps(recipe)}
     options = [part for name, value in run.items() for part in (f"--{name}", value)]
     outputs = {"trained": "trained.st", "history": "history.csv", "predictions": "predictions.st", "cost": "cost.json"}
     options += [part for name, file in outputs.items() for part in (f"--{name}", folder / file)]

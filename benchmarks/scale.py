@@ -25,8 +25,8 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from triptych.analysis.extract_weight_delta import brightness_and_colour
 from triptych.analysis.runs import HISTORY_COLUMNS, run_folder
+from triptych.analysis.weight_changes import brightness_and_colour
 from triptych.configuration.effective import effective, resolved_arms
 from triptych.configuration.loading import load_configuration
 from triptych.data.dataset import Split, load_split

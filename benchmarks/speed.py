@@ -40,7 +40,7 @@ from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
 from triptych.training.loop import Fitting
 from triptych.training.recipe import PretrainingRecipe
-from triptych.training.regime import Regime
+from triptych.training.regime import Phase, Trainable
 from triptych.training.residency import Resident
 
 TRAIN_IMAGES, TEST_IMAGES, EPOCHS = 50_000, 10_000, 10
@@ -120,7 +120,7 @@ class Lecture:
 class Ours:
     """One run of the package; `features` (float32 [N, F]) instead of images train the head alone."""
 
-    def __init__(self, split: Split, size: int, regime: Regime, arithmetic: Arithmetic, features: bool = False):
+    def __init__(self, split: Split, size: int, phase: Phase, arithmetic: Arithmetic, features: bool = False):
         device, classes = arithmetic.device, len(CLASSES)
         network = torch.nn.Linear(512, classes) if features else torchvision.models.resnet18(num_classes=classes)
         head = list(network.state_dict()) if features else ["fc.weight", "fc.bias"]
@@ -137,8 +137,8 @@ class Ours:
             precision=arithmetic.precision,
             channels_last=arithmetic.channels_last,
         )
-        resident = replace(arithmetic, residency="device")
-        self.fitting = Fitting(network, head, regime, recipe, 0, transform, splits, resident)
+        trainable, resident = Trainable.of(network, head, phase), replace(arithmetic, residency="device")
+        self.fitting = Fitting(network, trainable, recipe, 0, transform, splits, resident)
 
     def train(self) -> float:
         self.fitting.epoch, self.fitting.step = 1, 0
@@ -212,17 +212,17 @@ def comparisons(size: int, batches: int, fast: Arithmetic) -> list[Comparison]:
     device = fast.device
     split = random_split(BATCH * batches)
     plain = Arithmetic(device)
-    everything, probe = Regime("all", "train"), Regime("head", "train")
+    everything, probe = Phase("all", "train"), Phase("head", "train")
     net2, net3 = Lecture(split, size, device, False), Lecture(split, size, device, True)
     finetune, last_layer = Ours(split, size, everything, fast), Ours(split, size, probe, fast)
     faithful = Ours(split, size, everything, plain)
     resident = Ours(split, size, everything, fast)
     resident.fitting.train = SameBatch(resident.fitting.train, resident.fitting.transform)
     resident.fitting.transform = torch.nn.Identity()
-    trunk = Ours(split, size, Regime("head", "frozen"), fast)
+    trunk = Ours(split, size, Phase("head", "frozen"), fast)
     features = numpy.random.default_rng(1).normal(0, 1, (TRAIN_IMAGES, 512)).astype(numpy.float32)
     labels = numpy.arange(TRAIN_IMAGES) % 10
-    head = Ours(Split(features, labels, CLASSES), size, Regime("head", "frozen"), fast, features=True)
+    head = Ours(Split(features, labels, CLASSES), size, Phase("head", "frozen"), fast, features=True)
 
     def lecture_in_all() -> float:
         return IMAGES / lecture_seconds(net3.train(), net3.test())

@@ -25,6 +25,14 @@ def package_on_the_path_of_subprocesses():
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory):
+    """The function that finds a fabricated experiment, or makes it."""
+    from tests.fabricated import Shelf  # most tests do without it, and without pandas
+
+    return Shelf(tmp_path_factory.mktemp("shelf"))
+
+
 RECIPES = {"train": "Recipe", "pretrain_weights": "PretrainingRecipe", "extract_features": "FeaturesRecipe"}
 """The class of the recipe of each command that has one and an execution."""
 

@@ -8,10 +8,13 @@ from tests.conftest import ROOT, WITHOUT_RULE
 from triptych.__main__ import COMMANDS
 from triptych.storage.code_digest import PACKAGE_FOLDER
 
+# A rule, or one that inherits: its file, the rule that it inherits from, and its block.
 RULES = {
-    name: (path.stem, block)
+    name: (path.stem, base, block)
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk"))
-    for name, block in re.findall(r"^rule (\w+):\n((?:(?!^rule ).*\n?)*)", path.read_text(), flags=re.M)
+    for base, name, block in re.findall(
+        r"^(?:use rule (\w+) as |rule )(\w+)(?::| with:)\n((?:(?!^(?:use )?rule ).*\n?)*)", path.read_text(), flags=re.M
+    )
 }
 
 
@@ -28,17 +31,23 @@ def test_a_command_without_a_rule_has_its_module_and_test(name):
 
 @pytest.mark.parametrize("name", RULES)
 def test_one_name_all_the_way(name):
-    file, block = RULES[name]
+    file, base, block = RULES[name]
     package = COMMANDS[name]
     assert package == f"triptych.{file}"
     assert (PACKAGE_FOLDER / file / f"{name}.py").is_file()
     assert (ROOT / "tests" / file / f"test_{name}.py").is_file()
-    assert f"python -m triptych {name.replace('_', '-')} " in block
+    # rules that inherit have their command's name as a parameter of the common one
+    called = re.findall(r"python -m triptych (\S+) ", block if not base else RULES[base][2])
+    named = re.findall(r'^ +command="(.+)",$', block, flags=re.M)
+    assert [call.replace("{params.command}", *named) if named else call for call in called] == [name.replace("_", "-")]
     assert f'"<logs>/{name}/' in block
     assert f'"<benchmarks>/{name}/' in block
     # the checksum says what a download is, whatever code fetched it
-    assert (f'code=code("{file}.{name}"' in block) != name.startswith("download_")
-    assert re.match(r'\s+"""[A-Z].*\."""\n', block), "a docstring of one line"
+    assert re.findall(r'code=code\("([\w.]+)"', block) == ([] if name.startswith("download_") else [f"{file}.{name}"])
+    # of the figures of the catalogue no rule may take another's
+    assert set(re.findall(r'(?:figures|tables)_(?:by|for|caption|of)\("(\w+)"\)', block)) <= {name}
+    if not base:
+        assert re.match(r'\s+"""[A-Z].*\."""\n', block), "a docstring of one line"
 
 
 def test_rules_hold_no_code_of_their_own():

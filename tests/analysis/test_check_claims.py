@@ -8,7 +8,7 @@ import pytest
 from triptych.analysis import claims, faults
 from triptych.analysis.check_claims import check_claims
 from triptych.analysis.evidence import ARMS, Evidence
-from triptych.configuration.downloads import CIFAR10, OFFICIAL_SHA256
+from triptych.results.schema import CLAIMS, FAULTS, TABLES
 from triptych.storage.errors import InputError
 
 CONTROLS = {
@@ -57,7 +57,7 @@ BATCHES = [
     ("inception_v3", 299, 1, "all", 8, 76),
     ("inception_v3", 299, 0, "all", 8, 80),
 ]
-OFFICIAL = {"dataset_sha256": CIFAR10["sha256"], "weights_sha256": OFFICIAL_SHA256["resnet18"]}
+OFFICIAL = {"official_dataset": True, "official_weights": True}
 
 
 def delta_rows():
@@ -219,7 +219,7 @@ def replaced(table, where, column, value):
 
 def test_the_lectures_own_numbers_agree_but_for_what_they_cannot_say(evidence):
     table = claims.claims_table(evidence())
-    assert list(table.columns) == claims.COLUMNS
+    assert list(table.columns) == CLAIMS.names
     assert table["at"].tolist() == sorted(table["at"])
     verdicts = dict(zip(table["claim"], table["verdict"], strict=True))
     assert [claim for claim, verdict in verdicts.items() if verdict != "agrees"] == [
@@ -295,9 +295,8 @@ OF_THE_RECIPE = (
     [
         ({"dataset": "digits"}, "the images are digits, not cifar10"),
         ({"weights": "letters"}, "the pretrained weights are from letters, not torchvision"),
-        ({"dataset_sha256": "a" * 64}, "the archive of the images is not the official file"),
-        ({"weights_sha256": "a" * 64}, "the file of the pretrained weights is not torchvision’s"),
-        ({"weights_sha256": None}, "the file of the pretrained weights is not torchvision’s"),
+        ({"official_dataset": False}, "the archive of the images is not the official file"),
+        ({"official_weights": False}, "the file of the pretrained weights is not torchvision’s"),
         ({"images": {"train": 50_000, "validation": 0, "test": 200}}, "test images 200, not 10,000"),
         ({"change": replaced("arms", {"arm": "last_layer"}, "learning_rate", 1e-3)}, "learning rate 0.001, not 0.0001"),
         ({"change": replaced("arms", {}, "epochs", 2)}, "epochs 2, not 10"),
@@ -364,7 +363,7 @@ def test_another_network_or_input_is_not_tested(evidence):
 
 def test_every_fault_has_its_row(evidence):
     table = faults.faults_table(evidence())
-    assert list(table.columns) == faults.COLUMNS
+    assert list(table.columns) == FAULTS.names
     assert table["fault"].tolist() == list(range(1, 18))
     assert (table[["notebook", "here", "effect"]] != "").all(axis=None)
 
@@ -467,7 +466,7 @@ def folder(tmp_path, evidence):
     found = evidence()
     beside = {"architectures": found.architectures, "largest_batch": found.largest_batch}
     for name, table in {**found.tables, **beside}.items():
-        table.to_csv(tmp_path / f"{name}.csv", index=False)
+        table.reindex(columns=TABLES[name].names).to_csv(tmp_path / f"{name}.csv", index=False)
     rows = [(split, "cat", count) for split, count in found.images.items()]
     pandas.DataFrame(rows, columns=["split", "class", "images"]).to_csv(tmp_path / "sizes.csv", index=False)
     return tmp_path

@@ -7,7 +7,6 @@ import pytest
 
 from tests.conftest import ROOT
 from triptych.analysis.compare_full_run import compare_full_run
-from triptych.configuration.downloads import CIFAR10, OFFICIAL_SHA256
 from triptych.storage.errors import InputError
 
 FULL = ROOT / "benchmarks" / "lecture45"
@@ -29,11 +28,11 @@ def edit(path, change):
     change(pandas.read_csv(path)).to_csv(path, index=False)
 
 
-def compared(tables, **sums):
+def compared(tables, official=True):
     out = {"curves": tables / "out" / "full_run.csv", "settings": tables / "out" / "full_run_settings.csv"}
-    sums = {"dataset_sha256": CIFAR10["sha256"], "weights_sha256": OFFICIAL_SHA256["resnet18"]} | sums
     sources = {"dataset": "cifar10", "weights": "torchvision"}
-    compare_full_run(tables=tables, sizes=tables / "sizes.csv", **sources, **sums, full_run=FULL, **out)
+    sources |= {"official_dataset": official, "official_weights": official}
+    compare_full_run(tables=tables, sizes=tables / "sizes.csv", **sources, full_run=FULL, **out)
     settings = pandas.read_csv(out["settings"], dtype=str).set_index("setting")
     return pandas.read_csv(out["curves"]), settings
 
@@ -61,7 +60,7 @@ def test_every_setting_that_differs_is_told(small):
 def test_files_that_are_not_the_official_ones_are_told(small):
     _, settings = compared(small)
     assert list(settings["this_run"][["images", "pretrained weights"]]) == ["cifar10", "torchvision"]
-    _, settings = compared(small, dataset_sha256="a" * 64, weights_sha256="b" * 64)
+    _, settings = compared(small, official=False)
     assert settings.loc["images", "this_run"] == "cifar10, but not the official file"
     assert settings.loc["pretrained weights", "this_run"] == "torchvision, but not the official file"
 

@@ -11,7 +11,6 @@ from scipy import stats
 
 from triptych.analysis import comparisons
 from triptych.analysis.comparisons import (
-    COLUMNS,
     compare_arms,
     pair_generator,
     paired_bootstrap,
@@ -19,6 +18,7 @@ from triptych.analysis.comparisons import (
     unpaired_bootstrap,
     verdict,
 )
+from triptych.results.schema import COMPARISONS
 
 SETTINGS = {"margin": 1.0, "confidence": 0.95, "draws": 2000, "seed": 0}
 
@@ -206,7 +206,7 @@ def test_pairs_in_the_order_of_the_arms_and_ties_too():
 @pytest.mark.parametrize("arms", [{}, {"alone": numpy.ones((2, 5), bool)}])
 def test_nothing_to_compare_is_an_empty_table(arms):
     table = compare_arms(arms, **SETTINGS)
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == COMPARISONS.names
     assert len(table) == 0
 
 

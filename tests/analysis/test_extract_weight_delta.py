@@ -6,7 +6,8 @@ import pandas
 import pytest
 
 from tests.workflow.conftest import jobs_of, rules_of, snakemake
-from triptych.analysis.extract_weight_delta import brightness_and_colour, change_of, extract_weight_delta, write_changes
+from triptych.analysis.extract_weight_delta import extract_weight_delta
+from triptych.analysis.weight_changes import brightness_and_colour, change_of, write_changes
 from triptych.models.initialise_model import initialise_model, run_metadata, starting_network
 from triptych.models.networks import state_arrays
 from triptych.storage.errors import InputError
@@ -41,7 +42,7 @@ def extract(tmp_path):
     """A function that compares the tensors of a network; returns the folder of the results."""
 
     def run(before, after, about):
-        write_changes(about, before, after, **{name: tmp_path / file for name, file in OUTPUTS.items()})
+        write_changes(about, ["fc.bias"], before, after, **{name: tmp_path / file for name, file in OUTPUTS.items()})
         return tmp_path
 
     return run
@@ -182,6 +183,7 @@ def test_the_files_of_a_run(extract, tmp_path):
         "parameters": 64 * 3 * 7 * 7 + 64 * 64 * 3 * 3 + 2,
         "head_parameters": 2,
         "buffer_elements": 64 + 1,
+        "trained_parameters": 2,
     }
     assert (change["convolution"], change["tensor"]) == ("first_convolution", "conv1.weight")
     assert change["brightness_share"] == pytest.approx(1)
@@ -224,7 +226,11 @@ def run(tmp_path):
     network, about = starting_network("resnet18", 32, "none", 3, ["a", "b", "c"], images, None)
     before = state_arrays(network)
     after = before | {"fc.bias": before["fc.bias"] + 1}
-    save_tensors(tmp_path / "trained.safetensors", after, run_metadata(about, before, 3, {}))
+    save_tensors(
+        tmp_path / "trained.safetensors",
+        after,
+        run_metadata(about, before, 3, {"trained": {"parameters": ["fc.bias"]}}),
+    )
     return {"trained": tmp_path / "trained.safetensors"} | {name: tmp_path / file for name, file in OUTPUTS.items()}
 
 

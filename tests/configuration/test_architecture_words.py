@@ -2,8 +2,8 @@
 
 import pytest
 
-from triptych.configuration.architecture_words import architecture_hint, wrong_size
-from triptych.configuration.architectures import INPUT_SIZES, SMALLEST_OF_FAMILY
+from triptych.configuration.architecture_words import SMALLEST_OF_FAMILY, architecture_hint, wrong_size
+from triptych.configuration.backbones.registry import ARCHITECTURES
 
 
 @pytest.mark.parametrize(
@@ -30,7 +30,14 @@ from triptych.configuration.architectures import INPUT_SIZES, SMALLEST_OF_FAMILY
 def test_the_names_that_are_offered(name, offered):
     hint = architecture_hint(name)
     assert hint.startswith("; the nearest is ") == bool(offered)
-    assert [word.strip(",;") for word in hint.split() if word.strip(",;") in INPUT_SIZES] == offered
+    assert [word.strip(",;") for word in hint.split() if word.strip(",;") in ARCHITECTURES] == offered
+
+
+def test_an_unknown_library_is_named():
+    assert (
+        architecture_hint("tinm/resnet18") == "; the nearest is resnet18; there is no library 'tinm', only torchvision"
+    )
+    assert "library" not in architecture_hint("resnet17")
 
 
 @pytest.mark.parametrize("family", SMALLEST_OF_FAMILY)

@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from triptych.configuration.architectures import INPUT_SIZES
+from triptych.configuration.backbones.registry import ARCHITECTURES
 from triptych.configuration.effective import compared_networks, effective, resolved_arms
 from triptych.configuration.experiment import Configuration
 from triptych.configuration.loading import load_configuration
@@ -138,7 +138,7 @@ def test_resolved_arms_keep_the_order_and_carry_their_names():
     arms = resolved_arms(experiment_of(FULL))
     assert [arm["name"] for arm in arms] == ["scratch", "deep", "head"]
     assert [arm["label"] for arm in arms] == ["net1", "deep", "head"]
-    assert list(arms[0]) == ["name", "label", "weights", "train", "batchnorm", "role", "model", "training"]
+    assert list(arms[0]) == ["name", "trunk", "label", "weights", "train", "batchnorm", "role", "model", "training"]
 
 
 def test_networks_are_compared_once_each_those_of_the_arms_first():
@@ -808,12 +808,13 @@ def test_sizes_at_which_the_weights_fit(architecture, input_size, weights, arm):
 
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet34", "resnet50", "inception_v3", "googlenet"])
 def test_architectures_of_the_lecture_are_known(architecture):
-    assert architecture in INPUT_SIZES
+    assert architecture in ARCHITECTURES
 
 
 def test_the_configuration_waits_for_no_slow_import():
     slow = ("torch", "torchvision", "pandas", "numpy", "snakemake", "matplotlib", "sklearn")
-    code = f"import sys, triptych.configuration; print([name for name in {slow} if name in sys.modules])"
+    modules = "triptych.configuration.loading, triptych.workflow.options, triptych.workflow.named_modules"
+    code = f"import sys, {modules}; print([name for name in {slow} if name in sys.modules])"
     folder = str(Path(__file__).parents[2] / "workflow")
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -6,10 +6,12 @@ import tarfile
 import numpy
 import pytest
 
-from triptych.data.cifar import LAYOUTS, read_cifar
+from triptych.data.cifar import read_archive, read_cifar
+from triptych.data.sources import cifar10, cifar100
 from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
 
-BATCHES = [*LAYOUTS["cifar10"].train, *LAYOUTS["cifar10"].test]
+BATCHES = [*cifar10.LAYOUT.train, *cifar10.LAYOUT.test]
 CLASSES = [f"class{number}" for number in range(10)]
 
 
@@ -39,7 +41,7 @@ def write_archive(path, members, folder="cifar-10-batches-bin"):
 
 def test_every_pixel_has_its_place(tmp_path):
     members = cifar10_members()
-    found = read_cifar("cifar10", write_archive(tmp_path / "c.tar.gz", members), 100, 20)
+    found = read_cifar(cifar10.LAYOUT, write_archive(tmp_path / "c.tar.gz", members), 100, 20)
     assert (found.images.dtype, found.images.shape) == (numpy.uint8, (120, 32, 32, 3))
     assert (found.labels.dtype, found.labels.shape) == (numpy.int64, (120,))
     assert found.classes == CLASSES
@@ -55,14 +57,14 @@ def test_every_pixel_has_its_place(tmp_path):
 
 def test_the_order_of_the_members_does_not_matter(tmp_path):
     members = cifar10_members()
-    one = read_cifar("cifar10", write_archive(tmp_path / "a.tar.gz", members), 100, 20)
+    one = read_cifar(cifar10.LAYOUT, write_archive(tmp_path / "a.tar.gz", members), 100, 20)
     backwards = dict(reversed(members.items()))
-    two = read_cifar("cifar10", write_archive(tmp_path / "b.tar.gz", backwards), 100, 20)
+    two = read_cifar(cifar10.LAYOUT, write_archive(tmp_path / "b.tar.gz", backwards), 100, 20)
     assert numpy.array_equal(one.images, two.images)
 
 
 def test_nothing_is_extracted(tmp_path):
-    read_cifar("cifar10", write_archive(tmp_path / "c.tar.gz", cifar10_members()), 100, 20)
+    read_cifar(cifar10.LAYOUT, write_archive(tmp_path / "c.tar.gz", cifar10_members()), 100, 20)
     assert [path.name for path in tmp_path.iterdir()] == ["c.tar.gz"]
 
 
@@ -78,7 +80,7 @@ def cifar100_members(train=1, test=1):
 
 def test_cifar100_has_two_labels(tmp_path):
     members = cifar100_members()
-    found = read_cifar("cifar100", write_archive(tmp_path / "c.tar.gz", members, "cifar-100-binary"), 100, 100)
+    found = read_cifar(cifar100.LAYOUT, write_archive(tmp_path / "c.tar.gz", members, "cifar-100-binary"), 100, 100)
     assert found.labels.tolist() == list(range(100)) * 2
     assert found.classes[99] == "fine99"
     assert found.images[5, 0, 1, 0] == members["train.bin"][5 * 3074 + 2 + 1]
@@ -97,7 +99,7 @@ def test_both_labels_of_cifar100_are_checked(tmp_path, byte, value, message):
     content[7 * 3074 + byte] = value
     members["test.bin"] = bytes(content)
     with pytest.raises(InputError, match=message):
-        read_cifar("cifar100", write_archive(tmp_path / "c.tar.gz", members), 100, 100)
+        read_cifar(cifar100.LAYOUT, write_archive(tmp_path / "c.tar.gz", members), 100, 100)
 
 
 def changed(**changes):
@@ -123,7 +125,7 @@ LABEL_OF_10 = bytes([1]) + bytes(3072) + bytes([10]) + bytes(3072)
 )
 def test_what_is_not_in_order_is_named(tmp_path, members, message):
     with pytest.raises(InputError, match=message):
-        read_cifar("cifar10", write_archive(tmp_path / "c.tar.gz", members), 100, 20)
+        read_cifar(cifar10.LAYOUT, write_archive(tmp_path / "c.tar.gz", members), 100, 20)
 
 
 @pytest.mark.parametrize("kind", ["no archive", "cut short", "missing"])
@@ -133,4 +135,21 @@ def test_what_is_no_archive_is_named(tmp_path, kind):
     changes = {"no archive": b"<html>", "cut short": content[: len(content) // 2]}
     path.unlink() if kind == "missing" else path.write_bytes(changes[kind])
     with pytest.raises(InputError, match=r"c.tar.gz: (not a whole .tar.gz archive|no such file)"):
-        read_cifar("cifar10", path, 100, 20)
+        read_cifar(cifar10.LAYOUT, path, 100, 20)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"sha256": "0" * 64}, r"c.tar.gz: has the sha256 [0-9a-f]{64}, expected 0{64}; it is not opened"),
+        ({"expected_test": None}, "cifar10 needs the setting expected_test"),
+        ({"files": []}, "CIFAR-10: read from one archive, given are 0 files"),
+    ],
+)
+def test_what_an_archive_is_read_by(tmp_path, change, message):
+    archive = write_archive(tmp_path / "c.tar.gz", cifar10_members())
+    given = {"source": "cifar10", "expected_train": 100, "expected_test": 20, "sha256": sha256(archive)}
+    assert len(cifar10.read(given, [archive]).images) == 120
+    settings = {key: value for key, value in (given | change).items() if value is not None and key != "files"}
+    with pytest.raises(InputError, match=message):
+        read_archive(cifar10.LAYOUT, settings, change.get("files", [archive]))

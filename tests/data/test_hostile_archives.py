@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.data.test_cifar import BATCHES, cifar10_members, write_archive
 from triptych.data.cifar import read_cifar
+from triptych.data.sources import cifar10
 from triptych.storage.errors import InputError
 
 TRAIN, TEST = 100, 20
@@ -100,8 +101,8 @@ def test_where_a_member_says_it_goes_does_not_matter(tmp_path, replaced):
             ]
         ),
     )
-    found = read_cifar("cifar10", path, TRAIN, TEST)
-    expected = read_cifar("cifar10", write_archive(tmp_path / "right.tar.gz", cifar10_members()), TRAIN, TEST)
+    found = read_cifar(cifar10.LAYOUT, path, TRAIN, TEST)
+    expected = read_cifar(cifar10.LAYOUT, write_archive(tmp_path / "right.tar.gz", cifar10_members()), TRAIN, TEST)
     assert numpy.array_equal(found.images, expected.images)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["c.tar.gz", "right.tar.gz"]
 
@@ -110,7 +111,7 @@ def test_where_a_member_says_it_goes_does_not_matter(tmp_path, replaced):
 def test_what_is_no_plain_file_is_none(tmp_path, replaced, message):
     path = archive_of(tmp_path / "c.tar.gz", entries_with(replaced))
     with pytest.raises(InputError, match=message) as error:
-        read_cifar("cifar10", path, TRAIN, TEST)
+        read_cifar(cifar10.LAYOUT, path, TRAIN, TEST)
     assert str(error.value).isprintable()
     assert [entry.name for entry in tmp_path.iterdir()] == ["c.tar.gz"]
 
@@ -120,7 +121,7 @@ def test_names_of_classes_that_cannot_be_shown(tmp_path, name):
     names = "\n".join([name, *(f"class{number}" for number in range(9))])
     path = write_archive(tmp_path / "c.tar.gz", {**cifar10_members(), "batches.meta.txt": names.encode()})
     with pytest.raises(InputError, match=r"batches\.meta\.txt holds a name that cannot be shown"):
-        read_cifar("cifar10", path, TRAIN, TEST)
+        read_cifar(cifar10.LAYOUT, path, TRAIN, TEST)
 
 
 def bomb(path, kind, name):
@@ -140,10 +141,11 @@ MEASURE = """
 import resource, sys, time
 from pathlib import Path
 from triptych.data.cifar import read_cifar
+from triptych.data.sources import cifar10
 from triptych.storage.errors import InputError
 before, start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
 try:
-    read_cifar("cifar10", Path(sys.argv[1]), 100, 20)
+    read_cifar(cifar10.LAYOUT, Path(sys.argv[1]), 100, 20)
 except InputError as error:
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, time.process_time() - start, error)
 """
@@ -200,7 +202,7 @@ def test_a_damaged_archive_is_read_or_refused(tmp_path_factory, changes, mend_ch
     path = tmp_path_factory.getbasetemp() / "damaged.tar.gz"
     path.write_bytes(gzip.compress(bytes(content[: len(content) - cut * 3000 if cut > 90 else None]), 1))
     try:
-        found = read_cifar("cifar10", path, TRAIN, TEST)
+        found = read_cifar(cifar10.LAYOUT, path, TRAIN, TEST)
     except InputError as error:
         assert str(path) in str(error)
     else:
@@ -213,4 +215,4 @@ def test_a_thousand_headers_in_a_row_do_not_end_the_program(tmp_path):
     path = tmp_path / "c.tar.gz"
     path.write_bytes(gzip.compress(header * 2000))
     with pytest.raises(InputError, match=r"c\.tar\.gz"):
-        read_cifar("cifar10", path, TRAIN, TEST)
+        read_cifar(cifar10.LAYOUT, path, TRAIN, TEST)

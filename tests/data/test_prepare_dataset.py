@@ -1,6 +1,7 @@
 """The prepared files, their index and their sizes agree with each other and with the source."""
 
 import hashlib
+import json
 import subprocess
 
 import numpy
@@ -11,18 +12,19 @@ from benchmarks import growth
 from tests.conftest import command
 from tests.data.test_cifar import cifar10_members, cifar100_members, write_archive
 from triptych.data.dataset import load_split
-from triptych.data.digits import read_digits
 from triptych.data.prepare_dataset import check_sizes, prepare_dataset
+from triptych.data.sources import digits
 from triptych.data.stratify import SPLITS
 from triptych.storage.errors import InputError
 from triptych.storage.files import sha256
 from triptych.storage.tensors import load_metadata
 
 
-def prepare(folder, **changes):
+def prepare(folder, files=None, **changes):
     settings = {"source": "digits", "train_per_class": 30, "validation_per_class": 20, "seed": 0} | changes
     outputs = {split: folder / f"{split}.safetensors" for split in SPLITS}
-    prepare_dataset(**settings, **outputs, index=folder / "index.csv", sizes=folder / "sizes.csv")
+    tables = {"index": folder / "index.csv", "sizes": folder / "sizes.csv"}
+    prepare_dataset(dataset=json.dumps(settings), files=files, **outputs, **tables)
     return outputs
 
 
@@ -34,7 +36,7 @@ def prepared(tmp_path_factory):
 
 def test_every_image_is_named_and_is_the_sources(prepared):
     folder, outputs = prepared
-    source = read_digits()
+    source = digits.read({}, [])
     index = pandas.read_csv(folder / "index.csv", dtype={"class": str}, keep_default_na=False)
     assert list(index.columns) == ["split", "row", "name", "sha256", "class", "group"]
     assert sorted(index["name"]) == sorted(source.names)
@@ -83,9 +85,12 @@ def test_validation_may_be_empty(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "digit"}, "'digit': not known; known are digits, cifar10, cifar100"),
+        ({"source": "digit"}, "'digit': not known; known are cifar10, cifar100, digits"),
         ({"train_per_class": None}, "digits has no test part of its own; give a number"),
-        ({"source": "cifar10"}, "cifar10: needs an archive"),
+        ({"source": "cifar10"}, "dataset: cifar10 needs the setting expected_train"),
+        ({"source": 3}, "dataset: expected a JSON object with the key source, found"),
+        ({"validation_per_class": None}, "validation_per_class is missing"),
+        ({"source": "os"}, "'os': not known"),
         ({"train_per_class": 160}, "class '8' has 174 images, but 181"),
     ],
 )
@@ -99,7 +104,8 @@ def test_what_cannot_be_writes_nothing(tmp_path, changes, message):
 def cifar(tmp_path_factory):
     """An archive of ten training and two test images of each class, and the settings that read it."""
     path = write_archive(tmp_path_factory.mktemp("archive") / "c.tar.gz", cifar10_members())
-    return {"source": "cifar10", "archive": path, "expected_train": 100, "expected_test": 20}
+    numbers = {"expected_train": 100, "expected_test": 20}
+    return {"source": "cifar10", "files": [path], "sha256": sha256(path), **numbers}
 
 
 @pytest.mark.parametrize(
@@ -121,10 +127,10 @@ def test_a_source_with_a_test_part_of_its_own(cifar, tmp_path, train, validation
 def test_the_command_prepares_cifar100_by_its_fine_labels(tmp_path):
     archive = write_archive(tmp_path / "c.tar.gz", cifar100_members(train=3, test=2), "cifar-100-binary")
     outputs = {split: tmp_path / f"{split}.safetensors" for split in SPLITS}
-    settings = {"source": "cifar100", "archive": archive, "expected_train": 300, "expected_test": 200}
+    settings = {"source": "cifar100", "sha256": sha256(archive), "expected_train": 300, "expected_test": 200}
     settings |= {"train_per_class": 2, "validation_per_class": 1, "test_per_class": 1, "seed": 0}
     tables = {"index": tmp_path / "index.csv", "sizes": tmp_path / "sizes.csv"}
-    call = command("prepare_dataset", **settings, **outputs, **tables)
+    call = command("prepare_dataset", dataset=json.dumps(settings), files=archive, **outputs, **tables)
     subprocess.run(call, check=True, timeout=120)
     for split, count in zip(SPLITS, (2, 1, 1), strict=True):
         part = load_split(outputs[split])

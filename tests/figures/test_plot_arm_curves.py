@@ -36,7 +36,7 @@ def test_train_validation_and_test_with_the_arms_own_name(draw, results):
 
 
 def test_without_validation_images_there_is_no_such_line(draw, make_results):
-    axes = draw(make_results(validation=False, seeds=(4,)), "scratch")
+    axes = draw(make_results(images=(300, 0), seeds=(4,)), "scratch")
     assert labels(axes["loss"]) == ["train (running, while learning)", "test"]
     assert len(axes["loss"].lines) == 2
     assert axes["loss"].figure.legends[0].get_title().get_text() == "one run (seed 4)"

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.fabricated import LECTURE
+from tests.figures.conftest import VISION_TRANSFORMER
 from triptych.figures import style
 from triptych.figures.plot_batchnorm_drift import plot_batchnorm_drift
 
@@ -29,12 +31,12 @@ def test_every_layer_and_arm_is_drawn_in_both_panels(results, drawn):
     figure = drawn(results)
     assert [axes.get_title(loc="left") for axes in figure.axes] == ["running mean", "running variance"]
     for axes in figure.axes:
-        assert len(axes.lines) == len(results.arms)
+        assert len(axes.lines) == len(results.runs)
         assert all(len(line.get_xdata()) == 20 for line in axes.lines)
     assert len(figure.axes[0].get_yticks()) == 20
 
 
 def test_a_network_without_batchnorm_says_so(make_results, drawn):
-    figure = drawn(make_results(tensors=[("encoder.ln.weight", "parameter", 8), ("fc.weight", "parameter", 80)]))
+    figure = drawn(make_results(model=VISION_TRANSFORMER, arms=LECTURE[2:], seeds=(0,)))
     assert not figure.axes
     assert "no BatchNorm" in " ".join(text.get_text() for text in figure.texts)

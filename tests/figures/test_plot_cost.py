@@ -1,6 +1,5 @@
 """Accuracy against cost."""
 
-import pandas
 import pytest
 
 from triptych.figures import plot_cost, style
@@ -23,11 +22,11 @@ def test_points_stand_at_mean_seconds_and_accuracy(results, tmp_path, monkeypatc
     axes = figures[0].axes[0]
     assert [text.get_text() for text in axes.texts] != []
     assert {text.get_text() for text in axes.texts} == {"net1 · scratch", "net2 · finetune", "net3 · last_layer"}
-    assert "a processor of 2 cores" in axes.get_xlabel()
+    assert "A Processor" in axes.get_xlabel()
     assert len(axes.containers) == 3
     finetune = axes.containers[1].lines[0]
-    assert finetune.get_ydata()[0] == pytest.approx(96.8, abs=1.5)
-    assert finetune.get_xdata()[0] == pytest.approx(12.5, abs=1)
+    assert finetune.get_ydata()[0] == pytest.approx(97)
+    assert finetune.get_xdata()[0] == pytest.approx(10)
 
 
 @pytest.mark.parametrize(("seeds", "expected"), [((0, 1, 2), True), ((0,), False)])
@@ -35,10 +34,6 @@ def test_bars_are_named_where_there_are_any(make_results, tmp_path, monkeypatch,
     figures = []
     monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
     found = make_results(seeds=seeds)
-    if not expected:  # as the analysis leaves it
-        table = pandas.read_csv(found.tables / "summary.csv")
-        table[["test_accuracy_low", "test_accuracy_high"]] = None
-        table.to_csv(found.tables / "summary.csv", index=False)
     paths = {name: found.tables / f"{name}.csv" for name in ("cost", "summary", "arms")}
     plot_cost.plot_cost(**paths, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
     axes = figures[0].axes[0]

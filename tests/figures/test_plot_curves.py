@@ -4,7 +4,7 @@ import numpy
 import pandas
 import pytest
 
-from tests.figures.conftest import Results
+from tests.fabricated import LECTURE
 from triptych.figures import plot_curves, style
 from triptych.storage.errors import InputError
 
@@ -87,12 +87,9 @@ def test_other_quantities_and_arms_are_refused(drawn, tmp_path):
         drawn("test_loss", arms=arms)
 
 
-def test_the_mean_ends_with_the_shortest_seed_and_a_ring_marks_what_is_kept(tmp_path, monkeypatch):
-    results = Results(
-        tmp_path / "uneven",
-        ran={("finetune", 0): 4, ("finetune", 1): 7},
-        kept={("finetune", 0): 2, ("finetune", 1): 6},
-    )
+def test_the_mean_ends_with_the_shortest_seed_and_a_ring_marks_what_is_kept(make_results, tmp_path, monkeypatch):
+    uneven = {"ran": (4, 7, 10), "kept": (2, 6, 10), "training": {"patience": 3, "keep": "best"}}
+    results = make_results(arms=(LECTURE[0], {**LECTURE[1], **uneven}, LECTURE[2]))
     figures = []
     monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
     files = {name: results.tables / f"{name}.csv" for name in ("history", "arms")}

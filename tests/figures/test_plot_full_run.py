@@ -10,7 +10,7 @@ from triptych.storage.errors import InputError
 
 def options(results, tmp_path):
     return {
-        "curves": results.tables / "full_run.csv",
+        "full_run": results.tables / "full_run.csv",
         "arms": results.tables / "arms.csv",
         "svg": tmp_path / "a.svg",
         "png": tmp_path / "a.png",
@@ -37,4 +37,4 @@ def test_an_arm_that_is_not_among_the_arms_is_named(results, tmp_path):
     table = pandas.read_csv(results.tables / "full_run.csv")
     table.assign(arm="other").to_csv(tmp_path / "full_run.csv", index=False)
     with pytest.raises(InputError, match="no row of arm 'other'"):
-        plot_full_run(**{**options(results, tmp_path), "curves": tmp_path / "full_run.csv"})
+        plot_full_run(**{**options(results, tmp_path), "full_run": tmp_path / "full_run.csv"})

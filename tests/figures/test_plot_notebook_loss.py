@@ -3,6 +3,7 @@
 import pandas
 import pytest
 
+from tests.fabricated import LECTURE
 from triptych.figures import style
 from triptych.figures.plot_notebook_loss import plot_notebook_loss
 from triptych.storage.errors import InputError
@@ -25,7 +26,7 @@ def test_the_dashed_line_is_the_true_loss_and_the_train_loss_by_the_ratio_of_the
     history = pandas.read_csv(results.tables / "history.csv")
     means = history[history["arm"] == "scratch"].groupby("epoch")[["train_loss", "test_loss"]].mean()
     lines = [line for line in figures[0].axes[0].lines if line.get_linewidth() > 1]  # means over seeds
-    assert len(lines) == 2 * len(results.arms)
+    assert len(lines) == 2 * len(results.runs)
     true, notebook = lines[:2]
     assert (true.get_linestyle(), notebook.get_linestyle()) == ("-", "--")
     assert list(true.get_ydata()) == pytest.approx(list(means["test_loss"]))
@@ -37,7 +38,7 @@ def test_the_dashed_line_is_the_true_loss_and_the_train_loss_by_the_ratio_of_the
 def test_controls_are_left_out(make_results, tmp_path, monkeypatch):
     figures = []
     monkeypatch.setattr(style, "save", lambda figure, svg, png: figures.append(figure))
-    results = make_results(arms=(("scratch", "net1", "arm"), ("other", "a control", "control")), seeds=(0,))
+    results = make_results(arms=(LECTURE[0], {"name": "other", "role": "control"}), seeds=(0,))
     plot_notebook_loss(**options(results, tmp_path))
     assert len(figures[0].axes[0].lines) == 2
 

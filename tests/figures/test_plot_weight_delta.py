@@ -4,18 +4,16 @@ import numpy
 import pandas
 import pytest
 
+from tests.fabricated import DIGITS, network
 from triptych.figures import plot_weight_delta, style
 from triptych.figures.plot_weight_delta import MOST_ROWS, grouped, outer_places, power_of_ten, relative_changes
 
 
 @pytest.mark.parametrize(
-    ("blocks", "convolutions", "layers", "depth"),
-    [((2, 2, 2, 2), 2, 41, 1), ((3, 4, 6, 3), 3, 107, 1), ((3, 8, 36, 3), 3, 57, 2)],
+    ("architecture", "layers", "depth"), [("resnet18", 41, 1), ("resnet50", 107, 1), ("resnet152", 57, 2)]
 )
-def test_tensors_become_layers_and_layers_blocks_where_they_are_too_many(
-    residual_tensors, blocks, convolutions, layers, depth
-):
-    names = pandas.Series([name for name, _, _ in residual_tensors(blocks, convolutions)])
+def test_tensors_become_layers_and_layers_blocks_where_they_are_too_many(architecture, layers, depth):
+    names = pandas.Series(list(network(architecture, 32, DIGITS)[1]))
     dropped, of_tensors = grouped(names)
     assert (of_tensors.nunique(), dropped) == (layers, depth)
     assert layers <= MOST_ROWS

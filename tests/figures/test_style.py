@@ -14,34 +14,36 @@ from matplotlib.image import imread
 from matplotlib.text import Text
 from PIL import Image
 
+from tests.conftest import ROOT
+from tests.fabricated import LECTURE
+from tests.figures.conftest import VISION_TRANSFORMER, commands, edit
 from triptych.figures import style
 
 WORKFLOW = Path(style.__file__).parents[2]
 MANY_ARMS = (
-    ("scratch", "net1", "arm"),
-    ("finetune", "net2", "arm"),
-    ("last_layer", "net3", "arm"),
-    ("lp_ft", "LP-FT", "arm"),
-    ("frozen_bn", "", "arm"),
-    ("shuffled", "net1b", "control"),
-    ("a7", "seven", "arm"),
-    ("a8", "eight", "control"),
-    ("a9", "nine", "arm"),
-    ("a_very_long_name_of_an_arm_indeed", "net10 with a long label", "arm"),
+    *LECTURE,
+    {"name": "lp_ft", "label": "LP-FT", "last": 88},
+    {"name": "frozen_bn", "last": 86},
+    {"name": "shuffled", "label": "net1b", "role": "control", "last": 84},
+    {"name": "a7", "label": "seven", "last": 82},
+    {"name": "a8", "label": "eight", "role": "control", "last": 80},
+    {"name": "a9", "label": "nine", "last": 72.1},
+    {"name": "a_very_long_name_of_an_arm_indeed", "label": "net10 with a long label", "last": 69.8},
 )
 SITUATIONS = {
     "lecture": {},
-    "one run": {"arms": MANY_ARMS[1:2], "seeds": (3,), "epochs": 1},
-    "six networks": {"arms": MANY_ARMS[:6], "seeds": (0,), "networks_differ": True, "validation": False},
+    "one run": {"arms": MANY_ARMS[1:2], "seeds": (3,), "training": {"epochs": 1}},
+    "six networks": {"arms": MANY_ARMS[:6], "seeds": (0,), "networks_differ": True, "images": (300, 0)},
     "ten arms": {"arms": MANY_ARMS, "seeds": (0, 1)},
     "hundred classes": {"classes": [f"class_{number:02d}" for number in range(100)], "image_size": 32},
     "named classes": {"classes": ["airplane", "automobile", "bird", "cat", "container ship", "$truck$"]},
-    "vision transformer": {"kernels": (768, 3, 16, 16), "second_kernels": None, "arms": MANY_ARMS[2:3], "seeds": (0,)},
+    "vision transformer": {"model": VISION_TRANSFORMER, "arms": LECTURE[2:], "seeds": (0,)},
 }
 
 
 def draw_all(results, folder, arm=None):
-    for command, options in results.commands(folder, arm or results.arms[-1][0]):
+    arm = arm or list(results.runs)[-1]
+    for command, options in commands(results.folder, results.configuration["seeds"], folder, arm):
         getattr(importlib.import_module(f"triptych.figures.{command}"), command)(**options)
 
 
@@ -75,7 +77,9 @@ def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tm
     drawn, texts, draw = [], [], Text.draw
     monkeypatch.setattr(Text, "draw", remember)
     monkeypatch.setattr(style, "save", check)
-    draw_all(make_results(**SITUATIONS[situation]), tmp_path)
+    results = make_results(**SITUATIONS[situation])
+    edit(results.tables / "arms.csv", lambda arms: arms.assign(label=arms["label"].where(arms["arm"] != "frozen_bn")))
+    draw_all(results, tmp_path)
     assert len(drawn) == 16
 
 
@@ -95,10 +99,8 @@ DRAW_ALL = """
 import importlib, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-from conftest import Results
-results = Results.__new__(Results)
-results.folder, results.seeds = Path(sys.argv[2]), (0, 1, 2)
-for command, options in results.commands(Path(sys.argv[3]), "finetune"):
+from tests.figures.conftest import commands
+for command, options in commands(Path(sys.argv[2]), (0, 1, 2), Path(sys.argv[3]), "finetune"):
     getattr(importlib.import_module(f"triptych.figures.{command}"), command)(**options)
 assert "torch" not in sys.modules and "matplotlib.pyplot" not in sys.modules
 """
@@ -123,7 +125,7 @@ def test_the_same_bytes_in_two_processes_with_other_settings(results, tmp_path):
         environment = {**os.environ, **setting, "PYTHONPATH": str(WORKFLOW)}
         (tmp_path / name).mkdir()
         subprocess.run(
-            [sys.executable, "-c", DRAW_ALL, str(Path(__file__).parent), str(results.folder), str(tmp_path / name)],
+            [sys.executable, "-c", DRAW_ALL, str(ROOT), str(results.folder), str(tmp_path / name)],
             env=environment,
             check=True,
             capture_output=True,

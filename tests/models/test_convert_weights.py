@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from tests.models.conftest import save_start
-from triptych.configuration.torchvision_weights import URLS
-from triptych.models.convert_weights import convert_weights, normalisation_for, torchvision_entry
+from triptych.models.convert_weights import convert_weights
 from triptych.models.networks import build_network, load_network
 from triptych.storage.errors import InputError
 from triptych.storage.files import sha256
@@ -49,21 +48,6 @@ def test_every_tensor_arrives(state, convert, train_data, tmp_path, capsys):
     assert load_tensors(tmp_path / "initial.safetensors")["conv1.weight"].tobytes() == found["conv1.weight"].tobytes()
 
 
-@pytest.mark.parametrize("architecture", sorted(URLS))
-def test_images_are_normalised_as_torchvision_does_it_for_these_weights(architecture):
-    """White, black and grey come out of torchvision's own transforms as they do with the mean and deviation."""
-    entry = torchvision_entry(architecture)
-    normalisation = normalisation_for(entry)
-    mean, std = (torch.tensor(normalisation[name])[:, None, None] for name in ("mean", "std"))
-    for value in (0, 128, 255):
-        found = entry.transforms()(torch.full((3, 16, 16), value, dtype=torch.uint8))
-        assert torch.allclose(found, (value / 255 - mean) / std, atol=1e-5)
-
-
-def test_not_all_weights_have_imagenets_normalisation():
-    assert normalisation_for(torchvision_entry("efficientnet_v2_l")) == {"mean": [0.5] * 3, "std": [0.5] * 3}
-
-
 def test_half_precision_becomes_single(state, convert):
     found = load_tensors(convert({**state, "conv1.weight": state["conv1.weight"].half()}))
     assert found["conv1.weight"].dtype == numpy.float32
@@ -87,7 +71,7 @@ def test_auxiliary_heads_are_left_out(convert, capsys):
     state = build_network("googlenet", 1000, 224).state_dict()
     found = load_tensors(convert({**state, "aux1.fc1.weight": torch.zeros(3)}, "googlenet"))
     assert found.keys() == state.keys()
-    assert "left out: 1 tensors of auxiliary heads" in capsys.readouterr().out
+    assert "left out, beside the trunk: aux1.fc1.weight" in capsys.readouterr().out
 
 
 def test_the_input_is_transformed_as_torchvision_does_it(state, convert, train_data, tmp_path):
@@ -102,14 +86,14 @@ def test_the_input_is_transformed_as_torchvision_does_it(state, convert, train_d
 
 
 def test_tensors_of_another_network_are_named(state, convert, tmp_path):
-    change = {**state, "conv1.weight": torch.zeros(64, 1, 7, 7), "extra": torch.zeros(2)}
+    change = {**state, "layer1.0.conv1.weight": torch.zeros(64, 32, 3, 3)}
     del change["bn1.bias"]
     with pytest.raises(InputError) as error:
         convert(change)
-    for words in ("download.pth", "resnet18 with 1000 classes", "missing bn1.bias [64]", "unexpected extra [2]"):
+    for words in ("download.pth", "resnet18 without its head", "missing bn1.bias [64]"):
         assert words in str(error.value)
-    assert "conv1.weight is [64, 1, 7, 7], expected [64, 3, 7, 7]" in str(error.value)
-    with pytest.raises(InputError, match=r"not the tensors of resnet34 with 1000 classes:\n  missing layer1.2"):
+    assert "layer1.0.conv1.weight is [64, 32, 3, 3], expected [64, 64, 3, 3]" in str(error.value)
+    with pytest.raises(InputError, match=r"not the tensors of resnet34 without its head:\n  missing layer1.2"):
         convert(state, "resnet34")
     assert not (tmp_path / "weights.safetensors").exists()
 
@@ -138,10 +122,26 @@ def test_another_checksum_is_not_even_opened(state, convert):
         convert({"a": Evil()}, checksum="0" * 64)
 
 
-@pytest.mark.parametrize("content", [[1, 2], {"state_dict": {"a": torch.zeros(1)}}, {"epoch": 3}])
-def test_what_is_no_state_dict(convert, content):
-    with pytest.raises(InputError, match="not a state_dict"):
+@pytest.mark.parametrize("content", [[1, 2], {"state_dict": {}}, {"epoch": 3}])
+def test_what_holds_no_tensors(convert, content):
+    with pytest.raises(InputError, match="holds no tensors"):
         convert(content)
+
+
+@pytest.mark.parametrize("classes", [2, 21843, None])
+def test_a_head_for_other_classes_or_none(state, convert, train_data, tmp_path, classes):
+    """It is replaced, so it does not matter."""
+    trunk = {name: tensor for name, tensor in state.items() if not name.startswith("fc.")}
+    head = {"fc.weight": torch.ones(classes, 512), "fc.bias": torch.ones(classes)} if classes else {}
+    weights = convert(trunk | head)
+    assert load_tensors(weights).keys() == trunk.keys()
+    assert load_metadata(weights)["classes"] == []
+    started = [
+        load_tensors(save_start(tmp_path / f"{number}", train_data, pretrained=pretrained))
+        for number, pretrained in enumerate((weights, convert(state)))
+    ]
+    for name, array in started[1].items():
+        assert array.tobytes() == started[0][name].tobytes()
 
 
 def test_what_is_no_file_of_tensors(tmp_path):

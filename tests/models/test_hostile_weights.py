@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from triptych.models.convert_weights import read_state_dict
+from triptych.models.checkpoint_layouts import read_tensors
 from triptych.storage.errors import InputError
 from triptych.storage.files import sha256
 
@@ -44,7 +44,7 @@ def payloads(folder):
 
 def refuse(path, folder):
     with pytest.raises(InputError, match=rf"{path.name}: not a file of tensors alone") as error:
-        read_state_dict(path)
+        read_tensors(path)
     assert "Traceback" not in str(error.value)
     assert not (folder / "pwned").exists()
 
@@ -82,7 +82,7 @@ def test_a_truncated_file_is_refused(tmp_path, legacy):
     for length in [0, 1, 3, 10, 100, len(content) // 2, len(content) - 30, len(content) - 1]:
         path.write_bytes(content[:length])
         with pytest.raises(InputError, match=r"cut\.pth: not a file of tensors alone"):
-            read_state_dict(path)
+            read_tensors(path)
 
 
 @pytest.mark.parametrize("legacy", [False, True], ids=["zip", "legacy"])
@@ -98,7 +98,7 @@ def test_a_damaged_file_is_read_or_refused(tmp_path, legacy):
             damaged[generator.randrange(min(len(damaged), 1500))] = generator.randrange(256)
         path.write_bytes(damaged)
         try:
-            found = read_state_dict(path)
+            found = read_tensors(path)
         except InputError as error:
             assert "damaged.pth" in str(error)
             refused += 1
@@ -117,4 +117,4 @@ def test_a_packed_file_that_unpacks_to_gigabytes_is_not_unpacked(tmp_path):
             bomb.writestr(entry.filename, bytes(300 << 20) if "/data/0" in entry.filename else content)
     assert path.stat().st_size < 4_000_000
     with pytest.raises(InputError, match="it unpacks to more than it takes"):
-        read_state_dict(path)
+        read_tensors(path)

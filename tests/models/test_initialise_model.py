@@ -149,7 +149,7 @@ def trained(initialise, weights, tmp_path):
 
     def write(start, seed=0):
         arrays, metadata = load_tensors(start), load_metadata(start)
-        save_tensors(tmp_path / "trained.safetensors", arrays, run_metadata(metadata, arrays, seed, {}))
+        save_tensors(tmp_path / "trained.safetensors", arrays, run_metadata(metadata, arrays, seed, {"trained": {}}))
         return tmp_path / "trained.safetensors"
 
     return write

@@ -38,14 +38,14 @@ FLAGS = (
 
 
 @pytest.fixture(scope="module", params=["made up", "default experiment"])
-def page(request, tmp_path_factory, build_experiment) -> Path:
+def page(request, tmp_path_factory, shelf) -> Path:
     """The report to look at: of made-up results, and of the default experiment where it has been run here."""
     if request.param == "default experiment":
         real = ROOT / "results" / "digits" / "report.html"
         if not real.is_file():
             pytest.skip("the default experiment has not been run in this checkout")
         return real
-    folder = build_experiment(tmp_path_factory.mktemp("browser") / "digits")
+    folder = shelf().copy(tmp_path_factory.mktemp("browser") / "digits", without=("runs",)).folder
     report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
     return folder / "report.html"
 

@@ -4,46 +4,63 @@ import pandas
 import pytest
 
 from tests.conftest import ROOT
+from tests.fabricated import LECTURE
 from triptych.report import complexity, content
 from triptych.report.report import report
-from triptych.report.results import TABLES, Results, read_columns, read_results
+from triptych.report.results import Results, read_numbers, read_results
+from triptych.results.schema import SIZES, TABLES
 
 MIXED = "bfloat16"
 
 
 @pytest.fixture
-def results(experiment):
-    return read_results(experiment(references=True))
+def found(results):
+    return results(references=True)
 
 
 def plain(text):
     return text.replace("\u00a0", " ")
 
 
-def test_multiples_of_the_arms_network(results):
-    said = plain(complexity.beside_others(results))
-    assert "multiples of those of resnet18, 32 px: inception_v3, 299 px, with auxiliary heads 2.00, 2.00 and 2." in said
+def needing(found, **training_bytes):
+    """The results where training an arm with a batch of 32 takes these bytes, 40 % of them for the batch."""
+    memory = found.tables["memory"]
+    for arm, needed in training_bytes.items():
+        own = memory["arm"] == arm
+        memory.loc[own, "training_bytes"] = needed * (0.6 + 0.0125 * memory.loc[own, "batch_size"])
+    return found
 
 
-def test_nothing_to_compare_with(experiment):
-    results = read_results(experiment())
-    assert "No other network is named" in complexity.beside_others(results)
-    assert complexity.pictures(results) == []
+def test_multiples_of_the_arms_network(found):
+    said = plain(complexity.beside_others(found))
+    own, other = (found.tables["architectures"].iloc[row] for row in (0, 1))
+    ratios = [other[column] / own[column] for column in ("parameters", "macs", "activation_bytes")]
+    assert ratios == pytest.approx([27_161_264 / 11_689_512, 152.4, 173.1], rel=1e-3)
+    words = "inception_v3, 299 px, with auxiliary heads 2.32, 152.41 and 173.14"
+    assert f"multiples of those of resnet18, 32 px: {words}" in said
 
 
-def test_the_largest_batch_by_arm(results):
-    table = complexity.largest_batch(results)
+def test_nothing_to_compare_with(results):
+    found = results()
+    assert "No other network is named" in complexity.beside_others(found)
+    assert complexity.pictures(found) == []
+
+
+def test_the_largest_batch_by_arm(found):
+    table = complexity.largest_batch(found)
     assert [plain(column.title) for column in table.columns] == [
         *("network", "trains", "arms", "4 GB", "8 GB", "16 GB", "24 GB", "80 GB")
     ]
     rows = [[plain(cell) for cell in row] for row in table.rows]
-    assert rows[-1] == [
-        *("all arms at once", "each its own", "scratch, finetune, last_layer"),
-        *("40", "80", "160", "240", "800"),
-    ]
-    assert rows[0] == ["resnet18, 32 px", "all", "scratch, finetune", "400", "800", "1,600", "2,400", "8,000"]
-    assert rows[1][:4] == ["resnet18, 32 px", "head", "last_layer", "400"]
-    assert rows[2][:4] == ["inception_v3, 299 px, with auxiliary heads", "all", "–", "200"]
+    batches = found.tables["largest_batch"].groupby(["architecture", "train"])["largest_batch"]
+    fits = {key: [f"{batch:,.0f}" for batch in own] for key, own in batches}
+    together = ["all arms at once", "each its own"]
+    assert rows[-1] == [*together, "scratch, finetune, last_layer", *fits[tuple(together)]]
+    assert rows[0] == ["resnet18, 32 px", "all", "scratch, finetune", *fits["resnet18", "all"]]
+    assert rows[1] == ["resnet18, 32 px", "head", "last_layer", *fits["resnet18", "head"]]
+    inception = "inception_v3, 299 px, with auxiliary heads"
+    assert rows[2] == [inception, "all", "–", *fits["inception_v3", "all"]]
+    assert len({cell for row in rows for cell in row[3:]}) == 25
 
 
 @pytest.mark.parametrize(
@@ -54,28 +71,45 @@ def test_the_largest_batch_by_arm(results):
         (9e10, "All at once they fit into none of these memories."),
     ],
 )
-def test_all_at_once(experiment, training_bytes, words):
-    """The made-up arms need their `training_bytes` at batch size 32."""
-    arms = [{"name": name, "training_bytes": training_bytes} for name in ("scratch", "finetune", "last_layer")]
-    control = {"name": "control", "role": "control", "training_bytes": 1e15}
-    said = plain(complexity.at_once(read_results(experiment(arms=[*arms, control]))))
+def test_all_at_once(results, training_bytes, words):
+    found = results(arms=[*LECTURE, {"name": "control", "role": "control"}])
+    needed = dict.fromkeys(("scratch", "finetune", "last_layer"), training_bytes)
+    said = plain(complexity.at_once(needing(found, **needed, control=1e15)))
     assert words in said
     assert said.startswith("To train at batch size 32, ")
 
 
-def test_one_arm_alone(experiment):
-    said = plain(complexity.at_once(read_results(experiment(arms=[{"name": "scratch"}], comparisons=[]))))
+def test_one_arm_alone(results):
+    said = plain(complexity.at_once(needing(results(arms=[{"name": "scratch"}]), scratch=3e8)))
     assert "scratch alone needs 286 MiB by this computation. It fits into 4, 8, 16, 24 and 80 GB." in said
 
 
 def test_memory_between_and_beyond_the_table_s_batch_sizes(results):
+    found = needing(results(), scratch=3e8)
     for batch_size in (1, 3, 32, 100, 512):
-        computed = results.bytes_at("scratch", "training_bytes", batch_size)
+        computed = found.bytes_at("scratch", "training_bytes", batch_size)
         assert computed == pytest.approx(3.0e8 * (0.6 + 0.0125 * batch_size))
 
 
-def test_computed_beside_measured_memory_on_a_gpu_only(experiment):
+@pytest.fixture
+def folder(experiment):
+    """Of arms that need 3e8 bytes for training at batch size 32, and less for evaluating at 256."""
     folder = experiment()
+
+    def lines(memory):
+        training = 3e8 * (0.6 + 0.0125 * memory["batch_size"])
+        return memory.assign(training_bytes=training, inference_bytes=4.5e7 + 1e5 * memory["batch_size"])
+
+    edit(folder, "memory", lines)
+    return folder
+
+
+def resident(folder):
+    """The bytes of all images."""
+    return sum(path.stat().st_size for path in (folder / "data").glob("*.safetensors"))
+
+
+def test_computed_beside_measured_memory_on_a_gpu_only(folder):
     assert "computed / measured" not in [column.title for column in costs(folder).columns]
     path = folder / "tables" / "cost.csv"
     cost = pandas.read_csv(path)
@@ -83,44 +117,41 @@ def test_computed_beside_measured_memory_on_a_gpu_only(experiment):
     cost.to_csv(path, index=False)
     table = costs(folder)
     assert table.columns[-1].title == "computed / measured"
-    # training at batch size 32 takes 3e8 bytes, and evaluating at 256 less
     assert [row[-1] for row in table.rows] == ["–"] * 3 + [("75\u00a0%", "286\u00a0MiB")] * 3 + ["–"] * 3
 
 
-def test_in_a_mixed_precision_activations_count_half_and_images_do_not(experiment):
-    folder = experiment()
+def test_in_a_mixed_precision_activations_count_half_and_images_do_not(folder):
     edit(folder, "cost", lambda cost: cost.assign(device="cuda", peak_memory_bytes=4e8))
     edit(folder, "arms", lambda arms: arms.assign(precision=arms["precision"].where(arms["arm"] != "finetune", MIXED)))
     results = read_results(folder)
     images = 32 * 3 * 32 * 32 * 4
     activations = 3e8 * 0.0125 * 32
-    expected = 3e8 * 0.6 + (activations - images) / 2 + images * 1.5
+    expected = 3e8 * 0.6 + (activations - images) / 2 + images * 1.5 + resident(folder)
     assert complexity.computed_peak(results, "finetune") == pytest.approx(expected, rel=1e-6)
     assert [row[-1][0] for row in costs(folder).rows[:6:3]] == ["75\u00a0%", "60\u00a0%"]
 
 
-def test_evaluation_keeps_gradients_and_moments(experiment):
-    folder = experiment()
+def test_evaluation_keeps_gradients_and_moments(folder):
     edit(folder, "arms", lambda arms: arms.assign(evaluation_batch_size=10_000))
     computed = complexity.computed_peak(read_results(folder), "scratch")
-    assert computed == pytest.approx(3e8 * 0.6 + 1e5 * 10_000, rel=1e-6)
+    assert computed == pytest.approx(3e8 * 0.6 + 1e5 * 10_000 + resident(folder), rel=1e-6)
 
 
 @pytest.mark.parametrize(("residency", "there"), [("auto", True), ("device", True), ("host", False), ("mapped", False)])
-def test_images_on_the_gpu_count_as_far_as_they_are_used(experiment, residency, there):
-    folder = experiment()
+def test_images_on_the_gpu_count_as_far_as_they_are_used(folder, residency, there):
+    for split in ("validation", "test"):
+        (folder / "data" / f"{split}.safetensors").write_bytes(b"")
     (folder / "data" / "train.safetensors").write_bytes(bytes(300_000))  # of 300 images
     edit(folder, "arms", lambda arms: arms.assign(train_images=100))
     results = read_results(folder)
-    results.configuration["arms"]["scratch"].setdefault("training", {})["residency"] = residency
-    found = complexity.resident_bytes(results, "scratch")
-    assert found == (pytest.approx(100_000, abs=100) if there else 0)
+    results.configuration["arms"]["scratch"]["training"]["residency"] = residency
+    assert complexity.resident_bytes(results, "scratch") == (100_000 if there else 0)
 
 
 def test_the_memory_of_the_fullest_run_is_foretold_within_thirty_percent(tmp_path):
     """In bfloat16 on a GPU, 60,000 images of 32 px on it: computed beside what was measured."""
     full = ROOT / "benchmarks" / "lecture45"
-    tables = {name: read_columns(full / f"{name}.csv", TABLES[name].split()) for name in ("arms", "memory", "cost")}
+    tables = {name: read_numbers(full / f"{name}.csv", TABLES[name]) for name in ("arms", "memory", "cost")}
     (tmp_path / "data").mkdir()
     for split, images in (("train", 50_000), ("test", 10_000)):
         with (tmp_path / "data" / f"{split}.safetensors").open("wb") as file:
@@ -130,7 +161,7 @@ def test_the_memory_of_the_fullest_run_is_foretold_within_thirty_percent(tmp_pat
         place=tmp_path,
         configuration={"arms": {arm: {"training": {}} for arm in tables["arms"]["arm"]}},
         tables=tables,
-        sizes=read_columns(full / "sizes.csv", ["split", "class", "images"]),
+        sizes=read_numbers(full / "sizes.csv", SIZES),
         printouts={},
     )
     assert set(results.arms["precision"]) == {MIXED}

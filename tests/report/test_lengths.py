@@ -6,7 +6,6 @@ import pytest
 from tests.report.test_story import plain
 from triptych.report import content, lengths, story
 from triptych.report.report import report
-from triptych.report.results import read_results
 
 LONG = {"epochs": 60, "patience": 5, "keep": "best"}
 ARMS = [
@@ -24,8 +23,8 @@ ARMS = [
 
 
 @pytest.fixture
-def found(experiment):
-    return read_results(experiment(arms=ARMS))
+def found(results):
+    return results(arms=ARMS)
 
 
 def test_a_curve_ends_with_the_shortest_seed(found):
@@ -51,17 +50,17 @@ def test_an_arm_that_stopped_is_not_called_unfinished(found):
     assert "last_layer_long is not finished" not in said
 
 
-def test_an_arm_that_used_up_its_epochs_is_said_to_have(experiment):
+def test_an_arm_that_used_up_its_epochs_is_said_to_have(results):
     arms = [{**ARMS[1], "ran": (60, 60, 60), "kept": (59, 60, 58)}]
-    found = read_results(experiment(arms=arms))
+    found = results(arms=arms)
     assert not lengths.stopped(found, "last_layer_long")
     said = plain(" ".join(lengths.about_patience(found)))
     assert "after the 60 epochs that it was allowed it had not come to that in every seed" in said
     # patience that ran out in the last epoch is patience that ran out
-    assert lengths.stopped(read_results(experiment(arms=[{**arms[0], "kept": (55, 54, 50)}])), "last_layer_long")
+    assert lengths.stopped(results(arms=[{**arms[0], "kept": (55, 54, 50)}]), "last_layer_long")
 
 
-def test_which_epoch_the_numbers_are_of_and_who_chose_it(found, experiment):
+def test_which_epoch_the_numbers_are_of_and_who_chose_it(found, results):
     said = plain(" ".join(story.limits(found)))
     assert "The numbers of finetune are those of the last epoch, chosen beforehand." in said
     assert "The numbers of last_layer_long are those of the epoch with the highest validation accuracy" in said
@@ -69,14 +68,14 @@ def test_which_epoch_the_numbers_are_of_and_who_chose_it(found, experiment):
     assert plain(story.test_accuracy_curves(found)).startswith("After the first and the kept epoch: ")
     assert "Kept by seed is epoch 7" in plain(story.arm_accuracy(found, "last_layer_long"))
     assert "Kept" not in story.arm_accuracy(found, "finetune")
-    by_default = read_results(experiment())
+    by_default = results()
     assert plain(lengths.rule(by_default)) == "The numbers are those of the last epoch, chosen beforehand."
     assert lengths.about_patience(by_default) == []
-    stops = read_results(experiment(arms=[{**ARMS[0], "training": {"patience": 3}}]))
+    stops = results(arms=[{**ARMS[0], "training": {"patience": 3}}])
     assert "the validation images decided which that is" in lengths.rule(stops)
 
 
-def test_the_tables_tell_lengths_and_validation(found, experiment):
+def test_the_tables_tell_lengths_and_validation(found, results):
     names = content.arm_names(found, dict.fromkeys(found.arms["arm"], "#000000"))
     recipe = {row[0]: row[1:] for row in content.recipe(found, names).rows}
     assert recipe["epochs"] == ["10", "60 (12, 20, 30)"]
@@ -86,7 +85,7 @@ def test_the_tables_tell_lengths_and_validation(found, experiment):
     assert [column.title for column in summary.columns][1:4] == ["test accuracy", "validation", "first epoch"]
     expected = found.tables["runs"].query("arm == 'last_layer_long'")["validation_accuracy"].mean()
     assert plain(summary.rows[1][2]) == f"{expected:.1f} %"
-    without = read_results(experiment(validation_images=0))
+    without = results(images=(300, 0))
     names = content.arm_names(without, dict.fromkeys(without.arms["arm"], "#000000"))
     assert "validation" not in [column.title for column in content.summary(without, names).columns]
 

@@ -8,31 +8,31 @@ from importlib import metadata
 import pytest
 import yaml
 
+from triptych.figures.catalogue import FIGURES
 from triptych.report import provenance
 from triptych.report.report import inputs, report
 from triptych.report.results import read_configuration
-from triptych.report.write_manifest import FIGURES_OF_ARMS, write_manifest
+from triptych.report.write_manifest import write_manifest
+from triptych.results.schema import TABLES
 from triptych.storage.errors import InputError
 
 
+@pytest.fixture(scope="module")
+def reported(shelf, tmp_path_factory):
+    """An experiment with its report."""
+    made = shelf(whole_kernels=False).copy(tmp_path_factory.mktemp("reported") / "digits")
+    report(experiment="digits", experiment_folder=made.folder, output=made.folder / "report.html")
+    return made
+
+
 @pytest.fixture
-def folder(experiment):
-    """An experiment with a report and with the files of its runs."""
-    folder = experiment()
-    for arm in ("scratch", "finetune", "last_layer"):
-        for seed in (0, 1, 2):
-            run = folder / "runs" / arm / f"seed{seed}"
-            run.mkdir(parents=True)
-            for name in ("trained.safetensors", "history.csv", "cost.json", "weight_delta.csv"):
-                (run / name).write_text(f"{arm} {seed} {name}")
-            (run / "cost.json").write_text(json.dumps({"torch": "2.15.0", "seconds": seed}))
-    (folder / "figures" / "cost_accuracy.png").write_bytes(b"measured")
-    report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
-    return folder
+def folder(reported, tmp_path):
+    """The same, for a test to change."""
+    return reported.copy(tmp_path / "digits").folder
 
 
-def manifest_of(folder, keep_weights="trained"):
-    write_manifest(experiment_folder=folder, keep_weights=keep_weights, output=folder / "manifest.json")
+def manifest_of(folder, keep_weights="trained", trunks="[]"):
+    write_manifest(experiment_folder=folder, keep_weights=keep_weights, trunks=trunks, output=folder / "manifest.json")
     return json.loads((folder / "manifest.json").read_text())
 
 
@@ -68,7 +68,8 @@ def test_exactly_the_measured_files_are_marked(folder):
         "logs/train.csv",
         "data/raw/images.csv",
         *(f"figures/architectures.{suffix}" for suffix in ("svg", "png")),  # there is nothing to compare with
-        *(f"figures/{name}_removed_arm.{suffix}" for name in FIGURES_OF_ARMS for suffix in ("svg", "png")),
+        *(f"figures/{figure.name}_removed_arm.svg" for figure in FIGURES.values() if figure.of_each_arm),
+        *(table.file for table in TABLES.values() if table.of_claims),  # no claims are tested
         "figures/learning_rate.svg",
         "figures/samples_scratch.svg",
         "weights/vgg11.safetensors",
@@ -109,6 +110,18 @@ def test_weights_are_those_that_the_arms_use(folder, source, weights, expected):
     assert listed == {f"weights/{name}" for name in expected}
     shown = {name for name in inputs(folder, configuration) if name.startswith("weights/")}
     assert shown == listed & {"weights/resnet18.safetensors"}
+
+
+def test_features_are_those_that_the_arms_train_on(folder):
+    names = ("toy/tiny_16_01234567", "resnet18_32_89abcdef")
+    for name in names:
+        (folder / "features" / name).mkdir(parents=True)
+        (folder / "features" / name / "cost.json").write_text("{}")
+    for trunks in ([], names[:1], names):
+        listed = {name for name in manifest_of(folder, trunks=json.dumps(trunks))["files"] if "features" in name}
+        assert listed == {f"features/{name}/cost.json" for name in trunks}
+    with pytest.raises(InputError, match="trunks: expected a JSON list of names, found 'tiny'"):
+        manifest_of(folder, trunks="tiny")
 
 
 def test_weight_files_that_are_not_kept_are_not_listed(folder):

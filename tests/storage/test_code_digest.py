@@ -38,7 +38,7 @@ def test_the_modules_of_training_hold_the_loop_and_the_helpers_but_no_figure():
         ("storage/files.py", True),
         ("figures/style.py", False),
         ("configuration/experiment.py", False),
-        ("data/digits.py", False),
+        ("data/sources/digits.py", False),
     ],
 )
 def test_a_changed_module_changes_the_digest_of_what_imports_it(package, changed, differs):
@@ -47,6 +47,19 @@ def test_a_changed_module_changes_the_digest_of_what_imports_it(package, changed
         file.write("\n# changed\n")
     clear()
     assert (code_digest.code_digest("triptych.training.train") != before) is differs
+
+
+@pytest.mark.parametrize(
+    ("changed", "differs"),
+    [("data/sources/cifar10.py", True), ("data/cifar.py", True), ("data/sources/digits.py", False)],
+)
+def test_a_named_module_counts_with_what_it_imports_and_no_other_does(package, changed, differs):
+    call = {"module": "triptych.data.prepare_dataset", "named": ("triptych.data.sources.cifar10",)}
+    before = code_digest.code_digest(**call)
+    with (package / changed).open("a") as file:
+        file.write("\n# changed\n")
+    clear()
+    assert (code_digest.code_digest(**call) != before) is differs
 
 
 def test_a_template_counts(package):

@@ -117,14 +117,8 @@ def prepare(command, folder, before="pass"):
     """Run a command that writes several files, after these statements, in a process of its own."""
     options = {
         "prepare-dataset": [
-            "--source",
-            "digits",
-            "--train-per-class",
-            "5",
-            "--validation-per-class",
-            "2",
-            "--seed",
-            "0",
+            "--dataset",
+            '{"source": "digits", "train_per_class": 5, "validation_per_class": 2, "seed": 0}',
         ],
         "prepare-letters": ["--image-size", "24", "--train-images", "52", "--test-images", "26", "--seed", "0"],
     }[command]

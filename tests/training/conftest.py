@@ -1,4 +1,5 @@
 import functools
+import json
 
 import numpy
 import pytest
@@ -73,6 +74,11 @@ def initial_of(arguments):
     return initial_weights(arguments["trained"], arguments.get("pretrained"))
 
 
+def phases(trainable="all", batchnorm="train"):
+    """What a run trains, as `train()` takes it."""
+    return json.dumps([{"trainable": trainable, "batchnorm": batchnorm}])
+
+
 def short_run(files, folder):
     """Arguments of `train()` for a short run that writes into `folder`."""
     return {
@@ -82,8 +88,7 @@ def short_run(files, folder):
         "train_data": files / "train.safetensors",
         "validation_data": files / "validation.safetensors",
         "test_data": files / "test.safetensors",
-        "train": "all",
-        "batchnorm": "train",
+        "phases": phases(),
         "seed": 0,
         "trained": folder / "trained.safetensors",
         "history": folder / "history.csv",

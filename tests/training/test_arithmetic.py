@@ -2,8 +2,9 @@ import pytest
 import torch
 
 from tests.training.conftest import train
+from triptych.results.schema import RUN_HISTORY
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 from triptych.storage.tensors import load_tensors
 from triptych.training.arithmetic import PRECISIONS, Arithmetic, check_precision, cpu_has_bfloat16
 
@@ -102,7 +103,7 @@ def test_another_arithmetic_gives_nearly_the_same_history_twice_the_same(argumen
     def run(name, **settings):
         (tmp_path / name).mkdir()
         train(**{**arguments, **{place: tmp_path / name / place for place in places}, **settings})
-        table = read_table(tmp_path / name / "history", text=[], numbers=NUMBERS)
+        table = read_table(tmp_path / name / "history", RUN_HISTORY, NUMBERS)
         return table, load_tensors(tmp_path / name / "trained"), (tmp_path / name / "trained").read_bytes()
 
     plain, _, plain_bytes = run("plain")

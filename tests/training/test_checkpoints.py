@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from tests.conftest import command
-from tests.training.conftest import NETWORK, RECIPE, extract_features, pretrain_weights, short_run, train
+from tests.training.conftest import NETWORK, RECIPE, extract_features, phases, pretrain_weights, short_run, train
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.storage.tensors import save_tensors
 from triptych.training import loop
@@ -26,8 +26,8 @@ OF_FEATURES = tuple(field.name for field in fields(FeaturesRecipe))
 WAYS = {
     "scratch": {},
     "best": {"keep": "best", "patience": 2, "epochs": 4},
-    "last_layer": {"train": "head"},
-    "frozen": {"train": "head", "batchnorm": "frozen"},
+    "last_layer": {"phases": phases("head")},
+    "frozen": {"phases": phases("head", "frozen")},
     "fast": {"channels_last": True, "fused_optimizer": True},
 }
 
@@ -203,16 +203,21 @@ def test_memory_and_time_before_a_kill_count(arguments, stopped, monkeypatch):
     assert cost["seconds"] > state["outcome"]["training_seconds"] + state["outcome"]["evaluation_seconds"]
 
 
-@pytest.mark.parametrize("change", ["seed", "learning_rate", "num_threads", "code", "data"])
+@pytest.mark.parametrize("change", ["seed", "learning_rate", "num_threads", "code", "library", "data"])
 def test_the_checkpoint_of_another_run_is_never_used(arguments, files, tmp_path, monkeypatch, change):
     def key(learning_rate=1e-4, seed=0, num_threads=1, data="train"):
         settings = {"learning_rate": learning_rate, "seed": seed, "num_threads": num_threads}
-        return run_key("training.train", {"train": files / f"{data}.safetensors", "features": None}, settings)
+        read = {"train": files / f"{data}.safetensors", "features": None}
+        return run_key("training.train", "resnet18", read, settings)
 
     first = key()
     assert first == key()
     if change == "code":
-        monkeypatch.setattr("triptych.training.checkpoints.code_digest", lambda module: "other")
+        monkeypatch.setattr("triptych.training.checkpoints.code_digest", lambda module, named: "other")
+        assert key() != first
+    elif change == "library":
+        module = "triptych.training.checkpoints.library_module"
+        monkeypatch.setattr(module, lambda architecture: "triptych.models.head")
         assert key() != first
     else:
         assert key(**{change: {"data": "test"}.get(change, 7)}) != first
@@ -290,7 +295,7 @@ def killable(arguments, tmp_path):
             features = {"features": tmp_path / "features.safetensors", "cost": tmp_path / "features.json"}
             shared = ("train_data", "validation_data", "test_data", "pretrained", *OF_FEATURES, *NETWORK)
             extract_features(**{name: call[name] for name in shared}, **features)
-            call |= {"train": "head", "batchnorm": "frozen", "features": features["features"]}
+            call |= {"phases": phases("head", "frozen"), "features": features["features"]}
         elif way == "pretraining":
             function, names = pretrain_weights, ["weights", "history"]
             shared = ("train_data", "test_data", "seed", *NETWORK, *set(RECIPE) - {"train_images"})

@@ -8,7 +8,7 @@ import pandas
 import pytest
 import torch
 
-from tests.training.conftest import NETWORK, extract_features, initial_of, train
+from tests.training.conftest import NETWORK, extract_features, initial_of, phases, train
 from triptych.data.dataset import load_split
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors, save_tensors
@@ -17,7 +17,7 @@ from triptych.training.recipe import FeaturesRecipe
 
 SHARED = ["train_data", "validation_data", "test_data", "pretrained", *NETWORK]
 SHARED += [field.name for field in fields(FeaturesRecipe)]
-HEAD = {"train": "head", "batchnorm": "frozen", "learning_rate": 1e-2}
+HEAD = {"phases": phases("head", "frozen"), "learning_rate": 1e-2}
 
 
 def extract(arguments, folder, **changes):

@@ -25,9 +25,9 @@ from PIL import Image
 
 from tests.conftest import ROOT
 from tests.reference.lecture_loop import lecture_loop
-from tests.training.conftest import RECIPE, train
+from tests.training.conftest import RECIPE, phases, train
 from triptych.data.dataset import Split, save_split
-from triptych.data.digits import read_digits
+from triptych.data.sources.digits import read
 from triptych.models.initialise_model import initial_weights, starting_network
 from triptych.models.networks import network_metadata
 from triptych.storage.code_digest import PACKAGE_FOLDER
@@ -53,7 +53,7 @@ def random_weights(seed: int) -> dict[str, torch.Tensor]:
 
 def digits() -> tuple[Split, Split, dict[str, torch.Tensor]]:
     """The first digits of each class; other random weights stand for pretrained ones."""
-    source = read_digits()
+    source = read({}, [])
     rows = [numpy.flatnonzero(source.labels == label) for label in range(10)]
     parts = (slice(TRAIN_PER_CLASS), slice(TRAIN_PER_CLASS, TRAIN_PER_CLASS + TEST_PER_CLASS))
     chosen = [numpy.sort(numpy.concatenate([of_class[part] for of_class in rows])) for part in parts]
@@ -169,8 +169,7 @@ def test_a_job_of_its_own_gives_what_the_lectures_loop_gives(lecture, arm, tmp_p
         train_data=folder / "train",
         validation_data=folder / "validation",
         test_data=folder / "test",
-        train=ARMS[arm],
-        batchnorm="train",
+        phases=phases(ARMS[arm]),
         seed=SEED,
         trained=tmp_path / "trained",
         history=tmp_path / "history.csv",

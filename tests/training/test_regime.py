@@ -4,7 +4,15 @@ import torch
 
 from triptych.models.networks import build_network, head_tensors
 from triptych.storage.errors import InputError
-from triptych.training.regime import Regime, check_not_moved, must_not_move, select_trainable, set_training_mode
+from triptych.training.regime import (
+    Phase,
+    Trainable,
+    check_not_moved,
+    must_not_move,
+    read_phases,
+    select_trainable,
+    set_training_mode,
+)
 
 HEAD = ["fc.weight", "fc.bias"]
 
@@ -14,15 +22,22 @@ def network():
     return build_network("resnet18", 10, 32)
 
 
+def trainable(network, what, batchnorm="train", head=HEAD):
+    return Trainable.of(network, head, Phase(what, batchnorm))
+
+
 def test_only_what_trains_has_gradients(network):
-    assert sum(parameter.numel() for parameter in select_trainable(network, HEAD, Regime("head", "train"))) == 5130
+    chosen = select_trainable(network, trainable(network, "head"))
+    assert sum(parameter.numel() for parameter in chosen.values()) == 5130
+    assert list(chosen) == HEAD
     assert {name for name, p in network.named_parameters() if p.requires_grad} == set(HEAD)
-    everything = select_trainable(network, HEAD, Regime("all", "train"))
-    assert sum(parameter.numel() for parameter in everything) == 11_181_642
+    everything = select_trainable(network, trainable(network, "all"))
+    assert sum(parameter.numel() for parameter in everything.values()) == 11_181_642
+    assert trainable(network, "all") == Trainable.everything(network)
 
 
 def test_no_backward_pass_is_recorded_for_a_trunk_that_does_not_train(network):
-    select_trainable(network, head_tensors("resnet18", 10, 32), Regime("head", "train"))
+    select_trainable(network, trainable(network, "head", head=head_tensors("resnet18", 10, 32)))
     recorded = []
     network.avgpool.register_forward_hook(lambda module, inputs, output: recorded.append(output.requires_grad))
     assert network(torch.zeros(2, 3, 32, 32)).requires_grad
@@ -30,10 +45,10 @@ def test_no_backward_pass_is_recorded_for_a_trunk_that_does_not_train(network):
 
 
 def test_frozen_batchnorm_is_in_eval_mode_and_nothing_else_is(network):
-    set_training_mode(network, Regime("head", "frozen"))
+    set_training_mode(network, trainable(network, "head", "frozen"))
     in_eval = {type(module) for module in network.modules() if not module.training}
     assert in_eval == {torch.nn.BatchNorm2d}
-    set_training_mode(network, Regime("head", "train"))
+    set_training_mode(network, trainable(network, "head"))
     assert all(module.training for module in network.modules())
 
 
@@ -43,14 +58,14 @@ def test_frozen_batchnorm_is_in_eval_mode_and_nothing_else_is(network):
     [("all", "train", 0), ("head", "train", 60), ("head", "frozen", 120), ("all", "frozen", 60)],
 )
 def test_what_must_not_move(network, train, batchnorm, count):
-    names = must_not_move(network, HEAD, Regime(train, batchnorm))
+    names = must_not_move(network, trainable(network, train, batchnorm))
     assert len(names) == len(set(names)) == count
     assert set(names) <= set(network.state_dict()) - set(HEAD)
 
 
 def test_buffers_that_are_no_statistics_must_not_move_either():
     swin = build_network("swin_t", 10, 64)
-    names = must_not_move(swin, ["head.weight", "head.bias"], Regime("all", "train"))
+    names = must_not_move(swin, Trainable.everything(swin))
     assert names
     assert all(name.endswith("relative_position_index") for name in names)
 
@@ -65,6 +80,19 @@ def test_a_single_changed_bit_is_found():
 
 
 @pytest.mark.parametrize("arguments", [("some", "train"), ("all", "off")])
-def test_an_unknown_regime_is_refused(arguments):
+def test_an_unknown_phase_is_refused(arguments):
     with pytest.raises(InputError, match="is not allowed; give one of"):
-        Regime(*arguments)
+        Phase(*arguments)
+
+
+@pytest.mark.parametrize("text", ["head", "{}", '["head"]', '[{"trainable": "head"}]', '[{"phase": 1}]', "3"])
+def test_what_is_no_list_of_phases_is_refused(text):
+    with pytest.raises(InputError, match=r"^phases: "):
+        read_phases(text)
+
+
+def test_a_run_has_one_phase():
+    one = '{"trainable": "head", "batchnorm": "frozen"}'
+    assert read_phases(f"[{one}]") == [Phase("head", "frozen")]
+    with pytest.raises(InputError, match="one phase, found 2"):
+        read_phases(f"[{one}, {one}]")

@@ -3,9 +3,10 @@
 import pytest
 import torch
 
-from tests.training.conftest import train
+from tests.training.conftest import phases, train
+from triptych.results.schema import RUN_HISTORY
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 from triptych.training.arithmetic import PRECISIONS, Arithmetic
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.steps import WARM_UP, RecordedStep, recorded
@@ -13,8 +14,8 @@ from triptych.training.steps import WARM_UP, RecordedStep, recorded
 OUTPUTS = ("trained", "history", "predictions")
 WAYS = {
     "scratch": {},
-    "last_layer": {"train": "head"},
-    "frozen": {"train": "head", "batchnorm": "frozen"},
+    "last_layer": {"phases": phases("head")},
+    "frozen": {"phases": phases("head", "frozen")},
     "fused": {"fused_optimizer": True},
     "fast": {"precision": "bfloat16", "channels_last": True, "fused_optimizer": True},
     "tf32": {"precision": "tf32"},
@@ -150,7 +151,7 @@ def test_float16_gives_nearly_the_history_of_float32(on_gpu, monkeypatch):
 
     def history(**settings):
         train(**on_gpu, **settings)
-        return read_table(on_gpu["history"], text=[], numbers=["train_loss", "test_loss"])
+        return read_table(on_gpu["history"], RUN_HISTORY)
 
     plain, half = history(), history(**FLOAT16)
     assert half["test_loss"][0] == pytest.approx(plain["test_loss"][0], abs=0.01)  # before any step

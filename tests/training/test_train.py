@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tests.conftest import command
-from tests.training.conftest import RECIPE, initial_of, train
+from tests.training.conftest import RECIPE, initial_of, phases, train
 from triptych.data.dataset import load_split, save_split
 from triptych.models.initialise_model import initialise_model
 from triptych.models.networks import load_network, load_state
@@ -75,8 +75,11 @@ def test_a_run_records_what_happened(arguments):
     run = described.pop("run")
     assert described == load_metadata(initial)
     assert run == {
-        "train": "all",
-        "batchnorm": "train",
+        "phases": json.loads(phases()),
+        "trained": {
+            "parameters": [name for name in described["tensors"] if name not in described["buffers"]],
+            "statistics": described["buffers"],
+        },
         "seed": 0,
         "recipe": {**RECIPE, "fused_optimizer": False, "keep": "last", "patience": None},
         "initial_sha256": tensors_sha256(load_tensors(initial)),
@@ -120,7 +123,7 @@ def test_training_is_the_plain_loop(arguments):
 
 @pytest.mark.parametrize("batchnorm", ["train", "frozen"])
 def test_the_last_layer_alone_moves(arguments, batchnorm):
-    train(**arguments | {"train": "head", "batchnorm": batchnorm})
+    train(**arguments | {"phases": phases("head", batchnorm)})
     buffers = set(load_metadata(arguments["trained"])["buffers"])
     assert moved(arguments) == set(HEAD) | (buffers if batchnorm == "train" else set())
 
@@ -141,7 +144,7 @@ def test_a_moved_frozen_tensor_is_an_error(arguments, monkeypatch):
 
     monkeypatch.setattr(module, "fit", careless)
     with pytest.raises(RuntimeError, match=r"must not move have moved: conv1\.weight"):
-        train(**arguments | {"train": "head"})
+        train(**arguments | {"phases": phases("head")})
     assert not arguments["trained"].exists()
 
 

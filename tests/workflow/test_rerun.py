@@ -1,13 +1,15 @@
 """Only what depends on a change runs again: a finished tree, a change, and what a dry run then lists."""
 
+import json
 import shutil
 import subprocess
 
 import pytest
 
-from tests.conftest import command
+from tests.conftest import ROOT, command
 from tests.workflow.conftest import COMMENTS, WHOLE, jobs_of, rules_of, snakemake, write_configuration
-from tests.workflow.test_rerun_modules import with_followers
+from tests.workflow.test_rerun_modules import BUILD_NETWORKS, with_followers
+from triptych.configuration.backbones.registry import facts_file
 from triptych.report.write_manifest import MEASURED
 
 pytestmark = pytest.mark.slow
@@ -32,6 +34,11 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
         ("analysis/comparisons.py", "collect_results", {}),
         ("training/loop.py", "pretrain_weights", {"train": 8}),
         ("training/train.py", "train", {"train": 8}),
+        # what the settings name, and no other
+        ("data/sources/digits.py", "prepare_dataset", {"train": 8}),
+        ("data/sources/cifar10.py", "", {}),
+        ("data/cifar.py", "", {}),
+        ("models/backbones/torchvision.py", BUILD_NETWORKS, {"train": 8}),
     ],
 )
 def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout, module, first, counts):
@@ -44,6 +51,18 @@ def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout,
         path.write_text(before)
     assert set(rules) == with_followers(first)
     assert {rule: rules[rule] for rule in counts} == counts
+
+
+def test_an_address_of_weights_runs_nothing(finished, checkout):
+    path = facts_file("torchvision")
+    path = checkout / path.relative_to(ROOT)
+    before = path.read_text()
+    try:
+        path.write_text(before.replace("https://download.pytorch.org/", "https://elsewhere.org/"))
+        assert path.read_text() != before
+        assert not rules_of(dry_run(finished, checkout))
+    finally:
+        path.write_text(before)
 
 
 def runs_of(arms, seeds="01"):
@@ -179,7 +198,9 @@ def check_same_bytes(folder, other):
             shutil.copyfile(path, folder / name)
     pages = folder / "report.html", folder / "manifest.json"
     report = command("report", experiment=folder.name, experiment_folder=folder, output=pages[0])
-    manifest = command("write_manifest", experiment_folder=folder, keep_weights="trained", output=pages[1])
+    trunks = json.dumps([path.name for path in (folder / "features").glob("*")])
+    options = {"keep_weights": "trained", "trunks": trunks, "output": pages[1]}
+    manifest = command("write_manifest", experiment_folder=folder, **options)
     for call in (report, manifest):
         subprocess.run(call, check=True, timeout=120)
     for page in pages:

@@ -36,6 +36,16 @@ READERS = {
 }
 """The rules that read what a rule makes: they follow it."""
 
+BUILD_NETWORKS = (
+    "pretrain_weights describe_model compare_architectures initialise_model extract_features train time_backward"
+)
+NAMED = {
+    "write_configuration": "triptych.configuration.sources.digits",
+    "prepare_dataset": "triptych.data.sources.digits",
+    **dict.fromkeys(BUILD_NETWORKS.split(), "triptych.models.backbones.torchvision"),
+}
+"""The module that the settings of the graph name, by the rule that needs it."""
+
 NOT_IN_THE_GRAPH = {"download_dataset", "download_weights", "convert_weights"}
 TEMPLATES = {"report/report.css": "report", "report/report.html.jinja": "report"}
 MODULES = sorted(
@@ -49,7 +59,13 @@ def users_of(module):
         return TEMPLATES[module]
     dotted = ".".join((PACKAGE, *Path(module).with_suffix("").parts)).removesuffix(".__init__")
     rules = READERS.keys() - NOT_IN_THE_GRAPH
-    return " ".join(rule for rule in rules if dotted in modules_of(f"{COMMANDS[rule]}.{rule}"))
+    return " ".join(rule for rule in rules if dotted in needed_by(rule))
+
+
+def needed_by(rule):
+    """The modules that a rule's command needs, with those that the settings of the graph name."""
+    names = [f"{COMMANDS[rule]}.{rule}", *([NAMED[rule]] if rule in NAMED else [])]
+    return {module for name in names for module in modules_of(name)}
 
 
 def with_followers(rules):

@@ -26,7 +26,7 @@ rule extract_weight_delta:
         runtime=10,
     params:
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
-        code=code("analysis.extract_weight_delta"),
+        code=code("analysis.extract_weight_delta", named=backbone(arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych extract-weight-delta \
@@ -65,15 +65,7 @@ rule collect_results:
             ]
         ),
     output:
-        **{
-            table: report(
-                f"<results>/{{experiment}}/{{part}}tables/{table}.csv",
-                caption="../report/tables.rst",
-                category="Tables",
-                labels={"experiment": "{experiment}", "table": table},
-            )
-            for table in TABLES
-        },
+        **tables_of("collect_results"),
     log:
         "<logs>/collect_results/{part}{experiment}.log",
     benchmark:
@@ -90,6 +82,7 @@ rule collect_results:
         comparison=lambda wildcards: as_json(experiments[wildcards.experiment]["comparison"]),
         experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.arms, parent=True),
+        caption=tables_caption("collect_results"),
         code=code("analysis.collect_results"),
     shell:
         r"""
@@ -124,18 +117,7 @@ rule check_claims:
         ),
         sizes="<results>/{experiment}/data/sizes.csv",
     output:
-        claims=report(
-            "<results>/{experiment}/tables/claims.csv",
-            caption="../report/check_claims.rst",
-            category="The lecture",
-            labels={"experiment": "{experiment}", "table": "claims"},
-        ),
-        faults=report(
-            "<results>/{experiment}/tables/faults.csv",
-            caption="../report/check_claims.rst",
-            category="The lecture",
-            labels={"experiment": "{experiment}", "table": "faults"},
-        ),
+        **tables_of("check_claims"),
     log:
         "<logs>/check_claims/{experiment}.log",
     benchmark:
@@ -150,11 +132,11 @@ rule check_claims:
         tables=subpath(output.claims, parent=True),
         dataset=experiment_setting("dataset/source"),
         weights=experiment_setting("weights/source"),
-        dataset_sha256=dataset_option("--dataset-sha256", "sha256"),
-        weights_sha256=net2_weights_sha256,
+        official=of_experiment(official_flags),
         confidence=experiment_setting("comparison/confidence"),
         margin=experiment_setting("comparison/equivalence_margin"),
-        code=code("analysis.check_claims"),
+        caption=tables_caption("check_claims"),
+        code=code("analysis.check_claims", "configuration/training.py"),
     shell:
         r"""
         python -m triptych check-claims \
@@ -162,8 +144,7 @@ rule check_claims:
             --sizes {input.sizes:q} \
             --dataset {params.dataset} \
             --weights {params.weights} \
-            {params.dataset_sha256} \
-            {params.weights_sha256} \
+            {params.official} \
             --confidence {params.confidence} \
             --margin {params.margin} \
             --claims {output.claims:q} \
@@ -178,18 +159,7 @@ rule compare_full_run:
         tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=["arms", "history", "cost"]),
         sizes="<results>/{experiment}/data/sizes.csv",
     output:
-        curves=report(
-            "<results>/{experiment}/tables/full_run.csv",
-            caption="../report/compare_full_run.rst",
-            category="The lecture",
-            labels={"experiment": "{experiment}", "table": "the fullest run"},
-        ),
-        settings=report(
-            "<results>/{experiment}/tables/full_run_settings.csv",
-            caption="../report/compare_full_run.rst",
-            category="The lecture",
-            labels={"experiment": "{experiment}", "table": "the fullest run, settings"},
-        ),
+        **tables_of("compare_full_run"),
     log:
         "<logs>/compare_full_run/{experiment}.log",
     benchmark:
@@ -201,12 +171,12 @@ rule compare_full_run:
         mem_mb=2000,
         runtime=10,
     params:
-        tables=subpath(output.curves, parent=True),
+        tables=subpath(output.full_run, parent=True),
         dataset=experiment_setting("dataset/source"),
         weights=experiment_setting("weights/source"),
-        dataset_sha256=dataset_option("--dataset-sha256", "sha256"),
-        weights_sha256=net2_weights_sha256,
-        code=code("analysis.compare_full_run", *FULL_RUN_FILES),
+        official=of_experiment(official_flags),
+        caption=tables_caption("compare_full_run"),
+        code=code("analysis.compare_full_run", "configuration/training.py", *FULL_RUN_FILES),
     shell:
         r"""
         python -m triptych compare-full-run \
@@ -214,9 +184,8 @@ rule compare_full_run:
             --sizes {input.sizes:q} \
             --dataset {params.dataset} \
             --weights {params.weights} \
-            {params.dataset_sha256} \
-            {params.weights_sha256} \
-            --curves {output.curves:q} \
-            --settings {output.settings:q} \
+            {params.official} \
+            --curves {output.full_run:q} \
+            --settings {output.full_run_settings:q} \
             2>&1 | tee {log:q}
         """

@@ -20,21 +20,27 @@ os.environ.update(
     PYTHONUNBUFFERED="1",
 )
 
-from triptych.configuration.trunks import trunk_of, trunks
+from triptych.configuration.cached_features import trunk_of, trunks
 from triptych.workflow.cluster_advice import cluster_advice
 from triptych.workflow.recipes import execution_of, recipe_of, recipe_of_pretraining
 from triptych.storage.code_digest import code_digest
 from triptych.configuration.effective import compared_networks, effective, resolved_arms
 from triptych.configuration.loading import load_configuration
+from triptych.configuration.regime import phases_of
 from triptych.configuration.given_files import check_files, check_pathvars
-from triptych.configuration.downloads import (
-    dataset_file,
-    downloads,
-    pretrained_architectures,
-    weights_checksum,
-    weights_file,
-)
+from triptych.configuration.downloads import downloads, pretrained_architectures, weights_download
+from triptych.configuration.sources.registry import source_of
+from triptych.figures import catalogue
+from triptych.results import schema
 from triptych.storage.errors import InputError
+from triptych.workflow import captions
+from triptych.workflow.named_modules import (
+    modules_of_backbones,
+    modules_of_networks,
+    modules_of_section,
+    modules_of_source,
+)
+from triptych.workflow.options import dataset_json, official_flags
 
 try:
     check_files(workflow.overwrite_configfiles)
@@ -47,7 +53,7 @@ except InputError as error:
 experiments = settings["experiments"]
 keeps_weights = settings["keep_weights"] == "trained"
 
-# Every file that is downloaded, by its name without the ending. It is named after its checksum, so that experiments share
+# Every file that is downloaded, by its name. It is named after its checksum, so that experiments share
 # it, and nothing depends on its address.
 files_to_download = downloads(experiments)
 
@@ -60,40 +66,11 @@ if workflow.is_main_process and workflow.nodes is None:
         limits["gpu"] = workflow.triptych_gpu_limit = max(settings["jobs_per_gpu"], own or 0)
 
 
-# The tables of an experiment, each a file tables/*.csv.
-TABLES = [
-    "arms",
-    "history",
-    "runs",
-    "summary",
-    "comparisons",
-    "per_class",
-    "confusion",
-    "weight_delta",
-    "kernel_change",
-    "layers",
-    "models",
-    "memory",
-    "cost",
-]
-
-
-# Two more, which need no training, so that a partial report shares them with the whole one.
-ARCHITECTURE_TABLES = ["architectures", "largest_batch"]
-
 # What the package reads of the fullest run of the lecture, beside its code.
 FULL_RUN_FILES = [
     f"../../benchmarks/lecture45/{file}"
     for file in ("about.json", "arms.csv", "cost.csv", "history.csv", "sizes.csv")
 ]
-
-# What an experiment with `claims` has besides.
-CLAIMS_TABLES = ["claims", "faults", "cost_backward", "full_run", "full_run_settings"]
-CLAIMS_FIGURES = ["full_run", "notebook_loss", "notebook_kernels"]
-
-
-# The quantities that have a figure with the curves of all arms.
-QUANTITIES = ["train_loss", "test_loss", "test_accuracy"]
 
 
 def one_of(values):
@@ -213,58 +190,55 @@ def with_weights_from(source):
 # whose function takes `output`.
 def download_option(name, key):
     """`--name value` of the wildcards' file, where there is a value."""
-    return lambda wildcards, output: option(name, files_to_download[wildcards.file][key])
+    return lambda wildcards, output: option(name, getattr(files_to_download[wildcards.file], key))
 
 
 def download_urls(wildcards, output):
     """The addresses of the wildcards' file, as JSON."""
-    return json.dumps(files_to_download[wildcards.file]["urls"])
+    return json.dumps(files_to_download[wildcards.file].urls)
 
 
 def download_sha256(wildcards):
-    return files_to_download[wildcards.file]["sha256"]
-
-
-def dataset_option(name, key):
-    """`--name value` of the experiment's data set, where it has such a value."""
-    return lambda wildcards: option(name, experiments[wildcards.experiment]["dataset"].get(key))
+    return files_to_download[wildcards.file].sha256
 
 
 # Downloads are not ancient(): if one ran although its file exists, Snakemake would check nothing that follows it for missing
 # output or changes, and then skip all of it (issue 4166 of Snakemake).
-def dataset_archive(wildcards):
-    """The archive that a data set is read from, if any."""
-    file = dataset_file(experiments[wildcards.experiment]["dataset"])
-    return f"<resources>/datasets/{file}.tar.gz" if file else []
+def dataset_files(wildcards):
+    """The files that a data set is read from, if any."""
+    needed = source_of(experiments[wildcards.experiment]["dataset"]).downloads()
+    return [f"<resources>/datasets/{download.file}" for download in needed]
 
 
-def dataset_sha256(wildcards):
-    return experiments[wildcards.experiment]["dataset"].get("sha256")
+def of_experiment(function):
+    """What a function makes of the settings of the wildcards' experiment."""
+    return lambda wildcards: function(experiments[wildcards.experiment])
+
+
+def of_weights(key):
+    """What the download of an architecture's weights has at `key`."""
+    return lambda wildcards: getattr(
+        weights_download(experiments[wildcards.experiment]["weights"], wildcards.architecture), key
+    )
 
 
 def downloaded_weights(wildcards):
     """The file that holds an architecture's weights."""
-    file = weights_file(experiments[wildcards.experiment]["weights"], wildcards.architecture)
-    return f"<resources>/weights/{file}.pth"
+    return f"<resources>/weights/{of_weights('file')(wildcards)}"
 
 
-def weights_sha256(wildcards):
-    return weights_checksum(experiments[wildcards.experiment]["weights"], wildcards.architecture)
+def code(module, *data_files, named=None):
+    """The digest of the code that a command runs, as a parameter, so that a change of that code runs it again.
+
+    `named`: a function of the wildcards that gives the modules which their settings name."""
+    if named is None:
+        return code_digest(f"triptych.{module}", *data_files)
+    return lambda wildcards: code_digest(f"triptych.{module}", *data_files, named=named(wildcards))
 
 
-def net2_weights_sha256(wildcards):
-    """`--weights-sha256` of the file that the lecture's net2 starts from, where it is downloaded."""
-    experiment = experiments[wildcards.experiment]
-    downloaded = experiment["weights"]["source"] == "torchvision" and "finetune" in experiment["arms"]
-    architecture = downloaded and experiment["arms"]["finetune"]["model"]["architecture"]
-    return option(
-        "--weights-sha256", weights_checksum(experiment["weights"], architecture) if downloaded else None
-    )
-
-
-def code(module, *data_files):
-    """The digest of the code that a command runs, as a parameter, so that a change of that code runs it again."""
-    return code_digest(f"triptych.{module}", *data_files)
+def backbone(architecture):
+    """The module that builds the architecture which a function of the wildcards gives."""
+    return lambda wildcards: modules_of_backbones([architecture(wildcards)])
 
 
 def run_is_there(experiment, arm, seed):
@@ -358,15 +332,78 @@ def predictions_of_arm(wildcards):
     return expand(pattern, seed=seeds_of_runs(wildcards)[wildcards.arm], allow_missing=True)
 
 
+def place_of(table, part="{part}"):
+    """Where a declared table lies; `part` counts only where a partial report has its own."""
+    return f"<results>/{{experiment}}/{part * table.in_partial}{table.file}"
+
+
+def in_report(place, caption, category, **labels):
+    """A file that Snakemake's report shows."""
+    labels = {"experiment": "{experiment}", **labels}
+    return report(place, caption=f"../report/{caption}.rst", category=category, labels=labels)
+
+
+def tables_of(rule):
+    """The tables that a rule writes, by name."""
+    tables = {table.name: (table, place_of(table)) for table in schema.tables_of(rule)}
+    return {
+        name: (
+            in_report(place, "tables", table.category, table=table.label or name) if table.category else place
+        )
+        for name, (table, place) in tables.items()
+    }
+
+
+def tables_for(command):
+    """The tables that a command draws its figures from, by name."""
+    figure = catalogue.figures_of(command)[0]
+    return {table.name: place_of(table, "{part}" * figure.in_partial) for table in figure.tables}
+
+
+def figures_by(command):
+    """The figures that a command draws: `svg` and `png`, where there are several of a job behind their names."""
+    figures = {figure.stem: figure for figure in catalogue.figures_of(command)}
+    files = {}
+    for stem, figure in figures.items():
+        place = f"<results>/{{experiment}}/{'{part}' * figure.in_partial}figures/{stem}"
+        labels = {"figure": figure.shown_as, **({"arm": figure.arm} if figure.arm else {})}
+        name = f"{figure.name}_" if len(figures) > 1 else ""
+        files[f"{name}svg"] = in_report(f"{place}.svg", "figure", figure.category, **labels)
+        files[f"{name}png"] = f"{place}.png"
+    return files
+
+
+# Captions are parameters, but a new wording makes nothing anew: Snakemake reruns no job for a parameter whose function takes
+# `output`.
+def tables_caption(rule):
+    return lambda wildcards, output: captions.tables_caption(rule)
+
+
+def figures_caption(command):
+    return lambda wildcards, output: captions.figures_caption(command, dict(wildcards.items()))
+
+
+def options_of_files(wildcards, input, output):
+    """Each named file of a job as the option of its name; what has no name is found in the experiment's folder."""
+    return options(**dict([*input.items(), *output.items()]))
+
+
+def options(**values):
+    """`--name value` for each, one a line."""
+    return " \\\n            ".join(
+        option(f"--{name.replace('_', '-')}", value) for name, value in values.items()
+    )
+
+
 def figures_of(wildcards):
     """Every figure of an experiment, as SVG."""
-    names = ["samples", *QUANTITIES, "relative_change", "batchnorm_drift", "cost_accuracy", "memory"]
-    for_each_arm = ["loss", "accuracy", "kernels", "confusion"]
-    names += expand("{name}_{arm}", name=for_each_arm, arm=seeds_of_runs(wildcards))
-    names += CLAIMS_FIGURES if has_claims(wildcards) else []
     references = experiments[wildcards.experiment]["reference_models"]
-    networks = ["<results>/{experiment}/figures/architectures.svg"] if references else []
-    return expand("<results>/{{experiment}}/{{part}}figures/{name}.svg", name=names) + networks
+    figures = catalogue.figures_with(claims=has_claims(wildcards), references=bool(references))
+    return [
+        f"<results>/{{experiment}}/{'{part}' * figure.in_partial}figures/{name}.svg"
+        for figure in figures
+        for name in figure.names(seeds_of_runs(wildcards))
+    ]
 
 
 def has_claims(wildcards):
@@ -374,10 +411,10 @@ def has_claims(wildcards):
     return experiments[wildcards.experiment]["claims"] != "none" and not wildcards.part
 
 
-def claims_tables(wildcards):
-    """The tables of the lecture's claims and faults, where the experiment tests them."""
-    names = CLAIMS_TABLES if has_claims(wildcards) else []
-    return expand("<results>/{{experiment}}/tables/{name}.csv", name=names)
+def tables_of_experiment(wildcards):
+    """Every table of an experiment that a reader downloads."""
+    tables = schema.EXPERIMENT_TABLES.values()
+    return [place_of(table) for table in tables if has_claims(wildcards) or not table.of_claims]
 
 
 def last_layer_setting(path):
@@ -403,4 +440,4 @@ wildcard_constraints:
     ),
     input_size="[0-9]+",
     file=one_of(files_to_download),
-    quantity=one_of(QUANTITIES),
+    quantity=one_of(figure.name for figure in catalogue.figures_of("plot_curves")),

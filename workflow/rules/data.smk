@@ -6,7 +6,7 @@
 rule download_dataset:
     """The archive of a data set; one that is there already is only checked."""
     output:
-        archive=update(ensure("<resources>/datasets/{file}.tar.gz", sha256=download_sha256)),
+        archive=update(ensure("<resources>/datasets/{file}", sha256=download_sha256)),
     log:
         "<logs>/download_dataset/{file}.log",
     benchmark:
@@ -39,18 +39,12 @@ rule download_dataset:
 rule prepare_dataset:
     """Split the experiment's images into training, validation and test sets, and check their numbers."""
     input:
-        archive=dataset_archive,
+        files=dataset_files,
     output:
+        **tables_of("prepare_dataset"),
         train="<results>/{experiment}/data/train.safetensors",
         validation="<results>/{experiment}/data/validation.safetensors",
         test="<results>/{experiment}/data/test.safetensors",
-        index="<results>/{experiment}/data/index.csv",
-        sizes=report(
-            "<results>/{experiment}/data/sizes.csv",
-            caption="../report/sizes.rst",
-            category="Data",
-            labels={"experiment": "{experiment}", "what": "sizes"},
-        ),
     log:
         "<logs>/prepare_dataset/{experiment}.log",
     benchmark:
@@ -62,27 +56,15 @@ rule prepare_dataset:
         mem_mb=2000,
         runtime=10,
     params:
-        source=experiment_setting("dataset/source"),
-        archive=lambda wildcards, input: option("--archive", input.archive),
-        sha256=dataset_sha256,
-        expected_train=dataset_option("--expected-train", "expected_train"),
-        expected_test=dataset_option("--expected-test", "expected_test"),
-        train_per_class=dataset_option("--train-per-class", "train_per_class"),
-        validation_per_class=experiment_setting("dataset/validation_per_class"),
-        test_per_class=dataset_option("--test-per-class", "test_per_class"),
-        seed=experiment_setting("dataset/seed"),
-        code=code("data.prepare_dataset"),
+        dataset=of_experiment(dataset_json),
+        files=lambda wildcards, input: " ".join(option("--files", file) for file in input.files),
+        caption=tables_caption("prepare_dataset"),
+        code=code("data.prepare_dataset", named=of_experiment(modules_of_source)),
     shell:
         r"""
         python -m triptych prepare-dataset \
-            --source {params.source:q} \
-            {params.archive} \
-            {params.expected_train} \
-            {params.expected_test} \
-            {params.train_per_class} \
-            --validation-per-class {params.validation_per_class} \
-            {params.test_per_class} \
-            --seed {params.seed} \
+            --dataset {params.dataset:q} \
+            {params.files} \
             --train {output.train:q} \
             --validation {output.validation:q} \
             --test {output.test:q} \

@@ -1,20 +1,17 @@
-# From tables to figures, one rule a kind of figure; every figure as SVG and as PNG.
+# From tables to figures, one rule a command; every figure as SVG and as PNG. The catalogue (triptych/figures/catalogue.py)
+# says which tables a figure is drawn from, and where it is shown.
 # Needs: tables/, and for pictures of images and kernels also data/ and runs/. Makes: figures/.
 
 
+# Some images of each class with their labels. The other rules of this file inherit from this one, and say only what is
+# different. Each named input and output is an option of the command; an input without a name is found in the experiment's folder.
 rule plot_samples:
-    """Some images of each class with their labels."""
+    """Draw figures: what the catalogue names with this command."""
     input:
+        **tables_for("plot_samples"),
         data="<results>/{experiment}/data/train.safetensors",
-        index="<results>/{experiment}/data/index.csv",
     output:
-        svg=report(
-            "<results>/{experiment}/{part}figures/samples.svg",
-            caption="../report/plot_samples.rst",
-            category="Data",
-            labels={"experiment": "{experiment}", "figure": "sample images"},
-        ),
-        png="<results>/{experiment}/{part}figures/samples.png",
+        **figures_by("plot_samples"),
     log:
         "<logs>/plot_samples/{part}{experiment}.log",
     benchmark:
@@ -26,480 +23,233 @@ rule plot_samples:
         mem_mb=2000,
         runtime=10,
     params:
+        command="plot-samples",
+        files=options_of_files,
+        options="",
+        caption=figures_caption("plot_samples"),
         code=code("figures.plot_samples"),
     shell:
         r"""
-        python -m triptych plot-samples \
-            --data {input.data:q} \
-            --index {input.index:q} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
+        python -m triptych {params.command} \
+            {params.files} \
+            {params.options} \
             2>&1 | tee {log:q}
         """
 
 
-rule plot_arm_curves:
-    """Loss and accuracy of one arm by epoch, training and test (figures 1 to 6 of the lecture)."""
+# Loss and accuracy of one arm by epoch, training and test (figures 1 to 6 of the lecture).
+use rule plot_samples as plot_arm_curves with:
     input:
-        history="<results>/{experiment}/{part}tables/history.csv",
-        arms="<results>/{experiment}/{part}tables/arms.csv",
+        **tables_for("plot_arm_curves"),
     output:
-        loss_svg=report(
-            "<results>/{experiment}/{part}figures/loss_{arm}.svg",
-            caption="../report/plot_arm_curves.rst",
-            category="Curves",
-            labels={"experiment": "{experiment}", "figure": "loss", "arm": "{arm}"},
-        ),
-        loss_png="<results>/{experiment}/{part}figures/loss_{arm}.png",
-        accuracy_svg=report(
-            "<results>/{experiment}/{part}figures/accuracy_{arm}.svg",
-            caption="../report/plot_arm_curves.rst",
-            category="Curves",
-            labels={"experiment": "{experiment}", "figure": "accuracy", "arm": "{arm}"},
-        ),
-        accuracy_png="<results>/{experiment}/{part}figures/accuracy_{arm}.png",
+        **figures_by("plot_arm_curves"),
     log:
         "<logs>/plot_arm_curves/{part}{experiment}/{arm}.log",
     benchmark:
         "<benchmarks>/plot_arm_curves/{part}{experiment}/{arm}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
+        command="plot-arm-curves",
+        options=lambda wildcards: options(arm=wildcards.arm),
+        caption=figures_caption("plot_arm_curves"),
         code=code("figures.plot_arm_curves"),
-    shell:
-        r"""
-        python -m triptych plot-arm-curves \
-            --history {input.history:q} \
-            --arms {input.arms:q} \
-            --arm {wildcards.arm:q} \
-            --loss-svg {output.loss_svg:q} \
-            --loss-png {output.loss_png:q} \
-            --accuracy-svg {output.accuracy_svg:q} \
-            --accuracy-png {output.accuracy_png:q} \
-            2>&1 | tee {log:q}
-        """
 
 
-rule plot_curves:
-    """One quantity of every arm by epoch (figures 7 to 9 of the lecture)."""
+# One quantity of every arm by epoch (figures 7 to 9 of the lecture).
+use rule plot_samples as plot_curves with:
     input:
-        history="<results>/{experiment}/{part}tables/history.csv",
-        arms="<results>/{experiment}/{part}tables/arms.csv",
+        **tables_for("plot_curves"),
     output:
-        svg=report(
-            "<results>/{experiment}/{part}figures/{quantity}.svg",
-            caption="../report/plot_curves.rst",
-            category="Curves",
-            labels={"experiment": "{experiment}", "figure": "{quantity}", "arm": "all"},
-        ),
-        png="<results>/{experiment}/{part}figures/{quantity}.png",
+        **figures_by("plot_curves"),
     log:
         "<logs>/plot_curves/{part}{experiment}/{quantity}.log",
     benchmark:
         "<benchmarks>/plot_curves/{part}{experiment}/{quantity}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
+        command="plot-curves",
+        options=lambda wildcards: options(quantity=wildcards.quantity),
+        caption=figures_caption("plot_curves"),
         code=code("figures.plot_curves"),
-    shell:
-        r"""
-        python -m triptych plot-curves \
-            --history {input.history:q} \
-            --arms {input.arms:q} \
-            --quantity {wildcards.quantity} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """
 
 
-rule plot_kernels:
-    """The first kernels of one arm before training, after it, and their difference."""
+# The first kernels of one arm before training, after it, and their difference.
+use rule plot_samples as plot_kernels with:
     input:
-        kernels=kernels_of_first_seeds,
-        arms="<results>/{experiment}/{part}tables/arms.csv",
+        kernels_of_first_seeds,
+        **tables_for("plot_kernels"),
     output:
-        svg=report(
-            "<results>/{experiment}/{part}figures/kernels_{arm}.svg",
-            caption="../report/plot_kernels.rst",
-            category="Weights",
-            labels={"experiment": "{experiment}", "figure": "kernels", "arm": "{arm}"},
-        ),
-        png="<results>/{experiment}/{part}figures/kernels_{arm}.png",
+        **figures_by("plot_kernels"),
     log:
         "<logs>/plot_kernels/{part}{experiment}/{arm}.log",
     benchmark:
         "<benchmarks>/plot_kernels/{part}{experiment}/{arm}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
-        experiment_folder=subpath(lambda wildcards, input: input.kernels[0], ancestor=4),
-        seeds=lambda wildcards: as_json(first_seeds(wildcards)),
-        code=code("figures.plot_kernels"),
-    shell:
-        r"""
-        python -m triptych plot-kernels \
-            --experiment-folder {params.experiment_folder:q} \
-            --arms {input.arms:q} \
-            --arm {wildcards.arm:q} \
-            --seeds {params.seeds:q} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """
-
-
-rule plot_weight_delta:
-    """How far each layer moved, by arm."""
-    input:
-        weight_delta="<results>/{experiment}/{part}tables/weight_delta.csv",
-        arms="<results>/{experiment}/{part}tables/arms.csv",
-    output:
-        svg=report(
-            "<results>/{experiment}/{part}figures/relative_change.svg",
-            caption="../report/plot_weight_delta.rst",
-            category="Weights",
-            labels={"experiment": "{experiment}", "figure": "relative change", "arm": "all"},
+        command="plot-kernels",
+        options=lambda wildcards, input: options(
+            arm=wildcards.arm,
+            experiment_folder=Path(input[0]).parents[3],
+            seeds=as_json(first_seeds(wildcards)),
         ),
-        png="<results>/{experiment}/{part}figures/relative_change.png",
+        caption=figures_caption("plot_kernels"),
+        code=code("figures.plot_kernels"),
+
+
+# How far each layer moved, by arm.
+use rule plot_samples as plot_weight_delta with:
+    input:
+        **tables_for("plot_weight_delta"),
+    output:
+        **figures_by("plot_weight_delta"),
     log:
         "<logs>/plot_weight_delta/{part}{experiment}.log",
     benchmark:
         "<benchmarks>/plot_weight_delta/{part}{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
+        command="plot-weight-delta",
+        caption=figures_caption("plot_weight_delta"),
         code=code("figures.plot_weight_delta"),
-    shell:
-        r"""
-        python -m triptych plot-weight-delta \
-            --weight-delta {input.weight_delta:q} \
-            --arms {input.arms:q} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """
 
 
-rule plot_batchnorm_drift:
-    """How far BatchNorm's running statistics drifted, by layer and arm."""
+# How far BatchNorm's running statistics drifted, by layer and arm.
+use rule plot_samples as plot_batchnorm_drift with:
     input:
-        weight_delta="<results>/{experiment}/{part}tables/weight_delta.csv",
-        arms="<results>/{experiment}/{part}tables/arms.csv",
+        **tables_for("plot_batchnorm_drift"),
     output:
-        svg=report(
-            "<results>/{experiment}/{part}figures/batchnorm_drift.svg",
-            caption="../report/plot_batchnorm_drift.rst",
-            category="Weights",
-            labels={"experiment": "{experiment}", "figure": "drift of BatchNorm", "arm": "all"},
-        ),
-        png="<results>/{experiment}/{part}figures/batchnorm_drift.png",
+        **figures_by("plot_batchnorm_drift"),
     log:
         "<logs>/plot_batchnorm_drift/{part}{experiment}.log",
     benchmark:
         "<benchmarks>/plot_batchnorm_drift/{part}{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
+        command="plot-batchnorm-drift",
+        caption=figures_caption("plot_batchnorm_drift"),
         code=code("figures.plot_batchnorm_drift"),
-    shell:
-        r"""
-        python -m triptych plot-batchnorm-drift \
-            --weight-delta {input.weight_delta:q} \
-            --arms {input.arms:q} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """
 
 
-rule plot_confusion:
-    """Which classes one arm takes for which, and the test images it is most wrong about."""
+# Confusion matrix of one arm, and the test images that it is most wrong about.
+use rule plot_samples as plot_confusion with:
     input:
-        confusion="<results>/{experiment}/{part}tables/confusion.csv",
-        arms="<results>/{experiment}/{part}tables/arms.csv",
-        test_data="<results>/{experiment}/data/test.safetensors",
-        index="<results>/{experiment}/data/index.csv",
-        predictions=predictions_of_arm,
+        "<results>/{experiment}/data/test.safetensors",
+        "<results>/{experiment}/data/index.csv",
+        predictions_of_arm,
+        **tables_for("plot_confusion"),
     output:
-        svg=report(
-            "<results>/{experiment}/{part}figures/confusion_{arm}.svg",
-            caption="../report/plot_confusion.rst",
-            category="Errors",
-            labels={"experiment": "{experiment}", "figure": "confusion", "arm": "{arm}"},
-        ),
-        png="<results>/{experiment}/{part}figures/confusion_{arm}.png",
+        **figures_by("plot_confusion"),
     log:
         "<logs>/plot_confusion/{part}{experiment}/{arm}.log",
     benchmark:
         "<benchmarks>/plot_confusion/{part}{experiment}/{arm}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
-        experiment_folder=subpath(input.test_data, ancestor=2),
-        seeds=lambda wildcards: as_json(seeds_of_runs(wildcards)[wildcards.arm]),
-        code=code("figures.plot_confusion"),
-    shell:
-        r"""
-        python -m triptych plot-confusion \
-            --confusion {input.confusion:q} \
-            --arms {input.arms:q} \
-            --arm {wildcards.arm:q} \
-            --experiment-folder {params.experiment_folder:q} \
-            --seeds {params.seeds:q} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """
-
-
-rule plot_cost:
-    """Accuracy against what it cost. Measured, so it differs from run to run."""
-    input:
-        cost="<results>/{experiment}/{part}tables/cost.csv",
-        summary="<results>/{experiment}/{part}tables/summary.csv",
-        arms="<results>/{experiment}/{part}tables/arms.csv",
-    output:
-        svg=report(
-            "<results>/{experiment}/{part}figures/cost_accuracy.svg",
-            caption="../report/plot_cost.rst",
-            category="Cost",
-            labels={"experiment": "{experiment}", "figure": "accuracy against cost", "arm": "all"},
+        command="plot-confusion",
+        options=lambda wildcards, input: options(
+            arm=wildcards.arm,
+            experiment_folder=Path(input[0]).parents[1],
+            seeds=as_json(seeds_of_runs(wildcards)[wildcards.arm]),
         ),
-        png="<results>/{experiment}/{part}figures/cost_accuracy.png",
+        caption=figures_caption("plot_confusion"),
+        code=code("figures.plot_confusion"),
+
+
+# Accuracy against what it cost. Measured, so it differs from run to run.
+use rule plot_samples as plot_cost with:
+    input:
+        **tables_for("plot_cost"),
+    output:
+        **figures_by("plot_cost"),
     log:
         "<logs>/plot_cost/{part}{experiment}.log",
     benchmark:
         "<benchmarks>/plot_cost/{part}{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
+        command="plot-cost",
+        caption=figures_caption("plot_cost"),
         code=code("figures.plot_cost"),
-    shell:
-        r"""
-        python -m triptych plot-cost \
-            --cost {input.cost:q} \
-            --summary {input.summary:q} \
-            --arms {input.arms:q} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """
 
 
-rule plot_memory:
-    """Memory for training and for inference by batch size, computed from the network."""
+# Memory for training and for inference by batch size, computed from the network.
+use rule plot_samples as plot_memory with:
     input:
-        memory="<results>/{experiment}/{part}tables/memory.csv",
-        arms="<results>/{experiment}/{part}tables/arms.csv",
+        **tables_for("plot_memory"),
     output:
-        svg=report(
-            "<results>/{experiment}/{part}figures/memory.svg",
-            caption="../report/plot_memory.rst",
-            category="Cost",
-            labels={"experiment": "{experiment}", "figure": "memory", "arm": "all"},
-        ),
-        png="<results>/{experiment}/{part}figures/memory.png",
+        **figures_by("plot_memory"),
     log:
         "<logs>/plot_memory/{part}{experiment}.log",
     benchmark:
         "<benchmarks>/plot_memory/{part}{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
+        command="plot-memory",
+        caption=figures_caption("plot_memory"),
         code=code("figures.plot_memory"),
-    shell:
-        r"""
-        python -m triptych plot-memory \
-            --memory {input.memory:q} \
-            --arms {input.arms:q} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """
 
 
-rule plot_full_run:
-    """The lecture's nets beside those of the fullest run, by the images that training has seen."""
+# The lecture's nets beside those of the fullest run, by the images that training has seen.
+use rule plot_samples as plot_full_run with:
     input:
-        curves="<results>/{experiment}/tables/full_run.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
+        **tables_for("plot_full_run"),
     output:
-        svg=report(
-            "<results>/{experiment}/figures/full_run.svg",
-            caption="../report/compare_full_run.rst",
-            category="The lecture",
-            labels={"experiment": "{experiment}", "figure": "beside the fullest run", "arm": "all"},
-        ),
-        png="<results>/{experiment}/figures/full_run.png",
+        **figures_by("plot_full_run"),
     log:
         "<logs>/plot_full_run/{experiment}.log",
     benchmark:
         "<benchmarks>/plot_full_run/{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
+        command="plot-full-run",
+        caption=figures_caption("plot_full_run"),
         code=code("figures.plot_full_run"),
-    shell:
-        r"""
-        python -m triptych plot-full-run \
-            --curves {input.curves:q} \
-            --arms {input.arms:q} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """
 
 
-rule plot_notebook_loss:
-    """The test loss as the lecture's notebook would have drawn it, beside the true one."""
+# The test loss as the lecture's notebook would have drawn it, beside the true one.
+use rule plot_samples as plot_notebook_loss with:
     input:
-        history="<results>/{experiment}/tables/history.csv",
-        arms="<results>/{experiment}/tables/arms.csv",
-        sizes="<results>/{experiment}/data/sizes.csv",
+        **tables_for("plot_notebook_loss"),
     output:
-        svg=report(
-            "<results>/{experiment}/figures/notebook_loss.svg",
-            caption="../report/plot_notebook_loss.rst",
-            category="The lecture",
-            labels={"experiment": "{experiment}", "figure": "the notebook's test loss", "arm": "all"},
-        ),
-        png="<results>/{experiment}/figures/notebook_loss.png",
+        **figures_by("plot_notebook_loss"),
     log:
         "<logs>/plot_notebook_loss/{experiment}.log",
     benchmark:
         "<benchmarks>/plot_notebook_loss/{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
+        command="plot-notebook-loss",
+        caption=figures_caption("plot_notebook_loss"),
         code=code("figures.plot_notebook_loss"),
-    shell:
-        r"""
-        python -m triptych plot-notebook-loss \
-            --history {input.history:q} \
-            --arms {input.arms:q} \
-            --sizes {input.sizes:q} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """
 
 
-rule plot_notebook_kernels:
-    """One weight change as the lecture's notebook draws it, and on one signed scale."""
+# One weight change as the lecture's notebook draws it, and on one signed scale.
+use rule plot_samples as plot_notebook_kernels with:
     input:
-        kernels=lambda wildcards: expand(
+        lambda wildcards: expand(
             "<results>/{experiment}/runs/finetune/seed{seed}/kernels.safetensors",
             experiment=wildcards.experiment,
             seed=experiments[wildcards.experiment]["seeds"][0],
         ),
-        arms="<results>/{experiment}/tables/arms.csv",
+        **tables_for("plot_notebook_kernels"),
     output:
-        svg=report(
-            "<results>/{experiment}/figures/notebook_kernels.svg",
-            caption="../report/plot_notebook_kernels.rst",
-            category="The lecture",
-            labels={"experiment": "{experiment}", "figure": "the notebook's kernels", "arm": "finetune"},
-        ),
-        png="<results>/{experiment}/figures/notebook_kernels.png",
+        **figures_by("plot_notebook_kernels"),
     log:
         "<logs>/plot_notebook_kernels/{experiment}.log",
     benchmark:
         "<benchmarks>/plot_notebook_kernels/{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
-        experiment_folder=subpath(output.svg, ancestor=2),
-        seed=lambda wildcards: experiments[wildcards.experiment]["seeds"][0],
-        code=code("figures.plot_notebook_kernels"),
-    shell:
-        r"""
-        python -m triptych plot-notebook-kernels \
-            --experiment-folder {params.experiment_folder:q} \
-            --arms {input.arms:q} \
-            --arm finetune \
-            --seed {params.seed} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """
-
-
-rule plot_architectures:
-    """The networks of the arms beside others: parameters, operations, activations, the largest batch that fits."""
-    input:
-        architectures="<results>/{experiment}/tables/architectures.csv",
-        largest_batch="<results>/{experiment}/tables/largest_batch.csv",
-    output:
-        svg=report(
-            "<results>/{experiment}/figures/architectures.svg",
-            caption="../report/plot_architectures.rst",
-            category="Cost",
-            labels={"experiment": "{experiment}", "figure": "networks", "arm": "all"},
+        command="plot-notebook-kernels",
+        options=lambda wildcards, input: options(
+            arm="finetune",
+            experiment_folder=Path(input[0]).parents[3],
+            seed=experiments[wildcards.experiment]["seeds"][0],
         ),
-        png="<results>/{experiment}/figures/architectures.png",
+        caption=figures_caption("plot_notebook_kernels"),
+        code=code("figures.plot_notebook_kernels"),
+
+
+# The networks of the arms beside others: parameters, operations, activations, the largest batch that fits.
+use rule plot_samples as plot_architectures with:
+    input:
+        **tables_for("plot_architectures"),
+    output:
+        **figures_by("plot_architectures"),
     log:
         "<logs>/plot_architectures/{experiment}.log",
     benchmark:
         "<benchmarks>/plot_architectures/{experiment}.tsv"
-    conda:
-        "../../envs/figures.yaml"
-    threads: 1
-    resources:
-        mem_mb=2000,
-        runtime=10,
     params:
+        command="plot-architectures",
+        caption=figures_caption("plot_architectures"),
         code=code("figures.plot_architectures"),
-    shell:
-        r"""
-        python -m triptych plot-architectures \
-            --architectures {input.architectures:q} \
-            --largest-batch {input.largest_batch:q} \
-            --svg {output.svg:q} \
-            --png {output.png:q} \
-            2>&1 | tee {log:q}
-        """

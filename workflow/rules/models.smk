@@ -8,7 +8,7 @@ rule download_weights:
     """A file of pretrained weights; one that is there already is only checked."""
     output:
         # torchvision tells of most files only the first digits of the checksum: the command compares them
-        state_dict=update(ensure("<resources>/weights/{file}.pth", non_empty=True)),
+        state_dict=update(ensure("<resources>/weights/{file}", non_empty=True)),
     log:
         "<logs>/download_weights/{file}.log",
     benchmark:
@@ -57,8 +57,8 @@ rule convert_weights:
         mem_mb=4000,
         runtime=10,
     params:
-        sha256=weights_sha256,
-        code=code("models.convert_weights"),
+        sha256=of_weights("sha256"),
+        code=code("models.convert_weights", named=backbone(lambda wildcards: wildcards.architecture)),
     shell:
         r"""
         python -m triptych convert-weights \
@@ -90,7 +90,7 @@ rule describe_model:
         mem_mb=4000,
         runtime=10,
     params:
-        code=code("models.describe_model"),
+        code=code("models.describe_model", named=backbone(lambda wildcards: wildcards.architecture)),
     shell:
         r"""
         python -m triptych describe-model \
@@ -108,15 +108,7 @@ rule describe_model:
 rule compare_architectures:
     """The networks of an experiment beside others: parameters, operations, memory, the largest batch that fits."""
     output:
-        **{
-            table: report(
-                f"<results>/{{experiment}}/tables/{table}.csv",
-                caption="../report/tables.rst",
-                category="Tables",
-                labels={"experiment": "{experiment}", "table": table},
-            )
-            for table in ARCHITECTURE_TABLES
-        },
+        **tables_of("compare_architectures"),
     log:
         "<logs>/compare_architectures/{experiment}.log",
     benchmark:
@@ -129,7 +121,8 @@ rule compare_architectures:
         runtime=10,
     params:
         networks=networks_json,
-        code=code("models.compare_architectures"),
+        caption=tables_caption("compare_architectures"),
+        code=code("models.compare_architectures", named=of_experiment(modules_of_networks)),
     shell:
         r"""
         python -m triptych compare-architectures \

@@ -22,7 +22,7 @@ rule write_configuration:
     params:
         # not sorted: the order of the arms is the order in every table and figure
         configuration=lambda wildcards: json.dumps(experiments[wildcards.experiment]),
-        code=code("report.write_configuration"),
+        code=code("report.write_configuration", named=of_experiment(modules_of_section)),
     shell:
         r"""
         python -m triptych write-configuration \
@@ -33,15 +33,22 @@ rule write_configuration:
         """
 
 
+# What the report is made with beside code.
+REPORT_FILES = [
+    "report/report.html.jinja",
+    "report/report.css",
+    "configuration/training.py",
+    "results/schema.py",
+]
+
+
 rule report:
     """The report of an experiment: one file that holds all its figures."""
 
     # In partial/ it is of the runs that are there; only one that is out of date is trained for it.
     input:
         configuration="<results>/{experiment}/config.yaml",
-        tables=expand("<results>/{{experiment}}/{{part}}tables/{table}.csv", table=TABLES),
-        networks=expand("<results>/{{experiment}}/tables/{table}.csv", table=ARCHITECTURE_TABLES),
-        claims=claims_tables,
+        tables=tables_of_experiment,
         figures=figures_of,
         data=multiext(
             "<results>/{experiment}/data/",
@@ -68,7 +75,7 @@ rule report:
     params:
         experiment_folder=subpath(input.configuration, parent=True),
         missing=missing_option,
-        code=code("report.report", "report/report.html.jinja", "report/report.css"),
+        code=code("report.report", *REPORT_FILES),
     shell:
         r"""
         python -m triptych report \
@@ -105,12 +112,14 @@ rule write_manifest:
     params:
         experiment_folder=subpath(output.manifest, parent=True),
         keep_weights=settings["keep_weights"],
-        code=code("report.write_manifest"),
+        trunks=lambda wildcards: as_json(list(trunks(experiments[wildcards.experiment]["arms"]))),
+        code=code("report.write_manifest", "results/schema.py"),
     shell:
         r"""
         python -m triptych write-manifest \
             --experiment-folder {params.experiment_folder:q} \
             --keep-weights {params.keep_weights} \
+            --trunks {params.trunks:q} \
             --output {output.manifest:q} \
             2>&1 | tee {log:q}
         """

@@ -33,7 +33,7 @@ rule pretrain_weights:
         recipe=lambda wildcards: recipe_of_pretraining(experiments[wildcards.experiment]),
         execution=execution_of_experiment,
         run=subpath(output.weights, parent=True),
-        code=code("training.pretrain_weights"),
+        code=code("training.pretrain_weights", named=backbone(lambda wildcards: wildcards.architecture)),
     shell:
         r"""
         python -m triptych pretrain-weights \
@@ -82,7 +82,7 @@ rule extract_features:
         recipe=recipe_for("extract_features"),
         execution=execution_of_arm,
         run=subpath(output.cost, parent=True),
-        code=code("training.extract_features"),
+        code=code("training.extract_features", named=backbone(arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych extract-features \
@@ -134,14 +134,13 @@ rule train:
         input_size=arm_setting("model/input_size"),
         normalisation=arm_setting("model/normalisation"),
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
-        train=arm_setting("train"),
-        batchnorm=arm_setting("batchnorm"),
+        phases=lambda wildcards: as_json(phases_of(arm_of(wildcards))),
         recipe=recipe_for("train"),
         execution=execution_of_arm,
         features=lambda wildcards, input: option("--features", input.features),
         features_cost=lambda wildcards, input: option("--features-cost", input.features_cost),
         run=subpath(output.cost, parent=True),
-        code=code("training.train"),
+        code=code("training.train", named=backbone(arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych train \
@@ -152,8 +151,7 @@ rule train:
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
             --test-data {input.test_data:q} \
-            --train {params.train} \
-            --batchnorm {params.batchnorm} \
+            --phases {params.phases:q} \
             --seed {wildcards.seed} \
             --recipe {params.recipe:q} \
             --execution {params.execution:q} \
@@ -174,12 +172,7 @@ rule time_backward:
     input:
         train_data="<results>/{experiment}/data/train.safetensors",
     output:
-        table=report(
-            "<results>/{experiment}/tables/cost_backward.csv",
-            caption="../report/time_backward.rst",
-            category="The lecture",
-            labels={"experiment": "{experiment}", "table": "cost of the unused backward pass"},
-        ),
+        **tables_of("time_backward"),
     log:
         "<logs>/time_backward/{experiment}.log",
     benchmark:
@@ -195,7 +188,8 @@ rule time_backward:
         architecture=last_layer_setting("model/architecture"),
         input_size=last_layer_setting("model/input_size"),
         recipe=lambda wildcards: recipe_of(last_layer_setting("training")(wildcards), "time_backward"),
-        code=code("training.time_backward"),
+        caption=tables_caption("time_backward"),
+        code=code("training.time_backward", named=backbone(last_layer_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych time-backward \
@@ -203,6 +197,6 @@ rule time_backward:
             --input-size {params.input_size} \
             --recipe {params.recipe:q} \
             --train-data {input.train_data:q} \
-            --output {output.table:q} \
+            --output {output.cost_backward:q} \
             2>&1 | tee {log:q}
         """

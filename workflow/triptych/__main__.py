@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from triptych.figures.catalogue import COMMANDS as FIGURE_COMMANDS
 from triptych.storage.errors import InputError
 from triptych.storage.files import FAULTS_OF_STORAGE
 from triptych.version import __version__
@@ -37,19 +38,7 @@ COMMANDS = {
     "collect_results": "triptych.analysis",
     "check_claims": "triptych.analysis",
     "compare_full_run": "triptych.analysis",
-    "plot_samples": "triptych.figures",
-    "plot_arm_curves": "triptych.figures",
-    "plot_curves": "triptych.figures",
-    "plot_kernels": "triptych.figures",
-    "plot_weight_delta": "triptych.figures",
-    "plot_batchnorm_drift": "triptych.figures",
-    "plot_full_run": "triptych.figures",
-    "plot_notebook_loss": "triptych.figures",
-    "plot_notebook_kernels": "triptych.figures",
-    "plot_confusion": "triptych.figures",
-    "plot_cost": "triptych.figures",
-    "plot_memory": "triptych.figures",
-    "plot_architectures": "triptych.figures",
+    **FIGURE_COMMANDS,
     "report": "triptych.report",
     "write_manifest": "triptych.report",
     "verify": "triptych.report",

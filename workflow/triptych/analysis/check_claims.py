@@ -5,7 +5,8 @@ from pathlib import Path
 from triptych.analysis.claims import claims_table
 from triptych.analysis.evidence import read_evidence
 from triptych.analysis.faults import faults_table
-from triptych.storage.files import write_table
+from triptych.results.schema import CLAIMS, FAULTS
+from triptych.results.tables import save_table
 
 
 def check_claims(
@@ -16,8 +17,8 @@ def check_claims(
     weights: str,
     confidence: float,
     margin: float,
-    dataset_sha256: str | None = None,
-    weights_sha256: str | None = None,
+    official_dataset: bool = False,
+    official_weights: bool = False,
     claims: Path,
     faults: Path,
 ) -> None:
@@ -28,8 +29,9 @@ def check_claims(
             are used where they are there.
         sizes: the numbers of images, `data/sizes.csv`.
         dataset, weights: the sources of the images and of the pretrained weights, as the configuration names them.
-        dataset_sha256, weights_sha256: the checksums of the archive and of net2's weights, where they are downloaded; a
-            claim about what the lecture's run reached is tested with the official files alone.
+        official_dataset, official_weights: whether the files of the images and of net2's weights are the published ones
+            (true of what is read from no file); a claim about what the lecture's run reached is tested with the
+            official files alone.
         confidence: of the intervals, such as 0.95.
         margin: of equivalence, in points of accuracy.
         claims: a CSV file: at (minute:second of the film), claim, number (what this run gave), verdict (agrees,
@@ -44,13 +46,13 @@ def check_claims(
         sizes,
         dataset=dataset,
         weights=weights,
-        dataset_sha256=dataset_sha256,
-        weights_sha256=weights_sha256,
+        official_dataset=official_dataset,
+        official_weights=official_weights,
         confidence=confidence,
         margin=margin,
     )
     claimed = claims_table(evidence)
-    write_table(claims, claimed)
-    write_table(faults, faults_table(evidence))
+    save_table(claims, claimed, CLAIMS)
+    save_table(faults, faults_table(evidence), FAULTS)
     counts = claimed["verdict"].value_counts()
     print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()), flush=True)

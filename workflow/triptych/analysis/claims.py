@@ -15,7 +15,6 @@ import pandas
 from triptych.analysis.evidence import ARMS, Evidence
 
 AGREES, DISAGREES, NOT_TESTED = "agrees", "disagrees", "not tested here"
-COLUMNS = ["at", "claim", "number", "verdict", "reason"]
 
 MEMORY = 8e9
 """Bytes of the graphics card on which the three nets are to fit: a common size when the lecture was held."""
@@ -45,7 +44,7 @@ class Claim:
 
 def claims_table(evidence: Evidence) -> pandas.DataFrame:
     """Every claim in the order of the film."""
-    return pandas.DataFrame([vars(test(evidence)) for test in CLAIMS], columns=COLUMNS)
+    return pandas.DataFrame([vars(test(evidence)) for test in CLAIMS])
 
 
 def batch_fits(evidence: Evidence) -> Claim:

@@ -12,58 +12,14 @@ from triptych.analysis.classes import confusion_counts, recall_and_precision, sh
 from triptych.analysis.comparisons import compare_arms
 from triptych.analysis.intervals import mean_interval, wilson_interval
 from triptych.analysis.runs import Run, Truth, read_run, read_truth
-from triptych.configuration.cached_features import caches_features
+from triptych.results import schema
 from triptych.results.run_files import COST_KEYS, HISTORY_COLUMNS
+from triptych.results.tables import cell, read_table, save_table
 from triptych.storage.errors import InputError
-from triptych.storage.files import read_json, write_table
-from triptych.storage.tables import read_table
+from triptych.storage.files import read_json
 
-LAYER_COLUMNS = [
-    "architecture",
-    "layer",
-    "type",
-    "output_shape",
-    "parameters",
-    "macs",
-    "activation_bytes",
-    "input_size",
-]
-MODEL_COLUMNS = [
-    "architecture",
-    "input_size",
-    "parameters",
-    "head_parameters",
-    "macs",
-    "activation_bytes",
-    "weight_bytes",
-]
-MEMORY_COLUMNS = [
-    "train",
-    "batch_size",
-    "training_bytes",
-    "inference_bytes",
-    "weight_bytes",
-    "gradient_bytes",
-    "optimizer_bytes",
-    "activation_bytes",
-]
-
-FIRST_KEYS = [
-    "learning_rate",
-    "epochs",
-    "patience",
-    "keep",
-    "batch_size",
-    "evaluation_batch_size",
-    "num_threads",
-    "device",
-    "precision",
-    "channels_last",
-    "fused_optimizer",
-    "features",
-    "train_images",
-]
-"""The columns that tables/arms.csv has always had of an arm's recipe; those of other keys follow."""
+MODEL_KEYS = [name for name in schema.MODELS.names if name != "file_bytes"]
+"""Of totals.json."""
 
 Arm = dict[str, Any]
 
@@ -76,7 +32,7 @@ def collect_results(*, experiment_folder: Path, arms: str, runs: str, comparison
 
     Args:
         experiment_folder: holds `data/`, `models/` and `runs/`.
-        arms: JSON, the resolved arms in the order of the configuration.
+        arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
         runs: JSON, the seeds of each arm by its name; at least one.
         comparison: JSON, `equivalence_margin`, `confidence`, `bootstrap_draws` and `seed`.
         tables: the folder to write `NAME.csv` into.
@@ -113,7 +69,7 @@ def collect_results(*, experiment_folder: Path, arms: str, runs: str, comparison
         "cost": cost_table(read),
     }
     for name, table in written.items():
-        write_table(tables / f"{name}.csv", table)
+        save_table(tables / f"{name}.csv", table, schema.TABLES[name])
     print(summary[["arm", "n", "test_accuracy_mean", "test_accuracy_sd"]].to_string(index=False), flush=True)
     if len(comparisons):
         print(comparisons.to_string(index=False), flush=True)
@@ -132,10 +88,8 @@ def read_train_images(path: Path, test: Truth) -> int:
     Raises:
         InputError: the file is missing, or counts other test images than there are.
     """
-    sizes = read_table(path, text=("split", "class", "images"), numbers=())
-    if not sizes["images"].str.fullmatch("[0-9]+").all():
-        raise InputError(f"{path}: expected whole numbers of images, found something else")
-    images = sizes["images"].astype(int).groupby(sizes["split"]).sum()
+    sizes = read_table(path, schema.SIZES)
+    images = sizes.groupby("split")["images"].sum()
     if images.get("test", 0) != len(test.labels):
         raise InputError(
             f"{path}: expected {len(test.labels)} test images as in the data, found {images.get('test', 0)}"
@@ -147,25 +101,23 @@ def arms_table(arms: list[Arm], train_images: int) -> pandas.DataFrame:
     """Everything that is in effect for each arm; `train_images` is a number also where the configuration says all."""
     rows = []
     for arm in arms:
-        recipe = {key: int(value) if isinstance(value, bool) else value for key, value in arm["training"].items()}
+        recipe = {key: cell(value) for key, value in arm["training"].items()}
         if (recipe["train_images"] or 0) > train_images:
             raise InputError(
                 f"train_images of the arm {arm['name']}: expected at most {train_images}, "
                 f"found {recipe['train_images']}"
             )
-        recipe["train_images"] = recipe["train_images"] or train_images
-        recipe["features"] = "cached" if caches_features(arm) else "computed"
         rows.append(
             {
                 "arm": arm["name"],
-                **{key: arm[key] for key in ("label", "role")},
+                **{key: arm[key] for key in ("label", "role", "weights", "train", "batchnorm")},
                 **{key: arm["model"][key] for key in ("architecture", "input_size", "normalisation")},
-                **{key: arm[key] for key in ("weights", "train", "batchnorm")},
-                **{key: recipe.pop(key) for key in FIRST_KEYS},
                 **recipe,
+                "features": "cached" if arm["trunk"] else "computed",
+                "train_images": recipe["train_images"] or train_images,
             }
         )
-    return pandas.DataFrame(rows)
+    return pandas.DataFrame(rows, columns=schema.ARMS.names)
 
 
 def history_table(arms: list[Arm], runs: dict[str, list[Run]]) -> pandas.DataFrame:
@@ -287,7 +239,7 @@ def layers_table(experiment_folder: Path, arms: list[Arm]) -> pandas.DataFrame:
     """The layers of every network at every input size in use."""
     folders = [_model_folder(experiment_folder, *model) for model in _models(arms)]
     return pandas.concat(
-        [read_table(folder / "layers.csv", text=LAYER_COLUMNS, numbers=()) for folder in folders], ignore_index=True
+        [read_table(folder / "layers.csv", schema.MODEL_LAYERS, verbatim=True) for folder in folders], ignore_index=True
     )
 
 
@@ -295,15 +247,15 @@ def models_table(experiment_folder: Path, arms: list[Arm], runs: dict[str, list[
     """The totals of every network at every input size, and the size of the weight file of its first arm's first run."""
     rows = []
     for model, arm in _models(arms).items():
-        totals = read_json(_model_folder(experiment_folder, *model) / "totals.json", MODEL_COLUMNS)
-        rows.append({**{key: totals[key] for key in MODEL_COLUMNS}, "file_bytes": runs[arm["name"]][0].file_bytes})
+        totals = read_json(_model_folder(experiment_folder, *model) / "totals.json", MODEL_KEYS)
+        rows.append({**{key: totals[key] for key in MODEL_KEYS}, "file_bytes": runs[arm["name"]][0].file_bytes})
     return pandas.DataFrame(rows)
 
 
 def memory_table(experiment_folder: Path, arms: list[Arm]) -> pandas.DataFrame:
     """The computed memory of every arm's training and inference by batch size."""
     files = {model: _model_folder(experiment_folder, *model) / "memory.csv" for model in _models(arms)}
-    by_model = {model: read_table(path, text=MEMORY_COLUMNS, numbers=()) for model, path in files.items()}
+    by_model = {model: read_table(path, schema.MODEL_MEMORY, verbatim=True) for model, path in files.items()}
     tables: list[pandas.DataFrame] = []
     for arm in arms:
         architecture, input_size = model = (arm["model"]["architecture"], arm["model"]["input_size"])

@@ -6,12 +6,11 @@ from pathlib import Path
 import pandas
 
 from triptych.analysis.evidence import ARMS, NETS
-from triptych.configuration.downloads import official_archive, official_weights
-from triptych.configuration.training import COMPARED
+from triptych.configuration.training import COMPARED, RECIPE, title_of
+from triptych.results import schema
+from triptych.results.tables import cell, read_table, save_table
 from triptych.storage.code_digest import PACKAGE_FOLDER
 from triptych.storage.errors import InputError
-from triptych.storage.files import write_table
-from triptych.storage.tables import read_table
 
 FULL_RUN = PACKAGE_FOLDER.parents[1] / "benchmarks" / "lecture45"
 HERE, FULL = "this run", "full run"
@@ -27,9 +26,13 @@ FIRST_SETTINGS = [
 ]
 """The rows that the table of settings has always had; those of other keys follow."""
 
-TITLES = OTHER_SETTINGS | {name: one.title for name, one in COMPARED.items()}
+TITLES = OTHER_SETTINGS | {name: title_of(name) for name in COMPARED}
 SETTINGS = {name: TITLES[name] for name in dict.fromkeys((*FIRST_SETTINGS, *TITLES))}
 """Columns of arms.csv (and the number of test images) that make two runs of the lecture differ, as they are told."""
+
+
+NEUTRAL = {name: cell(RECIPE[name].neutral) for name in COMPARED if RECIPE[name].has_neutral}
+"""What a column is in a table that is older than its key."""
 
 
 def compare_full_run(
@@ -38,8 +41,8 @@ def compare_full_run(
     sizes: Path,
     dataset: str,
     weights: str,
-    dataset_sha256: str | None = None,
-    weights_sha256: str | None = None,
+    official_dataset: bool = False,
+    official_weights: bool = False,
     curves: Path,
     settings: Path,
     full_run: Path = FULL_RUN,
@@ -50,7 +53,8 @@ def compare_full_run(
         tables: the folder with the tables of the experiment: arms, history and cost.
         sizes: its numbers of images, `data/sizes.csv`.
         dataset, weights: the sources of its images and of its pretrained weights, as the configuration names them.
-        dataset_sha256, weights_sha256: the checksums of the archive and of net2's weights, where they are downloaded.
+        official_dataset, official_weights: whether the files of the images and of net2's weights are the published ones
+            (true of what is read from no file).
         curves: a CSV file: run (`this run` or `full run`), arm, seed, epoch, images_seen (in training until then),
             test_accuracy in percent.
         settings: a CSV file: setting, this_run, full_run; a row for each thing that differs, or may.
@@ -62,18 +66,15 @@ def compare_full_run(
     """
     about = json.loads((full_run / "about.json").read_text())
     here, full = Run(tables, sizes), Run(full_run, full_run / "sizes.csv")
-    write_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True))
+    save_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True), schema.FULL_RUN)
     rows = [
-        ("images", _told(dataset, official_archive(dataset, dataset_sha256)), about["images"]),
-        (
-            "pretrained weights",
-            _told(weights, official_weights(weights, here.architecture, weights_sha256)),
-            about["weights"],
-        ),
+        ("images", _told(dataset, official_dataset), about["images"]),
+        ("pretrained weights", _told(weights, official_weights), about["weights"]),
         ("device", here.device, full.device),
         *((name, here.setting(column), full.setting(column)) for column, name in SETTINGS.items()),
     ]
-    write_table(settings, pandas.DataFrame(rows, columns=["setting", "this_run", "full_run"]))
+    found = pandas.DataFrame(rows, columns=schema.FULL_RUN_SETTINGS.names)
+    save_table(settings, found, schema.FULL_RUN_SETTINGS)
 
 
 def _told(source: str, official: bool) -> str:
@@ -85,25 +86,17 @@ class Run:
 
     def __init__(self, tables: Path, sizes: Path):
         columns = [column for column in SETTINGS if column != "test_images"]
-        before_keys = {name: one.neutral_cell for name, one in COMPARED.items() if one.has_neutral}
-        arms = read_table(
-            tables / "arms.csv", text=("arm", "architecture", *columns), numbers=(), absent=before_keys
-        ).set_index("arm")
+        named = ["arm", *columns]
+        arms = read_table(tables / "arms.csv", schema.ARMS, named, verbatim=True, absent=NEUTRAL).set_index("arm")
         missing = [arm for arm in ARMS if arm not in arms.index]
         if missing:
             raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the lecture has {', '.join(ARMS)}")
-        images = read_table(sizes, text=("split",), numbers=("images",)).groupby("split")["images"].sum()
+        images = read_table(sizes, schema.SIZES).groupby("split")["images"].sum()
         self.arms = arms.loc[list(ARMS)].assign(test_images=str(int(images.get("test", 0))))
-        self.history = read_table(
-            tables / "history.csv", text=("arm", "seed"), numbers=("epoch", "test_accuracy")
-        ).query("arm in @ARMS")
-        cost = read_table(tables / "cost.csv", text=("arm", "device_name"), numbers=())
+        curves = read_table(tables / "history.csv", schema.HISTORY, ["arm", "seed", "epoch", "test_accuracy"])
+        self.history = curves.query("arm in @ARMS")
+        cost = read_table(tables / "cost.csv", schema.COST, ["arm", "device_name"])
         self.device = ", ".join(dict.fromkeys(cost.loc[cost["arm"].isin(ARMS), "device_name"]))
-
-    @property
-    def architecture(self) -> str:
-        """Of net2, which starts from pretrained weights."""
-        return str(self.arms["architecture"]["finetune"])
 
     def curves(self, name: str) -> pandas.DataFrame:
         """The test accuracy by epoch."""

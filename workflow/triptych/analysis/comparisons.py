@@ -24,7 +24,8 @@ import numpy
 import pandas
 from statsmodels.stats.multitest import multipletests
 
-COLUMNS = ["arm_a", "arm_b", "difference", "low", "high", "p_value", "verdict"]
+from triptych.results.schema import COMPARISONS
+
 MOST_WEIGHTS = 1_000_000
 """Weights (draws x images) that are held at one time: some 30 MB, few enough for a processor's cache to help."""
 
@@ -72,7 +73,7 @@ def compare_arms(
         # Adding 0 makes the zero of a negative sum a plain one.
         low, high = 100 * numpy.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2]) + 0.0
         rows.append([first, second, observed, float(low), float(high), two_sided_p_value(drawn)])
-    table = pandas.DataFrame(rows, columns=COLUMNS[:-1])
+    table = pandas.DataFrame(rows, columns=COMPARISONS.names[:-1])
     if rows:
         table["p_value"] = multipletests(table["p_value"], method="holm")[1]
     enough = all(unseen_difference(runs.shape[1], confidence) < margin for runs in correct.values())

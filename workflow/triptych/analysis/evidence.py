@@ -7,44 +7,28 @@ from pathlib import Path
 import pandas
 
 from triptych.analysis.intervals import wilson_interval
-from triptych.configuration.downloads import official_archive, official_weights
-from triptych.configuration.training import COMPARED
+from triptych.configuration.training import COMPARED, RECIPE, title_of
+from triptych.results import schema
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 ARMS = ("scratch", "finetune", "last_layer")
 """The arms that are the lecture's net1, net2 and net3."""
 
 NETS = dict(zip(ARMS, ("net1", "net2", "net3"), strict=True))
 
-
-def _compared(*kinds: str) -> list[str]:
-    """The keys of the recipe with values of these kinds."""
-    return [name for name, one in COMPARED.items() if one.kind in kinds]
-
-
-COLUMNS = {
-    "arms": (
-        " ".join(("arm role architecture normalisation weights train batchnorm", *_compared("text"))),
-        " ".join(("input_size", *_compared("number", "flag"))),
-    ),
-    "history": ("arm seed", "epoch train_loss train_accuracy test_loss test_accuracy"),
-    "runs": ("arm seed", "trainable_parameters train_accuracy fit_accuracy test_accuracy"),
-    "summary": ("arm", "n test_accuracy_mean test_accuracy_low test_accuracy_high"),
-    "comparisons": ("arm_a arm_b verdict", "difference low high"),
-    "weight_delta": (
-        "arm seed tensor kind",
-        "size initial_norm delta_norm relative_delta max_abs_delta unchanged_fraction near_zero_fraction",
-    ),
-    "kernel_change": ("arm tensor", "colour_share"),
-    "models": ("architecture", "input_size parameters macs activation_bytes weight_bytes file_bytes"),
-    "memory": ("arm", "batch_size training_bytes"),
-}
-"""The tables and the columns of them that are used: text, numbers."""
-
-ARCHITECTURES = ("architecture role", "input_size auxiliary parameters weight_bytes macs activation_bytes")
-
-LARGEST_BATCH = ("architecture train", "input_size auxiliary memory_gb largest_batch")
+TABLES = (
+    "arms",
+    "history",
+    "runs",
+    "summary",
+    "comparisons",
+    "weight_delta",
+    "kernel_change",
+    "models",
+    "memory",
+)
+"""The tables that every experiment with claims has."""
 
 LECTURE: dict[str, tuple[str, str | float]] = {
     "architecture": ("network", "resnet18"),
@@ -52,7 +36,7 @@ LECTURE: dict[str, tuple[str, str | float]] = {
     "normalisation": ("normalisation", "none"),
     "batchnorm": ("BatchNorm", "train"),
     **{
-        name: (COMPARED[name].title, value)
+        name: (title_of(name), value)
         for name, value in (("learning_rate", 1e-4), ("epochs", 10), ("batch_size", 32), ("train_images", 50_000))
     },
 }
@@ -62,9 +46,9 @@ AS_GOOD = ("precision", "channels_last", "fused_optimizer", "keep", "patience")
 """Keys in which a run may differ from the lecture's and still be compared with it."""
 
 NEWER = {
-    name: (one.title, one.key.neutral)
-    for name, one in COMPARED.items()
-    if name not in (*LECTURE, *AS_GOOD) and one.has_neutral
+    name: (title_of(name), RECIPE[name].neutral)
+    for name in COMPARED
+    if name not in (*LECTURE, *AS_GOOD) and RECIPE[name].has_neutral
 }
 """Keys that the lecture's recipe does not know, with the value at which they change nothing."""
 
@@ -74,7 +58,7 @@ TEST_IMAGES = 10_000
 @dataclass(frozen=True)
 class Evidence:
     """The tables of an experiment by name, with its numbers of images, and what its data and weights come from: their
-    sources, and the checksums of the files where they are downloaded.
+    sources, and whether their files are the published ones.
 
     `architectures` (networks beside the arms') and `largest_batch` are empty where those tables were not made.
     `confidence` such as 0.95; `margin` in points of accuracy.
@@ -86,8 +70,8 @@ class Evidence:
     images: dict[str, int]
     dataset: str
     weights: str
-    dataset_sha256: str | None
-    weights_sha256: str | None
+    official_dataset: bool
+    official_weights: bool
     confidence: float
     margin: float
 
@@ -177,10 +161,9 @@ class Evidence:
             (rows["architecture"] == architecture)
             & (rows["input_size"] == input_size)
             & (rows["auxiliary"] == int(auxiliary))
-            & (rows["train"] == "all")
             & (rows["memory_gb"] * 1e9 == memory)
         ]
-        return None if rows.empty else float(rows["largest_batch"].iloc[0])
+        return None if rows.empty else float(rows["largest_batch"].min())
 
     def own_network(self) -> pandas.Series:
         """The row of `tables/models.csv` of the three arms' network."""
@@ -202,11 +185,11 @@ class Evidence:
         different = []
         if self.dataset != "cifar10":
             different.append(f"the images are {self.dataset}, not cifar10")
-        elif not official_archive(self.dataset, self.dataset_sha256):
+        elif not self.official_dataset:
             different.append("the archive of the images is not the official file")
         if self.weights != "torchvision":
             different.append(f"the pretrained weights are from {self.weights}, not torchvision")
-        elif not official_weights(self.weights, self.arms["architecture"]["finetune"], self.weights_sha256):
+        elif not self.official_weights:
             different.append("the file of the pretrained weights is not torchvision’s")
         arms = self.arms.loc[list(ARMS)]
         for column, (name, value) in LECTURE.items():
@@ -237,8 +220,8 @@ def read_evidence(
     *,
     dataset: str,
     weights: str,
-    dataset_sha256: str | None,
-    weights_sha256: str | None,
+    official_dataset: bool,
+    official_weights: bool,
     confidence: float,
     margin: float,
 ) -> Evidence:
@@ -247,18 +230,13 @@ def read_evidence(
     Raises:
         InputError: a file is missing or not what it should be, or an arm of the lecture is.
     """
-    read = {
-        name: read_table(
-            tables / f"{name}.csv", text=text.split(), numbers=numbers.split(), may_be_empty=name == "kernel_change"
-        )
-        for name, (text, numbers) in COLUMNS.items()
-    }
+    read = {name: read_table(tables / f"{name}.csv", schema.TABLES[name]) for name in TABLES}
     missing = [arm for arm in ARMS if arm not in set(read["arms"]["arm"])]
     if missing:
         raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the claims are about {', '.join(ARMS)}")
-    architectures = _if_there(tables / "architectures.csv", *ARCHITECTURES)
-    largest_batch = _if_there(tables / "largest_batch.csv", *LARGEST_BATCH)
-    counts = read_table(sizes, text=("split", "class"), numbers=("images",)).groupby("split")["images"].sum()
+    architectures = _if_there(tables / "architectures.csv", schema.ARCHITECTURES)
+    largest_batch = _if_there(tables / "largest_batch.csv", schema.LARGEST_BATCH)
+    counts = read_table(sizes, schema.SIZES).groupby("split")["images"].sum()
     images = {split: int(counts.get(split, 0)) for split in ("train", "validation", "test")}
     if not images["test"]:
         raise InputError(f"{sizes}: no test images")
@@ -269,15 +247,13 @@ def read_evidence(
         images,
         dataset,
         weights,
-        dataset_sha256,
-        weights_sha256,
+        official_dataset,
+        official_weights,
         confidence,
         margin,
     )
 
 
-def _if_there(path: Path, text: str, numbers: str) -> pandas.DataFrame:
+def _if_there(path: Path, table: schema.Table) -> pandas.DataFrame:
     """A table, or one without rows where there is no such file."""
-    if path.is_file():
-        return read_table(path, text=text.split(), numbers=numbers.split())
-    return pandas.DataFrame(columns=[*text.split(), *numbers.split()])
+    return read_table(path, table) if path.is_file() else pandas.DataFrame(columns=table.names)

@@ -13,9 +13,9 @@ import pandas
 from triptych.analysis.claims import FIRST, NO_REFERENCE
 from triptych.analysis.evidence import ARMS, NETS, Evidence
 from triptych.configuration.training import COMPARED
+from triptych.results import schema
 from triptych.results.batchnorm import MEAN, VARIANCE, statistics_drift
 
-COLUMNS = ["fault", "notebook", "here", "effect", "value", "unit"]
 BATCH = 32
 """Images in a batch of the notebook."""
 
@@ -48,7 +48,7 @@ def faults_table(evidence: Evidence) -> pandas.DataFrame:
             here = mended
         found = effect(evidence)
         rows.append([number, notebook, here, found.text, found.value, found.unit])
-    return pandas.DataFrame(rows, columns=COLUMNS)
+    return pandas.DataFrame(rows, columns=schema.FAULTS.names)
 
 
 def notebook_test_loss(train_loss: float, test_loss: float, train_images: int, test_images: int) -> float:

@@ -8,16 +8,11 @@ from typing import Any
 import numpy
 import pandas
 
-from triptych.results.run_files import (
-    COST_KEYS,
-    HISTORY_COLUMNS,
-    KERNEL_CHANGE_COLUMNS,
-    WEIGHT_DELTA_COLUMNS,
-    WEIGHTS_KEYS,
-)
+from triptych.results.run_files import COST_KEYS, WEIGHTS_KEYS
+from triptych.results.schema import RUN_HISTORY, RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_json
-from triptych.storage.tables import read_table
 from triptych.storage.tensors import load_metadata, map_tensor
 
 
@@ -34,7 +29,7 @@ class Run:
     """One arm with one seed.
 
     Attributes:
-        history: `HISTORY_COLUMNS`, a row an epoch from 0; accuracies in percent.
+        history: the columns of `schema.RUN_HISTORY`, a row an epoch from 0; accuracies in percent.
         predicted: the class number given to each test image by the network that is kept, [images].
         file_bytes: the size of the file of its initial weights.
         total_parameters, trainable_parameters: numbers of elements; buffers are not parameters.
@@ -111,11 +106,9 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Trut
         predicted=predicted,
         file_bytes=weights["file_bytes"],
         total_parameters=weights["parameters"],
-        trainable_parameters=weights["parameters" if arm["train"] == "all" else "head_parameters"],
+        trainable_parameters=weights["trained_parameters"],
         weight_delta=weight_delta,
-        kernel_change=read_table(
-            folder / "kernel_change.csv", text=KERNEL_CHANGE_COLUMNS, numbers=(), may_be_empty=True
-        ),
+        kernel_change=read_table(folder / "kernel_change.csv", RUN_KERNEL_CHANGE, verbatim=True),
         cost=read_json(folder / "cost.json", COST_KEYS),
     )
 
@@ -130,7 +123,7 @@ def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
     Raises:
         InputError: it is missing, has other epochs than the recipe, lacks a figure, or does not say what is kept.
     """
-    history = read_table(path, text=(), numbers=HISTORY_COLUMNS)
+    history = read_table(path, RUN_HISTORY)
     epochs = training["epochs"]
     # with patience, training may have ended earlier, but not before its first epoch
     last = min(max(len(history) - 1, 1), epochs) if training["patience"] else epochs
@@ -185,9 +178,9 @@ def read_weight_delta(path: Path, weights: dict[str, int]) -> pandas.DataFrame:
     Raises:
         InputError: it is missing, or its tensors have other numbers of elements in all.
     """
-    table = read_table(path, text=WEIGHT_DELTA_COLUMNS, numbers=())
-    if not table["size"].str.fullmatch("[0-9]+").all():
-        raise InputError(f"{path}: expected whole numbers in the column size, found something else")
+    table = read_table(path, RUN_WEIGHT_DELTA, verbatim=True)
+    if (table["size"] == "").any():
+        raise InputError(f"{path}: expected whole numbers in the column size, found an empty cell")
     sizes = table["size"].astype(int).groupby(table["kind"]).sum()
     for kind, key in (("parameter", "parameters"), ("buffer", "buffer_elements")):
         found = int(sizes.get(kind, 0))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, create_model
 
 from triptych.configuration.model import Model
-from triptych.configuration.training import Training
+from triptych.configuration.training_section import Training
 from triptych.configuration.values import Label, Section
 
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from triptych.configuration.architecture_words import wrong_size
-from triptych.configuration.architectures import SIZE_OF_WEIGHTS, WITH_AUXILIARY_HEADS
 from triptych.configuration.arm import Arm
-from triptych.configuration.dataset import ArchiveDataset, Dataset, DigitsDataset
+from triptych.configuration.backbones.registry import ARCHITECTURES
 from triptych.configuration.effective import resolved_arm
 from triptych.configuration.experiment import Configuration, Experiment
-from triptych.configuration.model import ReferenceModel
+from triptych.configuration.model import WITH_AUXILIARY_HEADS, ReferenceModel
 from triptych.configuration.weights import TorchvisionWeights
 
 
@@ -19,7 +18,7 @@ def contradictions(configuration: Configuration) -> Iterator[str]:
     for name, experiment in configuration.experiments.items():
         key = f"experiments.{name}"
         yield from _same_folders(f"{key}.arms", experiment.arms)
-        yield from _dataset_too_small(key, experiment.dataset)
+        yield from experiment.dataset.contradictions(f"{key}.dataset")
         yield from _one_file_for_several_networks(key, experiment)
         yield from _impossible_references(key, experiment.reference_models)
         yield from _claims_without_their_arms(key, experiment)
@@ -83,58 +82,13 @@ def _impossible_references(key: str, models: list[ReferenceModel]) -> Iterator[s
         place = f"{key}.reference_models.{position}"
         if wrong := wrong_size(model.architecture, model.input_size):
             yield f"{place}.input_size: {model.input_size} is not allowed; {wrong}"
-        if model.auxiliary and model.architecture not in WITH_AUXILIARY_HEADS:
+        if model.auxiliary and not ARCHITECTURES[model.architecture].auxiliary:
             yield (
                 f"{place}.auxiliary: true is not allowed, since {model.architecture} has no auxiliary heads; "
                 f"{' and '.join(WITH_AUXILIARY_HEADS)} have some"
             )
         if model in models[:position]:
             yield f"{place}: the same network as reference_models.{models.index(model)}; give each network once"
-
-
-def _largest_class(dataset: ArchiveDataset) -> tuple[int, int]:
-    """How many images of each class the training and the test part of an archive hold, at most."""
-    return dataset.expected_train // dataset.CLASSES, dataset.expected_test // dataset.CLASSES
-
-
-def _train_per_class(dataset: Dataset) -> int:
-    """How many training images of each class there are in effect."""
-    if isinstance(dataset, DigitsDataset):
-        return dataset.train_per_class
-    if dataset.train_per_class is None:
-        return _largest_class(dataset)[0] - dataset.validation_per_class
-    return dataset.train_per_class
-
-
-def _archive_too_small(key: str, dataset: ArchiveDataset) -> Iterator[str]:
-    train, test = _largest_class(dataset)
-    wanted = dataset.validation_per_class + (dataset.train_per_class or 1)
-    if wanted > train:
-        training = dataset.train_per_class or "at least 1"
-        yield (
-            f"{key}.dataset: {training} images of each class for training (train_per_class) and "
-            f"{dataset.validation_per_class} for validation are {wanted}; give at most {train} in all, what the "
-            f"training part of {dataset.source} has (expected_train)"
-        )
-    if dataset.test_per_class and dataset.test_per_class > test:
-        yield (
-            f"{key}.dataset.test_per_class: {dataset.test_per_class} is not allowed; give at most {test}, what the "
-            f"test part of {dataset.source} has (expected_test)"
-        )
-
-
-def _dataset_too_small(key: str, dataset: Dataset) -> Iterator[str]:
-    if isinstance(dataset, ArchiveDataset):
-        yield from _archive_too_small(key, dataset)
-        return
-    wanted = dataset.train_per_class + dataset.validation_per_class + (dataset.test_per_class or 1)
-    if wanted > dataset.SMALLEST_CLASS:
-        test = dataset.test_per_class or "at least 1"
-        yield (
-            f"{key}.dataset: {dataset.train_per_class} images of each class for training (train_per_class), "
-            f"{dataset.validation_per_class} for validation and {test} for testing are {wanted}; give at most "
-            f"{dataset.SMALLEST_CLASS} in all, the size of the smallest class of {dataset.source}"
-        )
 
 
 def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -> Iterator[str]:
@@ -148,13 +102,13 @@ def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -
     if wrong := wrong_size(architecture, input_size):
         yield f"{place('model', 'input_size')}: {input_size} is not allowed; {wrong}"
     train_images = settings["training"]["train_images"]
-    available = experiment.dataset.CLASSES * _train_per_class(experiment.dataset)
-    if train_images and train_images > available:
+    available = experiment.dataset.training_images()
+    if train_images and available is not None and train_images > available:
         yield (
             f"{place('training', 'train_images')}: {train_images} is not allowed; give at most {available}, what "
             f"{key}.dataset.train_per_class makes, or null for all"
         )
-    if not experiment.dataset.validation_per_class:
+    if not experiment.dataset.has_validation():
         training = settings["training"]
         decided = [("patience", training["patience"])] if training["patience"] else []
         decided += [("keep", "'best'")] if training["keep"] == "best" else []
@@ -182,7 +136,14 @@ def _impossible_weights(
             f"random, or a source of pretrained weights there (letters, torchvision)"
         )
         return
-    own = SIZE_OF_WEIGHTS.get(architecture)
+    facts = ARCHITECTURES[architecture]
+    if experiment.weights.source == "torchvision" and facts.weights is None:
+        yield (
+            f"{key}.arms.{name}.weights: 'pretrained' is not allowed, since {architecture} has no published weights; "
+            f"give random, or another source of pretrained weights to {key}.weights"
+        )
+        return
+    own = facts.size_of_weights
     if experiment.weights.source == "letters":
         pretrained_at = experiment.model.input_size
         if wrong := wrong_size(architecture, pretrained_at):
@@ -191,7 +152,7 @@ def _impossible_weights(
                 f"this size, and {wrong}"
             )
             return
-        own = own and pretrained_at
+        own = pretrained_at if facts.size_dependent else None
     if own not in (None, input_size) and not wrong_size(architecture, input_size):
         yield (
             f"{place}: {input_size} is not allowed with pretrained weights; those of {architecture} are for {own} px "

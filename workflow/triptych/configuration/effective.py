@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from triptych.configuration.arm import Arm
+from triptych.configuration.cached_features import trunk_of
 from triptych.configuration.experiment import Configuration, Experiment
 from triptych.configuration.training import RECIPE
 
@@ -23,9 +24,10 @@ def effective(configuration: Configuration) -> dict[str, Any]:
 
 
 def resolved_arms(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The arms of one experiment of `effective`, in their order, each with its `name` and all that decides a result."""
+    """The arms of one experiment of `effective`, in their order, each with its `name`, the name of the cached features
+    that it trains on (`trunk`, None for images), and all that decides a result."""
     return [
-        {"name": name, **arm, "training": {key: arm["training"][key] for key in RECIPE}}
+        {"name": name, "trunk": trunk_of(arm), **arm, "training": {key: arm["training"][key] for key in RECIPE}}
         for name, arm in experiment["arms"].items()
     ]
 

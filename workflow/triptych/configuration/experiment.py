@@ -7,11 +7,11 @@ from pydantic_core import PydanticCustomError
 
 from triptych.configuration.arm import Arm
 from triptych.configuration.comparison import Comparison
-from triptych.configuration.dataset import Dataset, DigitsDataset
-from triptych.configuration.keys import Key
+from triptych.configuration.dataset import DEFAULT_SOURCE, Dataset
 from triptych.configuration.messages import NAME_IN_WORDS
 from triptych.configuration.model import Model, ReferenceModel
-from triptych.configuration.training import Training
+from triptych.configuration.sources.registry import section_of
+from triptych.configuration.training_section import Training
 from triptych.configuration.values import Name, Question, Section, Seeds, Whole
 from triptych.configuration.weights import NoWeights, Weights
 
@@ -23,7 +23,7 @@ class Experiment(Section):
         "Does it pay to start from pretrained weights, and is it enough to train the last layer?",
         description="The question that the report opens with.",
     )
-    dataset: Dataset = Field(DigitsDataset(), description="The images.")
+    dataset: Dataset = Field(section_of(DEFAULT_SOURCE).model_validate({}), description="The images.")
     model: Model = Field(Model(), description="The network and what it is fed.")
     weights: Weights = Field(NoWeights(), description="Where pretrained weights come from.")
     training: Training = Field(Training(), description="The recipe.")
@@ -62,7 +62,7 @@ class Configuration(Section):
         description="Which weights of the runs are kept: those after training, or none. `python -m triptych "
         "initialise-model` writes those before training.",
     )
-    jobs_per_gpu: Annotated[Whole, Key(affects="speed")] = Field(
+    jobs_per_gpu: Whole = Field(
         1,
         ge=1,
         le=64,

@@ -6,23 +6,25 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from triptych.configuration.architecture_words import architecture_hint
-from triptych.configuration.architectures import ANY_SIZE, INPUT_SIZES, WITH_AUXILIARY_HEADS
+from triptych.configuration.backbones.registry import ANY_SIZE, ARCHITECTURES, LIBRARIES
 from triptych.configuration.values import Section, Whole
 
 
 def _known_architecture(name: str) -> str:
-    if name not in INPUT_SIZES:
+    if name not in ARCHITECTURES:
         raise PydanticCustomError(
             "architecture",
-            "give the name of a classification network of torchvision{hint}",
-            {"hint": architecture_hint(name)},
+            "give the name of a classification network of {libraries}{hint}",
+            {"libraries": " or ".join(LIBRARIES), "hint": architecture_hint(name)},
         )
     return name
 
 
 Architecture = Annotated[
-    str, AfterValidator(_known_architecture), WithJsonSchema({"type": "string", "enum": list(INPUT_SIZES)})
+    str, AfterValidator(_known_architecture), WithJsonSchema({"type": "string", "enum": list(ARCHITECTURES)})
 ]
+
+WITH_AUXILIARY_HEADS = [name for name, facts in ARCHITECTURES.items() if facts.auxiliary]
 
 
 class Model(Section):

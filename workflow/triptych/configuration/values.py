@@ -6,15 +6,16 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
 
+from triptych.configuration.keys import MANY
+
 LARGEST_SEED = 2**32 - 1
-MANY = 1_000_000
 NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
 
 
 # Numbers, names and texts. Values given with --config arrive as text, and so does 1e-4 from a YAML file.
 
 
-def _number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("boolean", "a boolean is not a number")
     if isinstance(value, str):
@@ -26,7 +27,7 @@ def _number(value: Any) -> Any:
     return value
 
 
-def _null(value: Any) -> Any:
+def as_null(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in ("", "~", "null", "none") else value
 
 
@@ -70,10 +71,12 @@ def _checksum(text: str) -> str:
     return text
 
 
-Whole = Annotated[int, BeforeValidator(_number)]
-Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(_number)]
-OptionalWhole = Annotated[Annotated[int, Field(ge=1, le=MANY), BeforeValidator(_number)] | None, BeforeValidator(_null)]
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED), BeforeValidator(_number)]
+Whole = Annotated[int, BeforeValidator(as_number)]
+Number = Annotated[float, Field(allow_inf_nan=False), BeforeValidator(as_number)]
+OptionalWhole = Annotated[
+    Annotated[int, Field(ge=1, le=MANY), BeforeValidator(as_number)] | None, BeforeValidator(as_null)
+]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED), BeforeValidator(as_number)]
 Seeds = Annotated[
     list[Seed],
     Field(min_length=1, max_length=1000, json_schema_extra={"uniqueItems": True}),
@@ -86,14 +89,14 @@ Question = Annotated[
 ]
 Url = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000), AfterValidator(_address)]
 Urls = Annotated[list[Url], Field(min_length=1, max_length=100)]
-OptionalUrls = Annotated[Urls | None, BeforeValidator(_null)]
+OptionalUrls = Annotated[Urls | None, BeforeValidator(as_null)]
 Sha256 = Annotated[
     str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=1000), AfterValidator(_checksum)
 ]
-OptionalSha256 = Annotated[Sha256 | None, BeforeValidator(_null)]
+OptionalSha256 = Annotated[Sha256 | None, BeforeValidator(as_null)]
 OptionalPath = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_path)] | None,
-    BeforeValidator(_null),
+    BeforeValidator(as_null),
 ]
 
 

@@ -37,7 +37,10 @@ class TorchvisionWeights(Section):
         description="The file's SHA-256; null for torchvision's own (where only its first digits are known, those).",
     )
     path: OptionalPath = Field(
-        None, description="The weights as a file of one's own, taken instead of any address; null to download them."
+        None,
+        description="The weights as a file of one's own (give its SHA-256), taken instead of any address: as "
+        "torch.save or safetensors wrote it, nested or with a prefix before the names, with any head or none; null to "
+        "download them.",
     )
 
 

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 from their official binary archives, read as a stream: no pickle, nothing extracted.
+"""The binary archives of CIFAR-10 and CIFAR-100, read as a stream: no pickle, nothing extracted.
 
 Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009;
 https://www.cs.toronto.edu/~kriz/cifar.html describes the layout: records of one label byte (CIFAR-100: a coarse and a
@@ -8,13 +8,16 @@ fine one), then 1,024 red, 1,024 green and 1,024 blue bytes, row by row.
 import gzip
 import tarfile
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import numpy
 
-from triptych.data.source import SourceImages
+from triptych.data.source import SourceImages, setting
 from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
 
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE
@@ -48,29 +51,32 @@ class Layout:
         return len(self.labels)
 
 
-LAYOUTS = {
-    "cifar10": Layout(
-        name="CIFAR-10",
-        train=tuple(f"data_batch_{number}.bin" for number in range(1, 6)),
-        test=("test_batch.bin",),
-        names="batches.meta.txt",
-        labels=(10,),
-    ),
-    "cifar100": Layout(
-        name="CIFAR-100",
-        train=("train.bin",),
-        test=("test.bin",),
-        names="fine_label_names.txt",
-        labels=(20, 100),
-    ),
-}
-
-
-def read_cifar(source: str, archive: Path, expected_train: int, expected_test: int) -> SourceImages:
-    """All images of an archive: its training part, then its test part, which `is_test` marks.
+def read_archive(layout: Layout, settings: Mapping[str, Any], files: Sequence[Path]) -> SourceImages:
+    """Return all images of an archive, as `triptych.data.source.Source.read` says.
 
     Args:
-        source: a name of `LAYOUTS`.
+        settings: `expected_train` and `expected_test`, how many images the two parts must have, and `sha256`.
+        files: the .tar.gz file.
+
+    Raises:
+        InputError: as `read_cifar`, or the file has another checksum.
+    """
+    expected_train, expected_test, checksum = (
+        setting(settings, key) for key in ("expected_train", "expected_test", "sha256")
+    )
+    if len(files) != 1:
+        raise InputError(f"{layout.name}: read from one archive, given are {len(files)} files")
+    (archive,) = files
+    if archive.is_file() and (found := sha256(archive)) != checksum:
+        raise InputError(f"{archive}: has the sha256 {found}, expected {checksum}; it is not opened")
+    return read_cifar(layout, archive, expected_train, expected_test)
+
+
+def read_cifar(layout: Layout, archive: Path, expected_train: int, expected_test: int) -> SourceImages:
+    """Return all images of an archive: its training part, then its test part, which `is_test` marks.
+
+    Args:
+        layout: what it must hold.
         archive: the .tar.gz file.
         expected_train, expected_test: how many images the two parts must have.
 
@@ -78,7 +84,6 @@ def read_cifar(source: str, archive: Path, expected_train: int, expected_test: i
         InputError: the file is no such archive, is cut short, is far larger than it should be, or holds other files,
             other numbers of images or other labels than it should.
     """
-    layout = LAYOUTS[source]
     records_bytes = (expected_train + expected_test) * (layout.label_bytes + PIXELS)
     content = _wanted_members(layout, archive, 2 * records_bytes + SLACK)
     classes = _class_names(layout, archive, content[layout.names])

@@ -1,33 +1,25 @@
 """The target data set: from its source to three files of images and labels, an index of every image, and the sizes."""
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pandas
 
-from triptych.data.cifar import LAYOUTS, read_cifar
 from triptych.data.dataset import Split, save_split
-from triptych.data.digits import read_digits
-from triptych.data.source import SourceImages
+from triptych.data.source import SourceImages, reader_of, setting
 from triptych.data.stratify import SPLITS, stratify, stratify_parts
+from triptych.results.schema import INDEX, SIZES
+from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
-from triptych.storage.files import write_table
-
-SOURCES = ("digits", *LAYOUTS)
-"""Each source that a configuration may name."""
 
 
-def prepare_dataset(  # noqa: PLR0913
+def prepare_dataset(
     *,
-    source: str,
-    archive: Path | None = None,
-    expected_train: int | None = None,
-    expected_test: int | None = None,
-    train_per_class: int | None = None,
-    validation_per_class: int,
-    test_per_class: int | None = None,
-    seed: int,
+    dataset: str,
+    files: list[Path] | None = None,
     train: Path,
     validation: Path,
     test: Path,
@@ -41,55 +33,58 @@ def prepare_dataset(  # noqa: PLR0913
     `sizes` (split, class, images).
 
     Args:
-        source: `digits`, `cifar10` or `cifar100`.
-        archive: the file that the source is read from; digits need none.
-        expected_train, expected_test: how many images the two parts of the archive must have.
-        train_per_class, validation_per_class, test_per_class: images of each class; without a number, all that are
-            left. A source with a test part of its own gives test images from that part and the others from the rest.
-        seed: decides which image goes into which split.
+        dataset: JSON, the section `dataset` of the configuration without what does not affect results: `source`; the
+            keys that the source itself has; `train_per_class`, `validation_per_class` and `test_per_class`: images of
+            each class (null for all that are left; a source with a test part of its own gives test images from that
+            part and the others from the rest); `seed`: decides which image goes into which split.
+        files: what the source is read from; some need none.
 
     Raises:
-        InputError: an unknown source, or one without what it is read from; the archive is not in order;
-            or the sizes are not what the source promises or the configuration asks for.
+        InputError: `dataset` is not such a section; a file is not in order; or the sizes are not what the source
+            promises or the configuration asks for.
     """
-    found = read_source(source, archive, expected_train, expected_test)
-    if found.is_test is not None:
-        rows = stratify_parts(
-            found.labels, found.classes, found.is_test, train_per_class, validation_per_class, test_per_class, seed
-        )
-    elif train_per_class is None:
-        raise InputError(f"train_per_class: {source} has no test part of its own; give a number")
-    else:
-        rows = stratify(found.labels, found.classes, train_per_class, validation_per_class, test_per_class, seed)
+    settings = _parsed(dataset)
+    source = settings["source"]
+    found = reader_of(source).read(settings, files or [])
+    wanted = {split: settings.get(f"{split}_per_class") for split in SPLITS}
+    rows = divided(found, wanted, setting(settings, "seed"), source)
     table = size_table(rows, found)
     print(f"{source}: {len(found.images)} images, {len(found.classes)} classes")
     print(
         table.pivot_table("images", "class", "split", "sum", sort=False, margins=True, margins_name="all"), flush=True
     )
-    wanted = {"train": train_per_class, "validation": validation_per_class, "test": test_per_class}
     check_sizes(table, wanted, source)
     for split, path in zip(SPLITS, (train, validation, test), strict=True):
         part = Split(found.images[rows[split]], found.labels[rows[split]], found.classes)
         save_split(path, part, {"source": source, "split": split})
-    write_table(index, index_table(rows, found))
-    write_table(sizes, table)
+    save_table(index, index_table(rows, found), INDEX)
+    save_table(sizes, table, SIZES)
 
 
-def read_source(
-    source: str, archive: Path | None, expected_train: int | None, expected_test: int | None
-) -> SourceImages:
-    """All images of a source.
+def _parsed(dataset: str) -> dict[str, Any]:
+    try:
+        settings = json.loads(dataset)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict) or not isinstance(settings.get("source"), str):
+        raise InputError(f"dataset: expected a JSON object with the key source, found {dataset[:60]!r}")
+    return settings
+
+
+def divided(found: SourceImages, wanted: dict[str, int | None], seed: int, source: str) -> dict[str, numpy.ndarray]:
+    """The indices of the images of each split, for this many images of each class (None for all that are left).
 
     Raises:
-        InputError: as `prepare_dataset`.
+        InputError: it cannot be so divided.
     """
-    if source not in SOURCES:
-        raise InputError(f"dataset source {source!r}: not known; known are {', '.join(SOURCES)}")
-    if source == "digits":
-        return read_digits()
-    if archive is None or expected_train is None or expected_test is None:
-        raise InputError(f"{source}: needs an archive and its sizes (expected_train, expected_test)")
-    return read_cifar(source, archive, expected_train, expected_test)
+    train, validation, test = (wanted[split] for split in SPLITS)
+    if validation is None:
+        raise InputError("dataset: validation_per_class is missing; give a number")
+    if found.is_test is not None:
+        return stratify_parts(found.labels, found.classes, found.is_test, train, validation, test, seed)
+    if train is None:
+        raise InputError(f"train_per_class: {source} has no test part of its own; give a number")
+    return stratify(found.labels, found.classes, train, validation, test, seed)
 
 
 def size_table(rows: dict[str, numpy.ndarray], found: SourceImages) -> pandas.DataFrame:

@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from triptych.figures import style
+from triptych.results import schema
 from triptych.results.arm_styles import PALETTE
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 KEY = ["architecture", "input_size", "auxiliary"]
 QUANTITIES = (
@@ -38,16 +39,8 @@ def plot_architectures(*, architectures: Path, largest_batch: Path, svg: Path, p
     Raises:
         InputError: a table is missing or not what it should be, or the second lacks a network of the first.
     """
-    networks = read_table(
-        architectures,
-        text=("architecture", "role"),
-        numbers=("input_size", "auxiliary", *(column for column, _, _ in QUANTITIES)),
-    )
-    batches = read_table(
-        largest_batch,
-        text=("architecture", "train"),
-        numbers=("input_size", "auxiliary", "memory_gb", "largest_batch"),
-    )
+    networks = read_table(architectures, schema.ARCHITECTURES)
+    batches = read_table(largest_batch, schema.LARGEST_BATCH)
     missing = networks[KEY].merge(batches[KEY].drop_duplicates(), how="left", indicator=True)
     missing = missing[missing["_merge"] == "left_only"]
     if len(missing):
@@ -126,7 +119,8 @@ def draw_batches(axes: Axes, networks: pandas.DataFrame, batches: pandas.DataFra
         own = own.sort_values("memory_gb")
         dots = "#808080" if colour == OTHER else colour
         look: dict[str, Any] = {"color": dots, "marker": "o", "markersize": 4.5, "linewidth": 1.2}
-        for train, aside, face in (("all", 0.0, dots), ("head", 0.28, "white"))[: 1 + (network["role"] == "arm")]:
+        ways = list(zip(batches["train"].unique(), (0.0, 0.28), (dots, "white"), strict=False))  # everything first
+        for train, aside, face in ways[: 1 + (network["role"] == "arm")]:
             sizes = own.loc[own["train"] == train, "largest_batch"]
             axes.plot(sizes, [place + aside] * len(sizes), markerfacecolor=face, **look)
             drawn += list(sizes)

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from triptych.figures import style
 from triptych.figures.tables import read_arms
+from triptych.results import schema
 from triptych.results.arm_styles import arm_styles, style_of
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 QUANTITIES = {"loss": "loss (cross-entropy, nats)", "accuracy": "accuracy (%)"}
 
@@ -25,8 +26,7 @@ def plot_arm_curves(
     accuracy_png: Path,
 ) -> None:
     """Draw loss and accuracy of one arm by epoch, for training, validation and test."""
-    columns = [f"{split}_{quantity}" for split in ("train", "validation", "test") for quantity in QUANTITIES]
-    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", "kept", *columns))
+    runs = read_table(history, schema.HISTORY)
     look = style_of(arm_styles(read_arms(arms)), arm, arms)
     runs = runs[runs["arm"] == arm]
     if runs.empty:

@@ -7,16 +7,17 @@ from matplotlib.figure import Figure
 from triptych.figures import style
 from triptych.figures.plot_weight_delta import draw_rows, outer_places, scale_ticks
 from triptych.figures.tables import read_arms
+from triptych.results import schema
 from triptych.results.arm_styles import arm_styles
 from triptych.results.batchnorm import MEAN, STATISTICS, VARIANCE, statistics_drift
-from triptych.storage.tables import read_table
+from triptych.results.tables import read_table
 
 UNITS = {MEAN: "change / standard deviation before", VARIANCE: "norm of change / norm before"}
 
 
 def plot_batchnorm_drift(*, weight_delta: Path, arms: Path, svg: Path, png: Path) -> None:
     """Draw the drift of each layer's running mean and running variance (`results.batchnorm`) by arm, on log scales."""
-    table = read_table(weight_delta, text=("arm", "seed", "tensor"), numbers=("size", "initial_norm", "delta_norm"))
+    table = read_table(weight_delta, schema.WEIGHT_DELTA)
     styles = arm_styles(read_arms(arms))
     drift = statistics_drift(table)
     layers = list(dict.fromkeys(drift["layer"]))

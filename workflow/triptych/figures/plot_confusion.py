@@ -14,9 +14,10 @@ from triptych.data.dataset import Split, load_split
 from triptych.figures import style
 from triptych.figures.tables import image_names, read_arms
 from triptych.figures.tiles import Tile, draw_tiles, tile_height, tile_rows, tile_width
+from triptych.results import schema
 from triptych.results.arm_styles import arm_styles, style_of
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 from triptych.storage.tensors import load_tensors
 
 MOST_IMAGES = 8
@@ -82,7 +83,7 @@ def confusion_matrix(path: Path, arm: str, classes: list[str]) -> numpy.ndarray:
     Raises:
         InputError: the table does not know the arm, or names a class that the data does not have.
     """
-    table = read_table(path, text=("arm", "true_class", "predicted_class"), numbers=("share",))
+    table = read_table(path, schema.CONFUSION)
     table = table[table["arm"] == arm]
     if table.empty:
         raise InputError(f"{path}: no row of arm {arm!r}")

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 
 from triptych.figures import style
 from triptych.figures.tables import read_arms
+from triptych.results import schema
 from triptych.results.arm_styles import ArmStyle, arm_styles
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 LABEL_HEIGHT = 0.17
 """Distance in inches that the names of two arms keep."""
@@ -23,10 +24,9 @@ LOG_FROM = 8
 
 def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) -> None:
     """Draw test accuracy against training seconds of a run, for every arm, those of its features among them."""
-    runs = read_table(cost, text=("arm", "device_name"), numbers=("training_seconds", "features_seconds"))
+    runs = read_table(cost, schema.COST)
     runs["training_seconds"] += runs["features_seconds"]
-    numbers = ("n", "test_accuracy_mean", "test_accuracy_low", "test_accuracy_high")
-    results = read_table(summary, text=("arm",), numbers=numbers).set_index("arm")
+    results = read_table(summary, schema.SUMMARY).set_index("arm")
     styles = arm_styles(read_arms(arms))
     figure = Figure(figsize=(style.WIDTH, 3.6 + 0.16 * max(0, len(styles) - 4)), layout="constrained")
     axes = figure.subplots()

@@ -7,9 +7,10 @@ from matplotlib.figure import Figure
 
 from triptych.figures import style
 from triptych.figures.tables import read_arms
+from triptych.results import schema
 from triptych.results.arm_styles import PALETTE, arm_styles
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 QUANTITIES = {
     "train_loss": ("Train loss", "train loss (cross-entropy, nats)", "{:.3f}"),
@@ -26,7 +27,7 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
     if quantity not in QUANTITIES:
         raise InputError(f"quantity: {quantity!r} is none of {', '.join(QUANTITIES)}")
     name, axis_label, number = QUANTITIES[quantity]
-    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", "kept", quantity))
+    runs = read_table(history, schema.HISTORY)
     styles = arm_styles(read_arms(arms))
     spread = len(styles) <= MOST_ARMS_WITH_SEEDS
     legend_rows = -(-len(styles) // 2)

@@ -8,9 +8,10 @@ from matplotlib.lines import Line2D
 
 from triptych.figures import style
 from triptych.figures.tables import read_arms
+from triptych.results import schema
 from triptych.results.arm_styles import Line, arm_styles
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 RUNS: tuple[tuple[str, Line, dict[str, Any]], ...] = (
     ("full run", "--", {"markerfacecolor": "white"}),
@@ -19,14 +20,14 @@ RUNS: tuple[tuple[str, Line, dict[str, Any]], ...] = (
 """The runs in the order in which they are drawn, with their dashes and the faces of their markers."""
 
 
-def plot_full_run(*, curves: Path, arms: Path, svg: Path, png: Path) -> None:
+def plot_full_run(*, full_run: Path, arms: Path, svg: Path, png: Path) -> None:
     """Draw the test accuracy of the lecture's nets: this run's solid, the full run's dashed (means over seeds).
 
     Args:
-        curves: from `compare_full_run`.
+        full_run: from `compare_full_run`.
         arms: the experiment's arms, for their colours and names.
     """
-    table = read_table(curves, text=("run", "arm"), numbers=("epoch", "images_seen", "test_accuracy"))
+    table = read_table(full_run, schema.FULL_RUN)
     styles = arm_styles(read_arms(arms))
     table = table[table["epoch"] > 0]  # before training no images were seen, and the axis is a log scale
     figure = Figure(figsize=(style.WIDTH, 4.1), layout="constrained")
@@ -35,7 +36,7 @@ def plot_full_run(*, curves: Path, arms: Path, svg: Path, png: Path) -> None:
     for arm in dict.fromkeys(table["arm"]):
         own = table[table["arm"] == arm]
         if arm not in styles:
-            raise InputError(f"{arms}: no row of arm {arm!r}, which {curves} names")
+            raise InputError(f"{arms}: no row of arm {arm!r}, which {full_run} names")
         look = styles[arm]
         line: dict[str, Any] = {"color": look.colour, "marker": look.marker}
         for run, dashes, face in RUNS:

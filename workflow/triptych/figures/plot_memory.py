@@ -10,9 +10,10 @@ from matplotlib.lines import Line2D
 
 from triptych.figures import style
 from triptych.figures.tables import read_arms
+from triptych.results import schema
 from triptych.results.arm_styles import ArmStyle, Line, arm_styles
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 MODES = {"training_bytes": "training", "inference_bytes": "inference"}
 UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("bytes", 1))
@@ -23,7 +24,7 @@ DASH = 5
 
 def plot_memory(*, memory: Path, arms: Path, svg: Path, png: Path) -> None:
     """Draw the memory that each arm needs by batch size; arms that need the same share a line of several colours."""
-    table = read_table(memory, text=("arm",), numbers=("batch_size", *MODES))
+    table = read_table(memory, schema.MEMORY)
     known = read_arms(arms)
     styles = arm_styles(known)
     missing = [arm for arm in styles if arm not in set(table["arm"])]

@@ -12,17 +12,18 @@ from matplotlib.lines import Line2D
 
 from triptych.figures import style
 from triptych.figures.tables import read_arms
+from triptych.results import schema
 from triptych.results.arm_styles import Line, arm_styles
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.tables import read_table
 
 
 def plot_notebook_loss(*, history: Path, arms: Path, sizes: Path, svg: Path, png: Path) -> None:
     """Draw the true test loss of each arm that is no control (solid), and what the notebook shows for it (dashed)."""
-    runs = read_table(history, text=("arm", "seed"), numbers=("epoch", "train_loss", "test_loss", "kept"))
+    runs = read_table(history, schema.HISTORY)
     table = read_arms(arms)
-    trained_on = read_table(arms, text=("arm",), numbers=("train_images",)).set_index("arm")["train_images"]
-    images = read_table(sizes, text=("split",), numbers=("images",)).groupby("split")["images"].sum()
+    trained_on = read_table(arms, schema.ARMS).set_index("arm")["train_images"]
+    images = read_table(sizes, schema.SIZES).groupby("split")["images"].sum()
     if not images.get("test"):
         raise InputError(f"{sizes}: no test images")
     styles = arm_styles(table)

@@ -9,8 +9,9 @@ from matplotlib.figure import Figure
 
 from triptych.figures import style
 from triptych.figures.tables import read_arms
+from triptych.results import schema
 from triptych.results.arm_styles import ArmStyle, arm_styles
-from triptych.storage.tables import read_table
+from triptych.results.tables import read_table
 
 MOST_ROWS = 110
 KINDS = {"parameter": "parameters", "buffer": "BatchNorm statistics"}
@@ -19,7 +20,7 @@ COUNTERS = "num_batches_tracked"
 
 def plot_weight_delta(*, weight_delta: Path, arms: Path, svg: Path, png: Path) -> None:
     """Draw the relative change of each layer's parameters and buffers by arm, on a log scale with a place for zero."""
-    table = read_table(weight_delta, text=("arm", "seed", "tensor", "kind"), numbers=("initial_norm", "delta_norm"))
+    table = read_table(weight_delta, schema.WEIGHT_DELTA)
     styles = arm_styles(read_arms(arms))
     # A counter of batches is no weight: it always moves, and by how much says nothing.
     table = table[~table["tensor"].str.endswith(COUNTERS)]

@@ -4,16 +4,17 @@ from pathlib import Path
 
 import pandas
 
-from triptych.storage.tables import read_table
+from triptych.results import schema
+from triptych.results.tables import read_table
 
 
 def read_arms(path: Path) -> pandas.DataFrame:
     """The arms of `tables/arms.csv` in the order of the configuration: arm, label, role (text), batch_size (number)."""
-    return read_table(path, text=("arm", "label", "role"), numbers=("batch_size",))
+    return read_table(path, schema.ARMS, ["arm", "label", "role", "batch_size"])
 
 
 def image_names(index: Path, split: str) -> dict[int, str]:
     """The name of each image of a split by its row, from `data/index.csv`."""
-    table = read_table(index, text=("split", "name"), numbers=("row",))
+    table = read_table(index, schema.INDEX)
     table = table[table["split"] == split]
     return dict(zip(table["row"].astype(int), table["name"], strict=True))

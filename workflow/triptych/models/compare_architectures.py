@@ -9,8 +9,9 @@ import pandas
 from triptych.models.layers import layer_table
 from triptych.models.memory import BatchBytes, live_activations, training_bytes, weight_bytes
 from triptych.models.networks import build_shapes, head_tensors
+from triptych.results.schema import ARCHITECTURES, LARGEST_BATCH
+from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
-from triptych.storage.files import write_table
 
 NUM_CLASSES = 1000
 """ImageNet's, for every network, the arms' too: so the numbers are those that are published, and the lecture's."""
@@ -64,8 +65,9 @@ def compare_architectures(*, networks: str, architectures: Path, largest_batch: 
     if len(together) > 1:
         names = {"architecture": ALL_ARMS, "input_size": None, "auxiliary": None}
         batches += largest_batches(names, "each its own", sum(together, BatchBytes(0, 0)))
-    write_table(architectures, pandas.DataFrame(totals))
-    write_table(largest_batch, pandas.DataFrame(batches).astype({"input_size": "Int64", "auxiliary": "Int64"}))
+    save_table(architectures, pandas.DataFrame(totals), ARCHITECTURES)
+    fitting = pandas.DataFrame(batches).astype({"input_size": "Int64", "auxiliary": "Int64"})
+    save_table(largest_batch, fitting, LARGEST_BATCH)
 
 
 def compare_one(

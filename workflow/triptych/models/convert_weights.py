@@ -1,106 +1,98 @@
-"""Pretrained weights of torchvision as safetensors: the one place where a foreign file of tensors is opened."""
+"""Pretrained weights as safetensors, whatever file they come in."""
 
-import re
-import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy
 import torch
-from torchvision import models
 
-from triptych.models.networks import build_network, check_tensors, network_metadata, shapes_of, transforms_input
+from triptych.models.backbone import PublishedWeights, library_of
+from triptych.models.checkpoint_layouts import find_trunk, listed, read_tensors
+from triptych.models.networks import build_network, network_metadata, shapes_of
 from triptych.storage import files
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import save_tensors
-
-# Of networks that are built here without their second head, which only a training loop of its own would use.
-_AUXILIARY_HEADS = re.compile(r"(AuxLogits|aux1|aux2)\.")
-# The names of DenseNet's layers in torchvision's files: module names with a point in them, as before torch 0.4.
-_OLD_DENSE_LAYER = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
 
 
 def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights: Path) -> None:
     """Check a file of pretrained weights and store its tensors as every other command reads them.
 
-    The tensors must be those of the architecture with ImageNet's 1,000 classes. Numbers of half precision become
-    float32. Left out are auxiliary heads; a count of batches that older files lack is 0. The file says how torchvision
-    normalises the images for these weights, and where its network transforms its input.
+    The file may nest them, put a prefix before their names, and have a head for any number of classes or none
+    (`triptych.models.checkpoint_layouts`). Numbers of half precision become float32. A count of batches that older
+    files lack is 0. The head is stored where it is that of ImageNet's 1,000 classes; what else lies beside the trunk
+    is named and left out. The file that is written says how the library normalises the images for these weights, and
+    where its network transforms its input.
 
     Args:
-        architecture: of torchvision.
+        architecture: a name that the configuration may give.
         sha256: the checksum that the file must have, or its first digits; it is not opened otherwise.
-        state_dict: the file, as `torch.save` wrote it.
-        weights: the safetensors file to write, head included.
+        state_dict: the file, as `torch.save` or safetensors wrote it.
+        weights: the safetensors file to write.
 
     Raises:
-        InputError: another checksum, not a file of tensors alone, or the tensors of another network; every missing,
-            unexpected and differently shaped one is named.
+        InputError: another checksum, not a file of tensors alone, or no complete trunk of the network; every missing
+            and differently shaped tensor is named.
     """
     found = files.sha256(state_dict)
     if not found.startswith(sha256):
         raise InputError(f"{state_dict}: has the sha256 {found}, expected {sha256}; it is not opened")
-    entry = torchvision_entry(architecture)
-    classes, input_size = entry.meta["categories"], entry.transforms().crop_size[0]
-    network = build_network(architecture, len(classes), input_size, transforms_input(architecture))
-    expected = network.state_dict()
-    tensors = read_state_dict(state_dict)
-    left_out = [name for name in tensors if _AUXILIARY_HEADS.match(name) and name not in expected]
-    tensors = {_OLD_DENSE_LAYER.sub(r"\1\2", name): tensors[name] for name in tensors if name not in left_out}
-    counts = {name: tensor for name, tensor in expected.items() if name.endswith("num_batches_tracked")}
-    tensors = {name: torch.zeros_like(tensor) for name, tensor in counts.items()} | tensors
-    what = f"{architecture} with {len(classes)} classes"
-    check_tensors(shapes_of(tensors), shapes_of(expected), str(state_dict), what)
-    arrays = {name: as_array(tensors[name], tensor.dtype) for name, tensor in expected.items()}
-    broken = [name for name, array in arrays.items() if not numpy.isfinite(array).all()]
-    if broken:
-        raise InputError(f"{state_dict}: numbers that are not finite in {', '.join(broken)}")
+    published = published_weights(architecture)
+    network = build_network(architecture, len(published.classes), published.input_size, published.transform_input)
     metadata = network_metadata(
         network,
         architecture=architecture,
-        classes=list(classes),
-        input_size=input_size,
-        normalisation=normalisation_for(entry),
+        classes=published.classes,
+        input_size=published.input_size,
+        normalisation={"mean": published.mean, "std": published.std},
     )
+    expected, head = network.state_dict(), metadata["head"]
+    tensors = {published.own_name(name): tensor for name, tensor in read_tensors(state_dict).items()}
+    what = f"{architecture} without its head"
+    trunk = find_trunk(tensors, shapes_of(expected), head, str(state_dict), what)
+    own_head = {name: tensors[trunk.prefix + name] for name in head if trunk.prefix + name in tensors}
+    if shapes_of(own_head) != {name: tuple(expected[name].shape) for name in head}:
+        own_head = {}
+        metadata |= {"classes": [], "head": [], "tensors": [name for name in metadata["tensors"] if name not in head]}
+    there = trunk.tensors | own_head
+    arrays = {
+        name: as_array(there[name], expected[name], f"{state_dict}: {name}")
+        if name in there
+        else numpy.zeros_like(expected[name].numpy())
+        for name in metadata["tensors"]
+    }
+    broken = [name for name, array in arrays.items() if not numpy.isfinite(array).all()]
+    if broken:
+        raise InputError(f"{state_dict}: numbers that are not finite in {', '.join(broken)}")
     save_tensors(weights, arrays, metadata | {"sha256": found})
     numbers = sum(array.size for array in arrays.values())
     print(f"{architecture}: {len(arrays)} tensors, {numbers:,} numbers, of {state_dict}", flush=True)
+    if trunk.prefix:
+        print(f"their names begin with {trunk.prefix}", flush=True)
+    left_out = [name for name in trunk.left_out if name.removeprefix(trunk.prefix) not in own_head]
     if left_out:
-        print(f"left out: {len(left_out)} tensors of auxiliary heads", flush=True)
+        print(f"left out, beside the trunk: {listed(left_out)}", flush=True)
 
 
-def torchvision_entry(architecture: str) -> Any:
-    """What torchvision says of an architecture's weights, the first that it has (`torchvision_weights`)."""
-    return next(iter(models.get_model_weights(architecture)))
-
-
-def normalisation_for(entry: Any) -> dict[str, list[float]]:
-    """Mean and standard deviation of the channels, in units of 0..1, that an entry's weights were trained with: not
-    ImageNet's for all (EfficientNetV2-L has 0.5)."""
-    transforms = entry.transforms()
-    return {"mean": list(transforms.mean), "std": list(transforms.std)}
-
-
-def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
-    """The named tensors of a file of `torch.save`, which may hold nothing else.
+def published_weights(architecture: str) -> PublishedWeights:
+    """What its library says of an architecture's published weights.
 
     Raises:
-        InputError: it is no such file.
+        InputError: there are none.
     """
-    try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if any(entry.file_size > path.stat().st_size for entry in archive.infolist()):
-                    raise ValueError("it unpacks to more than it takes, and torch.save packs nothing")
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a foreign file: what torch raises for a damaged one is of every kind
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise InputError(f"{path}: not a file of tensors alone, as torch.save writes it ({reason[:200]})") from None
-    if not isinstance(found, dict) or not all(isinstance(tensor, torch.Tensor) for tensor in found.values()):
-        raise InputError(f"{path}: not a state_dict (a mapping from names to tensors)")
-    return dict(found)
+    library, name = library_of(architecture)
+    published = library.weights(name)
+    if published is None:
+        raise InputError(f"{architecture}: its library publishes no weights")
+    return published
 
 
-def as_array(tensor: torch.Tensor, dtype: torch.dtype) -> numpy.ndarray:
-    """A tensor's numbers in the type that the network has for them."""
-    return tensor.detach().to(dtype).numpy().copy()
+def as_array(tensor: torch.Tensor, like: torch.Tensor, name: str) -> numpy.ndarray:
+    """A tensor's numbers in the type that the network has for them.
+
+    Raises:
+        InputError: they are no plain numbers of this kind.
+    """
+    plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
+    if not plain or tensor.is_floating_point() != like.is_floating_point() or tensor.is_complex():
+        raise InputError(f"{name} holds {tensor.dtype} ({tensor.layout}), expected plain numbers as {like.dtype}")
+    array: numpy.ndarray = tensor.detach().to(like.dtype).numpy().copy()
+    return array

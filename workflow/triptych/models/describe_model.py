@@ -9,7 +9,9 @@ from triptych.data.dataset import load_split
 from triptych.models.layers import layer_table
 from triptych.models.memory import memory_by_batch_size, weight_bytes
 from triptych.models.networks import build_shapes, head_tensors
-from triptych.storage.files import write_json, write_table, write_text
+from triptych.results.schema import MODEL_LAYERS, MODEL_MEMORY
+from triptych.results.tables import save_table
+from triptych.storage.files import write_json, write_text
 
 BATCH_SIZES = [2**power for power in range(9)]
 
@@ -29,7 +31,7 @@ def describe_model(
     Nothing is computed: the network runs on torch's meta device, which knows shapes alone.
 
     Args:
-        architecture: of torchvision; input_size: height and width in pixels of its input.
+        architecture: a name that the configuration may give; input_size: height and width in pixels of its input.
         train_data: the training images, whose classes are the network's.
         layers: CSV, `triptych.models.layers` with architecture and input_size.
         printout: the network as torch prints it, and the shape of every parameter.
@@ -59,10 +61,11 @@ def describe_model(
         "weight_bytes": weight_bytes(network),
     }
     shapes = [f"{name}: {list(parameter.shape)}" for name, parameter in parameters.items()]
-    write_table(layers, table)
+    save_table(layers, table, MODEL_LAYERS)
     write_text(printout, "\n".join([str(network), "", "Parameters", *shapes]) + "\n")
     write_json(totals, summary)
-    write_table(memory, pandas.DataFrame(memory_by_batch_size(network, head, input_size, BATCH_SIZES)))
+    by_batch_size = memory_by_batch_size(network, head, input_size, BATCH_SIZES)
+    save_table(memory, pandas.DataFrame(by_batch_size), MODEL_MEMORY)
     print(
         f"{architecture} at {input_size} px, {num_classes} classes: {summary['parameters']:,} parameters"
         f" ({summary['head_parameters']:,} in the head), {summary['macs'] / 1e9:.3f} GMAC,"

@@ -1,5 +1,6 @@
-"""The facts about torchvision's classification networks that the package knows without importing torch."""
+"""The facts about a library's classification networks that the configuration knows without importing torch."""
 
+import json
 from collections.abc import Iterable
 from functools import cache
 from itertools import count, groupby
@@ -8,136 +9,91 @@ from typing import Any
 
 import torch
 from torch.nn.modules.dropout import _DropoutNd
-from torchvision import models
 from torchvision.ops import StochasticDepth
 
-from triptych.configuration.architecture_words import family_of
-from triptych.configuration.architectures import ANY_SIZE
+from triptych.configuration.backbones.names import architecture_of
+from triptych.configuration.backbones.registry import ANY_SIZE
+from triptych.models.backbone import library_of
 from triptych.models.head import features_and_logits, head_of
 from triptych.models.networks import build_shapes, head_tensors, run_shapes, shapes_of
 from triptych.storage.errors import InputError
 from triptych.storage.files import write_text
 
-CLASSES = 10
+CLASSES = 1000
 EVERYWHERE = 224
 """A size that every architecture takes."""
 
-ARCHITECTURES = '''\
-"""The classification networks of torchvision and the sizes of images that they take, without importing torch.
 
-Written by `python -m triptych document-architectures` from the torchvision that is installed.
-"""
-
-ANY_SIZE = range({smallest}, {end})
-"""The sizes of images (height and width in pixels) that a configuration may ask for."""
-
-INPUT_SIZES = {{
-{sizes}}}
-"""Each architecture's name, and the sizes of `ANY_SIZE` for which torchvision builds and runs it."""
-
-SIZE_OF_WEIGHTS = {{
-{weights}}}
-"""The architectures whose tensors depend on the size of the images, and the size that torchvision's weights are for."""
-
-SMALLEST_OF_FAMILY = {{
-{families}}}
-"""Of the architectures whose names begin with the same letters, the one with the fewest parameters."""
-
-WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
-"""The architectures that torchvision builds with auxiliary heads where it is asked to (`aux_logits`)."""
-
-CACHEABLE = frozenset(
-    (
-{cacheable}    )
-)
-"""The networks whose head, one linear layer, is their last operation, and whose trunk draws nothing at random: what is
-before the head can be computed once for all epochs, if BatchNorm is frozen."""
-'''
-
-WEIGHTS = '''\
-"""The addresses of torchvision's ImageNet weights, without importing torch.
-
-Written by `python -m triptych document-architectures` from `torchvision.models.get_model_weights`: of each
-classification network the first entry, which is IMAGENET1K_V1 wherever there is one (the lecture's `pretrained=True`).
-"""
-
-URLS = {{
-{urls}}}
-"""Each architecture's address. The digits before `.pth` are the first ones of the file's SHA-256."""
-'''
-
-
-def document_architectures(*, architectures: Path, torchvision_weights: Path) -> None:
-    """Write the two modules with what is known about torchvision's networks, from the torchvision that is installed.
+def document_architectures(*, library: str, facts: Path) -> None:
+    """Write what is known about a library's networks, from the version that is installed.
 
     Args:
-        architectures: the Python file to write: names, input sizes, families, and whose features can be cached.
-        torchvision_weights: the Python file to write: the addresses of the pretrained weights.
+        library: a module of `triptych.models.backbones`.
+        facts: the JSON file to write: an object with the name of each network, sorted, and on its line what
+            `triptych.configuration.backbones.registry.Facts` says.
+
+    Raises:
+        InputError: there is no such library.
     """
-    texts = {architectures: architectures_text(), torchvision_weights: weights_text()}
-    for path, text in texts.items():
-        write_text(path, text)
+    entries = [f"{json.dumps(name)}: {json.dumps(facts_of(library, name))}" for name in names(library)]
+    write_text(facts, "{\n" + ",\n".join(entries) + "\n}\n")
 
 
-def names() -> list[str]:
-    """Return the names of torchvision's classification networks, sorted."""
-    return sorted(models.list_models(module=models))
+def names(library: str) -> list[str]:
+    """Return the names of a library's classification networks, sorted."""
+    return library_of(architecture_of(library, ""))[0].names()
 
 
-def architectures_text() -> str:
-    """Return the text of `triptych/configuration/architectures.py` for the torchvision that is installed."""
-    sizes = {name: input_sizes(name) for name in names()}
-    dependent = [name for name in names() if depends_on_size(name, sizes[name][0][0])]
-    return ARCHITECTURES.format(
-        smallest=ANY_SIZE.start,
-        end=ANY_SIZE.stop,
-        sizes=_entries({name: _tuple_text(ranges) for name, ranges in sizes.items()}),
-        weights=_entries({name: _first_weights(name).transforms().crop_size[0] for name in dependent}),
-        families=_entries({family: f'"{name}"' for family, name in smallest_of_family().items()}),
-        cacheable="".join(f'        "{name}",\n' for name in names() if can_cache(name)),
-    )
+def facts_of(library: str, name: str) -> dict[str, Any]:
+    """Return a network's entry in the file of facts."""
+    architecture = architecture_of(library, name)
+    sizes = input_sizes(architecture)
+    shapes = _shapes(architecture)
+    return {
+        "input_sizes": [[each[0], each[-1], each.step] for each in sizes],
+        "size_dependent": depends_on_size(architecture, sizes[0][0]),
+        "parameters": sum(parameter.numel() for parameter in shapes.parameters()),
+        "auxiliary": _runs(build_shapes, architecture, CLASSES, EVERYWHERE, True),
+        "cacheable": can_cache(architecture),
+        "weights": weight_file(architecture),
+    }
 
 
-def weights_text() -> str:
-    """Return the text of `triptych/configuration/torchvision_weights.py` for the torchvision that is installed."""
-    return WEIGHTS.format(urls=_entries({name: f'"{_first_weights(name).url}"' for name in names()}))
+def weight_file(architecture: str) -> dict[str, Any] | None:
+    """Return what the file of facts says of an architecture's published weights."""
+    library, name = library_of(architecture)
+    published = library.weights(name)
+    keys = ("url", "sha256", "bytes", "input_size", "mean", "std", "interpolation")
+    return {key: getattr(published, key) for key in keys} if published else None
 
 
-def input_sizes(name: str) -> tuple[range, ...]:
-    """Return the sizes of `ANY_SIZE` for which torchvision builds and runs an architecture.
+def input_sizes(architecture: str) -> tuple[range, ...]:
+    """Return the sizes of `ANY_SIZE` for which an architecture is built and runs.
 
-    Only some architectures are built for one size. The others run at every size from the smallest on.
+    Only some are built for one size. The others run at every size from the smallest on.
     """
-    if name.startswith("vit_"):
-        patch = int(str(_shapes(name).patch_size))  # torch types attributes as modules
-        return (range(-(-ANY_SIZE.start // patch) * patch, ANY_SIZE.stop, patch),)
-    if name.startswith("maxvit_"):  # its constructor refuses the other sizes, before it takes time
-        return _consecutive(size for size in ANY_SIZE if _runs(build_shapes, name, CLASSES, size))
-    network = _shapes(name)
+    library, name = library_of(architecture)
+    built_for = library.input_sizes(name, ANY_SIZE)
+    if isinstance(built_for, range):
+        return (built_for,)
+    if built_for is not None:
+        return _consecutive(built_for)
+    network = _shapes(architecture)
     smallest = next(size for size in ANY_SIZE if _runs(run_shapes, network, size))
     return (range(smallest, ANY_SIZE.stop),)
 
 
-def depends_on_size(name: str, smallest: int) -> bool:
+def depends_on_size(architecture: str, smallest: int) -> bool:
     """Return whether tensors of an architecture have other shapes at its smallest input size."""
-    there = _shapes(name).state_dict()
-    return shapes_of(there) != shapes_of(build_shapes(name, CLASSES, smallest).state_dict())
+    there = _shapes(architecture).state_dict()
+    return shapes_of(there) != shapes_of(build_shapes(architecture, CLASSES, smallest).state_dict())
 
 
-def smallest_of_family() -> dict[str, str]:
-    """Return the architecture with the fewest parameters of each family."""
-    ascending = sorted(names(), key=lambda name: _first_weights(name).meta["num_params"])
-    smallest: dict[str, str] = {}
-    for name in ascending:
-        smallest.setdefault(family_of(name), name)
-    return dict(sorted(smallest.items()))
-
-
-def can_cache(name: str) -> bool:
+def can_cache(architecture: str) -> bool:
     """Return whether the head can be trained on cached features, as the network itself shows."""
-    network = _shapes(name)
+    network = _shapes(architecture)
     try:
-        head = head_of(network, head_tensors(name, CLASSES, EVERYWHERE))
+        head = head_of(network, head_tensors(architecture, CLASSES, EVERYWHERE))
         features_and_logits(network, head, torch.empty(2, 3, EVERYWHERE, EVERYWHERE, device="meta"))
     except InputError:
         return False
@@ -147,12 +103,8 @@ def can_cache(name: str) -> bool:
 
 
 @cache
-def _shapes(name: str) -> torch.nn.Module:
-    return build_shapes(name, CLASSES, EVERYWHERE)
-
-
-def _first_weights(name: str) -> Any:
-    return next(iter(models.get_model_weights(name)))
+def _shapes(architecture: str) -> torch.nn.Module:
+    return build_shapes(architecture, CLASSES, EVERYWHERE)
 
 
 def _runs(function: Any, *arguments: Any) -> bool:
@@ -168,11 +120,3 @@ def _consecutive(sizes: Iterable[int]) -> tuple[range, ...]:
     position = count()
     runs = [list(run) for _, run in groupby(sizes, key=lambda size: size - next(position))]
     return tuple(range(run[0], run[-1] + 1) for run in runs)
-
-
-def _tuple_text(ranges: tuple[range, ...]) -> str:
-    return f"({', '.join(map(repr, ranges))}{',' if len(ranges) == 1 else ''})"
-
-
-def _entries(entries: dict[str, Any]) -> str:
-    return "".join(f'    "{key}": {value},\n' for key, value in entries.items())

@@ -63,7 +63,7 @@ def initial_weights(trained: Path, pretrained: Path | None) -> tuple[dict[str, n
     metadata = load_metadata(trained)
     run = metadata.pop("run", None)
     described = {"architecture", "classes", "input_size", "head"} <= metadata.keys()
-    if not described or not isinstance(run, dict) or not {"seed", "initial_sha256", "torch"} <= run.keys():
+    if not described or not isinstance(run, dict) or not {"seed", "initial_sha256", "torch", "trained"} <= run.keys():
         raise InputError(f"{trained}: not weights that `train` wrote (its metadata does not describe a run)")
     network = _drawn(metadata["architecture"], metadata["input_size"], run["seed"], metadata["classes"], pretrained)
     arrays = state_arrays(network)

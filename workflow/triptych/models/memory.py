@@ -23,6 +23,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from triptych.configuration.regime import on_paper
+
 ADAM_MOMENTS = 2
 # Batch normalisation in training mode refuses a single value a channel, so one image is not enough.
 _SMALL_BATCH = 2
@@ -181,10 +183,10 @@ def training_bytes(
     """
     sizes = {name: parameter.numel() * parameter.element_size() for name, parameter in network.named_parameters()}
     parts = {}
-    for train, trained in (("all", set(sizes)), ("head", set(head))):
+    for train, trained in on_paper(set(sizes), set(head)).items():
         gradients = sum(sizes[name] for name in trained)
         activations = kept_activations(network, input_size, trained)
-        if train == "head":
+        if trained != set(sizes):
             activations += live
         parts[train] = TrainingBytes(weight_bytes(network), gradients, ADAM_MOMENTS * gradients, activations)
     return parts

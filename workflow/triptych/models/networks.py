@@ -1,16 +1,15 @@
-"""Building torchvision's classification networks, reading them from files, and describing them in a file's metadata."""
+"""Building classification networks, reading them from files, and describing them in a file's metadata."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import numpy
 import torch
 from torch.overrides import TorchFunctionMode
-from torchvision import models
 
-from triptych.configuration.architecture_words import architecture_hint
-from triptych.configuration.architectures import WITH_AUXILIARY_HEADS
+from triptych.models.backbone import library_of
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors
 
@@ -31,25 +30,16 @@ class _ParametersOnMeta(TorchFunctionMode):
 
 
 def _construct(architecture: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
-    """Call torchvision's builder with random weights."""
-    if architecture not in models.list_models(module=models):
-        hint = architecture_hint(architecture)
-        raise InputError(f"architecture {architecture!r}: not a torchvision classification network{hint}")
-    arguments: dict[str, Any] = {}
-    if architecture in WITH_AUXILIARY_HEADS:
-        # Without them where anything is trained: they are a second head, and only a loop of their own would use them.
-        arguments = {"aux_logits": auxiliary, "init_weights": True}
-    elif auxiliary:
-        raise InputError(f"{architecture}: torchvision's network has no auxiliary head")
-    elif architecture.startswith("vit_"):
-        arguments = {"image_size": input_size}
-    elif architecture.startswith("maxvit_"):
-        arguments = {"input_size": (input_size, input_size)}
+    """Build a network of a library with random weights."""
+    library, name = library_of(architecture)
+    if name not in library.names():
+        nearest = get_close_matches(name, library.names(), n=1)
+        hint = f"; the nearest is {nearest[0]}" if nearest else ""
+        raise InputError(f"architecture {architecture!r}: no classification network of its library{hint}")
     try:
-        network: torch.nn.Module = models.get_model(architecture, weights=None, num_classes=num_classes, **arguments)
+        return library.build(name, num_classes, input_size, auxiliary)
     except (AssertionError, RuntimeError, ValueError) as error:
         raise InputError(f"{architecture} cannot be built for images of {input_size} px: {error}") from None
-    return network
 
 
 def build_shapes(architecture: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
@@ -61,8 +51,8 @@ def build_shapes(architecture: str, num_classes: int, input_size: int, auxiliary
         auxiliary: with its auxiliary heads, which run in training mode only.
 
     Raises:
-        InputError: torchvision has no such network, or not with auxiliary heads, or it cannot be built for, or run
-            on, images of `input_size` x `input_size` px.
+        InputError: there is no such network, or not with auxiliary heads, or it cannot be built for, or run on,
+            images of `input_size` x `input_size` px.
     """
     with torch.random.fork_rng(devices=[]), _ParametersOnMeta():
         network = _construct(architecture, num_classes, input_size, auxiliary)
@@ -87,27 +77,18 @@ def run_shapes(network: torch.nn.Module, input_size: int) -> None:
         raise InputError(f"cannot run on images of {input_size} px: {error}") from None
 
 
-def transforms_input(architecture: str) -> bool:
-    """Whether torchvision builds the network of its own weights with `transform_input`.
-
-    The weights of Inception v3 and GoogLeNet were made elsewhere, for channels scaled to -1..1. torchvision's users
-    normalise images with ImageNet's means and deviations, and so these two networks begin by undoing that.
-    """
-    return architecture in WITH_AUXILIARY_HEADS  # the same two
-
-
 def build_network(
     architecture: str, num_classes: int, input_size: int, transform_input: bool = False
 ) -> torch.nn.Module:
-    """A network of torchvision with random weights, in training mode, on the CPU.
+    """A network with random weights, in training mode, on the CPU.
 
-    The weights are torchvision's own initialisation, drawn from torch's global generator.
+    The weights are its library's own initialisation, drawn from torch's global generator.
 
     Args:
-        architecture: a name of `torchvision.models.list_models(module=torchvision.models)`.
+        architecture: a name that the configuration may give.
         num_classes: the number of outputs.
         input_size: height and width in pixels of the images it is for.
-        transform_input: as torchvision builds the networks of `transforms_input` for its own weights.
+        transform_input: as `triptych.models.backbone.PublishedWeights` says.
 
     Raises:
         InputError: as `build_shapes`.
@@ -155,7 +136,7 @@ def network_metadata(
 
     Returns:
         `architecture`, `classes`, `input_size` and `normalisation` as given; `transform_input`: whether the network
-        first undoes ImageNet's normalisation (see `transforms_input`); `tensors`: every name in definition order;
+        first undoes ImageNet's normalisation; `tensors`: every name in definition order;
         `buffers`: those that are no parameters; `head`: those that depend on the number of classes;
         `first_convolution` and `first_3x3_convolution` (the first with 3x3 kernels after the first convolution, in
         definition order): names of the weights, or None where the network has none.
@@ -190,7 +171,7 @@ def load_state(network: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> N
     (torchvision's MNASNet) refuse tensors without one, so they get the version of the network itself.
 
     Args:
-        state: the tensors by name, of a network of the same version of torchvision.
+        state: the tensors by name, of a network of the same version of its library.
     """
     versioned = network.state_dict()
     versioned.clear()  # of tensors; the versions are an attribute

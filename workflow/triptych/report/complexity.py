@@ -6,8 +6,9 @@ from typing import Any
 import pandas
 
 from triptych.report import formatting as words
-from triptych.report.content import Column, Table
+from triptych.report.content import Column, Table, declared
 from triptych.report.results import Results
+from triptych.results import schema
 
 KEY = ["architecture", "input_size", "auxiliary"]
 QUANTITIES = ("parameters", "macs", "activation_bytes")
@@ -25,18 +26,6 @@ def references(results: Results) -> pandas.DataFrame:
     """The networks that those of the arms are compared with."""
     table = results.tables["architectures"]
     return table[table["role"] == "reference"]
-
-
-def pictures(results: Results) -> list[tuple[str, str, str]]:
-    """The figure's name, title and text, where there is one."""
-    if references(results).empty:
-        return []
-    text = (
-        "In colour what the arms train, in grey what it is compared with. Bars: the whole network with a head for "
-        "1,000 classes, and one image’s forward pass. Dots: the largest batch for training everything in float32, for "
-        "the memories of the table below, on a logarithmic scale; circles: for training the last layer alone."
-    )
-    return [("architectures", "Networks side by side: parameters, operations, activations, largest batch", text)]
 
 
 def beside_others(results: Results) -> str:
@@ -68,10 +57,7 @@ def architectures(results: Results) -> Table:
             "heads that run in training only. Below it whether it is an arm’s, or only compared with.",
             "text",
         ),
-        Column("parameters", "All of them, with a head for 1,000 classes."),
-        Column("weights", "Bytes of the weights, computed, BatchNorm’s statistics among them."),
-        Column("operations", "Multiply-accumulates of one image’s forward pass, through its auxiliary heads too."),
-        Column("activations", "Memory of every layer’s output for one image in float32."),
+        *(declared(schema.ARCHITECTURES, name) for name in ("parameters", "weight_bytes", "macs", "activation_bytes")),
     ]
     rows = [
         [
@@ -92,21 +78,12 @@ def largest_batch(results: Results) -> Table:
     memories = sorted(set(table["memory_gb"]))
     columns = [
         Column("network", "As above.", "text"),
-        Column(
-            "trains",
-            "all: every parameter. head: the last layer only. All arms at once have batches of one size.",
-            "text",
-        ),
+        declared(schema.LARGEST_BATCH, "train", "text"),
         Column("arms", "The arms that train this network in this way.", "text"),
         *(
             Column(
                 f"{memory:g}{words.NO_BREAK}GB",
-                ""
-                if position
-                else "The largest batch for which training in float32 fits into a memory of so many 10⁹ bytes; 0: not "
-                "even one image fits. Counted are weights, gradients, Adam’s two moments and the activations kept for "
-                "the backward pass, not the workspaces of libraries, the CUDA context or the resident images: an upper "
-                "bound. Evaluation needs its own batch to fit as well.",
+                "" if position else schema.LARGEST_BATCH["largest_batch"].meaning,
                 term="memory",
             )
             for position, memory in enumerate(memories)

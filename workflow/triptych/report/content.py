@@ -7,10 +7,12 @@ from typing import Any
 import numpy
 import pandas
 
+from triptych.configuration.training import RECIPE, SHOWN, title_of
 from triptych.report import formatting as words
 from triptych.report import story
 from triptych.report.peaks import OPERATIONS_OF_A_MAC, peak_flops
-from triptych.report.results import SHOWN, Results
+from triptych.report.results import Results
+from triptych.results import schema
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,12 @@ class Table:
         """The terms to explain under the table, each with its meaning."""
         columns = [(column.term or column.title, column.meaning) for column in self.columns if column.meaning]
         return self.explained or columns
+
+
+def declared(table: schema.Table, name: str, kind: str = "number") -> Column:
+    """The column that shows a column of a table as it is, with its declared title and meaning."""
+    column = table[name]
+    return Column(column.heading, column.meaning, kind)
 
 
 ARM = Column("arm", "The label and the name of the arm, in the colour that it has in every figure.", "arm")
@@ -166,15 +174,8 @@ def comparisons(results: Results) -> Table:
             f"the margin of {words.plural(margin, 'point')}.",
             "range",
         ),
-        Column(
-            "p", "Probability of a difference as large if there were none; Holm’s correction for the number of pairs."
-        ),
-        Column(
-            "verdict",
-            "better: the first is ahead by more than chance explains. equivalent: the whole interval lies within "
-            "the margin, and there are test images enough to show that. undecided: neither can be said.",
-            "verdict",
-        ),
+        declared(schema.COMPARISONS, "p_value"),
+        declared(schema.COMPARISONS, "verdict", "verdict"),
     ]
     rows = [
         [
@@ -239,8 +240,8 @@ def per_class(results: Results, arms: dict[str, ArmName]) -> Table:
     images = table.groupby("class", sort=False)["images"].first()
     names = in_order(results)
     columns = [
-        Column("class", "The class, as the data set names it.", "text"),
-        Column("images", "Test images of it."),
+        declared(schema.PER_CLASS, "class", "text"),
+        declared(schema.PER_CLASS, "images"),
         *(
             Column(
                 arms[name].title,
@@ -264,16 +265,8 @@ def networks(results: Results) -> Table:
             "torchvision’s name of the architecture, and the size of the images it is fed, in pixels.",
             "text",
         ),
-        Column("parameters", "All of them, with the head for this data set."),
-        Column("in the head", "Those of the last layer."),
-        Column(
-            "operations",
-            "Multiply-accumulates of one image’s forward pass. Training on it is about three times that where all is "
-            "trained, and about that where only the head is.",
-        ),
-        Column("activations", "Memory of every layer’s output for one image in float32."),
-        Column("weights", "Bytes of the weights, computed: four a float32 number, eight a counter of BatchNorm."),
-        Column("weight file", "Bytes of the file of weights on disk; it also holds names and shapes."),
+        *(declared(schema.MODELS, name) for name in ("parameters", "head_parameters", "macs", "activation_bytes")),
+        *(declared(schema.MODELS, name) for name in ("weight_bytes", "file_bytes")),
     ]
     rows = [
         [
@@ -322,18 +315,15 @@ def cost(results: Results, arms: dict[str, ArmName]) -> Table:
     """What every run cost."""
     columns = [
         ARM,
-        Column("seed", "The seed of the run.", "text"),
-        Column("device", "What it ran on.", "text"),
-        Column("time", "Wall time from the start of the command to the end of training."),
-        Column("training", "The part of it in training steps."),
-        Column("evaluation", "The part of it in evaluations."),
+        declared(schema.COST, "seed", "text"),
+        declared(schema.COST, "device", "text"),
+        *(declared(schema.COST, name) for name in ("seconds", "training_seconds", "evaluation_seconds")),
         Column("start-up and rest", "What is left: imports, reading, building the network."),
-        Column("features", "Time in which its cached features were computed, once for all its seeds."),
-        Column("images/s", "Training images a second while it trains; from features, where these are cached."),
+        *(declared(schema.COST, name) for name in ("features_seconds", "images_per_second")),
         Column(
             "of peak", "Arithmetic of training steps as a share of what the device can do at most, where that is known."
         ),
-        Column("memory", "Most memory in use at once."),
+        declared(schema.COST, "peak_memory_bytes"),
     ]
     rows = [
         [
@@ -372,12 +362,8 @@ def layers(results: Results) -> Table:
     """Every layer of every network."""
     columns = [
         Column("network", "The architecture, and the size of the images it is fed, in pixels.", "text"),
-        Column("layer", "The layer’s name in torchvision’s module.", "text"),
-        Column("type", "Its class.", "text"),
-        Column("output", "Shape of its output for one image: channels x height x width.", "text"),
-        Column("parameters", "Its own parameters."),
-        Column("operations", "Its multiply-accumulates for one image."),
-        Column("activations", "Memory of its output for one image in float32."),
+        *(declared(schema.LAYERS, name, "text") for name in ("layer", "type", "output_shape")),
+        *(declared(schema.LAYERS, name) for name in ("parameters", "macs", "activation_bytes")),
     ]
     rows = [
         [
@@ -404,7 +390,7 @@ def sizes(results: Results) -> Table:
         "test": "Images that are only tested on.",
     }
     columns = [
-        Column("class", "The class, as the data set names it.", "text"),
+        declared(schema.SIZES, "class", "text"),
         *(Column(split, meaning.get(split, f"Images of the split {split}.")) for split in table.columns),
     ]
     rows = [
@@ -422,7 +408,7 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
         ("trains", "all: every parameter. head: the last layer only."),
         ("BatchNorm", "train: uses and follows the statistics of the batches. frozen: keeps those it came with."),
         ("normalisation", "What is subtracted from and divides the pixels (0 to 1)."),
-        *((one.title, f"{one.meaning}{IN_BRACKETS.get(name, '')}") for name, one in SHOWN.items()),
+        *((title_of(name), f"{RECIPE[name].meaning}{IN_BRACKETS.get(name, '')}") for name in SHOWN),
         (
             "features",
             "cached: what is before the head was computed once for all epochs and seeds. computed: each time.",
@@ -435,7 +421,7 @@ def recipe(results: Results, arms: dict[str, ArmName]) -> Table:
             row["train"],
             row["batchnorm"],
             row["normalisation"],
-            *(_in_effect(one.kind, row[name]) + _by_seed(results, row, name) for name, one in SHOWN.items()),
+            *(_in_effect(RECIPE[name].kind, row[name]) + _by_seed(results, row, name) for name in SHOWN),
             row["features"],
         ]
         for _, row in results.arms.iterrows()
@@ -453,7 +439,7 @@ def _in_effect(kind: str, value: Any) -> str:
     """A value of a key of the recipe."""
     if kind == "flag":
         return "yes" if value else "no"
-    if kind == "text":
+    if kind == "choice":
         return str(value)
     if pandas.isna(value):
         return "none"

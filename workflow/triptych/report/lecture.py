@@ -1,4 +1,6 @@
 """What the report says of the lecture: its claims, its notebook's faults, and numbers from elsewhere.
+from triptych.results import schema
+from triptych.results.tables import read_table
 
 Only experiments with `claims` have this part. The verdicts and effects come from tables; nothing is decided here.
 """
@@ -9,18 +11,10 @@ from dataclasses import dataclass
 import pandas
 
 from triptych.report import formatting as words
-from triptych.report.content import Column, Table
+from triptych.report.content import Column, Table, declared
 from triptych.report.results import Results
-from triptych.storage.tables import read_table
-
-TABLES = {
-    "claims": "every claim of the lecture, what this run gave, the verdict",
-    "faults": "the 17 faults of the lecture’s notebook, and what each changes",
-    "cost_backward": "measured speed with and without the unused backward pass",
-    "full_run": "test accuracy by epoch, here and in the fullest run",
-    "full_run_settings": "in what this run and the fullest one differ",
-}
-"""The tables of this part, as they are linked."""
+from triptych.results import schema
+from triptych.results.tables import read_table
 
 ANOTHER_RUN = "this run is not the lecture’s: "
 """What stands in a reason before the differences to the lecture's run (`triptych.analysis.claims`)."""
@@ -66,26 +60,12 @@ def read_lecture(results: Results) -> Lecture | None:
     if results.configuration.get("claims", "none") == "none" or results.missing is not None:
         return None
     folder = results.place / "tables"
-    backward = read_table(
-        folder / "cost_backward.csv",
-        text=("device", "device_name"),
-        numbers=(
-            "batch_size",
-            "images_per_second_notebook",
-            "images_per_second_here",
-            "ratio",
-            "ratio_low",
-            "ratio_high",
-        ),
-    )
     return Lecture(
-        claims=read_table(folder / "claims.csv", text=("at", "claim", "number", "verdict", "reason"), numbers=()),
-        faults=read_table(folder / "faults.csv", text=("notebook", "here", "effect"), numbers=("fault",)),
-        backward=backward.iloc[0],
-        full_run=read_table(folder / "full_run.csv", text=("run", "arm", "seed"), numbers=("epoch", "test_accuracy")),
-        settings=read_table(
-            folder / "full_run_settings.csv", text=("setting", "this_run", "full_run"), numbers=(), may_be_empty=True
-        ),
+        claims=read_table(folder / "claims.csv", schema.CLAIMS),
+        faults=read_table(folder / "faults.csv", schema.FAULTS),
+        backward=read_table(folder / "cost_backward.csv", schema.COST_BACKWARD).iloc[0],
+        full_run=read_table(folder / "full_run.csv", schema.FULL_RUN),
+        settings=read_table(folder / "full_run_settings.csv", schema.FULL_RUN_SETTINGS),
     )
 
 
@@ -99,16 +79,10 @@ def tables(lecture: Lecture | None) -> dict[str, Table]:
 def claims(lecture: Lecture) -> Table:
     """Every claim, what this run gave, and the verdict."""
     columns = [
-        Column("film", "Minute and second of the film.", "text"),
-        Column("claim", "What the lecturer says; net1 is scratch, net2 finetune, net3 last_layer.", "prose"),
-        Column("this run", "What this experiment gave.", "prose"),
-        Column(
-            "verdict",
-            "agrees and disagrees follow from a fixed rule for each claim (triptych/analysis/claims.py). not tested "
-            "here: this run cannot say, for the reason beside it.",
-            "verdict",
-        ),
-        Column("reason", "What decided.", "prose"),
+        declared(schema.CLAIMS, "at", "text"),
+        *(declared(schema.CLAIMS, name, "prose") for name in ("claim", "number")),
+        declared(schema.CLAIMS, "verdict", "verdict"),
+        declared(schema.CLAIMS, "reason", "prose"),
     ]
     rows = [
         [
@@ -159,10 +133,8 @@ def verdicts(lecture: Lecture) -> str:
 def faults(lecture: Lecture) -> Table:
     """Every fault; the effect of the unused backward pass is the measured one."""
     columns = [
-        Column("fault", "Its number in the list.", "text"),
-        Column("the notebook", "What the lecture’s published notebook does.", "prose"),
-        Column("here", "What is done here.", "prose"),
-        Column("effect", "What it changes in this run, where that can be computed or measured.", "prose"),
+        declared(schema.FAULTS, "fault", "text"),
+        *(declared(schema.FAULTS, name, "prose") for name in ("notebook", "here", "effect")),
     ]
     rows = [
         [
@@ -200,9 +172,8 @@ def full_run(lecture: Lecture) -> str:
 def settings(lecture: Lecture) -> Table:
     """The settings of this run and of the fullest one, those that differ first."""
     columns = [
-        Column("setting", "What may make two runs differ.", "text"),
-        Column("this run", "Its value in this experiment.", "prose"),
-        Column("fullest run", "Its value in the fullest run that the project has made.", "prose"),
+        declared(schema.FULL_RUN_SETTINGS, "setting", "text"),
+        *(declared(schema.FULL_RUN_SETTINGS, name, "prose") for name in ("this_run", "full_run")),
         Column("differs", "Whether the two are the same.", "text"),
     ]
     found = lecture.settings.assign(differs=lecture.settings["this_run"] != lecture.settings["full_run"])
@@ -225,31 +196,3 @@ def backward(lecture: Lecture) -> str:
         f"({row['ratio_low']:.2f} to {row['ratio_high']:.2f}; {row['device_name'] or row['device']}, batches of "
         f"{row['batch_size']:.0f})"
     )
-
-
-def pictures(lecture: Lecture | None) -> list[tuple[str, str, str]]:
-    """The figures of this part: name, title, and what to see in it."""
-    if lecture is None:
-        return []
-    return [
-        (
-            "full_run",
-            "Test accuracy beside the fullest run",
-            "Solid: this run. Dashed: the fullest run that the project has made. Both by the number of training images "
-            "that were seen, so that a run on few images and one on many can be told apart from two recipes.",
-        ),
-        (
-            "notebook_loss",
-            "Test loss as it is, and as the notebook draws it",
-            "Fault 2. Solid: the true test loss. Dashed: what the notebook calls so: the train loss, summed over all "
-            "training images and divided by the number of test images, is added. It follows the train loss, and so can "
-            "hide where the true one rises.",
-        ),
-        (
-            "notebook_kernels",
-            "One weight change in the notebook’s colours and on one signed scale",
-            "Faults 11 and 12. The same three arrays twice. Above, each picture is stretched to its own range: the "
-            "change looks as strong as the weights. Below, all three share one scale whose zero is white: what is "
-            "white there did not change by as much as the scale can show.",
-        ),
-    ]

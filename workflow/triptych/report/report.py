@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
+from triptych.figures.catalogue import figures_with
 from triptych.report import complexity, content, drift, lecture, partial, provenance, story
 from triptych.report import formatting as words
-from triptych.report.results import TABLES, Results, read_columns, read_results
+from triptych.report.results import Results, read_numbers, read_results
+from triptych.results import schema
 from triptych.results.arm_styles import arm_styles
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text, write_text
@@ -28,23 +31,22 @@ LINK_LENGTH = 500
 FILE_NAME = r"[^./][^/]*"
 """A pattern of the name of a file that is not hidden, as temporary files are."""
 
-TABLE_CONTENTS = {
-    "arms": "everything in effect for every arm",
-    "history": "losses and accuracies by arm, seed and epoch",
-    "runs": "the end of every run, with the interval of its test accuracy over images",
-    "summary": "every arm, mean and interval over seeds",
-    "comparisons": "every pair of arms: difference, interval, p-value, verdict",
-    "per_class": "recall and precision by arm, seed and class",
-    "confusion": "how often each class is taken for each, by arm",
-    "weight_delta": "what training changed, by arm, seed and tensor",
-    "kernel_change": "brightness and colour in the change of the first convolution, by arm and seed",
-    "layers": "every layer of every network",
-    "models": "the networks: parameters, operations, bytes",
-    "memory": "computed memory by arm and batch size",
-    "architectures": "the networks beside those that they are compared with on paper",
-    "largest_batch": "the largest batch that fits into the memory of a GPU, by network and by what is trained",
-    "cost": "measured time, speed and memory of every run",
+TEXTS: dict[str, Callable[[Results], str]] = {
+    "test_accuracy": story.test_accuracy_curves,
+    "train_loss": story.train_loss_curves,
+    "test_loss": story.test_loss_curves,
+    "relative_change": story.relative_change,
+    "batchnorm_drift": drift.batchnorm_drift,
+    "cost_accuracy": story.cost,
+    "memory": story.memory,
 }
+TEXTS_OF_ARMS: dict[str, Callable[[Results, str], str]] = {
+    "accuracy": story.arm_accuracy,
+    "loss": story.arm_loss,
+    "confusion": story.confusion,
+    "kernels": story.kernels,
+}
+"""What to see in a figure, by its name. A figure that is in neither has its caption."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +142,9 @@ def render(
         tables={**shown_tables(results, arms), **lecture.tables(claimed)},
         pictures=shown,
         downloads={
-            **{results.link(f"tables/{name}.csv"): TABLE_CONTENTS[name] for name in TABLES},
-            **{f"tables/{name}.csv": text for name, text in lecture.TABLES.items() if claimed},
+            results.link(table.file): table.title
+            for table in schema.EXPERIMENT_TABLES.values()
+            if claimed or not table.of_claims
         },
         data=about_data(results),
         weights=about_weights(results),
@@ -198,43 +201,19 @@ def shown_tables(results: Results, arms: dict[str, content.ArmName]) -> dict[str
 
 def pictures(results: Results, arms: dict[str, content.ArmName], claimed: lecture.Lecture | None) -> dict[str, Picture]:
     """Every figure of the page by the name of its file, the most important first."""
-
-    def picture(name: str, title: str, text: str) -> Picture:
-        file = results.link(f"figures/{name}.svg")
-        return Picture(title, text, file, data_uri(results.place / file))
-
-    found = {
-        name: picture(name, title, text)
-        for name, title, text in (
-            (
-                "samples",
-                "Training images with their labels",
-                "What the networks are trained on, a few images of each class.",
-            ),
-            ("test_accuracy", "Test accuracy of all arms by epoch", story.test_accuracy_curves(results)),
-            ("train_loss", "Train loss of all arms by epoch", story.train_loss_curves(results)),
-            ("test_loss", "Test loss of all arms by epoch", story.test_loss_curves(results)),
-            ("relative_change", "Relative change of the weights by layer and arm", story.relative_change(results)),
-            (
-                "batchnorm_drift",
-                "Drift of BatchNorm’s statistics by layer and arm",
-                drift.batchnorm_drift(results),
-            ),
-            ("cost_accuracy", "Test accuracy against measured training time", story.cost(results)),
-            ("memory", "Memory against batch size", story.memory(results)),
-            *complexity.pictures(results),
-            *lecture.pictures(claimed),
-        )
-    }
-    for kind, title, tell in (
-        ("accuracy", "accuracy by epoch", story.arm_accuracy),
-        ("loss", "loss by epoch", story.arm_loss),
-        ("confusion", "what it takes for what", story.confusion),
-        ("kernels", "kernels before, after, and their difference", story.kernels),
-    ):
-        for arm in content.in_order(results):
-            name = f"{kind}_{arm}"
-            found[name] = picture(name, f"{arms[arm].title}: {title}", tell(results, arm))
+    found = {}
+    references = not complexity.references(results).empty
+    for figure in figures_with(claims=claimed is not None, references=references):
+        titles = {figure.name: figure.title}
+        texts = {figure.name: TEXTS[figure.name](results) if figure.name in TEXTS else figure.caption}
+        if figure.of_each_arm:
+            names = dict(zip(figure.names(content.in_order(results)), content.in_order(results), strict=True))
+            tell = TEXTS_OF_ARMS.get(figure.name)
+            titles = {name: f"{arms[arm].title}: {figure.title}" for name, arm in names.items()}
+            texts = {name: tell(results, arm) if tell else figure.caption for name, arm in names.items()}
+        for name, title in titles.items():
+            file = results.link(f"figures/{name}.svg")
+            found[name] = Picture(title, texts[name], file, data_uri(results.place / file))
     return found
 
 
@@ -321,7 +300,7 @@ def about_weights(results: Results) -> list[str]:
         history = results.folder / "weights" / f"{architecture}_history.csv"
         sentence = f"The pretrained {architecture} comes from {source}"
         if history.is_file():
-            end = read_columns(history, ["epoch", "test_accuracy"]).iloc[-1]
+            end = read_numbers(history, schema.WEIGHTS_HISTORY, ["epoch", "test_accuracy"]).iloc[-1]
             sentence += (
                 f": trained there for {words.plural(end['epoch'], 'epoch')}, it gets "
                 f"{words.percent(end['test_accuracy'])} of its held-out images right"

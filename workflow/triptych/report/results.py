@@ -1,7 +1,7 @@
 """Everything of an experiment that the report reads, and the few look-ups that its words and tables share."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,70 +9,17 @@ from typing import Any
 import pandas
 import yaml
 
-from triptych.configuration.training import RECIPE
+from triptych.figures.catalogue import FIGURES
+from triptych.results import schema
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text
-from triptych.storage.tables import read_table
 
-SHOWN = {name: one for name, one in RECIPE.items() if one.key.used_by}
-"""The keys of the recipe that the report shows for each arm; the others are shown by what follows from them."""
-
-TABLES = {
-    "arms": " ".join(("arm label role architecture input_size normalisation weights train batchnorm features", *SHOWN)),
-    "history": "arm seed epoch train_loss train_accuracy validation_loss validation_accuracy test_loss test_accuracy "
-    "kept",
-    "runs": "arm seed epochs epochs_run kept_epoch trainable_parameters total_parameters train_loss train_accuracy "
-    "fit_loss fit_accuracy validation_accuracy test_loss test_accuracy test_accuracy_low test_accuracy_high",
-    "summary": "arm n test_accuracy_mean test_accuracy_low test_accuracy_high first_epoch_accuracy_mean "
-    "validation_accuracy_mean",
-    "comparisons": "arm_a arm_b difference low high p_value verdict",
-    "per_class": "arm seed class images recall precision",
-    "confusion": "arm true_class predicted_class share",
-    "weight_delta": "arm seed tensor kind size initial_norm delta_norm relative_delta unchanged_fraction "
-    "near_zero_fraction",
-    "kernel_change": "arm seed tensor brightness_share colour_share",
-    "layers": "architecture input_size layer type output_shape parameters macs activation_bytes",
-    "models": "architecture input_size parameters head_parameters macs activation_bytes weight_bytes file_bytes",
-    "memory": "arm batch_size training_bytes inference_bytes",
-    "architectures": "architecture input_size auxiliary role parameters weight_bytes macs activation_bytes",
-    "largest_batch": "architecture input_size auxiliary train memory_gb largest_batch",
-    "cost": "arm seed device device_name seconds images_per_second peak_memory_bytes training_seconds "
-    "evaluation_seconds features_seconds",
-}
-"""Each table and the columns of it that the report uses."""
-
-TEXT = frozenset(
-    (
-        "arm",
-        "label",
-        "role",
-        "architecture",
-        "normalisation",
-        "weights",
-        "train",
-        "batchnorm",
-        "features",
-        "device_name",
-        "arm_a",
-        "arm_b",
-        "verdict",
-        "class",
-        "true_class",
-        "predicted_class",
-        "tensor",
-        "kind",
-        "layer",
-        "type",
-        "output_shape",
-        "split",
-        "seed",
-        *(name for name, one in RECIPE.items() if one.kind == "text"),
-    )
+NEED_NO_RUN = (
+    *(table.file for table in schema.EXPERIMENT_TABLES.values() if not table.needs_runs),
+    *(f"figures/{name}.svg" for name, figure in FIGURES.items() if not figure.needs_runs),
 )
-"""The columns that hold text. A class may be named `01` or `NA`, so nothing is guessed."""
-
-NEED_NO_RUN = ("tables/architectures.csv", "tables/largest_batch.csv", "figures/architectures.svg")
-"""What is made of the configuration alone, so that a partial report shares it with the whole one."""
+"""What is made without the runs, so that a partial report shares it with the whole one."""
 
 VERDICTS = ("better", "equivalent", "undecided")
 
@@ -95,8 +42,7 @@ class Results:
 
     def link(self, file: str) -> str:
         """Where a file of the experiment lies, as seen from the report."""
-        above = self.missing is not None and not _of_runs(file)
-        return f"../{file}" if above else file
+        return f"../{file}" if self.missing is not None and not _of_runs(file) else file
 
     @property
     def arms(self) -> pandas.DataFrame:
@@ -149,6 +95,10 @@ class Results:
     def mean(self, table: str, arm: str, column: str) -> float:
         """The mean over an arm's seeds."""
         return float(self.of(table, arm)[column].mean())
+
+    def trains_everything(self, arm: str) -> bool:
+        """Whether every parameter of an arm's network trains."""
+        return self.mean("runs", arm, "trainable_parameters") == self.mean("runs", arm, "total_parameters")
 
     def images(self, split: str) -> int:
         """How many images a split has."""
@@ -217,10 +167,11 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
         InputError: a file is missing or is not what it should be.
     """
     place = folder if place is None else place
-    tables = {}
-    for name, columns in TABLES.items():
-        file = f"tables/{name}.csv"
-        tables[name] = read_columns((place if _of_runs(file) else folder) / file, columns.split())
+    tables = {
+        name: read_numbers((place if table.in_partial else folder) / table.file, table)
+        for name, table in schema.EXPERIMENT_TABLES.items()
+        if not table.of_claims
+    }
     for verdict in tables["comparisons"]["verdict"]:
         if verdict not in VERDICTS:
             raise InputError(
@@ -228,11 +179,8 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
             )
     for name in ("arms", "history", "runs", "summary", "cost"):
         without = set(tables["arms"]["arm"]) - set(tables[name]["arm"])
-        if tables["arms"].empty or without:
-            raise InputError(f"{place / 'tables' / name}.csv: no row of {', '.join(sorted(without)) or 'any arm'}")
-    for name in ("architectures", "largest_batch"):
-        if tables[name].empty:
-            raise InputError(f"{folder / 'tables' / name}.csv: no row of any network")
+        if without:
+            raise InputError(f"{place / 'tables' / name}.csv: no row of {', '.join(sorted(without))}")
     models = [
         f"{architecture}_{input_size:.0f}"
         for architecture, input_size in zip(
@@ -245,7 +193,7 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
         missing=missing,
         configuration=read_configuration(folder / "config.yaml"),
         tables=tables,
-        sizes=read_columns(folder / "data" / "sizes.csv", ["split", "class", "images"]),
+        sizes=read_numbers(folder / "data" / "sizes.csv", schema.SIZES),
         printouts={model: read_text(folder / "models" / model / "printout.txt") for model in models},
     )
 
@@ -271,13 +219,12 @@ def read_configuration(path: Path) -> dict[str, Any]:
     return next(iter(experiments.values()))
 
 
-def read_columns(path: Path, columns: list[str]) -> pandas.DataFrame:
-    """Read the named columns of a CSV file, which may have no rows: those of `TEXT` as text, the others as float.
+def read_numbers(path: Path, table: schema.Table, columns: Sequence[str] = ()) -> pandas.DataFrame:
+    """Read columns of a table (by default all); every number is a float.
 
     Raises:
-        InputError: as `triptych.storage.tables.read_table`.
+        InputError: as `triptych.results.tables.read_table`.
     """
-    numbers = [column for column in columns if column not in TEXT]
-    text = [column for column in columns if column in TEXT]
-    table = read_table(path, text=text, numbers=numbers, may_be_empty=True)
-    return table.astype(dict.fromkeys(numbers, float))[columns]
+    frame = read_table(path, table, columns)
+    numbers = [column.name for column in table.columns if column.name in frame and column.kind != schema.TEXT]
+    return frame.astype(dict.fromkeys(numbers, float))

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pandas
 
-from triptych.configuration.training import COMPARED, RECIPE
+from triptych.configuration.training import COMPARED, RECIPE, title_of
 from triptych.report import formatting as words
 from triptych.report import lengths
 from triptych.report.results import Results
@@ -20,7 +20,7 @@ STATISTICS = ("running_mean", "running_var")
 
 SAME_WORK = [
     *("architecture", "input_size", "train", "batchnorm", "epochs_run", "features"),
-    *(name for name, one in RECIPE.items() if one.key.same_work),
+    *(name for name, key in RECIPE.items() if key.same_work),
 ]
 """Arms in which all of these agree do the same arithmetic in the same way."""
 
@@ -381,7 +381,7 @@ def _moved_and_frozen(results: Results, arm: str) -> str:
 
 def unmoved_parts(results: Results, arm: str) -> str:
     """Which tensors of an arm that trains all moved only in part, and why that can be; empty where none did."""
-    if results.arms.at[arm, "train"] != "all":
+    if not results.trains_everything(arm):
         return ""
     delta = results.of("weight_delta", arm)
     parameters = (
@@ -540,7 +540,7 @@ def work(results: Results, arm: str) -> float:
     same = (models["architecture"] == own["architecture"]) & (models["input_size"] == own["input_size"])
     macs = float(models.loc[same, "macs"].mean())
     passes = 1 if own["features"] == "cached" else results.mean("runs", arm, "epochs_run")
-    return macs * (3 if own["train"] == "all" else 1) * float(own["train_images"] * passes)
+    return macs * (3 if results.trains_everything(arm) else 1) * float(own["train_images"] * passes)
 
 
 def training_seconds(results: Results, arm: str) -> float:
@@ -738,10 +738,10 @@ def limits(results: Results) -> list[str]:
         "advice about cost goes by them.",
         *_about_lag(results),
     ]
-    drifting = arms.loc[(arms["train"] == "head") & (arms["batchnorm"] == "train"), "arm"]
-    if len(drifting):
+    drifting = [arm for arm in arms.index[arms["batchnorm"] == "train"] if not results.trains_everything(arm)]
+    if drifting:
         paragraphs.append(
-            f"In {words.listing(list(drifting))} only the last layer learns, but BatchNorm is in train mode: it uses "
+            f"In {words.listing(drifting)} only the last layer learns, but BatchNorm is in train mode: it uses "
             "the statistics of each batch and its running ones follow the new data. The rest of the network is "
             "therefore not the same function as before."
         )
@@ -788,7 +788,7 @@ def _about_lag(results: Results) -> list[str]:
 
 
 def _about_recipe(arms: pandas.DataFrame) -> str:
-    titles = {name: one.title for name, one in COMPARED.items()}
+    titles = {name: title_of(name) for name in COMPARED}
     titles |= {"normalisation": "normalisation", "architecture": "network", "input_size": "input size"}
     different = [title for column, title in titles.items() if arms[column].nunique(dropna=False) > 1]
     length = words.plural(arms["epochs"].iloc[0], "epoch")

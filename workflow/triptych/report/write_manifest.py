@@ -5,10 +5,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from triptych.configuration.trunks import trunks
+from triptych.figures.catalogue import FIGURES, figures_with
 from triptych.report import provenance
 from triptych.report.report import FILE_NAME, files_at, input_places, one_of
-from triptych.report.results import NEED_NO_RUN, TABLES, read_columns, read_configuration
+from triptych.report.results import read_configuration
+from triptych.results import schema
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text, sha256, write_json
 from triptych.version import __version__
@@ -20,7 +22,9 @@ FORMAT = 1
 """Raised when a reader of older manifests would misread a new one."""
 
 MEASURED = re.compile(
-    r"(runs/[^/]+/[^/]+|features/[^/]+)/cost\.json|tables/cost(_[^/]+)?\.csv|figures/cost_[^/]+|report\.html"
+    r"(runs/[^/]+/[^/]+|features/[^/]+)/cost\.json|report\.html"
+    rf"|{one_of(table.file for table in schema.TABLES.values() if table.measured)}"
+    rf"|figures/{one_of(name for name, figure in FIGURES.items() if figure.measured)}\.(svg|png)"
 )
 """The files that hold measured times and memory. They differ from run to run; no other file may."""
 
@@ -28,23 +32,8 @@ MEASURED = re.compile(
 KEPT_WEIGHTS = {"trained": ("trained",), "none": ()}
 """The weight files of a run that are kept, by the configuration's `keep_weights`."""
 
-FIGURES = (
-    "samples",
-    "train_loss",
-    "test_loss",
-    "test_accuracy",
-    "relative_change",
-    "batchnorm_drift",
-    "cost_accuracy",
-    "memory",
-    "full_run",
-    "notebook_loss",
-    "notebook_kernels",
-)
-FIGURES_OF_ARMS = ("loss", "accuracy", "kernels", "confusion")
 
-
-def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) -> None:
+def write_manifest(*, experiment_folder: Path, keep_weights: str, trunks: str, output: Path) -> None:
     """Write the checksums of an experiment's files, and what the results depend on.
 
     The files are those that the workflow makes at its known places in `experiment_folder`, of the configured runs and
@@ -54,21 +43,26 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) 
     Args:
         keep_weights: `trained` or `none`: whether the weights of the runs are listed. Where they are not, they are
             deleted once nothing needs them, so a file that is there is about to go, or is left from other settings.
+        trunks: a JSON list of the cached features that arms train on, by the names of their folders in `features/`.
 
     Raises:
-        InputError: keep_weights is none of these; config.yaml, tables/arms.csv, tables/cost.csv or the cost.json of a
-            run is missing or not what it should be.
+        InputError: keep_weights is none of these, or trunks is no such list; config.yaml, tables/arms.csv,
+            tables/cost.csv or the cost.json of a run is missing or not what it should be.
     """
     if keep_weights not in KEPT_WEIGHTS:
         raise InputError(f"keep_weights: expected one of {', '.join(KEPT_WEIGHTS)}, found {keep_weights!r}")
+    try:
+        trunk_names = [str(name) for name in json.loads(trunks)]
+    except (ValueError, TypeError):
+        raise InputError(f"trunks: expected a JSON list of names, found {trunks[:60]!r}") from None
     configuration = read_configuration(experiment_folder / "config.yaml")
     files = {
         name: {**provenance.file_record(experiment_folder / name), "measured": bool(MEASURED.fullmatch(name))}
-        for name in listed_files(experiment_folder, configuration, keep_weights)
+        for name in listed_files(experiment_folder, configuration, keep_weights, trunk_names)
     }
-    cost = read_columns(experiment_folder / "tables" / "cost.csv", ["device", "device_name"])
+    cost = read_table(experiment_folder / "tables" / "cost.csv", schema.COST, ["device", "device_name"])
     devices = [dict(device) for device in sorted({tuple(row.items()) for row in cost.to_dict("records")})]
-    arms = read_columns(experiment_folder / "tables" / "arms.csv", ["arm", "num_threads", "device"])
+    arms = read_table(experiment_folder / "tables" / "arms.csv", schema.ARMS, ["arm", "num_threads", "device"])
     manifest = {
         "format": FORMAT,
         "files": files,
@@ -80,7 +74,7 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) 
         "depends_on": {
             "configuration": sha256(experiment_folder / "config.yaml"),
             "data": _checksums(files, r"data/.*\.safetensors"),
-            "weights": _checksums(files, r"weights/[^/]*\.safetensors"),
+            "weights": _checksums(files, r"weights/(?!letters/).*\.safetensors"),
             "code": provenance.package_digest(),
             "packages": {
                 name: version
@@ -99,7 +93,7 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, output: Path) 
     print(f"wrote {output} ({len(files)} files)", flush=True)
 
 
-def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str) -> list[str]:
+def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str, trunks: list[str]) -> list[str]:
     """The places of an experiment's files below its folder, sorted, with `/` between the parts.
 
     A stray file, or one of an arm, a run or a network that is no longer configured, or of weights that are not kept,
@@ -110,7 +104,10 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str)
     models = one_of(
         f"{arm['model']['architecture']}_{arm['model']['input_size']}" for arm in configuration["arms"].values()
     )
-    figures = [*FIGURES, "architectures"] if configuration.get("reference_models") else FIGURES
+    claims, references = configuration.get("claims", "none") != "none", bool(configuration.get("reference_models"))
+    figures = figures_with(claims=claims, references=references)
+    names = [name for figure in figures for name in figure.names(configuration["arms"])]
+    tables = [table.name for table in schema.EXPERIMENT_TABLES.values() if claims or not table.of_claims]
     gone = one_of({"initial", "trained"} - set(KEPT_WEIGHTS[keep_weights]))
     places = [
         r"config\.yaml",
@@ -118,9 +115,9 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str)
         *input_places(configuration),
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
         rf"runs/{arms}/seed{seeds}/(?!{gone}\.safetensors){FILE_NAME}\.(safetensors|csv|json)",
-        rf"features/{one_of(trunks(configuration['arms']))}/{FILE_NAME}\.(safetensors|json)",
-        rf"tables/{FILE_NAME}\.csv",
-        rf"figures/({one_of(figures)}|{one_of(FIGURES_OF_ARMS)}_{arms})\.(svg|png)",
+        rf"features/{one_of(trunks)}/{FILE_NAME}\.(safetensors|json)",
+        rf"tables/{one_of(tables)}\.csv",
+        rf"figures/{one_of(names)}\.(svg|png)",
     ]
     return files_at(folder, places)
 
@@ -130,9 +127,12 @@ def partial_files(folder: Path) -> list[str]:
 
     Of any arm: a partial report stays when the configuration is changed.
     """
-    own = [name for name in TABLES if f"tables/{name}.csv" not in NEED_NO_RUN]
-    figures = f"({one_of(FIGURES)}|{one_of(FIGURES_OF_ARMS)}_{FILE_NAME})"
-    places = [r"report\.html", rf"tables/{one_of(own)}\.csv", rf"figures/{figures}\.(svg|png)"]
+    tables = [table.name for table in schema.EXPERIMENT_TABLES.values() if table.in_partial]
+    figures = [figure for figure in FIGURES.values() if figure.in_partial]
+    names = [figure.name for figure in figures if not figure.of_each_arm]
+    kinds = [figure.name for figure in figures if figure.of_each_arm]
+    drawn = f"({one_of(names)}|{one_of(kinds)}_{FILE_NAME})"
+    places = [r"report\.html", rf"tables/{one_of(tables)}\.csv", rf"figures/{drawn}\.(svg|png)"]
     return files_at(folder, [f"{PARTIAL}/{place}" for place in places])
 
 

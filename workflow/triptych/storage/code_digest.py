@@ -1,7 +1,8 @@
 """A digest of the code that a command runs, found without importing it.
 
 Snakemake does not notice a changed imported module. The digest of a command's module and of everything it imports
-inside the package is therefore a parameter of its rule, and a change of any of them runs the rule again.
+inside the package is therefore a parameter of its rule, and a change of any of them runs the rule again. A module that
+only some settings need is imported by its name, which is not seen here: the rule names it.
 """
 
 import ast
@@ -11,6 +12,9 @@ from pathlib import Path
 
 PACKAGE_FOLDER = Path(__file__).parents[1]
 PACKAGE = PACKAGE_FOLDER.name
+DECLARATIONS = frozenset(["triptych.configuration.keys", "triptych.configuration.training", "triptych.results.schema"])
+"""Modules that only declare. They are no part of a digest, so that a declaration that is added runs nothing again: what
+a command does with it is in the command's code. What shows the declarations names the file among its `data_files`."""
 
 
 def _file_of(module: str) -> Path | None:
@@ -65,19 +69,24 @@ def modules_of(module: str) -> list[str]:
 
 
 @cache
-def code_digest(module: str, *data_files: str) -> str:
-    """The first 16 hexadecimal digits of a SHA-256 over the files of `modules_of(module)` and over `data_files`.
+def code_digest(module: str, *data_files: str, named: tuple[str, ...] = ()) -> str:
+    """The first 16 hexadecimal digits of a SHA-256 over the files of `modules_of` that do not only declare, and over
+    `data_files`.
 
     Args:
         module: dotted name inside the package.
         data_files: what the module reads beside code, such as templates; paths relative to the package's folder (of the
             checkout as well, behind `../../`).
+        named: further modules, which the settings name and `module` imports only then: the reader of a source of
+            images, the builder of a network.
 
     Raises:
         FileNotFoundError: there is no such module or data file.
     """
     digest = hashlib.sha256()
-    files = [_source_of(name) for name in modules_of(module)] + [PACKAGE_FOLDER / name for name in data_files]
+    modules = sorted({needed for name in (module, *named) for needed in modules_of(name)})
+    sources = [_source_of(name) for name in modules if name not in DECLARATIONS]
+    files = sources + [PACKAGE_FOLDER / name for name in data_files]
     for file in files:
         content = file.read_bytes()
         digest.update(f"{file.relative_to(PACKAGE_FOLDER).as_posix()} {len(content)}\n".encode())

@@ -16,6 +16,7 @@ from typing import Any
 import numpy
 import torch
 
+from triptych.models.backbone import library_module
 from triptych.storage.code_digest import PACKAGE, code_digest
 from triptych.storage.errors import InputError
 from triptych.storage.files import remove_remains, sha256
@@ -29,18 +30,19 @@ SHARE_OF_RUNTIME = 1 / 4
 takes longer than that, it would else never come to its end."""
 
 
-def run_key(command: str, files: Mapping[str, Path | None], settings: Mapping[str, Any]) -> str:
+def run_key(command: str, architecture: str, files: Mapping[str, Path | None], settings: Mapping[str, Any]) -> str:
     """The digest of everything that decides a result, as hexadecimal digits.
 
     Args:
         command: the module whose code makes it, such as `training.train`.
+        architecture: the network, whose library's module is part of the code.
         files: those that are read, each by what it is for.
         settings: everything else, as JSON can hold it: the recipe, and the device by its name.
     """
     decides = {
         "files": {name: sha256(path) if path else None for name, path in files.items()},
         "settings": dict(settings),
-        "code": code_digest(f"{PACKAGE}.{command}"),
+        "code": code_digest(f"{PACKAGE}.{command}", named=(library_module(architecture),)),
         "torch": torch.__version__,
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]

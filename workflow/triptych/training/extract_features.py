@@ -81,7 +81,7 @@ def extract_features(  # noqa: PLR0913
         "normalisation": normalisation,
         "device": device_name(chosen),
     }
-    key = run_key("training.extract_features", files, settings)
+    key = run_key("training.extract_features", architecture, files, settings)
     kept = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
     asked = time.perf_counter()
     batch_size = recipe.evaluation_batch_size

@@ -27,7 +27,7 @@ from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import peak_memory_bytes, synchronize
 from triptych.training.failures import explained, not_finite
 from triptych.training.recipe import PretrainingRecipe
-from triptych.training.regime import Regime, select_trainable, set_training_mode
+from triptych.training.regime import Trainable, select_trainable, set_training_mode
 from triptych.training.residency import Resident, choose_residency
 from triptych.training.steps import recorded
 from triptych.training.stopping import Stopping
@@ -102,8 +102,7 @@ def evaluate(
 
 def fit(
     network: torch.nn.Module,
-    head: list[str],
-    regime: Regime,
+    trainable: Trainable,
     recipe: PretrainingRecipe,
     seed: int,
     transform: Transform,
@@ -126,7 +125,7 @@ def fit(
     checkpoints = checkpoints or Checkpoints(None, "", 0)
     images, setting = len(splits[0]), f"{section}.batch_size"
     with explained(recipe.batch_size, images, arithmetic, setting=setting):
-        fitting = Fitting(network, head, regime, recipe, seed, transform, splits, arithmetic, section)
+        fitting = Fitting(network, trainable, recipe, seed, transform, splits, arithmetic, section)
     with explained(recipe.batch_size, images, arithmetic, lambda: fitting.place(checkpoints), setting):
         return fitting.run(checkpoints)
 
@@ -137,8 +136,7 @@ class Fitting:
     def __init__(
         self,
         network: torch.nn.Module,
-        head: list[str],
-        regime: Regime,
+        trainable: Trainable,
         recipe: PretrainingRecipe,
         seed: int,
         transform: Transform,
@@ -147,7 +145,7 @@ class Fitting:
         section: str = "training",
     ):
         self.section, self.seed = section, seed
-        self.regime, self.recipe, self.transform, self.arithmetic = regime, recipe, transform, arithmetic
+        self.recipe, self.transform, self.arithmetic = recipe, transform, arithmetic
         device = arithmetic.device
         residency = choose_residency(arithmetic.residency, sum(split.images.nbytes for split in splits), device)
         self.train, self.validation, self.test = (Resident(split, device, residency) for split in splits)
@@ -156,10 +154,11 @@ class Fitting:
         self.stopping = Stopping(recipe.keep, recipe.patience)
         self.stopping.check(len(self.validation))
         self.network = network.to(device).to(memory_format=arithmetic.memory_format)
-        self.trainable = select_trainable(network, head, regime)
+        self.trainable = trainable
+        self.parameters = select_trainable(network, trainable)
         self.counts_on_device = arithmetic.fused_optimizer or device.type == "cuda"
         self.optimiser = torch.optim.Adam(
-            self.trainable,
+            list(self.parameters.values()),
             lr=recipe.learning_rate,
             fused=arithmetic.fused_optimizer or None,
             capturable=device.type == "cuda",  # whether or not a graph is recorded: the same bits
@@ -220,7 +219,7 @@ class Fitting:
             self.loss_sum.zero_()
             self.correct.zero_()
         self.finite_steps = self.step
-        set_training_mode(self.network, self.regime)
+        set_training_mode(self.network, self.trainable)
         order = epoch_order(self.seed, self.epoch, len(self.train))[self.step * recipe.batch_size :]
         clock = time.perf_counter()
         for images, labels in self.train.batches(recipe.batch_size, order):
@@ -307,9 +306,9 @@ class Fitting:
     def state(self) -> tuple[dict[str, numpy.ndarray], dict[str, Any]]:
         """Everything that the rest depends on: arrays by name, and what JSON can hold."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
-        for number, parameter in enumerate(self.trainable):
+        for parameter_name, parameter in self.parameters.items():
             for name, tensor in self.optimiser.state.get(parameter, {}).items():
-                tensors[f"adam.{number}.{name}"] = tensor
+                tensors[f"adam.{parameter_name}.{name}"] = tensor
         tensors |= {"sum.loss": self.loss_sum, "sum.correct": self.correct, "random.cpu": torch.get_rng_state()}
         if self.arithmetic.device.type == "cuda":
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.arithmetic.device)
@@ -339,8 +338,8 @@ class Fitting:
             return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
         load_state(self.network, below("network."))
-        for number, parameter in enumerate(self.trainable):
-            moments = below(f"adam.{number}.")
+        for parameter_name, parameter in self.parameters.items():
+            moments = {name: tensor for name, tensor in below(f"adam.{parameter_name}.").items() if "." not in name}
             for name, tensor in moments.items():
                 if name == "step":  # Adam's own count
                     moments[name] = tensor.to(parameter.device if self.counts_on_device else "cpu")

@@ -6,10 +6,11 @@ import pandas
 import torch
 
 from triptych.data.dataset import load_split
-from triptych.models.networks import build_network, head_tensors, network_metadata, state_arrays
+from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.models.normalisation import normalisation_of
 from triptych.results.run_files import HISTORY_COLUMNS
-from triptych.storage.files import write_table
+from triptych.results.schema import WEIGHTS_HISTORY
+from triptych.results.tables import save_table
 from triptych.storage.tensors import save_tensors
 from triptych.training.arithmetic import prepare
 from triptych.training.batches import InputTransform
@@ -17,7 +18,7 @@ from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import device_name
 from triptych.training.loop import fit
 from triptych.training.recipe import PLAIN, Execution, PretrainingRecipe
-from triptych.training.regime import Regime
+from triptych.training.regime import Trainable
 
 
 def pretrain_weights(  # noqa: PLR0913
@@ -57,7 +58,6 @@ def pretrain_weights(  # noqa: PLR0913
     source, held_out = load_split(train_data), load_split(test_data)
     torch.manual_seed(seed)
     network = build_network(architecture, len(source.classes), input_size)
-    head = head_tensors(architecture, len(source.classes), input_size)
     scale = normalisation_of(normalisation, source.images)
     print(f"pretraining {architecture} on {device_name(chosen)} ({chosen.type}), {len(source)} images", flush=True)
     settings = {
@@ -68,13 +68,13 @@ def pretrain_weights(  # noqa: PLR0913
         "seed": seed,
         "device": device_name(chosen),
     }
-    key = run_key("training.pretrain_weights", {"train": train_data, "test": test_data}, settings)
+    files = {"train": train_data, "test": test_data}
+    key = run_key("training.pretrain_weights", architecture, files, settings)
     kept = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
     with kept.locked():
         outcome = fit(
             network,
-            head,
-            Regime(train="all", batchnorm="train"),
+            Trainable.everything(network),
             recipe,
             seed,
             InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format),
@@ -83,7 +83,7 @@ def pretrain_weights(  # noqa: PLR0913
             checkpoints=kept,
             section="weights",
         )
-        write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
+        save_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS), WEIGHTS_HISTORY)
         metadata = network_metadata(
             network, architecture=architecture, classes=source.classes, input_size=input_size, normalisation=scale
         )

@@ -10,17 +10,19 @@ import pandas
 import torch
 from torch.nn.functional import cross_entropy
 
+from triptych.configuration.regime import HEAD
 from triptych.data.dataset import load_split
 from triptych.models.networks import build_network, head_tensors
+from triptych.results.schema import COST_BACKWARD
+from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
-from triptych.storage.files import write_table
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import InputTransform
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
 from triptych.training.failures import explained
 from triptych.training.recipe import Device, JsonOptions
-from triptych.training.regime import Regime, select_trainable, set_training_mode
+from triptych.training.regime import Phase, Trainable, select_trainable, set_training_mode
 from triptych.training.residency import Resident
 
 REPEATS = 5
@@ -29,18 +31,7 @@ REPEATS = 5
 STEPS = {"cpu": 1, "cuda": 20}
 """Steps in one measurement: some tenths of a second or more, and in all less than a minute."""
 
-REGIME = Regime("head", "train")
-COLUMNS = [
-    "device",
-    "device_name",
-    "batch_size",
-    "images_per_second_notebook",
-    "images_per_second_here",
-    "ratio",
-    "ratio_low",
-    "ratio_high",
-    "n",
-]
+PHASE = Phase(HEAD, "train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +79,9 @@ def time_backward(
     torch.manual_seed(0)
     network = build_network(architecture, classes, input_size).to(chosen)
     head = head_tensors(architecture, classes, input_size)
-    optimiser = torch.optim.Adam(select_trainable(network, head, REGIME), lr=recipe.learning_rate)
-    set_training_mode(network, REGIME)
+    trainable = Trainable.of(network, head, PHASE)
+    optimiser = torch.optim.Adam(list(select_trainable(network, trainable).values()), lr=recipe.learning_rate)
+    set_training_mode(network, trainable)
     steps = STEPS[chosen.type]
 
     def seconds(prepare: Callable[[], object]) -> float:
@@ -104,7 +96,7 @@ def time_backward(
 
     ways = {
         "notebook": lambda: network.requires_grad_(True),
-        "here": lambda: select_trainable(network, head, REGIME),
+        "here": lambda: select_trainable(network, trainable),
     }
     images = steps * len(data)
     speeds: dict[str, list[float]] = {way: [] for way in ways}
@@ -115,13 +107,8 @@ def time_backward(
             for way, prepare in ways.items():
                 speeds[way].append(images / seconds(prepare))
     row = measured(speeds["notebook"], speeds["here"])
-    write_table(
-        output,
-        pandas.DataFrame(
-            [{"device": chosen.type, "device_name": device_name(chosen), "batch_size": len(data), **row}],
-            columns=COLUMNS,
-        ),
-    )
+    about = {"device": chosen.type, "device_name": device_name(chosen), "batch_size": len(data)}
+    save_table(output, pandas.DataFrame([{**about, **row}]), COST_BACKWARD)
     print(
         f"images a second: {row['images_per_second_notebook']:.1f} with the unused backward pass, "
         f"{row['images_per_second_here']:.1f} without: {row['ratio']:.2f} times",

@@ -12,7 +12,9 @@ from triptych.models.head import head_of
 from triptych.models.initialise_model import run_metadata, starting_network
 from triptych.models.networks import state_arrays
 from triptych.results.run_files import HISTORY_COLUMNS
-from triptych.storage.files import read_json, write_json, write_table
+from triptych.results.schema import RUN_HISTORY
+from triptych.results.tables import save_table
+from triptych.storage.files import read_json, write_json
 from triptych.storage.tensors import save_tensors
 from triptych.training.arithmetic import prepare
 from triptych.training.batches import InputTransform
@@ -21,7 +23,7 @@ from triptych.training.device import device_name, peak_memory_bytes
 from triptych.training.extract_features import with_features
 from triptych.training.loop import Transform, fit
 from triptych.training.recipe import PLAIN, Execution, Recipe
-from triptych.training.regime import Regime, check_not_moved, must_not_move
+from triptych.training.regime import Trainable, check_not_moved, must_not_move, read_phases
 
 
 def train(  # noqa: PLR0913
@@ -33,8 +35,7 @@ def train(  # noqa: PLR0913
     train_data: Path,
     validation_data: Path,
     test_data: Path,
-    train: str,
-    batchnorm: str,
+    phases: str,
     seed: int,
     recipe: Recipe,
     execution: Execution = PLAIN,
@@ -56,8 +57,7 @@ def train(  # noqa: PLR0913
             `dataset`, of the training images that are used.
         pretrained: weights of the same architecture for any classes; random weights without it.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
-        train: `all` or `head`, what of the network trains.
-        batchnorm: `train` or `frozen`.
+        phases: what of the network trains, as in `triptych.training.regime.read_phases`.
         seed: of the initial weights (without `pretrained` all of them, else the head), the order of the batches and
             dropout.
         recipe: the rest of what decides the result.
@@ -66,7 +66,9 @@ def train(  # noqa: PLR0913
         features_cost: what `extract_features` measured; its time and memory count as the run's.
         checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
         runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
-        trained: the weights of the kept epoch; the metadata describes the network and the run (`run_metadata`).
+        trained: the weights of the kept epoch; the metadata describes the network, and under `run` how it began and
+            was trained (`run_metadata`), with the names of the parameters that trained and of the statistics that
+            followed the batches.
         history: a CSV file with a row an epoch, from 0 (before training); accuracies in percent; `kept` is 1 for the
             epoch that is kept, else 0.
         predictions: `test_logits` and `validation_logits` of the kept epoch, float32 [images, classes].
@@ -76,7 +78,7 @@ def train(  # noqa: PLR0913
         InputError: a file is not what it should be, or the recipe cannot be followed here.
         RuntimeError: a tensor that this arm must not move has moved.
     """
-    regime = Regime(train, batchnorm)
+    (phase,) = read_phases(phases)
     arithmetic = prepare(recipe, execution, recipe.fused_optimizer)
     started = time.perf_counter()  # waiting for a GPU is no cost of the arm
     chosen = arithmetic.device
@@ -86,8 +88,9 @@ def train(  # noqa: PLR0913
         architecture, input_size, normalisation, seed, splits[0].classes, splits[0].images, pretrained
     )
     before = state_arrays(network)
+    trainable = Trainable.of(network, metadata["head"], phase)
     print(
-        f"training {train} of {architecture} at {input_size} px on {device_name(chosen)} "
+        f"training {phase.trainable} of {architecture} at {input_size} px on {device_name(chosen)} "
         f"({chosen.type}, {recipe.precision}), {len(splits[0])} {'features' if features else 'images'}, seed {seed}, "
         f"from {pretrained or 'random weights'}, normalisation {metadata['normalisation']}",
         flush=True,
@@ -97,14 +100,14 @@ def train(  # noqa: PLR0913
     if features is None:
         scale = metadata["normalisation"]
         transform: Transform = InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format)
-        trained_part, names = network, metadata["head"]
+        trained_part, part = network, trainable
     else:
         splits, transform = with_features(features, splits), torch.nn.Identity()
         trained_part = head_of(network, metadata["head"])
-        names = list(trained_part.state_dict())
+        part = Trainable.everything(trained_part)
     files = {"pretrained": pretrained, "train": train_data, "validation": validation_data, "test": test_data}
     settings = {
-        **asdict(regime),
+        **asdict(phase),
         **recipe.in_effect(),
         "architecture": architecture,
         "input_size": input_size,
@@ -112,19 +115,19 @@ def train(  # noqa: PLR0913
         "seed": seed,
         "device": device_name(chosen),
     }
-    key = run_key("training.train", {**files, "features": features}, settings)
+    key = run_key("training.train", architecture, {**files, "features": features}, settings)
     kept = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
     asked = time.perf_counter()
     with kept.locked():
         started += time.perf_counter() - asked  # nor is waiting for another process
-        outcome = fit(trained_part, names, regime, recipe, seed, transform, splits, arithmetic, kept)
+        outcome = fit(trained_part, part, recipe, seed, transform, splits, arithmetic, kept)
 
         after = state_arrays(network)
-        check_not_moved(before, after, must_not_move(network, metadata["head"], regime))
+        check_not_moved(before, after, must_not_move(network, trainable))
         logits = {"test_logits": outcome.test_logits, "validation_logits": outcome.validation_logits}
         classes = len(metadata["classes"])
         save_tensors(predictions, {name: tensor.view(-1, classes).numpy() for name, tensor in logits.items()})
-        write_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS))
+        save_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS), RUN_HISTORY)
         extraction = {"extraction_seconds": 0.0, "peak_memory_bytes": 0}
         if features_cost:  # what the arm needed in all
             extraction = read_json(features_cost, extraction)
@@ -145,5 +148,6 @@ def train(  # noqa: PLR0913
                 "torch": torch.__version__,
             },
         )
-        save_tensors(trained, after, run_metadata(metadata, before, seed, {**asdict(regime), "recipe": asdict(recipe)}))
+        settings = {"phases": [asdict(phase)], "recipe": asdict(recipe), "trained": trainable.as_json()}
+        save_tensors(trained, after, run_metadata(metadata, before, seed, settings))
         kept.remove()

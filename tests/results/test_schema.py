@@ -1,0 +1,77 @@
+"""The declarations of tables and figures are whole, and real tables are as declared."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.test_names import RULES
+from triptych.__main__ import COMMANDS
+from triptych.figures import plot_curves
+from triptych.figures.catalogue import FIGURES, figures_of
+from triptych.results.schema import EXPERIMENT_TABLES, TABLES, tables_of
+from triptych.results.tables import read_table, save_table
+from triptych.storage.code_digest import PACKAGE_FOLDER
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_table_says_what_it_holds(table):
+    assert table.rule in RULES
+    assert table.title and table.row
+    assert len(set(table.names)) == len(table.names)
+    for column in table.columns:
+        assert re.fullmatch(r"\S.*\.", column.meaning), f"{column.name}: a sentence says what it holds"
+        assert column.heading
+    # what is measured is known by its name
+    assert table.measured == (table.name in EXPERIMENT_TABLES and table.name.startswith("cost"))
+
+
+@pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)
+def test_a_figure_says_what_it_shows(figure):
+    assert COMMANDS[figure.command] == "triptych.figures"
+    assert figure.title and figure.caption.endswith(".")
+    assert figure.measured == figure.name.startswith("cost")
+    assert figure.tables == figures_of(figure.command)[0].tables
+    # it can only be drawn where its tables are made
+    assert all(figure.of_claims or not table.of_claims for table in figure.tables)
+    assert not figure.in_partial or all(table.in_partial or not table.needs_runs for table in figure.tables)
+
+
+def test_declarations_are_found_by_the_name_of_the_rule():
+    assert [table.name for table in tables_of("extract_weight_delta")] == ["run_weight_delta", "run_kernel_change"]
+    assert {figure.name for figure in figures_of("plot_curves")} == set(plot_curves.QUANTITIES)
+
+
+def test_every_table_of_the_package_is_written_through_its_declaration():
+    """Nothing else writes CSV."""
+    for path in PACKAGE_FOLDER.rglob("*.py"):
+        place = path.relative_to(PACKAGE_FOLDER).as_posix()
+        if place not in ("storage/files.py", "results/tables.py"):
+            assert not re.search(r"write_table|to_csv|read_csv", path.read_text()), place
+
+
+def test_the_declarations_import_nothing_that_takes_time():
+    code = "import sys, triptych.results.schema, triptych.figures.catalogue; print(*sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
+    assert not {"pandas", "numpy", "torch", "matplotlib", "pydantic"} & set(found.split())
+
+
+def tables_in(folder):
+    """The files in an experiment's folder that are tables, each with its declaration."""
+    for table in TABLES.values():
+        for path in sorted(folder.glob(re.sub(r"\{\w+\}", "*", table.file))):
+            yield path, table
+
+
+@pytest.mark.slow
+def test_the_tables_of_a_finished_graph_are_as_declared(whole, tmp_path):
+    """Real tables of every rule but the downloads: read and written again they are the same bytes."""
+    folder, seen, files = whole / "results" / "tiny", set(), set()
+    for path, table in tables_in(folder):
+        save_table(tmp_path / "table.csv", read_table(path, table, verbatim=True), table)
+        assert (tmp_path / "table.csv").read_bytes() == path.read_bytes(), path
+        seen.add(table.name)
+        files.add(path)
+    assert seen == set(TABLES)
+    assert files == set(folder.rglob("*.csv"))

@@ -1,0 +1,46 @@
+"""Options that follow from the configuration: what decides the images, and which files are the published ones."""
+
+import json
+
+import pytest
+
+from triptych.configuration.effective import effective
+from triptych.configuration.loading import load_configuration
+from triptych.workflow.options import dataset_json, official_flags
+
+ARMS = {"finetune": {"weights": "pretrained"}}
+ELSEWHERE = {"urls": ["http://mirror/x"], "path": "x"}
+
+
+def experiment_of(**keys):
+    return effective(load_configuration({"experiments": {"e": {"arms": ARMS, **keys}}}))["experiments"]["e"]
+
+
+def test_the_images_are_decided_by_sorted_settings_without_addresses():
+    letters = {"source": "letters"}
+    text = dataset_json(experiment_of(weights=letters))
+    assert text == (
+        '{"seed": 0, "source": "digits", "test_per_class": null, "train_per_class": 30, "validation_per_class": 20}'
+    )
+    archive, moved = (
+        dataset_json(experiment_of(weights=letters, dataset={"source": "cifar10", **keys})) for keys in ({}, ELSEWHERE)
+    )
+    assert archive == moved
+    assert json.loads(archive)["expected_train"] == 50_000
+
+
+@pytest.mark.parametrize(
+    ("dataset", "weights", "flags"),
+    [
+        ({}, {"source": "letters"}, "--official-dataset --official-weights"),
+        (
+            {"source": "cifar10", **ELSEWHERE},
+            {"source": "torchvision", **ELSEWHERE},
+            "--official-dataset --official-weights",
+        ),
+        ({"source": "cifar10", "sha256": "a" * 64}, {"source": "torchvision"}, "--official-weights"),
+        ({"source": "cifar100"}, {"source": "torchvision", "sha256": "a" * 64}, "--official-dataset"),
+    ],
+)
+def test_files_are_official_by_their_checksums(dataset, weights, flags):
+    assert official_flags(experiment_of(dataset=dataset, weights=weights)) == flags

@@ -1,0 +1,148 @@
+"""What changed in the tensors of a network: one by one, and in the kernels of its first convolutions."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pandas
+
+from triptych.results.schema import RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA
+from triptych.results.tables import save_table
+from triptych.storage.files import write_json
+from triptych.storage.tensors import save_tensors, size_of_file
+
+NEAR_ZERO = 1e-3
+"""A change below this share of the tensor's largest absolute weight before training counts as near zero."""
+
+CONVOLUTIONS = ("first_convolution", "first_3x3_convolution")
+
+Tensors = dict[str, numpy.ndarray]
+
+
+def write_changes(
+    metadata: dict[str, Any],
+    moving: list[str],
+    before: Tensors,
+    after: Tensors,
+    *,
+    weight_delta: Path,
+    kernels: Path,
+    kernel_change: Path,
+    weights: Path,
+) -> None:
+    """Write what changed in the tensors of a network.
+
+    Args:
+        metadata: of the network (`triptych.models.networks.network_metadata`).
+        moving: the names of the parameters that trained.
+        before, after: its tensors by name.
+        weight_delta, kernels, kernel_change, weights: as for `extract_weight_delta`.
+    """
+    table = weight_changes(metadata, before, after)
+    save_table(weight_delta, table, RUN_WEIGHT_DELTA)
+    save_tensors(kernels, *kernels_of(metadata, before, after))
+    save_table(kernel_change, kernel_changes(metadata, before, after), RUN_KERNEL_CHANGE)
+    write_json(weights, sizes(metadata, moving, before))
+    for kind, part in table.groupby("kind", sort=False):
+        still = (part["unchanged_fraction"] == 1).sum()
+        print(f"{kind}s: {len(part) - still} of {len(part)} tensors changed, {still} are exactly as before", flush=True)
+
+
+def weight_changes(metadata: dict[str, Any], before: Tensors, after: Tensors) -> pandas.DataFrame:
+    """One row for each tensor in definition order: `RUN_WEIGHT_DELTA`."""
+    buffers = set(metadata["buffers"])
+    rows = [
+        {"tensor": name, "kind": "buffer" if name in buffers else "parameter", **change_of(before[name], after[name])}
+        for name in metadata["tensors"]
+    ]
+    return pandas.DataFrame(rows)
+
+
+def sizes(metadata: dict[str, Any], moving: list[str], before: Tensors) -> dict[str, int]:
+    """`WEIGHTS_KEYS` of a network."""
+    buffers = set(metadata["buffers"])
+    parameters = [name for name in metadata["tensors"] if name not in buffers]
+    parts = {
+        "parameters": parameters,
+        "head_parameters": [name for name in parameters if name in metadata["head"]],
+        "buffer_elements": [name for name in metadata["tensors"] if name in buffers],
+        "trained_parameters": [name for name in parameters if name in moving],
+    }
+    elements = {part: sum(before[name].size for name in own) for part, own in parts.items()}
+    return {"file_bytes": size_of_file(before, metadata), **elements}
+
+
+def kernels_of(metadata: dict[str, Any], before: Tensors, after: Tensors) -> tuple[Tensors, dict[str, str]]:
+    """The `CONVOLUTIONS` that a network has, before and after training, and the names of their tensors."""
+    names = {key: metadata[key] for key in CONVOLUTIONS if metadata[key] is not None}
+    pairs = {key: {"initial": before[name], "trained": after[name]} for key, name in names.items()}
+    return {f"{key}_{when}": array for key, pair in pairs.items() for when, array in pair.items()}, names
+
+
+def kernel_changes(metadata: dict[str, Any], before: Tensors, after: Tensors) -> pandas.DataFrame:
+    """`RUN_KERNEL_CHANGE` of the first convolution; no row where there is none."""
+    name = metadata["first_convolution"]
+    rows = [("first_convolution", name, *brightness_and_colour(before[name], after[name]))] if name else []
+    return pandas.DataFrame(rows, columns=RUN_KERNEL_CHANGE.names)
+
+
+def change_of(before: numpy.ndarray, after: numpy.ndarray) -> dict[str, float | int | None]:
+    """How far one tensor moved. Both have the same shape and any numeric type; computed in float64.
+
+    Returns:
+        size: its number of elements.
+        initial_norm, delta_norm: Euclidean norms of the tensor before training and of the change.
+        relative_delta: delta_norm / initial_norm; 0 where nothing changed, None where only initial_norm is 0.
+        cosine: of the angle between the tensor before and after; None where either is all zero.
+        max_abs_delta: the largest absolute change of an element.
+        unchanged_fraction: the share of elements that are exactly what they were.
+        near_zero_fraction: the share of elements that changed by less than `NEAR_ZERO` of the largest absolute
+            element before; those that are exactly unchanged always count.
+    """
+    before, after = before.astype(numpy.float64), after.astype(numpy.float64)
+    delta = after - before
+    initial_norm, trained_norm, delta_norm = _norm(before), _norm(after), _norm(delta)
+    unchanged = delta == 0
+    near_zero = unchanged | (numpy.abs(delta) < NEAR_ZERO * numpy.abs(before).max())
+    relative = delta_norm / initial_norm if initial_norm else (None if delta_norm else 0.0)
+    cosine = None
+    if initial_norm and trained_norm:
+        # Rounding can carry it past 1, and the same tensor twice is exactly 1.
+        cosine = (
+            float(numpy.clip(numpy.sum(before * after) / (initial_norm * trained_norm), -1, 1)) if delta_norm else 1.0
+        )
+    return {
+        "size": before.size,
+        "initial_norm": initial_norm,
+        "delta_norm": delta_norm,
+        "relative_delta": relative,
+        "cosine": cosine,
+        "max_abs_delta": float(numpy.abs(delta).max()),
+        "unchanged_fraction": float(unchanged.mean()),
+        "near_zero_fraction": float(near_zero.mean()),
+    }
+
+
+def brightness_and_colour(before: numpy.ndarray, after: numpy.ndarray) -> tuple[float | None, float | None]:
+    """Divide the change of kernels that read RGB images into brightness and colour.
+
+    At each place of a kernel the change is a vector over the three channels. Its projection on the grey axis
+    (1, 1, 1) / sqrt(3) acts on all channels alike: brightness. What is left is orthogonal to grey: colour.
+
+    Args:
+        before, after: [out, 3, height, width].
+
+    Returns:
+        The shares (0 to 1, sum 1) of the squared norm of the change; None and None where nothing changed.
+    """
+    delta = after.astype(numpy.float64) - before.astype(numpy.float64)
+    total = numpy.sum(delta**2)
+    if not total:
+        return None, None
+    grey = numpy.broadcast_to(delta.mean(axis=1, keepdims=True), delta.shape)
+    return float(numpy.sum(grey**2) / total), float(numpy.sum((delta - grey) ** 2) / total)
+
+
+def _norm(array: numpy.ndarray) -> float:
+    """The Euclidean norm; numpy.linalg.norm would call BLAS, whose last bits depend on the number of threads."""
+    return float(numpy.sqrt(numpy.sum(array**2)))

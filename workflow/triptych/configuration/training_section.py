@@ -1,0 +1,33 @@
+"""The section `training` as pydantic checks it, made from the declarations of its keys."""
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, create_model
+
+from triptych.configuration.keys import Key
+from triptych.configuration.training import KEYS
+from triptych.configuration.values import Section, as_null, as_number
+
+
+def _field(name: str, key: Key) -> Any:
+    """The type of a key, and how it is described."""
+    described = Field(key.default, title=key.title or name.replace("_", " "), description=key.meaning)
+    if key.kind == "flag":
+        return bool, described
+    if key.kind == "choice":
+        return Literal[key.choices], described
+    kind: Any = int if key.kind == "whole number" else Annotated[float, Field(allow_inf_nan=False)]
+    number = Annotated[kind, Field(**key.bounds), BeforeValidator(as_number)]
+    return Annotated[number | None, BeforeValidator(as_null)] if key.optional else number, described
+
+
+if TYPE_CHECKING:  # a type checker takes no class that a function makes
+    Training = Section
+else:
+    Training = create_model(
+        "Training",
+        __base__=Section,
+        __doc__="The recipe: Adam on the cross-entropy. The number of threads and the device change the last bits of a "
+        "result.",
+        **{name: _field(name, key) for name, key in KEYS.items()},
+    )

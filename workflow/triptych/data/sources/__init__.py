@@ -1,0 +1,1 @@
+"""One module a source of images, each as `triptych.data.source.Source` says."""

@@ -1,0 +1,639 @@
+"""Every table that the workflow writes, declared once: what a row is, and what each column holds.
+
+Writers check against it and readers take types from it (`triptych.results.tables`). The rules, the report with its
+legends, the captions of Snakemake's report and the manifest read it as well. It is no part of a command's code digest
+(`triptych.storage.code_digest`), so that a new table runs nothing but its writer.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from triptych.configuration.training import RECIPE
+
+Kind = Literal["text", "whole number", "number"]
+TEXT: Kind = "text"
+"""Read exactly as written: a class may be named `01` or `NA`. Seeds are names, too."""
+WHOLE: Kind = "whole number"
+NUMBER: Kind = "number"
+"""Empty cells of numbers are read as NaN."""
+
+PERCENT, NATS, POINTS, PIXELS, BYTES, SECONDS = "%", "nats", "points", "px", "bytes", "s"
+MACS = "multiply-accumulates"
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its name in the file, its type, what it holds, and its unit.
+
+    `title` heads it in the report where that is not its name. The cells of an `optional` column may be empty.
+    """
+
+    name: str
+    kind: Kind
+    meaning: str
+    unit: str = ""
+    title: str = ""
+    optional: bool = False
+
+    @property
+    def heading(self) -> str:
+        return self.title or self.name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table: what it holds, what one row of it is, and its columns in the order of the file.
+
+    Attributes:
+        rule: the rule that writes it.
+        place: the file below the experiment's folder; names in braces are wildcards.
+        category, label: where Snakemake's report shows it; without a category it does not.
+        measured: holds measured times or memory, so that it differs from one execution to the next.
+        needs_runs: is made from the runs, so that a partial report has its own.
+        of_claims: belongs to experiments that test the lecture's claims.
+        may_be_empty: may have no rows.
+    """
+
+    name: str
+    rule: str
+    title: str
+    row: str
+    columns: tuple[Column, ...]
+    place: str = "tables/{name}.csv"
+    category: str = ""
+    label: str = ""
+    measured: bool = False
+    needs_runs: bool = True
+    of_claims: bool = False
+    may_be_empty: bool = False
+
+    @property
+    def file(self) -> str:
+        """The file below the experiment's folder."""
+        return self.place.replace("{name}", self.name)
+
+    @property
+    def names(self) -> list[str]:
+        return [column.name for column in self.columns]
+
+    @property
+    def in_partial(self) -> bool:
+        """Whether a partial report has its own."""
+        return self.needs_runs and not self.of_claims
+
+    def __getitem__(self, name: str) -> Column:
+        return {column.name: column for column in self.columns}[name]
+
+
+def text(name: str, meaning: str, title: str = "", optional: bool = False) -> Column:
+    return Column(name, TEXT, meaning, title=title, optional=optional)
+
+
+def whole(name: str, meaning: str, unit: str = "", title: str = "", optional: bool = False) -> Column:
+    return Column(name, WHOLE, meaning, unit, title, optional)
+
+
+def number(name: str, meaning: str, unit: str = "", title: str = "", optional: bool = False) -> Column:
+    return Column(name, NUMBER, meaning, unit, title, optional)
+
+
+ARM = text("arm", "The name of the arm in the configuration.")
+LABEL = text("label", "The label of the arm.", optional=True)
+SEED = text("seed", "The seed of the run.")
+ARCHITECTURE = text("architecture", "torchvision’s name of the architecture.", "network")
+INPUT_SIZE = whole("input_size", "Height and width of the images that the network is fed.", PIXELS)
+CLASS = text("class", "The class, as the data set names it.")
+SPLIT = text("split", "train (to train on), validation (for model selection) or test.")
+DEVICE = text("device", "What it ran on: cpu or cuda.")
+DEVICE_NAME = text("device_name", "The name that the device reports.", "device", optional=True)
+EPOCH = whole("epoch", "The epoch; 0 is before training.")
+KEPT = whole("kept", "1 for the epoch whose weights are the run’s, else 0.")
+TRAINED = text("train", "all: every parameter. head: the last layer only.", "trains")
+AUXILIARY = whole(
+    "auxiliary", "1 with auxiliary heads, second heads that run in training only; 0 without.", optional=True
+)
+ROLE = text("role", "arm, or control: an arm that nothing is chosen from.")
+
+
+def _losses(split: str, which: str, optional: bool = True) -> tuple[Column, Column]:
+    """The columns with loss and accuracy of a split."""
+    return (
+        number(f"{split}_loss", f"Cross-entropy {which}.", NATS, optional=optional),
+        number(f"{split}_accuracy", f"Accuracy {which}.", PERCENT, optional=optional),
+    )
+
+
+CURVES = (
+    *_losses("train", "over the training batches of the epoch, while the network learns"),
+    *_losses("validation", "on the validation images after the epoch, in eval mode"),
+    *_losses("test", "on the test images after the epoch, in eval mode", optional=False),
+)
+FIT = _losses("fit", "on the training images in eval mode, after the epoch that is kept")
+
+LAYER_COLUMNS = (
+    ARCHITECTURE,
+    text("layer", "The layer’s name in torchvision’s module."),
+    text("type", "Its class."),
+    text("output_shape", "Shape of its output for one image: channels x height x width.", "output", optional=True),
+    whole("parameters", "Its own parameters."),
+    whole("macs", "Its multiply-accumulates for one image.", MACS, "operations"),
+    whole("activation_bytes", "Memory of its output for one image in float32.", BYTES, "activations"),
+    INPUT_SIZE,
+)
+DELTA_COLUMNS = (
+    text("tensor", "The name of the parameter or buffer."),
+    text("kind", "parameter or buffer."),
+    whole("size", "Its number of elements."),
+    number("initial_norm", "Its Euclidean norm before training."),
+    number("delta_norm", "The Euclidean norm of its change: after minus before training."),
+    number("relative_delta", "delta_norm / initial_norm; empty where only initial_norm is 0.", optional=True),
+    number("cosine", "Cosine of the angle between before and after; empty where either is all zero.", optional=True),
+    number("max_abs_delta", "The largest absolute change of an element."),
+    number("unchanged_fraction", "Share of the elements that are exactly unchanged, 0 to 1."),
+    number(
+        "near_zero_fraction",
+        "Share of the elements that changed by less than a thousandth of the tensor’s largest weight, 0 to 1.",
+    ),
+)
+KERNEL_CHANGE_COLUMNS = (
+    text("convolution", "Which convolution: the first one."),
+    text("tensor", "The name of its weight."),
+    number(
+        "brightness_share", "Share of the squared change that is common to the three colours, 0 to 1.", optional=True
+    ),
+    number("colour_share", "The rest of it, 0 to 1; both are empty where nothing changed.", optional=True),
+)
+MEMORY_COLUMNS = (
+    whole("batch_size", "Images in a batch.", title="batch size"),
+    whole(
+        "training_bytes", "Computed memory of training: weights, gradients, optimiser, activations.", BYTES, "training"
+    ),
+    whole("inference_bytes", "Computed memory of inference: weights and activations.", BYTES, "inference"),
+)
+COST_COLUMNS = (
+    DEVICE,
+    DEVICE_NAME,
+    number("seconds", "Wall time from the start of the command to the end of training.", SECONDS, "time"),
+    number(
+        "images_per_second",
+        "Training images a second while it trains; from features, where these are cached.",
+        title="images/s",
+        optional=True,
+    ),
+    whole("peak_memory_bytes", "Most memory in use at once.", BYTES, "memory", optional=True),
+    number("training_seconds", "The part of it in training steps.", SECONDS, "training"),
+    number("evaluation_seconds", "The part of it in evaluations.", SECONDS, "evaluation"),
+    number(
+        "features_seconds",
+        "Time in which its cached features were computed, once for all its seeds.",
+        SECONDS,
+        "features",
+    ),
+)
+
+INDEX = Table(
+    "index",
+    "prepare_dataset",
+    "where every image comes from",
+    "an image",
+    (
+        SPLIT,
+        whole("row", "Its position in the split, from 0."),
+        text("name", "Its name in the source."),
+        text("sha256", "SHA-256 of its pixels."),
+        CLASS,
+        text("group", "What it belongs to, such as one writer; a group is in one split.", optional=True),
+    ),
+    place="data/{name}.csv",
+    needs_runs=False,
+)
+SIZES = Table(
+    "sizes",
+    "prepare_dataset",
+    "images by split and class",
+    "a class of a split",
+    (SPLIT, CLASS, whole("images", "Its images: counted, and compared with the configuration and the source.")),
+    place="data/{name}.csv",
+    category="Data",
+    needs_runs=False,
+)
+WEIGHTS_HISTORY = Table(
+    "weights_history",
+    "pretrain_weights",
+    "losses and accuracies of a pretraining",
+    "an epoch",
+    (EPOCH, *CURVES, *FIT, KEPT),
+    place="weights/{architecture}_history.csv",
+    needs_runs=False,
+)
+MODEL_LAYERS = Table(
+    "model_layers",
+    "describe_model",
+    "every layer of a network",
+    "a layer",
+    LAYER_COLUMNS,
+    place="models/{architecture}_{input_size}/layers.csv",
+    needs_runs=False,
+)
+MODEL_MEMORY = Table(
+    "model_memory",
+    "describe_model",
+    "computed memory of a network by batch size",
+    "a batch size, of training all or the head",
+    (
+        TRAINED,
+        *MEMORY_COLUMNS,
+        whole("weight_bytes", "The part of training_bytes in weights.", BYTES),
+        whole("gradient_bytes", "The part of it in gradients.", BYTES),
+        whole("optimizer_bytes", "The part of it in the optimiser’s state.", BYTES),
+        whole("activation_bytes", "The part of it in activations.", BYTES),
+    ),
+    place="models/{architecture}_{input_size}/memory.csv",
+    needs_runs=False,
+)
+RUN_HISTORY = Table(
+    "run_history",
+    "train",
+    "losses and accuracies of a run",
+    "an epoch",
+    (EPOCH, *CURVES, *FIT, KEPT),
+    place="runs/{arm}/seed{seed}/history.csv",
+)
+RUN_WEIGHT_DELTA = Table(
+    "run_weight_delta",
+    "extract_weight_delta",
+    "what training changed in a run",
+    "a tensor",
+    DELTA_COLUMNS,
+    place="runs/{arm}/seed{seed}/weight_delta.csv",
+)
+RUN_KERNEL_CHANGE = Table(
+    "run_kernel_change",
+    "extract_weight_delta",
+    "brightness and colour in the change of a run’s first convolution",
+    "a convolution",
+    KERNEL_CHANGE_COLUMNS,
+    place="runs/{arm}/seed{seed}/kernel_change.csv",
+    may_be_empty=True,
+)
+
+FEATURES = text(
+    "features", "cached: what is before the head was computed once for all epochs and seeds. computed: each time."
+)
+KINDS: dict[str, Kind] = {"whole number": WHOLE, "number": NUMBER, "flag": WHOLE, "choice": TEXT}
+RECIPE_COLUMNS = {
+    name: Column(name, KINDS[key.kind], key.meaning, title=key.title, optional=key.optional)
+    for name, key in RECIPE.items()
+}
+FIRST_OF_RECIPE = (
+    *("learning_rate", "epochs", "patience", "keep", "batch_size", "evaluation_batch_size", "num_threads", "device"),
+    *("precision", "channels_last", "fused_optimizer", "features", "train_images"),
+)
+"""The columns that the table of arms has always had of a recipe; those of other keys follow."""
+
+ARMS = Table(
+    "arms",
+    "collect_results",
+    "everything in effect for every arm",
+    "an arm",
+    (
+        ARM,
+        LABEL,
+        ROLE,
+        ARCHITECTURE,
+        INPUT_SIZE,
+        text("normalisation", "What is subtracted from and divides the pixels (0 to 1)."),
+        text("weights", "random: random weights. pretrained: pretrained ones with a new head.", "starts from"),
+        TRAINED,
+        text(
+            "batchnorm",
+            "train: uses and follows the statistics of the batches. frozen: keeps those it came with.",
+            "BatchNorm",
+        ),
+        *(RECIPE_COLUMNS.get(name, FEATURES) for name in FIRST_OF_RECIPE),
+        *(column for name, column in RECIPE_COLUMNS.items() if name not in FIRST_OF_RECIPE),
+    ),
+    category="Tables",
+)
+HISTORY = Table(
+    "history",
+    "collect_results",
+    "losses and accuracies by arm, seed and epoch",
+    "an epoch of a run",
+    (ARM, LABEL, SEED, EPOCH, *CURVES, KEPT),
+    category="Tables",
+)
+RUNS = Table(
+    "runs",
+    "collect_results",
+    "the end of every run, with the interval of its test accuracy over images",
+    "a run, after the epoch that is kept",
+    (
+        ARM,
+        LABEL,
+        SEED,
+        whole("epochs", "Epochs of the recipe; with patience the most."),
+        whole("epochs_run", "Epochs that it ran."),
+        whole("kept_epoch", "The epoch whose weights are the run’s."),
+        whole("trainable_parameters", "Parameters that are trained."),
+        whole("total_parameters", "Parameters of the network."),
+        *_losses("train", "over the training batches of the epoch, while the network learns", optional=False),
+        *_losses("fit", "on the training images in eval mode", optional=False),
+        *_losses("validation", "on the validation images in eval mode"),
+        *_losses("test", "on the test images in eval mode", optional=False),
+        number("test_accuracy_low", "Lower end of Wilson’s interval of it over the test images.", PERCENT),
+        number("test_accuracy_high", "Upper end of the interval.", PERCENT),
+    ),
+    category="Tables",
+)
+SUMMARY = Table(
+    "summary",
+    "collect_results",
+    "every arm, mean and interval over seeds",
+    "an arm",
+    (
+        ARM,
+        LABEL,
+        whole("n", "Its seeds."),
+        number("test_accuracy_mean", "Mean test accuracy after the epoch that is kept.", PERCENT),
+        number("test_accuracy_sd", "Standard deviation of it over the seeds.", POINTS, optional=True),
+        number("test_accuracy_low", "Lower end of its t interval over the seeds.", PERCENT, optional=True),
+        number("test_accuracy_high", "Upper end of the interval.", PERCENT, optional=True),
+        number("first_epoch_accuracy_mean", "Mean test accuracy after the first epoch.", PERCENT),
+        number("validation_accuracy_mean", "Mean validation accuracy.", PERCENT, optional=True),
+        number("test_loss_mean", "Mean test loss.", NATS),
+    ),
+    category="Tables",
+)
+COMPARISONS = Table(
+    "comparisons",
+    "collect_results",
+    "every pair of arms: difference, interval, p-value, verdict",
+    "a pair of arms; controls are not compared",
+    (
+        text("arm_a", "The arm with the higher test accuracy.", "arms"),
+        text("arm_b", "The other arm."),
+        number("difference", "Test accuracy of the first minus that of the second.", POINTS),
+        number("low", "Lower end of the interval of the difference, from a paired bootstrap.", POINTS, "interval"),
+        number("high", "Upper end of the interval.", POINTS),
+        number(
+            "p_value",
+            "Probability of a difference as large if there were none; Holm’s correction for the number of pairs.",
+            title="p",
+        ),
+        text(
+            "verdict",
+            "better: the first is ahead by more than chance explains. equivalent: the whole interval lies within "
+            "the margin, and there are test images enough to show that. undecided: neither can be said.",
+        ),
+    ),
+    category="Tables",
+    may_be_empty=True,
+)
+PER_CLASS = Table(
+    "per_class",
+    "collect_results",
+    "recall and precision by arm, seed and class",
+    "a class of a run",
+    (
+        ARM,
+        SEED,
+        CLASS,
+        whole("images", "Test images of it."),
+        number("recall", "Share of the class’s images that are predicted as it.", PERCENT, optional=True),
+        number("precision", "Share of the images predicted as the class that are of it.", PERCENT, optional=True),
+    ),
+    category="Tables",
+)
+CONFUSION = Table(
+    "confusion",
+    "collect_results",
+    "how often each class is taken for each, by arm",
+    "a pair of classes of an arm",
+    (
+        ARM,
+        text("true_class", "The class that an image is of."),
+        text("predicted_class", "The class that is predicted."),
+        number(
+            "share", "Share of the true class’s images with that prediction, 0 to 1, mean over seeds.", optional=True
+        ),
+    ),
+    category="Tables",
+)
+WEIGHT_DELTA = Table(
+    "weight_delta",
+    "collect_results",
+    "what training changed, by arm, seed and tensor",
+    "a tensor of a run",
+    (ARM, SEED, *DELTA_COLUMNS),
+    category="Tables",
+)
+KERNEL_CHANGE = Table(
+    "kernel_change",
+    "collect_results",
+    "brightness and colour in the change of the first convolution, by arm and seed",
+    "a run",
+    (ARM, SEED, *KERNEL_CHANGE_COLUMNS),
+    category="Tables",
+    may_be_empty=True,
+)
+LAYERS = Table("layers", "collect_results", "every layer of every network", "a layer", LAYER_COLUMNS, category="Tables")
+MODELS = Table(
+    "models",
+    "collect_results",
+    "the networks: parameters, operations, bytes",
+    "a network at an input size",
+    (
+        ARCHITECTURE,
+        INPUT_SIZE,
+        whole("parameters", "All of them, with the head for this data set."),
+        whole("head_parameters", "Those of the last layer.", title="in the head"),
+        whole(
+            "macs",
+            "Multiply-accumulates of one image’s forward pass. Training on it is about three times that where all is "
+            "trained, and about that where only the head is.",
+            MACS,
+            "operations",
+        ),
+        whole("activation_bytes", "Memory of every layer’s output for one image in float32.", BYTES, "activations"),
+        whole(
+            "weight_bytes",
+            "Bytes of the weights, computed: four a float32 number, eight a counter of BatchNorm.",
+            BYTES,
+            "weights",
+        ),
+        whole(
+            "file_bytes", "Bytes of the file of weights on disk; it also holds names and shapes.", BYTES, "weight file"
+        ),
+    ),
+    category="Tables",
+)
+MEMORY = Table(
+    "memory",
+    "collect_results",
+    "computed memory by arm and batch size",
+    "a batch size of an arm",
+    (ARM, LABEL, ARCHITECTURE, INPUT_SIZE, *MEMORY_COLUMNS),
+    category="Tables",
+)
+COST = Table(
+    "cost",
+    "collect_results",
+    "measured time, speed and memory of every run",
+    "a run",
+    (ARM, SEED, *COST_COLUMNS),
+    category="Tables",
+    measured=True,
+)
+ARCHITECTURES = Table(
+    "architectures",
+    "compare_architectures",
+    "the networks beside those that they are compared with on paper",
+    "a network, with a head for 1,000 classes",
+    (
+        ARCHITECTURE,
+        INPUT_SIZE,
+        AUXILIARY,
+        text("role", "arm: an arm trains it. reference: it is only compared with."),
+        whole("parameters", "All of them, with a head for 1,000 classes."),
+        whole("weight_bytes", "Bytes of the weights, computed, BatchNorm’s statistics among them.", BYTES, "weights"),
+        whole(
+            "macs",
+            "Multiply-accumulates of one image’s forward pass, through its auxiliary heads too.",
+            MACS,
+            "operations",
+        ),
+        whole("activation_bytes", "Memory of every layer’s output for one image in float32.", BYTES, "activations"),
+    ),
+    category="Tables",
+    needs_runs=False,
+)
+LARGEST_BATCH = Table(
+    "largest_batch",
+    "compare_architectures",
+    "the largest batch that fits into the memory of a GPU, by network and by what is trained",
+    "a memory of a network and of what is trained",
+    (
+        ARCHITECTURE,
+        whole("input_size", "Height and width of its images; none for all arms at once.", PIXELS, optional=True),
+        AUXILIARY,
+        text(
+            "train",
+            "all: every parameter. head: the last layer only. All arms at once have batches of one size.",
+            "trains",
+        ),
+        whole("memory_gb", "A memory in units of 10⁹ bytes.", "GB", "memory"),
+        whole(
+            "largest_batch",
+            "The largest batch for which training in float32 fits into a memory of so many 10⁹ bytes; 0: not "
+            "even one image fits. Counted are weights, gradients, Adam’s two moments and the activations kept for "
+            "the backward pass, not the workspaces of libraries, the CUDA context or the resident images: an upper "
+            "bound. Evaluation needs its own batch to fit as well.",
+        ),
+    ),
+    category="Tables",
+    needs_runs=False,
+)
+CLAIMS = Table(
+    "claims",
+    "check_claims",
+    "every claim of the lecture, what this run gave, the verdict",
+    "a claim",
+    (
+        text("at", "Minute and second of the film.", "film"),
+        text("claim", "What the lecturer says; net1 is scratch, net2 finetune, net3 last_layer."),
+        text("number", "What this experiment gave.", "this run", optional=True),
+        text(
+            "verdict",
+            "agrees and disagrees follow from a fixed rule for each claim (triptych/analysis/claims.py). not tested "
+            "here: this run cannot say, for the reason beside it.",
+        ),
+        text("reason", "What decided."),
+    ),
+    category="The lecture",
+    of_claims=True,
+)
+FAULTS = Table(
+    "faults",
+    "check_claims",
+    "the 17 faults of the lecture’s notebook, and what each changes",
+    "a fault",
+    (
+        whole("fault", "Its number in the list."),
+        text("notebook", "What the lecture’s published notebook does.", "the notebook"),
+        text("here", "What is done here."),
+        text("effect", "What it changes in this run, where that can be computed or measured."),
+        number("value", "The number in the effect.", optional=True),
+        text("unit", "The unit of the value.", optional=True),
+    ),
+    category="The lecture",
+    of_claims=True,
+)
+COST_BACKWARD = Table(
+    "cost_backward",
+    "time_backward",
+    "measured speed with and without the unused backward pass",
+    "the one timing",
+    (
+        DEVICE,
+        DEVICE_NAME,
+        whole("batch_size", "Images in a batch."),
+        number(
+            "images_per_second_notebook",
+            "Training images a second of the last layer with gradients for the whole network: the median.",
+        ),
+        number("images_per_second_here", "The same with gradients for the head alone."),
+        number("ratio", "Here over the notebook: the median of neighbouring pairs."),
+        number("ratio_low", "The smallest of these ratios."),
+        number("ratio_high", "The largest of them."),
+        whole("n", "Measurements of each."),
+    ),
+    category="The lecture",
+    label="cost of the unused backward pass",
+    measured=True,
+    needs_runs=False,
+    of_claims=True,
+)
+FULL_RUN = Table(
+    "full_run",
+    "compare_full_run",
+    "test accuracy by epoch, here and in the fullest run",
+    "an epoch of a run",
+    (
+        text("run", "this run, or full run: the fullest run of the lecture that the project has made."),
+        ARM,
+        SEED,
+        EPOCH,
+        whole("images_seen", "Training images seen until then: epochs x training images."),
+        number("test_accuracy", "Accuracy on the test images.", PERCENT),
+    ),
+    category="The lecture",
+    label="the fullest run",
+    of_claims=True,
+)
+FULL_RUN_SETTINGS = Table(
+    "full_run_settings",
+    "compare_full_run",
+    "in what this run and the fullest one differ",
+    "a setting",
+    (
+        text("setting", "What may make two runs differ."),
+        text("this_run", "Its value in this experiment.", optional=True),
+        text("full_run", "Its value in the fullest run that the project has made.", "fullest run", optional=True),
+    ),
+    category="The lecture",
+    label="the fullest run, settings",
+    of_claims=True,
+    may_be_empty=True,
+)
+
+TABLES = {table.name: table for table in list(globals().values()) if isinstance(table, Table)}
+"""Every table by its name, in the order of the report's list."""
+
+EXPERIMENT_TABLES = {name: table for name, table in TABLES.items() if table.file.startswith("tables/")}
+"""Those in `tables/`, which are what a reader downloads."""
+
+
+def tables_of(rule: str) -> list[Table]:
+    """The tables that a rule writes."""
+    return [table for table in TABLES.values() if table.rule == rule]

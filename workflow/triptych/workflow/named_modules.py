@@ -1,0 +1,27 @@
+"""The modules that settings name, and that no import statement of a command's module does."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from triptych.configuration.effective import compared_networks
+from triptych.models.backbone import library_module
+
+
+def modules_of_section(experiment: Mapping[str, Any]) -> tuple[str, ...]:
+    """The module that declares the keys of an experiment's source of images."""
+    return (f"triptych.configuration.sources.{experiment['dataset']['source']}",)
+
+
+def modules_of_source(experiment: Mapping[str, Any]) -> tuple[str, ...]:
+    """The module that reads an experiment's source of images."""
+    return (f"triptych.data.sources.{experiment['dataset']['source']}",)
+
+
+def modules_of_backbones(architectures: Iterable[str]) -> tuple[str, ...]:
+    """The modules that build these networks, sorted."""
+    return tuple(sorted({library_module(architecture) for architecture in architectures}))
+
+
+def modules_of_networks(experiment: Mapping[str, Any]) -> tuple[str, ...]:
+    """The modules that build the networks of an experiment's arms and those that they are compared with on paper."""
+    return modules_of_backbones(network["architecture"] for network in compared_networks(experiment))
