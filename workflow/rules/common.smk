@@ -403,7 +403,9 @@ def options_of_files(wildcards, input, output):
 
 def options(**values):
     """`--name value` for each, one a line."""
-    return " \\\n            ".join(option(f"--{name.replace('_', '-')}", value) for name, value in values.items())
+    return " \\\n            ".join(
+        option(f"--{name.replace('_', '-')}", value) for name, value in values.items()
+    )
 
 
 def figures_of(wildcards):
