@@ -25,11 +25,12 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from triptych.analysis.runs import HISTORY_COLUMNS, run_folder
+from triptych.analysis.runs import run_folder
 from triptych.analysis.weight_changes import brightness_and_colour
 from triptych.configuration.effective import effective, resolved_arms
 from triptych.configuration.loading import load_configuration
 from triptych.data.dataset import Split, load_split
+from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.storage.files import write_json, write_table, write_text
 from triptych.storage.tensors import save_tensors
 
@@ -186,6 +187,7 @@ def write_run(
             "parameters": sizes["parameter"],
             "head_parameters": head,
             "buffer_elements": sizes["buffer"],
+            "trained_parameters": sizes["parameter"] if moves else head,
         },
     )
 

@@ -23,8 +23,8 @@ from triptych.configuration.loading import load_configuration
 from triptych.data.dataset import Split, save_split
 from triptych.data.prepare_dataset import index_table, size_table
 from triptych.data.source import SourceImages
+from triptych.figures.catalogue import figures_with
 from triptych.report.write_configuration import write_configuration
-from triptych.report.write_manifest import FIGURES, FIGURES_OF_ARMS
 from triptych.results.arm_styles import PALETTE
 from triptych.results.run_files import COST_KEYS, HISTORY_COLUMNS
 from triptych.storage.files import write_json, write_table
@@ -46,7 +46,6 @@ LECTURE = (
     {"name": "finetune", "label": "net2", "first": 84, "last": 97, "seconds": 20},
     {"name": "last_layer", "label": "net3", "train": "head", "first": 24, "last": 75, "seconds": 11},
 )
-LECTURE_FIGURES = {"full_run", "notebook_loss", "notebook_kernels"}
 WIDEST = 3
 """The most channels that a tensor of made-up weights has: names and kernels of a real network, a few kB a run."""
 
@@ -234,9 +233,8 @@ class Experiment:
         self.compare()
         settings = json.dumps(self.configuration)
         write_configuration(experiment="digits", configuration=settings, output=self.folder / "config.yaml")
-        names = [name for name in FIGURES if name not in LECTURE_FIGURES]
-        names += ["architectures"] if self.configuration["reference_models"] else []
-        names += [f"{kind}_{arm}" for arm in self.runs for kind in FIGURES_OF_ARMS]
+        figures = figures_with(claims=False, references=bool(self.configuration["reference_models"]))
+        names = [name for figure in figures for name in figure.names(self.runs)]
         for position, name in enumerate(names):
             image = {f"{name}.svg": SVG.format(y=20 + 7 * position).encode(), f"{name}.png": b"\x89PNG"}
             write_all(self.folder / "figures", image)

@@ -20,6 +20,7 @@ from triptych.storage.code_digest import PACKAGE_FOLDER, modules_of
 
 ENVS = ROOT / "envs"
 IMPORT_NAMES = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
+REGISTRIES = {"triptych.configuration.sources", "triptych.data.sources", "triptych.models.backbones"}
 COMES_WITH = {"pydantic_core": "pydantic", "markupsafe": "jinja2"}
 
 
@@ -48,17 +49,28 @@ def conda(path) -> dict[str, str]:
 def environment_of_rules() -> dict[str, str]:
     """Rule -> the file name of its conda environment, as the rule files say."""
     text = "".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
-    blocks = re.split(r"^rule (\w+):$", text, flags=re.M)[1:]
-    return {
-        name: re.search(r'"\.\./\.\./envs/(\w+\.yaml)"', block)[1]
-        for name, block in zip(blocks[::2], blocks[1::2], strict=True)
-    }
+    blocks = re.split(r"^(?:use rule (\w+) as|rule) (\w+)(?: with)?:$", text, flags=re.M)[1:]
+    found = {}
+    for base, name, block in zip(blocks[::3], blocks[1::3], blocks[2::3], strict=True):
+        own = re.search(r'"\.\./\.\./envs/(\w+\.yaml)"', block)
+        found[name] = own[1] if own else found[base]
+    return found
+
+
+def with_registered(module) -> set[str]:
+    """The modules of the package that a module needs, and all of a registry of which settings name one."""
+    needed = set(modules_of(module))
+    for registry in REGISTRIES & needed:
+        folder = PACKAGE_FOLDER.parent.joinpath(*registry.split("."))
+        for path in folder.glob("[a-z]*.py"):
+            needed |= set(modules_of(f"{registry}.{path.stem}"))
+    return needed
 
 
 def third_party(module) -> set[str]:
     """The distributions that a module of the package needs, itself or by way of other modules of the package."""
     found = {"typer"}  # every command starts in __main__
-    for name in modules_of(module):
+    for name in with_registered(module):
         path = PACKAGE_FOLDER.parent.joinpath(*name.split("."))
         file = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
         for node in ast.walk(ast.parse(file.read_bytes())):
@@ -99,9 +111,10 @@ def test_an_environment_holds_what_its_rules_import_and_nothing_more(name):
 @pytest.mark.parametrize("name", sorted({path.name for path in ENVS.glob("*.yaml")}))
 def test_the_commands_of_an_environment_are_imported_with_nothing_but_it(name):
     """In a fresh process, where everything else that is installed here is hidden."""
-    modules = [
+    commands = [
         f"{COMMANDS[rule]}.{rule}" for rule, environment in environment_of_rules().items() if environment == name
     ]
+    modules = sorted(set(commands).union(*map(with_registered, commands)))
     call = [sys.executable, environment_alone.__file__, ENVS / name, *modules]
     result = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 0, result.stderr

@@ -69,7 +69,7 @@ def commands(folder: Path, seeds, output: Path, arm: str):
     delta = {"weight_delta": tables / "weight_delta.csv", "arms": arms}
     yield "plot_weight_delta", {**delta, **files("relative_change")}
     yield "plot_batchnorm_drift", {**delta, **files("batchnorm_drift")}
-    yield "plot_full_run", {"curves": tables / "full_run.csv", "arms": arms, **files("full_run")}
+    yield "plot_full_run", {"full_run": tables / "full_run.csv", "arms": arms, **files("full_run")}
     yield "plot_notebook_loss", {**curves, "sizes": folder / "data" / "sizes.csv", **files("notebook_loss")}
     yield "plot_notebook_kernels", {**one, "seed": seed, **files("notebook_kernels")}
     cost = {"cost": tables / "cost.csv", "summary": tables / "summary.csv", "arms": arms}

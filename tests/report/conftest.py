@@ -4,15 +4,16 @@ import pandas
 import pytest
 
 from tests.fabricated import LECTURE
-from triptych.analysis.comparisons import COLUMNS
-from triptych.report.results import TEXT, read_results
+from triptych.report.results import read_results
+from triptych.results.schema import COMPARISONS, TEXT
 
 REFERENCES = [{"architecture": "inception_v3", "input_size": 299, "auxiliary": True}]
 
 
 def compared(rows) -> pandas.DataFrame:
     """The table comparisons with these rows."""
-    return pandas.DataFrame(rows, columns=COLUMNS).astype({name: float for name in COLUMNS if name not in TEXT})
+    numbers = {column.name: float for column in COMPARISONS.columns if column.kind != TEXT}
+    return pandas.DataFrame(rows, columns=COMPARISONS.names).astype(numbers)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from triptych.__main__ import COMMANDS
 from triptych.figures import plot_curves
 from triptych.figures.catalogue import FIGURES, figures_of
 from triptych.results.schema import EXPERIMENT_TABLES, TABLES, tables_of
-from triptych.results.tables import read_table, save_table
 from triptych.storage.code_digest import PACKAGE_FOLDER
 
 
@@ -55,23 +54,3 @@ def test_the_declarations_import_nothing_that_takes_time():
     code = "import sys, triptych.results.schema, triptych.figures.catalogue; print(*sys.modules)"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60).stdout
     assert not {"pandas", "numpy", "torch", "matplotlib", "pydantic"} & set(found.split())
-
-
-def tables_in(folder):
-    """The files in an experiment's folder that are tables, each with its declaration."""
-    for table in TABLES.values():
-        for path in sorted(folder.glob(re.sub(r"\{\w+\}", "*", table.file))):
-            yield path, table
-
-
-@pytest.mark.slow
-def test_the_tables_of_a_finished_graph_are_as_declared(whole, tmp_path):
-    """Real tables of every rule but the downloads: read and written again they are the same bytes."""
-    folder, seen, files = whole / "results" / "tiny", set(), set()
-    for path, table in tables_in(folder):
-        save_table(tmp_path / "table.csv", read_table(path, table, verbatim=True), table)
-        assert (tmp_path / "table.csv").read_bytes() == path.read_bytes(), path
-        seen.add(table.name)
-        files.add(path)
-    assert seen == set(TABLES)
-    assert files == set(folder.rglob("*.csv"))

@@ -8,9 +8,10 @@ import torch
 
 from tests.training.conftest import make_split
 from triptych.data.dataset import save_split
+from triptych.results.schema import COST_BACKWARD
 from triptych.storage.errors import InputError
 from triptych.training import time_backward as module
-from triptych.training.time_backward import COLUMNS, REPEATS, TimingRecipe, measured, time_backward
+from triptych.training.time_backward import REPEATS, TimingRecipe, measured, time_backward
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def test_both_ways_are_measured_in_turns_and_differ_in_what_has_gradients_alone(
     # 62 parameter tensors, of which the head has two: one warm-up of each way, then turns
     assert steps == [(62, True, 2), (2, True, 2)] * (1 + REPEATS)
     table = pandas.read_csv(arguments["output"])
-    assert list(table.columns) == COLUMNS
+    assert list(table.columns) == COST_BACKWARD.names
     row = table.iloc[0]
     assert (row["device"], row["batch_size"], row["n"]) == ("cpu", 8, REPEATS)
     assert row["images_per_second_notebook"] > 0

@@ -1,126 +1,205 @@
-"""What a new table and a new figure touch, tried in a copy of the checkout on a finished graph."""
+"""A source of images, and a library of networks, are added to a copy of the checkout: the files that it takes, and that
+the copy then works with them."""
 
 import json
-import os
 import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
-from tests.workflow.conftest import rules_of, snakemake
+from tests.conftest import command
+from tests.workflow.conftest import rules_of, snakemake, write_configuration
+from triptych.data.dataset import load_split
 
-SCHEMA, CATALOGUE = "workflow/triptych/results/schema.py", "workflow/triptych/figures/catalogue.py"
-WRITER, MODULE = "workflow/triptych/analysis/collect_results.py", "workflow/triptych/figures/plot_lengths.py"
-RULES, SECTION = "workflow/rules/figures.smk", "workflow/triptych/report/report.html.jinja"
+SECTION = '''\
+"""Squares of one colour: what the configuration knows of them."""
 
-DECLARED_TABLE = """LENGTHS = Table(
-    "lengths",
-    "collect_results",
-    "epochs of every run",
-    "a run",
-    (ARM, SEED, whole("epochs_run", "Epochs that it ran.")),
-    category="Tables",
-)
-"""
-WRITTEN = '        "lengths": runs_table(arm_list, read, test, 0.95)[["arm", "seed", "epochs_run"]],\n'
-DECLARED_FIGURE = """LENGTHS = Figure(
-    "lengths",
-    "plot_lengths",
-    "Epochs of every run",
-    "A bar is a run.",
-    (schema.LENGTHS,),
-    category="Curves",
-    label="lengths",
-)
-"""
-DRAWN = '''"""How many epochs every run took."""
+from typing import Literal
 
-from pathlib import Path
+from pydantic import Field
 
-from matplotlib.figure import Figure
-
-from triptych.figures import style
-from triptych.results import schema
-from triptych.results.tables import read_table
+from triptych.configuration.source import Source
+from triptych.configuration.values import OptionalWhole, Seed, Whole
 
 
-def plot_lengths(*, lengths: Path, svg: Path, png: Path) -> None:
-    """Draw a bar a run."""
-    runs = read_table(lengths, schema.LENGTHS)
-    figure = Figure(figsize=(style.WIDTH, 3), layout="constrained")
-    figure.subplots().bar(runs["arm"] + " " + runs["seed"], runs["epochs_run"])
-    style.save(figure, svg, png)
+class SquaresDataset(Source):
+    """Squares of one colour, a little different each, in three classes; drawn here."""
+
+    source: Literal["squares"] = Field("squares", description="The data set: squares of one colour.")
+    side: Whole = Field(8, ge=1, le=64, description="Height and width in pixels.")
+    train_per_class: Whole = Field(5, ge=1, le=100, description="Training images of each class.")
+    validation_per_class: Whole = Field(2, ge=0, le=100, description="Validation images of each class; 0 for none.")
+    test_per_class: OptionalWhole = Field(None, description="Test images of each class; null for all the rest.")
+    seed: Seed = Field(0, description="Decides which image goes into which split.")
+
+    def training_images(self) -> int:
+        return 3 * self.train_per_class
+
+    def has_validation(self) -> bool:
+        return self.validation_per_class > 0
+
+
+SECTION = SquaresDataset
 '''
-RULE = """
+READER = '''\
+"""Squares of one colour, a little different each, drawn in three classes."""
 
-# How many epochs every run took.
-use rule plot_samples as plot_lengths with:
-    input:
-        **tables_for("plot_lengths"),
-    output:
-        **figures_by("plot_lengths"),
-    log:
-        "<logs>/plot_lengths/{part}{experiment}.log",
-    benchmark:
-        "<benchmarks>/plot_lengths/{part}{experiment}.tsv"
-    params:
-        command="plot-lengths",
-        caption=figures_caption("plot_lengths"),
-        code=code("figures.plot_lengths"),
-"""
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from triptych.data.source import SourceImages, setting
 
 
-def git(checkout, *arguments) -> str:
-    call = ["git", "-c", "user.name=test", "-c", "user.email=test", "-C", checkout, *arguments]
-    return subprocess.run(call, capture_output=True, text=True, check=True, timeout=60).stdout
+def read(settings: Mapping[str, Any], files: Sequence[Path]) -> SourceImages:
+    side = setting(settings, "side")
+    labels = numpy.arange(30) % 3
+    noise = numpy.random.default_rng(0).integers(0, 100, (30, side, side, 3))
+    images = (noise + 150 * numpy.eye(3)[labels][:, None, None]).astype(numpy.uint8)
+    names = [f"square-{number:02d}" for number in range(30)]
+    return SourceImages(images, labels, ["red", "green", "blue"], names, [""] * 30)
+'''
+LIBRARY = '''\
+"""A library of one small network."""
+
+from collections.abc import Iterable
+
+import torch
+
+from triptych.models.backbone import PublishedWeights
+from triptych.storage.errors import InputError
 
 
-def insert(path, text: str, before: str) -> None:
-    """Insert a text before the one place that begins with `before`."""
-    old = path.read_text()
-    assert old.count(before) == 1, f"{path}: {before!r}"
-    path.write_text(old.replace(before, text + before))
+def names() -> list[str]:
+    return ["tiny"]
 
 
-def changed(checkout) -> set[str]:
-    """The files of a copy that differ from its last commit, which then holds them."""
-    git(checkout, "add", "--all")
-    names = git(checkout, "diff", "--cached", "--name-only").splitlines()
-    git(checkout, "commit", "--quiet", "--message", "changed")
-    return set(names)
+def build(name: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
+    if auxiliary:
+        raise InputError(f"{name}: has no auxiliary head")
+    layers = [torch.nn.Conv2d(3, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.AdaptiveAvgPool2d(1)]
+    return torch.nn.Sequential(*layers, torch.nn.Flatten(), torch.nn.Linear(4, num_classes))
 
 
-@pytest.mark.slow
-def test_a_table_and_a_figure_are_added_in_their_own_places(finished, checkout):
-    """Only real jobs show that nothing else must know of them: they reach the report, the manifest and its check."""
-    git(checkout, "init", "--quiet")
-    (checkout / ".gitignore").write_text("__pycache__/\n")
-    assert len(changed(checkout)) > 50
-    insert(checkout / SCHEMA, DECLARED_TABLE, before="\nTABLES = {")
-    insert(checkout / WRITER, WRITTEN, before='        "summary": summary,')
-    assert changed(checkout) == {SCHEMA, WRITER}
-    (checkout / MODULE).write_text(DRAWN)
-    insert(checkout / CATALOGUE, DECLARED_FIGURE, before="\nFIGURES = {")
-    insert(checkout / SECTION, '{{ figure("lengths") }}\n', before='{{ figure("train_loss") }}')
-    (checkout / RULES).write_text((checkout / RULES).read_text() + RULE)
-    assert changed(checkout) == {CATALOGUE, MODULE, SECTION, RULES}
+def input_sizes(name: str, sizes: range) -> Iterable[int] | None:
+    return None
 
-    call = ["--cores", "2", "--configfile", "tiny.yaml", "results/tiny/manifest.json"]
-    jobs = rules_of(snakemake("--dry-run", *call, directory=finished, checkout=checkout).stdout)
-    assert {"collect_results", "plot_lengths", "report", "write_manifest"} <= set(jobs)
-    assert not {"train", "initialise_model", "extract_weight_delta", "prepare_dataset", "plot_samples"} & set(jobs)
-    # the other figures would be drawn as they were
-    made = ["--allowed-rules", "collect_results", "plot_lengths", "report", "write_manifest"]
-    snakemake(*call, *made, directory=finished, checkout=checkout)
 
-    results = finished / "results" / "tiny"
-    assert (results / "tables" / "lengths.csv").read_text().startswith("arm,seed,epochs_run\nscratch,0,1\n")
-    page = (results / "report.html").read_text()
-    assert 'alt="Epochs of every run"' in page and "<figcaption>A bar is a run.</figcaption>" in page
-    assert '<a href="tables/lengths.csv" download>tables/lengths.csv</a>: epochs of every run' in page
-    files = json.loads((results / "manifest.json").read_text())["files"]
-    assert {"tables/lengths.csv", "figures/lengths.svg", "figures/lengths.png"} <= set(files)
-    assert not [name for name, file in files.items() if "lengths" in name and file["measured"]]
-    verify = [sys.executable, "-m", "triptych", "verify", results]
-    environment = {**os.environ, "PYTHONPATH": str(checkout / "workflow")}
-    subprocess.run(verify, check=True, timeout=60, env=environment)
+def weights(name: str) -> PublishedWeights | None:
+    return None
+
+
+def blocks(network: torch.nn.Module) -> list[list[str]]:
+    return [["0.weight", "0.bias", "1.weight", "1.bias"], ["5.weight", "5.bias"]]
+'''
+pytestmark = pytest.mark.slow
+
+EXPERIMENT = {
+    "dataset": {"source": "squares", "side": 12},
+    "model": {"architecture": "toy/tiny", "input_size": 16},
+    "weights": {"source": "letters", "train_images": 26, "test_images": 26, "epochs": 1},
+    "training": {"epochs": 1, "num_threads": 1, "device": "cpu"},
+    "arms": {
+        "scratch": {"weights": "random"},
+        "frozen": {"weights": "pretrained", "train": "head", "batchnorm": "frozen"},
+    },
+}
+
+
+def contents(checkout: Path) -> dict[str, bytes]:
+    """Every file of a checkout that is not made by running it."""
+    files = [path for path in checkout.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
+    return {path.relative_to(checkout).as_posix(): path.read_bytes() for path in files}
+
+
+def add_line(path: Path, before: str, line: str) -> None:
+    """Add a line to a file, before another one."""
+    text = path.read_text()
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, line + before))
+
+
+def run(checkout: Path, name: str, **options) -> str:
+    """Run one of the package's commands in a checkout; return what it says."""
+    environment = {"PYTHONPATH": str(checkout / "workflow")}
+    call = command(name, **options)
+    done = subprocess.run(call, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def added(checkout):
+    """The copy with both, and what each addition changed: the new files, and the others with the lines added."""
+    package, changes = checkout / "workflow" / "triptych", {}
+
+    def change(what, function):
+        before = contents(checkout)
+        function()
+        after = contents(checkout)
+        assert before.keys() <= after.keys()
+        edited = {
+            name: sorted(set(after[name].splitlines()) - set(before[name].splitlines()))
+            for name in before
+            if after[name] != before[name]
+        }
+        changes[what] = (sorted(after.keys() - before.keys()), edited)
+
+    def source():
+        (package / "configuration/sources/squares.py").write_text(SECTION)
+        (package / "data/sources/squares.py").write_text(READER)
+        add_line(package / "configuration/sources/registry.py", ')\n"""Each source', '    "squares",\n')
+
+    def library():
+        (package / "models/backbones/toy.py").write_text(LIBRARY)
+        run(checkout, "document_architectures", library="toy", facts=package / "configuration/backbones/toy.json")
+        add_line(package / "configuration/backbones/registry.py", ')\n"""Each library', '    "toy",\n')
+
+    change("source", source)
+    change("library", library)
+    return checkout, changes
+
+
+def test_a_source_takes_two_modules_and_a_line(added):
+    files, edited = added[1]["source"]
+    assert files == [f"workflow/triptych/{side}/sources/squares.py" for side in ("configuration", "data")]
+    assert edited == {"workflow/triptych/configuration/sources/registry.py": [b'    "squares",']}
+
+
+def test_a_library_takes_a_module_its_facts_and_a_line(added):
+    files, edited = added[1]["library"]
+    assert files == [
+        "workflow/triptych/configuration/backbones/toy.json",
+        "workflow/triptych/models/backbones/toy.py",
+    ]
+    assert edited == {"workflow/triptych/configuration/backbones/registry.py": [b'    "toy",']}
+    (facts,) = json.loads((added[0] / files[0]).read_text()).values()
+    assert facts == {
+        "input_sizes": [[8, 1024, 1]],
+        "size_dependent": False,
+        "parameters": 4 * 27 + 4 + 8 + 5000,
+        "auxiliary": False,
+        "cacheable": True,
+        "weights": None,
+    }
+
+
+def test_an_experiment_with_both_is_planned_and_begins(added, tmp_path):
+    """The images are really prepared and the network is described, by the rules and by hand."""
+    checkout, _ = added
+    path = write_configuration(tmp_path, EXPERIMENT)
+    call = ["--configfile", path]
+    rules = rules_of(snakemake("--dry-run", *call, directory=tmp_path, checkout=checkout).stdout)
+    assert (rules["train"], rules["extract_features"], rules["pretrain_weights"]) == (2, 1, 1)
+    described = "results/tiny/models/toy/tiny_16/totals.json"
+    targets = [described, "results/tiny/data/sizes.csv"]
+    snakemake(*targets, "--cores", "1", *call, directory=tmp_path, checkout=checkout)
+    split = load_split(tmp_path / "results/tiny/data/train.safetensors")
+    assert (split.images.shape, split.classes) == ((15, 12, 12, 3), ["red", "green", "blue"])
+    outputs = {name: tmp_path / name for name in ("layers", "printout", "totals", "memory")}
+    data = tmp_path / "results/tiny/data/train.safetensors"
+    run(checkout, "describe_model", architecture="toy/tiny", input_size=16, train_data=data, **outputs)
+    assert outputs["totals"].read_bytes() == (tmp_path / described).read_bytes()
+    assert json.loads(outputs["totals"].read_text())["head_parameters"] == 15

@@ -11,8 +11,8 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from tests.test_hostile_configuration import nearly_right, with_other_texts
 
+from tests.configuration.test_hostile_configuration import nearly_right, with_other_texts
 from tests.data.test_cifar import cifar10_members, write_archive
 from tests.workflow.conftest import LABELS, QUESTION, TINY, snakemake, untracked
 from tests.workflow.test_configuration import files_in

@@ -5,8 +5,9 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from triptych.configuration.keys import MANY
 from triptych.configuration.source import Download, Source
-from triptych.configuration.values import MANY, OptionalPath, OptionalWhole, Seed, Sha256, Urls, Whole
+from triptych.configuration.values import OptionalPath, OptionalWhole, Seed, Sha256, Urls, Whole
 
 URLS_OF_ARCHIVE = "Where the archive is, tried in order; https, http or file."
 SUM_OF_ARCHIVE = "The archive's SHA-256; the official one's by default."

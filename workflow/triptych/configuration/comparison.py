@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from triptych.configuration.values import MANY, Number, Section, Seed, Whole
+from triptych.configuration.keys import MANY
+from triptych.configuration.values import Number, Section, Seed, Whole
 
 
 class Comparison(Section):

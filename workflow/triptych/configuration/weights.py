@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from triptych.configuration.values import MANY, Number, OptionalPath, OptionalSha256, OptionalUrls, Section, Seed, Whole
+from triptych.configuration.keys import MANY
+from triptych.configuration.values import Number, OptionalPath, OptionalSha256, OptionalUrls, Section, Seed, Whole
 
 
 class NoWeights(Section):

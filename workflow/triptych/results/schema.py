@@ -132,7 +132,7 @@ FIT = _losses("fit", "on the training images in eval mode, after the epoch that 
 
 LAYER_COLUMNS = (
     ARCHITECTURE,
-    text("layer", "The layer’s name in torchvision’s module."),
+    text("layer", "The layer’s name in torchvision’s module; empty for the network’s own parameters.", optional=True),
     text("type", "Its class."),
     text("output_shape", "Shape of its output for one image: channels x height x width.", "output", optional=True),
     whole("parameters", "Its own parameters."),
