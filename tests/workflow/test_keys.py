@@ -1,5 +1,5 @@
-"""A key of the recipe is added to a copy of the checkout, a default is changed, and a key that does not affect results: what
-runs again on a finished tree, and where the new key appears."""
+"""A key of the recipe is added to a copy of the checkout, and a default is changed: what runs again on a finished tree, and
+where the new key appears."""
 
 import json
 import re
@@ -83,7 +83,7 @@ def trained(result) -> set[tuple[str, str]]:
 
 
 def parameters(folder, checkout, rule) -> set[str]:
-    """The commands that a dry run of everything prints for a rule, without the digests of code, which are no options."""
+    """The options of a command in a dry run of everything; the digest of its code is none of them."""
     call = ["--configfile", "tiny.yaml", "--dry-run", "--forceall", "--printshellcmds"]
     said = snakemake(*call, directory=folder, checkout=checkout).stdout
     commands = re.findall(rf"python -m triptych {rule} (.*?) 2>&1", said, flags=re.S)
@@ -124,10 +124,8 @@ def test_another_default_trains_what_had_it(finished, checkout, edit):
 
 def test_another_default_of_the_execution_makes_nothing_but_what_shows_it(finished, checkout, edit):
     edit(DECLARATION, '        10,\n        "The longest time', '        20,\n        "The longest time')
-    rules = with_followers(
-        "write_configuration check_claims compare_full_run report"
-    )  # the declarations are shown there
-    assert set(rules_of(dry_run(finished, checkout))) == rules
+    shows_declarations = "write_configuration check_claims compare_full_run report"
+    assert set(rules_of(dry_run(finished, checkout))) == with_followers(shows_declarations)
 
 
 def triptych(checkout, *arguments) -> str:
