@@ -5,6 +5,7 @@ Made up are images, predictions, histories, costs and weights, which fit togethe
 """
 
 import copy
+import gc
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -213,13 +214,17 @@ class Experiment:
 
     def collect(self, tables: str = "tables") -> dict[str, pandas.DataFrame]:
         """Make the tables and return them by name; cells are texts exactly as written."""
-        collect_results(
-            experiment_folder=self.folder,
-            arms=json.dumps(self.arms, sort_keys=True),
-            runs=json.dumps(self.runs),
-            comparison=json.dumps(self.comparison),
-            tables=self.folder / tables,
-        )
+        gc.freeze()  # statsmodels collects garbage for each table of comparisons: most of the time beside torch
+        try:
+            collect_results(
+                experiment_folder=self.folder,
+                arms=json.dumps(self.arms, sort_keys=True),
+                runs=json.dumps(self.runs),
+                comparison=json.dumps(self.comparison),
+                tables=self.folder / tables,
+            )
+        finally:
+            gc.unfreeze()
         files = sorted((self.folder / tables).glob("*.csv"))
         return {file.stem: pandas.read_csv(file, dtype=str, keep_default_na=False) for file in files}
 

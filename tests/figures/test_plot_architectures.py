@@ -23,8 +23,8 @@ def test_names_say_size_and_auxiliary_heads():
 def test_a_network_without_batches_is_named(results, tmp_path):
     batches = pandas.read_csv(results.tables / "largest_batch.csv")
     path = tmp_path / "largest_batch.csv"
-    batches[batches["architecture"] != "googlenet"].to_csv(path, index=False)
-    with pytest.raises(InputError, match=r"largest_batch\.csv: no row of googlenet, 224 px, which"):
+    batches[batches["architecture"] != "alexnet"].to_csv(path, index=False)
+    with pytest.raises(InputError, match=r"largest_batch\.csv: no row of alexnet, 224 px, which"):
         plot_architectures(
             architectures=results.tables / "architectures.csv",
             largest_batch=path,

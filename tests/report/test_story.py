@@ -350,7 +350,7 @@ def test_of_equivalent_arms_the_one_with_least_computed_work_is_advised_whatever
     ]
     advice = plain(story.advice(results(arms=arms, comparisons=against("equivalent", 0.2, -0.4, 0.8)))[0])
     assert advice.startswith("Take scratch: finetune and scratch are equivalent here")
-    # 37,222,400 MACs x 300 images x 10 epochs, one forward pass each
+    # 37,016,576 MACs x 300 images x 10 epochs, one forward pass each
     assert "the least computed work (111 GMAC a run; measured: 20 s of training)" in advice
 
 

@@ -35,6 +35,8 @@ def test_the_modules_of_training_hold_the_loop_and_the_helpers_but_no_figure():
     [
         ("training/loop.py", True),
         ("data/dataset.py", True),
+        ("results/tables.py", True),
+        ("results/schema.py", False),
         ("storage/files.py", True),
         ("figures/style.py", False),
         ("configuration/experiment.py", False),

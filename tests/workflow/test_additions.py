@@ -155,7 +155,7 @@ def added(checkout):
     def library():
         (package / "models/backbones/toy.py").write_text(LIBRARY)
         run(checkout, "document_architectures", library="toy", facts=package / "configuration/backbones/toy.json")
-        add_line(package / "configuration/backbones/registry.py", ')\n"""Each library', '    "toy",\n')
+        add_line(package / "configuration/backbones/registry.py", ']\n"""Each library', '    "toy",\n')
 
     change("source", source)
     change("library", library)

@@ -1,5 +1,5 @@
-"""A key of the recipe is added to a copy of the checkout, and a default is changed: what runs again on a finished tree, and
-where the new key appears."""
+"""A key of the recipe is added to a copy of the checkout, and a default is changed: what runs again on a finished tree,
+and where the new key appears."""
 
 import json
 import re

@@ -4,6 +4,8 @@ import importlib
 
 import pytest
 
+from tests.test_names import RULES
+from triptych.__main__ import COMMANDS
 from triptych.configuration.effective import effective
 from triptych.configuration.loading import load_configuration
 from triptych.configuration.sources.registry import SOURCES
@@ -36,6 +38,14 @@ def test_no_command_needs_a_source_or_a_library_that_no_setting_names():
     for command in ("data.prepare_dataset", "training.train", "models.compare_architectures"):
         modules = modules_of(f"triptych.{command}")
         assert not [name for name in modules if ".sources." in name or ".models.backbones." in name]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_rule_whose_command_finds_a_module_by_name_says_which(rule):
+    """Else a change of that module would run nothing again."""
+    modules = modules_of(f"{COMMANDS[rule]}.{rule}")
+    finders = {"triptych.data.source", "triptych.models.backbone", "triptych.configuration.sources.registry"}
+    assert ("named=" in RULES[rule][-1]) == bool(finders & set(modules))
 
 
 def test_networks_name_their_libraries_each_once():

@@ -8,7 +8,7 @@ rule extract_weight_delta:
     # The last reader of weight files that `keep_weights` does not keep: a later one would train every run again.
     input:
         trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
-        pretrained=pretrained_weights,
+        pretrained=graph.pretrained_weights,
     output:
         weight_delta="<results>/{experiment}/runs/{arm}/seed{seed}/weight_delta.csv",
         kernels="<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors",
@@ -26,7 +26,7 @@ rule extract_weight_delta:
         runtime=10,
     params:
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
-        code=code("analysis.extract_weight_delta", named=backbone(arm_setting("model/architecture"))),
+        code=code("analysis.extract_weight_delta", named=backbone(graph.arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych extract-weight-delta \
@@ -45,13 +45,13 @@ rule collect_results:
     input:
         test_data="<results>/{experiment}/data/test.safetensors",
         sizes="<results>/{experiment}/data/sizes.csv",
-        models=of_models(
+        models=graph.of_models(
             [
                 f"<results>/{{experiment}}/models/{{architecture}}_{{input_size}}/{file}"
                 for file in ("layers.csv", "totals.json", "memory.csv")
             ]
         ),
-        runs=of_runs(
+        runs=graph.of_runs(
             [
                 f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
                 for file in (
@@ -77,9 +77,9 @@ rule collect_results:
         mem_mb=twice_when_tried_again(4000),
         runtime=20,
     params:
-        arms=arms_json,
-        runs=lambda wildcards: as_json(seeds_of_runs(wildcards)),
-        comparison=lambda wildcards: as_json(experiments[wildcards.experiment]["comparison"]),
+        arms=graph.arms_json,
+        runs=graph.runs_json,
+        comparison=graph.of_experiment(lambda experiment: as_json(experiment["comparison"])),
         experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.arms, parent=True),
         caption=tables_caption("collect_results"),
@@ -130,11 +130,11 @@ rule check_claims:
         runtime=10,
     params:
         tables=subpath(output.claims, parent=True),
-        dataset=experiment_setting("dataset/source"),
-        weights=experiment_setting("weights/source"),
-        official=of_experiment(official_flags),
-        confidence=experiment_setting("comparison/confidence"),
-        margin=experiment_setting("comparison/equivalence_margin"),
+        dataset=graph.experiment_setting("dataset/source"),
+        weights=graph.experiment_setting("weights/source"),
+        official=graph.of_experiment(official_flags),
+        confidence=graph.experiment_setting("comparison/confidence"),
+        margin=graph.experiment_setting("comparison/equivalence_margin"),
         caption=tables_caption("check_claims"),
         code=code("analysis.check_claims", "configuration/training.py"),
     shell:
@@ -172,9 +172,9 @@ rule compare_full_run:
         runtime=10,
     params:
         tables=subpath(output.full_run, parent=True),
-        dataset=experiment_setting("dataset/source"),
-        weights=experiment_setting("weights/source"),
-        official=of_experiment(official_flags),
+        dataset=graph.experiment_setting("dataset/source"),
+        weights=graph.experiment_setting("weights/source"),
+        official=graph.of_experiment(official_flags),
         caption=tables_caption("compare_full_run"),
         code=code("analysis.compare_full_run", "configuration/training.py", *FULL_RUN_FILES),
     shell:

@@ -41,7 +41,7 @@ rule download_weights:
 rule convert_weights:
     """The downloaded weights, checked and stored as the other commands read them."""
     input:
-        state_dict=downloaded_weights,
+        state_dict=graph.downloaded_weights,
     output:
         weights="<results>/{experiment}/weights/{architecture}.safetensors",
     log:
@@ -49,7 +49,7 @@ rule convert_weights:
     benchmark:
         "<benchmarks>/convert_weights/{experiment}/{architecture}.tsv"
     wildcard_constraints:
-        experiment=with_weights_from("torchvision"),
+        experiment=graph.with_weights_from("torchvision"),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -57,7 +57,7 @@ rule convert_weights:
         mem_mb=4000,
         runtime=10,
     params:
-        sha256=of_weights("sha256"),
+        sha256=graph.of_weights("sha256"),
         code=code("models.convert_weights", named=backbone(lambda wildcards: wildcards.architecture)),
     shell:
         r"""
@@ -120,9 +120,9 @@ rule compare_architectures:
         mem_mb=4000,
         runtime=10,
     params:
-        networks=networks_json,
+        networks=graph.networks_json,
         caption=tables_caption("compare_architectures"),
-        code=code("models.compare_architectures", named=of_experiment(modules_of_networks)),
+        code=code("models.compare_architectures", named=graph.of_experiment(modules_of_networks)),
     shell:
         r"""
         python -m triptych compare-architectures \

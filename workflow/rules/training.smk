@@ -17,20 +17,20 @@ rule pretrain_weights:
     benchmark:
         "<benchmarks>/pretrain_weights/{experiment}/{architecture}.tsv"
     wildcard_constraints:
-        experiment=with_weights_from("letters"),
+        experiment=graph.with_weights_from("letters"),
     priority: 2  # first of the jobs that wait for a GPU: most others need what it makes
     conda:
         "../../envs/torch.yaml"
-    threads: experiment_setting("training/num_threads")
+    threads: graph.experiment_setting("training/num_threads")
     resources:
-        gpu=gpu_slots(experiment_setting("training/device")),
+        gpu=gpu_slots(graph.experiment_setting("training/device")),
         mem_mb=twice_when_tried_again(4000),
         runtime=60,
     params:
-        input_size=experiment_setting("model/input_size"),
-        normalisation=experiment_setting("model/normalisation"),
-        seed=experiment_setting("weights/seed"),
-        recipe=lambda wildcards: recipe_of_pretraining(experiments[wildcards.experiment]),
+        input_size=graph.experiment_setting("model/input_size"),
+        normalisation=graph.experiment_setting("model/normalisation"),
+        seed=graph.experiment_setting("weights/seed"),
+        recipe=graph.of_experiment(recipe_of_pretraining),
         execution=execution_of_experiment,
         run=subpath(output.weights, parent=True),
         code=code("training.pretrain_weights", named=backbone(lambda wildcards: wildcards.architecture)),
@@ -56,7 +56,7 @@ rule pretrain_weights:
 rule extract_features:
     """What a frozen trunk makes of every image, once for all epochs and seeds."""
     input:
-        pretrained=weights_of_trunk,
+        pretrained=graph.weights_of_trunk,
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
@@ -70,19 +70,19 @@ rule extract_features:
     priority: 1
     conda:
         "../../envs/torch.yaml"
-    threads: arm_setting("training/num_threads")
+    threads: graph.arm_setting("training/num_threads")
     resources:
-        gpu=gpu_slots(arm_setting("training/device")),
+        gpu=gpu_slots(graph.arm_setting("training/device")),
         mem_mb=twice_when_tried_again(8000),
         runtime=240,
     params:
-        architecture=arm_setting("model/architecture"),
-        input_size=arm_setting("model/input_size"),
-        normalisation=arm_setting("model/normalisation"),
+        architecture=graph.arm_setting("model/architecture"),
+        input_size=graph.arm_setting("model/input_size"),
+        normalisation=graph.arm_setting("model/normalisation"),
         recipe=recipe_for("extract_features"),
         execution=execution_of_arm,
         run=subpath(output.cost, parent=True),
-        code=code("training.extract_features", named=backbone(arm_setting("model/architecture"))),
+        code=code("training.extract_features", named=backbone(graph.arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych extract-features \
@@ -106,12 +106,12 @@ rule extract_features:
 rule train:
     """Train one arm with one seed."""
     input:
-        pretrained=pretrained_weights,
+        pretrained=graph.pretrained_weights,
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
-        features=features_of_arm("features.safetensors"),
-        features_cost=features_of_arm("cost.json"),
+        features=graph.features_of_arm("features.safetensors"),
+        features_cost=graph.features_of_arm("cost.json"),
     output:
         trained=kept_if(keeps_weights)("<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"),
         history="<results>/{experiment}/runs/{arm}/seed{seed}/history.csv",
@@ -124,23 +124,23 @@ rule train:
     priority: 1  # before the short jobs, which else take the cores and leave the GPU idle
     conda:
         "../../envs/torch.yaml"
-    threads: arm_setting("training/num_threads")
+    threads: graph.arm_setting("training/num_threads")
     resources:
-        gpu=gpu_slots(arm_setting("training/device")),
+        gpu=gpu_slots(graph.arm_setting("training/device")),
         mem_mb=twice_when_tried_again(8000),
         runtime=720,
     params:
-        architecture=arm_setting("model/architecture"),
-        input_size=arm_setting("model/input_size"),
-        normalisation=arm_setting("model/normalisation"),
+        architecture=graph.arm_setting("model/architecture"),
+        input_size=graph.arm_setting("model/input_size"),
+        normalisation=graph.arm_setting("model/normalisation"),
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
-        phases=lambda wildcards: as_json(phases_of(arm_of(wildcards))),
+        phases=lambda wildcards: as_json(phases_of(graph.arm_of(wildcards))),
         recipe=recipe_for("train"),
         execution=execution_of_arm,
         features=lambda wildcards, input: option("--features", input.features),
         features_cost=lambda wildcards, input: option("--features-cost", input.features_cost),
         run=subpath(output.cost, parent=True),
-        code=code("training.train", named=backbone(arm_setting("model/architecture"))),
+        code=code("training.train", named=backbone(graph.arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych train \
@@ -179,17 +179,17 @@ rule time_backward:
         "<benchmarks>/time_backward/{experiment}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: last_layer_setting("training/num_threads")
+    threads: graph.last_layer_setting("training/num_threads")
     resources:
-        gpu=gpu_slots(last_layer_setting("training/device")),
+        gpu=gpu_slots(graph.last_layer_setting("training/device")),
         mem_mb=twice_when_tried_again(8000),
         runtime=30,
     params:
-        architecture=last_layer_setting("model/architecture"),
-        input_size=last_layer_setting("model/input_size"),
-        recipe=lambda wildcards: recipe_of(last_layer_setting("training")(wildcards), "time_backward"),
+        architecture=graph.last_layer_setting("model/architecture"),
+        input_size=graph.last_layer_setting("model/input_size"),
+        recipe=lambda wildcards: recipe_of(graph.last_layer_setting("training")(wildcards), "time_backward"),
         caption=tables_caption("time_backward"),
-        code=code("training.time_backward", named=backbone(last_layer_setting("model/architecture"))),
+        code=code("training.time_backward", named=backbone(graph.last_layer_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych time-backward \

@@ -8,7 +8,9 @@ from typing import Any
 
 from triptych.configuration.backbones.names import architecture_of
 
-LIBRARIES = ("torchvision",)
+LIBRARIES = [
+    "torchvision",
+]
 """Each library's name: its facts are in `NAME.json` beside this module, which `document-architectures` writes, and the
 module of that name in `triptych.models.backbones` builds its networks."""
 

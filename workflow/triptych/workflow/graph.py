@@ -1,0 +1,273 @@
+"""What the rules ask of the effective configuration: settings, files and options of a job, by its wildcards.
+
+Paths begin with Snakemake's `<results>` or `<resources>`. A wildcard that the rule itself fills stays in braces.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from functools import cached_property, reduce
+from itertools import product
+from operator import getitem
+from typing import Any, Protocol
+
+from triptych.configuration.cached_features import trunk_of, trunks
+from triptych.configuration.downloads import downloads, pretrained_architectures, weights_download
+from triptych.configuration.effective import compared_networks, resolved_arms
+from triptych.configuration.sources.registry import source_of
+from triptych.figures import catalogue
+from triptych.results import schema
+from triptych.workflow.options import as_json, one_of, option
+
+EXPERIMENT = "<results>/{experiment}"
+RUN = f"{EXPERIMENT}/runs/{{arm}}/seed{{seed}}"
+
+
+class Wildcards(Protocol):
+    """The wildcards of a job; each rule has its own among them."""
+
+    experiment: str
+    arm: str
+    architecture: str
+    trunk: str
+    part: str
+
+
+Lookup = Callable[[Wildcards], Any]
+
+
+class Graph:
+    """The experiments of one configuration, as the rules see them.
+
+    Args:
+        settings: of `triptych.configuration.effective`.
+        run_is_there: whether a run, by experiment, arm and seed, is finished. It is asked for partial reports alone.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], run_is_there: Callable[[str, str, int], bool]):
+        self.experiments: Mapping[str, Mapping[str, Any]] = settings["experiments"]
+        self.downloads = downloads(self.experiments)
+        self.run_is_there = run_is_there
+        self.found: dict[str, dict[str, list[int]]] = {}
+
+    # Settings
+
+    def of_experiment(self, function: Callable[[Mapping[str, Any]], Any]) -> Lookup:
+        """What a function makes of the settings of the wildcards' experiment."""
+        return lambda wildcards: function(self.experiments[wildcards.experiment])
+
+    def experiment_setting(self, path: str) -> Lookup:
+        """The value at `path` (keys joined by slashes) of the wildcards' experiment.
+
+        Snakemake's `lookup` walks over all settings for each value, which takes time as the square of the arms.
+        """
+        return self.of_experiment(lambda experiment: reduce(getitem, path.split("/"), experiment))
+
+    def arm_of(self, wildcards: Wildcards) -> Mapping[str, Any]:
+        """The settings of the wildcards' arm, or of an arm with the wildcards' trunk."""
+        arms = self.experiments[wildcards.experiment]["arms"]
+        if hasattr(wildcards, "trunk"):
+            return trunks(arms)[wildcards.trunk]
+        arm: Mapping[str, Any] = arms[wildcards.arm]
+        return arm
+
+    def arm_setting(self, path: str) -> Lookup:
+        """The value at `path` of the wildcards' arm (or trunk), with what the experiment gives filled in."""
+        return lambda wildcards: reduce(getitem, path.split("/"), self.arm_of(wildcards))
+
+    def last_layer_setting(self, path: str) -> Lookup:
+        """The value at `path` of the arm that is the lecture's net3."""
+        return self.experiment_setting(f"arms/last_layer/{path}")
+
+    def has_claims(self, wildcards: Wildcards) -> bool:
+        """Whether the lecture's claims are tested: only where every run is there."""
+        return self.experiments[wildcards.experiment]["claims"] != "none" and not wildcards.part
+
+    def with_weights_from(self, source: str) -> str:
+        """The experiments whose pretrained weights have this source, as a wildcard constraint."""
+        return one_of(name for name, one in self.experiments.items() if one["weights"]["source"] == source)
+
+    @cached_property
+    def constraints(self) -> dict[str, str]:
+        """What each wildcard may be: what some experiment has, and nothing else."""
+        experiments = self.experiments.values()
+        arms = [(name, arm) for experiment in experiments for name, arm in experiment["arms"].items()]
+        return {
+            "experiment": one_of(self.experiments),
+            "part": one_of(["", "partial/"]),  # of a report: the whole, or what there is
+            "arm": one_of(name for name, _ in arms),
+            "trunk": one_of(name for experiment in experiments for name in trunks(experiment["arms"])),
+            "seed": one_of(seed for experiment in experiments for seed in experiment["seeds"]),
+            "architecture": one_of(arm["model"]["architecture"] for _, arm in arms),
+            "input_size": "[0-9]+",
+            "file": one_of(self.downloads),
+            "quantity": one_of(figure.name for figure in catalogue.figures_of("plot_curves")),
+        }
+
+    # Which runs there are
+
+    def seeds_of_runs(self, wildcards: Wildcards) -> dict[str, list[int]]:
+        """The seeds of each arm's runs: all that are configured, or for a partial report those that are finished.
+
+        Raises:
+            SystemExit: a partial report has no run but those of controls. Any other error of an input function would
+                reach the user as a traceback.
+        """
+        experiment = self.experiments[wildcards.experiment]
+        if not getattr(wildcards, "part", ""):
+            return dict.fromkeys(experiment["arms"], experiment["seeds"])
+        if wildcards.experiment not in self.found:  # once found it stays so, whatever is made meanwhile
+            self.found[wildcards.experiment] = self._finished(wildcards.experiment)
+        return self.found[wildcards.experiment]
+
+    def _finished(self, name: str) -> dict[str, list[int]]:
+        arms, seeds = self.experiments[name]["arms"], self.experiments[name]["seeds"]
+        found = {arm: [seed for seed in seeds if self.run_is_there(name, arm, seed)] for arm in arms}
+        if not any(found[arm] for arm in arms if arms[arm]["role"] != "control"):
+            raise SystemExit(f"{name}: no run is there that a partial report could be made of (controls do not count)")
+        return {arm: own for arm, own in found.items() if own}
+
+    def first_seeds(self, wildcards: Wildcards) -> dict[str, int]:
+        """The first seed of each arm: one picture an arm is enough."""
+        return {arm: seeds[0] for arm, seeds in self.seeds_of_runs(wildcards).items()}
+
+    def with_runs(self, wildcards: Wildcards) -> dict[str, Any]:
+        """The settings of the wildcards' experiment with those arms that have runs."""
+        experiment = self.experiments[wildcards.experiment]
+        return {**experiment, "arms": {arm: experiment["arms"][arm] for arm in self.seeds_of_runs(wildcards)}}
+
+    # Files
+
+    def of_runs(self, pattern: str | list[str]) -> Lookup:
+        """The file `pattern` of every run of the wildcards' experiment (and part)."""
+        return lambda wildcards: [
+            file
+            for arm, seeds in self.seeds_of_runs(wildcards).items()
+            for file in filled(pattern, arm=[arm], seed=seeds)
+        ]
+
+    def of_models(self, pattern: str | list[str]) -> Lookup:
+        """The file `pattern` of every network and input size that the arms of the wildcards' experiment use."""
+
+        def files(wildcards: Wildcards) -> list[str]:
+            models = [arm["model"] for arm in self.with_runs(wildcards)["arms"].values()]
+            pairs = dict.fromkeys((model["architecture"], model["input_size"]) for model in models)
+            return [file for name, size in pairs for file in filled(pattern, architecture=[name], input_size=[size])]
+
+        return files
+
+    def kernels_of_first_seeds(self, wildcards: Wildcards) -> list[str]:
+        """The kernels of every arm at its first seed, since the scale is common to all arms."""
+        return [
+            f"{EXPERIMENT}/runs/{arm}/seed{seed}/kernels.safetensors"
+            for arm, seed in self.first_seeds(wildcards).items()
+        ]
+
+    def predictions_of_arm(self, wildcards: Wildcards) -> list[str]:
+        return filled(f"{RUN}/predictions.safetensors", seed=self.seeds_of_runs(wildcards)[wildcards.arm])
+
+    def features_of_arm(self, file: str) -> Lookup:
+        """A file of the cached features that the wildcards' arm trains its head on, if any."""
+
+        def files(wildcards: Wildcards) -> str | list[str]:
+            trunk = trunk_of(self.arm_of(wildcards))
+            return f"{EXPERIMENT}/features/{trunk}/{file}" if trunk else []
+
+        return files
+
+    def weights_of_trunk(self, wildcards: Wildcards) -> str:
+        return f"{EXPERIMENT}/weights/{self.arm_of(wildcards)['model']['architecture']}.safetensors"
+
+    def pretrained_weights(self, wildcards: Wildcards) -> str | list[str]:
+        """The weights file that an arm starts from: none for random weights."""
+        return self.weights_of_trunk(wildcards) if self.arm_of(wildcards)["weights"] == "pretrained" else []
+
+    def pretrained_of_experiment(self, wildcards: Wildcards) -> list[str]:
+        """The weights, and the history of their making, of every network that starts from pretrained ones."""
+        experiment = self.with_runs(wildcards)
+        histories = ["_history.csv"] if experiment["weights"]["source"] == "letters" else []
+        return [
+            f"{EXPERIMENT}/weights/{architecture}{ending}"
+            for architecture in pretrained_architectures(experiment)
+            for ending in (".safetensors", *histories)
+        ]
+
+    def dataset_files(self, wildcards: Wildcards) -> list[str]:
+        """The files that a data set is read from, if any.
+
+        They are not ancient(): if a download ran although its file exists, Snakemake would check nothing that follows
+        it for missing output or changes, and then skip all of it (issue 4166 of Snakemake).
+        """
+        needed = source_of(self.experiments[wildcards.experiment]["dataset"]).downloads()
+        return [f"<resources>/datasets/{download.file}" for download in needed]
+
+    def of_weights(self, key: str) -> Lookup:
+        """What the download of an architecture's weights has at `key`."""
+        return lambda wildcards: getattr(
+            weights_download(self.experiments[wildcards.experiment]["weights"], wildcards.architecture), key
+        )
+
+    def downloaded_weights(self, wildcards: Wildcards) -> str:
+        """The file that holds an architecture's weights."""
+        return f"<resources>/weights/{self.of_weights('file')(wildcards)}"
+
+    def figures_of(self, wildcards: Wildcards) -> list[str]:
+        """Every figure of an experiment, as SVG."""
+        references = self.experiments[wildcards.experiment]["reference_models"]
+        figures = catalogue.figures_with(claims=self.has_claims(wildcards), references=bool(references))
+        return [
+            f"{EXPERIMENT}/{'{part}' * figure.in_partial}figures/{name}.svg"
+            for figure in figures
+            for name in figure.names(list(self.seeds_of_runs(wildcards)))
+        ]
+
+    def tables_of_experiment(self, wildcards: Wildcards) -> list[str]:
+        """Every table of an experiment that a reader downloads."""
+        tables = schema.EXPERIMENT_TABLES.values()
+        return [place_of(table) for table in tables if self.has_claims(wildcards) or not table.of_claims]
+
+    # Options
+
+    def arms_json(self, wildcards: Wildcards) -> str:
+        """Every arm of the experiment with all that decides a result, in the order of the configuration."""
+        return as_json(resolved_arms(self.with_runs(wildcards)))
+
+    def networks_json(self, wildcards: Wildcards) -> str:
+        """The networks of all arms, and those that they are compared with on paper."""
+        return as_json(compared_networks(self.experiments[wildcards.experiment]))
+
+    def runs_json(self, wildcards: Wildcards) -> str:
+        """The seeds of each arm's runs."""
+        return as_json(self.seeds_of_runs(wildcards))
+
+    def missing_option(self, wildcards: Wildcards) -> str:
+        """For a partial report the runs that it lacks, as `--missing` with the seeds by arm."""
+        if not wildcards.part:
+            return ""
+        there, experiment = self.seeds_of_runs(wildcards), self.experiments[wildcards.experiment]
+        missing = {
+            arm: [seed for seed in experiment["seeds"] if seed not in there.get(arm, [])] for arm in experiment["arms"]
+        }
+        return option("--missing", json.dumps(missing))
+
+
+def filled(patterns: str | list[str], **values: list[Any]) -> list[str]:
+    """Each pattern with every combination of the values in the place of its wildcards; other wildcards stay."""
+    found = []
+    for pattern in [patterns] if isinstance(patterns, str) else patterns:
+        for combination in product(*values.values()):
+            file = pattern
+            for name, value in zip(values, combination, strict=True):
+                file = file.replace(f"{{{name}}}", str(value))
+            found.append(file)
+    return found
+
+
+def place_of(table: schema.Table, part: str = "{part}") -> str:
+    """The file of a declared table; `part` counts only where a partial report has its own."""
+    return f"{EXPERIMENT}/{part * table.in_partial}{table.file}"
+
+
+def tables_for(command: str) -> dict[str, str]:
+    """The tables that a command draws its figures from, by name."""
+    figure = catalogue.figures_of(command)[0]
+    return {table.name: place_of(table, "{part}" * figure.in_partial) for table in figure.tables}
