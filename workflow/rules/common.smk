@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 # The checkout's own package comes first, so that a copy, a cluster job or a module runs its own code; and the Python that
@@ -21,19 +22,13 @@ from triptych.configuration.given_files import check_files, check_pathvars
 from triptych.configuration.loading import load_configuration
 from triptych.configuration.regime import phases_of
 from triptych.configuration.cached_features import trunks
-from triptych.figures import catalogue
-from triptych.results import schema
-from triptych.storage.code_digest import code_digest
 from triptych.storage.errors import InputError
-from triptych.workflow import captions
 from triptych.workflow.cluster_advice import cluster_advice
-from triptych.workflow.graph import Graph, place_of, tables_for
-from triptych.workflow.named_modules import (
-    modules_of_backbones,
-    modules_of_networks,
-    modules_of_section,
-    modules_of_source,
-)
+from triptych.workflow.graph import Graph
+from triptych.workflow import outputs
+from triptych.workflow.outputs import figures_caption, tables_caption, tables_for
+from triptych.workflow.code import backbone, code
+from triptych.workflow.named_modules import modules_of_networks, modules_of_section, modules_of_source
 from triptych.workflow.recipes import execution_of, recipe_of, recipe_of_pretraining
 from triptych.workflow.options import as_json, dataset_json, official_flags, option, options
 from triptych.workflow.resources import gpu_slots, twice_when_tried_again
@@ -94,74 +89,14 @@ def execution_of_experiment(wildcards, output):
     return execution_of(graph.experiments[wildcards.experiment]["training"], settings["jobs_per_gpu"])
 
 
-# A download is known by its checksum: where it comes from does not affect results. Snakemake reruns no job for a parameter
-# whose function takes `output`.
-def download_option(name, key):
-    """`--name value` of the wildcards' file, where there is a value."""
-    return lambda wildcards, output: option(name, getattr(graph.downloads[wildcards.file], key))
-
-
-def download_urls(wildcards, output):
-    """The addresses of the wildcards' file, as JSON."""
-    return as_json(graph.downloads[wildcards.file].urls)
-
-
-def download_sha256(wildcards):
-    return graph.downloads[wildcards.file].sha256
-
-
-def code(module, *data_files, named=None):
-    """The digest of the code that a command runs, as a parameter, so that a change of that code runs it again.
-
-    `named`: a function of the wildcards that gives the modules which their settings name."""
-    if named is None:
-        return code_digest(f"triptych.{module}", *data_files)
-    return lambda wildcards: code_digest(f"triptych.{module}", *data_files, named=named(wildcards))
-
-
-def backbone(architecture):
-    """The module that builds the architecture which a function of the wildcards gives."""
-    return lambda wildcards: modules_of_backbones([architecture(wildcards)])
-
-
 def in_report(place, caption, category, **labels):
     """A file that Snakemake's report shows."""
     labels = {"experiment": "{experiment}", **labels}
     return report(place, caption=f"../report/{caption}.rst", category=category, labels=labels)
 
 
-def tables_of(rule):
-    """The tables that a rule writes, by name."""
-    tables = {table.name: (table, place_of(table)) for table in schema.tables_of(rule)}
-    return {
-        name: (
-            in_report(place, "tables", table.category, table=table.label or name) if table.category else place
-        )
-        for name, (table, place) in tables.items()
-    }
-
-
-def figures_by(command):
-    """The figures that a command draws: `svg` and `png`, where there are several of a job behind their names."""
-    figures = {figure.stem: figure for figure in catalogue.figures_of(command)}
-    files = {}
-    for stem, figure in figures.items():
-        place = f"<results>/{{experiment}}/{'{part}' * figure.in_partial}figures/{stem}"
-        labels = {"figure": figure.shown_as, **({"arm": figure.arm} if figure.arm else {})}
-        name = f"{figure.name}_" if len(figures) > 1 else ""
-        files[f"{name}svg"] = in_report(f"{place}.svg", "figure", figure.category, **labels)
-        files[f"{name}png"] = f"{place}.png"
-    return files
-
-
-# Captions are parameters, but a new wording makes nothing anew: Snakemake reruns no job for a parameter whose function takes
-# `output`.
-def tables_caption(rule):
-    return lambda wildcards, output: captions.tables_caption(rule)
-
-
-def figures_caption(command):
-    return lambda wildcards, output: captions.figures_caption(command, dict(wildcards.items()))
+tables_of = partial(outputs.tables_of, in_report)
+figures_by = partial(outputs.figures_by, in_report)
 
 
 def options_of_files(wildcards, input, output):

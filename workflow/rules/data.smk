@@ -6,7 +6,7 @@
 rule download_dataset:
     """The archive of a data set; one that is there already is only checked."""
     output:
-        archive=update(ensure("<resources>/datasets/{file}", sha256=download_sha256)),
+        archive=update(ensure("<resources>/datasets/{file}", sha256=graph.download_sha256)),
     log:
         "<logs>/download_dataset/{file}.log",
     benchmark:
@@ -20,10 +20,10 @@ rule download_dataset:
         runtime=120,
     params:
         # no digest of the code: the checksum says what the file is
-        urls=download_urls,
-        sha256=download_sha256,
-        size=download_option("--size", "size"),
-        path=download_option("--path", "path"),
+        urls=graph.download_urls,
+        sha256=graph.download_sha256,
+        size=graph.download_option("--size", "size"),
+        path=graph.download_option("--path", "path"),
     shell:
         r"""
         python -m triptych download-dataset \

@@ -22,10 +22,10 @@ rule download_weights:
         runtime=120,
     params:
         # no digest of the code: the checksum says what the file is
-        urls=download_urls,
-        sha256=download_sha256,
-        size=download_option("--size", "size"),
-        path=download_option("--path", "path"),
+        urls=graph.download_urls,
+        sha256=graph.download_sha256,
+        size=graph.download_option("--size", "size"),
+        path=graph.download_option("--path", "path"),
     shell:
         r"""
         python -m triptych download-weights \

@@ -30,6 +30,7 @@ class Wildcards(Protocol):
     architecture: str
     trunk: str
     part: str
+    file: str
 
 
 Lookup = Callable[[Wildcards], Any]
@@ -210,6 +211,20 @@ class Graph:
         """The file that holds an architecture's weights."""
         return f"<resources>/weights/{self.of_weights('file')(wildcards)}"
 
+    # A download is known by its checksum: where it comes from does not affect results. Snakemake reruns no job for a
+    # parameter whose function takes `output`.
+
+    def download_option(self, name: str, key: str) -> Callable[[Wildcards, Any], str]:
+        """`--name value` of the wildcards' file, where there is a value."""
+        return lambda wildcards, output: option(name, getattr(self.downloads[wildcards.file], key))
+
+    def download_urls(self, wildcards: Wildcards, output: Any) -> str:
+        """The addresses of the wildcards' file, as JSON."""
+        return as_json(self.downloads[wildcards.file].urls)
+
+    def download_sha256(self, wildcards: Wildcards) -> str:
+        return self.downloads[wildcards.file].sha256
+
     def figures_of(self, wildcards: Wildcards) -> list[str]:
         """Every figure of an experiment, as SVG."""
         references = self.experiments[wildcards.experiment]["reference_models"]
@@ -265,9 +280,3 @@ def filled(patterns: str | list[str], **values: list[Any]) -> list[str]:
 def place_of(table: schema.Table, part: str = "{part}") -> str:
     """The file of a declared table; `part` counts only where a partial report has its own."""
     return f"{EXPERIMENT}/{part * table.in_partial}{table.file}"
-
-
-def tables_for(command: str) -> dict[str, str]:
-    """The tables that a command draws its figures from, by name."""
-    figure = catalogue.figures_of(command)[0]
-    return {table.name: place_of(table, "{part}" * figure.in_partial) for table in figure.tables}
