@@ -94,9 +94,7 @@ def parameters(folder, checkout, rule) -> set[str]:
 def test_the_declaration_is_no_code_of_a_command_s(finished, checkout, edit):
     assert "triptych.configuration.training" in modules_of("triptych.training.train")  # it reads tables' columns
     edit(DECLARATION, "Adam's learning rate.", "The learning rate of Adam.")
-    assert set(rules_of(dry_run(finished, checkout))) == with_followers(
-        "write_configuration check_claims compare_full_run report"
-    )
+    assert set(rules_of(dry_run(finished, checkout))) == with_followers("check_claims compare_full_run report")
 
 
 def test_a_new_key_makes_only_what_shows_recipes(finished, checkout, declared):
@@ -131,8 +129,8 @@ def test_another_default_of_the_execution_makes_nothing_but_what_shows_it(finish
 def triptych(checkout, *arguments) -> str:
     """Run a command of the copy; return what it says."""
     call = [sys.executable, "-m", "triptych", *map(str, arguments)]
-    environment = {"PYTHONPATH": str(checkout / "workflow"), "PATH": "/usr/bin:/bin", "COLUMNS": "1000"}
-    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=300, env=environment)
+    environment = {"PYTHONPATH": str(checkout / "workflow"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(call, capture_output=True, text=True, check=False, timeout=900, env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -150,7 +148,7 @@ def weights_after(checkout, folder, recipe) -> bytes:
 
 
 def test_a_new_key_is_everywhere_and_changes_a_result(finished, checkout, consumed, tmp_path):
-    assert "weight_decay (a number; 0.0 if left out)" in triptych(checkout, "train", "--help")
+    assert "weight_decay (a number; 0.0 if left out)" in " ".join(triptych(checkout, "train", "--help").split())
     schema, readme = checkout / "config" / "schema.json", checkout / "config" / "README.md"
     triptych(checkout, "document-configuration", "--schema", schema, "--readme", readme)
     assert '"weight_decay": {' in schema.read_text()
@@ -175,4 +173,5 @@ def test_a_new_key_is_in_the_tables_and_the_report(finished, checkout, declared)
     assert "weight_decay: 0.0" in (folder / "config.yaml").read_text()
     page = folder / "report.html"
     triptych(checkout, "report", "--experiment", "tiny", "--experiment-folder", folder, "--output", page)
-    assert re.search(r"weight decay</t[hd]>", page.read_text())
+    shown = page.read_text().count("weight decay")
+    assert shown >= 2  # in the table of recipes, and where that is explained
