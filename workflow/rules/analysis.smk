@@ -44,13 +44,13 @@ rule collect_results:
     input:
         test_data="<results>/{experiment}/data/test.safetensors",
         sizes="<results>/{experiment}/data/sizes.csv",
-        models=graph.of_models(
+        models=of_models(
             [
                 f"<results>/{{experiment}}/models/{{architecture}}_{{input_size}}/{file}"
                 for file in ("layers.csv", "totals.json", "memory.csv")
             ]
         ),
-        runs=graph.of_runs(
+        runs=of_runs(
             [
                 f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
                 for file in (
@@ -76,9 +76,9 @@ rule collect_results:
         mem_mb=twice_when_tried_again(4000),
         runtime=20,
     params:
-        arms=graph.arms_json,
-        runs=graph.runs_json,
-        comparison=graph.of_experiment(lambda experiment: as_json(experiment["comparison"])),
+        arms=arms_json,
+        runs=lambda wildcards: as_json(seeds_of_runs(wildcards)),
+        comparison=lambda wildcards: as_json(experiments[wildcards.experiment]["comparison"]),
         experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.arms, parent=True),
         caption=tables_caption("collect_results"),
@@ -129,11 +129,11 @@ rule check_claims:
         runtime=10,
     params:
         tables=subpath(output.claims, parent=True),
-        dataset=graph.experiment_setting("dataset/source"),
-        weights=graph.experiment_setting("weights/source"),
-        official=graph.of_experiment(official_flags),
-        confidence=graph.experiment_setting("comparison/confidence"),
-        margin=graph.experiment_setting("comparison/equivalence_margin"),
+        dataset=experiment_setting("dataset/source"),
+        weights=experiment_setting("weights/source"),
+        official=of_experiment(official_flags),
+        confidence=experiment_setting("comparison/confidence"),
+        margin=experiment_setting("comparison/equivalence_margin"),
         caption=tables_caption("check_claims"),
         code=code("analysis.check_claims"),
     shell:
@@ -171,9 +171,9 @@ rule compare_full_run:
         runtime=10,
     params:
         tables=subpath(output.full_run, parent=True),
-        dataset=graph.experiment_setting("dataset/source"),
-        weights=graph.experiment_setting("weights/source"),
-        official=graph.of_experiment(official_flags),
+        dataset=experiment_setting("dataset/source"),
+        weights=experiment_setting("weights/source"),
+        official=of_experiment(official_flags),
         caption=tables_caption("compare_full_run"),
         code=code("analysis.compare_full_run", *FULL_RUN_FILES),
     shell:

@@ -39,7 +39,7 @@ rule download_dataset:
 rule prepare_dataset:
     """Split the experiment's images into training, validation and test sets, and check their numbers."""
     input:
-        files=graph.dataset_files,
+        files=dataset_files,
     output:
         **tables_of("prepare_dataset"),
         train="<results>/{experiment}/data/train.safetensors",
@@ -56,10 +56,10 @@ rule prepare_dataset:
         mem_mb=2000,
         runtime=10,
     params:
-        dataset=graph.of_experiment(dataset_json),
+        dataset=of_experiment(dataset_json),
         files=lambda wildcards, input: " ".join(option("--files", file) for file in input.files),
         caption=tables_caption("prepare_dataset"),
-        code=code("data.prepare_dataset", named=graph.of_experiment(modules_of_source)),
+        code=code("data.prepare_dataset", named=of_experiment(modules_of_source)),
     shell:
         r"""
         python -m triptych prepare-dataset \
@@ -84,7 +84,7 @@ rule prepare_letters:
     benchmark:
         "<benchmarks>/prepare_letters/{experiment}.tsv"
     wildcard_constraints:
-        experiment=graph.with_weights_from("letters"),
+        experiment=with_weights_from("letters"),
     conda:
         "../../envs/figures.yaml"
     threads: 1
@@ -92,10 +92,10 @@ rule prepare_letters:
         mem_mb=2000,
         runtime=10,
     params:
-        image_size=graph.experiment_setting("model/input_size"),
-        train_images=graph.experiment_setting("weights/train_images"),
-        test_images=graph.experiment_setting("weights/test_images"),
-        seed=graph.experiment_setting("weights/seed"),
+        image_size=experiment_setting("model/input_size"),
+        train_images=experiment_setting("weights/train_images"),
+        test_images=experiment_setting("weights/test_images"),
+        seed=experiment_setting("weights/seed"),
         code=code("data.prepare_letters"),
     shell:
         r"""

@@ -74,7 +74,7 @@ use rule plot_samples as plot_curves with:
 # The first kernels of one arm before training, after it, and their difference.
 use rule plot_samples as plot_kernels with:
     input:
-        graph.kernels_of_first_seeds,
+        kernels_of_first_seeds,
         **tables_for("plot_kernels"),
     output:
         **figures_by("plot_kernels"),
@@ -87,7 +87,7 @@ use rule plot_samples as plot_kernels with:
         options=lambda wildcards, input: options(
             arm=wildcards.arm,
             experiment_folder=Path(input[0]).parents[3],
-            seeds=as_json(graph.first_seeds(wildcards)),
+            seeds=as_json(first_seeds(wildcards)),
         ),
         caption=figures_caption("plot_kernels"),
         code=code("figures.plot_kernels"),
@@ -130,7 +130,7 @@ use rule plot_samples as plot_confusion with:
     input:
         "<results>/{experiment}/data/test.safetensors",
         "<results>/{experiment}/data/index.csv",
-        graph.predictions_of_arm,
+        predictions_of_arm,
         **tables_for("plot_confusion"),
     output:
         **figures_by("plot_confusion"),
@@ -143,7 +143,7 @@ use rule plot_samples as plot_confusion with:
         options=lambda wildcards, input: options(
             arm=wildcards.arm,
             experiment_folder=Path(input[0]).parents[1],
-            seeds=as_json(graph.seeds_of_runs(wildcards)[wildcards.arm]),
+            seeds=as_json(seeds_of_runs(wildcards)[wildcards.arm]),
         ),
         caption=figures_caption("plot_confusion"),
         code=code("figures.plot_confusion"),
@@ -219,7 +219,7 @@ use rule plot_samples as plot_notebook_kernels with:
         lambda wildcards: expand(
             "<results>/{experiment}/runs/finetune/seed{seed}/kernels.safetensors",
             experiment=wildcards.experiment,
-            seed=graph.experiments[wildcards.experiment]["seeds"][0],
+            seed=experiments[wildcards.experiment]["seeds"][0],
         ),
         **tables_for("plot_notebook_kernels"),
     output:
@@ -233,7 +233,7 @@ use rule plot_samples as plot_notebook_kernels with:
         options=lambda wildcards, input: options(
             arm="finetune",
             experiment_folder=Path(input[0]).parents[3],
-            seed=graph.experiments[wildcards.experiment]["seeds"][0],
+            seed=experiments[wildcards.experiment]["seeds"][0],
         ),
         caption=figures_caption("plot_notebook_kernels"),
         code=code("figures.plot_notebook_kernels"),

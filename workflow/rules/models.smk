@@ -41,7 +41,7 @@ rule download_weights:
 rule convert_weights:
     """The downloaded weights, checked and stored as the other commands read them."""
     input:
-        state_dict=graph.downloaded_weights,
+        state_dict=downloaded_weights,
     output:
         weights="<results>/{experiment}/weights/{architecture}.safetensors",
     log:
@@ -49,7 +49,7 @@ rule convert_weights:
     benchmark:
         "<benchmarks>/convert_weights/{experiment}/{architecture}.tsv"
     wildcard_constraints:
-        experiment=graph.with_weights_from("torchvision"),
+        experiment=with_weights_from("torchvision"),
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -57,7 +57,7 @@ rule convert_weights:
         mem_mb=4000,
         runtime=10,
     params:
-        sha256=graph.of_weights("sha256"),
+        sha256=of_weights("sha256"),
         code=code("models.convert_weights", named=backbone(lambda wildcards: wildcards.architecture)),
     shell:
         r"""
@@ -120,9 +120,9 @@ rule compare_architectures:
         mem_mb=4000,
         runtime=10,
     params:
-        networks=graph.networks_json,
+        networks=networks_json,
         caption=tables_caption("compare_architectures"),
-        code=code("models.compare_architectures", named=graph.of_experiment(modules_of_networks)),
+        code=code("models.compare_architectures", named=of_experiment(modules_of_networks)),
     shell:
         r"""
         python -m triptych compare-architectures \
@@ -137,7 +137,7 @@ rule initialise_model:
     """The weights with which a run starts: random, or pretrained with a new head."""
     input:
         train_data="<results>/{experiment}/data/train.safetensors",
-        pretrained=graph.pretrained_weights,
+        pretrained=pretrained_weights,
     output:
         initial=kept_if(settings["keep_weights"] == "all")(
             "<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors"
@@ -153,12 +153,12 @@ rule initialise_model:
         mem_mb=4000,
         runtime=10,
     params:
-        architecture=graph.arm_setting("model/architecture"),
-        input_size=graph.arm_setting("model/input_size"),
-        normalisation=graph.arm_setting("model/normalisation"),
+        architecture=arm_setting("model/architecture"),
+        input_size=arm_setting("model/input_size"),
+        normalisation=arm_setting("model/normalisation"),
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
         train_images=training_option("--train-images", "train_images"),
-        code=code("models.initialise_model", named=backbone(graph.arm_setting("model/architecture"))),
+        code=code("models.initialise_model", named=backbone(arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych initialise-model \

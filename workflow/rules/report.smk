@@ -21,8 +21,8 @@ rule write_configuration:
         runtime=5,
     params:
         # not sorted: the order of the arms is the order in every table and figure
-        configuration=graph.of_experiment(json.dumps),
-        code=code("report.write_configuration", named=graph.of_experiment(modules_of_section)),
+        configuration=lambda wildcards: json.dumps(experiments[wildcards.experiment]),
+        code=code("report.write_configuration", named=of_experiment(modules_of_section)),
     shell:
         r"""
         python -m triptych write-configuration \
@@ -43,8 +43,8 @@ rule report:
     # In partial/ it is of the runs that are there; only one that is out of date is trained for it.
     input:
         configuration="<results>/{experiment}/config.yaml",
-        tables=graph.tables_of_experiment,
-        figures=graph.figures_of,
+        tables=tables_of_experiment,
+        figures=figures_of,
         data=multiext(
             "<results>/{experiment}/data/",
             "train.safetensors",
@@ -53,8 +53,8 @@ rule report:
             "index.csv",
             "sizes.csv",
         ),
-        weights=graph.pretrained_of_experiment,
-        models=graph.of_models("<results>/{experiment}/models/{architecture}_{input_size}/printout.txt"),
+        weights=pretrained_of_experiment,
+        models=of_models("<results>/{experiment}/models/{architecture}_{input_size}/printout.txt"),
     output:
         report="<results>/{experiment}/{part}report.html",
     log:
@@ -69,7 +69,7 @@ rule report:
         runtime=10,
     params:
         experiment_folder=subpath(input.configuration, parent=True),
-        missing=graph.missing_option,
+        missing=missing_option,
         code=code("report.report", *REPORT_FILES),
     shell:
         r"""
@@ -94,7 +94,7 @@ rule write_manifest:
     """Checksums of every file of an experiment, and what its results depend on."""
     input:
         report="<results>/{experiment}/report.html",
-        runs=graph.of_runs(
+        runs=of_runs(
             [
                 f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
                 for file in (*KEPT_WEIGHTS, "kernels.safetensors")
@@ -115,7 +115,7 @@ rule write_manifest:
     params:
         experiment_folder=subpath(output.manifest, parent=True),
         keep_weights=settings["keep_weights"],
-        trunks=lambda wildcards: as_json(list(trunks(graph.experiments[wildcards.experiment]["arms"]))),
+        trunks=lambda wildcards: as_json(list(trunks(experiments[wildcards.experiment]["arms"]))),
         code=code("report.write_manifest", "results/schema.py"),
     shell:
         r"""

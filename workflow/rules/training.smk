@@ -17,29 +17,29 @@ rule pretrain_weights:
     benchmark:
         "<benchmarks>/pretrain_weights/{experiment}/{architecture}.tsv"
     wildcard_constraints:
-        experiment=graph.with_weights_from("letters"),
+        experiment=with_weights_from("letters"),
     priority: 2  # first of the jobs that wait for a GPU: most others need what it makes
     conda:
         "../../envs/torch.yaml"
-    threads: graph.experiment_setting("training/num_threads")
+    threads: experiment_setting("training/num_threads")
     resources:
-        gpu=gpu_slots(graph.experiment_setting("training/device")),
+        gpu=gpu_slots(experiment_setting("training/device")),
         mem_mb=twice_when_tried_again(4000),
         runtime=60,
         jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next two
-        checkpoint_minutes=as_text(graph.experiment_setting("training/checkpoint_minutes")),
-        cuda_graphs=graph.experiment_setting("training/cuda_graphs"),
+        checkpoint_minutes=as_text(experiment_setting("training/checkpoint_minutes")),
+        cuda_graphs=experiment_setting("training/cuda_graphs"),
     params:
-        input_size=graph.experiment_setting("model/input_size"),
-        normalisation=graph.experiment_setting("model/normalisation"),
-        epochs=graph.experiment_setting("weights/epochs"),
-        batch_size=graph.experiment_setting("weights/batch_size"),
-        learning_rate=graph.experiment_setting("weights/learning_rate"),
-        seed=graph.experiment_setting("weights/seed"),
-        evaluation_batch_size=graph.experiment_setting("training/evaluation_batch_size"),
-        num_threads=graph.experiment_setting("training/num_threads"),
-        device=graph.experiment_setting("training/device"),
-        precision=graph.experiment_setting("training/precision"),
+        input_size=experiment_setting("model/input_size"),
+        normalisation=experiment_setting("model/normalisation"),
+        epochs=experiment_setting("weights/epochs"),
+        batch_size=experiment_setting("weights/batch_size"),
+        learning_rate=experiment_setting("weights/learning_rate"),
+        seed=experiment_setting("weights/seed"),
+        evaluation_batch_size=experiment_setting("training/evaluation_batch_size"),
+        num_threads=experiment_setting("training/num_threads"),
+        device=experiment_setting("training/device"),
+        precision=experiment_setting("training/precision"),
         channels_last=experiment_flag("--channels-last", "channels_last"),
         fused_optimizer=experiment_flag("--fused-optimizer", "fused_optimizer"),
         run=subpath(output.weights, parent=True),
@@ -76,7 +76,7 @@ rule pretrain_weights:
 rule extract_features:
     """What a frozen trunk makes of every image, once for all epochs and seeds."""
     input:
-        pretrained=graph.weights_of_trunk,
+        pretrained=weights_of_trunk,
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
@@ -90,26 +90,26 @@ rule extract_features:
     priority: 1
     conda:
         "../../envs/torch.yaml"
-    threads: graph.arm_setting("training/num_threads")
+    threads: arm_setting("training/num_threads")
     resources:
-        gpu=gpu_slots(graph.arm_setting("training/device")),
+        gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=twice_when_tried_again(8000),
         runtime=240,
         jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next two
-        checkpoint_minutes=as_text(graph.arm_setting("training/checkpoint_minutes")),
-        residency=graph.arm_setting("training/residency"),
+        checkpoint_minutes=as_text(arm_setting("training/checkpoint_minutes")),
+        residency=arm_setting("training/residency"),
     params:
-        architecture=graph.arm_setting("model/architecture"),
-        input_size=graph.arm_setting("model/input_size"),
-        normalisation=graph.arm_setting("model/normalisation"),
-        evaluation_batch_size=graph.arm_setting("training/evaluation_batch_size"),
-        num_threads=graph.arm_setting("training/num_threads"),
-        device=graph.arm_setting("training/device"),
-        precision=graph.arm_setting("training/precision"),
+        architecture=arm_setting("model/architecture"),
+        input_size=arm_setting("model/input_size"),
+        normalisation=arm_setting("model/normalisation"),
+        evaluation_batch_size=arm_setting("training/evaluation_batch_size"),
+        num_threads=arm_setting("training/num_threads"),
+        device=arm_setting("training/device"),
+        precision=arm_setting("training/precision"),
         channels_last=training_flag("--channels-last", "channels_last"),
         train_images=training_option("--train-images", "train_images"),
         run=subpath(output.cost, parent=True),
-        code=code("training.extract_features", named=backbone(graph.arm_setting("model/architecture"))),
+        code=code("training.extract_features", named=backbone(arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych extract-features \
@@ -144,8 +144,8 @@ rule train:
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
-        features=graph.features_of_arm("features.safetensors"),
-        features_cost=graph.features_of_arm("cost.json"),
+        features=features_of_arm("features.safetensors"),
+        features_cost=features_of_arm("cost.json"),
     output:
         trained=kept_if(settings["keep_weights"] != "none")(
             "<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"
@@ -160,33 +160,33 @@ rule train:
     priority: 1  # before the short jobs, which else take the cores and leave the GPU idle
     conda:
         "../../envs/torch.yaml"
-    threads: graph.arm_setting("training/num_threads")
+    threads: arm_setting("training/num_threads")
     resources:
-        gpu=gpu_slots(graph.arm_setting("training/device")),
+        gpu=gpu_slots(arm_setting("training/device")),
         mem_mb=twice_when_tried_again(8000),
         runtime=720,
         jobs_per_gpu=settings["jobs_per_gpu"],  # decides no result, so it is no parameter; as the next three
-        checkpoint_minutes=as_text(graph.arm_setting("training/checkpoint_minutes")),
-        residency=graph.arm_setting("training/residency"),
-        cuda_graphs=graph.arm_setting("training/cuda_graphs"),
+        checkpoint_minutes=as_text(arm_setting("training/checkpoint_minutes")),
+        residency=arm_setting("training/residency"),
+        cuda_graphs=arm_setting("training/cuda_graphs"),
     params:
-        phases=lambda wildcards: as_json(phases_of(graph.arm_of(wildcards))),
-        epochs=graph.arm_setting("training/epochs"),
-        batch_size=graph.arm_setting("training/batch_size"),
-        learning_rate=graph.arm_setting("training/learning_rate"),
-        evaluation_batch_size=graph.arm_setting("training/evaluation_batch_size"),
-        num_threads=graph.arm_setting("training/num_threads"),
-        device=graph.arm_setting("training/device"),
-        precision=graph.arm_setting("training/precision"),
+        phases=lambda wildcards: as_json(phases_of(arm_of(wildcards))),
+        epochs=arm_setting("training/epochs"),
+        batch_size=arm_setting("training/batch_size"),
+        learning_rate=arm_setting("training/learning_rate"),
+        evaluation_batch_size=arm_setting("training/evaluation_batch_size"),
+        num_threads=arm_setting("training/num_threads"),
+        device=arm_setting("training/device"),
+        precision=arm_setting("training/precision"),
         channels_last=training_flag("--channels-last", "channels_last"),
         fused_optimizer=training_flag("--fused-optimizer", "fused_optimizer"),
         features=lambda wildcards, input: option("--features", input.features),
         features_cost=lambda wildcards, input: option("--features-cost", input.features_cost),
-        keep=graph.arm_setting("training/keep"),
+        keep=arm_setting("training/keep"),
         patience=training_option("--patience", "patience"),
         train_images=training_option("--train-images", "train_images"),
         run=subpath(output.cost, parent=True),
-        code=code("training.train", named=backbone(graph.arm_setting("model/architecture"))),
+        code=code("training.train", named=backbone(arm_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych train \
@@ -236,20 +236,20 @@ rule time_backward:
         "<benchmarks>/time_backward/{experiment}.tsv"
     conda:
         "../../envs/torch.yaml"
-    threads: graph.last_layer_setting("training/num_threads")
+    threads: last_layer_setting("training/num_threads")
     resources:
-        gpu=gpu_slots(graph.last_layer_setting("training/device")),
+        gpu=gpu_slots(last_layer_setting("training/device")),
         mem_mb=twice_when_tried_again(8000),
         runtime=30,
     params:
-        architecture=graph.last_layer_setting("model/architecture"),
-        input_size=graph.last_layer_setting("model/input_size"),
-        batch_size=graph.last_layer_setting("training/batch_size"),
-        learning_rate=graph.last_layer_setting("training/learning_rate"),
-        num_threads=graph.last_layer_setting("training/num_threads"),
-        device=graph.last_layer_setting("training/device"),
+        architecture=last_layer_setting("model/architecture"),
+        input_size=last_layer_setting("model/input_size"),
+        batch_size=last_layer_setting("training/batch_size"),
+        learning_rate=last_layer_setting("training/learning_rate"),
+        num_threads=last_layer_setting("training/num_threads"),
+        device=last_layer_setting("training/device"),
         caption=tables_caption("time_backward"),
-        code=code("training.time_backward", named=backbone(graph.last_layer_setting("model/architecture"))),
+        code=code("training.time_backward", named=backbone(last_layer_setting("model/architecture"))),
     shell:
         r"""
         python -m triptych time-backward \
