@@ -61,7 +61,7 @@ def test_help_exits_well(name, capsys):
         (["--verison"], "No such option: --verison (Possible options: --version)"),
         (["verify"], "Missing argument 'folder'."),
         (["verify", "--fast", "results"], "No such option: --fast"),
-        (["train", "--sede", "1"], "No such option: --sede (Did you mean --seed?)"),
+        (["train", "--sede", "1"], "No such option: --sede (Possible options: --seed)"),
     ],
 )
 def test_a_wrong_call_exits_with_2_and_says_what_is_wrong(call, said, capsys):

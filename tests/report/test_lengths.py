@@ -64,7 +64,7 @@ def test_which_epoch_the_numbers_are_of_and_who_chose_it(found, results):
     said = plain(" ".join(story.limits(found)))
     assert "The numbers of finetune are those of the last epoch, chosen beforehand." in said
     assert "The numbers of last_layer_long are those of the epoch with the highest validation accuracy" in said
-    assert "epochs, patience and the epoch that is kept differ" in said
+    assert "epochs, patience and epoch that is kept differ" in said
     assert plain(story.test_accuracy_curves(found)).startswith("After the first and the kept epoch: ")
     assert "Kept by seed is epoch 7" in plain(story.arm_accuracy(found, "last_layer_long"))
     assert "Kept" not in story.arm_accuracy(found, "finetune")

@@ -471,7 +471,7 @@ def test_one_recipe_or_different_ones_are_told_apart(results):
 def test_different_recipes_are_named(results):
     arms = [TWO[0], {**TWO[1], "training": {"learning_rate": 1e-3, "epochs": 20}}]
     limits = " ".join(story.limits(results(arms=arms, comparisons=against("better"))))
-    assert "learning rate and epochs differ" in limits
+    assert "epochs and learning rate differ" in limits
 
 
 def test_arms_that_compute_otherwise_do_not_have_one_recipe(results):

@@ -74,11 +74,13 @@ def test_single_keys_are_changed_by_config(tmp_path, one_arm):
     change = "experiments={digits: {seeds: [7], training: {learning_rate: 1e-3}}}"
     result = snakemake("--dry-run", "--printshellcmds", "--config", change, directory=tmp_path)
     assert arms_and_seeds(result) == product("digits", ("scratch", "finetune", "last_layer"), (7,))
-    assert result.stdout.count("--learning-rate 0.001") == 3 + 1  # three trainings; the pretraining has its own 0.001
+    recipes = [line for line in result.stdout.splitlines() if line.lstrip().startswith("--recipe ")]
+    assert len(recipes) == 3 + 1  # three trainings; the pretraining has its own 0.001
+    assert all('"learning_rate": 0.001,' in line for line in recipes)
     change = "experiments={mine: {training: {epochs: 3}}}"
     result = snakemake("--dry-run", "--printshellcmds", "--configfile", one_arm, "--config", change, directory=tmp_path)
     assert arms_and_seeds(result) == {("mine", "only", "5")}
-    assert "--epochs 3" in result.stdout
+    assert '"epochs": 3,' in result.stdout
 
 
 def files_in(folder) -> list[str]:

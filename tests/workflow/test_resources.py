@@ -81,7 +81,9 @@ def test_minutes_between_checkpoints_are_not_rounded(tmp_path):
     training = {**TINY["training"], "checkpoint_minutes": 0.5}
     configuration.write_text(yaml.safe_dump({"experiments": {"tiny": {**TINY, "training": training}}}))
     said = snakemake("--dry-run", "--printshellcmds", "--configfile", configuration, directory=tmp_path).stdout
-    assert said.count('"checkpoint_minutes": 0.5,') == said.count("--runtime ") == 1 + 3 * 2  # pretrain_weights, train
+    executions = [line for line in said.splitlines() if line.lstrip().startswith("--execution ")]
+    assert len(executions) == said.count("--runtime ") == 1 + 3 * 2  # pretrain_weights, train
+    assert all('"checkpoint_minutes": 0.5,' in line for line in executions)
 
 
 @pytest.fixture(scope="module")
