@@ -37,7 +37,7 @@ READERS = {
 """The rules that read what a rule makes: they follow it."""
 
 BUILD_NETWORKS = (
-    "pretrain_weights describe_model compare_architectures initialise_model extract_features train time_backward"
+    "pretrain_weights describe_model compare_architectures extract_features train extract_weight_delta time_backward"
 )
 NAMED = {
     "write_configuration": "triptych.configuration.sources.digits",
