@@ -35,7 +35,9 @@ def run(command, folder, limit=None):
 
 
 def results_in(folder) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in (folder / "results").rglob("*") if path.is_file()}
+    """The files of the results, without the checkpoints that a command goes on from when it is called again."""
+    files = {path.relative_to(folder) for path in (folder / "results").rglob("*") if path.is_file()}
+    return {file.as_posix() for file in files if not file.parent.name.endswith("checkpoints")}
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +47,9 @@ def printed(finished):
     text = snakemake(*call, directory=finished).stdout
     commands = [block.partition("\nJob stats")[0] for block in text.split("Shell command: ")[1:]]
     commands = [command.split("\n[")[0].strip() for command in commands]
-    jobs = zip(jobs_of(text), commands, strict=True)
-    return {job["rule"]: (command, job["output"].split(", ")) for job, command in jobs if job["rule"] != "all"}
+    jobs = [(job, command) for job, command in zip(jobs_of(text), commands, strict=True) if job["rule"] != "all"]
+    jobs.sort(key=lambda pair: pair[0]["output"])  # Snakemake's order differs from call to call
+    return {job["rule"]: (command, job["output"].split(", ")) for job, command in jobs}
 
 
 def test_every_command_is_printed(printed):
