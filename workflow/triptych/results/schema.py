@@ -288,8 +288,9 @@ RECIPE_COLUMNS = {
 FIRST_OF_RECIPE = (
     *("learning_rate", "epochs", "patience", "keep", "batch_size", "evaluation_batch_size", "num_threads", "device"),
     *("precision", "channels_last", "fused_optimizer", "features", "train_images"),
+    "cache_features",
 )
-"""The columns that the table of arms has always had of a recipe; those of other keys follow."""
+"""The columns of a recipe in the order that the table of arms keeps; those of newer keys follow."""
 
 ARMS = Table(
     "arms",
