@@ -21,6 +21,7 @@ from triptych.storage.files import FAULTS_OF_STORAGE
 from triptych.version import __version__
 
 COMMANDS = {
+    "check": "triptych.configuration",
     "write_configuration": "triptych.report",
     "download_dataset": "triptych.data",
     "prepare_dataset": "triptych.data",
