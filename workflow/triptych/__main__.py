@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
         ):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror}. Mend this, then run again; nothing is half-written", file=sys.stderr)
+        print(f"error: {where}{error.strerror}. Fix this and rerun; no partial file was left behind.", file=sys.stderr)
         return 1
     except SystemExit as error:
         return int(error.code or 0)
