@@ -5,13 +5,6 @@ from snakemake.utils import min_version
 min_version("9.10")
 
 
-# A file given with --configfile takes the place of this one. Snakemake alone would merge the two, and the arms of the default
-# experiment would turn up in one's own.
-if not workflow.overwrite_configfiles:
-
-    configfile: workflow.source_path("config/config.yaml")
-
-
 # For --sdm apptainer: the image that envs/container.def makes, in the folder where the workflow runs.
 container: "triptych.sif"
 

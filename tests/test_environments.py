@@ -134,12 +134,12 @@ def test_the_container_holds_the_pinned_versions_on_the_python_of_the_environmen
     definition = (ENVS / "container.def").read_text()
     assert re.search(r"^From: \{\{ BASE \}\}$", definition, flags=re.M), "the base is given when it is built"
     assert re.search(r"^ +envs/requirements\.txt ", definition, flags=re.M)
-    assert "sha256" not in definition  # the README's command asks for the digest of the day
-    readme = (ROOT / "README.md").read_text()
-    bases = re.findall(r"python:(3\.\d+)-slim", readme)
+    assert "sha256" not in definition  # the command of docs/environments.md asks for the digest of the day
+    page = (ROOT / "docs" / "environments.md").read_text()
+    bases = re.findall(r"python:(3\.\d+)-slim", page)
     assert bases
     assert set(bases) == {conda(path)["python"] for path in ENVS.glob("*.yaml")}
-    assert 'BASE="python@$digest"' in readme
+    assert 'BASE="python@$digest"' in page
 
 
 def test_what_is_installed_here_is_what_is_pinned():

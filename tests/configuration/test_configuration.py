@@ -320,12 +320,12 @@ REFUSED = {
     "no seed": (
         with_experiment(seeds=[]),
         "experiments.mine.seeds: [] is not allowed; "
-        "give a list of 1 to 1000 entries, different, each a whole number from 0 to 4294967295",
+        "give a list of 1 to 1000 different entries, each a whole number from 0 to 4294967295",
     ),
     "a seed that is not in a list": (
         with_experiment(seeds=3),
-        "experiments.mine.seeds: 3 is not allowed; "
-        "give a list of 1 to 1000 entries, different, each a whole number from 0 to 4294967295",
+        "experiments.mine.seeds: 3 is not allowed; give a list of 1 to 1000 different entries, each a whole number "
+        "from 0 to 4294967295; write [0, 1, 2] for 3 entries, or [3] for this one",
     ),
     "a seed twice": (
         with_experiment(seeds=[1, 0, "1"]),
@@ -386,7 +386,57 @@ REFUSED = {
     ),
     "an unknown device": (
         with_experiment(training={"device": "gpu"}),
-        "experiments.mine.training.device: 'gpu' is not allowed; give one of auto, cpu, cuda",
+        "experiments.mine.training.device: 'gpu' is not allowed; give one of auto, cpu, cuda; for gpu write cuda",
+    ),
+    "a recipe's key by another name": (
+        with_experiment(training={"lr": 0.1}),
+        "experiments.mine.training.lr: there is no such key (given 0.1); lr is called learning_rate",
+    ),
+    "a recipe's key by another name, and in an arm": (
+        with_arm(lr=0.1),
+        "experiments.mine.arms.one.lr: there is no such key (given 0.1); lr is called learning_rate and belongs to "
+        "training: experiments.mine.arms.one.training.learning_rate",
+    ),
+    "a recipe's key in an experiment": (
+        with_experiment(epochs=3),
+        "experiments.mine.epochs: there is no such key (given 3); epochs belongs to training: "
+        "experiments.mine.training.epochs",
+    ),
+    "a recipe's key at the top": (
+        {**with_experiment(), "device": "cpu"},
+        "device: there is no such key (given 'cpu'); device belongs to training: experiments.NAME.training.device",
+    ),
+    "an arm's key in an experiment": (
+        with_experiment(train="head"),
+        "experiments.mine.train: there is no such key (given 'head'); train belongs to an arm: "
+        "experiments.mine.arms.ARM.train",
+    ),
+    "a data set's key in an experiment": (
+        with_experiment(train_per_class=3),
+        "experiments.mine.train_per_class: there is no such key (given 3); train_per_class belongs to dataset: "
+        "experiments.mine.dataset.train_per_class",
+    ),
+    "a seed in place of seeds": (
+        with_experiment(seed=3),
+        "experiments.mine.seed: there is no such key (given 3); seed is called seeds",
+    ),
+    "the last layer by another name": (
+        with_arm(train="last_layer"),
+        "experiments.mine.arms.one.train: 'last_layer' is not allowed; give one of all, head; for "
+        "last_layer write head",
+    ),
+    "a source of weights that two arms lack": (
+        with_experiment(arms={"one": {"weights": "pretrained"}, "two": {"weights": "pretrained", "train": "head"}}),
+        "experiments.mine.weights.source: 'none' is not allowed with pretrained arms (one, two); give letters or "
+        "torchvision, or these arms weights: random",
+    ),
+    "a size that is too small for several arms": (
+        with_experiment(
+            model={"architecture": "alexnet", "input_size": 32},
+            weights={"source": "letters"},
+            arms={"one": {}, "two": {"weights": "pretrained"}, "three": {"weights": "pretrained", "train": "head"}},
+        ),
+        "experiments.mine.model.input_size: 32 is not allowed; alexnet needs at least 63; the nearest is 63",
     ),
     "a confidence of 1": (
         with_experiment(comparison={"confidence": 1}),
@@ -410,7 +460,7 @@ REFUSED = {
     ),
     "a key of another source": (
         with_experiment(weights={"train_images": 40}),
-        "experiments.mine.weights.train_images: there is no such key (given 40); allowed are source",
+        "experiments.mine.weights.train_images: there is no such key (given 40); train_images needs source: letters",
     ),
     "an unknown architecture": (
         with_experiment(model={"architecture": "resnet81"}),
@@ -452,7 +502,7 @@ REFUSED = {
             arms={"one": {"weights": "pretrained"}, "two": {"weights": "random"}},
         ),
         "experiments.mine.model.input_size: 256 is not allowed with pretrained weights; those of vit_b_16 are for "
-        "224 px and fit no other size; give 224, or random weights to one",
+        "224 px and fit no other size; give 224, or the arm weights: random",
     ),
     "images of another size than the letters of a transformer": (
         with_experiment(
@@ -461,7 +511,7 @@ REFUSED = {
             arms={"one": {"weights": "pretrained", "model": {"input_size": 64}}},
         ),
         "experiments.mine.arms.one.model.input_size: 64 is not allowed with pretrained weights; those of vit_b_16 "
-        "are for 32 px and fit no other size; give 32, or random weights to one",
+        "are for 32 px and fit no other size; give 32, or the arm weights: random",
     ),
     "pretraining images too small for the architecture of an arm": (
         with_experiment(
@@ -470,7 +520,7 @@ REFUSED = {
             arms={"one": {"weights": "pretrained", "model": {"architecture": "alexnet", "input_size": 64}}},
         ),
         "experiments.mine.model.input_size: 32 is not allowed; "
-        "the weights of one are pretrained at this size, and alexnet needs at least 63; the nearest is 63",
+        "letters are of this size while alexnet is pretrained, and alexnet needs at least 63; the nearest is 63",
     ),
     "an unknown data set": (
         with_experiment(dataset={"source": "digit"}),
@@ -490,7 +540,7 @@ REFUSED = {
     "an address that is not in a list": (
         with_experiment(weights={"source": "torchvision", "urls": "https://a/b"}),
         "experiments.mine.weights.urls: 'https://a/b' is not allowed; "
-        "give a list of 1 to 100 entries, each text of 1 to 2000 characters or null",
+        "give a list of 1 to 100 entries, each text of 1 to 2000 characters or null; write ['https://a/b']",
     ),
     "a checksum of the wrong length": (
         with_experiment(weights={"source": "torchvision", "sha256": "abc"}),
@@ -518,7 +568,7 @@ REFUSED = {
             arms={"one": {"training": {"train_images": 45_001}}},
         ),
         "experiments.mine.arms.one.training.train_images: 45001 is not allowed; "
-        "give at most 45000, what experiments.mine.dataset.train_per_class makes, or null for all",
+        "give at most 45000, as experiments.mine.dataset.train_per_class says, or null for all",
     ),
     "one file for two architectures": (
         with_experiment(
@@ -544,7 +594,7 @@ REFUSED = {
     "more training images than there are": (
         with_arm(training={"train_images": 301}),
         "experiments.mine.arms.one.training.train_images: 301 is not allowed; "
-        "give at most 300, what experiments.mine.dataset.train_per_class makes, or null for all",
+        "give at most 300, as experiments.mine.dataset.train_per_class says, or null for all",
     ),
     "an unknown source of weights": (
         with_experiment(weights={"source": "leters"}),
@@ -562,8 +612,8 @@ REFUSED = {
     ),
     "pretrained weights where there are none": (
         with_arm(weights="pretrained"),
-        "experiments.mine.arms.one.weights: 'pretrained' is not allowed, since experiments.mine.weights.source is "
-        "none; give random, or a source of pretrained weights there (letters, torchvision)",
+        "experiments.mine.weights.source: 'none' is not allowed with pretrained arms (one); give letters or "
+        "torchvision, or these arms weights: random",
     ),
     "an unknown part to train": (
         with_arm(train="haed"),
@@ -610,14 +660,12 @@ REFUSED = {
     ),
     "a key of an experiment at the top": (
         {**with_experiment(), "dataset": {"source": "digits"}},
-        "dataset: there is no such key (given a mapping); allowed are experiments, keep_weights, jobs_per_gpu; dataset "
-        "belongs to an experiment: experiments.NAME.dataset",
+        "dataset: there is no such key (given a mapping); dataset belongs to an experiment: experiments.NAME.dataset",
     ),
     "a key of the top in an experiment": (
         with_experiment(keep_weights="none"),
-        "experiments.mine.keep_weights: there is no such key (given 'none'); allowed are question, dataset, model, "
-        "weights, training, comparison, reference_models, seeds, claims, arms; keep_weights belongs at the top, beside "
-        "experiments",
+        "experiments.mine.keep_weights: there is no such key (given 'none'); keep_weights belongs at the top, "
+        "beside experiments",
     ),
     "an address with a line break of its own": (  # that YAML would read back as a space
         with_experiment(weights={"source": "torchvision", "urls": ["https://a/\x85b"]}),
@@ -637,7 +685,7 @@ REFUSED = {
     ),
     "a label twice": (
         with_experiment(arms={"one": {"label": "two"}, "two": {}}),
-        "experiments.mine.arms.two.label: 'two' is the label of one too; give each arm its own",
+        "experiments.mine.arms.two.label: 'two' is the label of one, too; give each arm its own",
     ),
     "names that are one folder on some machines": (
         with_experiment(arms={"one": {}, "One": {}}),
@@ -645,7 +693,8 @@ REFUSED = {
     ),
     "a name that is a number": (
         {"experiments": {7: SMALLEST["experiments"]["mine"]}},
-        "experiments: the name 7 is not allowed; YAML reads it as something else than text: put it in quotation marks",
+        "experiments: the name 7 is not allowed; YAML reads it as a number, a date or a truth value: put it in "
+        "quotation marks",
     ),
     "no job on a GPU": (
         {**SMALLEST, "jobs_per_gpu": 0},
@@ -657,15 +706,15 @@ REFUSED = {
     ),
     "initial weights, which are no files of a run": (
         {**SMALLEST, "keep_weights": "all"},
-        "keep_weights: 'all' is not allowed; give trained or none; weights before training are computed anew from the "
-        "seed, and `python -m triptych initialise-model` writes those of a run",
+        "keep_weights: 'all' is not allowed; give trained or none; `python -m triptych initialise-model` writes the "
+        "weights of a run before training",
     ),
 }
 
 
 @pytest.mark.parametrize(("raw", "message"), REFUSED.values(), ids=REFUSED.keys())
 def test_one_message_for_each_mistake(raw, message):
-    assert message_of(raw) == message
+    assert message_of(raw) == f"{message}."
 
 
 @pytest.mark.parametrize(
@@ -674,12 +723,41 @@ def test_one_message_for_each_mistake(raw, message):
 def test_names_that_are_not_plain_folder_names(name):
     advice = (
         "is not allowed; it becomes a folder: give letters, digits, - and _ (at most 64 characters, the first a letter "
-        "or a digit)"
+        "or a digit)."
     )
     assert message_of(with_experiment(arms={name: {}})).startswith(f"experiments.mine.arms: the name {name!r}"[:60])
     message = message_of({"experiments": {name: {"arms": {"one": {}}}}})
     assert message.startswith("experiments: the name ")
     assert message.endswith(advice)
+
+
+WRONG = [-1, "no such text", [[]], {"no": "such"}, 1e9, True, None]
+
+
+def keys_of(value, path=()):
+    """Every path into nested mappings."""
+    for key, entry in value.items() if isinstance(value, dict) else ():
+        yield (*path, key)
+        yield from keys_of(entry, (*path, key))
+
+
+@pytest.mark.parametrize(
+    "path",
+    # an experiment that is another mapping has two mistakes: it lacks arms as well
+    [path for path in keys_of(FULL) if "arms" not in path[:-1] and path != ("experiments", "mine")],
+    ids=".".join,
+)
+def test_one_wrong_value_is_one_message(path):
+    for wrong in WRONG:
+        raw = copy.deepcopy(FULL)
+        entry = raw
+        for key in path[:-1]:
+            entry = entry[key]
+        entry[path[-1]] = wrong
+        try:
+            load_configuration(raw)
+        except InputError as error:
+            assert "\n" not in str(error), (wrong, str(error))
 
 
 def test_several_mistakes_are_one_message_with_a_line_for_each():
@@ -823,12 +901,14 @@ def test_the_configuration_waits_for_no_slow_import():
 @pytest.mark.parametrize(
     ("training", "arm", "message"),
     [
-        ({"keep": "best"}, {}, r"experiments\.\w+\.training\.keep: 'best' is not allowed, since it is decided on"),
-        ({}, {"patience": 3}, r"arms\.scratch\.training\.patience: 3 is not allowed, since it is decided on"),
+        ({"keep": "best"}, {}, r"experiments\.\w+\.training\.keep: 'best' needs"),
+        ({}, {"patience": 3}, r"arms\.scratch\.training\.patience: 3 needs"),
     ],
 )
 def test_a_choice_of_the_epoch_needs_validation_images(training, arm, message):
     arms = {"scratch": {"training": arm}}
     load_configuration(with_experiment(training=training, arms=arms, dataset={"validation_per_class": 1}))
-    with pytest.raises(InputError, match=message + r" validation images and experiments\.\w+\.dataset\.validation_per"):
+    with pytest.raises(
+        InputError, match=message + r" validation images, and experiments\.\w+\.dataset\.validation_per"
+    ):
         load_configuration(with_experiment(training=training, arms=arms, dataset={"validation_per_class": 0}))

@@ -21,7 +21,7 @@ def test_the_committed_files_are_up_to_date(tmp_path):
         assert (tmp_path / name).read_text() == (FOLDER / name).read_text(), f"config/{name} is out of date: {COMMAND}"
 
 
-def test_the_tables_replace_what_stands_between_the_marks(tmp_path):
+def test_the_tables_replace_the_text_between_the_marks(tmp_path):
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     document_configuration(schema=tmp_path / "schema.json", readme=readme)
@@ -44,7 +44,7 @@ def test_every_key_has_a_row(tmp_path):
         if name not in ("ArmModel", "ArmTraining"):
             rows = [f"| `{key}` | " for key in section["properties"]]
             assert "\n".join(rows) in "\n".join(line[: line.find("|", 2) + 2] for line in text.splitlines()), name
-    assert "| `batch_size` | a whole number from 1 to 1000000 | `32` | Images in a batch of training. |" in text
+    assert "| `batch_size` | a whole number from 1 to 1000000 | `32` | Images in a training batch. |" in text
 
 
 @pytest.mark.parametrize("text", [None, "no marks\n", f"{BEGIN}\n", f"{END}\n{BEGIN}\n"])

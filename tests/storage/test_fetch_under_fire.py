@@ -269,7 +269,7 @@ def refused_for_want_of_room(started, place, reason):
     assert started.returncode == 1
     assert "Traceback" not in said
     assert [line for line in said.splitlines() if line.startswith("error:")] == [
-        f"error: {place}: {reason}. Mend this, then run again; nothing is half-written"
+        f"error: {place}: {reason}. Fix this and rerun; no partial file was left behind."
     ]
     assert left_in(place) == []
 

@@ -65,7 +65,7 @@ def test_a_read_only_disk(arguments, undisturbed, disk):
     status, said = run(arguments)
     assert status == 1
     assert re.fullmatch(
-        r"error: \S+: Read-only file system\. Mend this, then run again; nothing is half-written\n", said
+        r"error: \S+: Read-only file system\. Fix this and rerun; no partial file was left behind.\n", said
     )
     disk.remount("rw")
     assert run(arguments) == (0, "")
@@ -83,7 +83,7 @@ def test_a_folder_that_may_not_be_written(arguments, undisturbed, tmp_path):
     status, said = run(arguments, *before)
     assert status == 1
     assert said == (
-        f"error: {arguments['predictions']}: Permission denied. Mend this, then run again; nothing is half-written\n"
+        f"error: {arguments['predictions']}: Permission denied. Fix this and rerun; no partial file was left behind.\n"
     )
     assert not list(folder.iterdir())
     folder.chmod(0o755)

@@ -207,7 +207,7 @@ def test_a_file_that_is_no_mapping_is_refused_and_nothing_is_written(tmp_path, c
     [
         (
             "experiments:\n  mine: {seeds: [1]}\n  mine: {seeds: [2]}\n",
-            "experiments.mine stands twice, in lines 2 and 3",
+            ", line 3: experiments.mine is given in line 2, too",
         ),
         ("experiments: {mine: {}}\npathvars: {result: x}\n", "pathvars.result: there is no such key"),
     ],
@@ -219,6 +219,26 @@ def test_what_snakemake_lets_pass_is_refused(tmp_path, content, message):
     assert result.returncode != 0
     assert message in result.stdout and "Traceback" not in result.stdout
     assert files_in(tmp_path) == ["bad.yaml"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("experiments:\n\tmine: {}\n", ", line 2: a tab is not allowed here; write spaces."),
+        ("experiments: {mine: {}".encode("utf-16"), ": this is no UTF-8 text (UTF-16, perhaps); save it as UTF-8."),
+    ],
+)
+def test_a_slip_in_the_default_configuration_is_explained(tmp_path, checkout, content, message):
+    """Of files given with --configfile Snakemake reads the text before any code of ours runs."""
+    path = checkout / "config" / "config.yaml"
+    shipped = path.read_bytes()
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    result = snakemake("--dry-run", directory=tmp_path, checkout=checkout, check=False)
+    path.write_bytes(shipped)
+    assert result.returncode == 1
+    assert f"configuration: {path}{message}\n" in result.stdout
+    assert "Traceback" not in result.stdout
+    assert not files_in(tmp_path)
 
 
 def test_a_missing_file_is_refused(tmp_path):

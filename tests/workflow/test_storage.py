@@ -85,7 +85,7 @@ def test_a_folder_that_may_not_be_written(tmp_path, configuration, expected):
     data.mkdir(parents=True)
     data.chmod(0o555)
     said = refused(tmp_path, configuration, *before)
-    assert "error: results/tiny/data/train.safetensors: Permission denied. Mend this, then run again" in said
+    assert "error: results/tiny/data/train.safetensors: Permission denied. Fix this and rerun" in said
     assert sum(line.startswith("error: ") for line in log(tmp_path)) == 1
     if data.is_dir():  # Snakemake removes an empty folder
         data.chmod(0o755)

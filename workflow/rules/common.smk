@@ -18,8 +18,7 @@ os.environ.update(
 )
 
 from triptych.configuration.effective import effective
-from triptych.configuration.given_files import check_files, check_pathvars
-from triptych.configuration.loading import load_configuration
+from triptych.configuration.given_files import check_files, load_given
 from triptych.configuration.regime import phases_of
 from triptych.configuration.cached_features import trunks
 from triptych.storage.errors import InputError
@@ -33,11 +32,25 @@ from triptych.workflow.recipes import execution_of, recipe_of, recipe_of_pretrai
 from triptych.workflow.options import as_json, dataset_json, official_flags, option, options
 from triptych.workflow.resources import gpu_slots, twice_when_tried_again
 
+# Snakemake has read files that are given with --configfile, but not yet the default one, which users edit as well.
 try:
-    check_files(workflow.overwrite_configfiles)
-    # `pathvars` is a key of Snakemake's own: folders that the user chooses, wherever they are
-    check_pathvars(config.get("pathvars", {}))
-    settings = effective(load_configuration({key: config[key] for key in config if key != "pathvars"}))
+    check_files(
+        workflow.overwrite_configfiles
+        or filter(Path.exists, [PACKAGE_PATH.parent / "config" / "config.yaml"])
+    )
+except InputError as error:
+    sys.exit(f"configuration: {error}")
+
+
+# A file given with --configfile replaces the default one. Snakemake alone would merge the two, and the arms of the default
+# experiment would be added to the user's.
+if not workflow.overwrite_configfiles:
+
+    configfile: workflow.source_path("../../config/config.yaml")
+
+
+try:
+    settings = effective(load_given(config))
 except InputError as error:
     sys.exit(f"configuration: {error}")
 

@@ -21,6 +21,7 @@ from triptych.storage.files import FAULTS_OF_STORAGE
 from triptych.version import __version__
 
 COMMANDS = {
+    "check": "triptych.configuration",
     "write_configuration": "triptych.report",
     "download_dataset": "triptych.data",
     "prepare_dataset": "triptych.data",
@@ -143,7 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
         ):
             raise
         where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror}. Mend this, then run again; nothing is half-written", file=sys.stderr)
+        print(f"error: {where}{error.strerror}. Fix this and rerun; no partial file was left behind.", file=sys.stderr)
         return 1
     except SystemExit as error:
         return int(error.code or 0)

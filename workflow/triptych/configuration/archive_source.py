@@ -9,8 +9,8 @@ from triptych.configuration.keys import MANY
 from triptych.configuration.source import Download, Source
 from triptych.configuration.values import OptionalPath, OptionalWhole, Seed, Sha256, Urls, Whole
 
-URLS_OF_ARCHIVE = "Where the archive is, tried in order; https, http or file."
-SUM_OF_ARCHIVE = "The archive's SHA-256; the official one's by default."
+URLS_OF_ARCHIVE = "Addresses of the archive, tried in order: https, http or file."
+SUM_OF_ARCHIVE = "SHA-256 of the archive; by default of the official one."
 
 
 class ArchiveDataset(Source):
@@ -25,7 +25,7 @@ class ArchiveDataset(Source):
     urls: Urls
     sha256: Sha256
     path: OptionalPath = Field(
-        None, description="The archive as a file of one's own, taken instead of any address; null to download it."
+        None, description="Your own copy of the archive, used instead of a download; null to download it."
     )
     expected_train: Whole = Field(
         50_000,
@@ -43,7 +43,7 @@ class ArchiveDataset(Source):
     test_per_class: OptionalWhole = Field(
         None, description="Test images of each class, from the test part; null for all."
     )
-    seed: Seed = Field(0, description="Decides which image goes into which split.")
+    seed: Seed = Field(0, description="Seed of the splits.")
 
     def downloads(self) -> list[Download]:
         size = self.OFFICIAL.size if self.is_official() else None

@@ -36,16 +36,18 @@ else:
 class Arm(Section):
     """One way to train."""
 
-    label: Label | None = Field(None, description="Its name in figures and tables; null for the arm's name.")
-    weights: Literal["random", "pretrained"] = Field("random", description="Where its weights come from.")
-    train: Literal["all", "head"] = Field("all", description="What it trains: all weights, or the last layer only.")
+    label: Label | None = Field(None, description="Name in figures and tables; null for the arm's name.")
+    weights: Literal["random", "pretrained"] = Field("random", description="Initial weights.")
+    train: Literal["all", "head"] = Field(
+        "all", description="What is trained: all weights, or the last layer (head) alone."
+    )
     batchnorm: Literal["train", "frozen"] = Field(
         "train",
-        description="train: BatchNorm uses and follows the statistics of the batches, even where only the head trains "
-        "(the lecture's recipe); frozen: it keeps the statistics that it came with.",
+        description="train: BatchNorm uses batch statistics and updates its running statistics, even if only the head "
+        "trains (the lecture's recipe). frozen: it uses the running statistics of the initial weights.",
     )
     role: Literal["arm", "control"] = Field(
-        "arm", description="A control is trained and tabled, but stands outside the headline and the comparisons."
+        "arm", description="A control is trained and listed in tables, but not compared."
     )
-    model: ArmModel = Field(ArmModel(), description="Keys of `model` that are different for this arm.")
-    training: ArmTraining = Field(ArmTraining(), description="Keys of `training` that are different for this arm.")
+    model: ArmModel = Field(ArmModel(), description="Keys of `model` that differ for this arm.")
+    training: ArmTraining = Field(ArmTraining(), description="Keys of `training` that differ for this arm.")

@@ -1,8 +1,8 @@
-"""Which arms train their head on features that the trunk computed once, and which arms share these.
+"""Which arms train their head on cached features, and which arms share them.
 
-Features may be cached where nothing before the head changes or is drawn at random while the head trains: the trunk
-and BatchNorm are frozen, the trunk has no dropout, and the images come unaugmented. Only pretrained arms share: their
-trunk is the same for all seeds. Their place is named after what decides them, so that it depends on no arm and no seed.
+Features are cached if they are constant while the head trains: trunk and BatchNorm are frozen, the trunk has no
+dropout, and images are not augmented. Only pretrained arms share features, since their trunk is the same for all seeds.
+The name of the features is a digest of the settings they depend on, so it depends on no arm and no seed.
 """
 
 import hashlib
@@ -26,8 +26,8 @@ def _caches_features(arm: Mapping[str, Any]) -> bool:
 
 
 def trunk_of(arm: Mapping[str, Any]) -> str | None:
-    """The name of the cached features that an arm (of `configuration.effective`) trains its head on, if any: the
-    network, and a digest of what decides them."""
+    """Return the name of the cached features that an arm of `configuration.effective` trains on, None if it trains on
+    images: the network and a digest of the settings they depend on."""
     if not _caches_features(arm):
         return None
     decides = [arm["model"], given(RECIPE, arm["training"], "extract_features")]
@@ -36,5 +36,5 @@ def trunk_of(arm: Mapping[str, Any]) -> str | None:
 
 
 def trunks(arms: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Every trunk of an experiment's arms by its name, with an arm that has it (all agree in what decides it)."""
+    """Return every trunk of an experiment's arms by its name, with one of the arms that share it."""
     return {name: arm for arm in arms.values() if (name := trunk_of(arm))}

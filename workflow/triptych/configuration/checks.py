@@ -1,4 +1,4 @@
-"""What no single key of a configuration shows: contradictions between keys, in words."""
+"""Contradictions between keys of a configuration, which no single key shows."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -13,7 +13,7 @@ from triptych.configuration.weights import TorchvisionWeights
 
 
 def contradictions(configuration: Configuration) -> Iterator[str]:
-    """What no single key shows: one message for each contradiction."""
+    """Yield a message for each contradiction between keys; several arms may share one."""
     yield from _same_folders("experiments", configuration.experiments)
     for name, experiment in configuration.experiments.items():
         key = f"experiments.{name}"
@@ -22,13 +22,14 @@ def contradictions(configuration: Configuration) -> Iterator[str]:
         yield from _one_file_for_several_networks(key, experiment)
         yield from _impossible_references(key, experiment.reference_models)
         yield from _claims_without_their_arms(key, experiment)
+        yield from _no_pretrained_weights(key, experiment)
         labels: dict[str, str] = {}
         for arm_name, arm in experiment.arms.items():
             yield from _arm_contradictions(key, experiment, arm_name, arm)
             label = arm.label or arm_name
             other = labels.setdefault(label, arm_name)
             if other != arm_name:
-                yield f"{key}.arms.{arm_name}.label: {label!r} is the label of {other} too; give each arm its own"
+                yield f"{key}.arms.{arm_name}.label: {label!r} is the label of {other}, too; give each arm its own"
         if all(arm.role == "control" for arm in experiment.arms.values()):
             yield f"{key}.arms: every arm is a control; give at least one arm with the role arm"
 
@@ -79,34 +80,34 @@ def _one_file_for_several_networks(key: str, experiment: Experiment) -> Iterator
 
 def _impossible_references(key: str, models: list[ReferenceModel]) -> Iterator[str]:
     for position, model in enumerate(models):
-        place = f"{key}.reference_models.{position}"
+        entry = f"{key}.reference_models.{position}"
         if wrong := wrong_size(model.architecture, model.input_size):
-            yield f"{place}.input_size: {model.input_size} is not allowed; {wrong}"
+            yield f"{entry}.input_size: {model.input_size} is not allowed; {wrong}"
         if model.auxiliary and not ARCHITECTURES[model.architecture].auxiliary:
             yield (
-                f"{place}.auxiliary: true is not allowed, since {model.architecture} has no auxiliary heads; "
+                f"{entry}.auxiliary: true is not allowed, since {model.architecture} has no auxiliary heads; "
                 f"{' and '.join(WITH_AUXILIARY_HEADS)} have some"
             )
         if model in models[:position]:
-            yield f"{place}: the same network as reference_models.{models.index(model)}; give each network once"
+            yield f"{entry}: the same network as reference_models.{models.index(model)}; give each network once"
 
 
 def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -> Iterator[str]:
     settings = resolved_arm(experiment, name, arm)
 
-    def place(section: str, field: str) -> str:
+    def key_of(section: str, field: str) -> str:
         own = field in getattr(arm, section).model_fields_set
         return f"{key}.arms.{name}.{section}.{field}" if own else f"{key}.{section}.{field}"
 
     architecture, input_size = settings["model"]["architecture"], settings["model"]["input_size"]
     if wrong := wrong_size(architecture, input_size):
-        yield f"{place('model', 'input_size')}: {input_size} is not allowed; {wrong}"
+        yield f"{key_of('model', 'input_size')}: {input_size} is not allowed; {wrong}"
     train_images = settings["training"]["train_images"]
     available = experiment.dataset.training_images()
     if train_images and available is not None and train_images > available:
         yield (
-            f"{place('training', 'train_images')}: {train_images} is not allowed; give at most {available}, what "
-            f"{key}.dataset.train_per_class makes, or null for all"
+            f"{key_of('training', 'train_images')}: {train_images} is not allowed; give at most {available}, as "
+            f"{key}.dataset.train_per_class says, or null for all"
         )
     if not experiment.dataset.has_validation():
         training = settings["training"]
@@ -114,47 +115,53 @@ def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -
         decided += [("keep", "'best'")] if training["keep"] == "best" else []
         for field, value in decided[:1]:
             yield (
-                f"{place('training', field)}: {value} is not allowed, since it is decided on validation images and "
+                f"{key_of('training', field)}: {value} needs validation images, and "
                 f"{key}.dataset.validation_per_class is 0; give at least 1 there"
             )
-    if arm.weights == "pretrained":
-        yield from _impossible_weights(key, experiment, name, place("model", "input_size"), settings["model"])
+    if arm.weights == "pretrained" and experiment.weights.source != "none":
+        keys = {field: key_of("model", field) for field in ("architecture", "input_size")}
+        yield from _impossible_weights(key, experiment, keys, settings["model"])
+
+
+def _no_pretrained_weights(key: str, experiment: Experiment) -> Iterator[str]:
+    """Pretrained arms, and no source of pretrained weights."""
+    arms = [name for name, arm in experiment.arms.items() if arm.weights == "pretrained"]
+    if arms and experiment.weights.source == "none":
+        yield (
+            f"{key}.weights.source: 'none' is not allowed with pretrained arms ({', '.join(arms)}); give letters or "
+            "torchvision, or these arms weights: random"
+        )
 
 
 def _impossible_weights(
-    key: str, experiment: Experiment, name: str, place: str, model: Mapping[str, Any]
+    key: str, experiment: Experiment, keys: Mapping[str, str], model: Mapping[str, Any]
 ) -> Iterator[str]:
-    """Pretrained weights that there are none of, or that do not fit the network of an arm.
+    """Pretrained weights that are not published, or do not fit the network of an arm.
 
     Args:
-        name: the arm; `place`: the key that decides its input size; `model`: its network in effect.
+        keys: those that decide the arm's `architecture` and `input_size`; `model`: its network in effect.
     """
     architecture, input_size = model["architecture"], model["input_size"]
-    if experiment.weights.source == "none":
-        yield (
-            f"{key}.arms.{name}.weights: 'pretrained' is not allowed, since {key}.weights.source is none; give "
-            f"random, or a source of pretrained weights there (letters, torchvision)"
-        )
-        return
     facts = ARCHITECTURES[architecture]
     if experiment.weights.source == "torchvision" and facts.weights is None:
         yield (
-            f"{key}.arms.{name}.weights: 'pretrained' is not allowed, since {architecture} has no published weights; "
-            f"give random, or another source of pretrained weights to {key}.weights"
+            f"{keys['architecture']}: {architecture} has no published weights; give another architecture, another "
+            f"source to {key}.weights, or its arms weights: random"
         )
         return
     own = facts.size_of_weights
     if experiment.weights.source == "letters":
         pretrained_at = experiment.model.input_size
         if wrong := wrong_size(architecture, pretrained_at):
-            yield (
-                f"{key}.model.input_size: {pretrained_at} is not allowed; the weights of {name} are pretrained at "
-                f"this size, and {wrong}"
-            )
+            if pretrained_at != input_size:  # else it is told as the arm's own size
+                yield (
+                    f"{key}.model.input_size: {pretrained_at} is not allowed; letters are of this size while "
+                    f"{architecture} is pretrained, and {wrong}"
+                )
             return
         own = pretrained_at if facts.size_dependent else None
     if own not in (None, input_size) and not wrong_size(architecture, input_size):
         yield (
-            f"{place}: {input_size} is not allowed with pretrained weights; those of {architecture} are for {own} px "
-            f"and fit no other size; give {own}, or random weights to {name}"
+            f"{keys['input_size']}: {input_size} is not allowed with pretrained weights; those of {architecture} are "
+            f"for {own} px and fit no other size; give {own}, or the arm weights: random"
         )

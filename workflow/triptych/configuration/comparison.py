@@ -10,8 +10,11 @@ class Comparison(Section):
     """How arms are compared."""
 
     equivalence_margin: Number = Field(
-        1.0, ge=0, le=100, description="Arms that differ by less, in points of accuracy, count as equivalent."
+        1.0,
+        ge=0,
+        le=100,
+        description="Accuracy difference, in percentage points, below which arms count as equivalent.",
     )
-    confidence: Number = Field(0.95, gt=0, lt=1, description="Confidence of the intervals.")
-    bootstrap_draws: Whole = Field(10_000, ge=100, le=MANY, description="Draws of the paired bootstrap.")
-    seed: Seed = Field(0, description="Seed of the draws.")
+    confidence: Number = Field(0.95, gt=0, lt=1, description="Confidence level of the intervals.")
+    bootstrap_draws: Whole = Field(10_000, ge=100, le=MANY, description="Resamples of the paired bootstrap.")
+    seed: Seed = Field(0, description="Seed of the bootstrap.")

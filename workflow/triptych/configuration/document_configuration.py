@@ -22,7 +22,7 @@ def document_configuration(*, schema: Path, readme: Path) -> None:
 
     Args:
         schema: the JSON file to write.
-        readme: a Markdown file; what stands between its two marks (`BEGIN` and `END`, each on a line) is replaced.
+        readme: a Markdown file; the text between its two marks (`BEGIN` and `END`, each on a line) is replaced.
 
     Raises:
         InputError: `readme` is missing or lacks the marks.

@@ -1,4 +1,4 @@
-"""What the experiments download: files known by their checksums, so that no address decides a result."""
+"""Downloads of the experiments: files are identified by checksum, so addresses do not affect results."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ from triptych.configuration.sources.registry import source_of
 
 
 def weights_download(weights: Mapping[str, Any], architecture: str) -> Download:
-    """The file that holds an architecture's weights, by the section `weights` with the source torchvision."""
+    """Return the file of an architecture's weights for a section `weights` with the source torchvision."""
     published = _published(architecture)
     checksum = weights["sha256"] or published.sha256
     size = published.bytes if checksum == published.sha256 else None
@@ -19,25 +19,24 @@ def weights_download(weights: Mapping[str, Any], architecture: str) -> Download:
 
 
 def official_weights(weights: Mapping[str, Any], architecture: str) -> bool:
-    """Whether the file of an architecture's weights is the published one, as far as its checksum is known; weights that
-    are not downloaded have none that could differ."""
+    """Return whether an architecture's weights have the published checksum; True if they are not downloaded."""
     if weights["source"] != "torchvision":
         return True
     return weights_download(weights, architecture).sha256.startswith(_published(architecture).sha256)
 
 
 def _published(architecture: str) -> WeightFile:
-    """The published weights of an architecture whose arms may be pretrained: `checks` refuses others."""
+    """Return the published weights of an architecture; `checks` refuses pretrained arms without any."""
     published = ARCHITECTURES[architecture].weights
     assert published is not None, architecture
     return published
 
 
 def downloads(experiments: Mapping[str, Mapping[str, Any]]) -> dict[str, Download]:
-    """Every file that experiments of `triptych.configuration.effective.effective` need, by its name.
+    """Return every file that experiments of `triptych.configuration.effective.effective` need, by its name.
 
-    Experiments that need the same file share it. Its addresses are those of the first of them, then the others'; a file
-    of the user's own is that of the first that has one.
+    Experiments that need the same file share it. Its addresses are those of the first of them, then the others'; the
+    user's own file is that of the first that has one.
     """
     found: dict[str, Download] = {}
     for experiment in experiments.values():
@@ -55,6 +54,6 @@ def downloads(experiments: Mapping[str, Mapping[str, Any]]) -> dict[str, Downloa
 
 
 def pretrained_architectures(experiment: Mapping[str, Any]) -> list[str]:
-    """The networks of an experiment's arms that start from pretrained weights, in their order."""
+    """Return the networks of an experiment's pretrained arms, in their order."""
     arms = experiment["arms"].values()
     return list(dict.fromkeys(arm["model"]["architecture"] for arm in arms if arm["weights"] == "pretrained"))

@@ -1,4 +1,4 @@
-"""What is in effect: every default filled in, and what the rules need of it."""
+"""The effective configuration: every default filled in, and what the rules need of it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,9 +10,9 @@ from triptych.configuration.training import RECIPE
 
 
 def effective(configuration: Configuration) -> dict[str, Any]:
-    """Everything that is in effect, as plain values for JSON and YAML; `load_configuration` reads it back the same.
+    """Return the effective configuration as plain values for JSON and YAML; `load_configuration` reads it back.
 
-    It has the keys of the configuration, all filled in. The `model` and `training` of each arm are complete: the
+    It has all keys of the configuration. The `model` and `training` of each arm are complete: the
     experiment's values, and over them the arm's own.
     """
     settings = configuration.model_dump()
@@ -24,8 +24,8 @@ def effective(configuration: Configuration) -> dict[str, Any]:
 
 
 def resolved_arms(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The arms of one experiment of `effective`, in their order, each with its `name`, the name of the cached features
-    that it trains on (`trunk`, None for images), and all that decides a result."""
+    """Return the arms of one experiment of `effective`, in their order, each with its `name`, the name of the cached
+    features that it trains on (`trunk`, None for images), and its recipe."""
     return [
         {"name": name, "trunk": trunk_of(arm), **arm, "training": {key: arm["training"][key] for key in RECIPE}}
         for name, arm in experiment["arms"].items()
@@ -33,7 +33,7 @@ def resolved_arms(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def compared_networks(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The networks of one experiment of `effective` that are compared on paper, each once: the arms', then the others.
+    """Return the networks of one experiment of `effective` that are described, each once: the arms', then the others.
 
     Returns:
         Mappings of `architecture`, `input_size`, `auxiliary`, `role` (arm or reference) and `trained`: of each arm

@@ -21,24 +21,24 @@ class Experiment(Section):
 
     question: Question = Field(
         "Does it pay to start from pretrained weights, and is it enough to train the last layer?",
-        description="The question that the report opens with.",
+        description="The question at the top of the report.",
     )
     dataset: Dataset = Field(section_of(DEFAULT_SOURCE).model_validate({}), description="The images.")
-    model: Model = Field(Model(), description="The network and what it is fed.")
-    weights: Weights = Field(NoWeights(), description="Where pretrained weights come from.")
+    model: Model = Field(Model(), description="The network and its input.")
+    weights: Weights = Field(NoWeights(), description="The source of pretrained weights.")
     training: Training = Field(Training(), description="The recipe.")
     comparison: Comparison = Field(Comparison(), description="How arms are compared.")
     reference_models: list[ReferenceModel] = Field(
         [],
         min_length=0,
         max_length=20,
-        description="Networks to compare the arms' ones with on paper: parameters, operations, memory, batch size.",
+        description="Networks to compare with the arms' without training: parameters, operations, memory, batch size.",
     )
     seeds: Seeds = Field([0], description="Every arm is trained once with each seed.")
     claims: Literal["none", "lecture45"] = Field(
         "none",
-        description="lecture45: test what lecture 45 claims and show the faults of its notebook; it needs arms called "
-        "scratch, finetune and last_layer that train as the lecture's three nets.",
+        description="lecture45: test the claims of lecture 45 and show the faults of its notebook. Needs the arms "
+        "scratch, finetune and last_layer, trained as the lecture's three nets.",
     )
     arms: dict[Name, Arm] = Field(min_length=1, description=f"The ways to train, by name: {NAME_IN_WORDS}.")
 
@@ -47,8 +47,7 @@ def _no_initial_weights(value: Any) -> Any:
     if value == "all":
         raise PydanticCustomError(
             "initial_weights",
-            "give trained or none; weights before training are computed anew from the seed, and "
-            "`python -m triptych initialise-model` writes those of a run",
+            "give trained or none; `python -m triptych initialise-model` writes the weights of a run before training",
         )
     return value
 
@@ -59,14 +58,13 @@ class Configuration(Section):
     experiments: dict[Name, Experiment] = Field(min_length=1, description=f"The experiments, by name: {NAME_IN_WORDS}.")
     keep_weights: Annotated[Literal["trained", "none"], BeforeValidator(_no_initial_weights)] = Field(
         "trained",
-        description="Which weights of the runs are kept: those after training, or none. `python -m triptych "
-        "initialise-model` writes those before training.",
+        description="Whether the trained weights of the runs are kept. `python -m triptych initialise-model` writes "
+        "the initial ones.",
     )
     jobs_per_gpu: Whole = Field(
         1,
         ge=1,
         le=64,
-        description="How many jobs may compute on one GPU at the same time: more than 1 where they are small, and "
-        "`--resources gpu=` then counts these places (2 GPUs with 3 jobs each: gpu=6). Decides no bit of a result; "
-        "measured times are those of a shared GPU.",
+        description="Jobs that may share one GPU. `--resources gpu=` counts these jobs: 2 GPUs with 3 jobs each are "
+        "gpu=6. Does not affect results; measured times are those of a shared GPU.",
     )

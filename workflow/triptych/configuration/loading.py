@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from triptych.configuration.checks import contradictions
 from triptych.configuration.experiment import Configuration
-from triptych.configuration.messages import explain, shown
+from triptych.configuration.messages import explain, one_message, short_repr
 from triptych.storage.errors import InputError
 
 
@@ -22,15 +22,12 @@ def load_configuration(raw: Any) -> Configuration:
             experiment), the value and what is allowed, under a first line where there are several.
     """
     if not isinstance(raw, Mapping):
-        raise InputError(f"{shown(raw)} is not allowed; give a mapping with the key experiments")
+        raise InputError(f"{short_repr(raw)} is not allowed; give a mapping with the key experiments.")
     try:
         configuration = Configuration.model_validate(dict(raw))
         problems = list(contradictions(configuration))
     except ValidationError as error:
         problems = explain(error, Configuration.model_json_schema())
-    problems = list(dict.fromkeys(problems))
-    if len(problems) > 1:
-        raise InputError("\n  ".join([f"{len(problems)} problems:", *problems]))
     if problems:
-        raise InputError(problems[0])
+        raise InputError(one_message(problems))
     return configuration

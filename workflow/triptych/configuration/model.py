@@ -1,4 +1,4 @@
-"""The section `model`, and the networks that those of the arms are compared with on paper."""
+"""The section `model`, and the networks that are compared with the arms' without being trained."""
 
 from typing import Annotated, Literal
 
@@ -28,30 +28,28 @@ WITH_AUXILIARY_HEADS = [name for name, facts in ARCHITECTURES.items() if facts.a
 
 
 class Model(Section):
-    """The network and what it is fed."""
+    """The network and its input."""
 
     architecture: Architecture = Field("resnet18", description="A classification network of torchvision.")
     input_size: Whole = Field(
         224,
         ge=ANY_SIZE[0],
         le=ANY_SIZE[-1],
-        description="Height and width, in pixels, to which images are resized; each architecture takes some of them.",
+        description="Height and width in pixels to which images are resized. Each architecture has its own range.",
     )
     normalisation: Literal["none", "imagenet", "dataset"] = Field(
         "none",
-        description="Mean and standard deviation that shift and scale each channel: none (the lecture: values from 0 "
-        "to 1 as they are), ImageNet's (where an arm starts from torchvision's weights, what these were trained "
-        "with), or those of the training images.",
+        description="How each channel is standardised. none: not at all, values from 0 to 1 (the lecture). imagenet: "
+        "by ImageNet's mean and standard deviation, or by those that an arm's torchvision weights were trained with. "
+        "dataset: by those of the training images.",
     )
 
 
 class ReferenceModel(Section):
-    """A network that those of the arms are compared with on paper; it is never trained."""
+    """A network to compare with the arms' networks; it is never trained."""
 
     architecture: Architecture = Field(description="A classification network of torchvision.")
-    input_size: Whole = Field(
-        ge=ANY_SIZE[0], le=ANY_SIZE[-1], description="Height and width, in pixels, of the images it is for."
-    )
+    input_size: Whole = Field(ge=ANY_SIZE[0], le=ANY_SIZE[-1], description="Height and width of its input in pixels.")
     auxiliary: bool = Field(
-        False, description=f"With auxiliary heads, which {' and '.join(WITH_AUXILIARY_HEADS)} have while they train."
+        False, description=f"With auxiliary heads, which {' and '.join(WITH_AUXILIARY_HEADS)} have during training."
     )

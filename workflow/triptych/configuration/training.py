@@ -1,9 +1,9 @@
 """The section `training`: every key of the recipe and of the execution, declared here and nowhere else.
 
-What follows from a declaration: the check of the configuration and its documentation, the JSON that commands are given
-(whose dataclasses are in `triptych.training.recipe`), what decides a run or its features, the columns of
-`tables/arms.csv`, the report's table of recipes, and its lists of what arms have in common.
-It is no part of a command's code digest (`triptych.storage.code_digest`), so that a new key makes nothing again.
+Derived from a declaration: the check of the configuration and its documentation, the JSON that commands are given
+(whose dataclasses are in `triptych.training.recipe`), the parameters that a run or its features depend on, the columns
+of `tables/arms.csv`, the report's table of recipes, and its lists of what arms have in common.
+It is not part of a command's code digest (`triptych.storage.code_digest`), so a new key reruns nothing.
 """
 
 from triptych.configuration.keys import COMMANDS, MANY, Key
@@ -15,7 +15,7 @@ KEYS = {
     "epochs": Key(
         "whole number",
         10,
-        "Passes over the training images; with patience, the most.",
+        "Passes over the training images; with patience, at most this many.",
         bounds={"ge": 1, "le": MANY},
         used_by=TRAINS,
         same_work=False,
@@ -23,7 +23,7 @@ KEYS = {
     "patience": Key(
         "whole number",
         None,
-        "Stop after so many epochs without a higher validation accuracy; null to train all epochs. Needs validation "
+        "Stop after this many epochs without a higher validation accuracy; null to train all epochs. Needs validation "
         "images.",
         bounds={"ge": 1, "le": MANY},
         optional=True,
@@ -33,8 +33,8 @@ KEYS = {
     "keep": Key(
         "choice",
         "last",
-        "The epoch whose weights are the run's: the last, or the one with the highest validation accuracy (the "
-        "earliest of equals; never epoch 0). best needs validation images.",
+        "The epoch whose weights are kept: the last, or the one with the highest validation accuracy (of equals the "
+        "earliest; never epoch 0). best needs validation images.",
         title="epoch that is kept",
         choices=("last", "best"),
         neutral="last",
@@ -43,7 +43,7 @@ KEYS = {
     "batch_size": Key(
         "whole number",
         32,
-        "Images in a batch of training.",
+        "Images in a training batch.",
         title="batch size",
         bounds={"ge": 1, "le": MANY},
         used_by=(*TRAINS, TIMED),
@@ -60,7 +60,7 @@ KEYS = {
     "evaluation_batch_size": Key(
         "whole number",
         256,
-        "Images in a batch of evaluation.",
+        "Images in an evaluation batch.",
         title="evaluation batch size",
         bounds={"ge": 1, "le": MANY},
         used_by=COMMANDS,
@@ -70,7 +70,7 @@ KEYS = {
     "num_threads": Key(
         "whole number",
         2,
-        "Threads that torch computes with on the CPU.",
+        "CPU threads that torch uses.",
         title="threads",
         bounds={"ge": 1, "le": 1024},
         used_by=(*COMMANDS, TIMED),
@@ -79,7 +79,7 @@ KEYS = {
     "device": Key(
         "choice",
         "auto",
-        "auto: a CUDA GPU where there is one, else the CPU.",
+        "auto: a CUDA GPU if there is one, else the CPU.",
         choices=("auto", "cpu", "cuda"),
         used_by=(*COMMANDS, TIMED),
         compared=False,
@@ -95,13 +95,13 @@ KEYS = {
     "channels_last": Key(
         "flag",
         False,
-        "Keep images and weights as [N, H, W, C] in memory: faster for most, other last bits.",
+        "Store images and weights as [N, H, W, C]. Faster on most hardware; changes the last bits of results.",
         used_by=COMMANDS,
     ),
     "fused_optimizer": Key(
         "flag",
         False,
-        "Adam's arithmetic in one kernel: faster where batches are small, other last bits.",
+        "Update all weights in one kernel. Faster with small batches; changes the last bits of results.",
         title="fused optimiser",
         neutral=False,
         used_by=TRAINS,
@@ -109,32 +109,31 @@ KEYS = {
     "cuda_graphs": Key(
         "choice",
         "auto",
-        "On a GPU, record a training step once and replay it (except with float16): at small batches Python is slower "
-        "than the GPU. Decides no bit of a result.",
+        "On a GPU, record a training step as a CUDA graph and replay it (except with float16). Faster with small "
+        "batches. Does not affect results.",
         choices=("auto", "never"),
         affects="speed",
     ),
     "residency": Key(
         "choice",
         "auto",
-        "Where the images lie while training: on the GPU, in the computer's memory, or in their file; auto: the first "
-        "of them with room. Decides no bit of a result.",
+        "Where the images are kept during training: in GPU memory (device), in main memory (host), or memory-mapped "
+        "(mapped). auto: the first of these with room. Does not affect results.",
         choices=("auto", "device", "host", "mapped"),
         affects="speed",
     ),
     "checkpoint_minutes": Key(
         "number",
         10,
-        "The longest time between two checkpoints, from which a killed training goes on; there is one after each epoch "
-        "in any case. Decides no bit of a result.",
+        "The longest time between two checkpoints. A checkpoint also follows each epoch. Does not affect results.",
         bounds={"gt": 0, "le": 10_000},
         affects="speed",
     ),
     "cache_features": Key(
         "flag",
         True,
-        "Compute what the trunk makes of every image once, for all epochs and seeds, where nothing changes it: "
-        "pretrained weights, only the head trains, BatchNorm is frozen, and nothing in the trunk is random.",
+        "Compute the features of each image once, for all epochs and seeds. Only where they are constant: pretrained "
+        "weights, only the head trains, BatchNorm is frozen, and the network has no dropout before its head.",
         used_by=(),
         compared=False,
         same_work=False,
@@ -142,7 +141,7 @@ KEYS = {
     "train_images": Key(
         "whole number",
         None,
-        "Train on the first so many images only (classes stay balanced); null for all.",
+        "Train on the first images only, as many as this; classes stay balanced. null for all.",
         title="training images",
         bounds={"ge": 1, "le": MANY},
         optional=True,
@@ -158,5 +157,5 @@ SHOWN = [name for name, key in RECIPE.items() if key.used_by]
 
 
 def title_of(name: str) -> str:
-    """How the report calls a key."""
+    """Return the title of a key in the report."""
     return KEYS[name].title or name

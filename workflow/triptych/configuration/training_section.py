@@ -27,7 +27,7 @@ else:
     Training = create_model(
         "Training",
         __base__=Section,
-        __doc__="The recipe: Adam on the cross-entropy. The number of threads and the device change the last bits of a "
-        "result.",
+        __doc__="The recipe: Adam on the cross-entropy. The number of threads and the device change the last bits of "
+        "results.",
         **{name: _field(name, key) for name, key in KEYS.items()},
     )

@@ -9,21 +9,21 @@ from triptych.configuration.values import Number, OptionalPath, OptionalSha256, 
 
 
 class NoWeights(Section):
-    """No pretrained weights: every arm starts from random ones."""
+    """No pretrained weights: every arm starts from random weights."""
 
     source: Literal["none"] = Field("none", description="No pretrained weights.")
 
 
 class LettersWeights(Section):
-    """Weights pretrained here, on letters rendered in the fonts that matplotlib ships, warped, shifted and blurred."""
+    """Weights pretrained by the workflow on rendered letters: matplotlib's fonts, warped, shifted and blurred."""
 
-    source: Literal["letters"] = Field("letters", description="Pretrain on rendered letters A to Z; needs no network.")
-    train_images: Whole = Field(11_000, ge=26, le=MANY, description="Letters to train on.")
-    test_images: Whole = Field(1_000, ge=26, le=MANY, description="Other letters, for the held-out accuracy.")
+    source: Literal["letters"] = Field("letters", description="Pretrain on rendered letters A to Z; needs no download.")
+    train_images: Whole = Field(11_000, ge=26, le=MANY, description="Letters in the training set.")
+    test_images: Whole = Field(1_000, ge=26, le=MANY, description="Letters in the test set.")
     epochs: Whole = Field(2, ge=1, le=MANY, description="Passes over the letters.")
     batch_size: Whole = Field(128, ge=1, le=MANY, description="Letters in a batch.")
     learning_rate: Number = Field(1e-3, gt=0, le=10, description="Adam's learning rate.")
-    seed: Seed = Field(0, description="Decides the letters, the first weights and the order of the batches.")
+    seed: Seed = Field(0, description="Seed of the letters, the initial weights and the order of the batches.")
 
 
 class TorchvisionWeights(Section):
@@ -31,17 +31,16 @@ class TorchvisionWeights(Section):
 
     source: Literal["torchvision"] = Field("torchvision", description="torchvision's ImageNet weights, downloaded.")
     urls: OptionalUrls = Field(
-        None, description="Where the file is, tried in order; https, http or file. null for torchvision's own address."
+        None, description="Addresses of the file, tried in order: https, http or file. null for torchvision's."
     )
     sha256: OptionalSha256 = Field(
         None,
-        description="The file's SHA-256; null for torchvision's own (where only its first digits are known, those).",
+        description="The file's SHA-256; null for torchvision's, of which the first digits may be known alone.",
     )
     path: OptionalPath = Field(
         None,
-        description="The weights as a file of one's own (give its SHA-256), taken instead of any address: as "
-        "torch.save or safetensors wrote it, nested or with a prefix before the names, with any head or none; null to "
-        "download them.",
+        description="Your own weights file, used instead of a download; give its sha256, too. Written by torch.save or "
+        "safetensors, in any nesting, with any prefix of the names, with any head or none. null to download.",
     )
 
 

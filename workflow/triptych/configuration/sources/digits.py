@@ -10,7 +10,7 @@ from triptych.configuration.values import OptionalWhole, Seed, Whole
 
 
 class DigitsDataset(Source):
-    """scikit-learn's handwritten digits: 1,797 images of 8 x 8 grey levels in ten classes; part of the package."""
+    """scikit-learn's handwritten digits: 1,797 images of 8 x 8 grey levels in ten classes; part of scikit-learn."""
 
     CLASSES: ClassVar[int] = 10
     SMALLEST_CLASS: ClassVar[int] = 174  # the eights; checked again when the data set is prepared
@@ -20,8 +20,8 @@ class DigitsDataset(Source):
     validation_per_class: Whole = Field(
         20, ge=0, le=SMALLEST_CLASS, description="Validation images of each class; 0 for none."
     )
-    test_per_class: OptionalWhole = Field(None, description="Test images of each class; null for all the rest.")
-    seed: Seed = Field(0, description="Decides which image goes into which split.")
+    test_per_class: OptionalWhole = Field(None, description="Test images of each class; null for all that are left.")
+    seed: Seed = Field(0, description="Seed of the splits.")
 
     def training_images(self) -> int:
         return self.CLASSES * self.train_per_class

@@ -1,0 +1,34 @@
+"""Configuration files checked as the workflow checks them, without Snakemake."""
+
+from pathlib import Path
+
+from triptych.configuration.experiment import Experiment
+from triptych.configuration.given_files import load_given, read_files
+
+
+def check(configurations: list[Path]) -> None:
+    """Check configuration files without running anything.
+
+    Several files are merged, as `snakemake --configfile` does: later ones change single keys of earlier ones. Files
+    named by `path` are not opened.
+
+    Args:
+        configurations: the files.
+
+    Raises:
+        InputError: a file is missing, is no YAML, or holds what is not allowed. The message has one line for each
+            mistake, with what to write.
+    """
+    configuration = load_given(read_files(configurations))
+    experiments = [f"{name}: {_in_short(experiment)}" for name, experiment in configuration.experiments.items()]
+    print(f"{', '.join(map(str, configurations))}: no mistakes; {'; '.join(experiments)}", flush=True)
+
+
+def _in_short(experiment: Experiment) -> str:
+    """Return how many runs an experiment has."""
+    arms, seeds = len(experiment.arms), len(experiment.seeds)
+    return f"{_count(arms, 'arm')} x {_count(seeds, 'seed')} = {_count(arms * seeds, 'run')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
