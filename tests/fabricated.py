@@ -238,7 +238,8 @@ class Experiment:
         self.compare()
         settings = json.dumps(self.configuration)
         write_configuration(experiment="digits", configuration=settings, output=self.folder / "config.yaml")
-        figures = figures_with(claims=False, references=bool(self.configuration["reference_models"]))
+        references, images = self.configuration["reference_models"], self.configuration["report"]["images"] == "all"
+        figures = figures_with(claims=False, references=bool(references), images=images)
         names = [name for figure in figures for name in figure.names(self.runs)]
         for position, name in enumerate(names):
             image = {f"{name}.svg": SVG.format(y=20 + 7 * position).encode(), f"{name}.png": b"\x89PNG"}

@@ -1,6 +1,7 @@
 """Every claim can go each way, and every fault's effect is the number that follows from the tables."""
 
 import math
+from pathlib import Path
 
 import pandas
 import pytest
@@ -182,19 +183,20 @@ def evidence():
     def make(change=None, **options):
         frames = {name: pandas.DataFrame(rows) for name, rows in tables().items()}
         frames["summary"] = frames["summary"].assign(test_accuracy_low=math.nan, test_accuracy_high=math.nan)
-        settings = {
-            "architectures": pandas.DataFrame(NETWORKS, columns=NETWORK_COLUMNS),
-            "largest_batch": pandas.DataFrame(BATCHES, columns=BATCH_COLUMNS),
-            "images": {"train": 50_000, "validation": 0, "test": 10_000},
-            "dataset": "cifar10",
-            "weights": "torchvision",
-            **OFFICIAL,
-            "confidence": 0.95,
-            "margin": 1.0,
+        frames["architectures"] = pandas.DataFrame(NETWORKS, columns=NETWORK_COLUMNS)
+        frames["largest_batch"] = pandas.DataFrame(BATCHES, columns=BATCH_COLUMNS)
+        frames |= {name: options.pop(name) for name in ("architectures", "largest_batch") if name in options}
+        images = options.pop("images", {"train": 50_000, "validation": 0, "test": 10_000})
+        configuration = {
+            "dataset": {"source": options.pop("dataset", "cifar10")},
+            "weights": {"source": options.pop("weights", "torchvision")},
+            "comparison": {"confidence": 0.95, "equivalence_margin": 1.0},
         }
         if change:
             change(frames)
-        return Evidence(frames, **{**settings, **options})
+        rows = [(split, "cat", count) for split, count in images.items()]
+        sizes = pandas.DataFrame(rows, columns=["split", "class", "images"])
+        return Evidence(Path(), Path(), configuration, frames, sizes, **{**OFFICIAL, **options})
 
     return make
 
@@ -268,7 +270,7 @@ def test_the_first_epoch_is_undecided_where_the_interval_holds_zero(evidence):
 
 def test_networks_are_compared_with_heads_of_the_same_size(evidence):
     assert "2.32 times with its auxiliary head" in claims.fewer_than_googlenet(evidence()).number
-    networks = evidence().architectures
+    networks = evidence().tables["architectures"]
     networks.loc[networks["architecture"] == "resnet18", "parameters"] = 21.8e6
     assert verdict_of(evidence(architectures=networks), "fewer_than_googlenet") == "disagrees"
     without = networks[networks["architecture"] != "resnet18"]
@@ -326,7 +328,7 @@ def test_a_short_run_cannot_disagree_that_something_changes(evidence):
 def test_the_batch_before_is_judged_by_what_fits(evidence):
     found = claims.smaller_batch(evidence())
     assert found.number.endswith("352 at 224 px; Inception v3 76 at 299 px")
-    batches = evidence().largest_batch
+    batches = evidence().tables["largest_batch"]
     more = batches.assign(largest_batch=batches["largest_batch"].where(batches["auxiliary"] == 0, 400))
     assert verdict_of(evidence(largest_batch=more), "smaller_batch") == "disagrees"
     for without in (batches[batches["auxiliary"] == 0], batches[batches["memory_gb"] == 4]):
@@ -335,7 +337,7 @@ def test_the_batch_before_is_judged_by_what_fits(evidence):
 
 
 def test_without_the_other_networks_their_claims_are_not_tested(evidence):
-    found = evidence(architectures=evidence().architectures.iloc[:1])
+    found = evidence(architectures=evidence().tables["architectures"].iloc[:1])
     for name in ("fewer_than_googlenet", "fewer_operations"):
         claim = getattr(claims, name)(found)
         assert claim.verdict == "not tested here"
@@ -464,11 +466,9 @@ def test_the_gain_of_choosing_an_epoch_is_a_mean_over_seeds(evidence):
 @pytest.fixture
 def folder(tmp_path, evidence):
     found = evidence()
-    beside = {"architectures": found.architectures, "largest_batch": found.largest_batch}
-    for name, table in {**found.tables, **beside}.items():
+    for name, table in found.tables.items():
         table.reindex(columns=TABLES[name].names).to_csv(tmp_path / f"{name}.csv", index=False)
-    rows = [(split, "cat", count) for split, count in found.images.items()]
-    pandas.DataFrame(rows, columns=["split", "class", "images"]).to_csv(tmp_path / "sizes.csv", index=False)
+    found.sizes.to_csv(tmp_path / "sizes.csv", index=False)
     return tmp_path
 
 

@@ -30,10 +30,15 @@ COLUMNS = {
     "unchanged_fraction,near_zero_fraction",
     "kernel_change": "arm,seed,convolution,tensor,brightness_share,colour_share",
     "layers": "architecture,layer,type,output_shape,parameters,macs,activation_bytes,input_size",
-    "models": "architecture,input_size,parameters,head_parameters,macs,activation_bytes,weight_bytes,file_bytes",
+    "models": "architecture,input_size,parameters,head_parameters,macs,activation_bytes,weight_bytes,file_bytes,"
+    "batchnorm_momentum",
     "memory": "arm,label,architecture,input_size,batch_size,training_bytes,inference_bytes",
     "cost": "arm,seed,device,device_name,seconds,images_per_second,peak_memory_bytes,training_seconds,"
-    "evaluation_seconds,features_seconds",
+    "evaluation_seconds,features_seconds,of_peak",
+    "computed_cost": "arm,label,macs,training_bytes,peak_bytes,same_work",
+    "convergence": "arm,label,stopped,late_epochs,late_gain,least_difference,rising,steady_epoch,lowest_epoch,"
+    "lowest_loss,overfits",
+    "loss_and_accuracy": "arm_a,arm_b,train_loss_a,train_loss_b,test_accuracy_a,test_accuracy_b,least_difference",
 }
 ARMS = ["middle", "good", "poor", "sanity"]
 

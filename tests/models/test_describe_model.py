@@ -32,6 +32,7 @@ def test_totals(described):
     assert totals["macs"] == layers["macs"].sum()
     assert totals["activation_bytes"] == layers["activation_bytes"].sum()
     assert totals["buffers_elements"] == 9_620
+    assert totals["batchnorm_momentum"] == 0.1
     assert (totals["architecture"], totals["input_size"], totals["num_classes"]) == ("resnet18", 32, 3)
 
 

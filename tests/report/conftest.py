@@ -4,10 +4,23 @@ import pandas
 import pytest
 
 from tests.fabricated import LECTURE
-from triptych.report.results import read_results
+from triptych.results.experiment import read_results
 from triptych.results.schema import COMPARISONS, TEXT
 
 REFERENCES = [{"architecture": "inception_v3", "input_size": 299, "auxiliary": True}]
+
+
+TWO = [{"name": "finetune", "label": "net2", "last": 96.0}, {"name": "scratch", "weights": "random", "last": 95.5}]
+
+
+def plain(text: str) -> str:
+    """With ordinary spaces and minus signs."""
+    return text.replace("\u00a0", " ").replace("−", "-")
+
+
+def against(verdict, difference=0.5, low=-0.2, high=1.2, p_value=0.2):
+    """The rows of a comparison of the two arms of `TWO`."""
+    return [("finetune", "scratch", difference, low, high, p_value, verdict)]
 
 
 def compared(rows) -> pandas.DataFrame:

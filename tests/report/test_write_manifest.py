@@ -10,9 +10,10 @@ import yaml
 
 from triptych.figures.catalogue import FIGURES
 from triptych.report import provenance
-from triptych.report.report import inputs, report
-from triptych.report.results import read_configuration
+from triptych.report.inputs import files_of_runs
+from triptych.report.report import report
 from triptych.report.write_manifest import write_manifest
+from triptych.results.experiment import read_configuration
 from triptych.results.schema import TABLES
 from triptych.storage.errors import InputError
 
@@ -80,12 +81,12 @@ def test_exactly_the_measured_files_are_marked(folder):
 )
 def test_a_stray_file_changes_nothing(folder, stray):
     before, configuration = manifest_of(folder), read_configuration(folder / "config.yaml")
-    shown = inputs(folder, configuration)
+    shown = files_of_runs(folder, configuration)
     path = folder / stray
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("stray")
     assert manifest_of(folder) == before
-    assert inputs(folder, configuration) == shown
+    assert files_of_runs(folder, configuration) == shown
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_weights_are_those_that_the_arms_use(folder, source, weights, expected):
     (folder / "config.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     listed = {name for name in manifest_of(folder)["files"] if name.startswith("weights/")}
     assert listed == {f"weights/{name}" for name in expected}
-    shown = {name for name in inputs(folder, configuration) if name.startswith("weights/")}
+    shown = {name for name in files_of_runs(folder, configuration) if name.startswith("weights/")}
     assert shown == listed & {"weights/resnet18.safetensors"}
 
 

@@ -171,6 +171,8 @@ def test_a_new_key_is_in_the_tables_and_the_report(finished, checkout, declared)
     assert arms[before.columns].equals(before)
     assert arms["weight_decay"].tolist() == ["0.0"] * len(WHOLE["arms"])
     assert "weight_decay: 0.0" in (folder / "config.yaml").read_text()
+    arms.loc[0, "weight_decay"] = "0.1"  # a key that is off in all arms is not shown
+    arms.to_csv(folder / "tables" / "arms.csv", index=False)
     page = folder / "report.html"
     triptych(checkout, "report", "--experiment", "tiny", "--experiment-folder", folder, "--output", page)
     shown = page.read_text().count("weight decay")

@@ -88,6 +88,7 @@ def changed_arm(name, **changes):
         ({"comparison": {**WHOLE["comparison"], "equivalence_margin": 2.0}}, "collect_results", set()),
         ({"reference_models": [{"architecture": "resnet50", "input_size": 32}]}, "compare_architectures", set()),
         ({"question": "Another one?"}, "report", set()),
+        ({"report": {"images": "none"}}, "plot_confusion report", set()),
         # decides no result
         ({"training": {**TRAINING, "checkpoint_minutes": 5}}, "report", set()),
         (changed_arm("finetune", label="other"), "collect_results", set()),

@@ -144,6 +144,7 @@ use rule plot_samples as plot_confusion with:
             arm=wildcards.arm,
             experiment_folder=Path(input[0]).parents[1],
             seeds=as_json(graph.seeds_of_runs(wildcards)[wildcards.arm]),
+            images=graph.experiment_setting("report/images")(wildcards),
         ),
         caption=figures_caption("plot_confusion"),
         code=code("figures.plot_confusion"),

@@ -180,7 +180,7 @@ def tie_of_net1_and_net3(evidence: Evidence) -> Claim:
     """
     claim = "after ten epochs net1 and net3 both stand at about 80 %, 0.6 apart, and net2 far above"
     final = {arm: evidence.mean("runs", arm, "test_accuracy") for arm in ARMS}
-    difference, low, high, verdict = evidence.comparison("scratch", "last_layer")
+    difference, low, high, verdict = evidence.lead("scratch", "last_layer")
     number = (
         f"net1 {final['scratch']:.1f} %, net3 {final['last_layer']:.1f} %, net2 {final['finetune']:.1f} %; net1 minus "
         f"net3 {_signed(difference)} points ({_between(low, high)}, {verdict})"
@@ -193,7 +193,7 @@ def tie_of_net1_and_net3(evidence: Evidence) -> Claim:
     if low > 1 or high < -1:
         against.append("net1 and net3 are more than a point apart")
     for net, arm in (("net1", "scratch"), ("net3", "last_layer")):
-        ahead, _, _, word = evidence.comparison("finetune", arm)
+        ahead, _, _, word = evidence.lead("finetune", arm)
         if word != "better" or ahead < 0:
             against.append(f"net2 is not better than {net}")
     reason = "; ".join(against) or "both about 80 %, within a point of each other, net2 better than both"

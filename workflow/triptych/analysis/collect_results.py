@@ -10,6 +10,8 @@ import pandas
 
 from triptych.analysis.classes import confusion_counts, recall_and_precision, shares_of_rows
 from triptych.analysis.comparisons import compare_arms
+from triptych.analysis.convergence import convergence_table, loss_and_accuracy_table
+from triptych.analysis.costs import computed_cost_table, shares_of_peak
 from triptych.analysis.intervals import mean_interval, wilson_interval
 from triptych.analysis.runs import Run, Truth, read_run, read_truth
 from triptych.results import schema
@@ -68,6 +70,11 @@ def collect_results(*, experiment_folder: Path, arms: str, runs: str, comparison
         "memory": memory_table(experiment_folder, arm_list),
         "cost": cost_table(read),
     }
+    margin = settings["equivalence_margin"]
+    written["computed_cost"] = computed_cost_table(written)
+    written["convergence"] = convergence_table(written, len(test.labels), margin)
+    written["loss_and_accuracy"] = loss_and_accuracy_table(written, len(test.labels), len(test.classes), margin)
+    written["cost"]["of_peak"] = shares_of_peak(written["cost"], written)
     for name, table in written.items():
         save_table(tables / f"{name}.csv", table, schema.TABLES[name])
     print(summary[["arm", "n", "test_accuracy_mean", "test_accuracy_sd"]].to_string(index=False), flush=True)
@@ -249,7 +256,7 @@ def models_table(experiment_folder: Path, arms: list[Arm], runs: dict[str, list[
     for model, arm in _models(arms).items():
         totals = read_json(_model_folder(experiment_folder, *model) / "totals.json", MODEL_KEYS)
         rows.append({**{key: totals[key] for key in MODEL_KEYS}, "file_bytes": runs[arm["name"]][0].file_bytes})
-    return pandas.DataFrame(rows)
+    return pandas.DataFrame(rows, columns=schema.MODELS.names)
 
 
 def memory_table(experiment_folder: Path, arms: list[Arm]) -> pandas.DataFrame:

@@ -9,7 +9,7 @@ import pandas
 from triptych.analysis.intervals import wilson_interval
 from triptych.configuration.training import COMPARED, RECIPE, title_of
 from triptych.results import schema
-from triptych.results.tables import read_table
+from triptych.results.experiment import Results, read_numbers, read_tables
 from triptych.storage.errors import InputError
 
 ARMS = ("scratch", "finetune", "last_layer")
@@ -17,6 +17,7 @@ ARMS = ("scratch", "finetune", "last_layer")
 
 NETS = dict(zip(ARMS, ("net1", "net2", "net3"), strict=True))
 
+OPTIONAL_TABLES = ("architectures", "largest_batch")
 TABLES = (
     "arms",
     "history",
@@ -56,70 +57,23 @@ TEST_IMAGES = 10_000
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """The tables of an experiment by name, with its numbers of images, and what its data and weights come from: their
-    sources, and whether their files are the published ones.
+class Evidence(Results):
+    """The results of an experiment with claims, and whether the files of its data and weights are the published ones.
 
-    `architectures` (networks beside the arms') and `largest_batch` are empty where those tables were not made.
-    `confidence` such as 0.95; `margin` in points of accuracy.
+    Of its configuration it knows `dataset.source`, `weights.source`, `comparison.confidence` and
+    `comparison.equivalence_margin`. The tables `architectures` (networks beside the arms') and `largest_batch` are
+    empty where they were not made.
     """
 
-    tables: dict[str, pandas.DataFrame]
-    architectures: pandas.DataFrame
-    largest_batch: pandas.DataFrame
-    images: dict[str, int]
-    dataset: str
-    weights: str
-    official_dataset: bool
-    official_weights: bool
-    confidence: float
-    margin: float
-
-    @property
-    def arms(self) -> pandas.DataFrame:
-        """One row an arm, by its name."""
-        return self.tables["arms"].set_index("arm", drop=False)
-
-    @property
-    def seeds(self) -> int:
-        return self.tables["runs"]["seed"].nunique()
-
-    def of(self, table: str, arm: str) -> pandas.DataFrame:
-        """The rows of one arm."""
-        rows = self.tables[table]
-        return rows[rows["arm"] == arm]
-
-    def curve(self, arm: str, column: str) -> pandas.Series:
-        """A figure of the history by epoch, mean over seeds, as far as every seed was trained."""
-        rows = self.of("history", arm)
-        shortest = rows.groupby("seed")["epoch"].max().min()
-        means: pandas.Series = rows[rows["epoch"] <= shortest].groupby("epoch")[column].mean()
-        return means
-
-    def at(self, arm: str, column: str, epoch: int) -> float:
-        """A figure of the history after an epoch, mean over seeds; NaN where there is no such epoch."""
-        return float(self.curve(arm, column).get(epoch, math.nan))
-
-    def last(self, arm: str, column: str) -> float:
-        """A figure of the history after the last epoch, mean over seeds."""
-        return float(self.curve(arm, column).iloc[-1])
-
-    def mean(self, table: str, arm: str, column: str) -> float:
-        """The mean over an arm's rows."""
-        return float(self.of(table, arm)[column].mean())
-
-    def tensor(self, arm: str, tensor: str) -> pandas.Series | None:
-        """The changes of a tensor, mean over seeds; None where the network has no such tensor."""
-        rows = self.of("weight_delta", arm)
-        rows = rows[rows["tensor"] == tensor]
-        return None if rows.empty else rows.mean(numeric_only=True)
+    official_dataset: bool = True
+    official_weights: bool = True
 
     def interval(self, accuracy: float) -> tuple[float, float]:
         """Wilson's interval in percent of an accuracy in percent, over the test images.
 
         Of a mean over seeds it is the interval of one run with that accuracy.
         """
-        total = self.images["test"]
+        total = self.images("test")
         low, high = wilson_interval(round(accuracy * total / 100), total, self.confidence)
         return 100 * low, 100 * high
 
@@ -137,26 +91,15 @@ class Evidence:
             difference + math.hypot(high_1 - first, second - low_2),
         )
 
-    def comparison(self, first: str, second: str) -> tuple[float, float, float, str]:
-        """First minus second in points, its interval, and the verdict, from `tables/comparisons.csv`."""
-        rows = self.tables["comparisons"]
-        for sign, (one, other) in ((1, (first, second)), (-1, (second, first))):
-            match = rows[(rows["arm_a"] == one) & (rows["arm_b"] == other)]
-            if len(match):
-                row = match.iloc[0]
-                low, high = sorted((sign * row["low"], sign * row["high"]))
-                return sign * float(row["difference"]), float(low), float(high), row["verdict"]
-        raise InputError(f"tables/comparisons.csv: {first} and {second} are not compared")
-
     def reference(self, architecture: str, auxiliary: bool = False) -> pandas.Series | None:
         """A network of the table of architectures; None where there is no such row."""
-        rows = self.architectures
+        rows = self.tables["architectures"]
         rows = rows[(rows["architecture"] == architecture) & (rows["auxiliary"] == int(auxiliary))]
         return None if rows.empty else rows.iloc[0]
 
     def batch_that_fits(self, architecture: str, input_size: float, auxiliary: bool, memory: float) -> float | None:
         """The largest batch for training everything in `memory` bytes; None where no table says it."""
-        rows = self.largest_batch
+        rows = self.tables["largest_batch"]
         rows = rows[
             (rows["architecture"] == architecture)
             & (rows["input_size"] == input_size)
@@ -183,12 +126,13 @@ class Evidence:
     def unlike_the_lecture(self) -> str:
         """What of this run is not the lecture's, in words; empty where all is, so that its numbers can be compared."""
         different = []
-        if self.dataset != "cifar10":
-            different.append(f"the images are {self.dataset}, not cifar10")
+        dataset, weights = (self.configuration[section]["source"] for section in ("dataset", "weights"))
+        if dataset != "cifar10":
+            different.append(f"the images are {dataset}, not cifar10")
         elif not self.official_dataset:
             different.append("the archive of the images is not the official file")
-        if self.weights != "torchvision":
-            different.append(f"the pretrained weights are from {self.weights}, not torchvision")
+        if weights != "torchvision":
+            different.append(f"the pretrained weights are from {weights}, not torchvision")
         elif not self.official_weights:
             different.append("the file of the pretrained weights is not torchvision’s")
         arms = self.arms.loc[list(ARMS)]
@@ -201,8 +145,8 @@ class Evidence:
             found = [other for other in values if not (pandas.isna(other) if neutral is None else other == neutral)]
             if found:
                 different.append(f"{name} {', '.join(map(_text, found))}, not {_text(neutral)}")
-        if self.images["test"] != TEST_IMAGES:
-            different.append(f"test images {_text(self.images['test'])}, not {_text(TEST_IMAGES)}")
+        if self.images("test") != TEST_IMAGES:
+            different.append(f"test images {_text(self.images('test'))}, not {_text(TEST_IMAGES)}")
         return "; ".join(different)
 
 
@@ -230,30 +174,26 @@ def read_evidence(
     Raises:
         InputError: a file is missing or not what it should be, or an arm of the lecture is.
     """
-    read = {name: read_table(tables / f"{name}.csv", schema.TABLES[name]) for name in TABLES}
+    files = {name: tables / f"{name}.csv" for name in (*TABLES, *OPTIONAL_TABLES)}
+    there = {name: path for name, path in files.items() if name in TABLES or path.is_file()}
+    empty = {name: pandas.DataFrame(columns=schema.TABLES[name].names) for name in OPTIONAL_TABLES}
+    read = empty | read_tables(there)
     missing = [arm for arm in ARMS if arm not in set(read["arms"]["arm"])]
     if missing:
         raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the claims are about {', '.join(ARMS)}")
-    architectures = _if_there(tables / "architectures.csv", schema.ARCHITECTURES)
-    largest_batch = _if_there(tables / "largest_batch.csv", schema.LARGEST_BATCH)
-    counts = read_table(sizes, schema.SIZES).groupby("split")["images"].sum()
-    images = {split: int(counts.get(split, 0)) for split in ("train", "validation", "test")}
-    if not images["test"]:
-        raise InputError(f"{sizes}: no test images")
-    return Evidence(
-        read,
-        architectures,
-        largest_batch,
-        images,
-        dataset,
-        weights,
-        official_dataset,
-        official_weights,
-        confidence,
-        margin,
+    evidence = Evidence(
+        folder=tables.parent,
+        place=tables.parent,
+        configuration={
+            "dataset": {"source": dataset},
+            "weights": {"source": weights},
+            "comparison": {"confidence": confidence, "equivalence_margin": margin},
+        },
+        tables=read,
+        sizes=read_numbers(sizes, schema.SIZES),
+        official_dataset=official_dataset,
+        official_weights=official_weights,
     )
-
-
-def _if_there(path: Path, table: schema.Table) -> pandas.DataFrame:
-    """A table, or one without rows where there is no such file."""
-    return read_table(path, table) if path.is_file() else pandas.DataFrame(columns=table.names)
+    if not evidence.images("test"):
+        raise InputError(f"{sizes}: no test images")
+    return evidence

@@ -76,7 +76,7 @@ def loss_not_reset(evidence: Evidence) -> Effect:
     parts, most = [], 0.0
     for arm in ARMS:
         train, test = evidence.last(arm, "train_loss"), evidence.last(arm, "test_loss")
-        drawn = notebook_test_loss(train, test, _train_images(evidence, arm), evidence.images["test"])
+        drawn = notebook_test_loss(train, test, _train_images(evidence, arm), evidence.images("test"))
         parts.append(f"{NETS[arm]} {drawn:.3f} instead of {test:.3f}")
         most = max(most, drawn - test)
     return Effect(f"test loss after the last epoch as the notebook would draw it: {', '.join(parts)}", most, "nats")
@@ -85,7 +85,7 @@ def loss_not_reset(evidence: Evidence) -> Effect:
 def wrong_divisor(evidence: Evidence) -> Effect:
     """Fault 3: the value is the bias of the test loss, in percent."""
     train, test = (
-        100 * bias_of_the_mean(images) for images in (_train_images(evidence, "scratch"), evidence.images["test"])
+        100 * bias_of_the_mean(images) for images in (_train_images(evidence, "scratch"), evidence.images("test"))
     )
     return Effect(
         f"with batches of {BATCH} its train loss is {train:+.3f} % and its test loss {test:+.3f} % off".replace(
@@ -173,10 +173,10 @@ def no_interval(evidence: Evidence) -> Effect:
         low, high = evidence.interval(accuracy)
         parts.append(f"{NETS[arm]} {accuracy:.1f} ± {(high - low) / 2:.1f} %")
         first = (high - low) / 2 if arm == "scratch" else first
-    difference, low, high, verdict = evidence.comparison("scratch", "last_layer")
-    seeds = "one seed" if evidence.seeds == 1 else f"{evidence.seeds} seeds"
+    difference, low, high, verdict = evidence.lead("scratch", "last_layer")
+    seeds = "one seed" if len(evidence.seeds) == 1 else f"{len(evidence.seeds)} seeds"
     text = (
-        f"on {evidence.images['test']:,} test images {', '.join(parts)}; net1 minus net3 {difference:+.1f} points "
+        f"on {evidence.images('test'):,} test images {', '.join(parts)}; net1 minus net3 {difference:+.1f} points "
         f"({low:.1f} to {high:.1f}): {verdict}; {seeds}"
     )
     return Effect(text.replace("-", "−"), first, "points")
@@ -224,7 +224,7 @@ def part_of_a_layer(evidence: Evidence) -> Effect:
 
 def typed_in_numbers(evidence: Evidence) -> Effect:
     """Fault 14: the value is how many times too small or too large the typed-in number of training images is here."""
-    train, test = _train_images(evidence, "scratch"), evidence.images["test"]
+    train, test = _train_images(evidence, "scratch"), evidence.images("test")
     if (train, test) == (50_000, 10_000):
         return Effect("none with these data: the numbers happen to be right", 1.0, "times")
     return Effect(
@@ -269,7 +269,7 @@ def no_validation(evidence: Evidence) -> Effect:
         gain = float((trained.max() - trained.last()).mean())
         parts.append(f"{NETS[arm]} {gain:.1f}")
         most = max(most, gain)
-    count = evidence.images["validation"]
+    count = evidence.images("validation")
     here = (
         f"{count:,} validation images here"
         if count

@@ -10,6 +10,7 @@ from triptych.configuration.comparison import Comparison
 from triptych.configuration.dataset import DEFAULT_SOURCE, Dataset
 from triptych.configuration.messages import NAME_IN_WORDS
 from triptych.configuration.model import Model, ReferenceModel
+from triptych.configuration.report import Report
 from triptych.configuration.sources.registry import section_of
 from triptych.configuration.training_section import Training
 from triptych.configuration.values import Name, Question, Section, Seeds, Whole
@@ -34,6 +35,7 @@ class Experiment(Section):
         max_length=20,
         description="Networks to compare with the arms' without training: parameters, operations, memory, batch size.",
     )
+    report: Report = Field(Report(), description="What the report shows.")
     seeds: Seeds = Field([0], description="Every arm is trained once with each seed.")
     claims: Literal["none", "lecture45"] = Field(
         "none",

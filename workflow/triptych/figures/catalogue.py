@@ -27,6 +27,7 @@ class Figure:
         needs_runs: is made from the runs, so that a partial report has its own.
         of_claims: belongs to experiments that test the lecture's claims.
         of_references: belongs to experiments with `reference_models`.
+        of_images: shows images of the data set, and nothing else; left out if `report.images` is none.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Figure:
     needs_runs: bool = True
     of_claims: bool = False
     of_references: bool = False
+    of_images: bool = False
 
     @property
     def of_each_arm(self) -> bool:
@@ -89,6 +91,7 @@ SAMPLES = Figure(
     category="Data",
     label="sample images",
     arm="",
+    of_images=True,
 )
 TEST_ACCURACY = Figure(
     "test_accuracy",
@@ -271,10 +274,12 @@ def figures_of(command: str) -> list[Figure]:
     return [figure for figure in FIGURES.values() if figure.command == command]
 
 
-def figures_with(*, claims: bool, references: bool) -> list[Figure]:
-    """The figures of an experiment: those for `claims` and for `references` only where it has such."""
+def figures_with(*, claims: bool, references: bool, images: bool = True) -> list[Figure]:
+    """The figures of an experiment: those for `claims`, `references` and `images` only if it has or shows such."""
     return [
         figure
         for figure in FIGURES.values()
-        if (claims or not figure.of_claims) and (references or not figure.of_references)
+        if (claims or not figure.of_claims)
+        and (references or not figure.of_references)
+        and (images or not figure.of_images)
     ]

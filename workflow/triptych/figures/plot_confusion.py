@@ -40,9 +40,20 @@ class Mistake:
 
 
 def plot_confusion(
-    *, confusion: Path, arms: Path, arm: str, experiment_folder: Path, seeds: str, svg: Path, png: Path
+    *,
+    confusion: Path,
+    arms: Path,
+    arm: str,
+    experiment_folder: Path,
+    seeds: str,
+    images: str = "all",
+    svg: Path,
+    png: Path,
 ) -> None:
-    """Draw the confusion matrix of one arm and its most confidently mistaken test images, mean over seeds."""
+    """Draw the confusion matrix of one arm and its most confidently misclassified test images, mean over seeds.
+
+    With `images` none the matrix stands alone.
+    """
     look = style_of(arm_styles(read_arms(arms)), arm, arms)
     test = load_split(experiment_folder / "data" / "test.safetensors")
     names = image_names(experiment_folder / "data" / "index.csv", "test")
@@ -65,11 +76,16 @@ def plot_confusion(
     tile_side = tile_width(COLUMNS, style.WIDTH - 2 * MARGIN)
     caption_lines = len(tiles[0].caption) if tiles else 0
     height = tiles_top + tile_rows(len(tiles), COLUMNS) * tile_height(tile_side, caption_lines) + 0.05
+    if images == "none":
+        height = top + side + below
     figure = Figure(figsize=(style.WIDTH, height))
     style.write(figure, 0.06, 0.08, heading, fontsize=11, fontweight="bold")
     draw_matrix(style.place(figure, left, top, side, side), shares, test.classes, upright=longest > 2)
     if not printed:
         draw_colour_bar(figure, left + side + 0.12, top, side)
+    if images == "none":
+        style.save(figure, svg, png)
+        return
     images_heading, note = words_on_mistakes(len(tiles), number, len(test), len(runs))
     style.write(figure, 0.06, tiles_top - 0.46, images_heading, fontweight="bold")
     style.write(figure, 0.06, tiles_top - 0.25, note, fontsize=style.SMALL, color=style.MUTED)

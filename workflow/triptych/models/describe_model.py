@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas
+import torch
 
 from triptych.data.dataset import load_split
 from triptych.models.layers import layer_table
@@ -36,7 +37,7 @@ def describe_model(
         layers: CSV, `triptych.models.layers` with architecture and input_size.
         printout: the network as torch prints it, and the shape of every parameter.
         totals: JSON: parameters, those of the head, elements of the buffers, macs, bytes of the activations of one
-            image and of the weights.
+            image and of the weights, momentum of BatchNorm.
         memory: CSV, `triptych.models.memory` for batches of 1 to 256 images.
 
     Raises:
@@ -59,6 +60,7 @@ def describe_model(
         "macs": int(table["macs"].sum()),
         "activation_bytes": int(table["activation_bytes"].sum()),
         "weight_bytes": weight_bytes(network),
+        "batchnorm_momentum": batchnorm_momentum(network),
     }
     shapes = [f"{name}: {list(parameter.shape)}" for name, parameter in parameters.items()]
     save_table(layers, table, MODEL_LAYERS)
@@ -73,3 +75,12 @@ def describe_model(
         f" {summary['weight_bytes'] / 2**20:.1f} MiB of weights",
         flush=True,
     )
+
+
+def batchnorm_momentum(network: torch.nn.Module) -> float | None:
+    """Return the smallest momentum of the BatchNorm layers of a network, or None without any that has one.
+
+    The momentum is the share of the running statistics that a training step replaces (torch's definition).
+    """
+    layers = (module for module in network.modules() if isinstance(module, torch.nn.modules.batchnorm._BatchNorm))
+    return min((layer.momentum for layer in layers if layer.momentum is not None), default=None)

@@ -61,6 +61,11 @@ def between(low: float, high: float, digits: int = 1) -> str:
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
+def interval(confidence: float) -> str:
+    """The name of an interval of a confidence from 0 to 1, such as `95 % CI`."""
+    return f"{100 * confidence:g}{NO_BREAK}%{NO_BREAK}CI"
+
+
 def p_value(value: float) -> str:
     """A p-value with the sign that belongs before it: `= 0.03`, `< 0.001`."""
     if math.isnan(value):

@@ -7,9 +7,9 @@ from typing import Any
 
 from triptych.figures.catalogue import FIGURES, figures_with
 from triptych.report import provenance
-from triptych.report.report import FILE_NAME, files_at, input_places, one_of
-from triptych.report.results import read_configuration
+from triptych.report.inputs import FILE_NAME, files_at, input_places, one_of
 from triptych.results import schema
+from triptych.results.experiment import read_configuration
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text, sha256, write_json
@@ -105,7 +105,8 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
         f"{arm['model']['architecture']}_{arm['model']['input_size']}" for arm in configuration["arms"].values()
     )
     claims, references = configuration.get("claims", "none") != "none", bool(configuration.get("reference_models"))
-    figures = figures_with(claims=claims, references=references)
+    images = configuration["report"]["images"] == "all"
+    figures = figures_with(claims=claims, references=references, images=images)
     names = [name for figure in figures for name in figure.names(configuration["arms"])]
     tables = [table.name for table in schema.EXPERIMENT_TABLES.values() if claims or not table.of_claims]
     gone = one_of({"initial", "trained"} - set(KEPT_WEIGHTS[keep_weights]))

@@ -466,6 +466,13 @@ MODELS = Table(
         whole(
             "file_bytes", "Bytes of the file of weights on disk; it also holds names and shapes.", BYTES, "weight file"
         ),
+        number(
+            "batchnorm_momentum",
+            "The smallest share of its running statistics that a BatchNorm layer replaces in a step, 0 to 1; empty "
+            "without BatchNorm.",
+            title="BatchNorm momentum",
+            optional=True,
+        ),
     ),
     category="Tables",
 )
@@ -482,9 +489,89 @@ COST = Table(
     "collect_results",
     "measured time, speed and memory of every run",
     "a run",
-    (ARM, SEED, *COST_COLUMNS),
+    (
+        ARM,
+        SEED,
+        *COST_COLUMNS,
+        number(
+            "of_peak",
+            "Floating point operations of training steps as a share of the device’s peak, 0 to 1; empty if the peak is "
+            "unknown or features are cached.",
+            title="share of peak",
+            optional=True,
+        ),
+    ),
     category="Tables",
     measured=True,
+)
+COMPUTED_COST = Table(
+    "computed_cost",
+    "collect_results",
+    "computed operations and memory of training, by arm",
+    "an arm",
+    (
+        ARM,
+        LABEL,
+        number("macs", "Multiply-accumulates of training one run, mean over seeds.", MACS, "operations"),
+        number("training_bytes", "Memory of training at the arm’s batch size, in float32.", BYTES, "memory"),
+        number(
+            "peak_bytes",
+            "Memory of the larger of training and evaluation, in the arm’s precision, without resident images.",
+            BYTES,
+            "peak memory",
+        ),
+        whole("same_work", "Arms with the same number do the same arithmetic in the same way.", title="same work"),
+    ),
+    category="Tables",
+)
+CONVERGENCE = Table(
+    "convergence",
+    "collect_results",
+    "how each arm’s learning curves end",
+    "an arm; curves are means over seeds",
+    (
+        ARM,
+        LABEL,
+        whole("stopped", "1 if patience ended every run, else 0."),
+        whole("late_epochs", "Epochs in the last third of training; 0 after a single epoch.", title="last third"),
+        number("late_gain", "Gain in test accuracy over these epochs.", POINTS, "late gain", optional=True),
+        number(
+            "least_difference",
+            "Smallest gain that counts: the margin, or two standard errors if these are larger.",
+            POINTS,
+            "smallest gain that counts",
+            optional=True,
+        ),
+        whole("rising", "1 if patience did not end it and the late gain counts, else 0."),
+        whole(
+            "steady_epoch", "First epoch from which on test accuracy stays within the margin of its end.", optional=True
+        ),
+        whole("lowest_epoch", "Epoch with the lowest test loss.", optional=True),
+        number("lowest_loss", "Test loss in that epoch.", NATS, optional=True),
+        whole("overfits", "1 if the final test loss exceeds the lowest by more than a tenth, in every seed, else 0."),
+    ),
+    category="Tables",
+)
+LOSS_AND_ACCURACY = Table(
+    "loss_and_accuracy",
+    "collect_results",
+    "pairs of arms that train loss and test accuracy order differently after the first epoch",
+    "a pair of arms; in every seed the first has the lower train loss and the lower test accuracy",
+    (
+        text("arm_a", "The arm with the lower train loss."),
+        text("arm_b", "The arm with the higher test accuracy."),
+        number("train_loss_a", "Train loss of the first arm in the first epoch.", NATS),
+        number("train_loss_b", "That of the second arm.", NATS),
+        number("test_accuracy_a", "Test accuracy of the first arm after the first epoch.", PERCENT),
+        number("test_accuracy_b", "That of the second arm.", PERCENT),
+        number(
+            "least_difference",
+            "Smallest difference that counts: the margin, or two standard errors if these are larger.",
+            POINTS,
+        ),
+    ),
+    category="Tables",
+    may_be_empty=True,
 )
 ARCHITECTURES = Table(
     "architectures",

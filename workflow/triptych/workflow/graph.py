@@ -227,8 +227,12 @@ class Graph:
 
     def figures_of(self, wildcards: Wildcards) -> list[str]:
         """Every figure of an experiment, as SVG."""
-        references = self.experiments[wildcards.experiment]["reference_models"]
-        figures = catalogue.figures_with(claims=self.has_claims(wildcards), references=bool(references))
+        experiment = self.experiments[wildcards.experiment]
+        figures = catalogue.figures_with(
+            claims=self.has_claims(wildcards),
+            references=bool(experiment["reference_models"]),
+            images=experiment["report"]["images"] == "all",
+        )
         return [
             f"{EXPERIMENT}/{'{part}' * figure.in_partial}figures/{name}.svg"
             for figure in figures

@@ -1,9 +1,6 @@
-"""What devices can compute at most, by their makers' data sheets (dense, without sparsity)."""
+"""Peak arithmetic throughput of devices, from their makers' data sheets (dense, without sparsity)."""
 
 import re
-
-OPERATIONS_OF_A_MAC = 2
-"""Floating point operations of a multiply-accumulate."""
 
 TERA = 1e12
 PEAKS: dict[str, dict[str, float]] = {
@@ -19,7 +16,7 @@ H100 (SXM, PCIe), A100, V100 and T4 Tensor Core GPUs."""
 
 
 def peak_flops(device_name: str, precision: str) -> float | None:
-    """Floating point operations a second that a device can do at most in a precision; None where it is not known."""
+    """Return the peak floating point operations per second of a device in a precision, or None if unknown."""
     for name, peaks in PEAKS.items():
         if re.search(rf"\b{re.escape(name)}\b", device_name) and precision in peaks:
             return peaks[precision] * TERA

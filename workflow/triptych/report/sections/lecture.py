@@ -1,6 +1,4 @@
 """What the report says of the lecture: its claims, its notebook's faults, and numbers from elsewhere.
-from triptych.results import schema
-from triptych.results.tables import read_table
 
 Only experiments with `claims` have this part. The verdicts and effects come from tables; nothing is decided here.
 """
@@ -11,9 +9,9 @@ from dataclasses import dataclass
 import pandas
 
 from triptych.report import formatting as words
-from triptych.report.content import Column, Table, declared
-from triptych.report.results import Results
+from triptych.report.blocks import Block, Bullets, Column, Paragraph, Section, Table, declared, figure
 from triptych.results import schema
+from triptych.results.experiment import Results
 from triptych.results.tables import read_table
 
 ANOTHER_RUN = "this run is not the lecture’s: "
@@ -51,14 +49,12 @@ class Lecture:
     settings: pandas.DataFrame
 
 
-def read_lecture(results: Results) -> Lecture | None:
-    """Read what an experiment with `claims` has besides; None for any other, and for a partial report.
+def read_lecture(results: Results) -> Lecture:
+    """Read the tables that an experiment with `claims` has besides.
 
     Raises:
         InputError: a table is missing or not what it should be.
     """
-    if results.configuration.get("claims", "none") == "none" or results.missing is not None:
-        return None
     folder = results.place / "tables"
     return Lecture(
         claims=read_table(folder / "claims.csv", schema.CLAIMS),
@@ -69,11 +65,39 @@ def read_lecture(results: Results) -> Lecture | None:
     )
 
 
-def tables(lecture: Lecture | None) -> dict[str, Table]:
-    """The tables of this part by their place in the template."""
-    if lecture is None:
-        return {}
-    return {"claims": claims(lecture), "faults": faults(lecture), "full_run_settings": settings(lecture)}
+def has_claims(results: Results) -> bool:
+    """Whether an experiment has this part; a partial report never has."""
+    return results.configuration.get("claims", "none") == "lecture45" and results.missing is None
+
+
+def blocks_of_claims(results: Results) -> list[Block]:
+    lecture = read_lecture(results)
+    different = differences(lecture)
+    return [
+        Paragraph(f"{verdicts(lecture)} A fixed rule decides each verdict (analysis/claims.py)."),
+        *([Paragraph(different)] if different else []),
+        claims(lecture),
+        Paragraph(full_run(lecture)),
+        figure("full_run"),
+        settings(lecture),
+        Bullets(ELSEWHERE, "Numbers from elsewhere"),
+    ]
+
+
+def blocks_of_faults(results: Results) -> list[Block]:
+    return [
+        Paragraph(
+            "The recipe is the lecture’s; the faults of its published notebook are not. The table shows what each "
+            "does, what is done here, and what it changes in this run."
+        ),
+        faults(read_lecture(results)),
+        figure("notebook_loss"),
+        figure("notebook_kernels"),
+    ]
+
+
+CLAIMS = Section("claims", "The lecture’s claims", blocks_of_claims, has_claims)
+FAULTS = Section("faults", "The notebook’s faults", blocks_of_faults, has_claims)
 
 
 def claims(lecture: Lecture) -> Table:

@@ -1,7 +1,6 @@
-"""Everything of an experiment that the report reads, and the few look-ups that its words and tables share."""
+"""The tables of one experiment, read once, and the look-ups that analysis and report share."""
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,40 +8,32 @@ from typing import Any
 import pandas
 import yaml
 
-from triptych.figures.catalogue import FIGURES
 from triptych.results import schema
+from triptych.results.arm_styles import ArmStyle, arm_styles
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text
-
-NEED_NO_RUN = (
-    *(table.file for table in schema.EXPERIMENT_TABLES.values() if not table.needs_runs),
-    *(f"figures/{name}.svg" for name, figure in FIGURES.items() if not figure.needs_runs),
-)
-"""What is made without the runs, so that a partial report shares it with the whole one."""
 
 VERDICTS = ("better", "equivalent", "undecided")
 
 
 @dataclass(frozen=True)
 class Results:
-    """An experiment: its effective configuration, its tables by name, its sizes, and the printouts of its networks.
+    """An experiment: its effective configuration, its tables by name (every number a float), its numbers of images.
 
-    `place` is where the tables and figures of its runs lie. `missing` holds the runs that a partial report lacks, as
-    the seeds by arm; it is None for the whole.
+    Attributes:
+        folder: of the experiment.
+        place: the folder that holds the tables and figures of its runs; a partial report has its own.
+        sizes: `data/sizes.csv`.
+        missing: the runs that a partial report lacks, as the seeds by arm; None for the whole.
     """
 
     folder: Path
     place: Path
-    configuration: dict[str, Any]
+    configuration: Mapping[str, Any]
     tables: dict[str, pandas.DataFrame]
     sizes: pandas.DataFrame
-    printouts: dict[str, str]
     missing: dict[str, list[int]] | None = None
-
-    def link(self, file: str) -> str:
-        """Where a file of the experiment lies, as seen from the report."""
-        return f"../{file}" if self.missing is not None and not _of_runs(file) else file
 
     @property
     def arms(self) -> pandas.DataFrame:
@@ -64,9 +55,9 @@ class Results:
         return float(self.configuration["comparison"]["equivalence_margin"])
 
     @property
-    def confidence(self) -> str:
-        """The confidence of the intervals, as `95 %`."""
-        return f"{100 * self.configuration['comparison']['confidence']:g}\u00a0%"
+    def confidence(self) -> float:
+        """The confidence of the intervals, such as 0.95."""
+        return float(self.configuration["comparison"]["confidence"])
 
     @property
     def contestants(self) -> list[str]:
@@ -78,22 +69,39 @@ class Results:
     def controls(self) -> list[str]:
         return [name for name, role in zip(self.arms["arm"], self.arms["role"], strict=True) if role == "control"]
 
-    def called(self, arm: str) -> str:
-        """The name of an arm with its label, where that says something else."""
-        label = self.arms["label"][arm]
-        return arm if label in ("", arm) else f"{arm} ({label})"
+    @property
+    def styles(self) -> dict[str, ArmStyle]:
+        """The name and the look of each arm, as in every figure."""
+        return arm_styles(self.tables["arms"])
+
+    def name_of(self, arm: str) -> str:
+        """The name that figures and texts use: label and name, or the name alone where they are the same."""
+        return self.styles[arm].title
+
+    def names_of(self, arms: Iterable[str]) -> list[str]:
+        styles = self.styles
+        return [styles[arm].title for arm in arms]
+
+    @property
+    def shows_images(self) -> bool:
+        """Whether figures may show images of the data set."""
+        return bool(self.configuration["report"]["images"] == "all")
 
     def of(self, table: str, arm: str) -> pandas.DataFrame:
         """The rows of one arm."""
         rows = self.tables[table]
         return rows[rows["arm"] == arm]
 
+    def one(self, table: str, arm: str) -> pandas.Series:
+        """The row of one arm in a table that has one row an arm."""
+        return self.of(table, arm).iloc[0]
+
     def summary(self, arm: str, column: str) -> float:
         """A number of `tables/summary.csv`."""
-        return float(self.of("summary", arm)[column].iloc[0])
+        return float(self.one("summary", arm)[column])
 
     def mean(self, table: str, arm: str, column: str) -> float:
-        """The mean over an arm's seeds."""
+        """The mean over an arm's rows."""
         return float(self.of(table, arm)[column].mean())
 
     def trains_everything(self, arm: str) -> bool:
@@ -101,23 +109,8 @@ class Results:
         return self.mean("runs", arm, "trainable_parameters") == self.mean("runs", arm, "total_parameters")
 
     def images(self, split: str) -> int:
-        """How many images a split has."""
+        """The number of images of a split."""
         return int(self.sizes.loc[self.sizes["split"] == split, "images"].sum())
-
-    def bytes_at(self, arm: str, column: str, batch_size: float) -> float:
-        """A column of `tables/memory.csv` at any batch size: it is a straight line, of which the table has points."""
-        table = self.of("memory", arm).sort_values("batch_size")
-        first, last = table.iloc[0], table.iloc[-1]
-        if first["batch_size"] == last["batch_size"]:
-            return float(first[column])
-        slope = (last[column] - first[column]) / (last["batch_size"] - first["batch_size"])
-        return float(first[column] + slope * (batch_size - first["batch_size"]))
-
-    def momenta(self, arm: str) -> set[float]:
-        """The share of its running statistics that each BatchNorm of an arm's network replaces in a step."""
-        own = self.arms.loc[arm]
-        printout = self.printouts[f"{own['architecture']}_{own['input_size']:.0f}"]
-        return {float(text) for text in re.findall(r"\bmomentum=([0-9.e-]+)", printout)}
 
     def accuracy_interval(self, arm: str) -> tuple[float, float]:
         """The interval of an arm's test accuracy: over seeds, or for one seed over images (Wilson's)."""
@@ -128,8 +121,21 @@ class Results:
 
     def curve(self, arm: str, column: str) -> pandas.Series:
         """A quantity of `tables/history.csv` by epoch, mean over seeds: as far as every seed was trained."""
-        by_epoch = self.of("history", arm).groupby("epoch")
-        return by_epoch[column].mean()[by_epoch.size() == self.of("runs", arm)["seed"].nunique()]
+        return mean_curve(self.of("history", arm), column)
+
+    def at(self, arm: str, column: str, epoch: int) -> float:
+        """A quantity of the history after an epoch, mean over seeds; NaN where there is no such epoch."""
+        return float(self.curve(arm, column).get(epoch, float("nan")))
+
+    def last(self, arm: str, column: str) -> float:
+        """A quantity of the history after the last epoch that every seed has, mean over seeds."""
+        return float(self.curve(arm, column).iloc[-1])
+
+    def tensor(self, arm: str, tensor: str) -> pandas.Series | None:
+        """The changes of a tensor, mean over seeds; None where the network has no such tensor."""
+        rows = self.of("weight_delta", arm)
+        rows = rows[rows["tensor"] == tensor]
+        return None if rows.empty else rows.mean(numeric_only=True)
 
     def keeps_last(self, arms: Iterable[str]) -> bool:
         """Whether the last epoch is the one that is kept, in every run of these arms."""
@@ -137,7 +143,7 @@ class Results:
         return all((run["kept_epoch"] == run["epochs_run"]).all() for run in runs)
 
     def comparison(self, first: str, second: str) -> pandas.Series:
-        """The row of `tables/comparisons.csv` that compares two arms, whichever stands first there.
+        """The row of `tables/comparisons.csv` that compares two arms, in either order.
 
         Raises:
             InputError: the two arms are not compared.
@@ -159,6 +165,24 @@ class Results:
         """
         return str(self.comparison(first, second)["verdict"])
 
+    def lead(self, first: str, second: str) -> tuple[float, float, float, str]:
+        """Test accuracy of the first minus that of the second in points, its interval, and the verdict.
+
+        Raises:
+            InputError: the two arms are not compared.
+        """
+        row = self.comparison(first, second)
+        sign = 1 if row["arm_a"] == first else -1
+        low, high = sorted((sign * row["low"], sign * row["high"]))
+        return sign * float(row["difference"]), float(low), float(high), str(row["verdict"])
+
+
+def mean_curve(history: pandas.DataFrame, column: str) -> pandas.Series:
+    """A column of one arm's history by epoch, mean over seeds: as far as every seed was trained."""
+    shortest = history.groupby("seed")["epoch"].max().min()
+    means: pandas.Series = history[history["epoch"] <= shortest].groupby("epoch")[column].mean()
+    return means
+
 
 def read_results(folder: Path, place: Path | None = None, missing: dict[str, list[int]] | None = None) -> Results:
     """Read an experiment's folder, with the tables at `place` (by default in the same folder); see `Results`.
@@ -167,26 +191,17 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
         InputError: a file is missing or is not what it should be.
     """
     place = folder if place is None else place
-    tables = {
-        name: read_numbers((place if table.in_partial else folder) / table.file, table)
-        for name, table in schema.EXPERIMENT_TABLES.items()
-        if not table.of_claims
-    }
-    for verdict in tables["comparisons"]["verdict"]:
-        if verdict not in VERDICTS:
-            raise InputError(
-                f"{place / 'tables' / 'comparisons.csv'}: verdict {verdict!r} (allowed: {', '.join(VERDICTS)})"
-            )
-    for name in ("arms", "history", "runs", "summary", "cost"):
+    tables = read_tables(
+        {
+            name: (place if table.in_partial else folder) / table.file
+            for name, table in schema.EXPERIMENT_TABLES.items()
+            if not table.of_claims
+        }
+    )
+    for name in ("arms", "history", "runs", "summary", "cost", "computed_cost", "convergence"):
         without = set(tables["arms"]["arm"]) - set(tables[name]["arm"])
         if without:
             raise InputError(f"{place / 'tables' / name}.csv: no row of {', '.join(sorted(without))}")
-    models = [
-        f"{architecture}_{input_size:.0f}"
-        for architecture, input_size in zip(
-            tables["models"]["architecture"], tables["models"]["input_size"], strict=True
-        )
-    ]
     return Results(
         folder=folder,
         place=place,
@@ -194,13 +209,20 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
         configuration=read_configuration(folder / "config.yaml"),
         tables=tables,
         sizes=read_numbers(folder / "data" / "sizes.csv", schema.SIZES),
-        printouts={model: read_text(folder / "models" / model / "printout.txt") for model in models},
     )
 
 
-def _of_runs(file: str) -> bool:
-    """Whether a file is made of the runs: a partial report then has its own."""
-    return file.startswith(("tables/", "figures/")) and file not in NEED_NO_RUN
+def read_tables(files: Mapping[str, Path]) -> dict[str, pandas.DataFrame]:
+    """Read tables by their names in the schema.
+
+    Raises:
+        InputError: a file is missing or is not what it should be; a verdict is none of `VERDICTS`.
+    """
+    tables = {name: read_numbers(path, schema.TABLES[name]) for name, path in files.items()}
+    unknown = [verdict for verdict in tables["comparisons"]["verdict"] if verdict not in VERDICTS]
+    if unknown:
+        raise InputError(f"{files['comparisons']}: verdict {unknown[0]!r} (allowed: {', '.join(VERDICTS)})")
+    return tables
 
 
 def read_configuration(path: Path) -> dict[str, Any]:
@@ -216,7 +238,8 @@ def read_configuration(path: Path) -> dict[str, Any]:
     experiments = content.get("experiments") if isinstance(content, dict) else None
     if not isinstance(experiments, dict) or len(experiments) != 1:
         raise InputError(f"{path}: expected the effective configuration of one experiment, under the key experiments")
-    return next(iter(experiments.values()))
+    configuration: dict[str, Any] = next(iter(experiments.values()))
+    return configuration
 
 
 def read_numbers(path: Path, table: schema.Table, columns: Sequence[str] = ()) -> pandas.DataFrame:

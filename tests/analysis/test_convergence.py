@@ -1,0 +1,103 @@
+"""What counts as rising, overfitting and misleading follows from the curves."""
+
+import math
+
+import pandas
+import pytest
+
+from triptych.analysis.convergence import (
+    convergence_table,
+    late_gain,
+    least_difference,
+    loss_and_accuracy_table,
+    lowest_test_loss,
+)
+from triptych.results.experiment import read_results
+
+LONG = {"name": "long", "train": "head", "first": 60, "last": 90.0}
+PATIENT = {**LONG, "training": {"epochs": 60, "patience": 5, "keep": "best"}}
+
+
+@pytest.fixture
+def read(shelf):
+    return lambda arms=None, **options: read_results(
+        (shelf(arms, whole_kernels=False, **options) if arms else shelf()).folder
+    )
+
+
+def row(found, arm, test_images=1000):
+    return convergence_table(found.tables, test_images, 1.0).set_index("arm").loc[arm]
+
+
+def test_rising_arms_gained_more_than_counts(read):
+    found = read([{"name": "flat", "first": 94.9, "last": 95.0}, {"name": "steep", "first": 20.0, "last": 80.0}])
+    assert row(found, "flat")["rising"] == 0
+    steep = row(found, "steep")
+    assert (steep["rising"], steep["late_epochs"]) == (1, 3) and steep["late_gain"] == pytest.approx(11.0, abs=0.05)
+    few = row(found, "steep", test_images=50)  # two standard errors are 17 points
+    assert few["rising"] == 0 and few["least_difference"] > 16
+    stored = found.tables["convergence"].set_index("arm")
+    assert stored["late_gain"]["steep"] == steep["late_gain"]
+
+
+def test_two_standard_errors_or_the_margin():
+    assert least_difference(50, 50, 1000, 1.0) == pytest.approx(2 * (2 * 2500 / 1000) ** 0.5)
+    assert least_difference(99, 99, 1_000_000, 1.0) == 1.0
+
+
+def test_the_last_third():
+    curve = pandas.Series([10.0, 50, 60, 70, 80, 85, 90], index=range(7))
+    assert late_gain(curve) == (10.0, 2)
+    assert late_gain(curve.loc[:1]) == (pytest.approx(math.nan, nan_ok=True), 0)
+
+
+def test_an_arm_that_patience_ended_does_not_rise(read):
+    ended = read([{**PATIENT, "ran": (12, 20, 30), "kept": (7, 15, 25)}])
+    assert row(ended, "long")[["stopped", "rising"]].tolist() == [1, 0]
+    assert pandas.isna(row(ended, "long")["steady_epoch"])  # its seeds keep different epochs
+    used_up = read([{**PATIENT, "ran": (60, 60, 60), "kept": (59, 60, 58)}])
+    assert row(used_up, "long")["stopped"] == 0
+    # patience that ran out in the last epoch is patience that ran out
+    assert row(read([{**PATIENT, "ran": (60, 60, 60), "kept": (55, 54, 50)}]), "long")["stopped"] == 1
+
+
+@pytest.mark.parametrize(
+    ("ends", "overfits"),
+    [((0.32, 0.32, 0.32), 0), ((0.6, 0.6, 0.29), 0), ((0.34, 0.34, 0.34), 1)],
+    ids=["a rise of 7 %", "not in every seed", "more than a tenth"],
+)
+def test_overfitting_needs_every_seed_and_a_tenth(ends, overfits):
+    losses = [[1.0, 0.5, 0.3, end] for end in ends]
+    history = pandas.DataFrame(
+        [(seed, epoch, loss) for seed, own in enumerate(losses) for epoch, loss in enumerate(own)],
+        columns=["seed", "epoch", "test_loss"],
+    )
+    assert lowest_test_loss(history) == {"lowest_epoch": 2, "lowest_loss": pytest.approx(0.3), "overfits": overfits}
+
+
+def test_a_loss_that_was_never_below_that_before_training_is_no_overfitting():
+    history = pandas.DataFrame({"seed": 0, "epoch": [0, 1, 2], "test_loss": [1.0, 5.0, 9.0]})
+    assert lowest_test_loss(history)["overfits"] == 0
+
+
+def misleading(found, losses, accuracy=None):
+    """The rows after train losses of last_layer by seed, in the first epoch."""
+    tables = {name: found.tables[name].copy() for name in ("arms", "history", "summary")}
+    history, summary = tables["history"], tables["summary"]
+    first = (history["arm"] == "last_layer") & (history["epoch"] == 1)
+    history.loc[first, "train_loss"] = losses
+    if accuracy is not None:
+        summary.loc[summary["arm"] == "last_layer", "first_epoch_accuracy_mean"] = accuracy
+    return loss_and_accuracy_table(tables, 1000, 10, 1.0)
+
+
+def test_a_lower_train_loss_with_a_lower_test_accuracy_is_found(read):
+    found = read()
+    assert found.tables["loss_and_accuracy"].empty
+    rows = misleading(found, [0.01] * 3)
+    assert ("last_layer", "scratch") in set(zip(rows["arm_a"], rows["arm_b"], strict=True))
+    assert misleading(found, [9.0, 0.01, 0.01]).empty  # not in every seed
+    assert misleading(found, [0.01] * 3, accuracy=14.9).empty  # near chance
+    near = found.tables["summary"].set_index("arm")["first_epoch_accuracy_mean"]
+    close = misleading(found, [0.01] * 3, accuracy=near["scratch"] - 1.0)
+    assert "scratch" not in set(close["arm_b"])  # chance may order these

@@ -1,0 +1,78 @@
+"""What is said of the curves follows from the tables of convergence."""
+
+import pytest
+
+from tests.report.conftest import plain
+from triptych.report.sections import curves, limits, setup
+
+LONG = {"epochs": 60, "patience": 5, "keep": "best"}
+ARMS = [
+    {"name": "finetune", "label": "net2", "last": 96.0},
+    {
+        "name": "last_layer_long",
+        "train": "head",
+        "first": 60,
+        "last": 90.0,
+        "training": LONG,
+        "ran": (12, 20, 30),
+        "kept": (7, 15, 25),
+    },
+]
+
+
+@pytest.fixture
+def found(results):
+    return results(arms=ARMS)
+
+
+def test_arms_that_overfit_are_named(results):
+    found = results()
+    assert curves.overfitting(found).startswith("No arm overfits")
+    table = found.tables["convergence"]
+    table.loc[table["arm"] == "scratch", ["overfits", "lowest_epoch"]] = [1.0, 6.0]
+    assert curves.overfitting(found).endswith("net1 · scratch (lowest in epoch 6).")
+
+
+def test_a_train_loss_that_misleads_is_told(results):
+    found = results()
+    assert "does not mean" not in curves.train_loss(found)
+    found.tables["loss_and_accuracy"].loc[0] = ["last_layer", "scratch", 0.01, 0.9, 24.0, 30.0, 2.0]
+    assert "in epoch 1 net3 · last_layer has a lower train loss than net1 · scratch" in plain(curves.train_loss(found))
+
+
+def test_a_curve_ends_with_the_shortest_seed(found):
+    assert found.curve("last_layer_long", "test_accuracy").index.tolist() == list(range(13))
+    assert found.curve("finetune", "test_accuracy").index.tolist() == list(range(11))
+
+
+def test_an_arm_that_stopped_early(found):
+    (text,) = curves.patience(found)
+    assert "last_layer_long stopped early in every run: 5 epochs without" in plain(text)
+    assert text.endswith("Best epoch by seed, by validation accuracy: 7, 15 and 25 of 12, 20 and 30.")
+    assert curves.kept(found, "finetune") == ""
+
+
+def test_an_arm_that_used_up_its_epochs(results):
+    (text,) = curves.patience(results(arms=[{**ARMS[1], "ran": (60, 60, 60), "kept": (59, 60, 58)}]))
+    assert "did not stop early in every run: it ran 60 of 60 epochs (patience 5)" in plain(text)
+    assert curves.patience(results()) == []
+
+
+def test_which_epoch_the_numbers_are_of(found, results):
+    said = plain(limits.reported(found))
+    assert "Numbers of net2 · finetune are of the last epoch, fixed in advance." in said
+    assert "Numbers of last_layer_long are of the epoch with the highest validation accuracy" in said
+    assert plain(limits.reported(results())) == "Numbers are of the last epoch, fixed in advance."
+    stops = results(arms=[{**ARMS[0], "training": {"patience": 3}}])
+    assert "patience selects it on the validation images" in limits.reported(stops)
+
+
+def test_the_recipe_shows_lengths(found):
+    recipe = {row[0]: row[1:] for row in setup.recipe(found).rows}
+    assert recipe["epochs"] == ["10", "60 (12, 20, 30)"]
+    assert recipe["patience"] == ["none", "5"]
+    assert recipe["epoch that is kept"] == ["last", "best (7, 15, 25)"]
+
+
+def test_keys_that_are_off_are_left_out_of_the_recipe(results):
+    assert not {"patience", "epoch that is kept", "fused optimiser"} & {row[0] for row in setup.recipe(results()).rows}

@@ -1,0 +1,26 @@
+"""Confusions are those of the predictions."""
+
+import numpy
+import pytest
+
+from tests.report.conftest import plain
+from triptych.report.sections import errors
+from triptych.storage.tensors import load_tensors
+
+
+def test_the_most_frequent_confusion_is_named(find, results):
+    made = find()
+    files = [made.run("finetune", seed) / "predictions.safetensors" for seed in (0, 1, 2)]
+    of_eights = [load_tensors(file)["test_logits"].argmax(axis=1)[made.labels == 8] for file in files]
+    wrong = 100 * numpy.mean([own == 9 for own in of_eights])
+    assert wrong == pytest.approx(100 * numpy.mean([own != 8 for own in of_eights])) and wrong > 8
+    text = plain(errors.confusion(results(), "finetune"))
+    assert f"Most frequent confusion: 8 predicted as 9 ({wrong:.1f} % of 8)" in text
+    assert f"Lowest recall: 8 ({100 - wrong:.1f} %)" in text
+
+
+def test_an_arm_without_a_mistake(results):
+    found = results(arms=[{"name": "perfect", "last": 100.0}])
+    confusion = found.tables["confusion"]
+    confusion["share"] = (confusion["true_class"] == confusion["predicted_class"]).astype(float)
+    assert errors.confusion(found, "perfect") == "No test image is misclassified."

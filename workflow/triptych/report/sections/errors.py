@@ -1,0 +1,56 @@
+"""Which classes are confused."""
+
+import numpy
+
+from triptych.report import formatting as words
+from triptych.report.blocks import Block, Column, Details, Paragraph, Section, Table, declared, figure_of_arm
+from triptych.results import schema
+from triptych.results.experiment import Results
+
+
+def blocks(results: Results) -> list[Block]:
+    images = " Below: the most confidently misclassified test images." if results.shows_images else ""
+    return [
+        Paragraph(f"Rows: true class. Columns: predicted class, as a share of the row, mean over seeds.{images}"),
+        *(figure_of_arm(results, "confusion", arm, confusion(results, arm)) for arm in results.arms["arm"]),
+        Details("Recall by class", [per_class(results)]),
+    ]
+
+
+SECTION = Section("errors", "Confusion matrices", blocks)
+
+
+def confusion(results: Results, arm: str) -> str:
+    """The most frequent confusion of an arm, and the classes with the lowest and the highest recall."""
+    table = results.of("confusion", arm)
+    mistakes = table[table["true_class"] != table["predicted_class"]]
+    recall = results.of("per_class", arm).groupby("class", sort=False)["recall"].mean()
+    if mistakes.empty or mistakes["share"].max() == 0:
+        return "No test image is misclassified."
+    worst = mistakes.iloc[mistakes["share"].argmax()]
+    return (
+        f"Most frequent confusion: {worst['true_class']} predicted as {worst['predicted_class']} "
+        f"({words.share(worst['share'])} of {worst['true_class']}). Lowest recall: {recall.idxmin()} "
+        f"({words.percent(recall.min())}); highest: {recall.idxmax()} ({words.percent(recall.max())})."
+    )
+
+
+def per_class(results: Results) -> Table:
+    """Recall of every class by arm."""
+    table = results.tables["per_class"]
+    recall = table.groupby(["class", "arm"], sort=False)["recall"].mean()
+    images = table.groupby("class", sort=False)["images"].first()
+    arms = list(results.arms["arm"])
+    columns = [
+        declared(schema.PER_CLASS, "class", "text"),
+        declared(schema.PER_CLASS, "images"),
+        *(
+            Column(results.name_of(arm), "" if position else "Recall (%), mean over seeds.", term="arms")
+            for position, arm in enumerate(arms)
+        ),
+    ]
+    rows = [
+        [name, words.count(images[name]), *(words.number(recall.get((name, arm), numpy.nan)) for arm in arms)]
+        for name in images.index
+    ]
+    return Table("Recall by class (%)", columns, rows, "tables/per_class.csv")

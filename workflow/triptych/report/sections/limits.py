@@ -1,0 +1,134 @@
+"""What the numbers do not show."""
+
+import math
+
+import pandas
+
+from triptych.configuration.training import COMPARED, title_of
+from triptych.report import formatting as words
+from triptych.report.blocks import Block, Bullets, Section
+from triptych.results.experiment import Results
+
+FEW_SEEDS, FEW_FOR_PAIRS = 10, 5
+LAG = 0.1
+"""The share of their initial values in BatchNorm's running statistics after an epoch, above which it is mentioned."""
+
+
+def blocks(results: Results) -> list[Block]:
+    items = [
+        testing(results),
+        precision(results),
+        "Train figures in the curves are running means in train mode; test figures are of the network after the epoch "
+        "in eval mode. Compare fit accuracy (training images, eval mode) with test accuracy instead.",
+        one_recipe(results.arms.loc[results.contestants]),
+        *lag(results),
+        *drift(results),
+        seeds(results),
+    ]
+    return [Bullets(items)]
+
+
+SECTION = Section("limits", "Limitations", blocks)
+
+
+def testing(results: Results) -> str:
+    """When test images were evaluated, which epoch is reported, and what selection should use."""
+    validation = results.images("validation")
+    watched = (
+        f"Select epochs, recipes and arms on the {words.count(validation)} validation images, not on these curves."
+        if validation
+        else "There are no validation images: selecting an epoch, a learning rate or an arm from these curves uses the "
+        "test images."
+    )
+    return f"Test images were evaluated after every epoch. {watched} {reported(results)}"
+
+
+def reported(results: Results) -> str:
+    """Which epoch is reported, and how it was selected."""
+    sentences = []
+    arms = results.arms
+    for keep in dict.fromkeys(arms["keep"]):
+        names = list(arms.loc[arms["keep"] == keep, "arm"])
+        of = "" if len(names) == len(arms) else f" of {words.listing(results.names_of(names))}"
+        if keep == "best":
+            sentences.append(
+                f"Numbers{of} are of the epoch with the highest validation accuracy; that validation accuracy is "
+                "optimistic, since the epoch was selected on it."
+            )
+        elif arms.loc[names, "patience"].notna().any():
+            sentences.append(f"Numbers{of} are of the last epoch; patience selects it on the validation images.")
+        else:
+            sentences.append(f"Numbers{of} are of the last epoch, fixed in advance.")
+    return " ".join(sentences)
+
+
+def precision(results: Results) -> str:
+    """What one image is."""
+    images = results.images("test")
+    return f"One of {words.count(images)} test images is {words.number(100 / images, 2)} points of accuracy."
+
+
+def one_recipe(arms: pandas.DataFrame) -> str:
+    """Whether the arms share a recipe, and what that means."""
+    titles = {name: title_of(name) for name in COMPARED}
+    titles |= {"normalisation": "normalisation", "architecture": "network", "input_size": "input size"}
+    different = [title for column, title in titles.items() if arms[column].nunique(dropna=False) > 1]
+    rate = f"learning rate {arms['learning_rate'].iloc[0]:g}"
+    length = words.plural(arms["epochs"].iloc[0], "epoch")
+    if arms["patience"].notna().any():
+        length = f"at most {length}"
+    if different:
+        verb = "differs" if len(different) == 1 else "differ"
+        return f"The recipes differ: {words.listing(different)} {verb}. The comparison is of arms with their recipes."
+    if len(arms) > 1:
+        return (
+            f"All arms share one recipe ({rate}, {length}). It does not suit all equally: a rate for fine-tuning is "
+            "low for random weights and for a new head, so the recipe may cause a tie or an order."
+        )
+    return f"One recipe was tried ({rate}, {length}); another may do better."
+
+
+def lag(results: Results) -> list[str]:
+    """How much of their initial values BatchNorm's running statistics keep after one epoch, if it is much."""
+    models = results.tables["models"].set_index(["architecture", "input_size"])["batchnorm_momentum"]
+    lagging: dict[tuple[int, float, float], list[str]] = {}
+    for _, arm in results.arms.iterrows():
+        momentum = models[arm["architecture"], arm["input_size"]]
+        if arm["batchnorm"] != "train" or not momentum > 0:
+            continue
+        steps = math.ceil(arm["train_images"] / arm["batch_size"])
+        held = (1 - momentum) ** steps
+        if held > LAG:
+            lagging.setdefault((steps, momentum, held), []).append(arm["arm"])
+    return [
+        f"{words.listing(results.names_of(names))}: an epoch has only {words.plural(steps, 'step')}, each of which "
+        f"replaces {words.share(momentum, 0 if momentum >= 0.01 else 2)} of BatchNorm’s running statistics. After "
+        f"epoch 1 these still hold {words.share(held, 0)} of their initial values, so early test accuracies lag."
+        for (steps, momentum, held), names in lagging.items()
+    ]
+
+
+def drift(results: Results) -> list[str]:
+    """Which arms train only a part while BatchNorm follows the data."""
+    arms = results.arms
+    drifting = [arm for arm in arms.index[arms["batchnorm"] == "train"] if not results.trains_everything(arm)]
+    if not drifting:
+        return []
+    return [
+        f"{words.listing(results.names_of(drifting))}: part of the network is frozen, but BatchNorm is in train mode, "
+        "so its statistics follow the new data."
+    ]
+
+
+def seeds(results: Results) -> str:
+    """What the intervals do not cover."""
+    runs = results.numbers_of_runs[-1]
+    if runs == 1:
+        return "One seed: no interval over seeds. Another seed gives other numbers."
+    text = f"{words.plural(runs, 'seed')} are few: t intervals are wide. " if runs < FEW_SEEDS else ""
+    if runs < FEW_FOR_PAIRS:
+        text += (
+            "Comparisons of pairs understate how much a seed changes all images at once: equal arms may be called "
+            "different in up to one case of ten. "
+        )
+    return f"{text}One split and one set of pretrained weights: the intervals cover neither."

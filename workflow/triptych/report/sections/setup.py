@@ -1,0 +1,187 @@
+"""What was trained on what, and with what."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pandas
+
+from triptych.configuration.training import RECIPE, SHOWN, title_of
+from triptych.report import formatting as words
+from triptych.report import provenance
+from triptych.report.blocks import Block, Bullets, Column, Details, Section, Table, declared, figure
+from triptych.report.inputs import files_of_runs
+from triptych.results import schema
+from triptych.results.experiment import Results, read_numbers
+
+RESULT_OF_KEYS = {"epochs": " In brackets: epochs run, by seed.", "keep": " In brackets: that epoch, by seed."}
+"""What is added to the meaning of a key whose outcome follows its value."""
+
+
+def blocks(results: Results) -> list[Block]:
+    found: list[Block] = [Bullets([data(results), *pretraining(results), training(results), software(results)])]
+    if results.shows_images:
+        found.append(figure("samples", "A few training images of each class, as stored.", leads=True))
+    return [
+        *found,
+        recipe(results),
+        Details("Images by class and split", [sizes(results)]),
+        Details("Versions of packages", [versions(provenance.package_versions())]),
+        Details("Checksums of the input files", [checksums(results)]),
+    ]
+
+
+SECTION = Section("setup", "Setup and provenance", blocks)
+
+
+def data(results: Results) -> str:
+    """The number of images and classes."""
+    splits = (("train", "training"), ("validation", "validation"), ("test", "testing"))
+    parts = [f"{words.count(results.images(split))} for {use}" for split, use in splits if results.images(split)]
+    return (
+        f"Data: {words.plural(results.sizes['images'].sum(), 'image')} of "
+        f"{words.plural(results.sizes['class'].nunique(), 'class', 'classes')} from "
+        f"{results.configuration['dataset']['source']}: {words.listing(parts)}."
+    )
+
+
+def pretraining(results: Results) -> list[str]:
+    """Where pretrained weights come from, a sentence a network; empty if no arm uses them."""
+    arms = results.arms
+    sentences = []
+    for architecture in dict.fromkeys(arms.loc[arms["weights"] == "pretrained", "architecture"]):
+        history = results.folder / "weights" / f"{architecture}_history.csv"
+        sentence = f"Pretrained {architecture}: from {results.configuration['weights']['source']}"
+        if history.is_file():
+            end = read_numbers(history, schema.WEIGHTS_HISTORY, ["epoch", "test_accuracy"]).iloc[-1]
+            sentence += (
+                f", {words.plural(end['epoch'], 'epoch')}, {words.percent(end['test_accuracy'])} accuracy on its "
+                "held-out images"
+            )
+        sentences.append(f"{sentence}.")
+    return sentences
+
+
+def training(results: Results) -> str:
+    """What all arms have in common."""
+    return (
+        "Training: cross-entropy loss, Adam. The order of the images depends on seed and epoch alone, so all arms see "
+        f"the same batches. Seeds: {words.listing(results.seeds)}."
+    )
+
+
+def software(results: Results) -> str:
+    """The device, Python and the code."""
+    cost, machine = results.tables["cost"], provenance.machine()
+    devices = sorted(set(zip(cost["device_name"], cost["device"], strict=True)))
+    named = words.listing([f"{name} ({device})" if name else str(device) for name, device in devices])
+    return (
+        f"Device: {named}. {machine['python']} on {machine['system']}, {machine['machine']}. SHA-256 of the code: "
+        f"{provenance.package_digest()}."
+    )
+
+
+def recipe(results: Results) -> Table:
+    """The settings of every arm, a row each; keys that are off in all arms are left out."""
+    shown = [name for name in SHOWN if not _is_off(results.arms[name], name)]
+    settings = [
+        ("network", "Architecture, input in pixels."),
+        ("starts from", "random or pretrained weights (with a new head)."),
+        ("trainable", "all: everything. head: the last layer."),
+        ("BatchNorm", "train: follows the batches. frozen: keeps its statistics."),
+        ("normalisation", "Subtracted from and divides the pixels (0 to 1)."),
+        *((title_of(name), _meaning(results, name)) for name in shown),
+        ("features", "Of the frozen layers: cached (computed once), or computed in each epoch."),
+    ]
+    in_effect = [
+        [
+            f"{row['architecture']}, {row['input_size']:.0f}{words.NO_BREAK}px",
+            row["weights"],
+            row["train"],
+            row["batchnorm"],
+            row["normalisation"],
+            *(_in_effect(RECIPE[name].kind, row[name]) + _by_seed(results, row, name) for name in shown),
+            row["features"],
+        ]
+        for _, row in results.arms.iterrows()
+    ]
+    columns = [
+        Column("setting", "", "text"),
+        *(Column(name, "", "text") for name in results.names_of(results.arms["arm"])),
+    ]
+    rows = [[name, *values] for (name, _), values in zip(settings, zip(*in_effect, strict=True), strict=True)]
+    return Table("Recipe of every arm", columns, rows, "tables/arms.csv", explained=settings)
+
+
+def _is_off(values: pandas.Series, name: str) -> bool:
+    """Whether a key has its neutral value in every arm."""
+    key = RECIPE[name]
+    if not key.has_neutral:
+        return False
+    return bool((values.isna() if key.neutral is None else values == key.neutral).all())
+
+
+def _meaning(results: Results, name: str) -> str:
+    """The first sentence of the meaning of a key, and what follows its value in brackets."""
+    outcome = any(_by_seed(results, arm, name) for _, arm in results.arms.iterrows())
+    return re.split(r"(?<=\.) ", RECIPE[name].meaning)[0] + (RESULT_OF_KEYS[name] if outcome else "")
+
+
+def _in_effect(kind: str, value: Any) -> str:
+    """A value of a key of the recipe."""
+    if kind == "flag":
+        return "yes" if value else "no"
+    if kind == "choice":
+        return str(value)
+    if pandas.isna(value):
+        return "none"
+    return words.count(value) if value == round(value) else f"{value:g}"
+
+
+def _by_seed(results: Results, arm: pandas.Series, key: str) -> str:
+    """The epochs that an arm ran if patience may have ended it, and its best epoch if that was chosen."""
+    columns = {"epochs": "epochs_run"} if pandas.notna(arm["patience"]) else {}
+    columns |= {"keep": "kept_epoch"} if arm["keep"] != "last" else {}
+    if key not in columns:
+        return ""
+    return f" ({', '.join(words.count(epoch) for epoch in results.of('runs', arm['arm'])[columns[key]])})"
+
+
+def sizes(results: Results) -> Table:
+    """Images by class and split."""
+    table = results.sizes.pivot_table("images", "class", "split", "sum", sort=False, fill_value=0)
+    table = table[list(dict.fromkeys(results.sizes["split"]))]
+    meaning = {
+        "train": "Images to train on.",
+        "validation": "Images for model selection.",
+        "test": "Images to test on.",
+    }
+    columns = [
+        declared(schema.SIZES, "class", "text"),
+        *(Column(split, meaning.get(split, f"Images of the split {split}.")) for split in table.columns),
+    ]
+    rows = [
+        [name, *(words.count(value) for value in row)] for name, row in zip(table.index, table.to_numpy(), strict=True)
+    ]
+    total = ["all", *(words.count(value) for value in table.sum())]
+    return Table("Images by class and split", columns, rows, "data/sizes.csv", total=total)
+
+
+def checksums(results: Results) -> Table:
+    """The files that every run reads."""
+    columns = [
+        Column("file", "", "text"),
+        Column("bytes", ""),
+        Column("SHA-256", "", "code"),
+    ]
+    files = files_of_runs(results.folder, results.configuration)
+    records = {name: provenance.file_record(results.folder / name) for name in files}
+    rows = [[name, words.count(record["bytes"]), record["sha256"]] for name, record in records.items()]
+    return Table("Input files", columns, rows)
+
+
+def versions(packages: Mapping[str, str | None]) -> Table:
+    """The packages that were used."""
+    columns = [Column("package", "", "text"), Column("version", "", "text")]
+    rows = [[name, version or "not installed"] for name, version in packages.items()]
+    return Table("Packages where this report was made", columns, rows)

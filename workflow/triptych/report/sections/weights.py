@@ -1,0 +1,193 @@
+"""What changed in the weights."""
+
+import numpy
+import pandas
+
+from triptych.report import formatting as words
+from triptych.report.blocks import (
+    ARM,
+    Block,
+    Bullets,
+    Column,
+    Paragraph,
+    Section,
+    Table,
+    arm_cell,
+    figure,
+    figure_of_arm,
+)
+from triptych.results.batchnorm import STATISTICS, statistics_drift
+from triptych.results.experiment import Results
+
+MOST_NAMED = 4
+"""The most tensors that are named rather than counted."""
+
+ROUNDING = 1e-6
+"""The share of colour in a change below which it is rounding: the three colours changed alike."""
+
+
+def blocks(results: Results) -> list[Block]:
+    arms = list(results.arms["arm"])
+    remarks = [text for arm in arms for text in (frozen(results, arm), partly_unchanged(results, arm)) if text]
+    return [
+        Paragraph("Every tensor of every network was compared, bit by bit, with its values before training."),
+        *([Bullets(remarks)] if remarks else []),
+        table(results),
+        figure(
+            "relative_change",
+            "Norm of the change over the norm before training, by layer from input (top) to output. The left edge is "
+            "exactly zero.",
+            leads=True,
+        ),
+        figure("batchnorm_drift", drift(results), leads=True),
+        *(figure_of_arm(results, "kernels", arm, kernels(results, arm)) for arm in arms),
+    ]
+
+
+SECTION = Section("weights", "Weight changes", blocks)
+
+
+def table(results: Results) -> Table:
+    """What changed in each arm, counted."""
+    columns = [
+        ARM,
+        Column("tensors changed", "Parameter tensors that changed in any seed, of all."),
+        Column("unchanged", "Share of the single parameters that are exactly unchanged."),
+        Column("nearly unchanged", "Share that changed by less than a thousandth of its tensor’s largest weight."),
+        Column("median change", "Norm of the change over the norm before: median over the parameter tensors."),
+        Column("BatchNorm statistics", "Running means and variances that changed, of all."),
+    ]
+    rows = []
+    for arm in results.arms["arm"]:
+        delta = results.of("weight_delta", arm)
+        parameters = delta[delta["kind"] == "parameter"]
+        change = float(parameters.groupby("tensor")["relative_delta"].mean().median())
+        rows.append(
+            [
+                arm_cell(results, arm),
+                _changed(parameters),
+                *(
+                    words.share(numpy.average(parameters[column], weights=parameters["size"]))
+                    for column in ("unchanged_fraction", "near_zero_fraction")
+                ),
+                words.share(change) if change < 10 else words.times(change),
+                _changed(_statistics(delta)),
+            ]
+        )
+    return Table("Changes counted over all seeds", columns, rows, "tables/weight_delta.csv")
+
+
+def _changed(tensors: pandas.DataFrame) -> str:
+    changed = tensors.loc[tensors["unchanged_fraction"] < 1, "tensor"].nunique()
+    return f"{changed} of {tensors['tensor'].nunique()}"
+
+
+def _statistics(delta: pandas.DataFrame) -> pandas.DataFrame:
+    return delta[(delta["kind"] == "buffer") & delta["tensor"].str.endswith(tuple(STATISTICS))]
+
+
+def frozen(results: Results, arm: str) -> str:
+    """Which tensors of an arm are exactly unchanged, and what of BatchNorm drifts all the same; over all seeds."""
+    delta = results.of("weight_delta", arm)
+    parameters, statistics = delta[delta["kind"] == "parameter"], _statistics(delta)
+    changed = list(dict.fromkeys(parameters.loc[parameters["unchanged_fraction"] < 1, "tensor"]))
+    total = parameters["tensor"].nunique()
+    if len(changed) == total:
+        return ""
+    name = results.name_of(arm)
+    if not changed:
+        text = f"{name}: all {total} parameter tensors are exactly unchanged."
+    elif len(changed) <= MOST_NAMED:
+        text = (
+            f"{name}: only {words.listing(changed)} changed; the other {total - len(changed)} of {total} parameter "
+            "tensors are exactly unchanged."
+        )
+    else:
+        text = f"{name}: {len(changed)} of {total} parameter tensors changed; the others are exactly unchanged."
+    drifted = statistics.loc[statistics["unchanged_fraction"] < 1, "tensor"].nunique()
+    if drifted:
+        text += (
+            f" Yet {drifted} of {statistics['tensor'].nunique()} running statistics of BatchNorm drifted to the new "
+            "data, so the frozen layers compute another function than before."
+        )
+    return text
+
+
+def partly_unchanged(results: Results, arm: str) -> str:
+    """Which tensors of a fully trained arm changed only in part, and why; empty if none did."""
+    if not results.trains_everything(arm):
+        return ""
+    delta = results.of("weight_delta", arm)
+    parameters = (
+        delta[delta["kind"] == "parameter"].groupby("tensor", sort=False)[["size", "unchanged_fraction"]].mean()
+    )
+    unchanged = parameters["unchanged_fraction"]
+    partly = parameters[(unchanged > 0.3) & (unchanged < 1)]
+    if partly.empty:
+        return ""
+    still = (partly["size"] * partly["unchanged_fraction"]).sum()
+    text = (
+        f"{results.name_of(arm)}: {words.share(still / parameters['size'].sum())} of all parameters are exactly "
+        f"unchanged. They lie in {len(partly)} of {len(parameters)} tensors"
+        + (f" ({words.listing(list(partly.index))})." if len(partly) <= MOST_NAMED else ".")
+    )
+    maps = _convolution_maps(results, arm)
+    small = [maps[layer] for layer in (tensor.removesuffix(".weight") for tensor in partly.index) if layer in maps]
+    small = [shape for shape in small if min(shape) < 3]
+    if not small:
+        return f"{text} The tables do not show why."
+    sizes = words.listing(list(dict.fromkeys(" × ".join(str(side) for side in shape) for shape in small)))
+    which = "their" if len(small) == len(partly) else f"the {len(small)} convolutions’"
+    return (
+        f"{text} At {results.arms['input_size'][arm]:.0f} px {which} feature maps have only {sizes} pixels, so the "
+        "outer weights of a larger kernel only meet padding and get no gradient."
+    )
+
+
+def _convolution_maps(results: Results, arm: str) -> dict[str, list[int]]:
+    """Height and width of the output of each convolution of an arm's network."""
+    layers = results.tables["layers"]
+    own = results.arms.loc[arm]
+    layers = layers[
+        (layers["architecture"] == own["architecture"])
+        & (layers["input_size"] == own["input_size"])
+        & (layers["type"] == "Conv2d")
+    ]
+    return {
+        layer: [int(side) for side in shape.split("x")[1:]]
+        for layer, shape in zip(layers["layer"], layers["output_shape"], strict=True)
+    }
+
+
+def drift(results: Results) -> str:
+    """What the figure of BatchNorm's drift shows, and which arms do not drift."""
+    found = statistics_drift(results.tables["weight_delta"])
+    if found.empty:
+        return "These networks have no BatchNorm."
+    largest = found.groupby("arm", sort=False)["drift"].max()
+    still = [arm for arm in results.arms["arm"] if largest.get(arm, 1) == 0]
+    text = (
+        "Left: running means, in standard deviations of their layer before training. Right: running variances, "
+        "relative to their values before. Layers whose weights are frozen drift as well, unless BatchNorm is frozen."
+    )
+    return f"{text} No drift: {words.listing(results.names_of(still))}." if still else text
+
+
+def kernels(results: Results, arm: str) -> str:
+    """What the change of the first convolution is: none, or so much brightness and so much colour."""
+    change = results.of("kernel_change", arm)
+    if change.empty:
+        return "This network has no convolution."
+    tensor = change["tensor"].iloc[0]
+    delta = results.of("weight_delta", arm)
+    rows = delta[delta["tensor"] == tensor]
+    if (rows["unchanged_fraction"] == 1).all():
+        return f"{tensor} did not change: its difference is exactly zero (white) in every seed."
+    text = f"{tensor} changed by {words.share(rows['relative_delta'].mean())} of its norm."
+    colour = change["colour_share"].mean()
+    if colour < ROUNDING:
+        return f"{text} The change is brightness alone, as grey images imply."
+    return (
+        f"{text} Of the squared change {words.share(change['brightness_share'].mean())} is brightness (common to the "
+        f"three colours) and {words.share(colour)} is colour."
+    )
