@@ -74,7 +74,7 @@ def table(results: Results) -> Table:
                 _changed(_statistics(delta)),
             ]
         )
-    return Table("Changes counted over all seeds", columns, rows, "tables/weight_delta.csv")
+    return Table("Changes counted over all seeds", columns, rows, "tables/weight_delta.csv", stacks=True)
 
 
 def _changed(tensors: pandas.DataFrame) -> str:
