@@ -15,6 +15,7 @@ copyright = "the authors of Triptych"
 
 extensions = ["myst_parser"]
 myst_heading_anchors = 3  # links to headings work as on GitHub
+highlight_language = "text"
 html_theme = "furo"
 html_title = f"Triptych {version}"
 exclude_patterns = ["_build"]

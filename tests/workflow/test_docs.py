@@ -32,14 +32,11 @@ class Command:
 
 
 def commands_of(page) -> list[Command]:
-    """The commands of a page in their order. One mark above a block is that of all its commands."""
+    """The commands of a page in their order. A mark above a block is that of all its commands."""
     found = []
     for above, _, _, block in BLOCK.findall(PAGES[page]):
-        if above:
-            found.append(Command(page, block, above))
-            continue
-        for line in block.splitlines():
-            text, _, mark = line.rpartition("  # ")
+        for line in re.sub(r"\\\n\s*|(?<=&&)\n\s*", " ", block).splitlines():
+            text, _, mark = (line, "", above) if above else line.rpartition("  # ")
             found.append(Command(page, text.strip(), mark))
     return found
 

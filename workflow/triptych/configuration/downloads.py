@@ -36,7 +36,7 @@ def downloads(experiments: Mapping[str, Mapping[str, Any]]) -> dict[str, Downloa
     """Return every file that experiments of `triptych.configuration.effective.effective` need, by its name.
 
     Experiments that need the same file share it. Its addresses are those of the first of them, then the others'; the
-    user's own file is that of the first that has one.
+    `path` is that of the first that has one.
     """
     found: dict[str, Download] = {}
     for experiment in experiments.values():

@@ -22,12 +22,12 @@ class Key:
         kind: `whole number`, `number`, `flag`, or `choice` of `choices`.
         default: its value where none is given.
         meaning: one or more sentences.
-        title: how the report calls it; by default its name.
+        title: its title in the report; by default its name.
         bounds: of a number, as pydantic names them: `ge`, `gt`, `le`.
         optional: whether null is allowed.
         affects: the `result` of a command (the key is part of the recipe), or its `speed` alone (of the execution).
         neutral: the value at which commands behave as before the key existed. A command is not given it, so a new key
-            makes nothing again; it equals the default in the command's own dataclass. It never changes after a release.
+            reruns nothing; it equals the default in the command's own dataclass. It never changes after a release.
         used_by: the commands whose recipe has the key.
         compared: whether arms that differ in it have different recipes. False where it changes last bits alone.
         same_work: whether arms must agree in it to do the same arithmetic in the same way.

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 PLACEHOLDERS = {"experiments": "NAME", "arms": "ARM"}
-"""What stands for the name of an entry."""
+"""Placeholders for the names of entries."""
 IN_WORDS = {"NAME": "an experiment", "ARM": "an arm"}
 
 NAME_IN_WORDS = "letters, digits, - and _ (at most 64 characters, the first a letter or a digit)"

@@ -17,7 +17,7 @@ class Download:
         urls: addresses, tried in order.
         sha256: the checksum that it must have, or its first digits where no more is known.
         size: in bytes; None where it is not known.
-        path: a file of the user's own, taken instead of any address.
+        path: the user's copy, used instead of a download.
     """
 
     file: str
