@@ -332,15 +332,17 @@ def _compared(networks: str) -> dict[str, bytes]:
 
 
 @cache
-def network(architecture: str, input_size: int, classes: tuple[str, ...]) -> tuple[dict, dict[str, tuple[int, ...]]]:
-    """What the files of a network's weights say about it, and the shapes of its tensors."""
+def network(architecture: str, input_size: int, classes: tuple[str, ...]) -> tuple[dict, dict, dict]:
+    """What the files of a network's weights say about it, the shapes of its tensors, and their blocks and roles."""
     from triptych.models.networks import build_shapes, network_metadata
+    from triptych.models.tensor_layout import tensor_layout
 
     built = build_shapes(architecture, len(classes), input_size)
     scaling = {"mean": [0, 0, 0], "std": [1, 1, 1]}
     about = {"architecture": architecture, "classes": list(classes), "input_size": input_size}
     metadata = network_metadata(built, **about, normalisation=scaling)
-    return metadata, {name: tuple(tensor.shape) for name, tensor in built.state_dict().items()}
+    shapes = {name: tuple(tensor.shape) for name, tensor in built.state_dict().items()}
+    return metadata, shapes, tensor_layout(built, architecture)
 
 
 @cache
@@ -353,7 +355,7 @@ def _weights(
     trained: tuple[bool, bool],
 ) -> dict[str, bytes]:
     """The files of a run about its weights; `trained` are whether all is, and whether BatchNorm follows the data."""
-    metadata, shapes = network(*model)
+    metadata, shapes, layout = network(*model)
     whole = {metadata["first_convolution"], metadata["first_3x3_convolution"]} if whole_kernels else set()
     random = numpy.random.default_rng(seed)
     before, after, moving, buffers = {}, {}, [], metadata["buffers"]
@@ -378,7 +380,7 @@ def _weights(
         save_tensors(file, after, metadata)
         names = {"weight_delta": "weight_delta.csv", "kernels": "kernels.safetensors"}
         names |= {"kernel_change": "kernel_change.csv", "weights": "weights.json"}
-        changed = partial(write_changes, metadata, parameters, before, after)
+        changed = partial(write_changes, metadata, layout, parameters, before, after)
         return _outputs(changed, names) | {file.name: file.read_bytes()}
 
 

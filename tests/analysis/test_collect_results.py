@@ -27,7 +27,7 @@ COLUMNS = {
     "per_class": "arm,seed,class,images,recall,precision",
     "confusion": "arm,true_class,predicted_class,share",
     "weight_delta": "arm,seed,tensor,kind,size,initial_norm,delta_norm,relative_delta,cosine,max_abs_delta,"
-    "unchanged_fraction,near_zero_fraction",
+    "unchanged_fraction,near_zero_fraction,block,role",
     "kernel_change": "arm,seed,convolution,tensor,brightness_share,colour_share",
     "layers": "architecture,layer,type,output_shape,parameters,macs,activation_bytes,input_size,output_height,"
     "output_width",

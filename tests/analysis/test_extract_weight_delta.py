@@ -10,11 +10,13 @@ from triptych.analysis.extract_weight_delta import extract_weight_delta
 from triptych.analysis.weight_changes import brightness_and_colour, change_of, write_changes
 from triptych.models.initialise_model import initialise_model, run_metadata, starting_network
 from triptych.models.networks import state_arrays
+from triptych.models.tensor_layout import Position
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
 COLUMNS = (
-    "tensor,kind,size,initial_norm,delta_norm,relative_delta,cosine,max_abs_delta,unchanged_fraction,near_zero_fraction"
+    "tensor,kind,size,initial_norm,delta_norm,relative_delta,cosine,max_abs_delta,unchanged_fraction,near_zero_fraction,"
+    "block,role"
 )
 
 
@@ -42,7 +44,9 @@ def extract(tmp_path):
     """A function that compares the tensors of a network; returns the folder of the results."""
 
     def run(before, after, about):
-        write_changes(about, ["fc.bias"], before, after, **{name: tmp_path / file for name, file in OUTPUTS.items()})
+        layout = {name: Position(name.partition(".")[0], "weight") for name in before}
+        files = {name: tmp_path / file for name, file in OUTPUTS.items()}
+        write_changes(about, layout, ["fc.bias"], before, after, **files)
         return tmp_path
 
     return run
@@ -159,10 +163,10 @@ def test_the_files_of_a_run(extract, tmp_path):
     assert table[0] == COLUMNS
     assert [row.split(",")[0] for row in table[1:]] == names
     assert [row.split(",")[1] for row in table[1:]] == ["parameter", "buffer", "buffer", "parameter", "parameter"]
-    assert table[2] == "bn1.running_mean,buffer,64,0.0,0.0,0.0,,0.0,1.0,1.0"
-    assert table[3] == "bn1.num_batches_tracked,buffer,1,0.0,40.0,,,40.0,0.0,0.0"
+    assert table[2] == "bn1.running_mean,buffer,64,0.0,0.0,0.0,,0.0,1.0,1.0,bn1,weight"
+    assert table[3] == "bn1.num_batches_tracked,buffer,1,0.0,40.0,,,40.0,0.0,0.0,bn1,weight"
     cosine = repr(29 / (5 * 34**0.5))
-    assert table[5] == f"fc.bias,parameter,2,5.0,1.0,0.2,{cosine},1.0,0.5,0.5"
+    assert table[5] == f"fc.bias,parameter,2,5.0,1.0,0.2,{cosine},1.0,0.5,0.5,fc,weight"
 
     kernels = load_tensors(folder / "kernels.safetensors")
     assert kernels.keys() == {

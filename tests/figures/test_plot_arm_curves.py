@@ -30,14 +30,14 @@ def test_train_validation_and_test_with_the_arms_own_name(draw, results):
     axes = draw(results, "last_layer")
     assert set(axes) == {"loss", "accuracy"}
     for own in axes.values():
-        assert labels(own) == ["train (running, while learning)", "validation", "test"]
+        assert labels(own) == ["train (running mean)", "validation", "test"]
         assert own.figure.get_suptitle().startswith("net3 · last_layer: ")
     assert axes["accuracy"].get_ylabel() == "accuracy (%)"
 
 
 def test_without_validation_images_there_is_no_such_line(draw, make_results):
     axes = draw(make_results(images=(300, 0), seeds=(4,)), "scratch")
-    assert labels(axes["loss"]) == ["train (running, while learning)", "test"]
+    assert labels(axes["loss"]) == ["train (running mean)", "test"]
     assert len(axes["loss"].lines) == 2
     assert axes["loss"].figure.legends[0].get_title().get_text() == "one run (seed 4)"
 

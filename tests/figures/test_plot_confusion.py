@@ -45,8 +45,8 @@ def test_no_more_mistakes_than_there_is_room_for_and_ties_in_order():
 
 def test_words():
     assert words_on_mistakes(0, 0, 1000, 3)[0] == "No mistakes"
-    assert words_on_mistakes(8, 40, 1000, 1)[0] == "The 8 surest of 40 mistaken images"
-    assert "mistaken by a seed or more" in words_on_mistakes(3, 3, 1000, 3)[1]
+    assert words_on_mistakes(8, 40, 1000, 1)[0] == "The 8 most confident of 40 misclassified images"
+    assert "misclassified with at least one seed" in words_on_mistakes(3, 3, 1000, 3)[1]
 
 
 def test_matrix_follows_the_classes_and_absent_pairs_are_zero(tmp_path):

@@ -8,7 +8,18 @@ from matplotlib.colors import Normalize
 from PIL import Image
 
 from triptych.figures import plot_kernels, style
-from triptych.figures.plot_kernels import SIGNED, Change, common_scale, mosaic, panels, symmetric
+from triptych.figures.plot_kernels import (
+    BETWEEN,
+    SIGNED,
+    Change,
+    common_scale,
+    in_colours,
+    in_words,
+    mosaic,
+    rows_of,
+    strongest,
+    symmetric,
+)
 from triptych.storage.errors import InputError
 
 
@@ -33,8 +44,10 @@ def drawn(results, tmp_path, monkeypatch):
 
 
 def pictures(figure):
-    """The images of a figure with their scales: red, green and blue for before, after, difference; then 3x3."""
-    return [axes.images[0] for axes in figure.axes if axes.images]
+    """The images of a figure with their scales: red, green and blue for before, after, difference; then 3x3 (matrix and
+    strongest). Those in colour have no scale."""
+    images = [axes.images[0] for axes in figure.axes if axes.images]
+    return [image for image in images if image.get_array().ndim == 2]
 
 
 def texts(figure):
@@ -55,7 +68,7 @@ def test_scales_are_the_same_for_all_arms(drawn):
 
 def test_before_and_after_share_a_scale_and_the_difference_is_after_minus_before(drawn):
     images = pictures(drawn("finetune"))
-    assert len(images) == 12
+    assert len(images) == 15
     for block in (images[:9], images[9:]):
         panels_of_column = len(block) // 3
         before, after, difference = (block[i * panels_of_column] for i in range(3))
@@ -73,7 +86,7 @@ def test_bound_of_the_difference_is_printed_as_share_of_the_first(drawn):
     figure = drawn("finetune")
     labels = [axes.get_xlabel() for axes in figure.axes]
     images = pictures(figure)
-    for image, weights in ((images[6], images[0]), (images[11], images[9])):
+    for image, weights in ((images[6], images[0]), (images[13], images[9])):
         assert f"bound: {100 * image.norm.vmax / weights.norm.vmax:.2g} % of the first" in labels
 
 
@@ -108,18 +121,50 @@ def test_mosaic_keeps_kernels_whole_and_apart():
 
 def test_many_inputs_make_a_matrix_of_kernels():
     weights = numpy.arange(64 * 64 * 9, dtype=float).reshape(64, 64, 3, 3)
-    ((_, picture),) = panels(weights)
+    matrix, few = rows_of(weights, reads_images=False)
+    picture = matrix.picture(weights)
     assert picture.shape == (192, 192)
     assert numpy.array_equal(picture[3 * 5 : 3 * 6, 3 * 7 : 3 * 8], weights[5, 7])
+    largest = few.picture(weights)  # 4 x 4 kernels, the last ones
+    assert numpy.array_equal(largest[-4:-1, -4:-1], weights[63, 63])
+    assert numpy.array_equal(largest[1:4, 1:4], weights[63, 48])
 
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((768, 3, 16, 16), (3, (137, 137))), ((512, 512, 3, 3), (1, (192, 192))), ((32, 1, 3, 3), (1, (25, 25)))],
+    [
+        ((768, 3, 16, 16), (["colour", "red", "green", "blue"], (103, 103, 3))),
+        ((512, 512, 3, 3), (["matrix", "strongest"], (192, 192))),
+        ((32, 1, 3, 3), ([""], (25, 25))),
+        ((128, 4, 3, 3), (["input 0", "input 1", "input 2", "input 3"], (33, 33))),
+    ],
 )
 def test_other_shapes(shape, expected):
-    shown = panels(numpy.zeros(shape))
-    assert (len(shown), shown[0][1].shape) == expected
+    weights = numpy.zeros(shape)
+    rows = rows_of(weights, reads_images=True)
+    assert ([row.name for row in rows], rows[0].picture(weights).shape) == expected
+
+
+def test_kernels_that_read_no_image_have_no_colours():
+    weights = numpy.zeros((30, 3, 3, 3))
+    assert [row.name for row in rows_of(weights, reads_images=False)] == ["input 0", "input 1", "input 2"]
+    assert "depthwise" in in_words(numpy.zeros((32, 1, 3, 3)), in_colour=False)
+
+
+def test_a_kernel_in_colour_is_grey_at_zero_and_has_the_colours_of_the_images():
+    weights = numpy.zeros((1, 3, 2, 2))
+    weights[0, :, 0, 0] = 0.3, -0.3, 0  # of bound 0.3: all red, no green, blue as it is
+    colour = rows_of(weights, reads_images=True)[0]
+    picture = in_colours(colour.picture(weights), 0.3)
+    assert picture[1, 1].tolist() == [255, 0, 128]
+    assert picture[2, 2].tolist() == [128, 128, 128]
+    assert picture[0, 0].tolist() == [BETWEEN] * 3
+
+
+def test_the_strongest_kernels_keep_their_order_and_diverged_ones_do_no_harm():
+    kernels = numpy.ones((5, 2, 2)) * numpy.array([1, 5, numpy.nan, 4, 3])[:, None, None]
+    assert strongest(kernels, 3).tolist() == [1, 3, 4]
+    assert strongest(kernels, 9).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_missing_run_is_named(drawn):

@@ -4,12 +4,14 @@ import base64
 import importlib
 import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy
 import pytest
+from matplotlib.colors import to_hex
 from matplotlib.image import imread
 from matplotlib.text import Text
 from PIL import Image
@@ -18,6 +20,8 @@ from tests.conftest import ROOT
 from tests.fabricated import LECTURE
 from tests.figures.conftest import VISION_TRANSFORMER, commands, edit
 from triptych.figures import style
+from triptych.figures.plot_kernels import SIGNED
+from triptych.results.arm_styles import PALETTE
 
 WORKFLOW = Path(style.__file__).parents[2]
 MANY_ARMS = (
@@ -41,10 +45,17 @@ SITUATIONS = {
 }
 
 
-def draw_all(results, folder, arm=None):
+NETWORKS = {"resnet50": 64, "densenet121": 64, "efficientnet_b0": 64, "vit_b_16": 64}
+"""Networks whose weights are hard to draw, and small inputs for them."""
+
+OF_WEIGHTS = ("plot_kernels", "plot_weight_delta", "plot_batchnorm_drift")
+
+
+def draw_all(results, folder, arm=None, only=()):
     arm = arm or list(results.runs)[-1]
     for command, options in commands(results.folder, results.configuration["seeds"], folder, arm):
-        getattr(importlib.import_module(f"triptych.figures.{command}"), command)(**options)
+        if not only or command in only:
+            getattr(importlib.import_module(f"triptych.figures.{command}"), command)(**options)
 
 
 def overlaps(first, second):
@@ -53,8 +64,10 @@ def overlaps(first, second):
     return width > 1.5 and height > 1.5
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
-def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tmp_path, monkeypatch):
+@pytest.fixture
+def checked(monkeypatch):
+    """The figures drawn instead of saved, by name of the file: no text is cut off, small or over other text."""
+
     def remember(text, renderer):
         if text.get_text().strip():
             texts.append(text)
@@ -72,15 +85,59 @@ def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tm
             for other, other_box in boxes[:number]:
                 assert not overlaps(box, other_box), f"{svg.name}: {text!r} lies over {other!r}"
         assert min(text.get_fontsize() for text in texts) >= 7
-        drawn.append(svg.stem)
+        drawn[svg.stem] = figure
 
-    drawn, texts, draw = [], [], Text.draw
+    drawn, texts, draw = {}, [], Text.draw
     monkeypatch.setattr(Text, "draw", remember)
     monkeypatch.setattr(style, "save", check)
+    return drawn
+
+
+@pytest.mark.parametrize("situation", SITUATIONS)
+def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tmp_path, checked):
     results = make_results(**SITUATIONS[situation])
     edit(results.tables / "arms.csv", lambda arms: arms.assign(label=arms["label"].where(arms["arm"] != "frozen_bn")))
     draw_all(results, tmp_path)
-    assert len(drawn) == 16
+    assert len(checked) == 16
+
+
+@pytest.mark.parametrize("architecture", NETWORKS)
+def test_figures_of_weights_are_readable_and_no_higher_for_any_network(architecture, make_results, tmp_path, checked):
+    model = {"architecture": architecture, "input_size": NETWORKS[architecture]}
+    results = make_results(model=model, arms=LECTURE[1:], seeds=(0,))
+    draw_all(results, tmp_path, only=OF_WEIGHTS)
+    assert len(checked) == 3
+    assert all(figure.get_figheight() <= 2.5 * style.WIDTH for figure in checked.values())
+
+
+def luminance(colour):
+    """Relative luminance (WCAG 2)."""
+    channels = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4 for value in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(first, second):
+    dark, light = sorted((luminance(first), luminance(second)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def test_text_and_marks_stand_out_on_both_grounds():
+    for text in (style.INK, style.MUTED):
+        assert contrast(text, style.PAPER) >= 4.5
+        assert contrast(style.DARK[text], style.DARK[style.PAPER]) >= 4.5
+    for mark in (style.GREY, style.DARK_GREY, *map(str.lower, PALETTE)):
+        assert contrast(mark, style.PAPER) >= 3
+        assert contrast(style.DARK[mark], style.DARK[style.PAPER]) >= 3
+
+
+def test_the_dark_ground_is_that_of_the_reports_cards():
+    light, dark = re.findall(r"--card: (#\w{6});", (WORKFLOW / "triptych" / "report" / "report.css").read_text())
+    assert (light, dark) == (style.PAPER, style.DARK[style.PAPER])
+
+
+ON_IMAGES = {style.WHITE_ON_IMAGE, style.INK_ON_IMAGE, style.MUTED_ON_IMAGE}
+ENDS_OF_COLOUR_BARS = {to_hex(SIGNED(0.0)), to_hex(SIGNED(1.0))}
 
 
 def test_files_are_white_as_wide_as_all_and_without_a_date(results, tmp_path):
@@ -93,6 +150,12 @@ def test_files_are_white_as_wide_as_all_and_without_a_date(results, tmp_path):
         svg = png.with_suffix(".svg").read_text()
         assert "<dc:date>" not in svg
         assert "<text" not in svg  # text is outlines
+        _, _, sheet = svg.partition("@media screen and (prefers-color-scheme: dark)")
+        rules = set(re.findall(r'\[style\*="((?:fill|stroke): #\w+)"\] {(?:fill|stroke): #\w+ !important}', sheet))
+        colours = {f"{what}: {colour}" for what, colour in style.VECTOR_COLOUR.findall(sheet.partition("</style>")[2])}
+        left = {colour for colour in colours - rules if colour.split(": ")[1] not in ON_IMAGES | ENDS_OF_COLOUR_BARS}
+        assert rules and not left, png.name
+        assert "#000000" not in svg  # matplotlib leaves out a fill that is black, and no rule would find it
 
 
 DRAW_ALL = """

@@ -91,8 +91,8 @@ def weights(name: str) -> PublishedWeights | None:
     return None
 
 
-def blocks(network: torch.nn.Module) -> list[list[str]]:
-    return [["0.weight", "0.bias", "1.weight", "1.bias"], ["5.weight", "5.bias"]]
+def blocks(network: torch.nn.Module) -> dict[str, list[str]]:
+    return {"0": ["0.weight", "0.bias", "1.weight", "1.bias"], "5": ["5.weight", "5.bias"]}
 '''
 pytestmark = pytest.mark.slow
 

@@ -83,7 +83,7 @@ def test_every_declared_table_has_the_columns_that_others_rely_on(results):
         "per_class": "arm seed class images recall precision",
         "confusion": "arm true_class predicted_class share",
         "weight_delta": "arm seed tensor kind size initial_norm delta_norm relative_delta cosine max_abs_delta "
-        "unchanged_fraction near_zero_fraction",
+        "unchanged_fraction near_zero_fraction block role",
     }
     for name, columns in expected.items():
         assert list(table(results, name).columns) == columns.split(), name

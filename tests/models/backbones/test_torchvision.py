@@ -63,7 +63,7 @@ def test_blocks_run_from_the_input_to_the_head(name):
     count, first = BLOCKS[name]
     blocks = torchvision.blocks(build_shapes(name, 5, 224))
     assert len(blocks) == count
-    assert blocks[0][: len(first)] == first
+    assert next(iter(blocks.values()))[: len(first)] == first
     check_blocks(name, blocks)
 
 
@@ -75,8 +75,18 @@ def test_blocks_of_every_network_run_from_the_input_to_the_head(name):
     check_blocks(name, blocks)
 
 
+def test_a_block_is_named_after_its_module():
+    names = {
+        name: list(torchvision.blocks(build_shapes(name, 5, 224))) for name in ("resnet18", "vit_b_32", "densenet121")
+    }
+    assert names["resnet18"] == ["conv1", *(f"layer{i}.{j}" for i in (1, 2, 3, 4) for j in (0, 1)), "fc"]
+    assert names["vit_b_32"][:2] == ["conv_proj", "encoder.layers.encoder_layer_0"]
+    assert names["densenet121"][-2:] == ["features.denseblock4.denselayer16", "classifier"]
+
+
 def check_blocks(name, blocks):
     """Each parameter is in one block, in definition order, and the last block is the head."""
     network = build_shapes(name, 5, 224)
-    assert [parameter for block in blocks for parameter in block] == [name for name, _ in network.named_parameters()]
-    assert blocks[-1] == head_tensors(name, 5, 224)
+    parameters = [name for name, _ in network.named_parameters()]
+    assert [parameter for block in blocks.values() for parameter in block] == parameters
+    assert list(blocks.values())[-1] == head_tensors(name, 5, 224)

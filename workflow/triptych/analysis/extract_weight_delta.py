@@ -7,6 +7,7 @@ from pathlib import Path
 
 from triptych.analysis.weight_changes import Tensors, write_changes
 from triptych.models.initialise_model import initial_weights
+from triptych.models.tensor_layout import layout_of
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors
 
@@ -42,6 +43,7 @@ def extract_weight_delta(
     check_same_tensors(trained, before, after)
     write_changes(
         metadata,
+        layout_of(metadata),
         load_metadata(trained)["run"]["trained"]["parameters"],
         before,
         after,

@@ -1,7 +1,10 @@
 """What changed in the tensors of a network: one by one, and in the kernels of its first convolutions."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import pandas
@@ -10,6 +13,9 @@ from triptych.results.schema import RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA
 from triptych.results.tables import save_table
 from triptych.storage.files import write_json
 from triptych.storage.tensors import save_tensors, size_of_file
+
+if TYPE_CHECKING:  # it takes torch to import
+    from triptych.models.tensor_layout import Position
 
 NEAR_ZERO = 1e-3
 """A change below this share of the tensor's largest absolute weight before training counts as near zero."""
@@ -21,6 +27,7 @@ Tensors = dict[str, numpy.ndarray]
 
 def write_changes(
     metadata: dict[str, Any],
+    layout: Mapping[str, Position],
     moving: list[str],
     before: Tensors,
     after: Tensors,
@@ -34,11 +41,12 @@ def write_changes(
 
     Args:
         metadata: of the network (`triptych.models.networks.network_metadata`).
+        layout: the block and the role of each tensor (`triptych.models.tensor_layout`).
         moving: the names of the parameters that trained.
         before, after: its tensors by name.
         weight_delta, kernels, kernel_change, weights: as for `extract_weight_delta`.
     """
-    table = weight_changes(metadata, before, after)
+    table = weight_changes(metadata, layout, before, after)
     save_table(weight_delta, table, RUN_WEIGHT_DELTA)
     save_tensors(kernels, *kernels_of(metadata, before, after))
     save_table(kernel_change, kernel_changes(metadata, before, after), RUN_KERNEL_CHANGE)
@@ -48,11 +56,19 @@ def write_changes(
         print(f"{kind}s: {len(part) - still} of {len(part)} tensors changed, {still} are exactly as before", flush=True)
 
 
-def weight_changes(metadata: dict[str, Any], before: Tensors, after: Tensors) -> pandas.DataFrame:
-    """One row for each tensor in definition order: `RUN_WEIGHT_DELTA`."""
+def weight_changes(
+    metadata: dict[str, Any], layout: Mapping[str, Position], before: Tensors, after: Tensors
+) -> pandas.DataFrame:
+    """Return one row for each tensor in definition order: `RUN_WEIGHT_DELTA`."""
     buffers = set(metadata["buffers"])
     rows = [
-        {"tensor": name, "kind": "buffer" if name in buffers else "parameter", **change_of(before[name], after[name])}
+        {
+            "tensor": name,
+            "kind": "buffer" if name in buffers else "parameter",
+            **change_of(before[name], after[name]),
+            "block": layout[name].block,
+            "role": layout[name].role,
+        }
         for name in metadata["tensors"]
     ]
     return pandas.DataFrame(rows)

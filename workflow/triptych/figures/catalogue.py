@@ -16,9 +16,9 @@ class Figure:
     Attributes:
         name: of its file; that of one arm is called NAME_ARM.
         command: draws it; the module of that name in `triptych.figures`.
-        title: heads it in the report, and is its text for those who do not see it; the arm's title comes before it.
-        caption: says what is drawn, in plain text.
-        tables: what it reads, each table as the option of its name.
+        title: its heading in the report and its alternative text; for a figure of one arm, after the arm's title.
+        caption: what the figure itself does not say, in plain text of at most 50 words.
+        tables: the tables it reads, each the option of its name.
         category: where Snakemake's report shows it.
         label: its name there.
         arm: the arm that is drawn: `all`, `{arm}` (each arm has one) or a name; empty where it shows no arm.
@@ -61,7 +61,7 @@ class Figure:
 
     @property
     def shown_as(self) -> str:
-        """Its label, or the wildcard that stands for it."""
+        """Its label, or the wildcard for it."""
         return f"{{{self.wildcard}}}" if self.wildcard else self.label
 
     def names(self, arms: list[str]) -> list[str]:
@@ -70,23 +70,14 @@ class Figure:
 
 
 CURVES = (schema.HISTORY, schema.ARMS)
-SEEDS = (
-    "Thick lines are means over seeds, as far as every seed was trained; thin ones are single seeds (many seeds: a "
-    "band from the lowest to the highest; many arms: the means alone). A ring is the epoch that is kept where that is "
-    "not the last; epoch 0 is before training."
-)
-ARM_CURVES = (
-    "Solid: the test images after each epoch, in eval mode. Dashed: the running figure over the training batches of "
-    "the epoch, while the network learns, so it is not like for like. Dotted, where there are any: the validation "
-    "images. Thin lines are single seeds; a ring is the epoch that is kept where that is not the last."
-)
+SEEDS = "Means over seeds end with the seed that was trained for the fewest epochs."
+ARM_CURVES = "The train curve is the running mean of an epoch, in train mode: not like for like with the other splits."
 
 SAMPLES = Figure(
     "samples",
     "plot_samples",
     "Training images with their labels",
-    "What the networks are trained on: a few images of each class as they are stored, each with its class and its name "
-    "in data/index.csv.",
+    "Stored training images of each class, with the names that data/index.csv gives them.",
     (schema.INDEX,),
     category="Data",
     label="sample images",
@@ -107,7 +98,7 @@ TRAIN_LOSS = Figure(
     "train_loss",
     "plot_curves",
     "Train loss of all arms by epoch",
-    f"Train loss: the running mean over the batches of an epoch, while the network learns. {SEEDS}",
+    f"Running mean over the batches of an epoch, in train mode. {SEEDS}",
     CURVES,
     category="Curves",
     label="train loss",
@@ -117,7 +108,7 @@ TEST_LOSS = Figure(
     "test_loss",
     "plot_curves",
     "Test loss of all arms by epoch",
-    f"Test loss after each epoch, in eval mode; where it rises again, the arm overfits. {SEEDS}",
+    f"Test loss after each epoch, in eval mode. Where it rises again, the arm overfits. {SEEDS}",
     CURVES,
     category="Curves",
     label="test loss",
@@ -126,10 +117,9 @@ TEST_LOSS = Figure(
 RELATIVE_CHANGE = Figure(
     "relative_change",
     "plot_weight_delta",
-    "Relative change of the weights by layer and arm",
-    "How far each layer moved: norm of the change by norm before training, mean over seeds, from the input (top) to "
-    "the output. Left are parameters, right BatchNorm's running statistics, which may drift although no parameter of "
-    "their layer is trained. The place for exactly zero is at the left edge.",
+    "Relative change of the weights by block and arm",
+    "Norm of the change of a block’s tensors over their norm before training. The grey band holds exactly zero. "
+    "BatchNorm statistics may drift although no parameter of their block is trained.",
     (schema.WEIGHT_DELTA, schema.ARMS),
     category="Weights",
     label="relative change",
@@ -137,11 +127,9 @@ RELATIVE_CHANGE = Figure(
 BATCHNORM_DRIFT = Figure(
     "batchnorm_drift",
     "plot_batchnorm_drift",
-    "Drift of BatchNorm’s statistics by layer and arm",
-    "How far BatchNorm's running statistics drifted, mean over seeds, from the input (top) to the output. Left, the "
-    "means: root mean square of the channels' changes over the standard deviation before training. Right, the "
-    "variances: norm of the change over the norm before. An arm that trains its last layer only drifts as well, "
-    "unless its BatchNorm is frozen. The place for exactly zero is at the left edge.",
+    "Drift of BatchNorm’s statistics by block and arm",
+    "Change of BatchNorm’s running statistics during training. They drift in frozen layers, too, unless BatchNorm is "
+    "frozen as well. The grey band holds exactly zero.",
     (schema.WEIGHT_DELTA, schema.ARMS),
     category="Weights",
     label="drift of BatchNorm",
@@ -150,8 +138,8 @@ COST_ACCURACY = Figure(
     "cost_accuracy",
     "plot_cost",
     "Test accuracy against measured training time",
-    "Test accuracy against the time that training one run took: without start-up and evaluation, with the making of "
-    "cached features. Bars are intervals. Times are measured: they differ between executions and between machines.",
+    "Training time excludes start-up and evaluation, and includes making cached features. Times are measured: they "
+    "differ between executions and between machines.",
     (schema.COST, schema.SUMMARY, schema.ARMS),
     category="Cost",
     label="accuracy against cost",
@@ -161,9 +149,8 @@ MEMORY = Figure(
     "memory",
     "plot_memory",
     "Memory against batch size",
-    "Memory for training and for inference by batch size, computed from the network: weights, gradients, the "
-    "optimiser's state and the activations that the backward pass needs. An arm that trains the last layer only keeps "
-    "no gradients and no activations of the layers before it.",
+    "Computed for weights, gradients, the optimiser’s state and the activations that the backward pass needs. Where "
+    "only the head is trained, earlier layers need no gradients and keep no activations.",
     (schema.MEMORY, schema.ARMS),
     category="Cost",
     label="memory",
@@ -172,9 +159,8 @@ ARCHITECTURES = Figure(
     "architectures",
     "plot_architectures",
     "Networks side by side: parameters, operations, activations, largest batch",
-    "In colour what the arms train, in grey what it is compared with. Bars: the whole network with a head for 1,000 "
-    "classes, and one image’s forward pass. Dots: the largest batch for training everything in float32, for the "
-    "memories of the table below, on a logarithmic scale; circles: for training the last layer alone.",
+    "In colour the arms’ networks, in grey the others. Bars: the network with a head for 1,000 classes; operations and "
+    "activations of one image’s forward pass. Dots: the largest batch that fits when everything is trained in float32.",
     (schema.ARCHITECTURES, schema.LARGEST_BATCH),
     category="Cost",
     label="networks",
@@ -221,7 +207,7 @@ ARM_ACCURACY = Figure(
     "accuracy",
     "plot_arm_curves",
     "accuracy by epoch",
-    f"Accuracy by epoch. {ARM_CURVES}",
+    ARM_CURVES,
     CURVES,
     category="Curves",
     label="accuracy",
@@ -231,7 +217,7 @@ ARM_LOSS = Figure(
     "loss",
     "plot_arm_curves",
     "loss by epoch",
-    f"Loss (cross-entropy) by epoch. {ARM_CURVES}",
+    ARM_CURVES,
     CURVES,
     category="Curves",
     label="loss",
@@ -240,9 +226,9 @@ ARM_LOSS = Figure(
 CONFUSION = Figure(
     "confusion",
     "plot_confusion",
-    "what it takes for what",
-    "Confusion matrix: a row is the class of a test image, a column the class that is predicted, as a share of the "
-    "row, mean over seeds. Below are the test images that the arm is most wrong about.",
+    "confusion matrix",
+    "Share of each true class (row) by predicted class (column), mean over seeds. Below: the misclassified test images "
+    "with the highest probability of a wrong class.",
     (schema.CONFUSION, schema.ARMS),
     category="Errors",
     label="confusion",
@@ -251,11 +237,9 @@ CONFUSION = Figure(
 KERNELS = Figure(
     "kernels",
     "plot_kernels",
-    "kernels before, after, and their difference",
-    "All kernels of the first convolution and of the first 3x3 convolution, at the arm's first seed: before training, "
-    "after it, and after minus before. Before and after share one scale, and zero is white. The difference has a "
-    "scale of its own, the same for all arms; its bound is printed as a share of the first. A white difference is "
-    "exactly zero.",
+    "kernels before and after training, and their difference",
+    "All arms share one scale for the weights and one for the differences. The bounds of a scale are the 99.5th "
+    "percentile of absolute values.",
     (schema.ARMS,),
     category="Weights",
     label="kernels",
@@ -266,7 +250,7 @@ FIGURES = {figure.name: figure for figure in list(globals().values()) if isinsta
 """Every figure by its name, the most important first."""
 
 COMMANDS = {figure.command: "triptych.figures" for figure in FIGURES.values()}
-"""Each command that draws figures, and the sub-package that its module lies in."""
+"""Each command that draws figures, and the sub-package of its module."""
 
 
 def figures_of(command: str) -> list[Figure]:

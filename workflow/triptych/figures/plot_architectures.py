@@ -1,4 +1,4 @@
-"""Networks beside each other: what decides the size of a file, the time of a training, and the batch that fits."""
+"""Networks side by side: parameters, operations, activations and the largest batch that fits."""
 
 import math
 from pathlib import Path
@@ -20,7 +20,7 @@ QUANTITIES = (
     ("macs", "GMAC an image", 1e9),
     ("activation_bytes", "activations an image (MiB)", 2**20),
 )
-OWN, OTHER = PALETTE[0], "#b4b4b4"
+OWN, OTHER = PALETTE[0], style.GREY
 LEFT, GAP, RIGHT, TOP = 1.5, 0.2, 0.14, 0.3
 """Inches: room for the names of networks, between columns, right of the second, and for the title."""
 LINE, HEAD, FOOT = 0.3, 0.28, 0.38
@@ -68,13 +68,13 @@ def plot_architectures(*, architectures: Path, largest_batch: Path, svg: Path, p
 
 
 def name_of(network: pandas.Series) -> str:
-    """A network in two lines: its architecture, and what it is fed and has."""
+    """Return a network in two lines: its architecture; its input size and auxiliary heads."""
     heads = ", auxiliary" if network["auxiliary"] else ""
     return f"{style.shortened(network['architecture'], 20)}\n{network['input_size']:.0f} px{heads}"
 
 
 def name_lines(axes: Axes, networks: pandas.DataFrame, named: bool) -> None:
-    """One line a network, the first on top; the names of the arms' networks in their colour."""
+    """Label one line a network, the first on top; the names of the arms' networks in their colour."""
     places = range(len(networks))
     axes.set_ylim(len(networks) - 0.5, -0.5)
     axes.set_yticks(places, [name_of(network) for _, network in networks.iterrows()] if named else [])
@@ -86,12 +86,12 @@ def name_lines(axes: Axes, networks: pandas.DataFrame, named: bool) -> None:
 
 
 def colours(networks: pandas.DataFrame) -> list[str]:
-    """The colour of each network."""
+    """Return the colour of each network."""
     return [OWN if role == "arm" else OTHER for role in networks["role"]]
 
 
 def draw_bars(axes: Axes, networks: pandas.DataFrame, values: pandas.Series) -> None:
-    """A bar a network with its number at its end."""
+    """Draw a bar a network with its number at its end."""
     axes.barh(range(len(networks)), values, height=0.62, color=colours(networks))
     axes.set_xlim(0, values.max() * ROOM)
     for place, value in enumerate(values):
@@ -106,18 +106,20 @@ def draw_bars(axes: Axes, networks: pandas.DataFrame, values: pandas.Series) -> 
 
 
 def three_digits(value: float) -> str:
-    """A number with three significant digits, trailing zeros too: 0.0372, 1.50, 13.0, 138."""
+    """Return a number with three significant digits, trailing zeros included: 0.0372, 1.50, 13.0, 138."""
     return f"{value:#.3g}".removesuffix(".") if value < 1000 else f"{value:.0f}"
 
 
 def draw_batches(axes: Axes, networks: pandas.DataFrame, batches: pandas.DataFrame) -> None:
-    """A dot for each memory in which at least one image fits, from the smallest memory to the largest; below them, for
-    the networks of the arms, a circle for each where only the last layer is trained."""
+    """Draw a dot for each memory in which at least one image fits, from the smallest memory to the largest.
+
+    Below them, for the networks of the arms, circles for training the last layer only.
+    """
     drawn: list[int] = []
     for place, ((_, network), colour) in enumerate(zip(networks.iterrows(), colours(networks), strict=True)):
         own = batches[(batches[KEY] == network[KEY]).all(axis=1) & (batches["largest_batch"] > 0)]
         own = own.sort_values("memory_gb")
-        dots = "#808080" if colour == OTHER else colour
+        dots = style.DARK_GREY if colour == OTHER else colour
         look: dict[str, Any] = {"color": dots, "marker": "o", "markersize": 4.5, "linewidth": 1.2}
         ways = list(zip(batches["train"].unique(), (0.0, 0.28), (dots, "white"), strict=False))  # everything first
         for train, aside, face in ways[: 1 + (network["role"] == "arm")]:

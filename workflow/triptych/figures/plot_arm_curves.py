@@ -1,4 +1,4 @@
-"""Figures 1 to 6 of the lecture: loss and accuracy of one arm by epoch."""
+"""Loss and accuracy of one arm by epoch."""
 
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ def plot_arm_curves(
     runs = runs[runs["arm"] == arm]
     if runs.empty:
         raise InputError(f"{history}: no row of arm {arm!r}")
-    # The arm's colour is for images that it does not learn from.
+    # The arm's colour is for images that it is not trained on.
     lines: dict[str, dict[str, Any]] = {
         "train": {
-            "label": "train (running, while learning)",
+            "label": "train (running mean)",
             "color": style.MUTED,
             "linestyle": "--",
             "marker": look.marker,

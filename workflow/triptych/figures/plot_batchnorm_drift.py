@@ -1,11 +1,11 @@
-"""How far BatchNorm's running statistics drifted, by layer and arm: what pictures of weights do not show."""
+"""How far BatchNorm's running statistics drifted, by block and arm."""
 
 from pathlib import Path
 
+import pandas
 from matplotlib.figure import Figure
 
-from triptych.figures import style
-from triptych.figures.plot_weight_delta import draw_rows, outer_places, scale_ticks
+from triptych.figures import blocks, style
 from triptych.figures.tables import read_arms
 from triptych.results import schema
 from triptych.results.arm_styles import arm_styles
@@ -16,37 +16,33 @@ UNITS = {MEAN: "change / standard deviation before", VARIANCE: "norm of change /
 
 
 def plot_batchnorm_drift(*, weight_delta: Path, arms: Path, svg: Path, png: Path) -> None:
-    """Draw the drift of each layer's running mean and running variance (`results.batchnorm`) by arm, on log scales."""
+    """Draw the drift of the running mean and the running variance (`results.batchnorm`) by block and arm."""
     table = read_table(weight_delta, schema.WEIGHT_DELTA)
     styles = arm_styles(read_arms(arms))
-    drift = statistics_drift(table)
-    layers = list(dict.fromkeys(drift["layer"]))
-    if not layers:
+    drift = drift_of_blocks(table)
+    if drift.empty:
         figure = Figure(figsize=(style.WIDTH, 1.2))
         style.write(figure, 0.06, 0.08, "Drift of BatchNorm’s statistics", fontsize=11, fontweight="bold")
-        style.write(figure, 0.06, 0.55, "These networks have no BatchNorm.")
+        style.write(figure, 0.06, 0.55, "No network here has BatchNorm.")
         style.save(figure, svg, png)
         return
 
-    row_height = 0.19 if len(layers) <= 60 else 0.135
-    legend_rows = -(-len(styles) // 2)
-    figure = Figure(figsize=(style.WIDTH, 1.5 + row_height * len(layers) + 0.2 * legend_rows), layout="constrained")
-    panels = figure.subplots(1, len(STATISTICS), sharey=True)
-    for axes, (statistic, name) in zip(panels, STATISTICS.items(), strict=True):
-        own = drift[drift["statistic"] == statistic].rename(columns={"drift": "change"})
-        zero, infinity = outer_places(own["change"])
-        draw_rows(axes, own, layers, styles, zero, infinity)
-        axes.set_title(name, fontsize=10)
-        axes.set_xlabel(UNITS[statistic], fontsize=style.SMALL)
-        axes.tick_params(labeltop=True)
-        scale_ticks(axes, zero, infinity)
-    panels[0].set_yticks(
-        range(len(layers)),
-        [style.shortened(layer, 24) for layer in layers],
-        fontsize=style.SMALL if len(layers) <= 60 else 7,
-    )
-    panels[0].set_ylim(len(layers) - 0.4, -0.6)
-    style.title(figure, "Drift of BatchNorm’s statistics by layer, from the input (top) to the output; mean over seeds")
-    handles, labels = panels[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=2 if len(styles) > 3 else len(styles))
+    own_blocks = blocks.blocks_by_arm(table)
+    figure = Figure(figsize=(style.WIDTH, 4), layout="constrained")
+    of_statistics = [drift[drift["statistic"] == statistic] for statistic in STATISTICS]
+    panels = blocks.panels_of(figure, of_statistics, len(styles))
+    for axes, own, (statistic, name) in zip(panels, of_statistics, STATISTICS.items(), strict=True):
+        blocks.draw_blocks(axes, own, own_blocks, styles)
+        axes.set_title(f"{name}: {UNITS[statistic]}", fontsize=10, pad=4)
+    figure.supylabel("mean over a block’s layers (log scale)", fontsize=10)
+    blocks.finish(figure, panels, own_blocks, f"Drift of BatchNorm’s statistics by block{blocks.over_seeds(table)}")
     style.save(figure, svg, png)
+
+
+def drift_of_blocks(weight_delta: pandas.DataFrame) -> pandas.DataFrame:
+    """Return columns arm, statistic, block, change: the mean drift of a block's BatchNorm layers."""
+    drift = statistics_drift(weight_delta)
+    block_of_layer = dict(zip(weight_delta["tensor"].str.rpartition(".")[0], weight_delta["block"], strict=True))
+    by_layer = drift.assign(block=drift["layer"].map(block_of_layer))
+    means: pandas.Series = by_layer.groupby(["arm", "statistic", "block"], sort=False)["drift"].mean()
+    return means.rename("change").reset_index()

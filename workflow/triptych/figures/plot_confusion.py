@@ -1,4 +1,4 @@
-"""Which classes an arm mistakes for which, and the test images that it mistakes most."""
+"""The confusion matrix of an arm, and the test images that it misclassifies with the most confidence."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ MOST_PRINTED = 15
 MOST_LABELLED = 40
 MARGIN = 0.1
 SHARES = LinearSegmentedColormap.from_list("shares", ("#ffffff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"))
-# The square root: rare mistakes are what the figure is for, and would be white on an even scale.
+# A square root, since rare errors would be white on a linear scale.
 SHARES_NORM = PowerNorm(0.5, vmin=0, vmax=100)
 
 
@@ -94,7 +94,7 @@ def plot_confusion(
 
 
 def confusion_matrix(path: Path, arm: str, classes: list[str]) -> numpy.ndarray:
-    """Shares (0 to 1) of an arm's confusion.csv as [true class, predicted class]; pairs that are not listed are 0.
+    """Return the shares (0 to 1) of an arm's confusion.csv as [true class, predicted class]; missing pairs are 0.
 
     Raises:
         InputError: the table does not know the arm, or names a class that the data does not have.
@@ -111,14 +111,14 @@ def confusion_matrix(path: Path, arm: str, classes: list[str]) -> numpy.ndarray:
 
 
 def softmax(logits: numpy.ndarray) -> numpy.ndarray:
-    """Probabilities [N, K] of logits [N, K], in float64."""
+    """Return probabilities [N, K] of logits [N, K], in float64."""
     powers = numpy.exp(logits.astype(numpy.float64) - logits.max(axis=1, keepdims=True))
     probabilities: numpy.ndarray = powers / powers.sum(axis=1, keepdims=True)
     return probabilities
 
 
 def most_mistaken(probabilities: numpy.ndarray, labels: numpy.ndarray) -> tuple[list[Mistake], int]:
-    """The images that at least one seed mistakes, the surest first, at most MOST_IMAGES; and how many there are in all.
+    """Return the images misclassified with any seed, the most confident first (at most MOST_IMAGES), and their number.
 
     Args:
         probabilities: [seeds, N, K].
@@ -133,7 +133,7 @@ def most_mistaken(probabilities: numpy.ndarray, labels: numpy.ndarray) -> tuple[
 
 
 def mistake_tiles(mistakes: list[Mistake], test: Split, names: dict[int, str]) -> list[Tile]:
-    """The mistaken images with their classes (true → predicted), name and probability under them."""
+    """Return the misclassified images with their classes (true → predicted), name and probability as captions."""
     tiles = []
     for mistake in mistakes:
         true, predicted = test.classes[test.labels[mistake.row]], test.classes[mistake.predicted]
@@ -145,21 +145,21 @@ def mistake_tiles(mistakes: list[Mistake], test: Split, names: dict[int, str]) -
 
 
 def words_on_mistakes(shown: int, mistaken: int, images: int, seeds: int) -> tuple[str, str]:
-    """The heading over the mistaken images, and what is to be known about them."""
+    """Return the heading over the misclassified images, and a note on them."""
     if not mistaken:
-        return "No mistakes", f"each of the {images:,} test images is classified rightly"
+        return "No mistakes", f"each of the {images:,} test images is classified correctly"
     heading = (
-        f"All {mistaken} mistaken images"
+        f"All {mistaken} misclassified images"
         if shown == mistaken
-        else f"The {shown} surest of {mistaken:,} mistaken images"
+        else f"The {shown} most confident of {mistaken:,} misclassified images"
     )
     if seeds == 1:
         return heading, f"of {images:,} in the test split; true → predicted, probability"
-    return heading, f"of {images:,}; mistaken by a seed or more; true → predicted, mean probability"
+    return heading, f"of {images:,}; misclassified with at least one seed; true → predicted, mean probability"
 
 
 def draw_matrix(axes: Axes, shares: numpy.ndarray, classes: list[str], upright: bool) -> None:
-    """Draw the matrix: a row for each true class, percent of its images; numbers where there is room for them."""
+    """Draw the matrix: a row for each true class, in percent of its images; numbers if there is room."""
     count = len(classes)
     axes.imshow(100 * shares, cmap=SHARES, norm=SHARES_NORM, interpolation="none", aspect="auto")
     axes.grid(visible=False)
@@ -183,12 +183,19 @@ def draw_matrix(axes: Axes, shares: numpy.ndarray, classes: list[str], upright: 
                 horizontalalignment="center",
                 verticalalignment="center",
                 fontsize=9,
-                color="white" if percent > 30 else style.INK if percent >= 1 else style.MUTED,
+                color=colour_on_cell(percent),
             )
 
 
+def colour_on_cell(percent: float) -> str:
+    """Return the colour of a number over a cell of the matrix."""
+    if percent > 30:
+        return style.WHITE_ON_IMAGE
+    return style.INK_ON_IMAGE if percent >= 1 else style.MUTED_ON_IMAGE
+
+
 def draw_colour_bar(figure: Figure, left: float, top: float, height: float) -> None:
-    """Draw what the colours of the matrix mean, as high as the matrix."""
+    """Draw the colour bar, as high as the matrix."""
     bar = figure.colorbar(
         ScalarMappable(SHARES_NORM, SHARES),
         cax=style.place(figure, left, top, 0.12, height),

@@ -1,4 +1,4 @@
-"""Accuracy against what it costs to train: is the better arm worth its time?"""
+"""Test accuracy against measured training time."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
 LABEL_HEIGHT = 0.17
-"""Distance in inches that the names of two arms keep."""
+"""Least distance in inches between the names of two arms."""
 
 LOG_FROM = 8
-"""Ratio of the longest to the shortest training from which the seconds stand on a log scale."""
+"""Ratio of the longest to the shortest training time from which the scale is logarithmic."""
 
 
 def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) -> None:
-    """Draw test accuracy against training seconds of a run, for every arm, those of its features among them."""
+    """Draw test accuracy against the training time of a run, for every arm, making cached features included."""
     runs = read_table(cost, schema.COST)
     runs["training_seconds"] += runs["features_seconds"]
     results = read_table(summary, schema.SUMMARY).set_index("arm")
@@ -46,7 +46,7 @@ def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) ->
     else:
         axes.set_xlim(0, longest * 1.08)
     devices = ", ".join(dict.fromkeys(runs["device_name"]))
-    axes.set_xlabel(style.wrapped(f"seconds of training, one run ({devices})", size=10, width=style.WIDTH - 0.8))
+    axes.set_xlabel(style.wrapped(f"training time of one run (s), on {devices}", size=10, width=style.WIDTH - 0.8))
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(heading(results.loc[list(styles)]), fontsize=9, color=style.MUTED)
     style.title(figure, "Test accuracy against measured training time")
@@ -55,7 +55,7 @@ def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) ->
 
 
 def heading(results: pandas.DataFrame) -> str:
-    """What the marks are. The tables do not say which confidence the intervals have, and so neither does this."""
+    """Return what the marks are. The tables do not hold the confidence of the intervals, so the text omits it."""
     seeds = int(results["n"].max())
     if seeds < 2:
         return "one run each: no interval over seeds"
@@ -65,14 +65,14 @@ def heading(results: pandas.DataFrame) -> str:
 
 
 def has_interval(result: pandas.Series) -> bool:
-    """Whether there is an interval over seeds to draw: with one seed there is none."""
+    """Return whether there is an interval over seeds; one seed has none."""
     ends = result[["test_accuracy_low", "test_accuracy_high"]].astype(float)
     return bool(result["n"] > 1 and ends.notna().all())
 
 
 @dataclass(frozen=True)
 class Point:
-    """Where an arm stands in the figure: its seconds over the seeds and its mean accuracy."""
+    """The position of an arm in the figure: its seconds over the seeds and its mean accuracy."""
 
     look: ArmStyle
     first_second: float
@@ -100,11 +100,11 @@ def draw_arm(axes: Axes, look: ArmStyle, seconds: pandas.Series, result: pandas.
 
 
 def label_points(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
-    """Write each arm's name beside its point, on the side where there is more room, none over another.
+    """Write each arm's name beside its point, on the side with more room, without overlap.
 
-    A name that has to leave the height of its point is joined to it by a line.
+    A line joins a name to its point if the two differ in height.
     """
-    figure.draw_without_rendering()  # settles where the axes lie
+    figure.draw_without_rendering()  # computes the positions of the axes
     centre = axes.bbox.x0 + axes.bbox.width / 2
     inch = figure.dpi
     for on_right in (False, True):
@@ -130,7 +130,7 @@ def label_points(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
 
 
 def spread(heights: list[float], distance: float, lowest: float, highest: float) -> list[float]:
-    """Ascending heights moved as little as needed to lie `distance` apart and, if there is room, between the limits."""
+    """Move ascending heights as little as needed to be `distance` apart and, if there is room, between the limits."""
     moved: list[float] = []
     for height in heights:
         moved.append(max(height, moved[-1] + distance if moved else lowest))

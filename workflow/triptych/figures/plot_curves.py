@@ -1,4 +1,4 @@
-"""Figures 7 to 9 of the lecture: one quantity of all arms by epoch."""
+"""One quantity of all arms by epoch."""
 
 from pathlib import Path
 
@@ -18,8 +18,7 @@ QUANTITIES = {
     "test_accuracy": ("Test accuracy", "test accuracy (%)", "{:.1f} %"),
 }
 MOST_ARMS_WITH_SEEDS = len(PALETTE)
-"""Most arms whose seeds are drawn beside the mean: colours come again beyond, and no seed could be told from another's.
-The figures of single arms show the seeds always."""
+"""Most arms whose seeds are drawn beside the mean: with more, colours repeat. Figures of one arm always show seeds."""
 
 
 def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Path) -> None:

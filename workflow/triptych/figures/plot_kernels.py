@@ -1,15 +1,17 @@
 """The weights of the first convolutions before and after training, and their difference.
 
-The lecture stretches each picture to its own minimum and maximum and shows absolute values of before minus after. Here
-before and after share one signed scale, the difference (after minus before) has another, both are the same for all
-arms, and zero is white. The share that the second bound is of the first is printed. Bounds are a high percentile, not
-the maximum, so that one outlier does not blanch all else; pointed ends of the colour bars stand for what lies beyond.
+Before and after share one signed scale, the difference (after minus before) has another, and both are the same for all
+arms. Zero is white, and grey in the pictures in colour. The figure prints the second bound as a share of the first.
+Bounds are a high percentile, not the maximum, so that one outlier does not fade the rest; the pointed ends of the
+colour bars are for values beyond.
 """
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy
 from matplotlib.axes import Axes
@@ -26,12 +28,21 @@ from triptych.storage.tensors import load_metadata, load_tensors
 CONVOLUTIONS = {"first_convolution": "First convolution", "first_3x3_convolution": "First 3x3 convolution"}
 PERCENTILE = 99.5
 MOST_KERNELS = 64
+STRONGEST = 16
+"""Kernels of a convolution with many inputs that are drawn large enough to see."""
+
+COLOURS = ("red", "green", "blue")
+BETWEEN = 200
+"""The grey (of 255) between kernels."""
+
+COLOUR_LEVELS = 32
+"""Levels of each colour above and below zero: few enough to keep the files small."""
 
 # Purple to orange through pure white: blue and red would seem to speak of colour channels. An odd number of levels puts
 # zero on white; few levels keep the pictures small.
 SIGNED = LinearSegmentedColormap.from_list(
     "signed", ("#2d004b", "#6a51a3", "#b9b0d9", "#ffffff", "#fdbe73", "#d95f0e", "#662506"), N=65
-).with_extremes(bad="#c8c8c8")
+).with_extremes(bad=(BETWEEN / 255,) * 3)
 
 # Places in pixels of the PNG, so that each weight has a whole number of them: other sizes give stripes by aliasing.
 PIXEL = 1 / style.DOTS_PER_INCH
@@ -52,6 +63,18 @@ class Change:
         """After minus before."""
         change: numpy.ndarray = self.after - self.before
         return change
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of pictures: its name, and the picture of a convolution's weights [out, in, height, width].
+
+    A picture is an array [rows, columns], with a last dimension of red, green and blue where the row is in colour; NaN
+    is between kernels.
+    """
+
+    name: str
+    picture: Callable[[numpy.ndarray], numpy.ndarray]
 
 
 @dataclass(frozen=True)
@@ -79,22 +102,23 @@ def plot_kernels(*, experiment_folder: Path, arms: Path, arm: str, seeds: str, s
     blocks = []
     for convolution, change in changes[arm].items():
         scale = common_scale([own[convolution] for own in changes.values() if convolution in own])
-        blocks.append((f"{CONVOLUTIONS[convolution]}, {tensor_names[convolution]}", change, scale))
+        rows = rows_of(change.before, reads_images=convolution == "first_convolution")
+        blocks.append((f"{CONVOLUTIONS[convolution]}, {tensor_names[convolution]}", rows, change, scale))
     heading = style.wrapped(
         f"{look.title}: weights of the first convolutions before and after training (seed {shown[arm]})"
     )
     top = whole_pixels(0.2 * (heading.count("\n") + 1) + 0.15)
-    heights = [block_height(change.before) for _, change, _ in blocks]
+    heights = [block_height(rows, change.before) for _, rows, change, _ in blocks]
     figure = Figure(figsize=(style.WIDTH, top + sum(heights)))
     style.write(figure, 0.06, 0.08, heading, fontsize=11, fontweight="bold")
-    for (name, change, scale), height in zip(blocks, heights, strict=True):
-        draw_block(figure, top, name, change, scale)
+    for (name, rows, change, scale), height in zip(blocks, heights, strict=True):
+        draw_block(figure, top, name, rows, change, scale)
         top += height
     style.save(figure, svg, png)
 
 
 def read_changes(path: Path) -> dict[str, Change]:
-    """The convolutions that a run's `kernels.safetensors` holds, by the keys of CONVOLUTIONS.
+    """Return the convolutions in a run's `kernels.safetensors`, by the keys of CONVOLUTIONS.
 
     Raises:
         InputError: there is no such file.
@@ -110,12 +134,12 @@ def read_changes(path: Path) -> dict[str, Change]:
 
 
 def common_scale(changes: list[Change]) -> Scale:
-    """The scales that hold for all arms: the largest percentile of absolute values that any of them has."""
+    """Return the scales for all arms: the largest percentile of absolute values of any arm."""
 
     def bound(weights: numpy.ndarray) -> float:
-        # A run that diverged (not finite) must not take the others' scale away.
+        # A diverged run (not finite) must not set the scale of the others.
         sizes = numpy.abs(weights[numpy.isfinite(weights)])
-        # Where hardly any weight changed, the percentile is 0, though not all is.
+        # If hardly any weight changed, the percentile is 0, but the maximum is not.
         return float(numpy.percentile(sizes, PERCENTILE) or sizes.max()) if sizes.size else 0.0
 
     return Scale(
@@ -124,23 +148,63 @@ def common_scale(changes: list[Change]) -> Scale:
     )
 
 
-def panels(weights: numpy.ndarray) -> list[tuple[str, numpy.ndarray]]:
-    """The pictures of a convolution's weights [out, in, height, width], each with its name.
+def rows_of(before: numpy.ndarray, reads_images: bool) -> list[Row]:
+    """Return the rows of pictures of a convolution with these weights [out, in, height, width] before training.
 
-    Few inputs (colours): for each input a mosaic of the kernels. Many: all kernels as one matrix, a row of kernels for
-    each output, a column for each input. Both stop at MOST_KERNELS.
+    - Few inputs: mosaics of kernels, one for each input; if it reads images, in colour before that.
+    - Many: all kernels as one matrix, an output a row, an input a column; below it the strongest.
+
+    A picture stops at MOST_KERNELS, or fewer where kernels are large.
     """
-    _, inputs, height, width = weights.shape
-    if inputs <= 4:
-        colours = ("red", "green", "blue") if inputs == 3 else [f"input {number}" for number in range(inputs)]
-        return [(colour, mosaic(weights[:MOST_KERNELS, number])) for number, colour in enumerate(colours)]
+    _, inputs, height, width = before.shape
+    if inputs > 4:
+        pairs = strongest(before.reshape(-1, height, width), STRONGEST)
+        return [
+            Row("matrix", matrix),
+            Row("strongest", lambda weights: mosaic(weights.reshape(-1, height, width)[pairs])),
+        ]
+    shown = strongest(before, most_kernels(max(height, width)))
+
+    def of_input(number: int) -> Callable[[numpy.ndarray], numpy.ndarray]:
+        return lambda weights: mosaic(weights[shown, number])
+
+    if inputs != 3 or not reads_images:
+        return [Row(f"input {number}" if inputs > 1 else "", of_input(number)) for number in range(inputs)]
+    by_channel = [Row(name, of_input(number)) for number, name in enumerate(COLOURS)]
+    in_colour = Row("colour", lambda weights: numpy.stack([row.picture(weights) for row in by_channel], axis=-1))
+    return [in_colour, *by_channel]
+
+
+def most_kernels(size: int) -> int:
+    """Return how many kernels of `size` x `size` a mosaic shows: a square number, two pixels a weight or more."""
+    pixels = round(PANEL / PIXEL)
+    side = min(math.isqrt(MOST_KERNELS), (pixels // 2 - 1) // (size + 1))
+    return max(1, side) ** 2
+
+
+def strongest(kernels: numpy.ndarray, count: int) -> numpy.ndarray:
+    """Return the indices of the `count` kernels [number, ...] with the largest norms, ascending; of all if fewer."""
+    norms = (numpy.nan_to_num(kernels.astype(float)) ** 2).sum(axis=tuple(range(1, kernels.ndim)))
+    return numpy.sort(numpy.argsort(-norms, kind="stable")[:count])
+
+
+def matrix(weights: numpy.ndarray) -> numpy.ndarray:
+    """Return the first MOST_KERNELS outputs (down) and inputs (across) of [out, in, height, width] as one picture."""
     shown = weights[:MOST_KERNELS, :MOST_KERNELS]
-    matrix = shown.transpose(0, 2, 1, 3).reshape(shown.shape[0] * height, shown.shape[1] * width)
-    return [("all", matrix)]
+    outputs, inputs, height, width = shown.shape
+    picture: numpy.ndarray = shown.transpose(0, 2, 1, 3).reshape(outputs * height, inputs * width)
+    return picture
+
+
+def in_colours(picture: numpy.ndarray, bound: float) -> numpy.ndarray:
+    """Return uint8 [rows, columns, 3] of weights from -`bound` to `bound`: zero is grey, NaN is between kernels."""
+    levels = numpy.round(COLOUR_LEVELS * numpy.clip(picture / (bound or 1), -1, 1)) / COLOUR_LEVELS
+    colours = numpy.where(numpy.isnan(picture), BETWEEN, numpy.round(127.5 * (1 + levels)))
+    return colours.astype(numpy.uint8)
 
 
 def mosaic(kernels: numpy.ndarray) -> numpy.ndarray:
-    """Kernels [count, height, width] beside and under each other, with lines of NaN between them."""
+    """Return a grid of kernels [count, height, width], with lines of NaN between them."""
     count, height, width = kernels.shape
     columns = math.ceil(math.sqrt(count))
     rows = math.ceil(count / columns)
@@ -151,66 +215,84 @@ def mosaic(kernels: numpy.ndarray) -> numpy.ndarray:
     return picture
 
 
-def description(weights: numpy.ndarray) -> str:
-    """What the pictures of a convolution's weights show, in words."""
+def description(rows: list[Row], weights: numpy.ndarray) -> str:
+    """Return in words, wrapped, what the rows of pictures of a convolution's weights show."""
+    return style.wrapped(in_words(weights, in_colour=rows[0].name == "colour"), size=style.SMALL)
+
+
+def in_words(weights: numpy.ndarray, in_colour: bool) -> str:
+    """Return what the pictures of a convolution's weights show."""
     outputs, inputs, height, width = weights.shape
-    part = f"the first {MOST_KERNELS} of " if outputs > MOST_KERNELS else ""
-    if inputs <= 4:
-        return f"{part}{outputs} kernels of {height}x{width}, a row of pictures for each colour they read"
-    part = "the first " if max(outputs, inputs) > MOST_KERNELS else ""
-    down, across = min(outputs, MOST_KERNELS), min(inputs, MOST_KERNELS)
-    return f"{part}{down} outputs (down) x {across} inputs (across), {height}x{width} weights each"
+    if inputs > 4:
+        first = "first " if max(outputs, inputs) > MOST_KERNELS else ""
+        down, across = min(outputs, MOST_KERNELS), min(inputs, MOST_KERNELS)
+        return (
+            f"{first}{down} outputs (down) x {across} inputs (across) of {height}x{width} weights; below, the "
+            f"{STRONGEST} kernels with the largest norm before training"
+        )
+    shown = min(outputs, most_kernels(max(height, width)))
+    text = f"{outputs:,} kernels of {height}x{width}"
+    if shown < outputs:
+        text = f"the {shown} of {text} with the largest norm before training"
+    if in_colour:
+        return f"{text}; in colour (zero is grey) and by channel"
+    return f"{text}, each of one channel (depthwise)" if inputs == 1 else f"{text}, by input of their group"
 
 
 def whole_pixels(inches: float) -> float:
-    """A length in inches that is a whole number of pixels of the PNG."""
+    """Round a length in inches to a whole number of pixels of the PNG."""
     return round(inches / PIXEL) * PIXEL
 
 
 def panel_size(picture: numpy.ndarray) -> tuple[float, float]:
-    """Width and height in inches of a picture: at most PANEL wide, each weight a whole number of pixels.
+    """Return width and height in inches of a picture: at most PANEL wide, each weight a whole number of pixels.
 
     A picture with more weights across than PANEL has pixels would need less than one: it is as wide as PANEL.
     """
-    rows, columns = picture.shape
+    rows, columns = picture.shape[:2]
     pixels = math.floor(PANEL / PIXEL + 1e-6) // columns
     if not pixels:
         return PANEL, whole_pixels(PANEL * rows / columns)
     return columns * pixels * PIXEL, rows * pixels * PIXEL
 
 
-def block_height(weights: numpy.ndarray) -> float:
-    """The height in inches that `draw_block` takes."""
-    heights = sum(panel_size(picture)[1] + SPACE for _, picture in panels(weights))
-    return whole_pixels(0.6) + heights + whole_pixels(0.62)
+def block_height(rows: list[Row], weights: numpy.ndarray) -> float:
+    """Return the height in inches that `draw_block` takes."""
+    heights = sum(panel_size(row.picture(weights))[1] + SPACE for row in rows)
+    return head(description(rows, weights)) + heights + whole_pixels(0.62)
 
 
-def draw_block(figure: Figure, top: float, name: str, change: Change, scale: Scale) -> None:
+def head(words: str) -> float:
+    """Return the height in inches of a convolution's name, its description and the headings of its columns."""
+    return whole_pixels(0.62 + 0.13 * words.count("\n"))
+
+
+def draw_block(figure: Figure, top: float, name: str, rows: list[Row], change: Change, scale: Scale) -> None:
     """Draw one convolution from `top` inches down: before, after, their difference, and two colour bars."""
     style.write(figure, 0.06, top, name, fontsize=10, fontweight="bold")
-    style.write(figure, 0.06, top + 0.19, description(change.before), fontsize=style.SMALL, color=style.MUTED)
-    top += whole_pixels(0.6)
+    words = description(rows, change.before)
+    style.write(figure, 0.06, top + 0.19, words, fontsize=style.SMALL, color=style.MUTED)
+    top += head(words)
     weight_norm, difference_norm = symmetric(scale.weights), symmetric(scale.difference)
     columns = (
         ("before", change.before, weight_norm),
         ("after", change.after, weight_norm),
         ("after − before", change.difference, difference_norm),
     )
-    bottom, panel = top, panel_size(panels(change.before)[0][1])[0]
+    bottom, panel = top, panel_size(rows[0].picture(change.before))[0]
     for number, (heading, weights, norm) in enumerate(columns):
         left = LEFT + number * (PANEL + SPACE)
         style.write(
             figure, left + panel / 2, top - 0.05, heading, horizontalalignment="center", verticalalignment="bottom"
         )
         bottom = top
-        for row_name, picture in panels(weights):
+        for row in rows:
+            picture = row.picture(weights)
             width, height = panel_size(picture)
             axes = style.place(figure, left, bottom, width, height)
-            # above the frame, which would hide the outermost weights
-            axes.imshow(picture, cmap=SIGNED, norm=norm, interpolation="none", aspect="auto", zorder=3)
-            frame(axes)
-            if number == 0 and row_name != "all":
-                axes.set_ylabel(row_name, fontsize=9)
+            draw_picture(axes, picture, norm)
+            if number == 0:
+                axes.set_ylabel(row.name, fontsize=9)
             bottom += height + SPACE
     if not numpy.any(change.difference):
         style.write(
@@ -220,7 +302,7 @@ def draw_block(figure: Figure, top: float, name: str, change: Change, scale: Sca
             "exactly zero",
             horizontalalignment="center",
             verticalalignment="center",
-            bbox={"facecolor": "white", "edgecolor": style.MUTED, "boxstyle": "round"},
+            bbox={"facecolor": style.PAPER, "edgecolor": style.MUTED, "boxstyle": "round"},
         )
     draw_colour_bar(figure, LEFT, bottom, PANEL + SPACE + panel, weight_norm, "weight before and after training")
     if scale.difference:  # else no arm changed any weight
@@ -228,8 +310,20 @@ def draw_block(figure: Figure, top: float, name: str, change: Change, scale: Sca
         draw_colour_bar(figure, LEFT + 2 * (PANEL + SPACE), bottom, panel, difference_norm, share)
 
 
+def draw_picture(axes: Axes, picture: numpy.ndarray, norm: Normalize) -> None:
+    """Draw a picture of weights in its frame."""
+    assert norm.vmax is not None  # of `symmetric`
+    # above the frame, which would hide the outermost weights
+    look: dict[str, Any] = {"interpolation": "none", "aspect": "auto", "zorder": 3}
+    if picture.ndim == 3:
+        axes.imshow(in_colours(picture, norm.vmax), **look)
+    else:
+        axes.imshow(picture, cmap=SIGNED, norm=norm, **look)
+    frame(axes)
+
+
 def symmetric(bound: float) -> Normalize:
-    """A scale from -`bound` to `bound`; where all is zero, any will do."""
+    """Return a scale from -`bound` to `bound`, or from -1 to 1 if `bound` is 0."""
     return Normalize(-(bound or 1), bound or 1)
 
 

@@ -1,4 +1,4 @@
-"""Memory against batch size: what fits, for training and for inference."""
+"""Memory for training and for inference by batch size."""
 
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ def plot_memory(*, memory: Path, arms: Path, svg: Path, png: Path) -> None:
 
 
 def same_lines(table: pandas.DataFrame, column: str, arms: list[str]) -> list[list[str]]:
-    """The arms in groups that have the same values of `column` at every batch size, in their order."""
+    """Return groups of arms that have the same values of `column` at every batch size, in their order."""
     groups: dict[tuple[tuple[float, ...], tuple[float, ...]], list[str]] = {}
     for arm in arms:
         own = table[table["arm"] == arm].sort_values("batch_size")
@@ -87,12 +87,12 @@ def draw_line(axes: Axes, x: pandas.Series, y: pandas.Series, looks: list[ArmSty
 
 
 def alternating(position: int, count: int) -> Line:
-    """The dashes with which the line at `position` of `count` coinciding lines leaves room for the others."""
+    """Return dashes for the line at `position` of `count` coinciding lines, so that all are seen."""
     return "-" if count == 1 else (DASH * (count - position), (DASH, DASH * (count - 1)))
 
 
 def legend_handle(looks: list[ArmStyle], mode: str, everyone: bool) -> Line2D | tuple[Line2D, ...]:
-    """What stands for a line in the legend, drawn as `draw_line` draws it."""
+    """Return the legend's handle for a line of `draw_line`."""
     if everyone or len(looks) == 1 or mode == "inference":
         colour = style.INK if everyone else looks[0].colour
         line: Line = "--" if mode == "inference" else "-"
@@ -105,18 +105,18 @@ def legend_handle(looks: list[ArmStyle], mode: str, everyone: bool) -> Line2D | 
 
 
 def scale_axes(axes: Axes, table: pandas.DataFrame) -> None:
-    """Make both axes double from tick to tick, with batch sizes and amounts of memory as people say them."""
+    """Set both axes to log scales with base 2, and label batch sizes and memory."""
     sizes = sorted(table["batch_size"].unique())
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
     axes.minorticks_off()
     axes.yaxis.set_major_formatter(lambda value, _: in_unit(value))
-    axes.set_xlabel("batch size")
+    axes.set_xlabel("batch size (images)")
     axes.set_ylabel("memory")
 
 
 def in_unit(count: float) -> str:
-    """Bytes in the largest unit that leaves at least 1."""
+    """Return bytes in the largest unit in which they are at least 1."""
     unit, size = next((unit for unit in UNITS if count >= unit[1]), UNITS[-1])
     return f"{count / size:g} {unit}"

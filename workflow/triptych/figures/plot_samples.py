@@ -1,4 +1,4 @@
-"""Sample images of every class, with their names: what the networks are shown."""
+"""Training images of every class, with their names."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ MARGIN = 0.1
 
 
 def images_of_a_class(classes: int) -> int:
-    """How many images of each class the figure shows: a divisor of COLUMNS, fewer where there are many classes."""
+    """Return how many images of each class are shown: a divisor of COLUMNS, fewer for many classes."""
     return next((count for count, most in ((6, 5), (3, 20), (2, 30)) if classes <= most), 1)
 
 

@@ -1,6 +1,6 @@
-"""What all figures share: sizes, fonts, one colour and marker an arm, and saving that gives the same bytes every time.
+"""What all figures share: sizes, fonts, colours on a light and on a dark ground, and saving with reproducible bytes.
 
-Figures are made without pyplot, so neither a backend nor a user's own settings (matplotlibrc) have a say in them.
+Figures are made without pyplot, so neither a backend nor the user's matplotlibrc affects them.
 """
 
 import base64
@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
+from triptych.results.arm_styles import DARK_PALETTE, PALETTE
 from triptych.storage.files import replacing, write_text
 
 WIDTH = 5.4
@@ -31,9 +32,31 @@ MOST_SEED_LINES = 10
 
 DOTS_PER_INCH = 150
 EMBEDDED_IMAGE = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
+VECTOR_COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
+
+PAPER = "#ffffff"
 INK = "#222222"
 MUTED = "#6b6b6b"
 GRID = "#e3e3e3"
+BAND = "#f1f1f1"
+GREY = "#949494"
+DARK_GREY = "#808080"
+DARK = {
+    PAPER: "#1d2125",
+    INK: "#e7e6e2",
+    MUTED: "#a7aeb6",
+    GRID: "#353b42",
+    BAND: "#2a2f35",
+    GREY: "#7a838c",
+    DARK_GREY: "#98a0a8",
+    **dict(zip(map(str.lower, PALETTE), map(str.lower, DARK_PALETTE), strict=True)),
+}
+"""The colour on a dark ground of each colour on white. Colours that are not here are the same on both."""
+
+# Text over an image, which looks the same on both grounds; each differs from a key of DARK by one step.
+WHITE_ON_IMAGE = "#fefefe"
+INK_ON_IMAGE = "#232323"
+MUTED_ON_IMAGE = "#6c6c6c"
 
 matplotlib.rcdefaults()
 matplotlib.rcParams.update(
@@ -53,8 +76,9 @@ matplotlib.rcParams.update(
         "legend.fontsize": 9,
         "legend.title_fontsize": 9,
         "legend.frameon": False,
-        "figure.facecolor": "white",
-        "savefig.facecolor": "white",
+        "figure.facecolor": PAPER,
+        "savefig.facecolor": PAPER,
+        "axes.facecolor": PAPER,
         "axes.titlelocation": "left",
         "axes.titlepad": 8,
         "axes.edgecolor": MUTED,
@@ -75,23 +99,23 @@ matplotlib.rcParams.update(
 
 
 def wrapped(text: str, size: float = 11, width: float = WIDTH) -> str:
-    """`text` broken into lines that fit into `width` inches at `size` points."""
+    """Break `text` into lines that fit into `width` inches at `size` points."""
     # 0.62 em is about the mean width of DejaVu Sans' bold characters
     return "\n".join(textwrap.wrap(text, max(8, int(width * 72 / (0.62 * size)))))
 
 
 def shortened(text: str, length: int) -> str:
-    """`text`, or its end behind an ellipsis where it is longer than `length` characters."""
+    """Return `text`, cut to its last characters after an ellipsis if it is longer than `length`."""
     return text if len(text) <= length else "…" + text[1 - length :]
 
 
 def title(figure: Figure, text: str) -> None:
-    """Put what is seen over a figure with a constrained layout, flush left."""
+    """Put a title over a figure with a constrained layout, flush left."""
     figure.suptitle(wrapped(text), x=0.01, horizontalalignment="left", fontsize=11, fontweight="bold")
 
 
 def place(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:
-    """Add axes at a place in inches, measured from the upper left corner of the figure."""
+    """Add axes; the lengths are inches from the upper left corner of the figure."""
     figure_width, figure_height = figure.get_size_inches()
     return figure.add_axes(
         (
@@ -104,14 +128,14 @@ def place(figure: Figure, left: float, top: float, width: float, height: float) 
 
 
 def write(figure: Figure, left: float, top: float, text: str, **options: Any) -> None:
-    """Write text whose upper left corner (or what `options` align) is at a place in inches, as in `place`."""
+    """Write text; its upper left corner (or the one that `options` align) is in inches, as in `place`."""
     figure_width, figure_height = figure.get_size_inches()
     options = {"verticalalignment": "top", **options}
     figure.text(left / figure_width, 1 - top / figure_height, text, **options)
 
 
 def epoch_axis(axes: Axes, epochs: int) -> None:
-    """Make the x axis count whole epochs from 0 to `epochs`."""
+    """Set up the x axis for whole epochs from 0 to `epochs`."""
     margin = max(epochs, 1) * 0.03
     axes.set_xlim(-margin, max(epochs, 1) + margin)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=11, min_n_ticks=2))
@@ -121,11 +145,13 @@ def epoch_axis(axes: Axes, epochs: int) -> None:
 def draw_seeds(axes: Axes, runs: pandas.DataFrame, column: str, *, spread: bool = True, **line: Any) -> pandas.Series:
     """Draw one quantity by epoch, the mean over seeds as a thick line, and return that mean by epoch.
 
-    Where `spread` is wanted, each seed is a thin line or, with more than MOST_SEED_LINES seeds, all are a band from the
-    lowest to the highest. `runs` has the columns seed, epoch, kept and `column`. The options style the mean; thin lines
-    take its colour and dashes, a band its colour. Where seeds were trained for different numbers of epochs, the mean
-    ends with the shortest: beyond, it would be of other seeds. A ring marks what is kept of a seed where that is not
-    its last epoch.
+    With `spread`, each seed is a thin line; more than MOST_SEED_LINES seeds are a band from the lowest to the highest.
+    The mean ends with the shortest run: beyond, it would be over fewer seeds. A ring marks the epoch that is kept of a
+    seed, if it is not the last.
+
+    Args:
+        runs: columns seed, epoch, kept and `column`.
+        line: the look of the mean; thin lines take its colour and dashes, a band its colour.
     """
     values = runs.pivot(index="epoch", columns="seed", values=column).replace([numpy.inf, -numpy.inf], numpy.nan)
     values = values.dropna(how="all")
@@ -146,17 +172,17 @@ def draw_seeds(axes: Axes, runs: pandas.DataFrame, column: str, *, spread: bool 
 
 
 def kept_early(runs: pandas.DataFrame) -> pandas.DataFrame:
-    """The rows of what is kept of each run where that is not its last epoch. One arm or several."""
+    """Return the rows of the kept epochs that are not the last of their run. One arm or several."""
     names = [name for name in ("arm", "seed") if name in runs]
     last = runs.groupby(names)["epoch"].transform("max")
     return runs[(runs["kept"] == 1) & (runs["epoch"] != last)]
 
 
 def seeds_note(runs: pandas.DataFrame, spread: bool = True) -> str:
-    """What the lines of `draw_seeds` are, for a legend."""
+    """Return what the lines of `draw_seeds` are, for a legend."""
     seeds = runs["seed"].nunique()
     if "arm" in runs and runs.groupby("arm")["seed"].nunique().nunique() > 1:  # where runs are missing
-        text = "mean of the seeds that an arm has" + " (thin lines: each seed)" * spread
+        text = "mean over the seeds of each arm" + " (thin lines: each seed)" * spread
     elif seeds == 1:
         text = f"one run (seed {runs['seed'].iloc[0]})"
     elif not spread:
@@ -168,17 +194,29 @@ def seeds_note(runs: pandas.DataFrame, spread: bool = True) -> str:
 
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
-    """Write a figure as SVG and as PNG; the same figure gives the same bytes, whatever the day, zone or language."""
+    """Write a figure as SVG (dark where the reader prefers that) and as PNG (light), with reproducible bytes."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
-    write_text(svg, EMBEDDED_IMAGE.sub(lambda found: found[1] + with_palette(found[2]), text.getvalue()))
+    smaller = EMBEDDED_IMAGE.sub(lambda found: found[1] + with_palette(found[2]), text.getvalue())
+    write_text(svg, with_dark_style(smaller))
     with replacing(png) as temporary:
         figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
     print(f"wrote {svg} and {png}", flush=True)
 
 
+def with_dark_style(svg: str) -> str:
+    """Return matplotlib's SVG with a style sheet that replaces its colours (DARK) where the reader prefers dark.
+
+    The drawing itself keeps its light colours, for programs that know no media queries. Printed pages stay light.
+    """
+    used = sorted({(what, colour) for what, colour in VECTOR_COLOUR.findall(svg) if colour in DARK})
+    rules = "".join(f'[style*="{what}: {colour}"] {{{what}: {DARK[colour]} !important}}\n' for what, colour in used)
+    sheet = f"\n@media screen and (prefers-color-scheme: dark) {{\n{rules}}}\n"
+    return svg.replace("</style>", sheet + "</style>", 1)
+
+
 def with_palette(encoded: str) -> str:
-    """The same picture (a PNG in base64) with one byte a pixel, if it is opaque and has no more than 256 colours.
+    """Return a picture (a PNG in base64) with one byte a pixel, if it is opaque and has at most 256 colours.
 
     Matplotlib embeds every image with four bytes a pixel; pictures of kernels halve the size of their SVG in this way.
     """

@@ -1,4 +1,4 @@
-"""What several figures read: the arms, and the names of images."""
+"""Tables that several figures read: the arms, and the names of images."""
 
 from pathlib import Path
 
@@ -9,12 +9,12 @@ from triptych.results.tables import read_table
 
 
 def read_arms(path: Path) -> pandas.DataFrame:
-    """The arms of `tables/arms.csv` in the order of the configuration: arm, label, role (text), batch_size (number)."""
+    """Return the arms of `tables/arms.csv` as configured: arm, label, role (text), batch_size (number)."""
     return read_table(path, schema.ARMS, ["arm", "label", "role", "batch_size"])
 
 
 def image_names(index: Path, split: str) -> dict[int, str]:
-    """The name of each image of a split by its row, from `data/index.csv`."""
+    """Return the name of each image of a split by its row, from `data/index.csv`."""
     table = read_table(index, schema.INDEX)
     table = table[table["split"] == split]
     return dict(zip(table["row"].astype(int), table["name"], strict=True))

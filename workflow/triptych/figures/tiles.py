@@ -22,24 +22,24 @@ class Tile:
 
 
 def tile_rows(count: int, columns: int) -> int:
-    """How many rows `count` tiles take in `columns` columns."""
+    """Return the number of rows of `count` tiles in `columns` columns."""
     return math.ceil(count / columns)
 
 
 def tile_height(tile_width: float, caption_lines: int) -> float:
-    """The height in inches that a row of tiles takes with its captions."""
+    """Return the height in inches of a row of tiles with its captions."""
     return tile_width + CAPTION_LINE * caption_lines + GAP
 
 
 def tile_width(columns: int, width: float) -> float:
-    """The width in inches of one of `columns` tiles that share `width` inches."""
+    """Return the width in inches of one of `columns` tiles that share `width` inches."""
     return (width - GAP * (columns - 1)) / columns
 
 
 def draw_tiles(figure: Figure, tiles: Sequence[Tile], columns: int, left: float, top: float, width: float) -> None:
     """Draw tiles in rows; the first tile's upper left corner is at (`left`, `top`) inches from that of the figure.
 
-    Pixels are enlarged as they are, without smoothing; captions too long for their tile lose their beginning.
+    Pixels are enlarged without smoothing. A caption that is too long for its tile loses its beginning.
     """
     side = tile_width(columns, width)
     # 0.62 em holds digits, which are what names of images mostly end in

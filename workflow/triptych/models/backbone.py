@@ -74,8 +74,11 @@ class Library(Protocol):
     def weights(self, name: str) -> PublishedWeights | None:
         """Return the published weights of a network; None where there are none."""
 
-    def blocks(self, network: torch.nn.Module) -> list[list[str]]:
-        """Return the names of a network's parameters by block, from the input to the head, which is the last block."""
+    def blocks(self, network: torch.nn.Module) -> dict[str, list[str]]:
+        """Return the names of a network's parameters by block, from the input to the head, which is the last block.
+
+        A block is named after its module, or after the first of its modules.
+        """
 
 
 def known_libraries() -> list[str]:

@@ -8,9 +8,12 @@ import pandas
 
 from triptych.storage.errors import InputError
 
-# Okabe and Ito, "Color Universal Design" (2008), without its yellow, which is too pale on white. Its pink comes last:
-# to eyes without red cones it is close to the blue, and only the marker then tells the seventh arm from the first.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00", "#000000", "#CC79A7")
+# After Okabe and Ito, "Color Universal Design" (2008), without its yellow. Each has a contrast of at least 3 to its
+# ground, and they stay apart for eyes without red, green or blue cones (tests/results/test_arm_styles.py).
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#2B97F0", "#80591F", "#111111", "#CC70A8")
+DARK_PALETTE = ("#2E9DF0", "#F25C1F", "#0A9C88", "#A6D4F9", "#DDA815", "#F2F1EE", "#EE72C4")
+"""The colours on a dark ground, in the order of PALETTE."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 
 Line = Literal["-", "-.", "--", ":"] | tuple[float, tuple[float, ...]]
@@ -22,16 +25,23 @@ CONTROL_LINES: tuple[Line, ...] = ("--", ":", (0, (1, 2)))
 
 @dataclass(frozen=True)
 class ArmStyle:
-    """How an arm looks in every figure of an experiment."""
+    """How an arm looks in every figure of an experiment.
+
+    Attributes:
+        title: its name wherever it is shown: the label, if it has one, before the arm's name.
+        colour, dark_colour: on a light and on a dark ground, "#RRGGBB".
+        marker, line: as matplotlib names them.
+    """
 
     title: str
     colour: str
+    dark_colour: str
     marker: str
     line: Line
 
     @property
     def short_title(self) -> str:
-        """The title, or its beginning before an ellipsis, where several share a legend."""
+        """The title for a legend: at most 26 characters, the rest an ellipsis."""
         return self.title if len(self.title) <= 26 else self.title[:25] + "…"
 
 
@@ -48,6 +58,7 @@ def arm_styles(arms: pandas.DataFrame) -> dict[str, ArmStyle]:
         styles[name] = ArmStyle(
             title=name if label in ("", name) else f"{label} · {name}",
             colour=PALETTE[colour],
+            dark_colour=DARK_PALETTE[colour],
             marker=MARKERS[position % len(MARKERS)],
             line=lines[turn % len(lines)],
         )

@@ -156,6 +156,12 @@ DELTA_COLUMNS = (
         "near_zero_fraction",
         "Share of the elements that changed by less than a thousandth of the tensor’s largest weight, 0 to 1.",
     ),
+    text("block", "The block of layers that it belongs to."),
+    text(
+        "role",
+        "weight or bias (of a convolution, a linear layer or attention); normalisation: a scale or shift; other: any "
+        "other parameter; statistic: a running mean or variance; constant: any other buffer.",
+    ),
 )
 KERNEL_CHANGE_COLUMNS = (
     text("convolution", "Which convolution: the first one."),

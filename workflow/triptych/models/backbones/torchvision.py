@@ -92,20 +92,20 @@ def _own_name(name: str) -> str:
     return _OLD_DENSE_LAYER.sub(r"\1\2", name)
 
 
-def blocks(network: torch.nn.Module) -> list[list[str]]:
+def blocks(network: torch.nn.Module) -> dict[str, list[str]]:
     """A module of `_BLOCKS` is a block, and so is a convolution or a linear layer outside of them. What else there is
     (BatchNorm, tokens, position embeddings) belongs to the block before it, or to the first."""
     modules = dict(network.named_modules())
-    found: list[list[str]] = [[]]
-    last = None
+    found: dict[str, list[str]] = {}
+    waiting: list[str] = []  # what comes before the first block
     for name, _ in network.named_parameters():
-        owner = _block_of(name, modules)
-        if owner is not None and owner != last:
-            if last is not None:
-                found.append([])
-            last = owner
-        found[-1].append(name)
-    return found
+        owner = _block_of(name, modules) or next(reversed(found), None)
+        if owner is None:
+            waiting.append(name)
+        else:
+            found.setdefault(owner, []).append(name)
+    first = next(iter(found))
+    return {**found, first: waiting + found[first]}
 
 
 def _block_of(parameter: str, modules: dict[str, torch.nn.Module]) -> str | None:
