@@ -24,12 +24,12 @@ from triptych.configuration.loading import load_configuration
 from triptych.data.dataset import Split, save_split
 from triptych.data.prepare_dataset import index_table, size_table
 from triptych.data.source import SourceImages
-from triptych.figures.catalogue import figures_with
 from triptych.report.write_configuration import write_configuration
 from triptych.results.arm_styles import PALETTE
 from triptych.results.run_files import COST_KEYS, HISTORY_COLUMNS
 from triptych.storage.files import write_json, write_table
 from triptych.storage.tensors import save_tensors
+from triptych.wings import figures_with
 
 DIGITS = tuple("0123456789")
 SPLITS = ("train", "validation", "test")
@@ -238,7 +238,7 @@ class Experiment:
         self.compare()
         settings = json.dumps(self.configuration)
         write_configuration(experiment="digits", configuration=settings, output=self.folder / "config.yaml")
-        figures = figures_with(claims=False, references=bool(self.configuration["reference_models"]))
+        figures = figures_with(references=bool(self.configuration["reference_models"]))
         names = [name for figure in figures for name in figure.names(self.runs)]
         for position, name in enumerate(names):
             image = {f"{name}.svg": SVG.format(y=20 + 7 * position).encode(), f"{name}.png": b"\x89PNG"}

@@ -3,8 +3,8 @@
 import pandas
 import pytest
 
-from tests.conftest import ROOT
 from tests.fabricated import LECTURE
+from triptych.lecture45.compare_full_run import FULL_RUN
 from triptych.report import complexity, content
 from triptych.report.report import report
 from triptych.report.results import Results, read_numbers, read_results
@@ -149,10 +149,9 @@ def test_images_on_the_gpu_count_as_far_as_they_are_used(folder, residency, ther
 
 def test_the_memory_of_the_fullest_run_is_foretold_within_thirty_percent(tmp_path):
     """In bfloat16 on a GPU, 60,000 images of 32 px on it: computed beside what was measured."""
-    full = ROOT / "benchmarks" / "lecture45"
-    tables = {name: read_numbers(full / f"{name}.csv", TABLES[name]) for name in ("memory", "cost")}
-    measured = pandas.read_csv(full / "arms.csv").columns  # fewer than today's tables have
-    tables["arms"] = read_numbers(full / "arms.csv", TABLES["arms"], measured)
+    tables = {name: read_numbers(FULL_RUN / f"{name}.csv", TABLES[name]) for name in ("memory", "cost")}
+    measured = pandas.read_csv(FULL_RUN / "arms.csv").columns  # fewer than today's tables have
+    tables["arms"] = read_numbers(FULL_RUN / "arms.csv", TABLES["arms"], measured)
     (tmp_path / "data").mkdir()
     for split, images in (("train", 50_000), ("test", 10_000)):
         with (tmp_path / "data" / f"{split}.safetensors").open("wb") as file:
@@ -162,7 +161,7 @@ def test_the_memory_of_the_fullest_run_is_foretold_within_thirty_percent(tmp_pat
         place=tmp_path,
         configuration={"arms": {arm: {"training": {}} for arm in tables["arms"]["arm"]}},
         tables=tables,
-        sizes=read_numbers(full / "sizes.csv", SIZES),
+        sizes=read_numbers(FULL_RUN / "sizes.csv", SIZES),
         printouts={},
     )
     assert set(results.arms["precision"]) == {MIXED}

@@ -8,13 +8,12 @@ from importlib import metadata
 import pytest
 import yaml
 
-from triptych.figures.catalogue import FIGURES
 from triptych.report import provenance
 from triptych.report.report import inputs, report
 from triptych.report.results import read_configuration
 from triptych.report.write_manifest import write_manifest
-from triptych.results.schema import TABLES
 from triptych.storage.errors import InputError
+from triptych.wings import FIGURES, TABLES
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import jinja2
 import yaml
 from markupsafe import Markup
 
-from triptych.figures.catalogue import figures_with
+from triptych.configuration.claims import NONE
 from triptych.report import complexity, content, drift, lecture, partial, provenance, story
 from triptych.report import formatting as words
 from triptych.report.results import Results, read_numbers, read_results
@@ -20,6 +20,7 @@ from triptych.results import schema
 from triptych.results.arm_styles import arm_styles
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text, write_text
+from triptych.wings import figures_with, tables_with
 
 TEMPLATE = "report.html.jinja"
 LARGEST = 20_000_000
@@ -142,9 +143,7 @@ def render(
         tables={**shown_tables(results, arms), **lecture.tables(claimed)},
         pictures=shown,
         downloads={
-            results.link(table.file): table.title
-            for table in schema.EXPERIMENT_TABLES.values()
-            if claimed or not table.of_claims
+            results.link(table.file): table.title for table in tables_with(claims_of(results, claimed)).values()
         },
         data=about_data(results),
         weights=about_weights(results),
@@ -153,6 +152,11 @@ def render(
         code=provenance.package_digest(),
         settings=yaml.safe_dump(results.configuration, sort_keys=False, allow_unicode=True, width=100),
     )
+
+
+def claims_of(results: Results, claimed: lecture.Lecture | None) -> str:
+    """The claims that the report tells of."""
+    return NONE if claimed is None else str(results.configuration["claims"])
 
 
 MOST_PAIRS = 15
@@ -203,7 +207,7 @@ def pictures(results: Results, arms: dict[str, content.ArmName], claimed: lectur
     """Every figure of the page by the name of its file, the most important first."""
     found = {}
     references = not complexity.references(results).empty
-    for figure in figures_with(claims=claimed is not None, references=references):
+    for figure in figures_with(claims_of(results, claimed), references=references):
         titles = {figure.name: figure.title}
         texts = {figure.name: TEXTS[figure.name](results) if figure.name in TEXTS else figure.caption}
         if figure.of_each_arm:
