@@ -41,8 +41,8 @@ class Arm(Section):
     train: Literal["all", "head"] = Field("all", description="What it trains: all weights, or the last layer only.")
     batchnorm: Literal["train", "frozen"] = Field(
         "train",
-        description="train: BatchNorm uses and follows the statistics of the batches, even where only the head trains "
-        "(the lecture's recipe); frozen: it keeps the statistics that it came with.",
+        description="train: BatchNorm uses and follows the statistics of the batches, even where only the head trains; "
+        "frozen: it keeps the statistics that it came with.",
     )
     role: Literal["arm", "control"] = Field(
         "arm", description="A control is trained and tabled, but stands outside the headline and the comparisons."

@@ -39,8 +39,8 @@ class Model(Section):
     )
     normalisation: Literal["none", "imagenet", "dataset"] = Field(
         "none",
-        description="Mean and standard deviation that shift and scale each channel: none (the lecture: values from 0 "
-        "to 1 as they are), ImageNet's (where an arm starts from torchvision's weights, what these were trained "
+        description="Mean and standard deviation that shift and scale each channel: none (values from 0 to 1 as "
+        "they are), ImageNet's (where an arm starts from torchvision's weights, what these were trained "
         "with), or those of the training images.",
     )
 

@@ -1,4 +1,4 @@
-"""Figures 1 to 6 of the lecture: loss and accuracy of one arm by epoch."""
+"""Loss and accuracy of one arm by epoch."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Figures 7 to 9 of the lecture: one quantity of all arms by epoch."""
+"""One quantity of all arms by epoch."""
 
 from pathlib import Path
 

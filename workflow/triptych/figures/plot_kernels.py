@@ -1,7 +1,6 @@
 """The weights of the first convolutions before and after training, and their difference.
 
-The lecture stretches each picture to its own minimum and maximum and shows absolute values of before minus after. Here
-before and after share one signed scale, the difference (after minus before) has another, both are the same for all
+Before and after share one signed scale, the difference (after minus before) has another, both are the same for all
 arms, and zero is white. The share that the second bound is of the first is printed. Bounds are a high percentile, not
 the maximum, so that one outlier does not blanch all else; pointed ends of the colour bars stand for what lies beyond.
 """

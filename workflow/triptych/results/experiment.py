@@ -192,11 +192,7 @@ def read_results(folder: Path, place: Path | None = None, missing: dict[str, lis
     """
     place = folder if place is None else place
     tables = read_tables(
-        {
-            name: (place if table.in_partial else folder) / table.file
-            for name, table in schema.EXPERIMENT_TABLES.items()
-            if not table.of_claims
-        }
+        {name: (place if table.in_partial else folder) / table.file for name, table in schema.EXPERIMENT_TABLES.items()}
     )
     for name in ("arms", "history", "runs", "summary", "cost", "computed_cost", "convergence"):
         without = set(tables["arms"]["arm"]) - set(tables[name]["arm"])

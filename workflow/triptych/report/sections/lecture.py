@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 import pandas
 
+from triptych.lecture45 import schema
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Column, Paragraph, Section, Table, declared, figure
-from triptych.results import schema
 from triptych.results.experiment import Results
 from triptych.results.tables import read_table
 
 ANOTHER_RUN = "this run is not the lecture’s: "
-"""What stands in a reason before the differences to the lecture's run (`triptych.analysis.claims`)."""
+"""What stands in a reason before the differences to the lecture's run (`triptych.lecture45.claims`)."""
 
 UNUSED_BACKWARD = 5
 """The fault whose effect is measured."""
@@ -187,8 +187,8 @@ def full_run(lecture: Lecture) -> str:
     )
     different = (lecture.settings["this_run"] != lecture.settings["full_run"]).sum()
     return (
-        f"The fullest run of the lecture that the project has made (its tables are in benchmarks/lecture45) ended at "
-        f"{full}; this one ended at {here}. "
+        "The fullest run of the lecture that the project has made (its tables are in "
+        f"workflow/triptych/lecture45/full_run) ended at {full}; this one ended at {here}. "
         f"They differ in {words.plural(different, 'setting')}, each of them a reason for other numbers."
     )
 

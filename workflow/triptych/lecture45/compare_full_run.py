@@ -1,4 +1,4 @@
-"""A run of the lecture beside the fullest one that the project has made, whose tables are in benchmarks/lecture45."""
+"""A run of the lecture beside the fullest one that the project has made, whose tables are in `full_run/`."""
 
 import json
 from pathlib import Path
@@ -7,12 +7,12 @@ import pandas
 
 from triptych.analysis.evidence import ARMS, NETS
 from triptych.configuration.training import COMPARED, RECIPE, title_of
+from triptych.lecture45 import schema as own
 from triptych.results import schema
 from triptych.results.tables import cell, read_table, save_table
-from triptych.storage.code_digest import PACKAGE_FOLDER
 from triptych.storage.errors import InputError
 
-FULL_RUN = PACKAGE_FOLDER.parents[1] / "benchmarks" / "lecture45"
+FULL_RUN = Path(__file__).parent / "full_run"
 HERE, FULL = "this run", "full run"
 OTHER_SETTINGS = {
     "input_size": "input, px",
@@ -66,15 +66,15 @@ def compare_full_run(
     """
     about = json.loads((full_run / "about.json").read_text())
     here, full = Run(tables, sizes), Run(full_run, full_run / "sizes.csv")
-    save_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True), schema.FULL_RUN)
+    save_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True), own.FULL_RUN)
     rows = [
         ("images", _told(dataset, official_dataset), about["images"]),
         ("pretrained weights", _told(weights, official_weights), about["weights"]),
         ("device", here.device, full.device),
         *((name, here.setting(column), full.setting(column)) for column, name in SETTINGS.items()),
     ]
-    found = pandas.DataFrame(rows, columns=schema.FULL_RUN_SETTINGS.names)
-    save_table(settings, found, schema.FULL_RUN_SETTINGS)
+    found = pandas.DataFrame(rows, columns=own.FULL_RUN_SETTINGS.names)
+    save_table(settings, found, own.FULL_RUN_SETTINGS)
 
 
 def _told(source: str, official: bool) -> str:

@@ -4,7 +4,7 @@ import pandas
 import pytest
 
 from triptych.figures import style
-from triptych.figures.plot_full_run import plot_full_run
+from triptych.lecture45.plot_full_run import plot_full_run
 from triptych.storage.errors import InputError
 
 

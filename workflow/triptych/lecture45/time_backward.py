@@ -12,8 +12,8 @@ from torch.nn.functional import cross_entropy
 
 from triptych.configuration.regime import HEAD
 from triptych.data.dataset import load_split
+from triptych.lecture45.schema import COST_BACKWARD
 from triptych.models.networks import build_network, head_tensors
-from triptych.results.schema import COST_BACKWARD
 from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 from triptych.training.allocator import keep_freed_memory

@@ -5,18 +5,15 @@ import shutil
 import pandas
 import pytest
 
-from tests.conftest import ROOT
-from triptych.analysis.compare_full_run import compare_full_run
+from triptych.lecture45.compare_full_run import FULL_RUN, compare_full_run
 from triptych.storage.errors import InputError
-
-FULL = ROOT / "benchmarks" / "lecture45"
 
 
 @pytest.fixture
 def small(tmp_path):
     """The tables of a run on 1,000 + 200 images for two epochs, in float32."""
     for name in ("arms", "history", "cost", "sizes"):
-        shutil.copy(FULL / f"{name}.csv", tmp_path)
+        shutil.copy(FULL_RUN / f"{name}.csv", tmp_path)
     edit(tmp_path / "arms.csv", lambda arms: arms.assign(train_images=1000, epochs=2, precision="float32"))
     edit(tmp_path / "history.csv", lambda history: history[history["epoch"] <= 2])
     edit(tmp_path / "sizes.csv", lambda sizes: sizes.assign(images=sizes["split"].map({"train": 100, "test": 20})))
@@ -32,7 +29,7 @@ def compared(tables, official=True):
     out = {"curves": tables / "out" / "full_run.csv", "settings": tables / "out" / "full_run_settings.csv"}
     sources = {"dataset": "cifar10", "weights": "torchvision"}
     sources |= {"official_dataset": official, "official_weights": official}
-    compare_full_run(tables=tables, sizes=tables / "sizes.csv", **sources, full_run=FULL, **out)
+    compare_full_run(tables=tables, sizes=tables / "sizes.csv", **sources, **out)
     settings = pandas.read_csv(out["settings"], dtype=str).set_index("setting")
     return pandas.read_csv(out["curves"]), settings
 
@@ -43,7 +40,7 @@ def test_both_runs_are_counted_in_images_seen(small):
     here, full = (curves[(curves["run"] == run) & (curves["arm"] == "finetune")] for run in ("this run", "full run"))
     assert list(here["images_seen"]) == [0, 1000, 2000]
     assert list(full["images_seen"]) == [50_000 * epoch for epoch in range(11)]
-    history = pandas.read_csv(FULL / "history.csv")
+    history = pandas.read_csv(FULL_RUN / "history.csv")
     assert list(full["test_accuracy"]) == list(history[history["arm"] == "finetune"]["test_accuracy"])
 
 

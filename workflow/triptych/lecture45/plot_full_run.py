@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from triptych.figures import style
 from triptych.figures.tables import read_arms
-from triptych.results import schema
+from triptych.lecture45.schema import FULL_RUN
 from triptych.results.arm_styles import Line, arm_styles
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -27,7 +27,7 @@ def plot_full_run(*, full_run: Path, arms: Path, svg: Path, png: Path) -> None:
         full_run: from `compare_full_run`.
         arms: the experiment's arms, for their colours and names.
     """
-    table = read_table(full_run, schema.FULL_RUN)
+    table = read_table(full_run, FULL_RUN)
     styles = arm_styles(read_arms(arms))
     table = table[table["epoch"] > 0]  # before training no images were seen, and the axis is a log scale
     figure = Figure(figsize=(style.WIDTH, 4.1), layout="constrained")

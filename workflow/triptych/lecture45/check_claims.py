@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from triptych.analysis.claims import claims_table
 from triptych.analysis.evidence import read_evidence
-from triptych.analysis.faults import faults_table
-from triptych.results.schema import CLAIMS, FAULTS
+from triptych.lecture45.claims import claims_table
+from triptych.lecture45.faults import faults_table
+from triptych.lecture45.schema import CLAIMS, FAULTS
 from triptych.results.tables import save_table
 
 
