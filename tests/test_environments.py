@@ -67,7 +67,7 @@ def with_registered(module) -> set[str]:
         for path in folder.glob("[a-z]*.py"):
             needed |= set(modules_of(f"{registry}.{path.stem}"))
     if "triptych.wings" in needed:
-        for wing, part in product(WINGS, ("schema", "catalogue")):
+        for wing, part in product(WINGS, ("schema", "catalogue", "sections")):
             needed |= set(modules_of(module_of(wing, part)))
     return needed
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pandas
 import pytest
 
-from triptych.analysis.evidence import ARMS, Evidence
 from triptych.lecture45 import claims, faults
 from triptych.lecture45.check_claims import check_claims
+from triptych.lecture45.evidence import ARMS, Evidence
 from triptych.lecture45.schema import CLAIMS, FAULTS
 from triptych.results.schema import TABLES
 from triptych.storage.errors import InputError

@@ -120,6 +120,7 @@ LESSONS = Table(
 TABLES = {"lessons": LESSONS}
 ''',
     "catalogue.py": '"""No figures."""\n\nFIGURES = {}\n',
+    "sections.py": '"""No sections."""\n\nSECTIONS = ()\n',
     "count_lessons.py": '''\
 """How many images there are."""
 

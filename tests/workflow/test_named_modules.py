@@ -56,7 +56,8 @@ def test_claims_name_the_modules_of_their_wing(wing):
     experiment = experiment_of()
     assert modules_of_report(experiment) == ()
     experiment["claims"] = wing
-    assert modules_of_report(experiment) == (f"triptych.{wing}.schema", f"triptych.{wing}.catalogue")
+    parts = ("schema", "catalogue", "sections")
+    assert modules_of_report(experiment) == tuple(f"triptych.{wing}.{part}" for part in parts)
     assert modules_of_section(experiment)[1:] == (f"triptych.{wing}.requirements",)
 
 

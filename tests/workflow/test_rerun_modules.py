@@ -39,7 +39,7 @@ READERS = {
 BUILD_NETWORKS = (
     "pretrain_weights describe_model compare_architectures extract_features train extract_weight_delta time_backward"
 )
-OF_CLAIMS = ("triptych.lecture45.schema", "triptych.lecture45.catalogue")
+OF_CLAIMS = tuple(f"triptych.lecture45.{part}" for part in ("schema", "catalogue", "sections"))
 NAMED = {
     "write_configuration": ("triptych.configuration.sources.digits", "triptych.lecture45.requirements"),
     "prepare_dataset": ("triptych.data.sources.digits",),

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from triptych.analysis.evidence import read_evidence
 from triptych.lecture45.claims import claims_table
+from triptych.lecture45.evidence import read_evidence
 from triptych.lecture45.faults import faults_table
 from triptych.lecture45.schema import CLAIMS, FAULTS
 from triptych.results.tables import save_table

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 
 import pandas
 
-from triptych.analysis.evidence import ARMS, Evidence
-
-AGREES, DISAGREES, NOT_TESTED = "agrees", "disagrees", "not tested here"
+from triptych.lecture45.evidence import ARMS, Evidence
+from triptych.lecture45.verdicts import AGREES, ANOTHER_RUN, DISAGREES, NOT_TESTED
 
 MEMORY = 8e9
 """Bytes of the graphics card on which the three nets are to fit: a common size when the lecture was held."""
@@ -24,9 +23,6 @@ FIRST, SECOND = "conv1.weight", "layer1.0.conv1.weight"
 
 VISIBLE = 1 / 32
 """A relative change that shows: one step of 65 colours from minus to plus the largest weight."""
-
-ANOTHER_RUN = "this run is not the lecture’s: "
-"""What stands before the differences, where they are the reason; the report says them once."""
 
 NO_REFERENCE = "no row of that network in tables/architectures.csv"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas
 
-from triptych.analysis.evidence import ARMS, NETS
 from triptych.configuration.training import COMPARED, RECIPE, title_of
 from triptych.lecture45 import schema as own
+from triptych.lecture45.evidence import ARMS, NETS
 from triptych.results import schema
 from triptych.results.tables import cell, read_table, save_table
 from triptych.storage.errors import InputError

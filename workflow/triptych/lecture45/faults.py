@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import pandas
 
-from triptych.analysis.evidence import ARMS, NETS, Evidence
 from triptych.configuration.training import COMPARED
 from triptych.lecture45 import schema
 from triptych.lecture45.claims import FIRST, NO_REFERENCE
+from triptych.lecture45.evidence import ARMS, NETS, Evidence
 from triptych.results.batchnorm import MEAN, VARIANCE, statistics_drift
 
 BATCH = 32

@@ -23,8 +23,8 @@ def modules_of_wing(experiment: Mapping[str, Any], *parts: str) -> tuple[str, ..
 
 
 def modules_of_report(experiment: Mapping[str, Any]) -> tuple[str, ...]:
-    """The modules in which the wing of an experiment declares what its report shows and its manifest lists."""
-    return modules_of_wing(experiment, "schema", "catalogue")
+    """The modules of an experiment's wing that declare its part of the report and of the manifest."""
+    return modules_of_wing(experiment, "schema", "catalogue", "sections")
 
 
 def modules_of_source(experiment: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,11 +1,11 @@
-"""The part of the report about the lecture: there with `claims`, and nothing of it without."""
+"""The sections about the lecture: in reports with its claims, and in no other."""
 
 import pandas
 import pytest
 import yaml
 
 from tests.report.test_report import Page, written
-from triptych.report.sections import lecture
+from triptych.lecture45 import sections
 from triptych.results.experiment import read_results
 from triptych.storage.errors import InputError
 
@@ -87,7 +87,7 @@ def test_claims_and_faults_are_told_with_their_numbers(claimed):
 def test_the_fullest_run_stands_beside_this_one_with_what_differs(claimed):
     page = Page(written(claimed))
     said = said_by(page)
-    assert "ended at scratch 62.0 %, finetune 62.0 %; this one ended at scratch 22.5 %, finetune 22.5 %" in said
+    assert "ended at scratch 62.0 %, finetune 62.0 %; this run ended at scratch 22.5 %, finetune 22.5 %" in said
     assert "They differ in 2 settings" in said
     assert "full_run" in {values["id"] for _, values in page.elements if "id" in values}
     assert {"full_run.csv", "full_run_settings.csv"} <= set(page.attributes("a", "download"))
@@ -112,7 +112,7 @@ def test_every_column_is_explained(claimed):
 
 def test_an_experiment_without_claims_has_none_of_it(experiment):
     folder = experiment()
-    assert not lecture.CLAIMS.needs(read_results(folder))
+    assert not sections.CLAIMS.needs(read_results(folder))
     text = written(folder)
     assert "The lecture’s claims" not in text
     assert "cost_backward" not in text
