@@ -1,13 +1,19 @@
 """Confusion matrix and the most mistaken images."""
 
+import base64
+import re
+from io import BytesIO
+
 import numpy
 import pytest
+from PIL import Image
 
 from triptych.figures.plot_confusion import (
     MOST_IMAGES,
     Mistake,
     confusion_matrix,
     most_mistaken,
+    plot_confusion,
     softmax,
     words_on_mistakes,
 )
@@ -51,3 +57,16 @@ def test_matrix_follows_the_classes_and_absent_pairs_are_zero(tmp_path):
         confusion_matrix(path, "c", ["01", "10"])
     with pytest.raises(InputError, match="class '10' is none of the test data's"):
         confusion_matrix(path, "a", ["01", "2"])
+
+
+@pytest.mark.parametrize(("images", "shown"), [("all", True), ("none", False)])
+def test_images_that_must_not_leave_are_not_drawn(results, tmp_path, images, shown):
+    """Matplotlib draws the matrix as one image too; nothing in an image says more than its pixels."""
+    options = {"arm": "finetune", "experiment_folder": results.folder, "seeds": "[0]", "images": images}
+    tables = {"confusion": results.tables / "confusion.csv", "arms": results.tables / "arms.csv"}
+    plot_confusion(**tables, **options, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    pictures = re.findall(r"data:image/png;base64,([^\"]+)", (tmp_path / "a.svg").read_text())
+    assert len(pictures) == 1 + MOST_IMAGES * shown
+    for picture in pictures:
+        image = Image.open(BytesIO(base64.b64decode(picture)))
+        assert not image.getexif() and set(image.info) <= {"Software", "dpi"}

@@ -1,6 +1,7 @@
 """The report in a real browser: it loads whole, says nothing on the console, fits a phone, is legible in the dark."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ selenium = pytest.importorskip("selenium", reason="selenium is not installed (en
 from selenium import webdriver  # noqa: E402
 from selenium.webdriver.chrome.options import Options  # noqa: E402
 from selenium.webdriver.chrome.service import Service  # noqa: E402
+from selenium.webdriver.support.wait import WebDriverWait  # noqa: E402
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 CHROMEDRIVER = shutil.which("chromedriver")
@@ -120,6 +122,39 @@ def test_the_summary_needs_no_scrolling_on_a_phone(shown):
         "return [...document.querySelectorAll('.stacks')].map(element => [element.scrollWidth, element.clientWidth])"
     )
     assert widths and all(content <= room for content, room in widths)
+
+
+POSITIONS = """
+    return ['h1', '.answer', '.stacks', '#test_accuracy', '#answer .bullets', 'nav'].map(
+        selector => {
+            const box = document.querySelector(selector).getBoundingClientRect();
+            return [box.left, box.top, box.right, box.bottom];
+        });
+"""
+
+
+def test_the_answer_needs_a_screen_and_a_half(shown):
+    """Question, answer, summary, main curve and what to do; the last two side by side."""
+    *above, curve, advice, contents = shown(1200).execute_script(POSITIONS)
+    assert [box[1] for box in above] == sorted(box[1] for box in above)
+    assert curve[1] >= above[-1][3] and advice[0] >= curve[2]
+    assert max(curve[3], advice[3]) <= 1.5 * 844
+    assert contents[1] >= max(curve[3], advice[3])
+
+
+def test_on_a_phone_one_follows_the_other(shown):
+    boxes = shown(390).execute_script(POSITIONS)
+    assert all(above[3] <= below[1] for above, below in pairwise(boxes))
+
+
+def test_a_table_is_saved_from_the_page(shown, page, tmp_path):
+    """The policy of the page allows it, and the browser saves the very bytes."""
+    browser = shown()
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    browser.find_element("css selector", 'a[download="summary.csv"]').click()
+    saved = tmp_path / "summary.csv"
+    WebDriverWait(browser, 20).until(lambda _: saved.is_file())
+    assert saved.read_bytes() == (page.parent / "tables" / "summary.csv").read_bytes()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -119,6 +119,15 @@ def test_no_image_of_the_data_is_shown_if_they_must_not_leave(experiment):
     assert 'id="samples"' not in text and "misclassified test images" not in text and Page(text).faults == []
 
 
+def test_the_page_names_no_folder_of_this_machine(experiment):
+    folder = experiment()
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("source: digits", "source: digits\n      path: /home/someone/pets"))
+    assert "/home/someone" in config.read_text()
+    page = unquote(written(folder))
+    assert "/home/someone" not in page and "…/pets" in page and str(folder) not in page
+
+
 def test_arms_have_one_name_and_one_order(page):
     said = " ".join(" ".join(page.text).split())
     assert "net1 · scratch" in said and "scratch (net1)" not in said

@@ -59,11 +59,11 @@ def stopped(arm: pandas.Series, runs: pandas.DataFrame) -> bool:
     return bool(pandas.notna(arm["patience"]) and early.all())
 
 
-def late_gain(curve: pandas.Series) -> tuple[float | None, int]:
-    """Return what a curve gained in the last third of its epochs, and their number (0 after a single epoch)."""
+def late_gain(curve: pandas.Series) -> tuple[float, int]:
+    """Return what a curve gained in the last third of its epochs, and their number (NaN and 0 after a single epoch)."""
     last = int(curve.index[-1])
     if last < 2:
-        return None, 0
+        return math.nan, 0
     epochs = max(1, round(last / 3))
     return float(curve.loc[last] - curve.loc[last - epochs]), epochs
 
