@@ -1,4 +1,4 @@
-"""A run of the lecture beside the fullest one: the committed tables are the full run, and stand in for a small one."""
+"""A small run, made from the stored tables of the full run, is compared with the full run."""
 
 import shutil
 
@@ -44,7 +44,7 @@ def test_both_runs_are_counted_in_images_seen(small):
     assert list(full["test_accuracy"]) == list(history[history["arm"] == "finetune"]["test_accuracy"])
 
 
-def test_every_setting_that_differs_is_told(small):
+def test_settings_of_both_runs_are_listed(small):
     _, settings = compared(small)
     assert tuple(settings.loc["training images"]) == ("1000", "50000")
     assert tuple(settings.loc["test images"]) == ("200", "10000")
@@ -54,7 +54,7 @@ def test_every_setting_that_differs_is_told(small):
     assert settings.loc["learning rate", "this_run"] == settings.loc["learning rate", "full_run"] == "0.0001"
 
 
-def test_files_that_are_not_the_official_ones_are_told(small):
+def test_unofficial_files_are_named(small):
     _, settings = compared(small)
     assert list(settings["this_run"][["images", "pretrained weights"]]) == ["cifar10", "torchvision"]
     _, settings = compared(small, official=False)
@@ -62,7 +62,7 @@ def test_files_that_are_not_the_official_ones_are_told(small):
     assert settings.loc["pretrained weights", "this_run"] == "torchvision, but not the official file"
 
 
-def test_a_setting_of_each_net_is_told_by_net(small):
+def test_a_setting_that_differs_between_nets_is_listed_by_net(small):
     edit(
         small / "arms.csv",
         lambda arms: arms.assign(learning_rate=arms["learning_rate"].where(arms["arm"] != "last_layer", 0.001)),

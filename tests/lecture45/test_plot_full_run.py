@@ -1,4 +1,4 @@
-"""A run of the lecture beside the fullest one."""
+"""Test accuracy of this run and of the full run."""
 
 import pandas
 import pytest

@@ -1,9 +1,9 @@
-# Lecture 45, for experiments with `claims: lecture45`: its claims, its notebook's faults, and its fullest run beside this one.
+# Lecture 45, for experiments with `claims: lecture45`: its claims, the faults of its notebook, and its full run.
 # Needs: data/, tables/, and of the runs one file of kernels. Makes: tables/claims.csv, faults.csv, cost_backward.csv,
 # full_run.csv and full_run_settings.csv, and the figures that show them.
 from triptych.lecture45.options import NET3, official_flags, timing_recipe
 
-# What the package reads of the fullest run, beside its code.
+# The files of the full run that compare_full_run reads.
 FULL_RUN_FILES = [
     f"lecture45/full_run/{file}"
     for file in ("about.json", "arms.csv", "cost.csv", "history.csv", "sizes.csv")
@@ -12,7 +12,7 @@ ARCHITECTURE_OF_NET3 = graph.experiment_setting(f"{NET3}/model/architecture")
 
 
 rule check_claims:
-    """What the lecture claims and what its notebook does wrong, beside the numbers of an experiment."""
+    """Test the claims of the lecture, and compute what each fault of its notebook changes."""
     input:
         tables=expand(
             "<results>/{{experiment}}/tables/{table}.csv",
@@ -69,7 +69,7 @@ rule check_claims:
 
 
 rule compare_full_run:
-    """The lecture's nets beside those of the fullest run that the project has made."""
+    """Compare the lecture's nets with those of the full run."""
     input:
         tables=expand("<results>/{{experiment}}/tables/{table}.csv", table=["arms", "history", "cost"]),
         sizes="<results>/{experiment}/data/sizes.csv",
@@ -107,7 +107,7 @@ rule compare_full_run:
 
 
 rule time_backward:
-    """What the lecture's notebook pays for a backward pass that it throws away. Measured, so it differs each time."""
+    """Time the unused backward pass of the lecture's notebook. Measured, so it differs each time."""
     input:
         train_data="<results>/{experiment}/data/train.safetensors",
     output:
@@ -141,7 +141,7 @@ rule time_backward:
         """
 
 
-# The lecture's nets beside those of the fullest run, by the images that training has seen.
+# Test accuracy of the lecture's nets, here and in the full run.
 use rule plot_samples as plot_full_run with:
     input:
         **tables_for("plot_full_run"),
@@ -157,7 +157,7 @@ use rule plot_samples as plot_full_run with:
         code=code("lecture45.plot_full_run"),
 
 
-# The test loss as the lecture's notebook would have drawn it, beside the true one.
+# The true test loss, and the one that the lecture's notebook would draw.
 use rule plot_samples as plot_notebook_loss with:
     input:
         **tables_for("plot_notebook_loss"),
@@ -173,7 +173,7 @@ use rule plot_samples as plot_notebook_loss with:
         code=code("lecture45.plot_notebook_loss"),
 
 
-# One weight change as the lecture's notebook draws it, and on one signed scale.
+# One weight change as in the lecture's notebook, and on one signed scale.
 use rule plot_samples as plot_notebook_kernels with:
     input:
         lambda wildcards: expand(

@@ -7,21 +7,21 @@ from triptych.results.schema import ARMS, HISTORY, SIZES
 FULL_RUN = Figure(
     "full_run",
     "plot_full_run",
-    "Test accuracy beside the fullest run",
-    "Solid: this run. Dashed: the fullest run that the project has made. Both by the number of training images that "
-    "were seen, so that a run on few images and one on many can be told apart from two recipes.",
+    "Test accuracy of this run and of the full run",
+    "Solid: this run. Dashed: the stored full run of the lecture. The x axis is the number of training images seen, so "
+    "that runs on few and on many images can be compared.",
     (schema.FULL_RUN, ARMS),
     category="The lecture",
-    label="beside the fullest run",
+    label="full run",
     of_claims=True,
 )
 NOTEBOOK_LOSS = Figure(
     "notebook_loss",
     "plot_notebook_loss",
-    "Test loss as it is, and as the notebook draws it",
-    "Fault 2. Solid: the true test loss. Dashed: what the notebook calls so: the train loss, summed over all training "
-    "images and divided by the number of test images, is added. It follows the train loss, and so can hide where the "
-    "true one rises.",
+    "Test loss: the true one and the notebook’s",
+    "Fault 2. Solid: the true test loss. Dashed: the notebook’s test loss, which adds the train loss, summed over all "
+    "training images and divided by the number of test images. It follows the train loss and can hide a rise of the "
+    "true test loss.",
     (HISTORY, ARMS, SIZES),
     category="The lecture",
     label="the notebook's test loss",
@@ -32,8 +32,7 @@ NOTEBOOK_KERNELS = Figure(
     "plot_notebook_kernels",
     "One weight change in the notebook’s colours and on one signed scale",
     "Faults 11 and 12. The same three arrays twice. Above, each picture is stretched to its own range: the change "
-    "looks as strong as the weights. Below, all three share one scale whose zero is white: what is white there did "
-    "not change by as much as the scale can show.",
+    "looks as strong as the weights. Below, all three share one signed scale; zero is white.",
     (ARMS,),
     category="The lecture",
     label="the notebook's kernels",

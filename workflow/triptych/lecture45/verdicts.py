@@ -3,4 +3,4 @@
 AGREES, DISAGREES, NOT_TESTED = "agrees", "disagrees", "not tested here"
 
 ANOTHER_RUN = "this run is not the lecture’s: "
-"""What stands before the differences, where they are the reason; the report says them once."""
+"""Begins the part of a reason that lists how a run differs from the lecture's. The report shows that list once."""
