@@ -22,6 +22,12 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 
+# What only experiments with `claims` have: the rules of each lecture.
+for wing in WINGS:
+
+    include: f"workflow/rules/{wing}.smk"
+
+
 # The default target, as the first rule that is not included. To say so would take that role also in a workflow that uses
 # this one as a module.
 rule all:

@@ -1,7 +1,7 @@
 """How many small faults in the package its tests find: the same mutants in two checkouts, each with its own tests.
 
     python benchmarks/mutants.py make  CHECKOUT --mutants mutants.json [--also OTHER_CHECKOUT]
-    python benchmarks/mutants.py map   CHECKOUT --folder before [--stage slow --files tests/training/test_oracle.py ...]
+    python benchmarks/mutants.py map   CHECKOUT --folder before [--stage slow --files tests/data/test_letters.py ...]
     python benchmarks/mutants.py run   CHECKOUT --folder before --mutants mutants.json [--stage slow --budget 300]
     python benchmarks/mutants.py table CHECKOUT --folder before --mutants mutants.json
 

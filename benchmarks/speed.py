@@ -4,7 +4,7 @@
 
 Each comparison alternates its two sides, so that a change in the machine's load meets both; a line is the median over
 `--repeats` of what a few training steps gave, and its ratio. The lecture's side is one net of the loop of
-tests/reference (float32, every image resized by Pillow in a DataLoader, nothing frozen), in a process of its own, since
+tests/lecture45 (float32, every image resized by Pillow in a DataLoader, nothing frozen), in a process of its own, since
 the package keeps freed memory and asks for determinism, which are settings of a whole process. Images and weights are
 random: what the numbers are decides no time.
 """
@@ -30,7 +30,7 @@ from torch.utils.data import DataLoader, Dataset
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
-from tests.reference.lecture_loop import BATCH, RATE
+from tests.lecture45.lecture_loop import BATCH, RATE
 from triptych.data.dataset import Split
 from triptych.storage.files import write_table, write_text
 from triptych.training.allocator import keep_freed_memory

@@ -24,12 +24,12 @@ from triptych.configuration.loading import load_configuration
 from triptych.data.dataset import Split, save_split
 from triptych.data.prepare_dataset import index_table, size_table
 from triptych.data.source import SourceImages
-from triptych.figures.catalogue import figures_with
 from triptych.report.write_configuration import write_configuration
 from triptych.results.arm_styles import PALETTE
 from triptych.results.run_files import COST_KEYS, HISTORY_COLUMNS
 from triptych.storage.files import write_json, write_table
 from triptych.storage.tensors import save_tensors
+from triptych.wings import figures_with
 
 DIGITS = tuple("0123456789")
 SPLITS = ("train", "validation", "test")
@@ -239,7 +239,7 @@ class Experiment:
         settings = json.dumps(self.configuration)
         write_configuration(experiment="digits", configuration=settings, output=self.folder / "config.yaml")
         references, images = self.configuration["reference_models"], self.configuration["report"]["images"] == "all"
-        figures = figures_with(claims=False, references=bool(references), images=images)
+        figures = figures_with(references=bool(references), images=images)
         names = [name for figure in figures for name in figure.names(self.runs)]
         for position, name in enumerate(names):
             image = {f"{name}.svg": SVG.format(y=20 + 7 * position).encode(), f"{name}.png": b"\x89PNG"}

@@ -8,6 +8,7 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+from itertools import product
 
 import pytest
 import yaml
@@ -16,6 +17,7 @@ from tests import environment_alone
 from tests.conftest import ROOT, WITHOUT_RULE
 from tests.environment_alone import CONDA_NAMES
 from triptych.__main__ import COMMANDS
+from triptych.configuration.claims import WINGS, module_of
 from triptych.storage.code_digest import PACKAGE_FOLDER, modules_of
 
 ENVS = ROOT / "envs"
@@ -64,6 +66,9 @@ def with_registered(module) -> set[str]:
         folder = PACKAGE_FOLDER.parent.joinpath(*registry.split("."))
         for path in folder.glob("[a-z]*.py"):
             needed |= set(modules_of(f"{registry}.{path.stem}"))
+    if "triptych.wings" in needed:
+        for wing, part in product(WINGS, ("schema", "catalogue", "sections")):
+            needed |= set(modules_of(module_of(wing, part)))
     return needed
 
 

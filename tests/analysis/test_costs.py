@@ -3,9 +3,9 @@
 import pandas
 import pytest
 
-from tests.conftest import ROOT
 from tests.fabricated import LECTURE
 from triptych.analysis.costs import bytes_at, computed_cost_table, in_precision, shares_of_peak
+from triptych.lecture45.compare_full_run import FULL_RUN
 from triptych.results.experiment import read_numbers, read_results
 from triptych.results.schema import TABLES
 
@@ -84,11 +84,8 @@ def test_the_share_of_the_peak_that_training_reached(found):
 
 def test_the_memory_of_the_fullest_run_is_predicted_within_thirty_percent():
     """In bfloat16 on a GPU, 60,000 images of 32 px on it: computed beside what was measured."""
-    full = ROOT / "benchmarks" / "lecture45"
-    frames = {name: pandas.read_csv(full / f"{name}.csv") for name in ("memory", "arms", "cost", "runs")}
-    tables = {
-        name: read_numbers(full / f"{name}.csv", TABLES[name], list(frame.columns)) for name, frame in frames.items()
-    }
+    frames = {name: pandas.read_csv(FULL_RUN / f"{name}.csv") for name in ("memory", "arms", "cost", "runs")}
+    tables = {name: read_numbers(FULL_RUN / f"{name}.csv", TABLES[name], list(frame)) for name, frame in frames.items()}
     size = tables["arms"]["input_size"].iloc[0]
     tables["models"] = pandas.DataFrame({"architecture": ["resnet18"], "input_size": [size], "macs": [1.8e9]})
     missing = [name for name in TABLES["arms"].names if name not in tables["arms"]]

@@ -20,8 +20,8 @@ def test_wilson_as_published(successes, trials, low, high):
 
 
 @pytest.mark.parametrize(("share", "half_width"), [(0.80, 0.8), (0.94, 0.5)])
-def test_wilson_on_the_lectures_test_set(share, half_width):
-    """Fault 8 of the lecture: 10,000 test images leave 0.8 points at 80 % and 0.5 at 94 %."""
+def test_wilson_on_ten_thousand_images(share, half_width):
+    """10,000 test images leave 0.8 points at 80 % and 0.5 at 94 %."""
     low, high = wilson_interval(round(10_000 * share), 10_000, 0.95)
     assert round(100 * (high - low) / 2, 1) == half_width
 

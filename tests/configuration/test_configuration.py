@@ -83,7 +83,7 @@ def message_of(raw) -> str:
 # What is in effect
 
 
-def test_defaults_are_the_recipe_of_the_lecture():
+def test_the_defaults():
     experiment = experiment_of(SMALLEST)
     assert experiment["model"] == {"architecture": "resnet18", "input_size": 224, "normalisation": "none"}
     assert experiment["training"] == {
@@ -227,15 +227,15 @@ def test_shipped_configurations_load(file):
     load_configuration(yaml.safe_load(file.read_text()))
 
 
-def test_the_default_experiment_is_the_lecture_on_digits():
+def test_the_default_experiment_trains_on_digits_in_three_ways():
     raw = yaml.safe_load((CONFIGURATION_FOLDER / "config.yaml").read_text())
     experiment = effective(load_configuration(raw))["experiments"]["digits"]
     assert [
         (arm["name"], arm["label"], arm["weights"], arm["train"], arm["batchnorm"]) for arm in resolved_arms(experiment)
     ] == [
-        ("scratch", "net1", "random", "all", "train"),
-        ("finetune", "net2", "pretrained", "all", "train"),
-        ("last_layer", "net3", "pretrained", "head", "train"),
+        ("scratch", "scratch", "random", "all", "train"),
+        ("finetune", "finetune", "pretrained", "all", "train"),
+        ("last_layer", "last_layer", "pretrained", "head", "train"),
     ]
     assert experiment["seeds"] == [0, 1, 2]
     assert (experiment["dataset"]["source"], experiment["weights"]["source"]) == ("digits", "letters")
@@ -885,7 +885,7 @@ def test_sizes_at_which_the_weights_fit(architecture, input_size, weights, arm):
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet34", "resnet50", "inception_v3", "googlenet"])
-def test_architectures_of_the_lecture_are_known(architecture):
+def test_architectures_are_known(architecture):
     assert architecture in ARCHITECTURES
 
 

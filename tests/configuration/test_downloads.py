@@ -16,7 +16,7 @@ def found(*experiments):
     return downloads(effective(load_configuration(raw))["experiments"])
 
 
-def test_the_lectures_two_files():
+def test_an_archive_and_a_file_of_weights():
     files = found({"dataset": {"source": "cifar10"}, "weights": {"source": "torchvision"}})
     official = cifar10.OFFICIAL
     archive = Download("cifar10-c4a38c50a1bc5f3a.tar.gz", official.urls, official.sha256, 170_052_171)

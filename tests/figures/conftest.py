@@ -8,7 +8,7 @@ import pandas
 import pytest
 
 from tests.fabricated import LECTURE, Experiment
-from triptych.analysis.compare_full_run import compare_full_run
+from triptych.lecture45.compare_full_run import compare_full_run
 
 REFERENCES = [
     {"architecture": "googlenet", "input_size": 224, "auxiliary": True},

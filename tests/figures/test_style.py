@@ -19,6 +19,7 @@ from PIL import Image
 from tests.conftest import ROOT
 from tests.fabricated import LECTURE
 from tests.figures.conftest import VISION_TRANSFORMER, commands, edit
+from triptych.__main__ import COMMANDS
 from triptych.figures import style
 from triptych.figures.plot_kernels import SIGNED
 from triptych.results.arm_styles import PALETTE
@@ -55,7 +56,7 @@ def draw_all(results, folder, arm=None, only=()):
     arm = arm or list(results.runs)[-1]
     for command, options in commands(results.folder, results.configuration["seeds"], folder, arm):
         if not only or command in only:
-            getattr(importlib.import_module(f"triptych.figures.{command}"), command)(**options)
+            getattr(importlib.import_module(f"{COMMANDS[command]}.{command}"), command)(**options)
 
 
 def overlaps(first, second):
@@ -163,8 +164,9 @@ import importlib, sys
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from tests.figures.conftest import commands
+from triptych.__main__ import COMMANDS
 for command, options in commands(Path(sys.argv[2]), (0, 1, 2), Path(sys.argv[3]), "finetune"):
-    getattr(importlib.import_module(f"triptych.figures.{command}"), command)(**options)
+    getattr(importlib.import_module(f"{COMMANDS[command]}.{command}"), command)(**options)
 assert "torch" not in sys.modules and "matplotlib.pyplot" not in sys.modules
 """
 

@@ -1,4 +1,4 @@
-"""The numbers that the lecture argues with, and the largest batch as the first that no longer fits."""
+"""The published numbers of networks, and the largest batch as the first that no longer fits."""
 
 import json
 
@@ -46,7 +46,7 @@ def compare(folder, *networks):
         ("googlenet", 224, False, 6_624_904, 1.498),
     ],
 )
-def test_the_lecture_s_numbers(architecture, input_size, auxiliary, parameters, giga_macs):
+def test_the_published_numbers(architecture, input_size, auxiliary, parameters, giga_macs):
     row, needs = compare_one(**network(architecture, input_size, auxiliary))
     assert row["parameters"] == parameters
     assert row["macs"] / 1e9 == pytest.approx(giga_macs, abs=0.0005)

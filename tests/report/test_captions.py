@@ -7,8 +7,7 @@ import jinja2
 import pytest
 from docutils.core import publish_parts
 
-from triptych.figures.catalogue import FIGURES, figures_of
-from triptych.results.schema import TABLES, tables_of
+from triptych.wings import FIGURES, TABLES, figures_of, tables_of
 from triptych.workflow.captions import figures_caption, tables_caption
 
 CAPTIONS = Path(__file__).resolve().parents[2] / "workflow" / "report"

@@ -8,14 +8,13 @@ from importlib import metadata
 import pytest
 import yaml
 
-from triptych.figures.catalogue import FIGURES
 from triptych.report import provenance
 from triptych.report.inputs import files_of_runs
 from triptych.report.report import report
 from triptych.report.write_manifest import write_manifest
 from triptych.results.experiment import read_configuration
-from triptych.results.schema import TABLES
 from triptych.storage.errors import InputError
+from triptych.wings import FIGURES, TABLES
 
 
 @pytest.fixture(scope="module")

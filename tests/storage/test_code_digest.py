@@ -41,6 +41,10 @@ def test_the_modules_of_training_hold_the_loop_and_the_helpers_but_no_figure():
         ("figures/style.py", False),
         ("configuration/experiment.py", False),
         ("data/sources/digits.py", False),
+        ("configuration/claims.py", False),
+        ("wings.py", False),
+        ("lecture45/claims.py", False),
+        ("lecture45/schema.py", False),
     ],
 )
 def test_a_changed_module_changes_the_digest_of_what_imports_it(package, changed, differs):
@@ -62,6 +66,21 @@ def test_a_named_module_counts_with_what_it_imports_and_no_other_does(package, c
         file.write("\n# changed\n")
     clear()
     assert (code_digest.code_digest(**call) != before) is differs
+
+
+@pytest.mark.parametrize(
+    ("module", "named", "differs"),
+    [
+        ("triptych.lecture45.check_claims", (), False),
+        ("triptych.report.write_configuration", ("triptych.lecture45.schema",), True),
+    ],
+)
+def test_the_schema_of_a_wing_counts_where_it_is_named(package, module, named, differs):
+    before = code_digest.code_digest(module, named=named)
+    with (package / "lecture45" / "schema.py").open("a") as file:
+        file.write("\n# changed\n")
+    clear()
+    assert (code_digest.code_digest(module, named=named) != before) is differs
 
 
 def test_a_template_counts(package):

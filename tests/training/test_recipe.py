@@ -11,7 +11,6 @@ from triptych.configuration.training import EXECUTION, RECIPE
 from triptych.storage.errors import InputError
 from triptych.training import recipe as module
 from triptych.training.recipe import Execution, FeaturesRecipe, Recipe
-from triptych.training.time_backward import TimingRecipe
 
 FEATURES = {
     "evaluation_batch_size": 32,
@@ -24,7 +23,7 @@ FEATURES = {
 
 
 def test_what_is_declared_is_what_commands_take():
-    taken = {command: getattr(module, name) for command, name in RECIPES.items()} | {"time_backward": TimingRecipe}
+    taken = {command: getattr(module, name) for command, name in RECIPES.items()}
     assert set(COMMANDS) == set(RECIPES)
     for command, kind in taken.items():
         used = {name: key.neutral for name, key in RECIPE.items() if command in key.used_by}

@@ -94,7 +94,7 @@ def test_a_run_records_what_happened(arguments):
 
 
 def test_training_is_the_plain_loop(arguments):
-    """The same losses and weights as the lecture's loop, bit for bit, from the same weights, batches and threads."""
+    """The same losses and weights as a plain loop, bit for bit, from the same weights, batches and threads."""
     train(**arguments)
     torch.set_num_threads(1)
     network, metadata = load_network(arguments["trained"])

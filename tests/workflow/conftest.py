@@ -186,7 +186,7 @@ def checkout(tmp_path_factory) -> Path:
     """A copy of the checkout whose files a test may change."""
     copy = tmp_path_factory.mktemp("checkout") / "triptych"
     copy.mkdir()
-    for name in ("Snakefile", "workflow", "config", "envs", "profiles", "benchmarks"):
+    for name in ("Snakefile", "workflow", "config", "envs", "profiles"):
         source = ROOT / name
         if source.is_dir():
             shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))

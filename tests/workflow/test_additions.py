@@ -1,5 +1,5 @@
-"""A source of images, and a library of networks, are added to a copy of the checkout: the files that it takes, and that
-the copy then works with them."""
+"""A source of images, a library of networks and a wing are added to a copy of the checkout: the files that it takes,
+and that the copy then works with them."""
 
 import json
 import subprocess
@@ -94,6 +94,64 @@ def weights(name: str) -> PublishedWeights | None:
 def blocks(network: torch.nn.Module) -> dict[str, list[str]]:
     return {"0": ["0.weight", "0.bias", "1.weight", "1.bias"], "5": ["5.weight", "5.bias"]}
 '''
+WING = {
+    "__init__.py": '"""Lecture 46: nothing but how many images it would take."""\n',
+    "requirements.py": '''\
+"""What the configuration knows of the lecture."""
+
+DESCRIPTION = "count the images of lecture 46; it needs an arm called frozen"
+ARMS = {"frozen": {"weights": "pretrained", "train": "head"}}
+''',
+    "schema.py": '''\
+"""The table that only experiments with `claims: lecture46` have."""
+
+from triptych.results.schema import Table, whole
+
+LESSONS = Table(
+    "lessons",
+    "count_lessons",
+    "images of all splits",
+    "the one count",
+    (whole("images", "Images of all splits."),),
+    category="Lecture 46",
+    of_claims=True,
+    needs_runs=False,
+)
+TABLES = {"lessons": LESSONS}
+''',
+    "catalogue.py": '"""No figures."""\n\nFIGURES = {}\n',
+    "sections.py": '"""No sections."""\n\nSECTIONS = ()\n',
+    "count_lessons.py": '''\
+"""How many images there are."""
+
+from pathlib import Path
+
+import pandas
+
+from triptych.lecture46.schema import LESSONS
+from triptych.results import schema
+from triptych.results.tables import read_table, save_table
+
+
+def count_lessons(*, sizes: Path, lessons: Path) -> None:
+    """Count the images of all splits."""
+    save_table(lessons, pandas.DataFrame({"images": [read_table(sizes, schema.SIZES)["images"].sum()]}), LESSONS)
+''',
+}
+WING_RULES = """\
+rule count_lessons:
+    input:
+        sizes="<results>/{experiment}/data/sizes.csv",
+    output:
+        **tables_of("count_lessons"),
+    log:
+        "<logs>/count_lessons/{experiment}.log",
+    params:
+        caption=tables_caption("count_lessons"),
+        code=code("lecture46.count_lessons"),
+    shell:
+        "python -m triptych count-lessons --sizes {input.sizes:q} --lessons {output.lessons:q} > {log:q}"
+"""
 pytestmark = pytest.mark.slow
 
 EXPERIMENT = {
@@ -132,7 +190,7 @@ def run(checkout: Path, name: str, **options) -> str:
 
 @pytest.fixture(scope="module")
 def added(checkout):
-    """The copy with both, and what each addition changed: the new files, and the others with the lines added."""
+    """The copy with all three, and what each addition changed: the new files, and the others with the lines added."""
     package, changes = checkout / "workflow" / "triptych", {}
 
     def change(what, function):
@@ -157,8 +215,16 @@ def added(checkout):
         run(checkout, "document_architectures", library="toy", facts=package / "configuration/backbones/toy.json")
         add_line(package / "configuration/backbones/registry.py", ']\n"""Each library', '    "toy",\n')
 
+    def wing():
+        (package / "lecture46").mkdir()
+        for name, text in WING.items():
+            (package / "lecture46" / name).write_text(text)
+        (checkout / "workflow/rules/lecture46.smk").write_text(WING_RULES)
+        add_line(package / "configuration/claims.py", ')\n"""The name of each wing', '    "lecture46",\n')
+
     change("source", source)
     change("library", library)
+    change("wing", wing)
     return checkout, changes
 
 
@@ -184,6 +250,25 @@ def test_a_library_takes_a_module_its_facts_and_a_line(added):
         "cacheable": True,
         "weights": None,
     }
+
+
+def test_a_wing_takes_a_folder_a_file_of_rules_and_a_line(added):
+    files, edited = added[1]["wing"]
+    assert files == ["workflow/rules/lecture46.smk", *(f"workflow/triptych/lecture46/{name}" for name in sorted(WING))]
+    assert edited == {"workflow/triptych/configuration/claims.py": [b'    "lecture46",']}
+
+
+def test_an_experiment_with_its_claims_has_its_table(added, tmp_path):
+    """The rule really makes it; other experiments know nothing of it, and trainings are the same."""
+    checkout, plans = added[0], {}
+    for claims in ("none", "lecture46"):
+        path = write_configuration(tmp_path, {**EXPERIMENT, "claims": claims}, name=claims)
+        call = ["--configfile", path]
+        plans[claims] = rules_of(snakemake("--dry-run", *call, directory=tmp_path, checkout=checkout).stdout)
+    assert plans["lecture46"] - plans["none"] == {"count_lessons": 1}
+    table = "results/lecture46/tables/lessons.csv"
+    snakemake(table, "--cores", "1", *call, directory=tmp_path, checkout=checkout)
+    assert (tmp_path / table).read_text() == "images\n30\n"
 
 
 def test_an_experiment_with_both_is_planned_and_begins(added, tmp_path):

@@ -46,7 +46,7 @@ def table(results, name):
     return pandas.read_csv(results / "tables" / f"{name}.csv", keep_default_na=True)
 
 
-def test_the_lectures_picture(results):
+def test_the_order_of_the_arms(results):
     summary = table(results, "summary").set_index("arm")
     accuracy, first = summary["test_accuracy_mean"], summary["first_epoch_accuracy_mean"]
     assert accuracy["finetune"] > accuracy["scratch"] > accuracy["last_layer"]

@@ -6,6 +6,7 @@ import pytest
 
 from tests.test_names import RULES
 from triptych.__main__ import COMMANDS
+from triptych.configuration.claims import WINGS
 from triptych.configuration.effective import effective
 from triptych.configuration.loading import load_configuration
 from triptych.configuration.sources.registry import SOURCES
@@ -15,6 +16,7 @@ from triptych.storage.code_digest import modules_of
 from triptych.workflow.named_modules import (
     modules_of_backbones,
     modules_of_networks,
+    modules_of_report,
     modules_of_section,
     modules_of_source,
 )
@@ -44,8 +46,19 @@ def test_no_command_needs_a_source_or_a_library_that_no_setting_names():
 def test_a_rule_whose_command_finds_a_module_by_name_says_which(rule):
     """Else a change of that module would run nothing again."""
     modules = modules_of(f"{COMMANDS[rule]}.{rule}")
-    finders = {"triptych.data.source", "triptych.models.backbone", "triptych.configuration.sources.registry"}
+    finders = {"data.source", "models.backbone", "configuration.sources.registry", "configuration.claims"}
+    finders = {f"triptych.{finder}" for finder in finders}
     assert ("named=" in RULES[rule][-1]) == bool(finders & set(modules))
+
+
+@pytest.mark.parametrize("wing", WINGS)
+def test_claims_name_the_modules_of_their_wing(wing):
+    experiment = experiment_of()
+    assert modules_of_report(experiment) == ()
+    experiment["claims"] = wing
+    parts = ("schema", "catalogue", "sections")
+    assert modules_of_report(experiment) == tuple(f"triptych.{wing}.{part}" for part in parts)
+    assert modules_of_section(experiment)[1:] == (f"triptych.{wing}.requirements",)
 
 
 def test_networks_name_their_libraries_each_once():

@@ -1,12 +1,10 @@
-"""Options that follow from the configuration: what decides the images, and which files are the published ones."""
+"""Options that follow from the configuration: what decides the images."""
 
 import json
 
-import pytest
-
 from triptych.configuration.effective import effective
 from triptych.configuration.loading import load_configuration
-from triptych.workflow.options import dataset_json, official_flags
+from triptych.workflow.options import dataset_json
 
 ARMS = {"finetune": {"weights": "pretrained"}}
 ELSEWHERE = {"urls": ["http://mirror/x"], "path": "x"}
@@ -27,20 +25,3 @@ def test_the_images_are_decided_by_sorted_settings_without_addresses():
     )
     assert archive == moved
     assert json.loads(archive)["expected_train"] == 50_000
-
-
-@pytest.mark.parametrize(
-    ("dataset", "weights", "flags"),
-    [
-        ({}, {"source": "letters"}, "--official-dataset --official-weights"),
-        (
-            {"source": "cifar10", **ELSEWHERE},
-            {"source": "torchvision", **ELSEWHERE},
-            "--official-dataset --official-weights",
-        ),
-        ({"source": "cifar10", "sha256": "a" * 64}, {"source": "torchvision"}, "--official-weights"),
-        ({"source": "cifar100"}, {"source": "torchvision", "sha256": "a" * 64}, "--official-dataset"),
-    ],
-)
-def test_files_are_official_by_their_checksums(dataset, weights, flags):
-    assert official_flags(experiment_of(dataset=dataset, weights=weights)) == flags

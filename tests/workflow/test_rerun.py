@@ -34,6 +34,9 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
         ("analysis/comparisons.py", "collect_results", {}),
         ("training/loop.py", "pretrain_weights", {"train": 8}),
         ("training/train.py", "train", {"train": 8}),
+        # a wing, which the claims of the experiment name
+        ("lecture45/claims.py", "check_claims", {}),
+        ("lecture45/schema.py", "report write_manifest", {}),
         # what the settings name, and no other
         ("data/sources/digits.py", "prepare_dataset", {"train": 8}),
         ("data/sources/cifar10.py", "", {}),

@@ -39,12 +39,14 @@ READERS = {
 BUILD_NETWORKS = (
     "pretrain_weights describe_model compare_architectures extract_features train extract_weight_delta time_backward"
 )
+OF_CLAIMS = tuple(f"triptych.lecture45.{part}" for part in ("schema", "catalogue", "sections"))
 NAMED = {
-    "write_configuration": "triptych.configuration.sources.digits",
-    "prepare_dataset": "triptych.data.sources.digits",
-    **dict.fromkeys(BUILD_NETWORKS.split(), "triptych.models.backbones.torchvision"),
+    "write_configuration": ("triptych.configuration.sources.digits", "triptych.lecture45.requirements"),
+    "prepare_dataset": ("triptych.data.sources.digits",),
+    **dict.fromkeys(BUILD_NETWORKS.split(), ("triptych.models.backbones.torchvision",)),
+    **dict.fromkeys(("report", "write_manifest"), OF_CLAIMS),
 }
-"""The module that the settings of the graph name, by the rule that needs it."""
+"""The modules that the settings of the graph name, by the rule that needs them."""
 
 NOT_IN_THE_GRAPH = {"download_dataset", "download_weights", "convert_weights"}
 TEMPLATES = {"report/report.css": "report", "report/report.html.jinja": "report"}
@@ -64,7 +66,7 @@ def users_of(module):
 
 def needed_by(rule):
     """The modules that a rule's command needs, with those that the settings of the graph name."""
-    names = [f"{COMMANDS[rule]}.{rule}", *([NAMED[rule]] if rule in NAMED else [])]
+    names = [f"{COMMANDS[rule]}.{rule}", *NAMED.get(rule, ())]
     return {module for name in names for module in modules_of(name)}
 
 

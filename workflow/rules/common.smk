@@ -17,6 +17,7 @@ os.environ.update(
     PYTHONUNBUFFERED="1",
 )
 
+from triptych.configuration.claims import WINGS
 from triptych.configuration.effective import effective
 from triptych.configuration.given_files import check_files, load_given
 from triptych.configuration.regime import phases_of
@@ -27,9 +28,14 @@ from triptych.workflow.graph import Graph
 from triptych.workflow import outputs
 from triptych.workflow.outputs import figures_caption, tables_caption, tables_for
 from triptych.workflow.code import backbone, code
-from triptych.workflow.named_modules import modules_of_networks, modules_of_section, modules_of_source
+from triptych.workflow.named_modules import (
+    modules_of_networks,
+    modules_of_report,
+    modules_of_section,
+    modules_of_source,
+)
 from triptych.workflow.recipes import execution_of, recipe_of, recipe_of_pretraining
-from triptych.workflow.options import as_json, dataset_json, official_flags, option, options
+from triptych.workflow.options import as_json, dataset_json, option, options
 from triptych.workflow.resources import gpu_slots, twice_when_tried_again
 
 # Snakemake has read files that are given with --configfile, but not yet the default one, which users edit as well.
@@ -79,13 +85,6 @@ if workflow.is_main_process and workflow.nodes is None:
     limits, own = workflow.global_resources, vars(workflow).get("triptych_gpu_limit")
     if limits.get("gpu") == own:
         limits["gpu"] = workflow.triptych_gpu_limit = max(settings["jobs_per_gpu"], own or 0)
-
-
-# What the package reads of the fullest run of the lecture, beside its code.
-FULL_RUN_FILES = [
-    f"../../benchmarks/lecture45/{file}"
-    for file in ("about.json", "arms.csv", "cost.csv", "history.csv", "sizes.csv")
-]
 
 
 def recipe_for(command):

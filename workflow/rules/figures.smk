@@ -37,7 +37,7 @@ rule plot_samples:
         """
 
 
-# Loss and accuracy of one arm by epoch, training and test (figures 1 to 6 of the lecture).
+# Loss and accuracy of one arm by epoch, training and test.
 use rule plot_samples as plot_arm_curves with:
     input:
         **tables_for("plot_arm_curves"),
@@ -54,7 +54,7 @@ use rule plot_samples as plot_arm_curves with:
         code=code("figures.plot_arm_curves"),
 
 
-# One quantity of every arm by epoch (figures 7 to 9 of the lecture).
+# One quantity of every arm by epoch.
 use rule plot_samples as plot_curves with:
     input:
         **tables_for("plot_curves"),
@@ -180,64 +180,6 @@ use rule plot_samples as plot_memory with:
         command="plot-memory",
         caption=figures_caption("plot_memory"),
         code=code("figures.plot_memory"),
-
-
-# The lecture's nets beside those of the fullest run, by the images that training has seen.
-use rule plot_samples as plot_full_run with:
-    input:
-        **tables_for("plot_full_run"),
-    output:
-        **figures_by("plot_full_run"),
-    log:
-        "<logs>/plot_full_run/{experiment}.log",
-    benchmark:
-        "<benchmarks>/plot_full_run/{experiment}.tsv"
-    params:
-        command="plot-full-run",
-        caption=figures_caption("plot_full_run"),
-        code=code("figures.plot_full_run"),
-
-
-# The test loss as the lecture's notebook would have drawn it, beside the true one.
-use rule plot_samples as plot_notebook_loss with:
-    input:
-        **tables_for("plot_notebook_loss"),
-    output:
-        **figures_by("plot_notebook_loss"),
-    log:
-        "<logs>/plot_notebook_loss/{experiment}.log",
-    benchmark:
-        "<benchmarks>/plot_notebook_loss/{experiment}.tsv"
-    params:
-        command="plot-notebook-loss",
-        caption=figures_caption("plot_notebook_loss"),
-        code=code("figures.plot_notebook_loss"),
-
-
-# One weight change as the lecture's notebook draws it, and on one signed scale.
-use rule plot_samples as plot_notebook_kernels with:
-    input:
-        lambda wildcards: expand(
-            "<results>/{experiment}/runs/finetune/seed{seed}/kernels.safetensors",
-            experiment=wildcards.experiment,
-            seed=graph.experiments[wildcards.experiment]["seeds"][0],
-        ),
-        **tables_for("plot_notebook_kernels"),
-    output:
-        **figures_by("plot_notebook_kernels"),
-    log:
-        "<logs>/plot_notebook_kernels/{experiment}.log",
-    benchmark:
-        "<benchmarks>/plot_notebook_kernels/{experiment}.tsv"
-    params:
-        command="plot-notebook-kernels",
-        options=lambda wildcards, input: options(
-            arm="finetune",
-            experiment_folder=Path(input[0]).parents[3],
-            seed=graph.experiments[wildcards.experiment]["seeds"][0],
-        ),
-        caption=figures_caption("plot_notebook_kernels"),
-        code=code("figures.plot_notebook_kernels"),
 
 
 # The networks of the arms beside others: parameters, operations, activations, the largest batch that fits.

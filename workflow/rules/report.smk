@@ -75,7 +75,7 @@ rule report:
     params:
         experiment_folder=subpath(input.configuration, parent=True),
         missing=graph.missing_option,
-        code=code("report.report", *REPORT_FILES),
+        code=code("report.report", *REPORT_FILES, named=graph.of_experiment(modules_of_report)),
     shell:
         r"""
         python -m triptych report \
@@ -113,7 +113,7 @@ rule write_manifest:
         experiment_folder=subpath(output.manifest, parent=True),
         keep_weights=settings["keep_weights"],
         trunks=lambda wildcards: as_json(list(trunks(graph.experiments[wildcards.experiment]["arms"]))),
-        code=code("report.write_manifest", "results/schema.py"),
+        code=code("report.write_manifest", "results/schema.py", named=graph.of_experiment(modules_of_report)),
     shell:
         r"""
         python -m triptych write-manifest \

@@ -1,7 +1,6 @@
-# Training. The only rules that ask for a GPU, since they are the only ones that compute on it.
+# Training. The rules that ask for a GPU: with those of a wing that measure speed, the only ones that compute on it.
 # Needs: data/, weights/letters/, weights/{architecture}.safetensors (of torchvision).
-# Makes: weights/{architecture}.safetensors, features/, each run's trained weights, history, predictions and cost, and for
-# the lecture's claims tables/cost_backward.csv.
+# Makes: weights/{architecture}.safetensors, features/, each run's trained weights, history, predictions and cost.
 
 
 rule pretrain_weights:
@@ -163,40 +162,5 @@ rule train:
             --history {output.history:q} \
             --predictions {output.predictions:q} \
             --cost {output.cost:q} \
-            2>&1 | tee {log:q}
-        """
-
-
-rule time_backward:
-    """What the lecture's notebook pays for a backward pass that it throws away. Measured, so it differs each time."""
-    input:
-        train_data="<results>/{experiment}/data/train.safetensors",
-    output:
-        **tables_of("time_backward"),
-    log:
-        "<logs>/time_backward/{experiment}.log",
-    benchmark:
-        "<benchmarks>/time_backward/{experiment}.tsv"
-    conda:
-        "../../envs/torch.yaml"
-    threads: graph.last_layer_setting("training/num_threads")
-    resources:
-        gpu=gpu_slots(graph.last_layer_setting("training/device")),
-        mem_mb=twice_when_tried_again(8000),
-        runtime=30,
-    params:
-        architecture=graph.last_layer_setting("model/architecture"),
-        input_size=graph.last_layer_setting("model/input_size"),
-        recipe=lambda wildcards: recipe_of(graph.last_layer_setting("training")(wildcards), "time_backward"),
-        caption=tables_caption("time_backward"),
-        code=code("training.time_backward", named=backbone(graph.last_layer_setting("model/architecture"))),
-    shell:
-        r"""
-        python -m triptych time-backward \
-            --architecture {params.architecture:q} \
-            --input-size {params.input_size} \
-            --recipe {params.recipe:q} \
-            --train-data {input.train_data:q} \
-            --output {output.cost_backward:q} \
             2>&1 | tee {log:q}
         """

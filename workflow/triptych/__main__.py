@@ -19,6 +19,7 @@ from triptych.figures.catalogue import COMMANDS as FIGURE_COMMANDS
 from triptych.storage.errors import InputError
 from triptych.storage.files import FAULTS_OF_STORAGE
 from triptych.version import __version__
+from triptych.wings import COMMANDS as WING_COMMANDS
 
 COMMANDS = {
     "check": "triptych.configuration",
@@ -34,12 +35,10 @@ COMMANDS = {
     "pretrain_weights": "triptych.training",
     "extract_features": "triptych.training",
     "train": "triptych.training",
-    "time_backward": "triptych.training",
     "extract_weight_delta": "triptych.analysis",
     "collect_results": "triptych.analysis",
-    "check_claims": "triptych.analysis",
-    "compare_full_run": "triptych.analysis",
     **FIGURE_COMMANDS,
+    **WING_COMMANDS,
     "report": "triptych.report",
     "write_manifest": "triptych.report",
     "verify": "triptych.report",

@@ -17,7 +17,8 @@ def test_every_section_is_listed_once():
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call)
         if getattr(node.value.func, "id", "") == "Section"
     ]
-    listed = [ast.unparse(item) for item in _listed(folder / "registry.py")]
+    items = _listed(folder / "registry.py")  # those of the wings are found by the names of the wings
+    listed = [ast.unparse(item) for item in items if not isinstance(item, ast.Starred)]
     assert sorted(listed) == sorted(declared) and len(set(listed)) == len(listed) >= 10
     assert all(isinstance(section, Section) for section in registry.SECTIONS)
     assert len({section.anchor for section in registry.SECTIONS}) == len(registry.SECTIONS)

@@ -44,7 +44,7 @@ class Arm(Section):
     batchnorm: Literal["train", "frozen"] = Field(
         "train",
         description="train: BatchNorm uses batch statistics and updates its running statistics, even if only the head "
-        "trains (the lecture's recipe). frozen: it uses the running statistics of the initial weights.",
+        "trains. frozen: it uses the running statistics of the initial weights.",
     )
     role: Literal["arm", "control"] = Field(
         "arm", description="A control is trained and listed in tables, but not compared."

@@ -6,6 +6,7 @@ from typing import Any
 from triptych.configuration.architecture_words import wrong_size
 from triptych.configuration.arm import Arm
 from triptych.configuration.backbones.registry import ARCHITECTURES
+from triptych.configuration.claims import NONE, part_of
 from triptych.configuration.effective import resolved_arm
 from triptych.configuration.experiment import Configuration, Experiment
 from triptych.configuration.model import WITH_AUXILIARY_HEADS, ReferenceModel
@@ -34,17 +35,13 @@ def contradictions(configuration: Configuration) -> Iterator[str]:
             yield f"{key}.arms: every arm is a control; give at least one arm with the role arm"
 
 
-LECTURE_ARMS = {"scratch": ("random", "all"), "finetune": ("pretrained", "all"), "last_layer": ("pretrained", "head")}
-"""The lecture's three nets: the `weights` and `train` of each."""
-
-
 def _claims_without_their_arms(key: str, experiment: Experiment) -> Iterator[str]:
-    """The claims are about three arms by name: they must be there, train as the lecture's nets, and be compared."""
-    if experiment.claims == "none":
+    """The claims are about arms by name: they must be there, train as their wing requires, and be compared."""
+    if experiment.claims == NONE:
         return
-    for name, (weights, train) in LECTURE_ARMS.items():
+    for name, required in part_of(experiment.claims, "requirements").ARMS.items():
         arm = experiment.arms.get(name)
-        needed = {"weights": weights, "train": train, "role": "arm"}
+        needed = {**required, "role": "arm"}
         words = ", ".join(f"{field}: {value}" for field, value in needed.items())
         if arm is None:
             yield f"{key}.claims: {experiment.claims!r} needs an arm called {name} ({words}); add it, or give none"

@@ -39,7 +39,7 @@ class Model(Section):
     )
     normalisation: Literal["none", "imagenet", "dataset"] = Field(
         "none",
-        description="How each channel is standardised. none: not at all, values from 0 to 1 (the lecture). imagenet: "
+        description="How each channel is standardised. none: not at all, values from 0 to 1. imagenet: "
         "by ImageNet's mean and standard deviation, or by those that an arm's torchvision weights were trained with. "
         "dataset: by those of the training images.",
     )

@@ -9,7 +9,6 @@ It is not part of a command's code digest (`triptych.storage.code_digest`), so a
 from triptych.configuration.keys import COMMANDS, MANY, Key
 
 TRAINS = ("train", "pretrain_weights")
-TIMED = "time_backward"
 
 KEYS = {
     "epochs": Key(
@@ -46,7 +45,7 @@ KEYS = {
         "Images in a training batch.",
         title="batch size",
         bounds={"ge": 1, "le": MANY},
-        used_by=(*TRAINS, TIMED),
+        used_by=TRAINS,
     ),
     "learning_rate": Key(
         "number",
@@ -54,7 +53,7 @@ KEYS = {
         "Adam's learning rate.",
         title="learning rate",
         bounds={"gt": 0, "le": 10},
-        used_by=(*TRAINS, TIMED),
+        used_by=TRAINS,
         same_work=False,
     ),
     "evaluation_batch_size": Key(
@@ -73,7 +72,7 @@ KEYS = {
         "CPU threads that torch uses.",
         title="threads",
         bounds={"ge": 1, "le": 1024},
-        used_by=(*COMMANDS, TIMED),
+        used_by=COMMANDS,
         compared=False,
     ),
     "device": Key(
@@ -81,14 +80,14 @@ KEYS = {
         "auto",
         "auto: a CUDA GPU if there is one, else the CPU.",
         choices=("auto", "cpu", "cuda"),
-        used_by=(*COMMANDS, TIMED),
+        used_by=COMMANDS,
         compared=False,
     ),
     "precision": Key(
         "choice",
         "float32",
-        "float32: the lecture's. tf32 and bfloat16: faster on GPUs of compute capability 8 or more, bfloat16 also on "
-        "CPUs that have it. float16 (with scaled losses): for older GPUs.",
+        "float32: single precision. tf32 and bfloat16: faster on GPUs of compute capability 8 or more, bfloat16 also "
+        "on CPUs that have it. float16 (with scaled losses): for older GPUs.",
         choices=("float32", "tf32", "bfloat16", "float16"),
         used_by=COMMANDS,
     ),

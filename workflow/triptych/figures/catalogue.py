@@ -25,7 +25,7 @@ class Figure:
         wildcard: stands for its name in the file that the rule makes, where one rule makes several figures.
         measured: shows measured times, so that it differs from one execution to the next.
         needs_runs: is made from the runs, so that a partial report has its own.
-        of_claims: belongs to experiments that test the lecture's claims.
+        of_claims: belongs to experiments with `claims`, and to no partial report.
         of_references: belongs to experiments with `reference_models`.
         of_images: shows images of the data set, and nothing else; left out if `report.images` is none.
     """
@@ -167,42 +167,6 @@ ARCHITECTURES = Figure(
     needs_runs=False,
     of_references=True,
 )
-FULL_RUN = Figure(
-    "full_run",
-    "plot_full_run",
-    "Test accuracy beside the fullest run",
-    "Solid: this run. Dashed: the fullest run that the project has made. Both by the number of training images that "
-    "were seen, so that a run on few images and one on many can be told apart from two recipes.",
-    (schema.FULL_RUN, schema.ARMS),
-    category="The lecture",
-    label="beside the fullest run",
-    of_claims=True,
-)
-NOTEBOOK_LOSS = Figure(
-    "notebook_loss",
-    "plot_notebook_loss",
-    "Test loss as it is, and as the notebook draws it",
-    "Fault 2. Solid: the true test loss. Dashed: what the notebook calls so: the train loss, summed over all training "
-    "images and divided by the number of test images, is added. It follows the train loss, and so can hide where the "
-    "true one rises.",
-    (schema.HISTORY, schema.ARMS, schema.SIZES),
-    category="The lecture",
-    label="the notebook's test loss",
-    of_claims=True,
-)
-NOTEBOOK_KERNELS = Figure(
-    "notebook_kernels",
-    "plot_notebook_kernels",
-    "One weight change in the notebook’s colours and on one signed scale",
-    "Faults 11 and 12. The same three arrays twice. Above, each picture is stretched to its own range: the change "
-    "looks as strong as the weights. Below, all three share one scale whose zero is white: what is white there did "
-    "not change by as much as the scale can show.",
-    (schema.ARMS,),
-    category="The lecture",
-    label="the notebook's kernels",
-    arm="finetune",
-    of_claims=True,
-)
 ARM_ACCURACY = Figure(
     "accuracy",
     "plot_arm_curves",
@@ -250,20 +214,4 @@ FIGURES = {figure.name: figure for figure in list(globals().values()) if isinsta
 """Every figure by its name, the most important first."""
 
 COMMANDS = {figure.command: "triptych.figures" for figure in FIGURES.values()}
-"""Each command that draws figures, and the sub-package of its module."""
-
-
-def figures_of(command: str) -> list[Figure]:
-    """The figures that a command draws."""
-    return [figure for figure in FIGURES.values() if figure.command == command]
-
-
-def figures_with(*, claims: bool, references: bool, images: bool = True) -> list[Figure]:
-    """The figures of an experiment: those for `claims`, `references` and `images` only if it has or shows such."""
-    return [
-        figure
-        for figure in FIGURES.values()
-        if (claims or not figure.of_claims)
-        and (references or not figure.of_references)
-        and (images or not figure.of_images)
-    ]
+"""Each command that draws figures, and the sub-package that its module lies in."""

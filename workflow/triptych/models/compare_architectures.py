@@ -14,7 +14,7 @@ from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 
 NUM_CLASSES = 1000
-"""ImageNet's, for every network, the arms' too: so the numbers are those that are published, and the lecture's."""
+"""ImageNet's, for every network, the arms' too: so the numbers are those that are published."""
 
 MEMORY_GB = (4, 8, 16, 24, 80)
 """Memories of GPUs, in units of 10^9 bytes. A card's real memory is up to 7 % larger, which is left to what

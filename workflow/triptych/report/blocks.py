@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from triptych.figures.catalogue import FIGURES
 from triptych.results import schema
 from triptych.results.experiment import Results
+from triptych.wings import FIGURES
 
 # Cells
 

@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from triptych.figures.catalogue import FIGURES
 from triptych.report import formatting as words
 from triptych.report.blocks import Download
 from triptych.results import schema
 from triptych.results.experiment import Results
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text
+from triptych.wings import FIGURES
 
 LARGEST_INSIDE = 200_000
 """Most bytes of a table that is kept inside the page."""

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import jinja2
 
-from triptych.figures.catalogue import FIGURES
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Details, Figure, Section
 from triptych.report.files import link, svg_address
@@ -15,6 +14,7 @@ from triptych.report.sections.registry import SECTIONS
 from triptych.results.experiment import Results, read_results
 from triptych.storage.errors import InputError
 from triptych.storage.files import write_text
+from triptych.wings import FIGURES
 
 TEMPLATE = "report.html.jinja"
 LARGEST = 20_000_000

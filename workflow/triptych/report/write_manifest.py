@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from triptych.figures.catalogue import FIGURES, figures_with
+from triptych.configuration.claims import NONE
 from triptych.report import provenance
 from triptych.report.inputs import FILE_NAME, files_at, input_patterns, one_of
 from triptych.results import schema
@@ -14,6 +14,7 @@ from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text, sha256, write_json
 from triptych.version import __version__
+from triptych.wings import FIGURES, TABLES, figures_with, tables_with
 
 PARTIAL = "partial"
 """The folder of a partial report."""
@@ -23,7 +24,7 @@ FORMAT = 1
 
 MEASURED = re.compile(
     r"(runs/[^/]+/[^/]+|features/[^/]+)/cost\.json|report\.html"
-    rf"|{one_of(table.file for table in schema.TABLES.values() if table.measured)}"
+    rf"|{one_of(table.file for table in TABLES.values() if table.measured)}"
     rf"|figures/{one_of(name for name, figure in FIGURES.items() if figure.measured)}\.(svg|png)"
 )
 """The files that hold measured times and memory. They differ from run to run; no other file may."""
@@ -104,11 +105,11 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
     models = one_of(
         f"{arm['model']['architecture']}_{arm['model']['input_size']}" for arm in configuration["arms"].values()
     )
-    claims, references = configuration.get("claims", "none") != "none", bool(configuration.get("reference_models"))
+    claims, references = configuration.get("claims", NONE), bool(configuration.get("reference_models"))
     images = configuration["report"]["images"] == "all"
-    figures = figures_with(claims=claims, references=references, images=images)
+    figures = figures_with(claims, references=references, images=images)
     names = [name for figure in figures for name in figure.names(configuration["arms"])]
-    tables = [table.name for table in schema.EXPERIMENT_TABLES.values() if claims or not table.of_claims]
+    tables = tables_with(claims)
     gone = one_of({"initial", "trained"} - set(KEPT_WEIGHTS[keep_weights]))
     places = [
         r"config\.yaml",

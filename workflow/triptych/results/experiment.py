@@ -199,7 +199,6 @@ def read_results(
         {
             name: (report_folder if table.in_partial else folder) / table.file
             for name, table in schema.EXPERIMENT_TABLES.items()
-            if not table.of_claims
         }
     )
     for name in ("arms", "history", "runs", "summary", "cost", "computed_cost", "convergence"):

@@ -50,7 +50,7 @@ class Table:
         category, label: where Snakemake's report shows it; without a category it does not.
         measured: holds measured times or memory, so that it differs from one execution to the next.
         needs_runs: is made from the runs, so that a partial report has its own.
-        of_claims: belongs to experiments that test the lecture's claims.
+        of_claims: belongs to experiments with `claims`, and to no partial report.
         may_be_empty: may have no rows.
     """
 
@@ -629,106 +629,9 @@ LARGEST_BATCH = Table(
     category="Tables",
     needs_runs=False,
 )
-CLAIMS = Table(
-    "claims",
-    "check_claims",
-    "every claim of the lecture, what this run gave, the verdict",
-    "a claim",
-    (
-        text("at", "Minute and second of the film.", "film"),
-        text("claim", "What the lecturer says; net1 is scratch, net2 finetune, net3 last_layer."),
-        text("number", "What this experiment gave.", "this run", optional=True),
-        text(
-            "verdict",
-            "agrees and disagrees follow from a fixed rule for each claim (triptych/analysis/claims.py). not tested "
-            "here: this run cannot say, for the reason beside it.",
-        ),
-        text("reason", "What decided."),
-    ),
-    category="The lecture",
-    of_claims=True,
-)
-FAULTS = Table(
-    "faults",
-    "check_claims",
-    "the 17 faults of the lecture’s notebook, and what each changes",
-    "a fault",
-    (
-        whole("fault", "Its number in the list."),
-        text("notebook", "What the lecture’s published notebook does.", "the notebook"),
-        text("here", "What is done here."),
-        text("effect", "What it changes in this run, where that can be computed or measured."),
-        number("value", "The number in the effect.", optional=True),
-        text("unit", "The unit of the value.", optional=True),
-    ),
-    category="The lecture",
-    of_claims=True,
-)
-COST_BACKWARD = Table(
-    "cost_backward",
-    "time_backward",
-    "measured speed with and without the unused backward pass",
-    "the one timing",
-    (
-        DEVICE,
-        DEVICE_NAME,
-        whole("batch_size", "Images in a batch."),
-        number(
-            "images_per_second_notebook",
-            "Training images a second of the last layer with gradients for the whole network: the median.",
-        ),
-        number("images_per_second_here", "The same with gradients for the head alone."),
-        number("ratio", "Here over the notebook: the median of neighbouring pairs."),
-        number("ratio_low", "The smallest of these ratios."),
-        number("ratio_high", "The largest of them."),
-        whole("n", "Measurements of each."),
-    ),
-    category="The lecture",
-    label="cost of the unused backward pass",
-    measured=True,
-    needs_runs=False,
-    of_claims=True,
-)
-FULL_RUN = Table(
-    "full_run",
-    "compare_full_run",
-    "test accuracy by epoch, here and in the fullest run",
-    "an epoch of a run",
-    (
-        text("run", "this run, or full run: the fullest run of the lecture that the project has made."),
-        ARM,
-        SEED,
-        EPOCH,
-        whole("images_seen", "Training images seen until then: epochs x training images."),
-        number("test_accuracy", "Accuracy on the test images.", PERCENT),
-    ),
-    category="The lecture",
-    label="the fullest run",
-    of_claims=True,
-)
-FULL_RUN_SETTINGS = Table(
-    "full_run_settings",
-    "compare_full_run",
-    "in what this run and the fullest one differ",
-    "a setting",
-    (
-        text("setting", "What may make two runs differ."),
-        text("this_run", "Its value in this experiment.", optional=True),
-        text("full_run", "Its value in the fullest run that the project has made.", "fullest run", optional=True),
-    ),
-    category="The lecture",
-    label="the fullest run, settings",
-    of_claims=True,
-    may_be_empty=True,
-)
 
 TABLES = {table.name: table for table in list(globals().values()) if isinstance(table, Table)}
 """Every table by its name, in the order of the report's list."""
 
 EXPERIMENT_TABLES = {name: table for name, table in TABLES.items() if table.file.startswith("tables/")}
 """Those in `tables/`, which are what a reader downloads."""
-
-
-def tables_of(rule: str) -> list[Table]:
-    """The tables that a rule writes."""
-    return [table for table in TABLES.values() if table.rule == rule]

@@ -12,9 +12,10 @@ from pathlib import Path
 
 PACKAGE_FOLDER = Path(__file__).parents[1]
 PACKAGE = PACKAGE_FOLDER.name
-DECLARATIONS = frozenset(["triptych.configuration.keys", "triptych.configuration.training", "triptych.results.schema"])
+DECLARATIONS = frozenset(["triptych.configuration.keys", "triptych.configuration.training"])
 """Modules that only declare. They are no part of a digest, so that a declaration that is added runs nothing again: what
-a command does with it is in the command's code. What shows the declarations names the file among its `data_files`."""
+a command does with it is in the command's code. What shows the declarations names the file among its `data_files`. The
+schema of a wing (`triptych.configuration.claims`) is one, too, but for those who name it."""
 
 
 def _file_of(module: str) -> Path | None:
@@ -68,6 +69,10 @@ def modules_of(module: str) -> list[str]:
     return sorted(needed)
 
 
+def _only_declares(module: str) -> bool:
+    return module in DECLARATIONS or module.endswith(".schema")
+
+
 @cache
 def code_digest(module: str, *data_files: str, named: tuple[str, ...] = ()) -> str:
     """The first 16 hexadecimal digits of a SHA-256 over the files of `modules_of` that do not only declare, and over
@@ -85,7 +90,7 @@ def code_digest(module: str, *data_files: str, named: tuple[str, ...] = ()) -> s
     """
     digest = hashlib.sha256()
     modules = sorted({needed for name in (module, *named) for needed in modules_of(name)})
-    sources = [_source_of(name) for name in modules if name not in DECLARATIONS]
+    sources = [_source_of(name) for name in modules if name in named or not _only_declares(name)]
     files = sources + [PACKAGE_FOLDER / name for name in data_files]
     for file in files:
         content = file.read_bytes()

@@ -1,6 +1,6 @@
 """How a run computes: its device, the precision of its arithmetic, and how images lie in memory.
 
-`float32` is the lecture's. The others are faster where the device has units for them, and give other last bits:
+`float32` is the default. The others are faster where the device has units for them, and give other last bits:
 
 - `tf32`: float32 whose products a GPU of compute capability 8 or more takes of factors rounded to ten bits;
 - `bfloat16`: automatic mixed precision, on such a GPU or on a CPU with units for it;

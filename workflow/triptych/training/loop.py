@@ -1,8 +1,8 @@
-"""The one training loop: the lecture's, with its faults 1 to 5 mended.
+"""The training loop of every arm.
 
-Losses are sums over images divided by the number of images (fault 3). `train_*` is the running figure over the batches
-of an epoch, taken while the network moves, as in the lecture; `fit_*` is the same quantity measured like the test
-set's, in one pass in eval mode of the network that is kept (fault 4). Only what trains has gradients (fault 5).
+Losses are sums over images divided by the number of images. `train_*` is the running mean over the batches of an epoch,
+taken while the weights change; `fit_*` is the same quantity measured as on the test set: in one pass in eval mode, with
+the weights that are kept. Only trainable parameters have gradients.
 """
 
 import math

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping
 
-from triptych.figures.catalogue import figures_of
-from triptych.results.schema import Column, tables_of
+from triptych.results.schema import Column
+from triptych.wings import figures_of, tables_of
 
 
 def tables_caption(rule: str) -> str:

@@ -11,11 +11,12 @@ from operator import getitem
 from typing import Any, Protocol
 
 from triptych.configuration.cached_features import trunk_of, trunks
+from triptych.configuration.claims import NONE
 from triptych.configuration.downloads import downloads, pretrained_architectures, weights_download
 from triptych.configuration.effective import compared_networks, resolved_arms
 from triptych.configuration.sources.registry import source_of
-from triptych.figures import catalogue
-from triptych.results import schema
+from triptych.results.schema import Table
+from triptych.wings import figures_of, figures_with, tables_with
 from triptych.workflow.options import as_json, one_of, option
 
 EXPERIMENT = "<results>/{experiment}"
@@ -75,13 +76,10 @@ class Graph:
         """The value at `path` of the wildcards' arm (or trunk), with what the experiment gives filled in."""
         return lambda wildcards: reduce(getitem, path.split("/"), self.arm_of(wildcards))
 
-    def last_layer_setting(self, path: str) -> Lookup:
-        """The value at `path` of the arm that is the lecture's net3."""
-        return self.experiment_setting(f"arms/last_layer/{path}")
-
-    def has_claims(self, wildcards: Wildcards) -> bool:
-        """Whether the lecture's claims are tested: only where every run is there."""
-        return self.experiments[wildcards.experiment]["claims"] != "none" and not wildcards.part
+    def claims_of(self, wildcards: Wildcards) -> str:
+        """The claims that are tested: none in a partial report, which lacks runs."""
+        claims: str = self.experiments[wildcards.experiment]["claims"]
+        return NONE if wildcards.part else claims
 
     def with_weights_from(self, source: str) -> str:
         """The experiments whose pretrained weights have this source, as a wildcard constraint."""
@@ -101,7 +99,7 @@ class Graph:
             "architecture": one_of(arm["model"]["architecture"] for _, arm in arms),
             "input_size": "[0-9]+",
             "file": one_of(self.downloads),
-            "quantity": one_of(figure.name for figure in catalogue.figures_of("plot_curves")),
+            "quantity": one_of(figure.name for figure in figures_of("plot_curves")),
         }
 
     # Which runs there are
@@ -228,8 +226,8 @@ class Graph:
     def figures_of(self, wildcards: Wildcards) -> list[str]:
         """Every figure of an experiment, as SVG."""
         experiment = self.experiments[wildcards.experiment]
-        figures = catalogue.figures_with(
-            claims=self.has_claims(wildcards),
+        figures = figures_with(
+            self.claims_of(wildcards),
             references=bool(experiment["reference_models"]),
             images=experiment["report"]["images"] == "all",
         )
@@ -241,8 +239,7 @@ class Graph:
 
     def tables_of_experiment(self, wildcards: Wildcards) -> list[str]:
         """Every table of an experiment that a reader downloads."""
-        tables = schema.EXPERIMENT_TABLES.values()
-        return [place_of(table) for table in tables if self.has_claims(wildcards) or not table.of_claims]
+        return [place_of(table) for table in tables_with(self.claims_of(wildcards)).values()]
 
     # Options
 
@@ -281,6 +278,6 @@ def filled(patterns: str | list[str], **values: list[Any]) -> list[str]:
     return found
 
 
-def place_of(table: schema.Table, part: str = "{part}") -> str:
+def place_of(table: Table, part: str = "{part}") -> str:
     """The file of a declared table; `part` counts only where a partial report has its own."""
     return f"{EXPERIMENT}/{part * table.in_partial}{table.file}"

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from triptych.figures import catalogue
-from triptych.results import schema
+from triptych import wings
 from triptych.workflow import captions
 from triptych.workflow.graph import EXPERIMENT, place_of
 
@@ -18,19 +17,19 @@ def tables_of(shown: Shown, rule: str) -> dict[str, Any]:
         table.name: shown(place_of(table), "tables", table.category, table=table.label or table.name)
         if table.category
         else place_of(table)
-        for table in schema.tables_of(rule)
+        for table in wings.tables_of(rule)
     }
 
 
 def tables_for(command: str) -> dict[str, str]:
     """The tables that a command draws its figures from, by name."""
-    figure = catalogue.figures_of(command)[0]
+    figure = wings.figures_of(command)[0]
     return {table.name: place_of(table, "{part}" * figure.in_partial) for table in figure.tables}
 
 
 def figures_by(shown: Shown, command: str) -> dict[str, Any]:
     """The figures that a command draws: `svg` and `png`, where there are several of a job behind their names."""
-    figures = {figure.stem: figure for figure in catalogue.figures_of(command)}
+    figures = {figure.stem: figure for figure in wings.figures_of(command)}
     files = {}
     for stem, figure in figures.items():
         place = f"{EXPERIMENT}/{'{part}' * figure.in_partial}figures/{stem}"

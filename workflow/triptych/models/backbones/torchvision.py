@@ -69,7 +69,7 @@ def _sizes_of_maxvit(name: str, sizes: range) -> Iterator[int]:
 
 
 def weights(name: str) -> PublishedWeights:
-    """The first entry, which is IMAGENET1K_V1 wherever there is one (the lecture's `pretrained=True`)."""
+    """The first entry, which is IMAGENET1K_V1 wherever there is one."""
     entry = next(iter(models.get_model_weights(name)))
     transforms = entry.transforms()
     digits = entry.url.removesuffix(".pth").rpartition("-")[2]

@@ -2,15 +2,16 @@
 
 import yaml
 
+from triptych.configuration.claims import NONE
 from triptych.report.blocks import Block, Column, Paragraph, Section, Table
 from triptych.report.files import download, link, without_folders
 from triptych.results import schema
 from triptych.results.experiment import Results
+from triptych.wings import tables_with
 
 
 def blocks(results: Results) -> list[Block]:
-    claims = results.configuration["claims"] != "none" and results.missing is None
-    tables = [table for table in schema.EXPERIMENT_TABLES.values() if claims or not table.of_claims]
+    tables = tables_with(results.configuration["claims"] if results.missing is None else NONE).values()
     settings = without_folders(results.configuration)
     configuration = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=100)
     rows = [

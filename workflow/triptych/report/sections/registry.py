@@ -1,5 +1,6 @@
-"""Every section of the report, in its order. A new section is one line here."""
+"""Every section of the report, in its order. A new section is one line here; a wing declares its own."""
 
+from triptych.configuration.claims import WINGS, part_of
 from triptych.report.sections import (
     answer,
     comparisons,
@@ -7,7 +8,6 @@ from triptych.report.sections import (
     curves,
     errors,
     files,
-    lecture,
     limits,
     networks,
     setup,
@@ -17,8 +17,7 @@ from triptych.report.sections import (
 SECTIONS = (
     answer.SECTION,
     comparisons.SECTION,
-    lecture.CLAIMS,
-    lecture.FAULTS,
+    *(section for wing in WINGS for section in part_of(wing, "sections").SECTIONS),
     curves.SECTION,
     weights.SECTION,
     errors.SECTION,

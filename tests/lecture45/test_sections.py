@@ -1,11 +1,11 @@
-"""The part of the report about the lecture: there with `claims`, and nothing of it without."""
+"""The sections about the lecture: in reports with its claims, and in no other."""
 
 import pandas
 import pytest
 import yaml
 
 from tests.report.test_report import Page, written
-from triptych.report.sections import lecture
+from triptych.lecture45 import sections
 from triptych.results.experiment import read_results
 from triptych.storage.errors import InputError
 
@@ -64,7 +64,7 @@ def said_by(page):
     return " ".join(" ".join(page.text).replace("\u00a0", " ").split())
 
 
-def test_claims_and_faults_are_told_with_their_numbers(claimed):
+def test_claims_and_faults_are_shown_with_their_numbers(claimed):
     page = Page(written(claimed))
     said = said_by(page)
     assert page.faults == []
@@ -84,17 +84,17 @@ def test_claims_and_faults_are_told_with_their_numbers(claimed):
     assert all(source.split(",")[0] == "data:image/svg+xml" for source in page.attributes("img", "src"))
 
 
-def test_the_fullest_run_stands_beside_this_one_with_what_differs(claimed):
+def test_the_full_run_is_compared_with_this_run(claimed):
     page = Page(written(claimed))
     said = said_by(page)
-    assert "ended at scratch 62.0 %, finetune 62.0 %; this one ended at scratch 22.5 %, finetune 22.5 %" in said
+    assert "ended at scratch 62.0 %, finetune 62.0 %; this run ended at scratch 22.5 %, finetune 22.5 %" in said
     assert "They differ in 2 settings" in said
     assert "full_run" in {values["id"] for _, values in page.elements if "id" in values}
     assert {"full_run.csv", "full_run_settings.csv"} <= set(page.attributes("a", "download"))
     assert said.index("epochs 2 10 yes") < said.index("images cifar10 cifar10 no")
 
 
-def test_the_measured_price_stands_in_the_row_of_fault_5(claimed):
+def test_the_measured_cost_is_in_the_row_of_fault_5(claimed):
     said = said_by(Page(written(claimed)))
     assert (
         "measured in float32: 23.0 images a second with the unused backward pass, 63.8 without: 2.77 times as "
@@ -112,7 +112,7 @@ def test_every_column_is_explained(claimed):
 
 def test_an_experiment_without_claims_has_none_of_it(experiment):
     folder = experiment()
-    assert not lecture.CLAIMS.needs(read_results(folder))
+    assert not sections.CLAIMS.needs(read_results(folder))
     text = written(folder)
     assert "The lecture’s claims" not in text
     assert "cost_backward" not in text

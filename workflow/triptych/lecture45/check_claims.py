@@ -1,11 +1,11 @@
-"""The claims of lecture 45 and the faults of its notebook, each beside what this run gave."""
+"""Test the claims of lecture 45, and compute what each fault of its notebook changes."""
 
 from pathlib import Path
 
-from triptych.analysis.claims import claims_table
-from triptych.analysis.evidence import read_evidence
-from triptych.analysis.faults import faults_table
-from triptych.results.schema import CLAIMS, FAULTS
+from triptych.lecture45.claims import claims_table
+from triptych.lecture45.evidence import read_evidence
+from triptych.lecture45.faults import faults_table
+from triptych.lecture45.schema import CLAIMS, FAULTS
 from triptych.results.tables import save_table
 
 
@@ -22,24 +22,22 @@ def check_claims(
     claims: Path,
     faults: Path,
 ) -> None:
-    """Decide every claim of the lecture, and find what each fault of its notebook changes.
+    """Test every claim of the lecture, and compute what each fault of its notebook changes.
 
     Args:
-        tables: the folder with the tables of the experiment; `architectures.csv` and `largest_batch.csv`
-            are used where they are there.
+        tables: the folder with the tables of the experiment; `architectures.csv` and `largest_batch.csv` are optional.
         sizes: the numbers of images, `data/sizes.csv`.
         dataset, weights: the sources of the images and of the pretrained weights, as the configuration names them.
         official_dataset, official_weights: whether the files of the images and of net2's weights are the published ones
-            (true of what is read from no file); a claim about what the lecture's run reached is tested with the
-            official files alone.
+            (true where no file is read). Claims about accuracies and losses are only tested with the official files.
         confidence: of the intervals, such as 0.95.
         margin: of equivalence, in points of accuracy.
-        claims: a CSV file: at (minute:second of the film), claim, number (what this run gave), verdict (agrees,
+        claims: a CSV file: at (minute:second of the film), claim, number (this run's result), verdict (agrees,
             disagrees, not tested here), reason.
         faults: a CSV file: fault (1 to 17), notebook, here, effect, and the number in it as value and unit.
 
     Raises:
-        InputError: a table is missing or not what it should be, or an arm of the lecture is.
+        InputError: a table is missing or invalid, or an arm of the lecture is missing.
     """
     evidence = read_evidence(
         tables,

@@ -1,4 +1,4 @@
-"""A run of the lecture beside the fullest one, by the number of images that training has seen."""
+"""Test accuracy of this run and of the full run of the lecture, by number of training images seen."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from triptych.figures import style
 from triptych.figures.tables import read_arms
-from triptych.results import schema
+from triptych.lecture45.schema import FULL_RUN
 from triptych.results.arm_styles import Line, arm_styles
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -17,17 +17,17 @@ RUNS: tuple[tuple[str, Line, dict[str, Any]], ...] = (
     ("full run", "--", {"markerfacecolor": "white"}),
     ("this run", "-", {}),
 )
-"""The runs in the order in which they are drawn, with their dashes and the faces of their markers."""
+"""The runs in drawing order, with their line styles and marker faces."""
 
 
 def plot_full_run(*, full_run: Path, arms: Path, svg: Path, png: Path) -> None:
-    """Draw the test accuracy of the lecture's nets: this run's solid, the full run's dashed (means over seeds).
+    """Draw the test accuracy of the lecture's nets: this run solid, the full run dashed (means over seeds).
 
     Args:
         full_run: from `compare_full_run`.
         arms: the experiment's arms, for their colours and names.
     """
-    table = read_table(full_run, schema.FULL_RUN)
+    table = read_table(full_run, FULL_RUN)
     styles = arm_styles(read_arms(arms))
     table = table[table["epoch"] > 0]  # before training no images were seen, and the axis is a log scale
     figure = Figure(figsize=(style.WIDTH, 4.1), layout="constrained")
@@ -48,7 +48,7 @@ def plot_full_run(*, full_run: Path, arms: Path, svg: Path, png: Path) -> None:
     axes.xaxis.set_minor_formatter(lambda value, _: "")
     axes.set_xlabel("training images seen (log scale; a mark an epoch)")
     axes.set_ylabel("test accuracy (%)")
-    style.title(figure, "Test accuracy beside the fullest run")
+    style.title(figure, "Test accuracy of this run and of the full run")
     for run, dashes, face in reversed(RUNS):
         handles.append(Line2D([], [], color=style.INK, linestyle=dashes, marker="o", label=run, **face))
     figure.legend(handles=handles, loc="outside lower center", ncols=2, columnspacing=1.2, handlelength=2.6)

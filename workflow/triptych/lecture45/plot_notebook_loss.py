@@ -1,7 +1,7 @@
-"""The test loss as the lecture's notebook would have drawn it, beside the true one (fault 2).
+"""The true test loss and the one that the lecture's notebook would draw (fault 2).
 
-The notebook does not set its running loss back before the test pass: what it calls the test loss is the true one plus
-the train loss times the number of training images over that of test images.
+The notebook does not reset its running loss before the test pass. Its test loss is the true one plus the train loss
+times the number of training images over the number of test images.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from triptych.storage.errors import InputError
 
 
 def plot_notebook_loss(*, history: Path, arms: Path, sizes: Path, svg: Path, png: Path) -> None:
-    """Draw the true test loss of each arm that is no control (solid), and what the notebook shows for it (dashed)."""
+    """Draw the true test loss of each arm but the controls (solid), and the notebook's test loss (dashed)."""
     runs = read_table(history, schema.HISTORY)
     table = read_arms(arms)
     trained_on = read_table(arms, schema.ARMS).set_index("arm")["train_images"]
@@ -30,7 +30,7 @@ def plot_notebook_loss(*, history: Path, arms: Path, sizes: Path, svg: Path, png
     drawn = table.loc[table["role"] != "control", "arm"]
     runs = runs[runs["arm"].isin(drawn)]
     ratio = runs["arm"].map(trained_on) / images["test"]
-    # before the first epoch there is no train loss, and the notebook draws nothing
+    # there is no train loss before the first epoch, so the notebook draws nothing there
     runs = runs.assign(notebook_loss=runs["test_loss"] + ratio * runs["train_loss"])
 
     figure = Figure(figsize=(style.WIDTH, 4.1), layout="constrained")
@@ -54,7 +54,7 @@ def plot_notebook_loss(*, history: Path, arms: Path, sizes: Path, svg: Path, png
     axes.minorticks_off()
     axes.set_ylim(low, high)
     style.epoch_axis(axes, int(runs["epoch"].max()))
-    style.title(figure, "Test loss as it is, and as the notebook draws it")
+    style.title(figure, "Test loss: the true one and the notebook’s")
     ways: tuple[tuple[Line, str], ...] = (("-", "true"), ("--", "the notebook’s: train loss added"))
     for dashes, text in ways:
         face: dict[str, Any] = {} if dashes == "-" else {"markerfacecolor": "white"}

@@ -1,4 +1,4 @@
-"""What the claims and the faults of the lecture are tested on: the tables of one experiment, read once."""
+"""Read the tables of one experiment, on which claims are tested and effects of faults are computed."""
 
 import math
 from dataclasses import dataclass
@@ -8,11 +8,12 @@ import pandas
 
 from triptych.analysis.intervals import wilson_interval
 from triptych.configuration.training import COMPARED, RECIPE, title_of
+from triptych.lecture45 import requirements
 from triptych.results import schema
 from triptych.results.experiment import Results, read_numbers, read_tables
 from triptych.storage.errors import InputError
 
-ARMS = ("scratch", "finetune", "last_layer")
+ARMS = tuple(requirements.ARMS)
 """The arms that are the lecture's net1, net2 and net3."""
 
 NETS = dict(zip(ARMS, ("net1", "net2", "net3"), strict=True))

@@ -1,18 +1,18 @@
-"""A run of the lecture beside the fullest one that the project has made, whose tables are in benchmarks/lecture45."""
+"""Compare a run with the full run of the lecture, whose tables are stored in `full_run/`."""
 
 import json
 from pathlib import Path
 
 import pandas
 
-from triptych.analysis.evidence import ARMS, NETS
 from triptych.configuration.training import COMPARED, RECIPE, title_of
+from triptych.lecture45 import schema as own
+from triptych.lecture45.evidence import ARMS, NETS
 from triptych.results import schema
 from triptych.results.tables import cell, read_table, save_table
-from triptych.storage.code_digest import PACKAGE_FOLDER
 from triptych.storage.errors import InputError
 
-FULL_RUN = PACKAGE_FOLDER.parents[1] / "benchmarks" / "lecture45"
+FULL_RUN = Path(__file__).parent / "full_run"
 HERE, FULL = "this run", "full run"
 OTHER_SETTINGS = {
     "input_size": "input, px",
@@ -24,15 +24,15 @@ FIRST_SETTINGS = [
     *("input_size", "train_images", "test_images", "epochs", "batch_size", "learning_rate", "normalisation"),
     *("batchnorm", "precision", "channels_last", "fused_optimizer", "keep", "patience"),
 ]
-"""The rows that the table of settings has always had; those of other keys follow."""
+"""The first rows of the table of settings; rows of other keys follow."""
 
 TITLES = OTHER_SETTINGS | {name: title_of(name) for name in COMPARED}
 SETTINGS = {name: TITLES[name] for name in dict.fromkeys((*FIRST_SETTINGS, *TITLES))}
-"""Columns of arms.csv (and the number of test images) that make two runs of the lecture differ, as they are told."""
+"""The settings in which two runs are compared: columns of arms.csv and the number of test images, with their titles."""
 
 
 NEUTRAL = {name: cell(RECIPE[name].neutral) for name in COMPARED if RECIPE[name].has_neutral}
-"""What a column is in a table that is older than its key."""
+"""The value of a column that a table from before its key lacks."""
 
 
 def compare_full_run(
@@ -47,37 +47,37 @@ def compare_full_run(
     settings: Path,
     full_run: Path = FULL_RUN,
 ) -> None:
-    """Put the test accuracy of the lecture's three nets by epoch beside that of the full run, and what differs.
+    """Write the test accuracy of the lecture's three nets by epoch, here and in the full run, and the settings of both.
 
     Args:
         tables: the folder with the tables of the experiment: arms, history and cost.
         sizes: its numbers of images, `data/sizes.csv`.
         dataset, weights: the sources of its images and of its pretrained weights, as the configuration names them.
         official_dataset, official_weights: whether the files of the images and of net2's weights are the published ones
-            (true of what is read from no file).
+            (true where no file is read).
         curves: a CSV file: run (`this run` or `full run`), arm, seed, epoch, images_seen (in training until then),
             test_accuracy in percent.
-        settings: a CSV file: setting, this_run, full_run; a row for each thing that differs, or may.
-        full_run: a folder with the same tables and sizes.csv of the full run, and about.json, which says of what
-            `images` and `weights` it was made; by default the one of the checkout.
+        settings: a CSV file: setting, this_run, full_run; a row for each setting, also if both runs agree in it.
+        full_run: a folder with the same tables and sizes.csv of the full run, and about.json, which names its `images`
+            and `weights`; by default the stored one.
 
     Raises:
-        InputError: a file is missing or not what it should be, or an arm of the lecture is.
+        InputError: a file is missing or invalid, or an arm of the lecture is missing.
     """
     about = json.loads((full_run / "about.json").read_text())
     here, full = Run(tables, sizes), Run(full_run, full_run / "sizes.csv")
-    save_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True), schema.FULL_RUN)
+    save_table(curves, pandas.concat([here.curves(HERE), full.curves(FULL)], ignore_index=True), own.FULL_RUN)
     rows = [
-        ("images", _told(dataset, official_dataset), about["images"]),
-        ("pretrained weights", _told(weights, official_weights), about["weights"]),
+        ("images", _source(dataset, official_dataset), about["images"]),
+        ("pretrained weights", _source(weights, official_weights), about["weights"]),
         ("device", here.device, full.device),
         *((name, here.setting(column), full.setting(column)) for column, name in SETTINGS.items()),
     ]
-    found = pandas.DataFrame(rows, columns=schema.FULL_RUN_SETTINGS.names)
-    save_table(settings, found, schema.FULL_RUN_SETTINGS)
+    found = pandas.DataFrame(rows, columns=own.FULL_RUN_SETTINGS.names)
+    save_table(settings, found, own.FULL_RUN_SETTINGS)
 
 
-def _told(source: str, official: bool) -> str:
+def _source(source: str, official: bool) -> str:
     return source if official else f"{source}, but not the official file"
 
 
@@ -105,7 +105,7 @@ class Run:
         return table[["run", "arm", "seed", "epoch", "images_seen", "test_accuracy"]]
 
     def setting(self, column: str) -> str:
-        """Its value: one where all three nets have the same, else one a net; for BatchNorm that of net3."""
+        """Return one value if the three nets share it, else one for each net; for BatchNorm that of net3."""
         values = self.arms[column]
         if column == "batchnorm":
             return str(values["last_layer"])

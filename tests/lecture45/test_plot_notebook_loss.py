@@ -5,7 +5,7 @@ import pytest
 
 from tests.fabricated import LECTURE
 from triptych.figures import style
-from triptych.figures.plot_notebook_loss import plot_notebook_loss
+from triptych.lecture45.plot_notebook_loss import plot_notebook_loss
 from triptych.storage.errors import InputError
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from triptych.figures import style
 from triptych.figures.plot_kernels import read_changes
-from triptych.figures.plot_notebook_kernels import plot_notebook_kernels, stretched
+from triptych.lecture45.plot_notebook_kernels import plot_notebook_kernels, stretched
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import save_tensors
 

@@ -24,7 +24,7 @@ import torchvision
 from PIL import Image
 
 from tests.conftest import ROOT
-from tests.reference.lecture_loop import lecture_loop
+from tests.lecture45.lecture_loop import lecture_loop
 from tests.training.conftest import RECIPE, phases, train
 from triptych.data.dataset import Split, save_split
 from triptych.data.sources.digits import read

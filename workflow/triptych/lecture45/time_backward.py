@@ -1,4 +1,4 @@
-"""The price of a backward pass that nobody uses (fault 5 of the lecture's notebook): a short timing of its own."""
+"""Time training steps with and without an unused backward pass (fault 5 of the lecture's notebook)."""
 
 import statistics
 import time
@@ -12,8 +12,8 @@ from torch.nn.functional import cross_entropy
 
 from triptych.configuration.regime import HEAD
 from triptych.data.dataset import load_split
+from triptych.lecture45.schema import COST_BACKWARD
 from triptych.models.networks import build_network, head_tensors
-from triptych.results.schema import COST_BACKWARD
 from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 from triptych.training.allocator import keep_freed_memory
@@ -26,17 +26,17 @@ from triptych.training.regime import Phase, Trainable, select_trainable, set_tra
 from triptych.training.residency import Resident
 
 REPEATS = 5
-"""Times that each way is measured, in turns, so that what else the machine does meets both alike."""
+"""Measurements of each way. The two ways alternate, so that other load on the machine affects both alike."""
 
 STEPS = {"cpu": 1, "cuda": 20}
-"""Steps in one measurement: some tenths of a second or more, and in all less than a minute."""
+"""Steps in one measurement: at least some tenths of a second. The whole timing takes less than a minute."""
 
 PHASE = Phase(HEAD, "train")
 
 
 @dataclass(frozen=True, kw_only=True)
 class TimingRecipe(JsonOptions):
-    """What of the recipe of the arm that trains the last layer decides the time of its steps; as in `Recipe`."""
+    """The keys of net3's recipe that affect the time of its steps; as in `Recipe`."""
 
     batch_size: int
     learning_rate: float
@@ -52,19 +52,19 @@ def time_backward(
     train_data: Path,
     output: Path,
 ) -> None:
-    """Time training steps of the last layer: gradients for the whole network, as in the notebook, and for the head.
+    """Time training steps of the last layer, with gradients for the whole network (as in the notebook) and the head.
 
-    Both are steps of one network in train mode whose optimiser has the head alone; its weights do not matter for time.
-    A GPU is claimed and shared with no other job.
+    Both ways train the same network in train mode; its optimiser updates only the head. Weights do not affect the time,
+    so they are random. A GPU is shared with no other job.
 
     Args:
         architecture, input_size, recipe: of the arm that trains the last layer.
-        train_data: images and labels; no more of them than the steps take are used.
+        train_data: images and labels; only the first batch is used.
         output: a CSV file of one row: images a second of both (medians of n measurements), `ratio` (here over the
-            notebook, the median of the pairs measured next to each other) and the smallest and largest of these.
+            notebook: the median of neighbouring pairs) and the smallest and largest of these ratios.
 
     Raises:
-        InputError: there are no training images, or the device is not there.
+        InputError: there are no training images, or the device is missing.
     """
     make_deterministic(recipe.num_threads)
     keep_freed_memory()
@@ -122,7 +122,7 @@ def step(
     images: torch.Tensor,
     labels: torch.Tensor,
 ) -> None:
-    """One training step. Only the optimiser's own gradients are cleared: in the notebook the others add up."""
+    """Run one training step. Only the optimiser's gradients are cleared; as in the notebook, the others accumulate."""
     loss = cross_entropy(network(images), labels)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
@@ -130,7 +130,7 @@ def step(
 
 
 def measured(notebook: list[float], here: list[float]) -> dict[str, float]:
-    """Medians of speeds that were measured in turns, and of the ratios of neighbours, with the smallest and largest."""
+    """Return the medians of the speeds, and the median, smallest and largest ratio of neighbouring pairs."""
     ratios = [fast / slow for slow, fast in zip(notebook, here, strict=True)]
     return {
         "images_per_second_notebook": statistics.median(notebook),

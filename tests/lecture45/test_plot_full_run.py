@@ -1,10 +1,10 @@
-"""A run of the lecture beside the fullest one."""
+"""Test accuracy of this run and of the full run."""
 
 import pandas
 import pytest
 
 from triptych.figures import style
-from triptych.figures.plot_full_run import plot_full_run
+from triptych.lecture45.plot_full_run import plot_full_run
 from triptych.storage.errors import InputError
 
 

@@ -1,22 +1,19 @@
-"""A run of the lecture beside the fullest one: the committed tables are the full run, and stand in for a small one."""
+"""A small run, made from the stored tables of the full run, is compared with the full run."""
 
 import shutil
 
 import pandas
 import pytest
 
-from tests.conftest import ROOT
-from triptych.analysis.compare_full_run import compare_full_run
+from triptych.lecture45.compare_full_run import FULL_RUN, compare_full_run
 from triptych.storage.errors import InputError
-
-FULL = ROOT / "benchmarks" / "lecture45"
 
 
 @pytest.fixture
 def small(tmp_path):
     """The tables of a run on 1,000 + 200 images for two epochs, in float32."""
     for name in ("arms", "history", "cost", "sizes"):
-        shutil.copy(FULL / f"{name}.csv", tmp_path)
+        shutil.copy(FULL_RUN / f"{name}.csv", tmp_path)
     edit(tmp_path / "arms.csv", lambda arms: arms.assign(train_images=1000, epochs=2, precision="float32"))
     edit(tmp_path / "history.csv", lambda history: history[history["epoch"] <= 2])
     edit(tmp_path / "sizes.csv", lambda sizes: sizes.assign(images=sizes["split"].map({"train": 100, "test": 20})))
@@ -32,7 +29,7 @@ def compared(tables, official=True):
     out = {"curves": tables / "out" / "full_run.csv", "settings": tables / "out" / "full_run_settings.csv"}
     sources = {"dataset": "cifar10", "weights": "torchvision"}
     sources |= {"official_dataset": official, "official_weights": official}
-    compare_full_run(tables=tables, sizes=tables / "sizes.csv", **sources, full_run=FULL, **out)
+    compare_full_run(tables=tables, sizes=tables / "sizes.csv", **sources, **out)
     settings = pandas.read_csv(out["settings"], dtype=str).set_index("setting")
     return pandas.read_csv(out["curves"]), settings
 
@@ -43,11 +40,11 @@ def test_both_runs_are_counted_in_images_seen(small):
     here, full = (curves[(curves["run"] == run) & (curves["arm"] == "finetune")] for run in ("this run", "full run"))
     assert list(here["images_seen"]) == [0, 1000, 2000]
     assert list(full["images_seen"]) == [50_000 * epoch for epoch in range(11)]
-    history = pandas.read_csv(FULL / "history.csv")
+    history = pandas.read_csv(FULL_RUN / "history.csv")
     assert list(full["test_accuracy"]) == list(history[history["arm"] == "finetune"]["test_accuracy"])
 
 
-def test_every_setting_that_differs_is_told(small):
+def test_settings_of_both_runs_are_listed(small):
     _, settings = compared(small)
     assert tuple(settings.loc["training images"]) == ("1000", "50000")
     assert tuple(settings.loc["test images"]) == ("200", "10000")
@@ -57,7 +54,7 @@ def test_every_setting_that_differs_is_told(small):
     assert settings.loc["learning rate", "this_run"] == settings.loc["learning rate", "full_run"] == "0.0001"
 
 
-def test_files_that_are_not_the_official_ones_are_told(small):
+def test_unofficial_files_are_named(small):
     _, settings = compared(small)
     assert list(settings["this_run"][["images", "pretrained weights"]]) == ["cifar10", "torchvision"]
     _, settings = compared(small, official=False)
@@ -65,7 +62,7 @@ def test_files_that_are_not_the_official_ones_are_told(small):
     assert settings.loc["pretrained weights", "this_run"] == "torchvision, but not the official file"
 
 
-def test_a_setting_of_each_net_is_told_by_net(small):
+def test_a_setting_that_differs_between_nets_is_listed_by_net(small):
     edit(
         small / "arms.csv",
         lambda arms: arms.assign(learning_rate=arms["learning_rate"].where(arms["arm"] != "last_layer", 0.001)),

@@ -1,7 +1,7 @@
-"""The 17 faults of the lecture's published notebook: what it does, what is done here, and what that changes.
+"""The 17 faults of the lecture's published notebook: what the notebook does, what is done here, and what that changes.
 
-Effects are computed from the tables, so the same run gives the same text. What is measured in time (fault 5) lives in
-`tables/cost_backward.csv`, and the report puts it in its row.
+Effects are computed from the tables, so the same run gives the same text. The effect of fault 5 is a measured time: the
+report takes it from `tables/cost_backward.csv`.
 """
 
 import math
@@ -10,28 +10,28 @@ from dataclasses import dataclass
 
 import pandas
 
-from triptych.analysis.claims import FIRST, NO_REFERENCE
-from triptych.analysis.evidence import ARMS, NETS, Evidence
 from triptych.configuration.training import COMPARED
-from triptych.results import schema
+from triptych.lecture45 import schema
+from triptych.lecture45.claims import FIRST, NO_REFERENCE
+from triptych.lecture45.evidence import ARMS, NETS, Evidence
 from triptych.results.batchnorm import MEAN, VARIANCE, statistics_drift
 
 BATCH = 32
-"""Images in a batch of the notebook."""
+"""The notebook's batch size."""
 
 RECIPE = ["architecture", "input_size", "weights", "train", *COMPARED]
-"""What four arms must share to be fault 7's two by two."""
+"""The settings that the four arms of fault 7's 2x2 must share."""
 
-MENDED = {
-    6: ("batchnorm", "frozen", "mended: net3’s BatchNorm is frozen, so that its trunk stays the same function"),
-    7: ("normalisation", "imagenet", "mended: pixels are normalised as they were for the pretrained weights"),
+FIXED = {
+    6: ("batchnorm", "frozen", "fixed: net3’s BatchNorm is frozen, so its trunk stays the same function"),
+    7: ("normalisation", "imagenet", "fixed: pixels are normalised as for the pretrained weights"),
 }
-"""Faults that a recipe may mend: the column of net3's row in arms.csv, its value then, and what is done."""
+"""Faults that a recipe may fix: the column of net3's row in arms.csv, the value that fixes it, and what is done."""
 
 
 @dataclass(frozen=True)
 class Effect:
-    """What a fault changes, in words, and as the one number that says most, where there is one."""
+    """What a fault changes, in words, and its main number, if there is one."""
 
     text: str
     value: float | None = None
@@ -39,27 +39,29 @@ class Effect:
 
 
 def faults_table(evidence: Evidence) -> pandas.DataFrame:
-    """Every fault in the order of LECTURE's list, numbered from 1."""
+    """Describe every fault, numbered from 1 in the order of FAULTS."""
     rows = []
     net3 = evidence.arms.loc["last_layer"]
     for number, (notebook, here, effect) in enumerate(FAULTS, start=1):
-        column, value, mended = MENDED.get(number, ("", None, ""))
+        column, value, fixed = FIXED.get(number, ("", None, ""))
         if column and net3[column] == value:
-            here = mended
+            here = fixed
         found = effect(evidence)
         rows.append([number, notebook, here, found.text, found.value, found.unit])
     return pandas.DataFrame(rows, columns=schema.FAULTS.names)
 
 
 def notebook_test_loss(train_loss: float, test_loss: float, train_images: int, test_images: int) -> float:
-    """The test loss that the notebook draws: it adds the test batches' losses to those of the epoch's training batches,
-    and divides the sum by the number of test batches alone.
+    """Return the test loss that the notebook draws.
+
+    It adds the losses of the test batches to those of the epoch's training batches, and divides the sum by the number
+    of test batches.
     """
     return test_loss + train_images / test_images * train_loss
 
 
 def bias_of_the_mean(images: int, batch_size: int = BATCH) -> float:
-    """By how much the notebook's mean loss is too large: a relative error, exact where all batches have the same loss.
+    """Return the relative error of the notebook's mean loss, exact if all batches have the same loss.
 
     It divides the sum over ceil(N / B) batches' means by N / B.
     """
@@ -72,7 +74,7 @@ def cannot_finish(evidence: Evidence) -> Effect:
 
 
 def loss_not_reset(evidence: Evidence) -> Effect:
-    """Fault 2: the value is that of the arm that suffers most, in nats."""
+    """Fault 2: the value is the largest error among the arms, in nats."""
     parts, most = [], 0.0
     for arm in ARMS:
         train, test = evidence.last(arm, "train_loss"), evidence.last(arm, "test_loss")
@@ -108,14 +110,14 @@ def running_accuracy(evidence: Evidence) -> Effect:
 
 
 def whole_backward(evidence: Evidence) -> Effect:
-    """Fault 5: how fast both ways are is measured elsewhere."""
+    """Fault 5: the speed of both ways is measured by `time_backward`."""
     arm = evidence.of("runs", "scratch").iloc[0]["trainable_parameters"]
     head = evidence.of("runs", "last_layer").iloc[0]["trainable_parameters"]
     return Effect(f"gradients of {arm:,.0f} parameters are computed, and {head:,.0f} used: see cost_backward.csv")
 
 
 def batchnorm_drifts(evidence: Evidence) -> Effect:
-    """Fault 6: the value is how many of BatchNorm's running statistics moved in net3 (mean over seeds)."""
+    """Fault 6: the value is the number of BatchNorm's running statistics that changed in net3 (mean over seeds)."""
     delta = evidence.of("weight_delta", "last_layer")
     statistics = delta[delta["tensor"].str.endswith((MEAN, VARIANCE))]
     if statistics.empty:
@@ -134,7 +136,7 @@ def batchnorm_drifts(evidence: Evidence) -> Effect:
 
 
 def two_by_two(evidence: Evidence) -> Effect:
-    """Fault 7: the value is what both mended bring over neither, in points of test accuracy."""
+    """Fault 7: the value is the gain of both fixes over neither, in points of test accuracy."""
     arms = evidence.arms
     recipes = arms[RECIPE].astype(str).fillna("")  # an empty patience is like another
     accuracies, parts = {}, []
@@ -194,7 +196,7 @@ def wrong_labels(evidence: Evidence) -> Effect:
 
 
 def own_scales(evidence: Evidence) -> Effect:
-    """Fault 11: the value is how many times net2's conv1 is larger than its change."""
+    """Fault 11: the value is the norm of net2's conv1 over the norm of its change."""
     parts, times = [], None
     for arm in ("scratch", "finetune"):
         change = evidence.tensor(arm, FIRST)
@@ -223,7 +225,7 @@ def part_of_a_layer(evidence: Evidence) -> Effect:
 
 
 def typed_in_numbers(evidence: Evidence) -> Effect:
-    """Fault 14: the value is how many times too small or too large the typed-in number of training images is here."""
+    """Fault 14: the value is the typed-in number of training images over the true one."""
     train, test = _train_images(evidence, "scratch"), evidence.images("test")
     if (train, test) == (50_000, 10_000):
         return Effect("none with these data: the numbers happen to be right", 1.0, "times")
@@ -259,7 +261,7 @@ def googlenet_parameters(evidence: Evidence) -> Effect:
 
 
 def no_validation(evidence: Evidence) -> Effect:
-    """Fault 17: the value is the most that choosing the epoch by the test images would add, in points.
+    """Fault 17: the value is the largest gain among the arms from choosing the epoch on the test images, in points.
 
     The best epoch on the test images minus the last, of each seed, mean over seeds.
     """
@@ -319,12 +321,12 @@ FAULTS: tuple[tuple[str, str, Callable[[Evidence], Effect]], ...] = (
     ),
     (
         "net3 is in train mode: BatchNorm’s statistics follow the new data",
-        "kept as the lecture’s recipe, shown, and told beside arms with batchnorm: frozen",
+        "kept as the lecture’s recipe, and compared with arms that have batchnorm: frozen",
         batchnorm_drifts,
     ),
     (
         "no ImageNet normalisation, although the weights were trained with it; fault 6 hides it",
-        "kept as the lecture’s recipe; three controls mend one, the other, or both",
+        "kept as the lecture’s recipe; three controls fix one, the other, or both",
         two_by_two,
     ),
     (
@@ -378,4 +380,4 @@ FAULTS: tuple[tuple[str, str, Callable[[Evidence], Effect]], ...] = (
         no_validation,
     ),
 )
-"""What the notebook does, what is done here, and the function that finds the effect; in the order of the list."""
+"""What the notebook does, what is done here, and the function that computes the effect."""

@@ -1,7 +1,7 @@
-"""One weight change, drawn as the lecture's notebook does and on a common scale (faults 11 and 12).
+"""One weight change, drawn as in the lecture's notebook and on a common scale (faults 11 and 12).
 
 The notebook stretches each grid of kernels to its own minimum and maximum, takes absolute values, and shows before
-minus after. A change of a thousandth of the weights then fills the same range of colours as the weights themselves.
+minus after. A change of a thousandth of the weights then fills the same colour range as the weights.
 """
 
 from pathlib import Path
@@ -33,11 +33,11 @@ CONVOLUTION = "first_convolution"
 SPACE = 30 * PIXEL
 COLOURS = ("red", "green", "blue")
 NOTEBOOK_COLOURS = "viridis"
-"""What matplotlib takes by itself, as the notebook does."""
+"""Matplotlib's default, which the notebook uses."""
 
 
 def plot_notebook_kernels(*, experiment_folder: Path, arms: Path, arm: str, seed: int, svg: Path, png: Path) -> None:
-    """Draw one arm's first convolution before, after, and their difference: the notebook's way, and on one scale."""
+    """Draw one arm's first convolution before, after, and their difference: as in the notebook, and on one scale."""
     look = style_of(arm_styles(read_arms(arms)), arm, arms)
     path = experiment_folder / "runs" / arm / f"seed{seed}" / "kernels.safetensors"
     change = read_changes(path).get(CONVOLUTION)
@@ -93,7 +93,7 @@ def stretched(picture: numpy.ndarray) -> numpy.ndarray:
 
 
 def place_of(number: int, width: float) -> float:
-    """Where the first, second or third picture of a row of three begins, in inches; the row stands in the middle."""
+    """Return the left edge of one of three pictures in a centred row, in inches."""
     return whole_pixels((style.WIDTH - 3 * width - 2 * SPACE) / 2 + number * (width + SPACE))
 
 
@@ -107,7 +107,7 @@ def draw(
     norm: Normalize,
     size: tuple[float, float],
 ) -> None:
-    """Draw one of three pictures in a row, with its name over it; `top` and `size` in inches."""
+    """Draw one of three pictures in a row with its name above it; `top` and `size` in inches."""
     left = place_of(number, size[0])
     style.write(figure, left + size[0] / 2, top - 0.05, text, horizontalalignment="center", verticalalignment="bottom")
     axes = style.place(figure, left, top, *size)

@@ -8,10 +8,10 @@ import torch
 
 from tests.training.conftest import make_split
 from triptych.data.dataset import save_split
-from triptych.results.schema import COST_BACKWARD
+from triptych.lecture45 import time_backward as module
+from triptych.lecture45.schema import COST_BACKWARD
+from triptych.lecture45.time_backward import REPEATS, TimingRecipe, measured, time_backward
 from triptych.storage.errors import InputError
-from triptych.training import time_backward as module
-from triptych.training.time_backward import REPEATS, TimingRecipe, measured, time_backward
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
-"""What the lecture claims, and for each claim the rule that decides whether a run agrees.
+"""The claims of the lecture, each with the rule that decides whether a run agrees.
 
-A claim about what ten epochs on CIFAR-10 reach is decided by such a run alone: other data (also other images of the
-same classes, such as a compressed copy), other weights or another recipe give their numbers and the verdict
-`not tested here`. A claim about the network, its size and what can move is always decided.
-A claim that something changes is agreed with as soon as it does; a run shorter than the lecture's cannot disagree.
+- Claims about accuracies and losses after ten epochs on CIFAR-10 are only tested by such a run. With other data (such
+  as a compressed copy of the images), other weights or another recipe the verdict is `not tested here`; the numbers
+  are given all the same.
+- Claims about the network, its size and its trainable parameters are always tested.
+- A run agrees with a claim that weights change as soon as they do. A run other than the lecture's cannot disagree.
 """
 
 import math
@@ -12,12 +13,11 @@ from dataclasses import dataclass
 
 import pandas
 
-from triptych.analysis.evidence import ARMS, Evidence
-
-AGREES, DISAGREES, NOT_TESTED = "agrees", "disagrees", "not tested here"
+from triptych.lecture45.evidence import ARMS, Evidence
+from triptych.lecture45.verdicts import AGREES, ANOTHER_RUN, DISAGREES, NOT_TESTED
 
 MEMORY = 8e9
-"""Bytes of the graphics card on which the three nets are to fit: a common size when the lecture was held."""
+"""Memory of the GPU that the three nets must fit on, in bytes: a common size at the time of the lecture."""
 
 FIRST, SECOND = "conv1.weight", "layer1.0.conv1.weight"
 """The two convolutions of a ResNet whose kernels the lecture shows."""
@@ -25,15 +25,12 @@ FIRST, SECOND = "conv1.weight", "layer1.0.conv1.weight"
 VISIBLE = 1 / 32
 """A relative change that shows: one step of 65 colours from minus to plus the largest weight."""
 
-ANOTHER_RUN = "this run is not the lecture’s: "
-"""What stands before the differences, where they are the reason; the report says them once."""
-
 NO_REFERENCE = "no row of that network in tables/architectures.csv"
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim with what this run gave, and the verdict on it. `at` is its place in the film, minute:second."""
+    """A claim, this run's result and the verdict. `at` is the time in the film, minute:second."""
 
     at: str
     claim: str
@@ -43,7 +40,7 @@ class Claim:
 
 
 def claims_table(evidence: Evidence) -> pandas.DataFrame:
-    """Every claim in the order of the film."""
+    """Test every claim, in the order of the film."""
     return pandas.DataFrame([vars(test(evidence)) for test in CLAIMS])
 
 
@@ -70,7 +67,7 @@ def batch_fits(evidence: Evidence) -> Claim:
 
 def smaller_batch(evidence: Evidence) -> Claim:
     """Agrees where the largest batch that MEMORY holds is smaller for Inception v3 with its auxiliary head at 299
-    pixels than for the three arms' network; which batch the lecture before really took is not known.
+    pixels than for the three arms' network; the batch size of the previous lecture is not known.
     """
     at, claim = "02:08", "GoogLeNet took larger images and a smaller batch"
     own = evidence.own_network()
@@ -201,7 +198,7 @@ def tie_of_net1_and_net3(evidence: Evidence) -> Claim:
 
 
 def net1_overfits(evidence: Evidence) -> Claim:
-    """Agrees where net1's train accuracy rises in every epoch, its test accuracy falls in at least two, and lies within
+    """Agrees where net1's train accuracy rises in every epoch, its test accuracy falls in at least two, and is within
     2.5 points of 80 % at the end; disagrees otherwise.
     """
     claim = "net1 over-fits early: its train accuracy rises, its test accuracy wavers around 80 %"
@@ -273,7 +270,7 @@ def two_epochs_are_enough(evidence: Evidence) -> Claim:
 
 
 def residual_connections(evidence: Evidence) -> Claim:
-    """Never tested: no arm trains the network without its residual connections."""
+    """Never tested: no arm trains a network without residual connections."""
     return Claim(
         "17:02",
         "so soon because residual connections leave only a small difference to be learnt",

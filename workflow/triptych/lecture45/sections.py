@@ -1,6 +1,6 @@
-"""What the report says of the lecture: its claims, its notebook's faults, and numbers from elsewhere.
+"""The sections that only reports with `claims: lecture45` have: the claims of the lecture, the faults of its notebook.
 
-Only experiments with `claims` have this part. The verdicts and effects come from tables; nothing is decided here.
+Verdicts and effects are read from tables.
 """
 
 import re
@@ -8,14 +8,12 @@ from dataclasses import dataclass
 
 import pandas
 
+from triptych.lecture45 import schema
+from triptych.lecture45.verdicts import AGREES, ANOTHER_RUN, DISAGREES, NOT_TESTED
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Column, Paragraph, Section, Table, declared, figure
-from triptych.results import schema
 from triptych.results.experiment import Results
 from triptych.results.tables import read_table
-
-ANOTHER_RUN = "this run is not the lecture’s: "
-"""What stands in a reason before the differences to the lecture's run (`triptych.analysis.claims`)."""
 
 UNUSED_BACKWARD = 5
 """The fault whose effect is measured."""
@@ -29,18 +27,18 @@ ELSEWHERE = [
     "others, over fine-tuning alone (Kumar et al. 2022).",
     "Early layers barely move in fine-tuning, and much of its gain is the scale of the weights (Raghu et al. 2019); "
     "fine-tuned networks stay in one basin with the pretrained one (Neyshabur et al. 2020).",
-    "3.3 % of CIFAR-10’s test images have a near duplicate among its training images, so test accuracies are a little "
-    "kind to memory (Barz and Denzler, ciFAIR).",
-    "The fault of BatchNorm (6) stood in the code of published papers too (kdexd/virtex, issue 16), and stands in many "
-    "tutorials (pytorch/tutorials, issue 449).",
+    "3.3 % of CIFAR-10’s test images have a near duplicate among its training images, so test accuracies are slightly "
+    "optimistic (Barz and Denzler, ciFAIR).",
+    "Published code had fault 6 (BatchNorm), too (kdexd/virtex, issue 16), and many tutorials have it "
+    "(pytorch/tutorials, issue 449).",
 ]
-"""Published numbers that stand beside the lecture's, each with its source."""
+"""Published numbers to compare the lecture's with, each with its source."""
 
 
 @dataclass(frozen=True)
 class Lecture:
-    """The tables of the lecture's claims and faults, their cells as texts, and the one row of the timing; then the
-    test accuracy by epoch here and in the fullest run, and the settings of both."""
+    """The tables of the wing: claims, faults, the row of the timing, test accuracies by epoch of this run and of the
+    full run, and the settings of both."""
 
     claims: pandas.DataFrame
     faults: pandas.DataFrame
@@ -50,10 +48,10 @@ class Lecture:
 
 
 def read_lecture(results: Results) -> Lecture:
-    """Read the tables that an experiment with `claims` has besides.
+    """Read the tables that only experiments with `claims: lecture45` have.
 
     Raises:
-        InputError: a table is missing or not what it should be.
+        InputError: a table is missing or invalid.
     """
     folder = results.report_folder / "tables"
     return Lecture(
@@ -66,7 +64,7 @@ def read_lecture(results: Results) -> Lecture:
 
 
 def has_claims(results: Results) -> bool:
-    """Whether an experiment has this part; a partial report never has."""
+    """Return whether the report has these sections; a partial report never has."""
     return results.configuration.get("claims", "none") == "lecture45" and results.missing is None
 
 
@@ -74,7 +72,7 @@ def blocks_of_claims(results: Results) -> list[Block]:
     lecture = read_lecture(results)
     different = differences(lecture)
     return [
-        Paragraph(f"{verdicts(lecture)} A fixed rule decides each verdict (analysis/claims.py)."),
+        Paragraph(f"{verdicts(lecture)} A fixed rule decides each verdict (lecture45/claims.py)."),
         *([Paragraph(different)] if different else []),
         claims(lecture),
         Paragraph(full_run(lecture)),
@@ -98,6 +96,7 @@ def blocks_of_faults(results: Results) -> list[Block]:
 
 CLAIMS = Section("claims", "The lecture’s claims", blocks_of_claims, has_claims)
 FAULTS = Section("faults", "The notebook’s faults", blocks_of_faults, has_claims)
+SECTIONS = (CLAIMS, FAULTS)
 
 
 def claims(lecture: Lecture) -> Table:
@@ -127,19 +126,19 @@ def _prose(text: str) -> str:
 
 
 def _short(reason: str) -> str:
-    """A reason without the list of differences, which stands once above the table."""
+    """Return a reason without the list of differences, which is shown once above the table."""
     before, marker, _ = reason.partition(ANOTHER_RUN)
     return f"{before}another run than the lecture’s" if marker else reason
 
 
 def differences(lecture: Lecture) -> str:
-    """What of this run is not the lecture's; empty where no claim had to be left open for it."""
+    """Return how this run differs from the lecture's; empty if no claim is left open for that reason."""
     for reason in lecture.claims["reason"]:
         _, marker, different = reason.partition(ANOTHER_RUN)
         if marker:
             return (
-                f"This run is not the lecture’s ({different}), so it cannot test what the lecture says of ten epochs "
-                "on all of CIFAR-10: its numbers are given, and the verdict is left open."
+                f"This run is not the lecture’s ({different}), so it cannot test claims about ten epochs on all of "
+                "CIFAR-10. For these, its numbers are given and the verdict is left open."
             )
     return ""
 
@@ -147,7 +146,7 @@ def differences(lecture: Lecture) -> str:
 def verdicts(lecture: Lecture) -> str:
     """How many claims got which verdict."""
     counts = lecture.claims["verdict"].value_counts()
-    agrees, disagrees, rest = (int(counts.get(verdict, 0)) for verdict in ("agrees", "disagrees", "not tested here"))
+    agrees, disagrees, rest = (int(counts.get(verdict, 0)) for verdict in (AGREES, DISAGREES, NOT_TESTED))
     return (
         f"Of {words.plural(len(lecture.claims), 'claim')}, this run agrees with {agrees} and disagrees with "
         f"{disagrees}; {rest} {'is' if rest == 1 else 'are'} not tested here."
@@ -173,7 +172,7 @@ def faults(lecture: Lecture) -> Table:
 
 
 def full_run(lecture: Lecture) -> str:
-    """Where the three nets ended here and in the fullest run, and whether the two differ in more than chance."""
+    """Compare the final test accuracies of the three nets with those of the full run, and count differing settings."""
     ends = (
         lecture.full_run.sort_values("epoch", kind="stable")
         .groupby(["run", "arm", "seed"], sort=False)["test_accuracy"]
@@ -187,31 +186,29 @@ def full_run(lecture: Lecture) -> str:
     )
     different = (lecture.settings["this_run"] != lecture.settings["full_run"]).sum()
     return (
-        f"The fullest run of the lecture that the project has made (its tables are in benchmarks/lecture45) ended at "
-        f"{full}; this one ended at {here}. "
-        f"They differ in {words.plural(different, 'setting')}, each of them a reason for other numbers."
+        f"The full run of the lecture (tables: workflow/triptych/lecture45/full_run) ended at {full}; this run ended "
+        f"at {here}. "
+        f"They differ in {words.plural(different, 'setting')}; each may explain a difference."
     )
 
 
 def settings(lecture: Lecture) -> Table:
-    """The settings of this run and of the fullest one, those that differ first."""
+    """Return the settings of this run and of the full run, those that differ first."""
     columns = [
         declared(schema.FULL_RUN_SETTINGS, "setting", "text"),
         *(declared(schema.FULL_RUN_SETTINGS, name, "prose") for name in ("this_run", "full_run")),
-        Column("differs", "Whether the two are the same.", "text"),
+        Column("differs", "Whether the two values differ.", "text"),
     ]
     found = lecture.settings.assign(differs=lecture.settings["this_run"] != lecture.settings["full_run"])
     rows = [
         [row["setting"], row["this_run"], row["full_run"], "yes" if row["differs"] else "no"]
         for _, row in found.sort_values("differs", ascending=False, kind="stable").iterrows()
     ]
-    return Table(
-        "Settings of this run and of the fullest one", columns, rows, "tables/full_run_settings.csv", stacks=True
-    )
+    return Table("Settings of this run and of the full run", columns, rows, "tables/full_run_settings.csv", stacks=True)
 
 
 def backward(lecture: Lecture) -> str:
-    """The price of the unused backward pass, as measured."""
+    """Return the measured cost of the unused backward pass."""
     row = lecture.backward
     return (
         f"measured in float32: {words.number(row['images_per_second_notebook'])} images a second with the unused "

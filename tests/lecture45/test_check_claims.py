@@ -6,10 +6,11 @@ from pathlib import Path
 import pandas
 import pytest
 
-from triptych.analysis import claims, faults
-from triptych.analysis.check_claims import check_claims
-from triptych.analysis.evidence import ARMS, Evidence
-from triptych.results.schema import CLAIMS, FAULTS, TABLES
+from triptych.lecture45 import claims, faults
+from triptych.lecture45.check_claims import check_claims
+from triptych.lecture45.evidence import ARMS, Evidence
+from triptych.lecture45.schema import CLAIMS, FAULTS
+from triptych.results.schema import TABLES
 from triptych.storage.errors import InputError
 
 CONTROLS = {
@@ -424,12 +425,12 @@ def test_an_arm_of_another_recipe_is_none_of_the_four(evidence, column, value):
 
 
 @pytest.mark.parametrize(("number", "column", "value"), [(6, "batchnorm", "frozen"), (7, "normalisation", "imagenet")])
-def test_what_net3_mends_is_said_to_be_mended(evidence, number, column, value):
-    mended = replaced("arms", {"arm": "last_layer"}, column, value)
+def test_a_fault_that_the_recipe_fixes_is_called_fixed(evidence, number, column, value):
+    fixed = replaced("arms", {"arm": "last_layer"}, column, value)
     kept = faults.faults_table(evidence()).set_index("fault").loc[number, "here"]
-    here = faults.faults_table(evidence(mended)).set_index("fault").loc[number, "here"]
+    here = faults.faults_table(evidence(fixed)).set_index("fault").loc[number, "here"]
     assert kept.startswith("kept as the lecture’s recipe")
-    assert here.startswith("mended: ")
+    assert here.startswith("fixed: ")
 
 
 def test_no_batchnorm_drifts_where_there_is_none(evidence):
