@@ -302,7 +302,7 @@ REFUSED = {
     "an experiment is nothing": (
         {"experiments": {"mine": None}},
         "experiments.mine: nothing (null) is not allowed; give a mapping with any of the keys "
-        "question, dataset, model, weights, training, comparison, reference_models, seeds, claims, arms",
+        "question, dataset, model, weights, training, comparison, reference_models, report, seeds, claims, arms",
     ),
     "no arms": (
         {"experiments": {"mine": {}}},
@@ -616,8 +616,8 @@ REFUSED = {
     "a key of the top in an experiment": (
         with_experiment(keep_weights="none"),
         "experiments.mine.keep_weights: there is no such key (given 'none'); allowed are question, dataset, model, "
-        "weights, training, comparison, reference_models, seeds, claims, arms; keep_weights belongs at the top, beside "
-        "experiments",
+        "weights, training, comparison, reference_models, report, seeds, claims, arms; keep_weights belongs at the "
+        "top, beside experiments",
     ),
     "an address with a line break of its own": (  # that YAML would read back as a space
         with_experiment(weights={"source": "torchvision", "urls": ["https://a/\x85b"]}),
