@@ -302,7 +302,7 @@ REFUSED = {
     "an experiment is nothing": (
         {"experiments": {"mine": None}},
         "experiments.mine: nothing (null) is not allowed; give a mapping with any of the keys "
-        "question, dataset, model, weights, training, comparison, reference_models, seeds, claims, arms",
+        "question, dataset, model, weights, training, comparison, reference_models, report, seeds, claims, arms",
     ),
     "no arms": (
         {"experiments": {"mine": {}}},

@@ -107,7 +107,7 @@ def changed_arm(name, **changes):
     ],
     ids=[
         *("learning rate", "batchnorm", "seed added", "arm removed", "margin", "reference", "question"),
-        *("checkpoints", "label", "epochs", "seed removed", "arm added", "dataset", "weights"),
+        *("images", "checkpoints", "label", "epochs", "seed removed", "arm added", "dataset", "weights"),
     ],
 )
 def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, change, first, trained):
