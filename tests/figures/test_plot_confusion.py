@@ -1,4 +1,4 @@
-"""Confusion matrix and the most mistaken images."""
+"""Confusion matrix and the most confidently misclassified images."""
 
 import base64
 import re

@@ -93,7 +93,7 @@ use rule plot_samples as plot_kernels with:
         code=code("figures.plot_kernels"),
 
 
-# How far each layer moved, by arm.
+# How far each block moved, by arm.
 use rule plot_samples as plot_weight_delta with:
     input:
         **tables_for("plot_weight_delta"),
@@ -109,7 +109,7 @@ use rule plot_samples as plot_weight_delta with:
         code=code("figures.plot_weight_delta"),
 
 
-# How far BatchNorm's running statistics drifted, by layer and arm.
+# How far BatchNorm's running statistics drifted, by block and arm.
 use rule plot_samples as plot_batchnorm_drift with:
     input:
         **tables_for("plot_batchnorm_drift"),

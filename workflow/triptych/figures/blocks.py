@@ -45,7 +45,8 @@ def legend_columns(arms: int) -> int:
 
 def blocks_by_arm(weight_delta: pandas.DataFrame) -> dict[str, list[str]]:
     """Return the names of each arm's blocks, from the input to the head."""
-    return {arm: list(dict.fromkeys(own)) for arm, own in weight_delta.groupby("arm", sort=False)["block"]}
+    blocks = weight_delta.drop_duplicates(["arm", "block"]).groupby("arm", sort=False)["block"].agg(list)
+    return dict(blocks)
 
 
 def draw_blocks(

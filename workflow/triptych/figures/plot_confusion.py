@@ -183,7 +183,7 @@ def draw_matrix(axes: Axes, shares: numpy.ndarray, classes: list[str], upright: 
                 horizontalalignment="center",
                 verticalalignment="center",
                 fontsize=9,
-                color=colour_on_cell(percent),
+                color=colour_on_cell(float(percent)),
             )
 
 

@@ -31,6 +31,9 @@ MOST_KERNELS = 64
 STRONGEST = 16
 """Kernels of a convolution with many inputs that are drawn large enough to see."""
 
+LONGEST_NAME = 34
+"""Most characters of a tensor's name in a heading."""
+
 COLOURS = ("red", "green", "blue")
 BETWEEN = 200
 """The grey (of 255) between kernels."""
@@ -103,7 +106,8 @@ def plot_kernels(*, experiment_folder: Path, arms: Path, arm: str, seeds: str, s
     for convolution, change in changes[arm].items():
         scale = common_scale([own[convolution] for own in changes.values() if convolution in own])
         rows = rows_of(change.before, reads_images=convolution == "first_convolution")
-        blocks.append((f"{CONVOLUTIONS[convolution]}, {tensor_names[convolution]}", rows, change, scale))
+        name = style.shortened(tensor_names[convolution], LONGEST_NAME)
+        blocks.append((f"{CONVOLUTIONS[convolution]}, {name}", rows, change, scale))
     heading = style.wrapped(
         f"{look.title}: weights of the first convolutions before and after training (seed {shown[arm]})"
     )
