@@ -140,6 +140,8 @@ use rule plot_samples as plot_confusion with:
         "<benchmarks>/plot_confusion/{part}{experiment}/{arm}.tsv"
     params:
         command="plot-confusion",
+        # Snakemake does not compare options, since their function takes the input
+        images=graph.experiment_setting("report/images"),
         options=lambda wildcards, input: options(
             arm=wildcards.arm,
             experiment_folder=Path(input[0]).parents[1],
