@@ -13,10 +13,11 @@ from triptych.wings import FIGURES
 
 @dataclass(frozen=True)
 class ArmName:
-    """A cell that names an arm, with its colour in every figure."""
+    """A cell that names an arm, with its colours in every figure (see `ArmStyle`)."""
 
     title: str
     colour: str
+    dark_colour: str
     control: bool
 
 
@@ -149,7 +150,7 @@ ARM = Column("arm", "", "arm")
 def arm_cell(results: Results, arm: str) -> ArmName:
     """The cell that names an arm."""
     style = results.styles[arm]
-    return ArmName(style.title, style.colour, results.arms["role"][arm] == "control")
+    return ArmName(style.title, style.colour, style.dark_colour, results.arms["role"][arm] == "control")
 
 
 def declared(table: schema.Table, name: str, kind: str = "number") -> Column:
