@@ -10,6 +10,7 @@ import pytest
 from triptych.report import report as module
 from triptych.report.files import svg_address
 from triptych.report.report import report
+from triptych.results.arm_styles import DARK_PALETTE, PALETTE
 from triptych.storage.errors import InputError
 
 VOID = {"meta", "link", "img", "br", "rect", "line", "circle"}
@@ -161,10 +162,8 @@ def test_every_column_is_explained_under_its_table(page):
 
 
 def test_every_arm_has_the_colour_of_the_figures(text):
-    from triptych.results.arm_styles import PALETTE
-
-    for colour in PALETTE[:3]:
-        assert f'style="background:{colour}"' in text
+    for light, dark in zip(PALETTE[:3], DARK_PALETTE[:3], strict=True):
+        assert f'style="background: light-dark({light}, {dark})"' in text
 
 
 def test_the_same_results_give_the_same_bytes(experiment):

@@ -3,6 +3,7 @@
 import numpy
 import pandas
 
+from triptych.figures.catalogue import FIGURES
 from triptych.report import formatting as words
 from triptych.report.blocks import (
     ARM,
@@ -33,12 +34,7 @@ def blocks(results: Results) -> list[Block]:
         Paragraph("Every tensor of every network was compared, bit by bit, with its values before training."),
         *([Bullets(remarks)] if remarks else []),
         table(results),
-        figure(
-            "relative_change",
-            "Norm of the change over the norm before training, by layer from input (top) to output. The left edge is "
-            "exactly zero.",
-            leads=True,
-        ),
+        figure("relative_change", leads=True),
         figure("batchnorm_drift", drift(results), leads=True),
         *(figure_of_arm(results, "kernels", arm, kernels(results, arm)) for arm in arms),
     ]
@@ -164,10 +160,7 @@ def drift(results: Results) -> str:
         return "These networks have no BatchNorm."
     largest = found.groupby("arm", sort=False)["drift"].max()
     still = [arm for arm in results.arms["arm"] if largest.get(arm, 1) == 0]
-    text = (
-        "Left: running means, in standard deviations of their layer before training. Right: running variances, "
-        "relative to their values before. Layers whose weights are frozen drift as well, unless BatchNorm is frozen."
-    )
+    text = FIGURES["batchnorm_drift"].caption
     return f"{text} No drift: {words.listing(results.names_of(still))}." if still else text
 
 
