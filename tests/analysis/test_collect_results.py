@@ -29,7 +29,8 @@ COLUMNS = {
     "weight_delta": "arm,seed,tensor,kind,size,initial_norm,delta_norm,relative_delta,cosine,max_abs_delta,"
     "unchanged_fraction,near_zero_fraction",
     "kernel_change": "arm,seed,convolution,tensor,brightness_share,colour_share",
-    "layers": "architecture,layer,type,output_shape,parameters,macs,activation_bytes,input_size",
+    "layers": "architecture,layer,type,output_shape,parameters,macs,activation_bytes,input_size,output_height,"
+    "output_width",
     "models": "architecture,input_size,parameters,head_parameters,macs,activation_bytes,weight_bytes,file_bytes,"
     "batchnorm_momentum",
     "memory": "arm,label,architecture,input_size,batch_size,training_bytes,inference_bytes",

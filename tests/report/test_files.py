@@ -28,7 +28,7 @@ def test_every_character_survives(results):
 def test_a_large_table_is_named_with_its_size_and_place(results, monkeypatch):
     monkeypatch.setattr(files, "LARGEST_INSIDE", 100)
     left = download(results(), "tables/history.csv")
-    assert left.address == "" and left.place == "tables/history.csv"
+    assert left.address == "" and left.path == "tables/history.csv"
     assert "KiB" in left.note and "not inside this page: tables/history.csv" in left.note
 
 

@@ -54,7 +54,7 @@ def test_weights_that_only_meet_padding_are_named(results):
     assert "net2 · finetune: 17.6 % of all parameters are exactly unchanged" in text
     assert "1 of 62 tensors (conv1.weight)" in text
     assert text.endswith("The tables do not show why.")  # its map of 16 x 16 is no reason
-    layers.loc[layers["layer"] == "conv1", "output_shape"] = "64x1x1"
+    layers.loc[layers["layer"] == "conv1", ["output_height", "output_width"]] = 1.0
     text = plain(weights.partly_unchanged(found, "finetune"))
     assert "At 32 px their feature maps have only 1 × 1 pixels" in text and "only meet padding" in text
     assert weights.partly_unchanged(found, "last_layer") == ""

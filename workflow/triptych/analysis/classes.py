@@ -1,4 +1,4 @@
-"""Which classes are recognised and which are mistaken for which."""
+"""Confusion counts, recall and precision."""
 
 import numpy
 

@@ -1,4 +1,4 @@
-"""One run as its folder tells it, read once and checked."""
+"""Read and validate the output files of one run."""
 
 import math
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from triptych.storage.tensors import load_metadata, map_tensor
 
 @dataclass(frozen=True)
 class Truth:
-    """What is true of the test images: their labels (int64 [images]) and the names of the classes."""
+    """The labels of the test images (int64 [images]) and the names of the classes."""
 
     labels: numpy.ndarray
     classes: list[str]
@@ -64,7 +64,7 @@ class Run:
 
 
 def run_folder(experiment_folder: Path, arm: str, seed: int) -> Path:
-    """Where the files of a run lie."""
+    """Return the folder of a run."""
     return experiment_folder / "runs" / arm / f"seed{seed}"
 
 
@@ -136,7 +136,7 @@ def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
         expected = f"{last} alone" if training["keep"] == "last" else "one"
         found = ", ".join(map(str, kept)) or "none"
         raise InputError(f"{path}: expected the mark of what is kept (a 1) in epoch {expected}, found {found}")
-    # Training figures do not exist before training; those of the kept network stand in its row alone.
+    # Training figures do not exist before training; fit figures exist for the kept epoch alone.
     for split, rows in (("test", slice(None)), ("train", slice(1, None)), ("fit", slice(kept[0], kept[0] + 1))):
         for column in (f"{split}_loss", f"{split}_accuracy"):
             empty = history["epoch"][rows][history[column][rows].isna()]

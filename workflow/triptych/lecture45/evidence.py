@@ -184,7 +184,7 @@ def read_evidence(
         raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the claims are about {', '.join(ARMS)}")
     evidence = Evidence(
         folder=tables.parent,
-        place=tables.parent,
+        report_folder=tables.parent,
         configuration={
             "dataset": {"source": dataset},
             "weights": {"source": weights},

@@ -53,7 +53,7 @@ def read_lecture(results: Results) -> Lecture:
     Raises:
         InputError: a table is missing or invalid.
     """
-    folder = results.place / "tables"
+    folder = results.report_folder / "tables"
     return Lecture(
         claims=read_table(folder / "claims.csv", schema.CLAIMS),
         faults=read_table(folder / "faults.csv", schema.FAULTS),

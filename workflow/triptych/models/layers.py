@@ -28,8 +28,9 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
 
     Returns:
         Rows of `layer` (its name in the network), `type` (its class), `output_shape` (such as "64x16x16", without the
-        batch), `parameters`, `macs` (multiply-accumulates of convolutions, matrix products and attention) and
-        `activation_bytes` (of the output; 0 where it is written over its input or only another view of it).
+        batch), `output_height` and `output_width` (None if the output is no feature map), `parameters`, `macs`
+        (multiply-accumulates of convolutions, matrix products and attention) and `activation_bytes` (of the output; 0
+        where it is written over its input or only another view of it).
     """
     names = {module: name for name, module in network.named_modules()}
     calls: list[tuple[torch.nn.Module, torch.Tensor | None]] = []
@@ -65,6 +66,7 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
             continue
         assert output is not None, names[module]  # a layer gives a tensor
         storage = output.untyped_storage()._cdata
+        height, width = output.shape[2:] if output.ndim == 4 else (None, None)
         rows.append(
             {
                 "layer": names[module],
@@ -73,6 +75,8 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
                 "parameters": parameters,
                 "macs": own_macs,
                 "activation_bytes": 0 if storage in seen_storages else output.numel() * output.element_size(),
+                "output_height": height,
+                "output_width": width,
             }
         )
         seen_storages.add(storage)

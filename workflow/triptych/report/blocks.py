@@ -38,7 +38,7 @@ class Download:
     """A cell that links a file. `address` holds its content; it is empty for a file that is too large."""
 
     name: str
-    place: str
+    path: str
     note: str
     address: str
 

@@ -33,20 +33,20 @@ def link(results: Results, file: str) -> str:
 
 
 def download(results: Results, file: str, text: str | None = None) -> Download:
-    """A file as the page offers it: its content (or `text` in its place) up to LARGEST_INSIDE, else its place.
+    """A file as the page offers it: its content (or `text` instead) up to LARGEST_INSIDE, else its path.
 
     Raises:
         InputError: the file is missing or no text.
     """
-    place = link(results, file)
-    content = read_text(results.place / place) if text is None else text
+    path = link(results, file)
+    content = read_text(results.report_folder / path) if text is None else text
     bytes_ = len(content.encode())
     name = PurePosixPath(file).name
     if bytes_ > LARGEST_INSIDE:
-        return Download(name, place, f"{words.size(bytes_)}, not inside this page: {place}", "")
+        return Download(name, path, f"{words.size(bytes_)}, not inside this page: {path}", "")
     kind = "text/csv" if name.endswith(".csv") else "text/plain"
     address = Markup(f"data:{kind};charset=utf-8,{_quoted(content, spaces=False)}")
-    return Download(name, place, words.size(bytes_), address)
+    return Download(name, path, words.size(bytes_), address)
 
 
 def svg_address(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as a reader wants to meet them: rounded, with their unit, never broken at the end of a line."""
+"""Format numbers for readers: rounded, with their unit, without a line break inside."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ NOTHING = "–"
 
 
 def number(value: float, digits: int = 1) -> str:
-    """A number with a fixed count of decimals, thousands separated, and a true minus sign; a dash for NaN."""
+    """Format a number with fixed decimals, thousands separators and a true minus sign; a dash for NaN."""
     if math.isnan(value):
         return NOTHING
     text = f"{value:,.{digits}f}"
@@ -20,17 +20,17 @@ def number(value: float, digits: int = 1) -> str:
 
 
 def count(value: float) -> str:
-    """A whole number with its thousands separated."""
+    """Format a whole number with thousands separators."""
     return number(value, 0)
 
 
 def percent(value: float, digits: int = 1) -> str:
-    """A value that is in percent already."""
+    """Format a value that is in percent."""
     return NOTHING if math.isnan(value) else f"{number(value, digits)}{NO_BREAK}%"
 
 
 def share(value: float, digits: int = 1) -> str:
-    """A share from 0 to 1, in percent: 0 % and 100 % mean exactly that, and nothing else is rounded to them."""
+    """Format a share from 0 to 1 in percent. Only exactly 0 and 1 become 0 % and 100 %."""
     if math.isnan(value):
         return NOTHING
     if value in (0, 1):
@@ -44,30 +44,30 @@ def share(value: float, digits: int = 1) -> str:
 
 
 def plural(value: float, word: str, words: str | None = None) -> str:
-    """A number as exact as it is, and its noun: `1 point`, `0.5 points`, `1,797 images`."""
+    """Format an exact number with its noun: `1 point`, `0.5 points`, `1,797 images`."""
     text = count(value) if value == round(value) else f"{value:g}"
     return f"{text}{NO_BREAK}{word if text == '1' else words or word + 's'}"
 
 
 def points(value: float) -> str:
-    """A measured difference of two accuracies."""
+    """Format a measured difference of two accuracies, in points."""
     return f"{number(value)}{NO_BREAK}points"
 
 
 def between(low: float, high: float, digits: int = 1) -> str:
-    """An interval."""
+    """Format an interval."""
     if math.isnan(low) or math.isnan(high):
         return NOTHING
     return f"{number(low, digits)} to {number(high, digits)}"
 
 
 def interval(confidence: float) -> str:
-    """The name of an interval of a confidence from 0 to 1, such as `95 % CI`."""
+    """Name an interval by its confidence (0 to 1), such as `95 % CI`."""
     return f"{100 * confidence:g}{NO_BREAK}%{NO_BREAK}CI"
 
 
 def p_value(value: float) -> str:
-    """A p-value with the sign that belongs before it: `= 0.03`, `< 0.001`."""
+    """Format a p-value with its relation: `= 0.03`, `< 0.001`."""
     if math.isnan(value):
         return NOTHING
     if value < 0.001:
@@ -76,7 +76,7 @@ def p_value(value: float) -> str:
 
 
 def small(value: float) -> str:
-    """A number whose order of magnitude is what matters, with two significant digits."""
+    """Format a number with two significant digits."""
     if math.isnan(value):
         return NOTHING
     if value == 0:
@@ -88,7 +88,7 @@ def small(value: float) -> str:
 
 
 def size(value: float) -> str:
-    """Bytes in the binary unit that fits."""
+    """Format bytes in a binary unit."""
     if math.isnan(value):
         return NOTHING
     value, unit = _scaled(value, ("bytes", "KiB", "MiB", "GiB", "TiB"), 1024)
@@ -96,7 +96,7 @@ def size(value: float) -> str:
 
 
 def operations(value: float) -> str:
-    """A count of multiply-accumulates in the unit that fits."""
+    """Format multiply-accumulates in a decimal unit."""
     if math.isnan(value):
         return NOTHING
     value, unit = _scaled(value, ("MAC", "kMAC", "MMAC", "GMAC", "TMAC", "PMAC", "EMAC"), 1000)
@@ -104,7 +104,7 @@ def operations(value: float) -> str:
 
 
 def _scaled(value: float, units: Sequence[str], step: int) -> tuple[float, str]:
-    """`value` in the first of `units`, each `step` times the one before, in which it is less than `step`."""
+    """Scale a value to the first of `units`, each `step` times the one before, in which it is below `step`."""
     power = 0
     while value >= step and power < len(units) - 1:
         value, power = value / step, power + 1
@@ -112,7 +112,7 @@ def _scaled(value: float, units: Sequence[str], step: int) -> tuple[float, str]:
 
 
 def duration(seconds: float) -> str:
-    """A time in the two units that fit."""
+    """Format a time in at most two units."""
     if math.isnan(seconds):
         return NOTHING
     if seconds < 60:
@@ -126,11 +126,11 @@ def duration(seconds: float) -> str:
 
 
 def times(ratio: float) -> str:
-    """How many times as much."""
+    """Format a ratio."""
     return NOTHING if math.isnan(ratio) else f"{number(ratio, 0 if ratio >= 10 else 1)} times"
 
 
 def listing(words: Sequence[str], last: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Join words: `a`, `a and b`, `a, b and c`."""
     *others, end = words
     return f"{', '.join(others)} {last} {end}" if others else end

@@ -1,4 +1,4 @@
-"""The files of an experiment's folder, by patterns of their places."""
+"""The files of an experiment's folder, by patterns of their paths."""
 
 import re
 from collections.abc import Mapping
@@ -13,27 +13,27 @@ READ_BY_RUNS = re.compile(r"(data|weights)/[^/]*\.safetensors|data/index\.csv")
 
 
 def files_of_runs(folder: Path, configuration: Mapping[str, Any]) -> list[str]:
-    """The places of the files that every run reads: the data, and the pretrained weights that arms use."""
-    return [place for place in files_at(folder, input_places(configuration)) if READ_BY_RUNS.fullmatch(place)]
+    """The paths of the files that every run reads: the data, and the pretrained weights that arms use."""
+    return [path for path in files_at(folder, input_patterns(configuration)) if READ_BY_RUNS.fullmatch(path)]
 
 
-def input_places(configuration: Mapping[str, Any]) -> list[str]:
-    """Patterns of the places, below an experiment's folder, of its data and of the pretrained weights that arms use."""
-    places = [rf"data/{FILE_NAME}\.(safetensors|csv)"]
+def input_patterns(configuration: Mapping[str, Any]) -> list[str]:
+    """Patterns of the paths, below an experiment's folder, of its data and of the pretrained weights that arms use."""
+    patterns = [rf"data/{FILE_NAME}\.(safetensors|csv)"]
     arms = configuration["arms"].values()
     pretrained = {arm["model"]["architecture"] for arm in arms if arm["weights"] == "pretrained"}
     if pretrained:
-        places.append(rf"weights/{one_of(pretrained)}(\.safetensors|_history\.csv)")
+        patterns.append(rf"weights/{one_of(pretrained)}(\.safetensors|_history\.csv)")
         if configuration["weights"]["source"] == "letters":
-            places.append(r"weights/letters/(train|test)\.safetensors")
-    return places
+            patterns.append(r"weights/letters/(train|test)\.safetensors")
+    return patterns
 
 
-def files_at(folder: Path, places: list[str]) -> list[str]:
-    """The files below a folder whose places match one of the patterns, sorted, with `/` between the parts."""
-    known = re.compile("|".join(places))
+def files_at(folder: Path, patterns: list[str]) -> list[str]:
+    """The files below a folder whose paths match one of the patterns, sorted, with `/` between the parts."""
+    known = re.compile("|".join(patterns))
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return sorted(place for place in found if known.fullmatch(place))
+    return sorted(path for path in found if known.fullmatch(path))
 
 
 def one_of(names: Any) -> str:

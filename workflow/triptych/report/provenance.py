@@ -1,4 +1,4 @@
-"""What results were made with: Python, packages, the code, and the checksums of files."""
+"""Provenance of results: Python, packages, the code, and the checksums of files."""
 
 import hashlib
 import platform
@@ -29,13 +29,13 @@ PACKAGES = (
 """The packages whose versions are recorded."""
 
 DECIDING_PACKAGES = frozenset(PACKAGES) - {"jinja2", "pyyaml", "snakemake", "typer"}
-"""Those whose version can change a result; the others only carry it."""
+"""Those whose version can affect results."""
 
 PACKAGE_FOLDER = Path(triptych.__file__).parent
 
 
 def package_versions() -> dict[str, str | None]:
-    """The version of each of `PACKAGES`, read without importing it; None where it is not installed.
+    """Return the version of each of `PACKAGES` without importing it, or None if it is not installed.
 
     With conda, the rules of training have an environment of their own: what torch a run used is in its `cost.json`.
     """
@@ -49,7 +49,7 @@ def package_versions() -> dict[str, str | None]:
 
 
 def machine() -> dict[str, str]:
-    """The Python and the kind of machine that this runs on."""
+    """Return the Python version, the operating system and the architecture of this machine."""
     return {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": platform.system(),
@@ -58,7 +58,7 @@ def machine() -> dict[str, str]:
 
 
 def package_digest() -> str:
-    """SHA-256 over every source file and template of the package: names, lengths and contents, in sorted order."""
+    """Return the SHA-256 over every source file and template of the package: sorted names, lengths and contents."""
     digest = hashlib.sha256()
     files = (path for path in PACKAGE_FOLDER.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     for name, path in sorted((path.relative_to(PACKAGE_FOLDER).as_posix(), path) for path in files):
@@ -69,5 +69,5 @@ def package_digest() -> str:
 
 
 def file_record(path: Path) -> dict[str, Any]:
-    """The SHA-256 and the size of a file."""
+    """Return the SHA-256 and the size of a file."""
     return {"sha256": sha256(path), "bytes": path.stat().st_size}

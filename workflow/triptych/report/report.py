@@ -94,7 +94,7 @@ def pictures_of(results: Results, parts: list[Part]) -> dict[str, Picture]:
     shown = {figure.name for part in parts for figure in figures_in(part.blocks)}
     names = [name for figure in FIGURES.values() for name in figure.names(list(results.arms["arm"])) if name in shown]
     files = {name: link(results, f"figures/{name}.svg") for name in names}
-    return {name: Picture(file, svg_address(results.place / file)) for name, file in files.items()}
+    return {name: Picture(file, svg_address(results.report_folder / file)) for name, file in files.items()}
 
 
 def without(pictures: dict[str, Picture], excess: int) -> dict[str, Picture]:

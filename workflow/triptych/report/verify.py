@@ -1,4 +1,4 @@
-"""Whether an experiment's folder still is what its manifest says."""
+"""Compare an experiment's folder with its manifest."""
 
 import json
 from pathlib import Path, PurePosixPath
@@ -68,7 +68,7 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
     for name, record in manifest["files"].items():
         place = PurePosixPath(name)
         if not place.parts or place.is_absolute() or ".." in place.parts or "\0" in name:
-            raise InputError(f"{path}: {name!r:.200} is no place in its folder")
+            raise InputError(f"{path}: {name!r:.200} is not a path inside the folder")
         if not isinstance(record, dict) or not {"sha256", "bytes"} <= record.keys():
             raise InputError(f"{path}: no checksum and size of {name!r:.200}")
         listed[name] = {key: record[key] for key in ("sha256", "bytes")}

@@ -19,7 +19,7 @@ HEADER = """\
 def write_configuration(*, experiment: str, configuration: str, output: Path) -> None:
     """Write the effective configuration of an experiment as YAML.
 
-    The file holds the mapping `experiments: {<experiment>: ...}`. Its keys stand in the order of `config/README.md`,
+    The file holds the mapping `experiments: {<experiment>: ...}`. Its keys are in the order of `config/README.md`,
     its arms in the order of `configuration`.
 
     Args:

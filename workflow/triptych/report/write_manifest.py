@@ -7,7 +7,7 @@ from typing import Any
 
 from triptych.configuration.claims import NONE
 from triptych.report import provenance
-from triptych.report.inputs import FILE_NAME, files_at, input_places, one_of
+from triptych.report.inputs import FILE_NAME, files_at, input_patterns, one_of
 from triptych.results import schema
 from triptych.results.experiment import read_configuration
 from triptych.results.tables import read_table
@@ -114,7 +114,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
     places = [
         r"config\.yaml",
         r"report\.html",
-        *input_places(configuration),
+        *input_patterns(configuration),
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
         rf"runs/{arms}/seed{seeds}/(?!{gone}\.safetensors){FILE_NAME}\.(safetensors|csv|json)",
         rf"features/{one_of(trunks)}/{FILE_NAME}\.(safetensors|json)",

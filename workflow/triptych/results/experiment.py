@@ -23,13 +23,13 @@ class Results:
 
     Attributes:
         folder: of the experiment.
-        place: the folder that holds the tables and figures of its runs; a partial report has its own.
+        report_folder: holds the tables and figures of its runs; a partial report has its own.
         sizes: `data/sizes.csv`.
         missing: the runs that a partial report lacks, as the seeds by arm; None for the whole.
     """
 
     folder: Path
-    place: Path
+    report_folder: Path
     configuration: Mapping[str, Any]
     tables: dict[str, pandas.DataFrame]
     sizes: pandas.DataFrame
@@ -154,7 +154,9 @@ class Results:
             | ((rows["arm_a"] == second) & (rows["arm_b"] == first))
         ]
         if match.empty:
-            raise InputError(f"{self.place / 'tables' / 'comparisons.csv'}: {first} and {second} are not compared")
+            raise InputError(
+                f"{self.report_folder / 'tables' / 'comparisons.csv'}: {first} and {second} are not compared"
+            )
         return match.iloc[0]
 
     def verdict(self, first: str, second: str) -> str:
@@ -184,23 +186,28 @@ def mean_curve(history: pandas.DataFrame, column: str) -> pandas.Series:
     return means
 
 
-def read_results(folder: Path, place: Path | None = None, missing: dict[str, list[int]] | None = None) -> Results:
-    """Read an experiment's folder, with the tables at `place` (by default in the same folder); see `Results`.
+def read_results(
+    folder: Path, report_folder: Path | None = None, missing: dict[str, list[int]] | None = None
+) -> Results:
+    """Read an experiment's folder, with the tables in `report_folder` (by default the same folder); see `Results`.
 
     Raises:
         InputError: a file is missing or is not what it should be.
     """
-    place = folder if place is None else place
+    report_folder = report_folder or folder
     tables = read_tables(
-        {name: (place if table.in_partial else folder) / table.file for name, table in schema.EXPERIMENT_TABLES.items()}
+        {
+            name: (report_folder if table.in_partial else folder) / table.file
+            for name, table in schema.EXPERIMENT_TABLES.items()
+        }
     )
     for name in ("arms", "history", "runs", "summary", "cost", "computed_cost", "convergence"):
         without = set(tables["arms"]["arm"]) - set(tables[name]["arm"])
         if without:
-            raise InputError(f"{place / 'tables' / name}.csv: no row of {', '.join(sorted(without))}")
+            raise InputError(f"{report_folder / 'tables' / name}.csv: no row of {', '.join(sorted(without))}")
     return Results(
         folder=folder,
-        place=place,
+        report_folder=report_folder,
         missing=missing,
         configuration=read_configuration(folder / "config.yaml"),
         tables=tables,

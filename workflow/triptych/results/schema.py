@@ -104,7 +104,7 @@ ARCHITECTURE = text("architecture", "torchvision’s name of the architecture.",
 INPUT_SIZE = whole("input_size", "Height and width of the images that the network is fed.", PIXELS)
 CLASS = text("class", "The class, as the data set names it.")
 SPLIT = text("split", "train (to train on), validation (for model selection) or test.")
-DEVICE = text("device", "What it ran on: cpu or cuda.")
+DEVICE = text("device", "cpu or cuda.")
 DEVICE_NAME = text("device_name", "The name that the device reports.", "device", optional=True)
 EPOCH = whole("epoch", "The epoch; 0 is before training.")
 KEPT = whole("kept", "1 for the epoch whose weights are the run’s, else 0.")
@@ -139,6 +139,8 @@ LAYER_COLUMNS = (
     whole("macs", "Its multiply-accumulates for one image.", MACS, "operations"),
     whole("activation_bytes", "Memory of its output for one image in float32.", BYTES, "activations"),
     INPUT_SIZE,
+    whole("output_height", "Height of its output; empty if that is no feature map.", PIXELS, optional=True),
+    whole("output_width", "Width of its output.", PIXELS, optional=True),
 )
 DELTA_COLUMNS = (
     text("tensor", "The name of the parameter or buffer."),
@@ -180,7 +182,7 @@ COST_COLUMNS = (
         title="images/s",
         optional=True,
     ),
-    whole("peak_memory_bytes", "Most memory in use at once.", BYTES, "memory", optional=True),
+    whole("peak_memory_bytes", "Peak memory in use.", BYTES, "memory", optional=True),
     number("training_seconds", "The part of it in training steps.", SECONDS, "training"),
     number("evaluation_seconds", "The part of it in evaluations.", SECONDS, "evaluation"),
     number(
@@ -194,7 +196,7 @@ COST_COLUMNS = (
 INDEX = Table(
     "index",
     "prepare_dataset",
-    "where every image comes from",
+    "origin of every image",
     "an image",
     (
         SPLIT,
@@ -202,7 +204,7 @@ INDEX = Table(
         text("name", "Its name in the source."),
         text("sha256", "SHA-256 of its pixels."),
         CLASS,
-        text("group", "What it belongs to, such as one writer; a group is in one split.", optional=True),
+        text("group", "Its group, such as one writer; a group is in one split.", optional=True),
     ),
     place="data/{name}.csv",
     needs_runs=False,
@@ -212,7 +214,7 @@ SIZES = Table(
     "prepare_dataset",
     "images by split and class",
     "a class of a split",
-    (SPLIT, CLASS, whole("images", "Its images: counted, and compared with the configuration and the source.")),
+    (SPLIT, CLASS, whole("images", "Number of its images.")),
     place="data/{name}.csv",
     category="Data",
     needs_runs=False,
@@ -262,7 +264,7 @@ RUN_HISTORY = Table(
 RUN_WEIGHT_DELTA = Table(
     "run_weight_delta",
     "extract_weight_delta",
-    "what training changed in a run",
+    "weight changes of a run",
     "a tensor",
     DELTA_COLUMNS,
     place="runs/{arm}/seed{seed}/weight_delta.csv",
@@ -278,7 +280,7 @@ RUN_KERNEL_CHANGE = Table(
 )
 
 FEATURES = text(
-    "features", "cached: what is before the head was computed once for all epochs and seeds. computed: each time."
+    "features", "cached: outputs of the frozen layers, computed once for all epochs and seeds. computed: in each epoch."
 )
 KINDS: dict[str, Kind] = {"whole number": WHOLE, "number": NUMBER, "flag": WHOLE, "choice": TEXT}
 RECIPE_COLUMNS = {
@@ -294,7 +296,7 @@ FIRST_OF_RECIPE = (
 ARMS = Table(
     "arms",
     "collect_results",
-    "everything in effect for every arm",
+    "the recipe of every arm",
     "an arm",
     (
         ARM,
@@ -302,12 +304,12 @@ ARMS = Table(
         ROLE,
         ARCHITECTURE,
         INPUT_SIZE,
-        text("normalisation", "What is subtracted from and divides the pixels (0 to 1)."),
+        text("normalisation", "Mean and standard deviation that normalise the pixels (0 to 1)."),
         text("weights", "random: random weights. pretrained: pretrained ones with a new head.", "starts from"),
         TRAINED,
         text(
             "batchnorm",
-            "train: uses and follows the statistics of the batches. frozen: keeps those it came with.",
+            "train: uses and updates batch statistics. frozen: keeps its statistics.",
             "BatchNorm",
         ),
         *(RECIPE_COLUMNS.get(name, FEATURES) for name in FIRST_OF_RECIPE),
@@ -326,7 +328,7 @@ HISTORY = Table(
 RUNS = Table(
     "runs",
     "collect_results",
-    "the end of every run, with the interval of its test accuracy over images",
+    "final losses and accuracies of every run, with the interval of test accuracy over images",
     "a run, after the epoch that is kept",
     (
         ARM,
@@ -349,7 +351,7 @@ RUNS = Table(
 SUMMARY = Table(
     "summary",
     "collect_results",
-    "every arm, mean and interval over seeds",
+    "accuracies of every arm, mean and interval over seeds",
     "an arm",
     (
         ARM,
@@ -383,8 +385,8 @@ COMPARISONS = Table(
         ),
         text(
             "verdict",
-            "better: the first is ahead by more than chance explains. equivalent: the whole interval lies within "
-            "the margin, and there are test images enough to show that. undecided: neither can be said.",
+            "better: the lead is more than chance. equivalent: the whole interval is within the margin, and there are "
+            "enough test images to show it. undecided: neither.",
         ),
     ),
     category="Tables",
@@ -408,7 +410,7 @@ PER_CLASS = Table(
 CONFUSION = Table(
     "confusion",
     "collect_results",
-    "how often each class is taken for each, by arm",
+    "confusion matrices, by arm",
     "a pair of classes of an arm",
     (
         ARM,
@@ -423,7 +425,7 @@ CONFUSION = Table(
 WEIGHT_DELTA = Table(
     "weight_delta",
     "collect_results",
-    "what training changed, by arm, seed and tensor",
+    "weight changes by arm, seed and tensor",
     "a tensor of a run",
     (ARM, SEED, *DELTA_COLUMNS),
     category="Tables",
@@ -575,7 +577,7 @@ LOSS_AND_ACCURACY = Table(
 ARCHITECTURES = Table(
     "architectures",
     "compare_architectures",
-    "the networks beside those that they are compared with on paper",
+    "the networks and those that they are compared with",
     "a network, with a head for 1,000 classes",
     (
         ARCHITECTURE,
@@ -612,10 +614,9 @@ LARGEST_BATCH = Table(
         whole("memory_gb", "A memory in units of 10⁹ bytes.", "GB", "memory"),
         whole(
             "largest_batch",
-            "The largest batch for which training in float32 fits into a memory of so many 10⁹ bytes; 0: not "
-            "even one image fits. Counted are weights, gradients, Adam’s two moments and the activations kept for "
-            "the backward pass, not the workspaces of libraries, the CUDA context or the resident images: an upper "
-            "bound. Evaluation needs its own batch to fit as well.",
+            "The largest batch for which training in float32 fits into this memory (10⁹ bytes); 0: not even one image "
+            "fits. An upper bound: it counts weights, gradients, Adam’s two moments and the activations kept for the "
+            "backward pass, not workspaces, the CUDA context or resident images.",
         ),
     ),
     category="Tables",

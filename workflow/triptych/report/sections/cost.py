@@ -70,7 +70,7 @@ def table(results: Results) -> Table:
             "computed / measured": _computed_over_measured(results, arm),
         }
         rows.append([cells[title] for title in titles])
-    return Table("Cost of one run, means over seeds", shown, rows, "tables/cost.csv")
+    return Table("Cost of one run, means over seeds", shown, rows, "tables/cost.csv", stacks=True)
 
 
 def _computed_over_measured(results: Results, arm: str) -> str:

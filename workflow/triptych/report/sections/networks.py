@@ -43,7 +43,7 @@ def networks(results: Results) -> Table:
         ]
         for _, row in results.tables["models"].iterrows()
     ]
-    return Table("The networks of the arms", columns, rows, "tables/models.csv")
+    return Table("The networks of the arms", columns, rows, "tables/models.csv", stacks=True)
 
 
 def network_name(network: pandas.Series) -> str:

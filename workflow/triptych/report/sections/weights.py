@@ -74,7 +74,7 @@ def table(results: Results) -> Table:
                 _changed(_statistics(delta)),
             ]
         )
-    return Table("Changes counted over all seeds", columns, rows, "tables/weight_delta.csv")
+    return Table("Changes counted over all seeds", columns, rows, "tables/weight_delta.csv", stacks=True)
 
 
 def _changed(tensors: pandas.DataFrame) -> str:
@@ -144,7 +144,7 @@ def partly_unchanged(results: Results, arm: str) -> str:
     )
 
 
-def _convolution_maps(results: Results, arm: str) -> dict[str, list[int]]:
+def _convolution_maps(results: Results, arm: str) -> dict[str, tuple[int, int]]:
     """Height and width of the output of each convolution of an arm's network."""
     layers = results.tables["layers"]
     own = results.arms.loc[arm]
@@ -153,10 +153,8 @@ def _convolution_maps(results: Results, arm: str) -> dict[str, list[int]]:
         & (layers["input_size"] == own["input_size"])
         & (layers["type"] == "Conv2d")
     ]
-    return {
-        layer: [int(side) for side in shape.split("x")[1:]]
-        for layer, shape in zip(layers["layer"], layers["output_shape"], strict=True)
-    }
+    sides = zip(layers["layer"], layers["output_height"], layers["output_width"], strict=True)
+    return {layer: (int(height), int(width)) for layer, height, width in sides}
 
 
 def drift(results: Results) -> str:
