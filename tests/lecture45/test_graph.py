@@ -3,7 +3,7 @@
 import pandas
 import pytest
 
-from tests.workflow.conftest import TINY, rules_of, snakemake, write_configuration
+from tests.workflow.conftest import TINY, jobs_of, resources_of, rules_of, snakemake, write_configuration
 
 ONLY_WITH_CLAIMS = {
     "check_claims",
@@ -21,6 +21,16 @@ def test_the_rules_are_there_with_claims_alone(tmp_path, claims):
     rules = rules_of(snakemake("--dry-run", "--configfile", path, directory=tmp_path).stdout)
     assert ONLY_WITH_CLAIMS & set(rules) == (ONLY_WITH_CLAIMS if claims == "lecture45" else set())
     assert rules["plot_batchnorm_drift"] == 1
+
+
+@pytest.mark.parametrize(("device", "slots"), [("auto", True), ("cpu", False)])
+def test_the_timing_asks_for_the_gpu_that_the_training_uses(tmp_path, device, slots):
+    training = {**TINY["training"], "device": device}
+    path = write_configuration(tmp_path, {**TINY, "training": training, "claims": "lecture45"})
+    jobs = jobs_of(snakemake("--dry-run", "--configfile", path, directory=tmp_path).stdout)
+    asking = {job["rule"] for job in jobs if resources_of(job).get("gpu") == "1"}
+    assert ("time_backward" in asking) is slots
+    assert asking - {"pretrain_weights", "train", "time_backward"} == set()
 
 
 @pytest.mark.slow

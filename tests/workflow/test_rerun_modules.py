@@ -49,7 +49,15 @@ NAMED = {
 """The modules that the settings of the graph name, by the rule that needs them."""
 
 NOT_IN_THE_GRAPH = {"download_dataset", "download_weights", "convert_weights"}
-TEMPLATES = {"report/report.css": "report", "report/report.html.jinja": "report"}
+NAMED_FILES = {
+    "report/report.css": "report",
+    "report/report.html.jinja": "report",
+    "configuration/keys.py": "",
+    "configuration/training.py": "check_claims compare_full_run report",
+    "results/schema.py": "report write_manifest",
+    "lecture45/schema.py": "report write_manifest",
+}
+"""Templates and declarations: who imports a declaration need not run again, but only the rules that name it."""
 MODULES = sorted(
     path.relative_to(PACKAGE_FOLDER).as_posix() for path in PACKAGE_FOLDER.rglob("*") if path.suffix in COMMENTS
 )
@@ -57,8 +65,8 @@ MODULES = sorted(
 
 def users_of(module):
     """The rules of the graph whose command needs a file of the package."""
-    if module in TEMPLATES:
-        return TEMPLATES[module]
+    if module in NAMED_FILES:
+        return NAMED_FILES[module]
     dotted = ".".join((PACKAGE, *Path(module).with_suffix("").parts)).removesuffix(".__init__")
     rules = READERS.keys() - NOT_IN_THE_GRAPH
     return " ".join(rule for rule in rules if dotted in needed_by(rule))

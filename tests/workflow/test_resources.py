@@ -51,18 +51,6 @@ def test_features_are_extracted_on_the_gpu_once_for_all_seeds(tmp_path):
     assert all(features["output"] in needed for needed in trainings)  # both arms and both seeds share them
 
 
-def test_the_timing_of_the_lectures_claims_asks_for_the_gpu_that_the_training_uses(tmp_path):
-    for device, slots in (("auto", True), ("cpu", False)):
-        configuration = tmp_path / f"{device}.yaml"
-        training = {**TINY["training"], "device": device}
-        experiment = {**TINY, "training": training, "claims": "lecture45"}
-        configuration.write_text(yaml.safe_dump({"experiments": {"tiny": experiment}}))
-        jobs = jobs_of(snakemake("--dry-run", "--configfile", configuration, directory=tmp_path).stdout)
-        asking = {job["rule"] for job in jobs if resources_of(job).get("gpu") == "1"}
-        assert ("time_backward" in asking) is slots
-        assert asking - {"pretrain_weights", "train", "time_backward"} == set()
-
-
 def test_a_training_on_the_cpu_asks_for_no_gpu(tmp_path):
     configuration = tmp_path / "cpu.yaml"
     arms = {**TINY["arms"], "finetune": {**TINY["arms"]["finetune"], "training": {"device": "cpu"}}}
