@@ -58,6 +58,7 @@ def test_the_order_of_the_keys_is_the_one_of_the_documentation(tmp_path, in_effe
             "training",
             "comparison",
             "reference_models",
+            "report",
             "seeds",
             "claims",
             "arms",
