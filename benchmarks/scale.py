@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy
 import pandas
@@ -106,23 +106,42 @@ def fabricate_runs(folder: Path, configuration: dict[str, Any]) -> None:
     write_table(weights.with_name(f"{weights.name}_history.csv"), pandas.DataFrame(history))
 
 
-def network_tensors(classes: int) -> list[tuple[str, str, tuple[int, ...]]]:
-    """Every tensor of a ResNet-18 in definition order: its name, its kind and its shape."""
+class Tensor(NamedTuple):
+    """A tensor of a network: its name, its kind, its shape, and where it belongs."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    block: str
+    role: str
+
+
+def network_tensors(classes: int) -> list[Tensor]:
+    """Every tensor of a ResNet-18 in definition order."""
     import torch
     import torchvision
+
+    from triptych.models.tensor_layout import tensor_layout
 
     with torch.device("meta"):
         network = torchvision.models.resnet18(num_classes=classes)
     parameters = dict(network.named_parameters())
+    layout = tensor_layout(network, "resnet18")
     return [
-        (name, "parameter" if name in parameters else "buffer", tuple(tensor.shape))
+        Tensor(
+            name,
+            "parameter" if name in parameters else "buffer",
+            tuple(tensor.shape),
+            layout[name].block,
+            layout[name].role,
+        )
         for name, tensor in network.state_dict().items()
     ]
 
 
-def kernel_shapes(tensors: list[tuple[str, str, tuple[int, ...]]]) -> Iterator[tuple[str, tuple[int, ...]]]:
+def kernel_shapes(tensors: list[Tensor]) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The names and shapes of the two convolutions that figures show."""
-    shapes = {name: shape for name, _, shape in tensors}
+    shapes = {tensor.name: tensor.shape for tensor in tensors}
     yield "first_convolution", shapes["conv1.weight"]
     yield "first_3x3_convolution", shapes["layer1.0.conv1.weight"]
 
@@ -134,7 +153,7 @@ def write_run(
     level: float,
     splits: tuple[Split, Split],
     hardness: tuple[numpy.ndarray, numpy.ndarray],
-    tensors: list[tuple[str, str, tuple[int, ...]]],
+    tensors: list[Tensor],
     initial: dict[str, numpy.ndarray],
 ) -> None:
     """Write the files of one run, drawn from `random`, whose accuracy lies around `level`."""
@@ -176,7 +195,7 @@ def write_run(
         folder / "kernel_change.csv",
         pandas.DataFrame({"convolution": [first], "tensor": [named[first]], **columns}),
     )
-    delta = [weight_change(random, arm, *tensor) for tensor in tensors]
+    delta = [weight_change(random, arm, tensor) for tensor in tensors]
     write_table(folder / "weight_delta.csv", pandas.DataFrame(delta))
     sizes = {kind: sum(row["size"] for row in delta if row["kind"] == kind) for kind in ("parameter", "buffer")}
     head = sum(row["size"] for row in delta if row["tensor"].startswith("fc."))
@@ -222,10 +241,9 @@ def history(random: numpy.random.Generator, test: float, validation: float) -> p
     return pandas.DataFrame(rows, columns=HISTORY_COLUMNS)
 
 
-def weight_change(
-    random: numpy.random.Generator, arm: dict[str, Any], name: str, kind: str, shape: tuple[int, ...]
-) -> dict[str, Any]:
+def weight_change(random: numpy.random.Generator, arm: dict[str, Any], tensor: Tensor) -> dict[str, Any]:
     """A row of `weight_delta.csv`: how far one tensor moved."""
+    name, kind, shape, block, role = tensor
     size = int(numpy.prod(shape, dtype=int))
     moves = arm["batchnorm"] == "train" if kind == "buffer" else arm["train"] == "all" or name.startswith("fc.")
     norm = 0.05 * size**0.5
@@ -241,6 +259,8 @@ def weight_change(
         "max_abs_delta": 0.1 * relative,
         "unchanged_fraction": 0.0 if moves else 1.0,
         "near_zero_fraction": float(random.uniform(0.02, 0.1)) if moves else 1.0,
+        "block": block,
+        "role": role,
     }
 
 

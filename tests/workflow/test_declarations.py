@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from tests.workflow.conftest import rules_of, snakemake
-from triptych.results.schema import TABLES
 from triptych.results.tables import read_table, save_table
+from triptych.wings import TABLES
 
 SCHEMA, CATALOGUE = "workflow/triptych/results/schema.py", "workflow/triptych/figures/catalogue.py"
 WRITER, MODULE = "workflow/triptych/analysis/collect_results.py", "workflow/triptych/figures/plot_lengths.py"

@@ -10,7 +10,9 @@ from types import ModuleType
 NONE = "none"
 """The value of `claims` for experiments that test none."""
 
-WINGS = ("lecture45",)
+WINGS = (  # a line each
+    "lecture45",
+)
 """The name of each wing, which is also its value of `claims`. A new one is added here, and nowhere else."""
 
 
