@@ -8,8 +8,8 @@ from torch.nn.modules.batchnorm import _NormBase
 
 from triptych.models.backbone import library_of
 from triptych.models.networks import build_shapes
+from triptych.results.batchnorm import STATISTICS
 
-STATISTICS = ("running_mean", "running_var")
 NORMALISATIONS = (_NormBase, torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.RMSNorm)
 
 
@@ -54,7 +54,7 @@ def tensor_layout(network: torch.nn.Module, architecture: str) -> dict[str, Posi
 
 def _role(name: str, tensor: torch.Tensor, module: torch.nn.Module, *, parameter: bool) -> str:
     if not parameter:
-        return "statistic" if name.endswith(STATISTICS) else "constant"
+        return "statistic" if name.endswith(tuple(STATISTICS)) else "constant"
     if isinstance(module, NORMALISATIONS):
         return "normalisation"
     if name.endswith("bias"):

@@ -23,6 +23,9 @@ from triptych.results.experiment import Results
 MOST_NAMED = 4
 """The most tensors that are named rather than counted."""
 
+LARGE_PART = 0.3
+"""The share of a tensor's parameters that are exactly unchanged, above which the tensor is mentioned."""
+
 ROUNDING = 1e-6
 """The share of colour in a change below which it is rounding: the three colours changed alike."""
 
@@ -118,14 +121,15 @@ def partly_unchanged(results: Results, arm: str) -> str:
         delta[delta["kind"] == "parameter"].groupby("tensor", sort=False)[["size", "unchanged_fraction"]].mean()
     )
     unchanged = parameters["unchanged_fraction"]
-    partly = parameters[(unchanged > 0.3) & (unchanged < 1)]
+    partly = parameters[(unchanged > LARGE_PART) & (unchanged < 1)]
     if partly.empty:
         return ""
     still = (partly["size"] * partly["unchanged_fraction"]).sum()
+    named = f" ({words.listing(list(partly.index))})" if len(partly) <= MOST_NAMED else ""
     text = (
-        f"{results.name_of(arm)}: {words.share(still / parameters['size'].sum())} of all parameters are exactly "
-        f"unchanged. They lie in {len(partly)} of {len(parameters)} tensors"
-        + (f" ({words.listing(list(partly.index))})." if len(partly) <= MOST_NAMED else ".")
+        f"{results.name_of(arm)}: in {len(partly)} of {len(parameters)} tensors{named} more than "
+        f"{words.share(LARGE_PART, 0)} of the parameters are exactly unchanged; together these are "
+        f"{words.share(still / parameters['size'].sum())} of the network’s parameters."
     )
     maps = _convolution_maps(results, arm)
     small = [maps[layer] for layer in (tensor.removesuffix(".weight") for tensor in partly.index) if layer in maps]
@@ -173,7 +177,7 @@ def kernels(results: Results, arm: str) -> str:
     delta = results.of("weight_delta", arm)
     rows = delta[delta["tensor"] == tensor]
     if (rows["unchanged_fraction"] == 1).all():
-        return f"{tensor} did not change: its difference is exactly zero (white) in every seed."
+        return f"{tensor} did not change: its difference is exactly zero in every seed."
     text = f"{tensor} changed by {words.share(rows['relative_delta'].mean())} of its norm."
     colour = change["colour_share"].mean()
     if colour < ROUNDING:
