@@ -87,7 +87,7 @@ def test_claims_and_faults_are_shown_with_their_numbers(claimed):
 def test_the_full_run_is_compared_with_this_run(claimed):
     page = Page(written(claimed))
     said = said_by(page)
-    assert "ended at scratch 62.0 %, finetune 62.0 %; this run ended at scratch 22.5 %, finetune 22.5 %" in said
+    assert "ended at net1 · scratch 62.0 %, net2 · finetune 62.0 %; this run ended at net1 · scratch 22.5 %" in said
     assert "They differ in 2 settings" in said
     assert "full_run" in {values["id"] for _, values in page.elements if "id" in values}
     assert {"full_run.csv", "full_run_settings.csv"} <= set(page.attributes("a", "download"))

@@ -38,6 +38,8 @@ from triptych.report import formatting as words
         (words.size(3 * 2**50), "3,072 TiB"),
         (words.operations(1_814_000_000), "1.8 GMAC"),
         (words.duration(3.25), "3.2 s"),
+        (words.duration(0.04), "< 0.1 s"),
+        (words.duration(0), "0.0 s"),
         (words.duration(59.6), "60 s"),
         (words.duration(75), "1 min 15 s"),
         (words.duration(3599.7), "60 min 0 s"),

@@ -88,12 +88,30 @@ def test_one_seed_has_an_interval_over_images_and_says_so(results):
     assert (low, high) == (pytest.approx(95.75, abs=0.01), pytest.approx(97.89, abs=0.01))  # Wilson, 970 of 1,000
     said = answer.about_seeds(found)
     assert "trained once (seed 7)" in said and "over the test images only" in said
-    assert "with one seed there is none over seeds" in answer.summary(found).columns[1].meaning
+    table = answer.summary(found)
+    assert "with one seed there is none over seeds" in table.columns[1].meaning
+    assert "seed" not in table.title + answer.curve(found)
 
 
 def test_several_seeds_have_an_interval_over_seeds(results):
     text = plain(answer.about_seeds(results()))
     assert "3 seeds (0, 1 and 2) on 1,000 test images" in text and "is over seeds" in text and "exceed" not in text
+    assert answer.summary(results()).title == "Accuracy and cost, means over seeds"
+    assert "Thick lines: means over seeds" in answer.curve(results())
+
+
+def test_the_time_of_cached_features_is_beside_that_of_the_run(results):
+    found = results(arms=[TWO[0], {"name": "frozen", "train": "head", "batchnorm": "frozen", "weights": "pretrained"}])
+    assert found.arms["features"]["frozen"] == "cached"
+    found.tables["cost"].loc[found.tables["cost"]["arm"] == "frozen", "features_seconds"] = 97.0
+    (one, other) = [row[-3] for row in answer.summary(found).rows]
+    assert isinstance(one, str) and plain(other[1]) == "+ 1 min 37 s"
+    assert "+: cached features, computed once for all seeds" in _meaning_of_time(found)
+    assert "cached features" not in _meaning_of_time(results())
+
+
+def _meaning_of_time(found):
+    return next(column.meaning for column in answer.summary(found).columns if column.title == "time")
 
 
 def test_an_interval_beyond_the_possible_is_explained(results):

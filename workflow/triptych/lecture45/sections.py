@@ -75,7 +75,7 @@ def blocks_of_claims(results: Results) -> list[Block]:
         Paragraph(f"{verdicts(lecture)} A fixed rule decides each verdict (lecture45/claims.py)."),
         *([Paragraph(different)] if different else []),
         claims(lecture),
-        Paragraph(full_run(lecture)),
+        Paragraph(full_run(lecture, results)),
         figure("full_run"),
         settings(lecture),
         Bullets(ELSEWHERE, "Numbers from elsewhere"),
@@ -171,7 +171,7 @@ def faults(lecture: Lecture) -> Table:
     return Table("The notebook’s faults", columns, rows, "tables/faults.csv", stacks=True)
 
 
-def full_run(lecture: Lecture) -> str:
+def full_run(lecture: Lecture, results: Results) -> str:
     """Compare the final test accuracies of the three nets with those of the full run, and count differing settings."""
     ends = (
         lecture.full_run.sort_values("epoch", kind="stable")
@@ -181,7 +181,7 @@ def full_run(lecture: Lecture) -> str:
         .mean()
     )
     here, full = (
-        ", ".join(f"{arm} {words.percent(accuracy)}" for arm, accuracy in ends[run].items())
+        ", ".join(f"{results.name_of(arm)} {words.percent(accuracy)}" for arm, accuracy in ends[run].items())
         for run in ("this run", "full run")
     )
     different = (lecture.settings["this_run"] != lecture.settings["full_run"]).sum()

@@ -159,6 +159,11 @@ def declared(table: schema.Table, name: str, kind: str = "number") -> Column:
     return Column(column.heading, column.meaning, kind)
 
 
+def over_seeds(results: Results, mean: str) -> str:
+    """`mean` after a comma, where it is one over several seeds; empty if every arm has one run."""
+    return f", {mean} over seeds" if results.numbers_of_runs[-1] > 1 else ""
+
+
 def figure(name: str, caption: str = "", *, leads: bool = False) -> Figure:
     """A figure of the whole experiment; by default with the caption of the catalogue."""
     return Figure(name, FIGURES[name].title, caption or FIGURES[name].caption, leads)

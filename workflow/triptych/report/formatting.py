@@ -115,6 +115,8 @@ def duration(seconds: float) -> str:
     """Format a time in at most two units."""
     if math.isnan(seconds):
         return NOTHING
+    if 0 < seconds < 0.05:
+        return f"<{NO_BREAK}0.1{NO_BREAK}s"
     if seconds < 60:
         return f"{number(seconds, 1 if seconds < 10 else 0)}{NO_BREAK}s"
     minutes = round(seconds / 60)

@@ -87,6 +87,11 @@ class Results:
         """Whether figures may show images of the data set."""
         return bool(self.configuration["report"]["images"] == "all")
 
+    @property
+    def caches_features(self) -> bool:
+        """Whether the features of any arm's frozen layers are computed once for all seeds."""
+        return bool((self.arms["features"] == "cached").any())
+
     def of(self, table: str, arm: str) -> pandas.DataFrame:
         """The rows of one arm."""
         rows = self.tables[table]

@@ -181,7 +181,7 @@ MEMORY_COLUMNS = (
 COST_COLUMNS = (
     DEVICE,
     DEVICE_NAME,
-    number("seconds", "Wall time from the start of the command to the end of training.", SECONDS, "time"),
+    number("seconds", "Wall time of the command to the end of training, without imports.", SECONDS, "time"),
     number(
         "images_per_second",
         "Training images a second while it trains; from features, where these are cached.",

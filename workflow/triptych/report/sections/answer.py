@@ -8,14 +8,9 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from triptych.report import formatting as words
-from triptych.report.blocks import ARM, Block, Bullets, Column, Paragraph, Section, Table, arm_cell, figure
+from triptych.report.blocks import ARM, Block, Bullets, Column, Paragraph, Section, Table, arm_cell, figure, over_seeds
 from triptych.report.sections.advice import advice
 from triptych.results.experiment import Results
-
-CURVE = (
-    "Test accuracy after each epoch; epoch 0 is before training. Thick lines: means over seeds. Thin lines or bands: "
-    "single seeds or their range."
-)
 
 
 def blocks(results: Results) -> list[Block]:
@@ -27,7 +22,7 @@ def blocks(results: Results) -> list[Block]:
         Paragraph(headline(results), "answer"),
         Paragraph(" ".join(filter(None, [others_in_short(results), about_seeds(results), about_controls(results)]))),
         summary(results),
-        figure("test_accuracy", CURVE),
+        figure("test_accuracy", curve(results)),
         Bullets(advice(results), "What to do"),
     ]
 
@@ -110,6 +105,14 @@ def about_seeds(results: Results) -> str:
     return text
 
 
+def curve(results: Results) -> str:
+    """What the lines of the main curve are."""
+    text = "Test accuracy after each epoch; epoch 0 is before training."
+    if results.numbers_of_runs[-1] == 1:
+        return text
+    return f"{text} Thick lines: means over seeds. Thin lines or bands: single seeds or their range."
+
+
 def about_controls(results: Results) -> str:
     """Which arms are controls; empty if none is."""
     if not results.controls:
@@ -123,6 +126,7 @@ def summary(results: Results) -> Table:
     kept = "last" if results.keeps_last(results.arms["arm"]) else "kept"
     validated = bool(results.tables["summary"]["validation_accuracy_mean"].notna().any())
     validation = Column("validation", f"Validation accuracy after the {kept} epoch (%). Used for model selection.")
+    features = " +: cached features, computed once for all seeds." if results.caches_features else ""
     columns = [
         ARM,
         Column(
@@ -133,8 +137,8 @@ def summary(results: Results) -> Table:
         *([validation] if validated else []),
         Column(
             "time",
-            "Wall time of one run, measured. Includes evaluation, excludes waiting for a GPU or a lock. Other jobs may "
-            "have shared the cores.",
+            "Wall time of one run, measured. Includes evaluation, excludes imports and waiting for a GPU or a lock. "
+            f"Other jobs may have shared the cores.{features}",
         ),
         Column("memory", "Peak memory, measured: of the process on a CPU, of torch’s allocations on a GPU."),
         Column("trainable", "Trainable parameters, of all parameters of the network."),
@@ -147,12 +151,19 @@ def summary(results: Results) -> Table:
                 arm_cell(results, arm),
                 (_accuracy(results, arm), words.between(*results.accuracy_interval(arm))),
                 *([words.percent(results.summary(arm, "validation_accuracy_mean"))] if validated else []),
-                words.duration(results.mean("cost", arm, "seconds")),
+                _time(results, arm),
                 words.size(results.mean("cost", arm, "peak_memory_bytes")),
                 (words.count(trainable), f"of {words.count(total)}"),
             ]
         )
-    return Table("Accuracy and cost, means over seeds", columns, rows, "tables/summary.csv", stacks=True)
+    title = f"Accuracy and cost{over_seeds(results, 'means')}"
+    return Table(title, columns, rows, "tables/summary.csv", stacks=True)
+
+
+def _time(results: Results, arm: str) -> str | tuple[str, str]:
+    """The time of a run, and below it that of its cached features if it has such."""
+    run, features = (words.duration(results.mean("cost", arm, f"{part}seconds")) for part in ("", "features_"))
+    return (run, f"+ {features}") if results.arms["features"][arm] == "cached" else run
 
 
 def _covers(results: Results) -> str:

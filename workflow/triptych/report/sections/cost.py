@@ -4,7 +4,7 @@ import math
 
 from triptych.analysis.costs import resident_bytes
 from triptych.report import formatting as words
-from triptych.report.blocks import ARM, Block, Bullets, Column, Section, Table, arm_cell, declared, figure
+from triptych.report.blocks import ARM, Block, Bullets, Column, Section, Table, arm_cell, declared, figure, over_seeds
 from triptych.results import schema
 from triptych.results.experiment import Results
 
@@ -29,7 +29,7 @@ def table(results: Results) -> Table:
     """Computed and measured cost of every arm, means over its runs."""
     cost = results.tables["cost"]
     optional = {
-        "features": (cost["features_seconds"] > 0).any(),
+        "features": results.caches_features,
         "share of peak": cost["of_peak"].notna().any(),
         "computed / measured": (cost["device"] == "cuda").any(),
     }
@@ -39,7 +39,7 @@ def table(results: Results) -> Table:
         Column("memory", "Computed: weights, gradients, optimiser, activations at the batch size of the recipe."),
         Column("training", "Measured time in training steps."),
         Column("evaluation", "Measured time in evaluations."),
-        Column("other", "The rest of the wall time: imports, reading, building the network."),
+        Column("other", "The rest of the wall time: reading, building the network, saving."),
         declared(schema.COST, "features_seconds"),
         declared(schema.COST, "images_per_second"),
         declared(schema.COST, "of_peak"),
@@ -70,7 +70,7 @@ def table(results: Results) -> Table:
             "computed / measured": _computed_over_measured(results, arm),
         }
         rows.append([cells[title] for title in titles])
-    return Table("Cost of one run, means over seeds", shown, rows, "tables/cost.csv", stacks=True)
+    return Table(f"Cost of one run{over_seeds(results, 'means')}", shown, rows, "tables/cost.csv", stacks=True)
 
 
 def _computed_over_measured(results: Results, arm: str) -> str:

@@ -3,15 +3,26 @@
 import numpy
 
 from triptych.report import formatting as words
-from triptych.report.blocks import Block, Column, Details, Paragraph, Section, Table, declared, figure_of_arm
+from triptych.report.blocks import (
+    Block,
+    Column,
+    Details,
+    Paragraph,
+    Section,
+    Table,
+    declared,
+    figure_of_arm,
+    over_seeds,
+)
 from triptych.results import schema
 from triptych.results.experiment import Results
 
 
 def blocks(results: Results) -> list[Block]:
+    means = over_seeds(results, "mean")
     images = " Below: the most confidently misclassified test images." if results.shows_images else ""
     return [
-        Paragraph(f"Rows: true class. Columns: predicted class, as a share of the row, mean over seeds.{images}"),
+        Paragraph(f"Rows: true class. Columns: predicted class, as a share of the row{means}.{images}"),
         *(figure_of_arm(results, "confusion", arm, confusion(results, arm)) for arm in results.arms["arm"]),
         Details("Recall by class", [per_class(results)]),
     ]
@@ -45,7 +56,7 @@ def per_class(results: Results) -> Table:
         declared(schema.PER_CLASS, "class", "text"),
         declared(schema.PER_CLASS, "images"),
         *(
-            Column(results.name_of(arm), "" if position else "Recall (%), mean over seeds.", term="arms")
+            Column(results.name_of(arm), "" if position else f"Recall (%){over_seeds(results, 'mean')}.", term="arms")
             for position, arm in enumerate(arms)
         ),
     ]
