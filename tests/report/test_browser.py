@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT
 from triptych.report.report import report
@@ -67,18 +68,18 @@ def browser(tmp_path_factory):
 @pytest.fixture
 def shown(browser, page):
     """Show the page at a width, in light or dark; return the browser."""
+    return lambda *look, **options: show(browser, page, *look, **options)
 
-    def show(width: int = 1200, scheme: str = "light", media: str = "screen"):
-        browser.get_log("browser")
-        browser.get_log("performance")
-        screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-        features = [{"name": "prefers-color-scheme", "value": scheme}]
-        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
-        browser.get(page.as_uri())
-        return browser
 
-    return show
+def show(browser, page: Path, width: int = 1200, scheme: str = "light", media: str = "screen"):
+    browser.get_log("browser")
+    browser.get_log("performance")
+    screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+    browser.get(page.as_uri())
+    return browser
 
 
 def test_nothing_is_said_on_the_console(shown):
@@ -117,11 +118,29 @@ def test_the_page_never_scrolls_sideways(shown, width):
 
 
 def test_the_summary_needs_no_scrolling_on_a_phone(shown):
-    browser = shown(390)
-    widths = browser.execute_script(
-        "return [...document.querySelectorAll('.stacks')].map(element => [element.scrollWidth, element.clientWidth])"
-    )
+    widths = widths_of(shown(390), ".stacks")
     assert widths and all(content <= room for content, room in widths)
+
+
+def test_arms_with_long_names_hide_no_column(browser, find, tmp_path):
+    """As many and as long as those of config/lecture45.yaml, beside another network."""
+    named = yaml.safe_load((ROOT / "config" / "lecture45.yaml").read_text())["experiments"]["lecture45"]["arms"]
+    arms = [
+        {"name": name, "label": arm["label"], "last": 90.0 - place} for place, (name, arm) in enumerate(named.items())
+    ]
+    folder = find(arms, references=True).copy(tmp_path / "digits", without=("runs",)).folder
+    report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
+    for width in (1200, 390):
+        show(browser, folder / "report.html", width)
+        browser.execute_script("document.querySelectorAll('details').forEach(details => details.open = true)")
+        widths = widths_of(browser, ".scroll")
+        assert len(widths) > 8 and all(content <= room for content, room in widths), width
+
+
+def widths_of(browser, selector: str) -> list[list[int]]:
+    """The width of the content and of the room of each element, in pixels."""
+    script = "return [...document.querySelectorAll(arguments[0])].map(box => [box.scrollWidth, box.clientWidth])"
+    return browser.execute_script(script, selector)
 
 
 POSITIONS = """

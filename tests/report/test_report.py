@@ -13,7 +13,7 @@ from triptych.report.report import report
 from triptych.results.arm_styles import DARK_PALETTE, PALETTE
 from triptych.storage.errors import InputError
 
-VOID = {"meta", "link", "img", "br", "rect", "line", "circle"}
+VOID = {"meta", "link", "img", "br", "wbr", "rect", "line", "circle"}
 
 
 class Page(HTMLParser):

@@ -146,6 +146,9 @@ class Section:
 
 ARM = Column("arm", "", "arm")
 
+MOST_ABREAST = 3
+"""Most arms whose columns find room beside each other on a phone."""
+
 
 def arm_cell(results: Results, arm: str) -> ArmName:
     """The cell that names an arm."""

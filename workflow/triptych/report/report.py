@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup, escape
 
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Details, Figure, Section
@@ -108,6 +109,11 @@ def without(pictures: dict[str, Picture], excess: int) -> dict[str, Picture]:
     return kept
 
 
+def breakable(name: str) -> Markup:
+    """A name that may be broken after each underscore."""
+    return escape(name).replace("_", Markup("_<wbr>"))
+
+
 def render(experiment: str, results: Results, parts: list[Part], pictures: dict[str, Picture]) -> str:
     """The HTML of the report."""
     environment = jinja2.Environment(
@@ -119,6 +125,7 @@ def render(experiment: str, results: Results, parts: list[Part], pictures: dict[
         keep_trailing_newline=True,
     )
     environment.filters["kind_of"] = lambda block: type(block).__name__
+    environment.filters["breakable"] = breakable
     return environment.get_template(TEMPLATE).render(
         experiment=experiment, question=results.configuration["question"], parts=parts, pictures=pictures
     )

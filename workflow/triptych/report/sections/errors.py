@@ -4,6 +4,7 @@ import numpy
 
 from triptych.report import formatting as words
 from triptych.report.blocks import (
+    MOST_ABREAST,
     Block,
     Column,
     Details,
@@ -64,4 +65,4 @@ def per_class(results: Results) -> Table:
         [name, words.count(images[name]), *(words.number(recall.get((name, arm), numpy.nan)) for arm in arms)]
         for name in images.index
     ]
-    return Table("Recall by class (%)", columns, rows, "tables/per_class.csv")
+    return Table("Recall by class (%)", columns, rows, "tables/per_class.csv", stacks=len(arms) > MOST_ABREAST)

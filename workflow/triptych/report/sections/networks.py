@@ -107,7 +107,7 @@ def largest_batch(results: Results) -> Table:
     columns = [
         Column("network", "", "text"),
         declared(schema.LARGEST_BATCH, "train", "text"),
-        Column("arms", "The arms that train this network in this way.", "text"),
+        Column("arms", "The arms that train this network in this way.", "prose"),
         *(
             Column(
                 f"{memory:g}{words.NO_BREAK}GB",
@@ -130,7 +130,7 @@ def largest_batch(results: Results) -> Table:
                 *(words.count(by_memory.get(memory, float("nan"))) for memory in memories),
             ]
         )
-    return Table("The largest batch that fits", columns, rows, "tables/largest_batch.csv")
+    return Table("The largest batch that fits", columns, rows, "tables/largest_batch.csv", stacks=True)
 
 
 def _arms_with(results: Results, network: pandas.Series, train: str) -> list[str]:

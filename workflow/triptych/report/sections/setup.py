@@ -9,7 +9,7 @@ import pandas
 from triptych.configuration.training import RECIPE, SHOWN, title_of
 from triptych.report import formatting as words
 from triptych.report import provenance
-from triptych.report.blocks import Block, Bullets, Column, Details, Section, Table, declared, figure
+from triptych.report.blocks import MOST_ABREAST, Block, Bullets, Column, Details, Section, Table, declared, figure
 from triptych.report.inputs import files_of_runs
 from triptych.results import schema
 from triptych.results.experiment import Results, read_numbers
@@ -110,7 +110,8 @@ def recipe(results: Results) -> Table:
         *(Column(name, "", "text") for name in results.names_of(results.arms["arm"])),
     ]
     rows = [[name, *values] for (name, _), values in zip(settings, zip(*in_effect, strict=True), strict=True)]
-    return Table("Recipe of every arm", columns, rows, "tables/arms.csv", explained=settings)
+    stacks = len(results.arms) > MOST_ABREAST
+    return Table("Recipe of every arm", columns, rows, "tables/arms.csv", stacks, explained=settings)
 
 
 def _is_off(values: pandas.Series, name: str) -> bool:

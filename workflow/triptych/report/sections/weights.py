@@ -50,7 +50,7 @@ def table(results: Results) -> Table:
     """What changed in each arm, counted."""
     columns = [
         ARM,
-        Column("tensors changed", "Parameter tensors that changed in any seed, of all."),
+        Column("tensors changed", "Parameter tensors that changed in any seed, of all tensors."),
         Column("unchanged", "Share of the single parameters that are exactly unchanged."),
         Column("nearly unchanged", "Share that changed by less than a thousandth of its tensor’s largest weight."),
         Column("median change", "Norm of the change over the norm before: median over the parameter tensors."),
@@ -73,7 +73,7 @@ def table(results: Results) -> Table:
                 _changed(_statistics(delta)),
             ]
         )
-    return Table("Changes counted over all seeds", columns, rows, "tables/weight_delta.csv", stacks=True)
+    return Table("Changes, counted", columns, rows, "tables/weight_delta.csv", stacks=True)
 
 
 def _changed(tensors: pandas.DataFrame) -> str:
