@@ -34,6 +34,11 @@ class Experiment(Section):
     model: Model = Field(Model(), description="The network and its input.")
     weights: Weights = Field(NoWeights(), description="The source of pretrained weights.")
     training: Training = Field(Training(), description="The recipe.")
+    test: Literal["after_decision", "every_epoch"] = Field(
+        "after_decision",
+        description="When test images are evaluated. after_decision: once, after an arm is chosen on validation images; "
+        "no training reads them. every_epoch: after every epoch, for learning curves of test images.",
+    )
     comparison: Comparison = Field(Comparison(), description="How arms are compared.")
     reference_models: list[ReferenceModel] = Field(
         [],
@@ -49,12 +54,9 @@ class Experiment(Section):
     arms: dict[Name, Arm] = Field(min_length=1, description=f"The ways to train, by name: {NAME_IN_WORDS}.")
 
 
-def _no_initial_weights(value: Any) -> Any:
-    if value == "all":
-        raise PydanticCustomError(
-            "initial_weights",
-            "give trained or none; `python -m triptych initialise-model` writes the weights of a run before training",
-        )
+def _chosen_weights(value: Any) -> Any:
+    if value == "none":
+        raise PydanticCustomError("chosen_weights", "give model: the weights of the chosen run alone are kept")
     return value
 
 
@@ -62,10 +64,10 @@ class Configuration(Section):
     """Triptych's configuration."""
 
     experiments: dict[Name, Experiment] = Field(min_length=1, description=f"The experiments, by name: {NAME_IN_WORDS}.")
-    keep_weights: Annotated[Literal["trained", "none"], BeforeValidator(_no_initial_weights)] = Field(
-        "trained",
-        description="Whether the trained weights of the runs are kept. `python -m triptych initialise-model` writes "
-        "the initial ones.",
+    keep_weights: Annotated[Literal["model", "trained", "all"], BeforeValidator(_chosen_weights)] = Field(
+        "model",
+        description="The weights that are kept. model: those of the chosen run, in the folder model/. trained: those of "
+        "every run as well. all: those of every run before training, too.",
     )
     jobs_per_gpu: Whole = Field(
         1,

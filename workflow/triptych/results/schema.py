@@ -5,7 +5,7 @@ legends, the captions of Snakemake's report and the manifest read it as well. It
 (`triptych.storage.code_digest`), so that a new table runs nothing but its writer.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from triptych.configuration.training import RECIPE
@@ -20,12 +20,23 @@ NUMBER: Kind = "number"
 PERCENT, NATS, POINTS, PIXELS, BYTES, SECONDS = "%", "nats", "points", "px", "bytes", "s"
 MACS = "multiply-accumulates"
 
+Mode = Literal["after_decision", "every_epoch", "unopened"]
+"""What is known about test images: nothing before the decision, and then one evaluation; an evaluation after every epoch;
+or nothing, in a partial report of an experiment whose test images are opened after the decision."""
+AFTER_DECISION: Mode = "after_decision"
+EVERY_EPOCH: Mode = "every_epoch"
+UNOPENED: Mode = "unopened"
+MODES: tuple[Mode, ...] = (AFTER_DECISION, EVERY_EPOCH, UNOPENED)
+TESTED: tuple[Mode, ...] = (AFTER_DECISION, EVERY_EPOCH)
+"""The modes in which there are test results of the finished runs."""
+
 
 @dataclass(frozen=True)
 class Column:
     """A column: its name in the file, its type, what it holds, and its unit.
 
-    `title` heads it in the report where that is not its name. The cells of an `optional` column may be empty.
+    `title` heads it in the report where that is not its name. The cells of an `optional` column may be empty. It exists
+    in the `modes` alone.
     """
 
     name: str
@@ -34,6 +45,7 @@ class Column:
     unit: str = ""
     title: str = ""
     optional: bool = False
+    modes: tuple[Mode, ...] = MODES
 
     @property
     def heading(self) -> str:
@@ -52,6 +64,7 @@ class Table:
         needs_runs: is made from the runs, so that a partial report has its own.
         of_claims: belongs to experiments with `claims`, and to no partial report.
         may_be_empty: may have no rows.
+        modes: those in which it exists.
     """
 
     name: str
@@ -66,6 +79,11 @@ class Table:
     needs_runs: bool = True
     of_claims: bool = False
     may_be_empty: bool = False
+    modes: tuple[Mode, ...] = MODES
+
+    def in_mode(self, mode: Mode) -> "Table":
+        """Return the table with the columns that it has in a mode."""
+        return replace(self, columns=tuple(column for column in self.columns if mode in column.modes))
 
     @property
     def file(self) -> str:
@@ -126,7 +144,16 @@ def _losses(split: str, which: str, optional: bool = True) -> tuple[Column, Colu
 CURVES = (
     *_losses("train", "over the training batches of the epoch, while the network learns"),
     *_losses("validation", "on the validation images after the epoch, in eval mode"),
-    *_losses("test", "on the test images after the epoch, in eval mode", optional=False),
+    number(
+        "selection_accuracy",
+        "Accuracy on the half of the validation images that the epoch is chosen on; empty where no epoch is chosen.",
+        PERCENT,
+        optional=True,
+    ),
+    *(
+        replace(column, modes=(EVERY_EPOCH,))
+        for column in _losses("test", "on the test images after the epoch, in eval mode", optional=False)
+    ),
 )
 FIT = _losses("fit", "on the training images in eval mode, after the epoch that is kept")
 
@@ -302,7 +329,7 @@ FIRST_OF_RECIPE = (
 
 ARMS = Table(
     "arms",
-    "collect_results",
+    "collect_validation",
     "the recipe of every arm",
     "an arm",
     (
@@ -326,7 +353,7 @@ ARMS = Table(
 )
 HISTORY = Table(
     "history",
-    "collect_results",
+    "collect_validation",
     "losses and accuracies by arm, seed and epoch",
     "an epoch of a run",
     (ARM, LABEL, SEED, EPOCH, *CURVES, KEPT),
@@ -334,8 +361,8 @@ HISTORY = Table(
 )
 RUNS = Table(
     "runs",
-    "collect_results",
-    "final losses and accuracies of every run, with the interval of test accuracy over images",
+    "collect_validation",
+    "losses and accuracies of every run on training and validation images",
     "a run, after the epoch that is kept",
     (
         ARM,
@@ -348,12 +375,25 @@ RUNS = Table(
         whole("total_parameters", "Parameters of the network."),
         *_losses("train", "over the training batches of the epoch, while the network learns", optional=False),
         *_losses("fit", "on the training images in eval mode", optional=False),
-        *_losses("validation", "on the validation images in eval mode"),
+        *_losses("validation", "on the validation images that chose no epoch, in eval mode"),
+    ),
+    category="Tables",
+)
+TEST_RESULTS = Table(
+    "test_results",
+    "collect_results",
+    "test loss and accuracy of every run, with the interval over images",
+    "a run, after the epoch that is kept",
+    (
+        ARM,
+        LABEL,
+        SEED,
         *_losses("test", "on the test images in eval mode", optional=False),
         number("test_accuracy_low", "Lower end of Wilson’s interval of it over the test images.", PERCENT),
         number("test_accuracy_high", "Upper end of the interval.", PERCENT),
     ),
     category="Tables",
+    modes=TESTED,
 )
 SUMMARY = Table(
     "summary",
@@ -368,9 +408,39 @@ SUMMARY = Table(
         number("test_accuracy_sd", "Standard deviation of it over the seeds.", POINTS, optional=True),
         number("test_accuracy_low", "Lower end of its t interval over the seeds.", PERCENT, optional=True),
         number("test_accuracy_high", "Upper end of the interval.", PERCENT, optional=True),
-        number("first_epoch_accuracy_mean", "Mean test accuracy after the first epoch.", PERCENT),
         number("validation_accuracy_mean", "Mean validation accuracy.", PERCENT, optional=True),
+        number("drop_mean", "Mean validation accuracy minus mean test accuracy.", POINTS, optional=True),
         number("test_loss_mean", "Mean test loss.", NATS),
+    ),
+    category="Tables",
+    modes=TESTED,
+)
+DECISION = Table(
+    "decision",
+    "decide",
+    "the decision: accuracies on the images that decide, comparisons with the leader, computed cost",
+    "an arm, the most accurate first; controls are left out",
+    (
+        whole("rank", "1 for the leader: the arm with the highest mean accuracy."),
+        ARM,
+        LABEL,
+        whole("n", "Its runs."),
+        number("accuracy", "Mean accuracy on the images that decide.", PERCENT),
+        number("low", "Lower end of its interval.", PERCENT, "interval"),
+        number("high", "Upper end of the interval.", PERCENT),
+        number("p_guessing", "Probability of such an accuracy by guessing; Holm’s correction for the number of arms."),
+        whole("beats_guessing", "1 if it is better than guessing beyond doubt, else 0."),
+        number("difference", "Accuracy of the leader minus that of this arm; 0 for the leader.", POINTS),
+        number("difference_low", "Lower end of the interval of the difference.", POINTS, optional=True),
+        number("difference_high", "Upper end of the interval.", POINTS, optional=True),
+        text(
+            "verdict",
+            "Of the leader and this arm: better, equivalent or undecided, as in the comparisons; leader for itself.",
+        ),
+        number("macs", "Multiply-accumulates of training one run, mean over seeds.", MACS, "operations"),
+        number("peak_bytes", "Computed peak memory of a run.", BYTES, "peak memory"),
+        whole("candidate", "1 if the arm may be taken: nothing is better than it."),
+        whole("chosen", "1 for the arm that is chosen; 0 for all if none is."),
     ),
     category="Tables",
 )
@@ -397,6 +467,7 @@ COMPARISONS = Table(
         ),
     ),
     category="Tables",
+    modes=TESTED,
     may_be_empty=True,
 )
 PER_CLASS = Table(
@@ -413,6 +484,7 @@ PER_CLASS = Table(
         number("precision", "Share of the images predicted as the class that are of it.", PERCENT, optional=True),
     ),
     category="Tables",
+    modes=TESTED,
 )
 CONFUSION = Table(
     "confusion",
@@ -428,10 +500,11 @@ CONFUSION = Table(
         ),
     ),
     category="Tables",
+    modes=TESTED,
 )
 WEIGHT_DELTA = Table(
     "weight_delta",
-    "collect_results",
+    "collect_validation",
     "weight changes by arm, seed and tensor",
     "a tensor of a run",
     (ARM, SEED, *DELTA_COLUMNS),
@@ -439,17 +512,19 @@ WEIGHT_DELTA = Table(
 )
 KERNEL_CHANGE = Table(
     "kernel_change",
-    "collect_results",
+    "collect_validation",
     "brightness and colour in the change of the first convolution, by arm and seed",
     "a run",
     (ARM, SEED, *KERNEL_CHANGE_COLUMNS),
     category="Tables",
     may_be_empty=True,
 )
-LAYERS = Table("layers", "collect_results", "every layer of every network", "a layer", LAYER_COLUMNS, category="Tables")
+LAYERS = Table(
+    "layers", "collect_validation", "every layer of every network", "a layer", LAYER_COLUMNS, category="Tables"
+)
 MODELS = Table(
     "models",
-    "collect_results",
+    "collect_validation",
     "the networks: parameters, operations, bytes",
     "a network at an input size",
     (
@@ -486,7 +561,7 @@ MODELS = Table(
 )
 MEMORY = Table(
     "memory",
-    "collect_results",
+    "collect_validation",
     "computed memory by arm and batch size",
     "a batch size of an arm",
     (ARM, LABEL, ARCHITECTURE, INPUT_SIZE, *MEMORY_COLUMNS),
@@ -494,7 +569,7 @@ MEMORY = Table(
 )
 COST = Table(
     "cost",
-    "collect_results",
+    "collect_validation",
     "measured time, speed and memory of every run",
     "a run",
     (
@@ -514,7 +589,7 @@ COST = Table(
 )
 COMPUTED_COST = Table(
     "computed_cost",
-    "collect_results",
+    "collect_validation",
     "computed operations and memory of training, by arm",
     "an arm",
     (
@@ -534,15 +609,15 @@ COMPUTED_COST = Table(
 )
 CONVERGENCE = Table(
     "convergence",
-    "collect_results",
+    "collect_validation",
     "how each arm’s learning curves end",
-    "an arm; curves are means over seeds",
+    "an arm; curves are means over seeds, of validation images, or of test images where these are evaluated every epoch",
     (
         ARM,
         LABEL,
         whole("stopped", "1 if patience ended every run, else 0."),
         whole("late_epochs", "Epochs in the last third of training; 0 after a single epoch.", title="last third"),
-        number("late_gain", "Gain in test accuracy over these epochs.", POINTS, "late gain", optional=True),
+        number("late_gain", "Gain in accuracy over these epochs.", POINTS, "late gain", optional=True),
         number(
             "least_difference",
             "Smallest gain that counts: the margin, or two standard errors if these are larger.",
@@ -551,27 +626,25 @@ CONVERGENCE = Table(
             optional=True,
         ),
         whole("rising", "1 if patience did not end it and the late gain counts, else 0."),
-        whole(
-            "steady_epoch", "First epoch from which on test accuracy stays within the margin of its end.", optional=True
-        ),
-        whole("lowest_epoch", "Epoch with the lowest test loss.", optional=True),
-        number("lowest_loss", "Test loss in that epoch.", NATS, optional=True),
-        whole("overfits", "1 if the final test loss exceeds the lowest by more than a tenth, in every seed, else 0."),
+        whole("steady_epoch", "First epoch from which on accuracy stays within the margin of its end.", optional=True),
+        whole("lowest_epoch", "Epoch with the lowest loss.", optional=True),
+        number("lowest_loss", "Loss in that epoch.", NATS, optional=True),
+        whole("overfits", "1 if the final loss exceeds the lowest by more than a tenth, in every seed, else 0."),
     ),
     category="Tables",
 )
 LOSS_AND_ACCURACY = Table(
     "loss_and_accuracy",
-    "collect_results",
-    "pairs of arms that train loss and test accuracy order differently after the first epoch",
-    "a pair of arms; in every seed the first has the lower train loss and the lower test accuracy",
+    "collect_validation",
+    "pairs of arms that train loss and accuracy order differently after the first epoch",
+    "a pair of arms; in every seed the first has the lower train loss and the lower accuracy, on the images of the curves",
     (
         text("arm_a", "The arm with the lower train loss."),
-        text("arm_b", "The arm with the higher test accuracy."),
+        text("arm_b", "The arm with the higher accuracy."),
         number("train_loss_a", "Train loss of the first arm in the first epoch.", NATS),
         number("train_loss_b", "That of the second arm.", NATS),
-        number("test_accuracy_a", "Test accuracy of the first arm after the first epoch.", PERCENT),
-        number("test_accuracy_b", "That of the second arm.", PERCENT),
+        number("accuracy_a", "Accuracy of the first arm after the first epoch.", PERCENT),
+        number("accuracy_b", "That of the second arm.", PERCENT),
         number(
             "least_difference",
             "Smallest difference that counts: the margin, or two standard errors if these are larger.",
@@ -632,6 +705,12 @@ LARGEST_BATCH = Table(
 
 TABLES = {table.name: table for table in list(globals().values()) if isinstance(table, Table)}
 """Every table by its name, in the order of the report's list."""
+
+
+def tables_of_mode(mode: Mode) -> dict[str, Table]:
+    """Return every table that exists in a mode, by its name, with the columns that it has there."""
+    return {name: table.in_mode(mode) for name, table in TABLES.items() if mode in table.modes}
+
 
 EXPERIMENT_TABLES = {name: table for name, table in TABLES.items() if table.file.startswith("tables/")}
 """Those in `tables/`, which are what a reader downloads."""
