@@ -1,11 +1,9 @@
-# From runs to tables.
-# Needs: data/, models/, runs/. Makes: runs/*/weight_delta.csv, kernels and weights.json, tables/*.csv.
+# From runs to the decision, and from test results to tables.
+# Needs: data/, models/, runs/. Makes: runs/*/weight_delta.csv, kernels and weights.json, decision.json, tables/*.csv.
 
 
 rule extract_weight_delta:
     """What training changed in the weights of one run, tensor by tensor, and the first kernels before and after."""
-
-    # The last reader of weight files that `keep_weights` does not keep: a later one would train every run again.
     input:
         trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
         pretrained=graph.pretrained_weights,
@@ -40,11 +38,12 @@ rule extract_weight_delta:
         """
 
 
-rule collect_results:
-    """Every table of an experiment, with intervals and comparisons of the arms."""
+rule collect_validation:
+    """Every table that needs no test image, and which run has which of the images that decide right."""
     input:
-        test_data="<results>/{experiment}/data/test.safetensors",
         sizes="<results>/{experiment}/data/sizes.csv",
+        validation_data="<results>/{experiment}/data/validation.safetensors",
+        test_data=graph.test_data_of_training,
         models=graph.of_models(
             [
                 f"<results>/{{experiment}}/models/{{architecture}}_{{input_size}}/{file}"
@@ -65,7 +64,86 @@ rule collect_results:
             ]
         ),
     output:
+        **tables_of("collect_validation"),
+        correct="<results>/{experiment}/{part}validation.safetensors",
+    log:
+        "<logs>/collect_validation/{part}{experiment}.log",
+    benchmark:
+        "<benchmarks>/collect_validation/{part}{experiment}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=twice_when_tried_again(4000),
+        runtime=20,
+    params:
+        arms=graph.arms_json,
+        runs=graph.runs_json,
+        comparison=graph.of_experiment(lambda experiment: as_json(experiment["comparison"])),
+        mode=graph.experiment_setting("test"),
+        experiment_folder=subpath(input.sizes, ancestor=2),
+        tables=subpath(output.arms, parent=True),
+        caption=tables_caption("collect_validation"),
+        code=code("analysis.collect_validation"),
+    shell:
+        r"""
+        python -m triptych collect-validation \
+            --experiment-folder {params.experiment_folder:q} \
+            --arms {params.arms:q} \
+            --runs {params.runs:q} \
+            --comparison {params.comparison:q} \
+            --mode {params.mode} \
+            --tables {params.tables:q} \
+            --correct {output.correct:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+checkpoint decide:
+    """Choose the arm to take, and say why. A checkpoint, since what is kept depends on it."""
+    input:
+        correct="<results>/{experiment}/{part}validation.safetensors",
+        arms="<results>/{experiment}/{part}tables/arms.csv",
+        computed_cost="<results>/{experiment}/{part}tables/computed_cost.csv",
+    output:
+        **tables_of("decide"),
+        json="<results>/{experiment}/{part}decision.json",
+    log:
+        "<logs>/decide/{part}{experiment}.log",
+    benchmark:
+        "<benchmarks>/decide/{part}{experiment}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        comparison=graph.of_experiment(lambda experiment: as_json(experiment["comparison"])),
+        caption=tables_caption("decide"),
+        code=code("analysis.decide"),
+    shell:
+        r"""
+        python -m triptych decide \
+            --correct {input.correct:q} \
+            --arms-table {input.arms:q} \
+            --computed-cost {input.computed_cost:q} \
+            --comparison {params.comparison:q} \
+            --decision {output.json:q} \
+            --table {output.decision:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule collect_results:
+    """Every table of test results, with intervals and comparisons of the arms."""
+    input:
+        test_data="<results>/{experiment}/data/test.safetensors",
+        runs_table="<results>/{experiment}/{part}tables/runs.csv",
+        tested=graph.test_results_of_runs,
+    output:
         **tables_of("collect_results"),
+        openings="<results>/{experiment}/{part}opened.json",
     log:
         "<logs>/collect_results/{part}{experiment}.log",
     benchmark:
@@ -80,8 +158,9 @@ rule collect_results:
         arms=graph.arms_json,
         runs=graph.runs_json,
         comparison=graph.of_experiment(lambda experiment: as_json(experiment["comparison"])),
+        mode=graph.experiment_setting("test"),
         experiment_folder=subpath(input.test_data, ancestor=2),
-        tables=subpath(output.arms, parent=True),
+        tables=subpath(output.summary, parent=True),
         caption=tables_caption("collect_results"),
         code=code("analysis.collect_results"),
     shell:
@@ -91,6 +170,8 @@ rule collect_results:
             --arms {params.arms:q} \
             --runs {params.runs:q} \
             --comparison {params.comparison:q} \
+            --mode {params.mode} \
             --tables {params.tables:q} \
+            --openings {output.openings:q} \
             2>&1 | tee {log:q}
         """

@@ -22,9 +22,10 @@ from triptych.configuration.effective import effective
 from triptych.configuration.given_files import check_files, load_given
 from triptych.configuration.regime import phases_of
 from triptych.configuration.cached_features import trunks
+from triptych.results.decision import read_decision
 from triptych.storage.errors import InputError
 from triptych.workflow.cluster_advice import cluster_advice
-from triptych.workflow.graph import Graph
+from triptych.workflow.graph import RUN, Graph, filled
 from triptych.workflow import outputs
 from triptych.workflow.outputs import figures_caption, tables_caption, tables_for
 from triptych.workflow.code import backbone, code
@@ -74,9 +75,15 @@ def run_is_there(experiment, arm, seed):
     )
 
 
+def chosen_weights(wildcards):
+    """The trained weights of the run that the decision chose; none if it chose nothing."""
+    decision = checkpoints.decide.get(experiment=wildcards.experiment, part="").output.json
+    chosen = read_decision(Path(decision))["chosen"]
+    return filled(f"{RUN}/trained.safetensors", arm=[chosen["arm"]], seed=[chosen["seed"]]) if chosen else []
+
+
 # The questions that rules ask about experiments, with the wildcards of a job.
 graph = Graph(settings, run_is_there)
-keeps_weights = settings["keep_weights"] == "trained"
 
 # Snakemake does not limit a resource that nobody limits: without this, a plain `snakemake --cores 4` would start more
 # trainings than may share one GPU. `nodes` is None only where jobs run on this machine. Of several modules in one workflow the

@@ -78,7 +78,7 @@ rule prepare_letters:
     """Render the letters A-Z, on which the default experiment's weights are pretrained."""
     output:
         train="<results>/{experiment}/weights/letters/train.safetensors",
-        test="<results>/{experiment}/weights/letters/test.safetensors",
+        validation="<results>/{experiment}/weights/letters/validation.safetensors",
     log:
         "<logs>/prepare_letters/{experiment}.log",
     benchmark:
@@ -94,7 +94,7 @@ rule prepare_letters:
     params:
         image_size=graph.experiment_setting("model/input_size"),
         train_images=graph.experiment_setting("weights/train_images"),
-        test_images=graph.experiment_setting("weights/test_images"),
+        validation_images=graph.experiment_setting("weights/validation_images"),
         seed=graph.experiment_setting("weights/seed"),
         code=code("data.prepare_letters"),
     shell:
@@ -102,9 +102,9 @@ rule prepare_letters:
         python -m triptych prepare-letters \
             --image-size {params.image_size} \
             --train-images {params.train_images} \
-            --test-images {params.test_images} \
+            --validation-images {params.validation_images} \
             --seed {params.seed} \
             --train {output.train:q} \
-            --test {output.test:q} \
+            --validation {output.validation:q} \
             2>&1 | tee {log:q}
         """

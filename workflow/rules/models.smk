@@ -1,7 +1,7 @@
 # Networks before training.
 # Needs: <results>/{experiment}/data/train.safetensors.
 # Makes: <resources>/weights/, weights/{architecture}.safetensors (of torchvision), models/{architecture}_{input_size}/ (what the network is),
-#        tables/architectures.csv and largest_batch.csv (beside other networks).
+#        tables/architectures.csv and largest_batch.csv (beside other networks), and with `keep_weights: all` the initial weights of runs.
 
 
 rule download_weights:
@@ -101,6 +101,36 @@ rule describe_model:
             --printout {output.printout:q} \
             --totals {output.totals:q} \
             --memory {output.memory:q} \
+            2>&1 | tee {log:q}
+        """
+
+
+rule initialise_model:
+    """The weights with which a run began, computed anew; only with `keep_weights: all`."""
+    input:
+        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
+        pretrained=graph.pretrained_weights,
+    output:
+        initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
+    log:
+        "<logs>/initialise_model/{experiment}/{arm}/seed{seed}.log",
+    benchmark:
+        "<benchmarks>/initialise_model/{experiment}/{arm}/seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=twice_when_tried_again(4000),
+        runtime=10,
+    params:
+        pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
+        code=code("models.initialise_model", named=backbone(graph.arm_setting("model/architecture"))),
+    shell:
+        r"""
+        python -m triptych initialise-model \
+            --trained {input.trained:q} \
+            {params.pretrained} \
+            --initial {output.initial:q} \
             2>&1 | tee {log:q}
         """
 

@@ -48,6 +48,8 @@ rule report:
     # In partial/ it is of the runs that are there; only one that is out of date is trained for it.
     input:
         configuration="<results>/{experiment}/config.yaml",
+        decision="<results>/{experiment}/{part}decision.json",
+        opened=graph.opened_of_experiment,
         tables=graph.tables_of_experiment,
         figures=graph.figures_of,
         data=multiext(
@@ -91,12 +93,9 @@ rule write_manifest:
     """Checksums of every file of an experiment, and what its results depend on."""
     input:
         report="<results>/{experiment}/report.html",
-        runs=graph.of_runs(
-            [
-                f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
-                for file in ("kernels.safetensors", *["trained.safetensors"] * keeps_weights)
-            ]
-        ),
+        runs=graph.of_runs(f"{RUN}/kernels.safetensors"),
+        weights=graph.weights_that_are_kept,
+        model="<results>/{experiment}/model",
     output:
         manifest="<results>/{experiment}/manifest.json",
     log:

@@ -1,13 +1,14 @@
 # Training. The rules that ask for a GPU: with those of a wing that measure speed, the only ones that compute on it.
 # Needs: data/, weights/letters/, weights/{architecture}.safetensors (of torchvision).
-# Makes: weights/{architecture}.safetensors, features/, each run's trained weights, history, predictions and cost.
+# Makes: weights/{architecture}.safetensors, features/, each run's trained weights, history, predictions and cost. No test image
+# is read, but in experiments with `test: every_epoch`.
 
 
 rule pretrain_weights:
     """Train a network on letters; its weights are what the pretrained arms start from."""
     input:
         train_data="<results>/{experiment}/weights/letters/train.safetensors",
-        test_data="<results>/{experiment}/weights/letters/test.safetensors",
+        validation_data="<results>/{experiment}/weights/letters/validation.safetensors",
     output:
         weights="<results>/{experiment}/weights/{architecture}.safetensors",
         history="<results>/{experiment}/weights/{architecture}_history.csv",
@@ -43,7 +44,7 @@ rule pretrain_weights:
             --recipe {params.recipe:q} \
             --execution {params.execution:q} \
             --train-data {input.train_data:q} \
-            --test-data {input.test_data:q} \
+            --validation-data {input.validation_data:q} \
             --checkpoints {params.run:q}/{wildcards.architecture}_checkpoints \
             --runtime {resources.runtime} \
             --weights {output.weights:q} \
@@ -58,7 +59,7 @@ rule extract_features:
         pretrained=graph.weights_of_trunk,
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
-        test_data="<results>/{experiment}/data/test.safetensors",
+        test_data=graph.test_data_of_training,
     output:
         features="<results>/{experiment}/features/{trunk}/features.safetensors",
         cost="<results>/{experiment}/features/{trunk}/cost.json",
@@ -78,6 +79,7 @@ rule extract_features:
         architecture=graph.arm_setting("model/architecture"),
         input_size=graph.arm_setting("model/input_size"),
         normalisation=graph.arm_setting("model/normalisation"),
+        test_data=lambda wildcards, input: option("--test-data", input.test_data),
         recipe=recipe_for("extract_features"),
         execution=execution_of_arm,
         run=subpath(output.cost, parent=True),
@@ -91,7 +93,7 @@ rule extract_features:
             --pretrained {input.pretrained:q} \
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
-            --test-data {input.test_data:q} \
+            {params.test_data} \
             --recipe {params.recipe:q} \
             --execution {params.execution:q} \
             --checkpoints {params.run:q}/checkpoints \
@@ -108,11 +110,13 @@ rule train:
         pretrained=graph.pretrained_weights,
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
-        test_data="<results>/{experiment}/data/test.safetensors",
+        test_data=graph.test_data_of_training,
         features=graph.features_of_arm("features.safetensors"),
         features_cost=graph.features_of_arm("cost.json"),
     output:
-        trained=kept_if(keeps_weights)("<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"),
+        trained=kept_if(settings["keep_weights"] != "model")(
+            "<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"
+        ),
         history="<results>/{experiment}/runs/{arm}/seed{seed}/history.csv",
         predictions="<results>/{experiment}/runs/{arm}/seed{seed}/predictions.safetensors",
         cost="<results>/{experiment}/runs/{arm}/seed{seed}/cost.json",
@@ -134,6 +138,7 @@ rule train:
         normalisation=graph.arm_setting("model/normalisation"),
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
         phases=lambda wildcards: as_json(phases_of(graph.arm_of(wildcards))),
+        test_data=lambda wildcards, input: option("--test-data", input.test_data),
         recipe=recipe_for("train"),
         execution=execution_of_arm,
         features=lambda wildcards, input: option("--features", input.features),
@@ -149,7 +154,7 @@ rule train:
             {params.pretrained} \
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
-            --test-data {input.test_data:q} \
+            {params.test_data} \
             --phases {params.phases:q} \
             --seed {wildcards.seed} \
             --recipe {params.recipe:q} \

@@ -43,9 +43,10 @@ def figures_of(command: str) -> list[Figure]:
     return [figure for figure in FIGURES.values() if figure.command == command]
 
 
-def tables_with(claims: str = NONE) -> dict[str, Table]:
-    """The tables in `tables/` of an experiment with these claims, by name: what a reader downloads."""
-    return {**schema.EXPERIMENT_TABLES, **WING_TABLES.get(claims, {})}
+def tables_with(claims: str = NONE, mode: schema.Mode = schema.AFTER_DECISION) -> dict[str, Table]:
+    """The tables in `tables/` of an experiment with these claims, by name, in a mode: what a reader downloads."""
+    tables = {**schema.EXPERIMENT_TABLES, **WING_TABLES.get(claims, {})}
+    return {name: table.in_mode(mode) for name, table in tables.items() if mode in table.modes}
 
 
 def figures_with(claims: str = NONE, *, references: bool, images: bool = True) -> list[Figure]:

@@ -36,8 +36,8 @@ class Experiment(Section):
     training: Training = Field(Training(), description="The recipe.")
     test: Literal["after_decision", "every_epoch"] = Field(
         "after_decision",
-        description="When test images are evaluated. after_decision: once, after an arm is chosen on validation images; "
-        "no training reads them. every_epoch: after every epoch, for learning curves of test images.",
+        description="When test images are evaluated. after_decision: once, after an arm is chosen on validation "
+        "images; no training reads them. every_epoch: after every epoch, for learning curves of test images.",
     )
     comparison: Comparison = Field(Comparison(), description="How arms are compared.")
     reference_models: list[ReferenceModel] = Field(
@@ -66,8 +66,8 @@ class Configuration(Section):
     experiments: dict[Name, Experiment] = Field(min_length=1, description=f"The experiments, by name: {NAME_IN_WORDS}.")
     keep_weights: Annotated[Literal["model", "trained", "all"], BeforeValidator(_chosen_weights)] = Field(
         "model",
-        description="The weights that are kept. model: those of the chosen run, in the folder model/. trained: those of "
-        "every run as well. all: those of every run before training, too.",
+        description="The weights that are kept. model: those of the chosen run, in the folder model/. trained: those "
+        "of every run as well. all: those of every run before training, too.",
     )
     jobs_per_gpu: Whole = Field(
         1,

@@ -15,6 +15,7 @@ from triptych.configuration.claims import NONE
 from triptych.configuration.downloads import downloads, pretrained_architectures, weights_download
 from triptych.configuration.effective import compared_networks, resolved_arms
 from triptych.configuration.sources.registry import source_of
+from triptych.results import schema
 from triptych.results.schema import Table
 from triptych.wings import figures_of, figures_with, tables_with
 from triptych.workflow.options import as_json, one_of, option
@@ -47,6 +48,7 @@ class Graph:
 
     def __init__(self, settings: Mapping[str, Any], run_is_there: Callable[[str, str, int], bool]):
         self.experiments: Mapping[str, Mapping[str, Any]] = settings["experiments"]
+        self.keep_weights: str = settings["keep_weights"]
         self.downloads = downloads(self.experiments)
         self.run_is_there = run_is_there
         self.found: dict[str, dict[str, list[int]]] = {}
@@ -144,6 +146,37 @@ class Graph:
             for file in filled(pattern, arm=[arm], seed=seeds)
         ]
 
+    def test_data_of_training(self, wildcards: Wildcards) -> str | list[str]:
+        """The test images, for commands before the decision: none, unless the experiment tests after every epoch."""
+        every_epoch = self.experiments[wildcards.experiment]["test"] == schema.EVERY_EPOCH
+        return f"{EXPERIMENT}/data/test.safetensors" if every_epoch else []
+
+    def test_results_of_runs(self, wildcards: Wildcards) -> list[str]:
+        """What holds the test results of every run of the wildcards' experiment (and part)."""
+        every_epoch = self.experiments[wildcards.experiment]["test"] == schema.EVERY_EPOCH
+        files = ["predictions.safetensors"] if every_epoch else ["test.safetensors", "opened.json"]
+        return self.of_runs([f"{RUN}/{file}" for file in files])(wildcards)  # type: ignore[no-any-return]
+
+    def opened_of_experiment(self, wildcards: Wildcards) -> str | list[str]:
+        """The record of the openings of the test images, where they are opened after a decision."""
+        opened = self.mode_of(wildcards) == schema.AFTER_DECISION
+        return f"{EXPERIMENT}/opened.json" if opened else []
+
+    def weights_that_are_kept(self, wildcards: Wildcards) -> list[str]:
+        """The weights of every run that `keep_weights` keeps; else what holds them until the decision."""
+        every_epoch = self.experiments[wildcards.experiment]["test"] == schema.EVERY_EPOCH
+        files = {
+            "model": ["decided"] * every_epoch,
+            "trained": ["trained.safetensors"],
+            "all": ["trained.safetensors", "initial.safetensors"],
+        }[self.keep_weights]
+        return self.of_runs([f"{RUN}/{file}" for file in files])(wildcards)  # type: ignore[no-any-return]
+
+    def mode_of(self, wildcards: Wildcards) -> schema.Mode:
+        """What is known about test images: nothing in a partial report, unless they are evaluated after every epoch."""
+        mode: schema.Mode = self.experiments[wildcards.experiment]["test"]
+        return schema.UNOPENED if wildcards.part and mode == schema.AFTER_DECISION else mode
+
     def of_models(self, pattern: str | list[str]) -> Lookup:
         """The file `pattern` of every network and input size that the arms of the wildcards' experiment use."""
 
@@ -162,7 +195,9 @@ class Graph:
         ]
 
     def predictions_of_arm(self, wildcards: Wildcards) -> list[str]:
-        return filled(f"{RUN}/predictions.safetensors", seed=self.seeds_of_runs(wildcards)[wildcards.arm])
+        every_epoch = self.experiments[wildcards.experiment]["test"] == schema.EVERY_EPOCH
+        file = "predictions" if every_epoch else "test"
+        return filled(f"{RUN}/{file}.safetensors", seed=self.seeds_of_runs(wildcards)[wildcards.arm])
 
     def features_of_arm(self, file: str) -> Lookup:
         """A file of the cached features that the wildcards' arm trains its head on, if any."""
@@ -228,6 +263,7 @@ class Graph:
         experiment = self.experiments[wildcards.experiment]
         figures = figures_with(
             self.claims_of(wildcards),
+            mode=self.mode_of(wildcards),
             references=bool(experiment["reference_models"]),
             images=experiment["report"]["images"] == "all",
         )
@@ -239,7 +275,7 @@ class Graph:
 
     def tables_of_experiment(self, wildcards: Wildcards) -> list[str]:
         """Every table of an experiment that a reader downloads."""
-        return [place_of(table) for table in tables_with(self.claims_of(wildcards)).values()]
+        return [place_of(table) for table in tables_with(self.claims_of(wildcards), self.mode_of(wildcards)).values()]
 
     # Options
 

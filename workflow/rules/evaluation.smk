@@ -1,0 +1,99 @@
+# After the decision: the test images are opened, and the chosen run's weights are copied.
+# Needs: data/test.safetensors, runs/*/trained.safetensors, decision.json. Makes: of each run its test results; model/.
+
+
+rule open_test:
+    """Evaluate one run on the test images, after the decision. Every opening is recorded before the images are read."""
+
+    # The decision is ancient(): a new one opens nothing again, and trains no run whose weights are gone.
+    input:
+        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
+        decision=ancient("<results>/{experiment}/decision.json"),
+        test_data="<results>/{experiment}/data/test.safetensors",
+    output:
+        predictions="<results>/{experiment}/runs/{arm}/seed{seed}/test.safetensors",
+        opened="<results>/{experiment}/runs/{arm}/seed{seed}/opened.json",
+    log:
+        log="<logs>/open_test/{experiment}/{arm}/seed{seed}.log",
+        openings="<logs>/openings/{experiment}/{arm}/seed{seed}.jsonl",  # grows; Snakemake deletes no log
+    benchmark:
+        "<benchmarks>/open_test/{experiment}/{arm}/seed{seed}.tsv"
+    conda:
+        "../../envs/torch.yaml"
+    threads: graph.arm_setting("training/num_threads")
+    resources:
+        gpu=gpu_slots(graph.arm_setting("training/device")),
+        mem_mb=twice_when_tried_again(8000),
+        runtime=60,
+    params:
+        architecture=graph.arm_setting("model/architecture"),
+        input_size=graph.arm_setting("model/input_size"),
+        recipe=recipe_for("open_test"),
+        execution=execution_of_arm,
+        code=code("evaluation.open_test", named=backbone(graph.arm_setting("model/architecture"))),
+    shell:
+        r"""
+        python -m triptych open-test \
+            --architecture {params.architecture} \
+            --input-size {params.input_size} \
+            --arm {wildcards.arm:q} \
+            --seed {wildcards.seed} \
+            --trained {input.trained:q} \
+            --decision {input.decision:q} \
+            --test-data {input.test_data:q} \
+            --recipe {params.recipe:q} \
+            --execution {params.execution:q} \
+            --openings {log.openings:q} \
+            --predictions {output.predictions:q} \
+            --opened {output.opened:q} \
+            2>&1 | tee {log.log:q}
+        """
+
+
+rule await_decision:
+    """Keep a run's weights until the decision, where no test images are opened after it."""
+
+    # Snakemake deletes temporary files after their last reader, which would be one before the decision.
+    input:
+        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
+        decision=ancient("<results>/{experiment}/decision.json"),
+    output:
+        decided=touch("<results>/{experiment}/runs/{arm}/seed{seed}/decided"),
+    log:
+        "<logs>/await_decision/{experiment}/{arm}/seed{seed}.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    shell:
+        "true > {log:q}"
+
+
+rule copy_model:
+    """The weights of the chosen run, in a folder of their own. Empty if no arm is better than guessing."""
+    input:
+        trained=chosen_weights,
+        decision=ancient("<results>/{experiment}/decision.json"),
+    output:
+        model=directory("<results>/{experiment}/model"),
+    log:
+        "<logs>/copy_model/{experiment}.log",
+    benchmark:
+        "<benchmarks>/copy_model/{experiment}.tsv"
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        trained=lambda wildcards, input: option("--trained", input.trained),
+        code=code("evaluation.copy_model"),
+    shell:
+        r"""
+        python -m triptych copy-model \
+            {params.trained} \
+            --decision {input.decision:q} \
+            --model {output.model:q} \
+            2>&1 | tee {log:q}
+        """
