@@ -6,7 +6,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from triptych.configuration.keys import MANY
-from triptych.configuration.source import Download, Source
+from triptych.configuration.source import Download, Source, tenth
 from triptych.configuration.values import OptionalPath, OptionalWhole, Seed, Sha256, Urls, Whole
 
 URLS_OF_ARCHIVE = "Addresses of the archive, tried in order: https, http or file."
@@ -60,6 +60,9 @@ class ArchiveDataset(Source):
 
     def has_validation(self) -> bool:
         return self.validation_per_class > 0
+
+    def enough_validation(self) -> str:
+        return f"validation_per_class: {tenth(self.train_per_class or self.expected_train // self.CLASSES)}"
 
     def contradictions(self, key: str) -> Iterator[str]:
         train, test = self.expected_train // self.CLASSES, self.expected_test // self.CLASSES

@@ -20,6 +20,7 @@ def contradictions(configuration: Configuration) -> Iterator[str]:
         key = f"experiments.{name}"
         yield from _same_folders(f"{key}.arms", experiment.arms)
         yield from experiment.dataset.contradictions(f"{key}.dataset")
+        yield from _nothing_to_decide_on(key, experiment)
         yield from _one_file_for_several_networks(key, experiment)
         yield from _impossible_references(key, experiment.reference_models)
         yield from _claims_without_their_arms(key, experiment)
@@ -50,6 +51,16 @@ def _claims_without_their_arms(key: str, experiment: Experiment) -> Iterator[str
                 f"{key}.arms.{name}.{different[0]}: {getattr(arm, different[0])!r} is not allowed with {key}.claims: "
                 f"{experiment.claims}; give {needed[different[0]]}, or none for the claims"
             )
+
+
+def _nothing_to_decide_on(key: str, experiment: Experiment) -> Iterator[str]:
+    """An arm is chosen on validation images before the test images are evaluated."""
+    if experiment.test == "after_decision" and not experiment.dataset.has_validation():
+        yield (
+            f"{key}.dataset: there are no validation images to choose an arm on; give {key}.dataset."
+            f"{experiment.dataset.enough_validation()}, or {key}.test: every_epoch to evaluate test images after every "
+            "epoch"
+        )
 
 
 def _same_folders(key: str, names: Mapping[str, Any]) -> Iterator[str]:

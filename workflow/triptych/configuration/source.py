@@ -27,6 +27,11 @@ class Download:
     path: str | None = None
 
 
+def tenth(training_images: int) -> int:
+    """Return a tenth of a class's training images, at least ten: how many to set aside for validation."""
+    return max(10, training_images // 10)
+
+
 class Source(Section):
     """The keys under `dataset` of one source of images.
 
@@ -61,6 +66,10 @@ class Source(Section):
     @abstractmethod
     def has_validation(self) -> bool:
         """Return whether there are validation images."""
+
+    @abstractmethod
+    def enough_validation(self) -> str:
+        """Return the key and the value that set aside about a tenth of the training images for validation."""
 
     def contradictions(self, key: str) -> Iterator[str]:
         """Yield a message for each contradiction between keys; `key` leads to them, as `experiments.mine.dataset`."""

@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from triptych.configuration.source import Source
+from triptych.configuration.source import Source, tenth
 from triptych.configuration.values import OptionalWhole, Seed, Whole
 
 
@@ -28,6 +28,9 @@ class DigitsDataset(Source):
 
     def has_validation(self) -> bool:
         return self.validation_per_class > 0
+
+    def enough_validation(self) -> str:
+        return f"validation_per_class: {tenth(self.train_per_class)}"
 
     def contradictions(self, key: str) -> Iterator[str]:
         wanted = self.train_per_class + self.validation_per_class + (self.test_per_class or 1)
