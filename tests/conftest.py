@@ -15,8 +15,11 @@ settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent.parent
-WITHOUT_RULE = {"check", "document_architectures", "document_configuration", "initialise_model", "verify"}
+WITHOUT_RULE = {"check", "document_architectures", "document_configuration", "verify"}
 """Commands that a person runs, and no workflow."""
+
+WITHOUT_COMMAND = {"await_decision"}
+"""Rules that only tell Snakemake what depends on what."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -18,7 +18,7 @@ from tests.conftest import ROOT
 TINY = {
     "dataset": {"source": "digits", "train_per_class": 6, "validation_per_class": 2, "test_per_class": 10},
     "model": {"architecture": "resnet18", "input_size": 32},
-    "weights": {"source": "letters", "train_images": 260, "test_images": 52, "epochs": 1},
+    "weights": {"source": "letters", "train_images": 260, "validation_images": 52, "epochs": 1},
     "training": {"epochs": 1, "num_threads": 2},
     "comparison": {"bootstrap_draws": 1000},
     "seeds": [0, 1],
@@ -41,6 +41,7 @@ LABELS = {
 WHOLE = {
     **TINY,
     "question": QUESTION,
+    "test": "every_epoch",  # as the claims need it
     "training": {"epochs": 1, "num_threads": 1, "device": "cpu"},
     "claims": "lecture45",
     "reference_models": [{"architecture": "resnet34", "input_size": 32}],
@@ -93,7 +94,7 @@ def jobs_of(dry_run: str) -> list[dict[str, str]]:
     """The jobs that a dry run lists, each with its rule's name and the lines below it by their key."""
     jobs = []
     for block in re.split(r"^\[.*\]$", dry_run, flags=re.M):
-        match = re.search(r"^(?:local)?rule (\w+):$", block, flags=re.M)
+        match = re.search(r"^(?:(?:local)?rule|checkpoint) (\w+):$", block, flags=re.M)
         if match:
             lines = dict(re.findall(r"^    (\w+): (.*)$", block, flags=re.M))
             jobs.append({"rule": match[1], **lines})

@@ -157,7 +157,7 @@ pytestmark = pytest.mark.slow
 EXPERIMENT = {
     "dataset": {"source": "squares", "side": 12},
     "model": {"architecture": "toy/tiny", "input_size": 16},
-    "weights": {"source": "letters", "train_images": 26, "test_images": 26, "epochs": 1},
+    "weights": {"source": "letters", "train_images": 26, "validation_images": 26, "epochs": 1},
     "training": {"epochs": 1, "num_threads": 1, "device": "cpu"},
     "arms": {
         "scratch": {"weights": "random"},

@@ -37,10 +37,16 @@ def contradictions(configuration: Configuration) -> Iterator[str]:
 
 
 def _claims_without_their_arms(key: str, experiment: Experiment) -> Iterator[str]:
-    """The claims are about arms by name: they must be there, train as their wing requires, and be compared."""
+    """The claims are about test curves, and about arms by name, which must train as their wing requires."""
     if experiment.claims == NONE:
         return
-    for name, required in part_of(experiment.claims, "requirements").ARMS.items():
+    requirements = part_of(experiment.claims, "requirements")
+    if experiment.test != requirements.TEST:
+        yield (
+            f"{key}.test: {experiment.test} is not allowed with {key}.claims: {experiment.claims}; give "
+            f"{requirements.TEST}, or none for the claims"
+        )
+    for name, required in requirements.ARMS.items():
         arm = experiment.arms.get(name)
         needed = {**required, "role": "arm"}
         words = ", ".join(f"{field}: {value}" for field, value in needed.items())

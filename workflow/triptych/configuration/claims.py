@@ -20,7 +20,7 @@ def part_of(wing: str, part: str) -> ModuleType:
     """Import a module that a wing declares something in.
 
     Args:
-        part: `requirements` (DESCRIPTION, and the arms that its claims are about as ARMS), `schema` (its TABLES),
+        part: `requirements` (DESCRIPTION, TEST, and the arms that its claims are about as ARMS), `schema` (its TABLES),
             `catalogue` (its FIGURES) or `sections` (its SECTIONS of the report).
     """
     return importlib.import_module(module_of(wing, part))

@@ -2,8 +2,11 @@
 
 DESCRIPTION = (
     "test what lecture 45 claims and show the faults of its notebook; it needs arms called scratch, finetune and "
-    "last_layer that train as the lecture's three nets"
+    "last_layer that train as the lecture's three nets, and test: every_epoch"
 )
+
+TEST = "every_epoch"
+"""When test images must be evaluated: the claims are about their curves."""
 
 ARMS = {
     "scratch": {"weights": "random", "train": "all"},
