@@ -78,7 +78,10 @@ def run_is_there(experiment, arm, seed):
 def chosen_weights(wildcards):
     """The trained weights of the run that the decision chose; none if it chose nothing."""
     decision = checkpoints.decide.get(experiment=wildcards.experiment, part="").output.json
-    chosen = read_decision(Path(decision))["chosen"]
+    try:
+        chosen = read_decision(Path(decision))["chosen"]
+    except InputError as error:
+        sys.exit(str(error))
     return filled(f"{RUN}/trained.safetensors", arm=[chosen["arm"]], seed=[chosen["seed"]]) if chosen else []
 
 
