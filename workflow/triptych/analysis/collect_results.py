@@ -133,7 +133,7 @@ def read_validation(path: Path, folders: Mapping[str, Mapping[int, Path]]) -> di
     if found != expected:
         other = sorted(set(found) ^ set(expected)) or expected
         raise InputError(f"{path}: expected the runs that are collected, but {other[0][0]}, seed {other[0][1]} differs")
-    return {arm: rows["validation_accuracy"].astype(float).tolist() for arm, rows in table.groupby("arm", sort=False)}
+    return {arm: table.loc[table["arm"] == arm, "validation_accuracy"].astype(float).tolist() for arm in folders}
 
 
 def test_results_table(labels: Mapping[str, str], tested: Tested, confidence: float) -> pandas.DataFrame:

@@ -102,7 +102,7 @@ def run_folder(experiment_folder: Path, arm: str, seed: int) -> Path:
 
 
 def read_truths(experiment_folder: Path, mode: Mode) -> dict[str, Truth]:
-    """Read the labels and classes of the splits that decide or have curves, by split: test only if evaluated every epoch.
+    """Read the labels and classes of the splits that decide or have curves, by split: of test in `EVERY_EPOCH` alone.
 
     Raises:
         InputError: a file is not such a file, or has no image; of validation images there may be none in `EVERY_EPOCH`.
