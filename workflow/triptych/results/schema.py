@@ -31,6 +31,15 @@ TESTED: tuple[Mode, ...] = (AFTER_DECISION, EVERY_EPOCH)
 """The modes in which there are test results of the finished runs."""
 
 
+def curve_split(mode: Mode) -> str:
+    """Return the split that learning curves are of."""
+    return "test" if mode == EVERY_EPOCH else "validation"
+
+
+VERDICTS = ("better", "equivalent", "undecided")
+"""Of a comparison of two arms."""
+
+
 @dataclass(frozen=True)
 class Column:
     """A column: its name in the file, its type, what it holds, and its unit.
