@@ -211,7 +211,9 @@ def run_pytest(checkout: Path, files: Iterable[str], stage: str, *options: str, 
     for name in [name for name in sys.modules if name.partition(".")[0] == "benchmarks"]:
         del sys.modules[name]
     where = [f"--rootdir={checkout}", f"--config-file={checkout}/pyproject.toml", f"--basetemp={scratch(os.getpid())}"]
-    call = [*map(str, files), *where, "-m", MARKS[stage], "-p", "no:cacheprovider", *options]
+    # warnings may be errors there, and pytest's own plugins are imported already
+    quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+    call = [*map(str, files), *where, *quiet, "-m", MARKS[stage], "-p", "no:cacheprovider", *options]
     return pytest.main(call, plugins=[plugin] if plugin else [])
 
 
