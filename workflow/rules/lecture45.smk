@@ -20,6 +20,7 @@ rule check_claims:
                 "arms",
                 "history",
                 "runs",
+                "test_results",
                 "summary",
                 "comparisons",
                 "weight_delta",

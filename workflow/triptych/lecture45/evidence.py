@@ -23,6 +23,7 @@ TABLES = (
     "arms",
     "history",
     "runs",
+    "test_results",
     "summary",
     "comparisons",
     "weight_delta",
@@ -178,7 +179,7 @@ def read_evidence(
     files = {name: tables / f"{name}.csv" for name in (*TABLES, *OPTIONAL_TABLES)}
     there = {name: path for name, path in files.items() if name in TABLES or path.is_file()}
     empty = {name: pandas.DataFrame(columns=schema.TABLES[name].names) for name in OPTIONAL_TABLES}
-    read = empty | read_tables(there)
+    read = empty | read_tables(there, schema.EVERY_EPOCH)
     missing = [arm for arm in ARMS if arm not in set(read["arms"]["arm"])]
     if missing:
         raise InputError(f"{tables / 'arms.csv'}: no arm {', '.join(missing)}; the claims are about {', '.join(ARMS)}")
@@ -188,6 +189,7 @@ def read_evidence(
         configuration={
             "dataset": {"source": dataset},
             "weights": {"source": weights},
+            "test": requirements.TEST,
             "comparison": {"confidence": confidence, "equivalence_margin": margin},
         },
         tables=read,

@@ -20,7 +20,7 @@ from triptych.storage.errors import InputError
 
 def plot_notebook_loss(*, history: Path, arms: Path, sizes: Path, svg: Path, png: Path) -> None:
     """Draw the true test loss of each arm but the controls (solid), and the notebook's test loss (dashed)."""
-    runs = read_table(history, schema.HISTORY)
+    runs = read_table(history, schema.HISTORY.in_mode(schema.EVERY_EPOCH))
     table = read_arms(arms)
     trained_on = read_table(arms, schema.ARMS).set_index("arm")["train_images"]
     images = read_table(sizes, schema.SIZES).groupby("split")["images"].sum()
