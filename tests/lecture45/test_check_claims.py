@@ -10,7 +10,7 @@ from triptych.lecture45 import claims, faults
 from triptych.lecture45.check_claims import check_claims
 from triptych.lecture45.evidence import ARMS, Evidence
 from triptych.lecture45.schema import CLAIMS, FAULTS
-from triptych.results.schema import TABLES
+from triptych.results.schema import EVERY_EPOCH, tables_of_mode
 from triptych.storage.errors import InputError
 
 CONTROLS = {
@@ -467,8 +467,9 @@ def test_the_gain_of_choosing_an_epoch_is_a_mean_over_seeds(evidence):
 @pytest.fixture
 def folder(tmp_path, evidence):
     found = evidence()
-    for name, table in found.tables.items():
-        table.reindex(columns=TABLES[name].names).to_csv(tmp_path / f"{name}.csv", index=False)
+    tables = tables_of_mode(EVERY_EPOCH)
+    for name, table in (found.tables | {"test_results": found.tables["runs"]}).items():
+        table.reindex(columns=tables[name].names).to_csv(tmp_path / f"{name}.csv", index=False)
     found.sizes.to_csv(tmp_path / "sizes.csv", index=False)
     return tmp_path
 
