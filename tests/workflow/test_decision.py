@@ -1,0 +1,161 @@
+"""The decision in a real graph: nothing before it depends on test images, and a change trains only what it must."""
+
+import json
+import shutil
+
+import numpy
+import pytest
+
+from tests.workflow.conftest import jobs_of, rules_of, snakemake, write_configuration
+from triptych.results.decision import decision_digest
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
+
+pytestmark = pytest.mark.slow
+
+SMALL = {
+    "dataset": {"source": "digits", "train_per_class": 6, "validation_per_class": 10, "test_per_class": 10},
+    "model": {"architecture": "resnet18", "input_size": 32},
+    "training": {"epochs": 1, "num_threads": 1, "device": "cpu"},
+    "comparison": {"bootstrap_draws": 1000},
+    "report": {"images": "none"},
+    "seeds": [0, 1],
+    "arms": {
+        "slow": {"weights": "random", "train": "all"},
+        "fast": {"weights": "random", "train": "all", "training": {"learning_rate": 1e-3}},
+    },
+}
+"""Two arms with two seeds, which need no pretrained weights."""
+
+RESULTS = "results/small"
+MEASURED = {"cost.json", "cost.csv", "report.html", "manifest.json"}
+
+
+def call(folder, *arguments, **changes):
+    path = write_configuration(folder, SMALL | changes, "small")
+    return snakemake("--cores", "2", "--configfile", path, *arguments, directory=folder)
+
+
+def made(folder, *arguments, **changes):
+    """The jobs of a real call by rule, and those that are trained as (arm, seed)."""
+    output = call(folder, *arguments, **changes).stdout
+    trained = [job["wildcards"] for job in jobs_of(output) if job["rule"] == "train"]
+    return rules_of(output), sorted(trained)
+
+
+def weights_in(folder):
+    return sorted(str(path.relative_to(folder / RESULTS)) for path in (folder / RESULTS).rglob("trained.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory):
+    """A folder in which everything up to the decision is made."""
+    folder = tmp_path_factory.mktemp("decided")
+    call(folder, f"{RESULTS}/decision.json", "--notemp")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def complete(decided, tmp_path_factory):
+    """A copy of it in which everything is made."""
+    folder = tmp_path_factory.mktemp("complete") / "run"
+    shutil.copytree(decided, folder)
+    call(folder)
+    return folder
+
+
+@pytest.fixture
+def finished(complete, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(complete, folder)
+    return folder
+
+
+def test_no_file_before_the_opening_depends_on_a_test_image(decided, tmp_path):
+    call(tmp_path, f"{RESULTS}/data/test.safetensors")
+    test = tmp_path / RESULTS / "data" / "test.safetensors"
+    tensors = load_tensors(test)
+    noise = numpy.random.default_rng(0).integers(0, 256, tensors["images"].shape, dtype=numpy.uint8)
+    save_tensors(test, tensors | {"images": noise}, load_metadata(test))
+    call(tmp_path, f"{RESULTS}/decision.json", "--notemp")
+
+    def files(folder):
+        paths = [path for path in (folder / RESULTS).rglob("*") if path.is_file() and path.name not in MEASURED]
+        return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+    with_images, with_noise = files(decided), files(tmp_path)
+    name = f"{RESULTS}/data/test.safetensors"
+    assert with_images.pop(name) != with_noise.pop(name)
+    assert with_images == with_noise
+    assert sum("trained.safetensors" in name for name in with_noise) == 4
+    opened = f"{RESULTS}/runs/fast/seed0/test.safetensors"
+    for folder in (decided, tmp_path):
+        call(folder, opened, "--notemp")
+    assert (decided / opened).read_bytes() != (tmp_path / opened).read_bytes()
+
+
+def test_only_the_chosen_runs_weights_are_left_and_nothing_is_left_to_do(complete):
+    chosen = json.loads((complete / RESULTS / "decision.json").read_text())["chosen"]
+    assert chosen["arm"] == "fast"
+    assert not weights_in(complete)
+    assert [path.name for path in (complete / RESULTS / "model").iterdir()] == ["model.safetensors"]
+    assert not rules_of(call(complete, "--dry-run").stdout)
+
+
+def test_the_model_is_the_chosen_run(decided, complete):
+    chosen = json.loads((complete / RESULTS / "decision.json").read_text())["chosen"]
+    run = decided / RESULTS / "runs" / chosen["arm"] / f"seed{chosen['seed']}" / "trained.safetensors"
+    assert (complete / RESULTS / "model" / "model.safetensors").read_bytes() == run.read_bytes()
+
+
+def test_one_more_seed_trains_and_opens_one_run_of_each_arm(finished):
+    opened = finished / RESULTS / "runs" / "fast" / "seed0" / "opened.json"
+    before = opened.read_bytes()
+    jobs, trained = made(finished, seeds=[0, 1, 2])
+    assert {wildcards.split("seed=")[1] for wildcards in trained if "seed=2" in wildcards} == {"2"}
+    chosen = json.loads((finished / RESULTS / "decision.json").read_text())["chosen"]
+    # a run that is chosen only now, and whose weights are gone, is trained once more
+    again = [wildcards for wildcards in trained if "seed=2" not in wildcards]
+    assert len(trained) - len(again) == jobs["open_test"] - len(again) == 2
+    assert again in ([], [f"experiment=small, arm={chosen['arm']}, seed={chosen['seed']}"])
+    assert jobs["decide"] == 1
+    if not again:
+        assert opened.read_bytes() == before
+    assert not rules_of(call(finished, "--dry-run", seeds=[0, 1, 2]).stdout)
+
+
+@pytest.mark.parametrize(
+    ("changes", "trained"),
+    [
+        ({"arms": SMALL["arms"] | {"third": {"weights": "random", "train": "all"}}}, "third third"),
+        ({"arms": SMALL["arms"] | {"slow": SMALL["arms"]["slow"] | {"training": {"epochs": 2}}}}, "slow slow"),
+    ],
+    ids=["one more arm", "another recipe"],
+)
+def test_a_dry_run_lists_only_the_trainings_that_depend_on_a_change(complete, changes, trained):
+    jobs = jobs_of(call(complete, "--dry-run", **changes).stdout)
+    arms = [job["wildcards"].split("arm=")[1].split(",")[0] for job in jobs if job["rule"] == "train"]
+    assert sorted(arms) == trained.split()
+
+
+def test_a_model_that_was_deleted_costs_one_training(finished):
+    before = (finished / RESULTS / "model" / "model.safetensors").read_bytes()
+    shutil.rmtree(finished / RESULTS / "model")
+    jobs, trained = made(finished)
+    chosen = json.loads((finished / RESULTS / "decision.json").read_text())["chosen"]
+    assert trained == [f"experiment=small, arm={chosen['arm']}, seed={chosen['seed']}"]
+    assert jobs["copy_model"] == 1
+    assert (finished / RESULTS / "model" / "model.safetensors").read_bytes() == before
+
+
+def test_a_decision_that_was_changed_by_hand_is_refused(finished):
+    path = finished / RESULTS / "decision.json"
+    content = json.loads(path.read_text())
+    content["chosen"]["arm"] = "slow"
+    path.write_text(json.dumps(content))
+    assert decision_digest(content) != content["digest"]
+    output = snakemake(
+        *("--cores", "2", "--configfile", write_configuration(finished, SMALL, "small")), directory=finished, check=False
+    )
+    assert output.returncode
+    assert "decision.json: the decision was changed by hand; delete it and run again" in output.stdout
+    assert "Traceback" not in output.stdout
