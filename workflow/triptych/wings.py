@@ -43,20 +43,26 @@ def figures_of(command: str) -> list[Figure]:
     return [figure for figure in FIGURES.values() if figure.command == command]
 
 
-def tables_with(claims: str = NONE) -> dict[str, Table]:
-    """The tables in `tables/` of an experiment with these claims, by name: what a reader downloads."""
-    return {**schema.EXPERIMENT_TABLES, **WING_TABLES.get(claims, {})}
+def tables_with(claims: str = NONE, mode: schema.Mode = schema.AFTER_DECISION) -> dict[str, Table]:
+    """The tables in `tables/` of an experiment with these claims, by name, in a mode: what a reader downloads."""
+    tables = {**schema.EXPERIMENT_TABLES, **WING_TABLES.get(claims, {})}
+    return {name: table.in_mode(mode) for name, table in tables.items() if mode in table.modes}
 
 
-def figures_with(claims: str = NONE, *, references: bool, images: bool = True) -> list[Figure]:
+def figures_with(
+    claims: str = NONE, *, mode: schema.Mode = schema.AFTER_DECISION, references: bool, images: bool = True
+) -> list[Figure]:
     """The figures of an experiment with these claims, the most important first.
 
     Args:
+        mode: what is known about its test images.
         references: whether it has `reference_models`.
         images: whether its report shows images of the data set (`report.images`).
     """
     figures = [*catalogue.FIGURES.values(), *WING_FIGURES.get(claims, {}).values()]
     figures = [
-        figure for figure in figures if (references or not figure.of_references) and (images or not figure.of_images)
+        figure
+        for figure in figures
+        if mode in figure.modes and (references or not figure.of_references) and (images or not figure.of_images)
     ]
     return sorted(figures, key=lambda figure: figure.of_each_arm)
