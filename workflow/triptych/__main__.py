@@ -36,6 +36,8 @@ COMMANDS = {
     "extract_features": "triptych.training",
     "train": "triptych.training",
     "extract_weight_delta": "triptych.analysis",
+    "collect_validation": "triptych.analysis",
+    "decide": "triptych.analysis",
     "collect_results": "triptych.analysis",
     **FIGURE_COMMANDS,
     **WING_COMMANDS,

@@ -1,6 +1,6 @@
-"""Are two arms different? A paired bootstrap over test images and seeds, corrected for the number of pairs.
+"""Are two arms different? A paired bootstrap over images and seeds, corrected for the number of pairs.
 
-The unit is the test image: for each image and seed it is known whether each arm is right, and the difference of two
+The unit is the image: for each image and seed it is known whether each arm is right, and the difference of two
 arms is the mean over images and seeds of (right by the one) - (right by the other). A draw of the bootstrap takes as
 many images as there are and as many seeds as there are, each with replacement, and the same ones for both arms: what is
 hard for both, or comes with a seed's order of batches, cancels. With a single seed only images are drawn.
@@ -18,7 +18,8 @@ of each arm by themselves: what comes with a seed does not cancel.
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy
 import pandas
@@ -42,7 +43,7 @@ def compare_arms(
     """Compare every pair of arms.
 
     Args:
-        correct: for each arm a boolean array [seeds, images], whether a run has that test image right; the images are
+        correct: for each arm a boolean array [seeds, images], whether a run has that image right; the images are
             the same for all arms.
         margin: of equivalence, in points of accuracy.
         confidence: of the intervals, such as 0.95. A corrected p-value below 1 - confidence is significant.
@@ -85,12 +86,27 @@ def compare_arms(
 
 
 def unseen_difference(images: int, confidence: float) -> float:
-    """The largest difference in points that may go unseen with so many test images: two arms that are right on the same
+    """The largest difference in points that may go unseen with so many images: two arms that are right on the same
     ones of them may still differ in this share of all images (the upper end of Clopper and Pearson's interval of 0).
 
     The bootstrap cannot know it: where no image differs, every draw is 0.
     """
     return float(100 * (1 - ((1 - confidence) / 2) ** (1 / images)))
+
+
+def warn_of_few_draws(pairs: int, settings: Mapping[str, Any]) -> None:
+    """Print a note if the bootstrap has too few draws for any corrected p-value to be significant.
+
+    Args:
+        settings: the section `comparison` of the configuration.
+    """
+    smallest = pairs * 2 / (settings["bootstrap_draws"] + 1)
+    if smallest >= 1 - settings["confidence"]:
+        print(
+            f"note: with {settings['bootstrap_draws']} draws the smallest p-value corrected for {pairs} pairs is "
+            f"{smallest:.2g}, so no verdict can be `better`: raise comparison.bootstrap_draws",
+            flush=True,
+        )
 
 
 def verdict(low: float, high: float, p_value: float, margin: float, confidence: float) -> str:

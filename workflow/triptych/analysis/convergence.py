@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pandas
@@ -10,31 +11,52 @@ from triptych.results import schema
 from triptych.results.experiment import mean_curve
 
 OVERFITTING = 1.1
-"""The final test loss over the lowest one, above which an arm overfits."""
+"""The final loss over the lowest one, above which an arm overfits."""
 
 ABOVE_CHANCE = 1.5
 """The accuracy over that of chance, below which it says nothing about a network (BatchNorm's statistics may lag)."""
 
 
-def least_difference(first: float, second: float, test_images: int, margin: float) -> float:
-    """Return the points by which two test accuracies (%) must differ to count where no verdict decides.
+@dataclass(frozen=True)
+class Curves:
+    """What learning curves are of: the split (validation or test), its number of images, the number of classes."""
+
+    split: str
+    images: int
+    classes: int
+
+    @property
+    def accuracy(self) -> str:
+        """The column of the table `history`."""
+        return f"{self.split}_accuracy"
+
+    @property
+    def loss(self) -> str:
+        """The column of the table `history`."""
+        return f"{self.split}_loss"
+
+
+def least_difference(first: float, second: float, images: int, margin: float) -> float:
+    """Return the points by which two accuracies (%) must differ to count where no verdict decides.
 
     It is the margin, or two standard errors of a difference between two sets of so many images, if that is more. Both
     accuracies are of the same images, so the true error is rather smaller.
     """
-    variance = sum(accuracy * (100 - accuracy) for accuracy in (first, second)) / test_images
+    variance = sum(accuracy * (100 - accuracy) for accuracy in (first, second)) / images
     return max(margin, 2 * math.sqrt(variance))
 
 
-def convergence_table(tables: Mapping[str, pandas.DataFrame], test_images: int, margin: float) -> pandas.DataFrame:
+def convergence_table(tables: Mapping[str, pandas.DataFrame], curves: Curves, margin: float) -> pandas.DataFrame:
     """Return the table `convergence` from the tables arms, runs and history."""
     rows = []
     for _, arm in tables["arms"].iterrows():
         runs, history = (tables[name][tables[name]["arm"] == arm["arm"]] for name in ("runs", "history"))
-        accuracy = mean_curve(history, "test_accuracy").dropna()
+        accuracy = mean_curve(history, curves.accuracy).dropna()
         ended = stopped(arm, runs)
         gain, epochs = late_gain(accuracy)
-        counts = least_difference(accuracy.iloc[-1], accuracy.iloc[-1] - gain, test_images, margin) if epochs else None
+        counts = (
+            least_difference(accuracy.iloc[-1], accuracy.iloc[-1] - gain, curves.images, margin) if epochs else None
+        )
         rows.append(
             {
                 "arm": arm["arm"],
@@ -44,8 +66,8 @@ def convergence_table(tables: Mapping[str, pandas.DataFrame], test_images: int, 
                 "late_gain": gain,
                 "least_difference": counts,
                 "rising": int(counts is not None and not ended and gain > counts),
-                "steady_epoch": steady_epoch(accuracy, runs, margin),
-                **lowest_test_loss(history),
+                "steady_epoch": steady_epoch(accuracy, history, curves.accuracy, margin),
+                **lowest_loss(history, curves.loss),
             }
         )
     return pandas.DataFrame(rows, columns=schema.CONVERGENCE.names)
@@ -68,22 +90,27 @@ def late_gain(curve: pandas.Series) -> tuple[float, int]:
     return float(curve.loc[last] - curve.loc[last - epochs]), epochs
 
 
-def steady_epoch(accuracy: pandas.Series, runs: pandas.DataFrame, margin: float) -> int | None:
+def steady_epoch(accuracy: pandas.Series, history: pandas.DataFrame, column: str, margin: float) -> int | None:
     """Return the first epoch from which on the curve stays within the margin of the kept accuracy.
 
     None if the seeds keep different epochs. Only epochs that every kept network has seen count.
+
+    Args:
+        accuracy: the curve by epoch, mean over seeds.
+        history: one arm's; `column` is its accuracy.
     """
-    if runs["kept_epoch"].nunique() != 1:
+    kept = history[history["kept"] == 1]
+    if kept["epoch"].nunique() != 1:
         return None
-    accuracy = accuracy.loc[: runs["kept_epoch"].min()]
-    outside = accuracy.index[(accuracy - runs["test_accuracy"].mean()).abs() > margin]
+    accuracy = accuracy.loc[: kept["epoch"].min()]
+    outside = accuracy.index[(accuracy - kept[column].mean()).abs() > margin]
     return int(outside.max()) + 1 if len(outside) else 0
 
 
-def lowest_test_loss(history: pandas.DataFrame) -> dict[str, Any]:
-    """Return where one arm's test loss is lowest, and whether it rises again."""
-    seeds = history.pivot(index="epoch", columns="seed", values="test_loss").dropna()
-    curve = seeds.mean(axis="columns") if len(seeds) else mean_curve(history, "test_loss").dropna()
+def lowest_loss(history: pandas.DataFrame, column: str) -> dict[str, Any]:
+    """Return where one arm's loss, a column of its history, is lowest, and whether it rises again."""
+    seeds = history.pivot(index="epoch", columns="seed", values=column).dropna()
+    curve = seeds.mean(axis="columns") if len(seeds) else mean_curve(history, column).dropna()
     if curve.empty:
         return {"lowest_epoch": None, "lowest_loss": None, "overfits": 0}
     lowest = curve.index[int(curve.argmin())]
@@ -92,22 +119,20 @@ def lowest_test_loss(history: pandas.DataFrame) -> dict[str, Any]:
     return {"lowest_epoch": int(lowest), "lowest_loss": float(curve.min()), "overfits": int(overfits)}
 
 
-def loss_and_accuracy_table(
-    tables: Mapping[str, pandas.DataFrame], test_images: int, classes: int, margin: float
-) -> pandas.DataFrame:
-    """Return the table `loss_and_accuracy` from the tables arms, history and summary; controls are not compared."""
+def loss_and_accuracy_table(tables: Mapping[str, pandas.DataFrame], curves: Curves, margin: float) -> pandas.DataFrame:
+    """Return the table `loss_and_accuracy` from the tables arms and history; controls are not compared."""
     arms = [arm for arm, role in zip(tables["arms"]["arm"], tables["arms"]["role"], strict=True) if role != "control"]
-    reached = tables["summary"].set_index("arm")["first_epoch_accuracy_mean"]
     first_epochs = tables["history"][tables["history"]["epoch"] == 1]
+    reached = first_epochs.groupby("arm")[curves.accuracy].mean()
     by_arm = {arm: first_epochs[first_epochs["arm"] == arm].set_index("seed") for arm in arms}
     rows = []
     for first in arms:
         for second in arms:
-            least = least_difference(reached[first], reached[second], test_images, margin)
+            least = least_difference(reached[first], reached[second], curves.images, margin)
             if (
-                ABOVE_CHANCE * 100 / classes <= reached[first] < reached[second] - least
+                ABOVE_CHANCE * 100 / curves.classes <= reached[first] < reached[second] - least
                 and _lower_in_every_seed(by_arm[first], by_arm[second], "train_loss")
-                and _lower_in_every_seed(by_arm[first], by_arm[second], "test_accuracy")
+                and _lower_in_every_seed(by_arm[first], by_arm[second], curves.accuracy)
             ):
                 losses = [float(by_arm[arm]["train_loss"].mean()) for arm in (first, second)]
                 rows.append((first, second, *losses, reached[first], reached[second], least))

@@ -1,15 +1,17 @@
 """Read and validate the output files of one run."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy
 import pandas
+from scipy.special import logsumexp
 
 from triptych.results.run_files import COST_KEYS, WEIGHTS_KEYS
-from triptych.results.schema import RUN_HISTORY, RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA
+from triptych.results.schema import EVERY_EPOCH, RUN_HISTORY, RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA, Mode
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_json
@@ -18,10 +20,40 @@ from triptych.storage.tensors import load_metadata, map_tensor
 
 @dataclass(frozen=True)
 class Truth:
-    """The labels of the test images (int64 [images]) and the names of the classes."""
+    """The labels of a split's images (int64 [images]), the names of the classes, and the name of the split."""
 
     labels: numpy.ndarray
     classes: list[str]
+    split: str
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a network says about the images of a split.
+
+    Attributes:
+        predicted: the class number with the largest logit [images] (ties: the first, as torch counts them).
+        correct: whether that is the image's class: bool [images].
+        losses: the cross-entropy of each image in nats: float64 [images].
+    """
+
+    predicted: numpy.ndarray
+    correct: numpy.ndarray
+    losses: numpy.ndarray
+
+    def of(self, chosen: numpy.ndarray) -> "Answers":
+        """Return those about some of the images, a boolean [images]."""
+        return Answers(self.predicted[chosen], self.correct[chosen], self.losses[chosen])
+
+    @property
+    def accuracy(self) -> float:
+        """The share of correct images in percent."""
+        return 100 * int(self.correct.sum()) / len(self.correct)
+
+    @property
+    def loss(self) -> float:
+        """The mean cross-entropy in nats."""
+        return float(self.losses.mean())
 
 
 @dataclass(frozen=True)
@@ -29,8 +61,9 @@ class Run:
     """One arm with one seed.
 
     Attributes:
-        history: the columns of `schema.RUN_HISTORY`, a row an epoch from 0; accuracies in percent.
-        predicted: the class number given to each test image by the network that is kept, [images].
+        history: the columns that `schema.RUN_HISTORY` has in the mode, a row an epoch from 0; accuracies in percent.
+        answers: of the network that is kept, by split: validation where there are such images, and test where these are
+            evaluated every epoch.
         file_bytes: the size of the file of its initial weights.
         total_parameters, trainable_parameters: numbers of elements; buffers are not parameters.
         weight_delta, kernel_change: as `extract_weight_delta` wrote them, their cells as texts.
@@ -40,7 +73,7 @@ class Run:
     arm: str
     seed: int
     history: pandas.DataFrame
-    predicted: numpy.ndarray
+    answers: Mapping[str, Answers]
     file_bytes: int
     total_parameters: int
     trainable_parameters: int
@@ -68,8 +101,22 @@ def run_folder(experiment_folder: Path, arm: str, seed: int) -> Path:
     return experiment_folder / "runs" / arm / f"seed{seed}"
 
 
+def read_truths(experiment_folder: Path, mode: Mode) -> dict[str, Truth]:
+    """Read the labels and classes of the splits that decide or have curves, by split: of test in `EVERY_EPOCH` alone.
+
+    Raises:
+        InputError: a file is not such a file, or has no image; of validation images there may be none in `EVERY_EPOCH`.
+    """
+    data = experiment_folder / "data"
+    if mode != EVERY_EPOCH:
+        return {"validation": read_truth(data / "validation.safetensors")}
+    truths = {"test": read_truth(data / "test.safetensors")}
+    validation = data / "validation.safetensors"
+    return ({"validation": read_truth(validation)} if len(map_tensor(validation, "labels")) else {}) | truths
+
+
 def read_truth(path: Path) -> Truth:
-    """Read the labels and classes of a split; its images are left alone.
+    """Read the labels and classes of a split from its file, which is called as the split; its images are left alone.
 
     Raises:
         InputError: it is not such a file, or has no image.
@@ -77,33 +124,38 @@ def read_truth(path: Path) -> Truth:
     labels = map_tensor(path, "labels")
     classes = load_metadata(path).get("classes")
     if not len(labels) or not classes:
-        raise InputError(f"{path}: expected test images and the names of their classes, found {len(labels)} images")
-    return Truth(labels, classes)
+        raise InputError(
+            f"{path}: expected {path.stem} images and the names of their classes, found {len(labels)} images"
+        )
+    return Truth(labels, classes, path.stem)
 
 
-def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Truth) -> Run:
+def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, truths: Mapping[str, Truth], mode: Mode) -> Run:
     """Read one run of an arm (as the configuration resolves it).
 
+    Args:
+        truths: of the splits that its predictions are about, by split (`read_truths`).
+
     Raises:
-        InputError: a file is missing, or is not what the configuration, the test set or another file says.
+        InputError: a file is missing, or is not what the configuration, the data or another file says.
     """
     folder = run_folder(experiment_folder, arm["name"], seed)
-    history = read_history(folder / "history.csv", arm["training"])
-    predicted = read_predicted(folder / "predictions.safetensors", test)
-    accuracy = 100 * float((predicted == test.labels).sum()) / len(test.labels)
-    recorded = float(history.loc[history["kept"] == 1, "test_accuracy"].iloc[0])
-    if not math.isclose(accuracy, recorded, abs_tol=1e-9):
-        raise InputError(
-            f"{folder / 'predictions.safetensors'}: expected a test accuracy of {recorded} %, as history.csv beside it "
-            f"says, found {accuracy} %"
-        )
+    history = read_history(folder / "history.csv", arm["training"], mode, list(truths))
+    answers = {split: read_answers(folder / "predictions.safetensors", truth) for split, truth in truths.items()}
+    for split, found in answers.items():
+        recorded = float(history.loc[history["kept"] == 1, f"{split}_accuracy"].iloc[0])
+        if not math.isclose(found.accuracy, recorded, abs_tol=1e-9):
+            raise InputError(
+                f"{folder / 'predictions.safetensors'}: expected a {split} accuracy of {recorded} %, as history.csv "
+                f"beside it says, found {found.accuracy} %"
+            )
     weights = read_weights(folder / "weights.json")
     weight_delta = read_weight_delta(folder / "weight_delta.csv", weights)
     return Run(
         arm=arm["name"],
         seed=seed,
         history=history,
-        predicted=predicted,
+        answers=answers,
         file_bytes=weights["file_bytes"],
         total_parameters=weights["parameters"],
         trainable_parameters=weights["trained_parameters"],
@@ -113,17 +165,18 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Trut
     )
 
 
-def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
+def read_history(path: Path, training: dict[str, Any], mode: Mode, splits: Sequence[str]) -> pandas.DataFrame:
     """Read a run's history and check that it has the figures of every epoch.
 
     Args:
         path: the file.
         training: the recipe of the run; with `patience` its `epochs` are the most.
+        splits: those with figures in every epoch.
 
     Raises:
         InputError: it is missing, has other epochs than the recipe, lacks a figure, or does not say what is kept.
     """
-    history = read_table(path, RUN_HISTORY)
+    history = read_table(path, RUN_HISTORY.in_mode(mode))
     epochs = training["epochs"]
     # with patience, training may have ended earlier, but not before its first epoch
     last = min(max(len(history) - 1, 1), epochs) if training["patience"] else epochs
@@ -137,7 +190,8 @@ def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
         found = ", ".join(map(str, kept)) or "none"
         raise InputError(f"{path}: expected the mark of what is kept (a 1) in epoch {expected}, found {found}")
     # Training figures do not exist before training; fit figures exist for the kept epoch alone.
-    for split, rows in (("test", slice(None)), ("train", slice(1, None)), ("fit", slice(kept[0], kept[0] + 1))):
+    every = dict.fromkeys(splits, slice(None))
+    for split, rows in (every | {"train": slice(1, None), "fit": slice(kept[0], kept[0] + 1)}).items():
         for column in (f"{split}_loss", f"{split}_accuracy"):
             empty = history["epoch"][rows][history[column][rows].isna()]
             if len(empty):
@@ -145,18 +199,21 @@ def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
     return history
 
 
-def read_predicted(path: Path, test: Truth) -> numpy.ndarray:
-    """The number of the class with the largest logit for each test image (ties: the first, as torch counts them).
+def read_answers(path: Path, truth: Truth) -> Answers:
+    """Read the logits of a split's images: `validation_logits` or `test_logits`, float32 [images, classes].
 
     Raises:
-        InputError: the file is missing, or its logits are not one for each test image and class.
+        InputError: the file is missing, or its logits are not one for each image and class.
     """
-    logits = map_tensor(path, "test_logits")
-    expected = (len(test.labels), len(test.classes))
+    name, rows = f"{truth.split}_logits", numpy.arange(len(truth.labels))
+    logits = map_tensor(path, name)
+    expected = (len(truth.labels), len(truth.classes))
     if logits.shape != expected:
-        raise InputError(f"{path}: expected test_logits {list(expected)} (images, classes), found {list(logits.shape)}")
-    predicted: numpy.ndarray = logits.argmax(axis=1)
-    return predicted
+        raise InputError(f"{path}: expected {name} {list(expected)} (images, classes), found {list(logits.shape)}")
+    predicted = logits.argmax(axis=1)
+    exact = logits.astype(numpy.float64)
+    losses = logsumexp(exact, axis=1) - exact[rows, truth.labels]
+    return Answers(predicted, predicted == truth.labels, losses)
 
 
 def read_weights(path: Path) -> dict[str, int]:

@@ -10,11 +10,14 @@ import yaml
 
 from triptych.results import schema
 from triptych.results.arm_styles import ArmStyle, arm_styles
+from triptych.results.decision import read_decision
+from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, UNOPENED, Mode
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
-from triptych.storage.files import read_text
+from triptych.storage.files import read_json, read_text
 
-VERDICTS = ("better", "equivalent", "undecided")
+OPENED_KEYS = ("openings", "decisions", "runs")
+"""Of an experiment's opened.json."""
 
 CONFIGURATION_KEYS = (
     *("question", "dataset", "model", "weights", "training", "test", "comparison", "reference_models", "report"),
@@ -30,8 +33,11 @@ class Results:
     Attributes:
         folder: of the experiment.
         report_folder: holds the tables and figures of its runs; a partial report has its own.
+        tables: those that the mode has; `runs` has the columns of `test_results` as well, where there are such.
         sizes: `data/sizes.csv`.
         missing: the runs that a partial report lacks, as the seeds by arm; None for the whole.
+        decision: the content of `decision.json`; None if it was not read.
+        opened: the content of `opened.json`, the recorded openings of the test images; None where there is none.
     """
 
     folder: Path
@@ -40,6 +46,27 @@ class Results:
     tables: dict[str, pandas.DataFrame]
     sizes: pandas.DataFrame
     missing: dict[str, list[int]] | None = None
+    decision: Mapping[str, Any] | None = None
+    opened: Mapping[str, Any] | None = None
+
+    @property
+    def mode(self) -> Mode:
+        """What is known about test images."""
+        return mode_of(self.configuration, self.missing)
+
+    @property
+    def curve_split(self) -> str:
+        """The split that learning curves are of: validation or test."""
+        return schema.curve_split(self.mode)
+
+    def curve_column(self, quantity: str) -> str:
+        """The column of `tables/history.csv` with the `accuracy` or the `loss` of learning curves."""
+        return f"{self.curve_split}_{quantity}"
+
+    @property
+    def is_tested(self) -> bool:
+        """Whether there are test results."""
+        return self.mode in schema.TESTED
 
     @property
     def arms(self) -> pandas.DataFrame:
@@ -53,7 +80,7 @@ class Results:
     @property
     def numbers_of_runs(self) -> list[int]:
         """The different numbers of runs that arms have, rising: one number, unless runs are missing."""
-        return sorted({int(n) for n in self.tables["summary"]["n"]})
+        return sorted({int(n) for n in self.tables["runs"].groupby("arm").size()})
 
     @property
     def margin(self) -> float:
@@ -66,10 +93,14 @@ class Results:
         return float(self.configuration["comparison"]["confidence"])
 
     @property
+    def ranking(self) -> dict[str, Mapping[str, Any]]:
+        """What the decision says about each arm that is no control, by arm; the most accurate on its images first."""
+        return {} if self.decision is None else {entry["arm"]: entry for entry in self.decision["ranking"]}
+
+    @property
     def contestants(self) -> list[str]:
-        """The arms that are no controls, the highest mean test accuracy first (ties: in the configuration's order)."""
-        names = [name for name, role in zip(self.arms["arm"], self.arms["role"], strict=True) if role != "control"]
-        return sorted(names, key=lambda name: -self.summary(name, "test_accuracy_mean"))
+        """The arms that are no controls, in the order of the decision's ranking."""
+        return list(self.ranking)
 
     @property
     def controls(self) -> list[str]:
@@ -125,7 +156,7 @@ class Results:
 
     def accuracy_interval(self, arm: str) -> tuple[float, float]:
         """The interval of an arm's test accuracy: over seeds, or for one seed over images (Wilson's)."""
-        if self.summary(arm, "n") > 1:
+        if len(self.of("runs", arm)) > 1:
             return self.summary(arm, "test_accuracy_low"), self.summary(arm, "test_accuracy_high")
         run = self.of("runs", arm).iloc[0]
         return float(run["test_accuracy_low"]), float(run["test_accuracy_high"])
@@ -206,36 +237,58 @@ def read_results(
         InputError: a file is missing or is not what it should be.
     """
     report_folder = report_folder or folder
+    configuration = read_configuration(folder / "config.yaml")
+    mode = mode_of(configuration, missing)
+    there = schema.tables_of_mode(mode)
     tables = read_tables(
         {
             name: (report_folder if table.in_partial else folder) / table.file
-            for name, table in schema.EXPERIMENT_TABLES.items()
-        }
+            for name, table in there.items()
+            if name in schema.EXPERIMENT_TABLES
+        },
+        mode,
     )
-    for name in ("arms", "history", "runs", "summary", "cost", "computed_cost", "convergence"):
-        without = set(tables["arms"]["arm"]) - set(tables[name]["arm"])
+    for name in ("history", "runs", "summary", "cost", "computed_cost", "convergence"):
+        without = set(tables["arms"]["arm"]) - set(tables[name]["arm"]) if name in tables else ()
         if without:
             raise InputError(f"{report_folder / 'tables' / name}.csv: no row of {', '.join(sorted(without))}")
     return Results(
         folder=folder,
         report_folder=report_folder,
         missing=missing,
-        configuration=read_configuration(folder / "config.yaml"),
+        configuration=configuration,
         tables=tables,
         sizes=read_numbers(folder / "data" / "sizes.csv", schema.SIZES),
+        decision=read_decision(report_folder / "decision.json"),
+        opened=read_json(folder / "opened.json", OPENED_KEYS) if mode == AFTER_DECISION else None,
     )
 
 
-def read_tables(files: Mapping[str, Path]) -> dict[str, pandas.DataFrame]:
-    """Read tables by their names in the schema.
+def mode_of(configuration: Mapping[str, Any], missing: Mapping[str, list[int]] | None = None) -> Mode:
+    """Return what is known about the test images of an experiment, or of its partial report (`missing` is not None)."""
+    if configuration["test"] == EVERY_EPOCH:
+        return EVERY_EPOCH
+    return AFTER_DECISION if missing is None else UNOPENED
+
+
+def read_tables(files: Mapping[str, Path], mode: Mode) -> dict[str, pandas.DataFrame]:
+    """Read tables by their names in the schema; `runs` gets the columns of `test_results`, where that is among them.
 
     Raises:
-        InputError: a file is missing or is not what it should be; a verdict is none of `VERDICTS`.
+        InputError: a file is missing or is not what it should be; a verdict is none of `schema.VERDICTS`; the tables
+            `runs` and `test_results` are about different runs.
     """
-    tables = {name: read_numbers(path, schema.TABLES[name]) for name, path in files.items()}
-    unknown = [verdict for verdict in tables["comparisons"]["verdict"] if verdict not in VERDICTS]
-    if unknown:
-        raise InputError(f"{files['comparisons']}: verdict {unknown[0]!r} (allowed: {', '.join(VERDICTS)})")
+    tables = {name: read_numbers(path, schema.TABLES[name].in_mode(mode)) for name, path in files.items()}
+    if "comparisons" in tables:
+        unknown = [verdict for verdict in tables["comparisons"]["verdict"] if verdict not in schema.VERDICTS]
+        if unknown:
+            raise InputError(f"{files['comparisons']}: verdict {unknown[0]!r} (allowed: {', '.join(schema.VERDICTS)})")
+    if "test_results" in tables:
+        keys = ["arm", "seed"]
+        runs, results = tables["runs"], tables["test_results"].drop(columns="label")
+        if not runs[keys].equals(results[keys]):
+            raise InputError(f"{files['test_results']}: expected the runs of {files['runs'].name}, found others")
+        tables["runs"] = runs.merge(results, on=keys, validate="one_to_one")
     return tables
 
 

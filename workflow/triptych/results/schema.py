@@ -21,14 +21,23 @@ PERCENT, NATS, POINTS, PIXELS, BYTES, SECONDS = "%", "nats", "points", "px", "by
 MACS = "multiply-accumulates"
 
 Mode = Literal["after_decision", "every_epoch", "unopened"]
-"""What is known about test images: nothing before the decision, and then one evaluation; an evaluation after every epoch;
-or nothing, in a partial report of an experiment whose test images are opened after the decision."""
+"""What is known about test images: nothing before the decision, and then one evaluation; an evaluation after every
+epoch; or nothing, in a partial report of an experiment whose test images are opened after the decision."""
 AFTER_DECISION: Mode = "after_decision"
 EVERY_EPOCH: Mode = "every_epoch"
 UNOPENED: Mode = "unopened"
 MODES: tuple[Mode, ...] = (AFTER_DECISION, EVERY_EPOCH, UNOPENED)
 TESTED: tuple[Mode, ...] = (AFTER_DECISION, EVERY_EPOCH)
 """The modes in which there are test results of the finished runs."""
+
+
+def curve_split(mode: Mode) -> str:
+    """Return the split that learning curves are of."""
+    return "test" if mode == EVERY_EPOCH else "validation"
+
+
+VERDICTS = ("better", "equivalent", "undecided")
+"""Of a comparison of two arms."""
 
 
 @dataclass(frozen=True)
@@ -611,7 +620,7 @@ CONVERGENCE = Table(
     "convergence",
     "collect_validation",
     "how each arm’s learning curves end",
-    "an arm; curves are means over seeds, of validation images, or of test images where these are evaluated every epoch",
+    "an arm; curves are means over seeds, of validation images, or of test images if these are evaluated every epoch",
     (
         ARM,
         LABEL,
@@ -637,7 +646,7 @@ LOSS_AND_ACCURACY = Table(
     "loss_and_accuracy",
     "collect_validation",
     "pairs of arms that train loss and accuracy order differently after the first epoch",
-    "a pair of arms; in every seed the first has the lower train loss and the lower accuracy, on the images of the curves",
+    "a pair of arms; in every seed the first has the lower train loss and the lower accuracy on the curves’ images",
     (
         text("arm_a", "The arm with the lower train loss."),
         text("arm_b", "The arm with the higher accuracy."),

@@ -1,0 +1,263 @@
+"""Every table of an experiment that needs no test result, and whether each run has each image that decides right."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pandas
+
+from triptych.analysis.convergence import Curves, convergence_table, loss_and_accuracy_table
+from triptych.analysis.costs import computed_cost_table, shares_of_peak
+from triptych.analysis.options import parsed_json, parsed_mode
+from triptych.analysis.runs import Run, Truth, read_run, read_truths
+from triptych.data.halves import decision_half
+from triptych.results import schema
+from triptych.results.run_files import COST_KEYS
+from triptych.results.tables import cell, read_table, save_table
+from triptych.storage.errors import InputError
+from triptych.storage.files import read_json
+from triptych.storage.tensors import map_tensor, save_tensors
+
+MODEL_KEYS = [name for name in schema.MODELS.names if name != "file_bytes"]
+"""Of totals.json."""
+
+Arm = dict[str, Any]
+
+
+def collect_validation(
+    *, experiment_folder: Path, arms: str, runs: str, comparison: str, mode: str, tables: Path, correct: Path
+) -> None:
+    """Write the tables of an experiment's runs before the decision, from its data, models and runs.
+
+    Accuracies are in percent. Rows are in the order of the configuration's arms, then of its seeds, then of epochs or
+    tensors. Where runs are missing, arms may have different seeds.
+
+    The images that decide are the validation images; half of them (`decision_half`), if the other half chose the epochs
+    of any arm. Without validation images they are the test images, which are read in the mode every_epoch alone.
+
+    Args:
+        experiment_folder: holds `data/`, `models/` and `runs/`.
+        arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
+        runs: JSON, the seeds of each arm by its name; at least one.
+        comparison: JSON, with `equivalence_margin`.
+        mode: when test images are evaluated: after_decision or every_epoch.
+        tables: the folder to write `NAME.csv` into.
+        correct: the file to write: `correct` uint8 [runs, images], 1 where a run has an image that decides right;
+            `labels` int64 [images]; in its metadata `runs` as pairs of arm and seed, `classes`, and `images`, the split
+            that decides.
+
+    Raises:
+        InputError: a file is missing or broken, or does not fit the configuration or another file.
+    """
+    arm_list: list[Arm] = parsed_json("arms", arms)
+    seeds: dict[str, list[int]] = parsed_json("runs", runs)
+    margin = float(parsed_json("comparison", comparison)["equivalence_margin"])
+    known = parsed_mode(mode)
+    truths = read_truths(experiment_folder, known)
+    train_images = read_train_images(experiment_folder / "data" / "sizes.csv", truths)
+    decides, deciding = images_that_decide(experiment_folder, truths, arm_list)
+    read = {
+        arm["name"]: [read_run(experiment_folder, arm, seed, truths, known) for seed in seeds[arm["name"]]]
+        for arm in arm_list
+    }  # each file once: everything below works on these
+    every = [run for own in read.values() for run in own]
+    print(f"{len(every)} runs of {len(arm_list)} arms; {deciding.sum()} {decides} images decide", flush=True)
+
+    written = {
+        "arms": arms_table(arm_list, train_images),
+        "history": history_table(arm_list, read, known),
+        "runs": runs_table(arm_list, read, deciding if decides == "validation" else None),
+        "weight_delta": _stacked(read, lambda run: run.weight_delta),
+        "kernel_change": _stacked(read, lambda run: run.kernel_change),
+        "layers": layers_table(experiment_folder, arm_list),
+        "models": models_table(experiment_folder, arm_list, read),
+        "memory": memory_table(experiment_folder, arm_list),
+        "cost": cost_table(read),
+    }
+    shown = truths[schema.curve_split(known)]
+    curves = Curves(shown.split, len(shown.labels), len(shown.classes))
+    written["computed_cost"] = computed_cost_table(written)
+    written["convergence"] = convergence_table(written, curves, margin)
+    written["loss_and_accuracy"] = loss_and_accuracy_table(written, curves, margin)
+    written["cost"]["of_peak"] = shares_of_peak(written["cost"], written)
+    for name, table in written.items():
+        save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known))
+    truth = truths[decides]
+    save_tensors(
+        correct,
+        {
+            "correct": numpy.stack([run.answers[decides].correct[deciding] for run in every]).astype(numpy.uint8),
+            "labels": truth.labels[deciding],
+        },
+        {"runs": [[run.arm, run.seed] for run in every], "classes": truth.classes, "images": decides},
+    )
+    columns = ["arm", "seed", "kept_epoch", "fit_accuracy", "validation_accuracy"]
+    print(written["runs"][columns].to_string(index=False), flush=True)
+
+
+def images_that_decide(experiment_folder: Path, truths: dict[str, Truth], arms: list[Arm]) -> tuple[str, numpy.ndarray]:
+    """Return the split whose images decide, and which of them do: bool [images].
+
+    Raises:
+        InputError: no validation image is left.
+    """
+    if "validation" not in truths:
+        return "test", numpy.ones(len(truths["test"].labels), bool)
+    truth = truths["validation"]
+    if not any(arm["training"]["keep"] == "best" or arm["training"]["patience"] is not None for arm in arms):
+        return "validation", numpy.ones(len(truth.labels), bool)
+    path = experiment_folder / "data" / "validation.safetensors"
+    deciding = decision_half(map_tensor(path, "images"), truth.labels)
+    if not deciding.any():
+        raise InputError(
+            f"{path}: {len(truth.labels)} validation images are too few: half of them choose epochs, and none is "
+            "left to choose an arm"
+        )
+    return "validation", deciding
+
+
+def read_train_images(path: Path, truths: dict[str, Truth]) -> int:
+    """The number of training images, from `data/sizes.csv`.
+
+    Raises:
+        InputError: the file is missing, or counts other images than there are.
+    """
+    sizes = read_table(path, schema.SIZES)
+    images = sizes.groupby("split")["images"].sum()
+    for split, truth in truths.items():
+        found = images.get(split, 0)
+        if found != len(truth.labels):
+            raise InputError(f"{path}: expected {len(truth.labels)} {split} images as in the data, found {found}")
+    return int(images.get("train", 0))
+
+
+def arms_table(arms: list[Arm], train_images: int) -> pandas.DataFrame:
+    """Everything that is in effect for each arm; `train_images` is a number also where the configuration says all."""
+    rows = []
+    for arm in arms:
+        recipe = {key: cell(value) for key, value in arm["training"].items()}
+        if (recipe["train_images"] or 0) > train_images:
+            raise InputError(
+                f"train_images of the arm {arm['name']}: expected at most {train_images}, "
+                f"found {recipe['train_images']}"
+            )
+        rows.append(
+            {
+                "arm": arm["name"],
+                **{key: arm[key] for key in ("label", "role", "weights", "train", "batchnorm")},
+                **{key: arm["model"][key] for key in ("architecture", "input_size", "normalisation")},
+                **recipe,
+                "features": "cached" if arm["trunk"] else "computed",
+                "train_images": recipe["train_images"] or train_images,
+            }
+        )
+    return pandas.DataFrame(rows, columns=schema.ARMS.names)
+
+
+def history_table(arms: list[Arm], runs: dict[str, list[Run]], mode: schema.Mode) -> pandas.DataFrame:
+    """Losses and accuracies of every run and epoch."""
+    columns = [name for name in schema.RUN_HISTORY.in_mode(mode).names if not name.startswith("fit_")]
+    table = _stacked(runs, lambda run: run.history[columns])
+    labels = {arm["name"]: arm["label"] for arm in arms}
+    table.insert(1, "label", table["arm"].map(labels))
+    return table
+
+
+def runs_table(arms: list[Arm], runs: dict[str, list[Run]], deciding: numpy.ndarray | None) -> pandas.DataFrame:
+    """Every run as it was after the epoch that is kept.
+
+    Args:
+        deciding: the validation images that decide; None if test images do.
+    """
+    rows = []
+    for arm in arms:
+        for run in runs[arm["name"]]:
+            validation = None if deciding is None else run.answers["validation"].of(deciding)
+            rows.append(
+                {
+                    "arm": run.arm,
+                    "label": arm["label"],
+                    "seed": run.seed,
+                    "epochs": arm["training"]["epochs"],
+                    "epochs_run": run.epochs_run,
+                    "kept_epoch": run.kept_epoch,
+                    "trainable_parameters": run.trainable_parameters,
+                    "total_parameters": run.total_parameters,
+                    **{
+                        f"{split}_{what}": run.kept(f"{split}_{what}")
+                        for split in ("train", "fit")
+                        for what in ("loss", "accuracy")
+                    },
+                    "validation_loss": numpy.nan if validation is None else validation.loss,
+                    "validation_accuracy": numpy.nan if validation is None else validation.accuracy,
+                }
+            )
+    return pandas.DataFrame(rows)
+
+
+def cost_table(runs: dict[str, list[Run]]) -> pandas.DataFrame:
+    """What every run took: the measured table."""
+    rows = [
+        {"arm": run.arm, "seed": run.seed, **{key: run.cost[key] for key in COST_KEYS}}
+        for own in runs.values()
+        for run in own
+    ]
+    return pandas.DataFrame(rows)
+
+
+def layers_table(experiment_folder: Path, arms: list[Arm]) -> pandas.DataFrame:
+    """The layers of every network at every input size in use."""
+    folders = [_model_folder(experiment_folder, *model) for model in _models(arms)]
+    return pandas.concat(
+        [read_table(folder / "layers.csv", schema.MODEL_LAYERS, verbatim=True) for folder in folders], ignore_index=True
+    )
+
+
+def models_table(experiment_folder: Path, arms: list[Arm], runs: dict[str, list[Run]]) -> pandas.DataFrame:
+    """The totals of every network at every input size, and the size of the weight file of its first arm's first run."""
+    rows = []
+    for model, arm in _models(arms).items():
+        totals = read_json(_model_folder(experiment_folder, *model) / "totals.json", MODEL_KEYS)
+        rows.append({**{key: totals[key] for key in MODEL_KEYS}, "file_bytes": runs[arm["name"]][0].file_bytes})
+    return pandas.DataFrame(rows, columns=schema.MODELS.names)
+
+
+def memory_table(experiment_folder: Path, arms: list[Arm]) -> pandas.DataFrame:
+    """The computed memory of every arm's training and inference by batch size."""
+    files = {model: _model_folder(experiment_folder, *model) / "memory.csv" for model in _models(arms)}
+    by_model = {model: read_table(path, schema.MODEL_MEMORY, verbatim=True) for model, path in files.items()}
+    tables: list[pandas.DataFrame] = []
+    for arm in arms:
+        architecture, input_size = model = (arm["model"]["architecture"], arm["model"]["input_size"])
+        own = by_model[model][by_model[model]["train"] == arm["train"]]
+        if own.empty:
+            raise InputError(f"{files[model]}: expected rows with train {arm['train']}, found none")
+        table = own[["batch_size", "training_bytes", "inference_bytes"]].copy()
+        first = {"arm": arm["name"], "label": arm["label"], "architecture": architecture, "input_size": input_size}
+        for position, (column, value) in enumerate(first.items()):
+            table.insert(position, column, value)
+        tables.append(table)
+    return pandas.concat(tables, ignore_index=True)
+
+
+def _models(arms: list[Arm]) -> dict[tuple[str, int], Arm]:
+    """Each architecture and input size in use, with the first arm that uses it."""
+    models: dict[tuple[str, int], Arm] = {}
+    for arm in arms:
+        models.setdefault((arm["model"]["architecture"], arm["model"]["input_size"]), arm)
+    return models
+
+
+def _model_folder(experiment_folder: Path, architecture: str, input_size: int) -> Path:
+    return experiment_folder / "models" / f"{architecture}_{input_size}"
+
+
+def _stacked(runs: dict[str, list[Run]], part: Callable[[Run], pandas.DataFrame]) -> pandas.DataFrame:
+    """The rows that `part` picks of each run, under each other, with the arm and the seed before them."""
+    names = [(run.arm, run.seed, part(run)) for own in runs.values() for run in own]
+    table = pandas.concat([rows for _, _, rows in names], ignore_index=True)
+    lengths = [len(rows) for _, _, rows in names]
+    table.insert(0, "arm", numpy.repeat(numpy.array([arm for arm, _, _ in names], dtype=object), lengths))
+    table.insert(1, "seed", numpy.repeat([seed for _, seed, _ in names], lengths))
+    return table

@@ -1,0 +1,329 @@
+"""Which arm to take, decided on validation images: the rules, their reasons as codes, and the numbers that they used.
+
+1. If no arm is better than guessing, none is chosen. Guessing is the share of the most frequent class.
+2. The leader is the arm with the highest mean accuracy; arms that it is better than are dropped.
+3. Of the leader and the arms that are equivalent to it, the cheapest is taken: by computed operations, then by computed
+   peak memory, then by the order of the configuration.
+4. If no other arm is left, that is the decision.
+5. Else it is undecided. `prefer: accurate` takes the arm of rule 3, `prefer: cheap` the cheapest arm that is left.
+
+The run of the chosen arm is that with the highest accuracy on the images that decide (ties: the first).
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pandas
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from triptych.analysis.comparisons import compare_arms, warn_of_few_draws
+from triptych.analysis.intervals import mean_interval, wilson_interval
+from triptych.analysis.options import parsed_json
+from triptych.results import schema
+from triptych.results.decision import decision_digest
+from triptych.results.experiment import read_numbers
+from triptych.results.tables import save_table
+from triptych.storage.errors import InputError
+from triptych.storage.files import write_json
+from triptych.storage.tensors import load_metadata, load_tensors
+
+
+@dataclass(frozen=True)
+class Competitor:
+    """An arm that may be chosen.
+
+    Attributes:
+        correct: whether each run has each image that decides right: bool [seeds, images].
+        macs: computed multiply-accumulates of training one run.
+        peak_bytes: computed peak memory of a run.
+    """
+
+    arm: str
+    seeds: Sequence[int]
+    correct: numpy.ndarray
+    macs: float
+    peak_bytes: float
+
+    @property
+    def share(self) -> Fraction:
+        """The mean share of correct images, exactly."""
+        return Fraction(int(self.correct.sum()), self.correct.size)
+
+    @property
+    def accuracy(self) -> float:
+        """The mean accuracy in percent."""
+        return 100 * int(self.correct.sum()) / self.correct.size
+
+    @property
+    def best_seed(self) -> int:
+        """The seed with the highest accuracy (ties: the first)."""
+        return self.seeds[int(self.correct.sum(axis=1).argmax())]
+
+
+@dataclass(frozen=True)
+class Deciding:
+    """The images that decide.
+
+    Attributes:
+        split: validation, or test where there are no validation images.
+        labels: int64 [images].
+        classes: the number of classes.
+    """
+
+    split: str
+    labels: numpy.ndarray
+    classes: int
+
+    @property
+    def chance(self) -> float:
+        """The share of the most frequent class, 0 to 1: the accuracy of the best guess that sees no image."""
+        return int(numpy.bincount(self.labels).max()) / len(self.labels)
+
+
+def decide(
+    *, correct: Path, arms_table: Path, computed_cost: Path, comparison: str, decision: Path, table: Path
+) -> None:
+    """Decide which arm and which run to take, by the rules of this module.
+
+    Args:
+        correct: the file of `collect_validation`.
+        arms_table: `tables/arms.csv`, in the order of the configuration.
+        computed_cost: `tables/computed_cost.csv`.
+        comparison: JSON, `equivalence_margin`, `confidence`, `prefer`, `bootstrap_draws` and `seed`.
+        decision: the file to write: JSON, with the digest of its content.
+        table: the file to write: a row for each arm that is no control, the most accurate first.
+
+    Raises:
+        InputError: a file is missing or broken, or does not fit another one, or every arm is a control.
+    """
+    settings: dict[str, Any] = parsed_json("comparison", comparison)
+    arms = read_numbers(arms_table, schema.ARMS, ["arm", "label", "role"])
+    costs = read_numbers(computed_cost, schema.COMPUTED_COST).set_index("arm")
+    deciding, by_arm = read_correct(correct)
+    competitors = []
+    for name in arms.loc[arms["role"] != "control", "arm"]:
+        if name not in by_arm or name not in costs.index:
+            raise InputError(f"{computed_cost if name in by_arm else correct}: no run of the arm {name}")
+        seeds, own = by_arm[name]
+        cost = costs.loc[name]
+        competitors.append(Competitor(name, seeds, own, float(cost["macs"]), float(cost["peak_bytes"])))
+    if not competitors:
+        raise InputError(f"{arms_table}: expected an arm that is no control, found none")
+    content = decision_of(competitors, deciding, settings)
+    content["digest"] = decision_digest(content)
+    frame = decision_table(content, dict(zip(arms["arm"], arms["label"], strict=True)))
+    write_json(decision, content)
+    save_table(table, frame, schema.DECISION)
+    print(f"{content['number_of_images']} {content['images']} images, {len(competitors)} arms: {content['verdict']}")
+    print(
+        frame[["rank", "arm", "n", "accuracy", "low", "high", "verdict", "chosen"]].to_string(index=False), flush=True
+    )
+    warn_of_few_draws(len(content["pairs"]), settings)
+
+
+def read_correct(path: Path) -> tuple[Deciding, dict[str, tuple[list[int], numpy.ndarray]]]:
+    """Read the file of `collect_validation`: the images that decide, and the seeds and the correct images of each arm.
+
+    Raises:
+        InputError: it is missing, or no such file.
+    """
+    metadata, tensors = load_metadata(path), load_tensors(path)
+    try:
+        runs, correct, labels = metadata["runs"], tensors["correct"].astype(bool), tensors["labels"]
+        deciding = Deciding(metadata["images"], labels, len(metadata["classes"]))
+    except KeyError as error:
+        raise InputError(f"{path}: no {error.args[0]}") from None
+    if correct.shape != (len(runs), len(labels)) or not correct.size:
+        raise InputError(
+            f"{path}: expected correct {[len(runs), len(labels)]} (runs, images), found {list(correct.shape)}"
+        )
+    rows: dict[str, dict[int, int]] = {}
+    for row, (arm, seed) in enumerate(runs):
+        rows.setdefault(arm, {})[seed] = row
+    return deciding, {arm: (list(own), correct[list(own.values())]) for arm, own in rows.items()}
+
+
+def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of `decision.json` but its digest.
+
+    Args:
+        competitors: in the order of the configuration; at least one.
+        settings: the section `comparison` of the configuration.
+    """
+    table = compare_arms(
+        {one.arm: one.correct for one in competitors},
+        seeds={one.arm: list(one.seeds) for one in competitors},
+        margin=settings["equivalence_margin"],
+        confidence=settings["confidence"],
+        draws=settings["bootstrap_draws"],
+        seed=settings["seed"],
+    )
+    pairs = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    ranking = ranking_of(in_rank(competitors), deciding, settings["confidence"])
+    if any(entry["beats_guessing"] for entry in ranking):
+        choice = choose(competitors, pairs, settings["prefer"])
+    else:
+        smallest = min(entry["p_guessing"] for entry in ranking)
+        reason = {"code": "no_arm_beats_guessing", "chance": 100 * deciding.chance, "p_value": smallest}
+        choice = {"verdict": "not_better_than_guessing", "candidates": [], "chosen": None, "reasons": [reason]}
+    return {
+        "images": deciding.split,
+        "number_of_images": len(deciding.labels),
+        "classes": deciding.classes,
+        "chance": 100 * deciding.chance,
+        **{key: settings[key] for key in ("confidence", "equivalence_margin", "prefer")},
+        "ranking": ranking,
+        "pairs": pairs,
+        **choice,
+    }
+
+
+def in_rank(competitors: Sequence[Competitor]) -> list[Competitor]:
+    """Return the arms, that with the highest mean accuracy first (ties: in the order of the configuration)."""
+    return sorted(competitors, key=lambda one: -one.share)
+
+
+def ranking_of(ranked: Sequence[Competitor], deciding: Deciding, confidence: float) -> list[dict[str, Any]]:
+    """Return what is known about each arm by itself; the p-values are corrected by Holm's method for their number."""
+    values = multipletests([p_of_guessing(one.correct, deciding.chance) for one in ranked], method="holm")[1]
+    entries = []
+    for one, value in zip(ranked, values, strict=True):
+        low, high = accuracy_interval(one.correct, confidence)
+        entries.append(
+            {
+                "arm": one.arm,
+                "seeds": list(one.seeds),
+                "accuracy": one.accuracy,
+                "low": low,
+                "high": high,
+                "p_guessing": float(value),
+                "beats_guessing": bool(value < 1 - confidence),
+                "macs": one.macs,
+                "peak_bytes": one.peak_bytes,
+            }
+        )
+    return entries
+
+
+def accuracy_interval(correct: numpy.ndarray, confidence: float) -> tuple[float, float]:
+    """Return the interval of an arm's accuracy in percent: Student's t over seeds, Wilson's over images for one seed.
+
+    Args:
+        correct: bool [seeds, images].
+    """
+    seeds, images = correct.shape
+    if seeds == 1:
+        low, high = wilson_interval(int(correct.sum()), images, confidence)
+        return 100 * low, 100 * high
+    interval = mean_interval([100 * int(right) / images for right in correct.sum(axis=1)], confidence)
+    return max(0.0, interval.low), min(100.0, interval.high)
+
+
+def p_of_guessing(correct: numpy.ndarray, chance: float) -> float:
+    """Return the one-sided p-value of an arm's accuracy if it were that of guessing.
+
+    For one seed it is the binomial test's over images. For several it is the larger of two: that of the t test over
+    seeds, and the binomial test's of the mean number of correct images, rounded down. So few seeds that agree cannot
+    stand in for images, nor many images for seeds.
+
+    Args:
+        correct: bool [seeds, images].
+        chance: the accuracy of guessing, 0 to 1.
+    """
+    seeds, images = correct.shape
+    of_images = float(stats.binomtest(int(correct.sum()) // seeds, images, chance, alternative="greater").pvalue)
+    if seeds == 1:
+        return of_images
+    shares = correct.mean(axis=1)
+    above, error = float(shares.mean()) - chance, float(shares.std(ddof=1)) / math.sqrt(seeds)
+    if error == 0:
+        return of_images if above > 0 else 1.0
+    return max(of_images, float(stats.t.sf(above / error, seeds - 1)))
+
+
+def choose(competitors: Sequence[Competitor], pairs: Sequence[Mapping[str, Any]], prefer: str) -> dict[str, Any]:
+    """Return the verdict, the candidates, the choice and the reasons by rules 2 to 5.
+
+    Args:
+        competitors: in the order of the configuration.
+        pairs: the comparisons of `compare_arms`; the leader is `arm_a` of its own.
+        prefer: accurate or cheap.
+    """
+    leader, *others = in_rank(competitors)
+    of_leader = {pair["arm_b"]: pair for pair in pairs if pair["arm_a"] == leader.arm}
+    with_leader = [of_leader[other.arm] for other in others]
+    arms = {kind: [pair["arm_b"] for pair in with_leader if pair["verdict"] == kind] for kind in schema.VERDICTS}
+    equivalent = [leader.arm, *arms["equivalent"]]
+    candidates = [leader.arm, *(pair["arm_b"] for pair in with_leader if pair["verdict"] != "better")]
+    undecided = bool(arms["undecided"])
+    eligible = candidates if undecided and prefer == "cheap" else equivalent
+    # of equals `min` takes the first, in the order of the configuration
+    chosen = min((one for one in competitors if one.arm in eligible), key=lambda one: (one.macs, one.peak_bytes))
+    reasons = [
+        {"code": code, "arm": pair["arm_b"], **by, **{key: pair[key] for key in ("difference", "low", "high")}}
+        for kind, code, by in (("better", "dropped", {"by": leader.arm}), ("equivalent", "equivalent", {}))
+        for pair in with_leader
+        if pair["verdict"] == kind
+    ]
+    cost = {
+        "arm": chosen.arm,
+        "macs": chosen.macs,
+        "leader_macs": leader.macs,
+        "peak_bytes": chosen.peak_bytes,
+        "leader_peak_bytes": leader.peak_bytes,
+    }
+    if undecided:
+        reasons.append({"code": "undecided", "arms": arms["undecided"]})
+    if len(equivalent) > 1 and eligible is equivalent:
+        reasons.append({"code": "cheapest_equivalent", **cost})
+    if undecided:
+        reasons.append(
+            {"code": "preferred_cheap", **cost}
+            if prefer == "cheap"
+            else {"code": "preferred_accurate", "arm": chosen.arm}
+        )
+    if not with_leader:
+        reasons.append({"code": "only_arm", "arm": leader.arm})
+    elif len(candidates) == 1:
+        reasons.append({"code": "best", "arm": leader.arm, "p_value": max(pair["p_value"] for pair in with_leader)})
+    alone = "better" if with_leader else "only_arm"
+    return {
+        "verdict": "undecided" if undecided else alone if len(candidates) == 1 else "equivalent",
+        "candidates": candidates,
+        "chosen": {"arm": chosen.arm, "seed": chosen.best_seed},
+        "reasons": reasons,
+    }
+
+
+def decision_table(content: Mapping[str, Any], labels: Mapping[str, str]) -> pandas.DataFrame:
+    """Return the table `decision` from the content of `decision.json` and the labels of the arms."""
+    leader = content["ranking"][0]["arm"]
+    against = {pair["arm_b"]: pair for pair in content["pairs"] if pair["arm_a"] == leader}
+    chosen = content["chosen"] and content["chosen"]["arm"]
+    rows = []
+    for rank, entry in enumerate(content["ranking"], start=1):
+        pair = against.get(entry["arm"], {"difference": 0.0, "low": None, "high": None, "verdict": "leader"})
+        rows.append(
+            {
+                "rank": rank,
+                "arm": entry["arm"],
+                "label": labels[entry["arm"]],
+                "n": len(entry["seeds"]),
+                **{key: entry[key] for key in ("accuracy", "low", "high", "p_guessing")},
+                "beats_guessing": int(entry["beats_guessing"]),
+                "difference": pair["difference"],
+                "difference_low": pair["low"],
+                "difference_high": pair["high"],
+                "verdict": pair["verdict"],
+                **{key: entry[key] for key in ("macs", "peak_bytes")},
+                "candidate": int(entry["arm"] in content["candidates"]),
+                "chosen": int(entry["arm"] == chosen),
+            }
+        )
+    return pandas.DataFrame(rows, columns=schema.DECISION.names)
