@@ -18,6 +18,8 @@ import numpy
 import pandas
 
 from triptych.analysis.collect_results import collect_results
+from triptych.analysis.collect_validation import collect_validation
+from triptych.analysis.decide import decide
 from triptych.analysis.weight_changes import write_changes
 from triptych.configuration.effective import compared_networks, effective, resolved_arms
 from triptych.configuration.loading import load_configuration
@@ -26,13 +28,18 @@ from triptych.data.prepare_dataset import index_table, size_table
 from triptych.data.source import SourceImages
 from triptych.report.write_configuration import write_configuration
 from triptych.results.arm_styles import PALETTE
-from triptych.results.run_files import COST_KEYS, HISTORY_COLUMNS
+from triptych.results.decision import read_decision
+from triptych.results.run_files import COST_KEYS
+from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, RUN_HISTORY
 from triptych.storage.files import write_json, write_table
 from triptych.storage.tensors import save_tensors
 from triptych.wings import figures_with
 
 DIGITS = tuple("0123456789")
 SPLITS = ("train", "validation", "test")
+ABOVE_TEST = {"train": 3.0, "validation": 0.4, "test": 0.0}
+"""By how many points the accuracy of a split is above that of test images."""
+
 QUESTION = "Does it pay to start from pretrained weights, and is it enough to train the last layer?"
 SETTINGS = {
     "question": QUESTION,
@@ -70,6 +77,8 @@ class Numbers:
     """After the last epoch of the recipe."""
     wrong: Sequence[list[int]] = ()
     """The test images that each seed takes for the next class; by default as many as the accuracy says."""
+    wrong_validation: Sequence[list[int]] = ()
+    """The validation images, likewise."""
     ran: Sequence[int] = ()
     """The epochs that each seed ran; by default all."""
     kept: Sequence[int] = ()
@@ -81,7 +90,10 @@ class Numbers:
 
 
 class Experiment:
-    """Writes `folder`: each `add_arm` makes an arm's runs, `collect` the tables, `complete` what else there is."""
+    """Writes `folder`: each `add_arm` makes an arm's runs, `collect` the tables, `complete` what else there is.
+
+    Whether there are test results after every epoch or after the decision is what the setting `test` says.
+    """
 
     def __init__(
         self,
@@ -107,13 +119,22 @@ class Experiment:
         labels = dict(zip(SPLITS, counted, strict=True))
         if test_labels is not None:
             labels["test"] = numpy.array(test_labels)
-        self.labels = labels["test"]
-        self.validation_images = len(labels["validation"])
+        self.split_labels = {split: labels[split] for split in ("validation", "test")}
+        self.test_logits: dict[tuple[str, int], numpy.ndarray] = {}
         self.write_data(labels, image_size)
 
     @property
     def arms(self) -> list[dict]:
         return resolved_arms(self.configuration)
+
+    @property
+    def labels(self) -> numpy.ndarray:
+        """Of the test images."""
+        return self.split_labels["test"]
+
+    @property
+    def mode(self) -> str:
+        return self.configuration["test"]
 
     @property
     def comparison(self) -> dict:
@@ -168,17 +189,20 @@ class Experiment:
         random = numpy.random.default_rng([seed, *name.encode()])
         history = self.history_of(arm, numbers, position, 0.3 * away)
         kept = history.index[history["kept"] == 1][0]
-        if numbers.wrong:
-            wrong = numbers.wrong[position]
-        else:
-            right = round(history.loc[kept, "test_accuracy"] * len(self.labels) / 100)
-            wrong = mistaken(self.labels, len(self.labels) - right, len(self.classes), random)
-        predicted = self.labels.copy()
-        predicted[wrong] = (predicted[wrong] + 1) % len(self.classes)
-        accuracy = 100 * float((predicted == self.labels).sum()) / len(predicted)
-        history.loc[kept, ["test_accuracy", "fit_loss", "fit_accuracy"]] = [accuracy, 0.02, 59.5 + 0.4 * accuracy]
-        write_table(folder / "history.csv", history)
-        save_tensors(folder / "predictions.safetensors", self.logits_of(predicted, random))
+        logits = {}
+        for split, chosen in (("test", numbers.wrong), ("validation", numbers.wrong_validation)):
+            labels, wrong = self.split_labels[split], chosen[position] if chosen else None
+            if len(labels):
+                logits[split], accuracy = self.logits_of(labels, wrong, history.loc[kept, f"{split}_accuracy"], random)
+                history.loc[kept, f"{split}_accuracy"] = accuracy
+        test_accuracy = history.loc[kept, "test_accuracy"]
+        history.loc[kept, ["fit_loss", "fit_accuracy"]] = [0.02, 59.5 + 0.4 * test_accuracy]
+        self.test_logits[name, seed] = logits["test"]
+        columns = RUN_HISTORY.in_mode(self.mode).names
+        write_table(folder / "history.csv", history[columns])
+        splits = SPLITS if self.mode == EVERY_EPOCH else ("validation",)
+        predictions = {f"{split}_logits": own for split, own in logits.items() if split in splits}
+        save_tensors(folder / "predictions.safetensors", predictions)
         threads = arm["training"]["num_threads"]
         write_json(folder / "cost.json", cost_of(numbers.seconds + away) | {"num_threads": threads})
         model = (arm["model"]["architecture"], arm["model"]["input_size"], tuple(self.classes))
@@ -187,16 +211,28 @@ class Experiment:
         write_all(folder, _weights(model, self.whole_kernels, seed, change, numbers.colour_share, trained))
         write_all(self.folder / "models" / f"{model[0]}_{model[1]}", _description(*model))
 
-    def logits_of(self, predicted: numpy.ndarray, random: numpy.random.Generator) -> dict[str, numpy.ndarray]:
-        """Logits whose largest is that of the predicted class; those of validation images say nothing."""
+    def logits_of(
+        self, labels: numpy.ndarray, wrong: list[int] | None, accuracy: float, random: numpy.random.Generator
+    ) -> tuple[numpy.ndarray, float]:
+        """Logits whose largest is that of the predicted class, and the accuracy of these predictions (%).
+
+        `wrong` are the images that are taken for the next class; None: as many as the accuracy says.
+        """
+        if wrong is None:
+            right = round(accuracy * len(labels) / 100)
+            wrong = mistaken(labels, len(labels) - right, len(self.classes), random)
+        predicted = labels.copy()
+        predicted[wrong] = (predicted[wrong] + 1) % len(self.classes)
         logits = random.normal(0, 1, (len(predicted), len(self.classes)))
         rows = numpy.arange(len(predicted))
         logits[rows, predicted] = logits.max(axis=1) + random.exponential(2, len(predicted)) + 0.01
-        validation = numpy.zeros((self.validation_images, len(self.classes)), numpy.float32)
-        return {"test_logits": logits.astype(numpy.float32), "validation_logits": validation}
+        return logits.astype(numpy.float32), 100 * int((predicted == labels).sum()) / len(labels)
 
     def history_of(self, arm: dict, numbers: Numbers, position: int, away: float) -> pandas.DataFrame:
-        """Accuracies approach `last` from `first`, each seed's `away` from the mean; losses follow them."""
+        """Accuracies approach `last` from `first`, each seed's `away` from the mean; losses follow them.
+
+        It has the columns of every mode.
+        """
         epochs = arm["training"]["epochs"]
         ran = numbers.ran[position] if numbers.ran else epochs
         kept = numbers.kept[position] if numbers.kept else ran
@@ -204,37 +240,86 @@ class Experiment:
         progress = numpy.maximum(0, epoch - 1) / max(1, epochs - 1)
         accuracy = numbers.first + (numbers.last - numbers.first) * progress**0.5
         accuracy = numpy.where(epoch == 0, 10.0, accuracy) + away
-        history = pandas.DataFrame({"epoch": epoch, "kept": (epoch == kept).astype(int)}, columns=HISTORY_COLUMNS)
-        for split, shift in (("train", 3.0), ("validation", -0.4), ("test", 0.0)):
-            if split != "validation" or self.validation_images:
+        history = pandas.DataFrame({"epoch": epoch, "kept": (epoch == kept).astype(int)}, columns=RUN_HISTORY.names)
+        for split, shift in ABOVE_TEST.items():
+            if len(self.split_labels.get(split, epoch)):
                 history[f"{split}_loss"] = (2.4 * (1 - (accuracy + shift) / 105)).round(4)
                 history[f"{split}_accuracy"] = numpy.minimum(100.0, (accuracy + shift).round(3))
         history.loc[0, ["train_loss", "train_accuracy"]] = None
+        if arm["training"]["keep"] == "best" or arm["training"]["patience"]:
+            history["selection_accuracy"] = history["validation_accuracy"]
         return history
 
-    def collect(self, tables: str = "tables") -> dict[str, pandas.DataFrame]:
-        """Make the tables and return them by name; cells are texts exactly as written."""
+    def collect(self, part: str = "") -> dict[str, pandas.DataFrame]:
+        """Make the tables and the decision and return the tables by name; cells are texts exactly as written.
+
+        `part` is what the files of a partial report are called by, such as `partial/`: these are made from what `runs`
+        has, and without test results unless these are there in every epoch.
+        """
         gc.freeze()  # statsmodels collects garbage for each table of comparisons: most of the time beside torch
         try:
-            collect_results(
-                experiment_folder=self.folder,
-                arms=json.dumps(self.arms, sort_keys=True),
-                runs=json.dumps(self.runs),
-                comparison=json.dumps(self.comparison),
-                tables=self.folder / tables,
-            )
+            self.validate(part)
+            self.decide(part)
+            if not part and self.mode == AFTER_DECISION:
+                self.open_test()
+            if not part or self.mode == EVERY_EPOCH:
+                self.test(part)
         finally:
             gc.unfreeze()
-        files = sorted((self.folder / tables).glob("*.csv"))
+        files = sorted((self.folder / part / "tables").glob("*.csv"))
         return {file.stem: pandas.read_csv(file, dtype=str, keep_default_na=False) for file in files}
+
+    def options(self, part: str = "") -> dict[str, object]:
+        """The options that collect_validation and collect_results share."""
+        return {
+            "experiment_folder": self.folder,
+            "arms": json.dumps([arm for arm in self.arms if arm["name"] in self.runs], sort_keys=True),
+            "runs": json.dumps(self.runs),
+            "comparison": json.dumps(self.comparison),
+            "mode": self.mode,
+            "tables": self.folder / part / "tables",
+        }
+
+    def validate(self, part: str = "") -> None:
+        """Make the tables of the runs before the decision."""
+        collect_validation(**self.options(part), correct=self.folder / part / "validation.safetensors")
+
+    def decide(self, part: str = "") -> dict:
+        """Decide, and return what `decision.json` says."""
+        folder = self.folder / part
+        decide(
+            correct=folder / "validation.safetensors",
+            arms_table=folder / "tables" / "arms.csv",
+            computed_cost=folder / "tables" / "computed_cost.csv",
+            comparison=json.dumps(self.comparison),
+            decision=folder / "decision.json",
+            table=folder / "tables" / "decision.csv",
+        )
+        return read_decision(folder / "decision.json")
+
+    def open_test(self) -> None:
+        """Leave what opening the test images of every run leaves."""
+        digest = read_decision(self.folder / "decision.json")["digest"]
+        for arm, seeds in self.runs.items():
+            for seed in seeds:
+                logits = {"test_logits": self.test_logits[arm, seed]}
+                save_tensors(self.run(arm, seed) / "test.safetensors", logits, {"decision": digest})
+                opened = {"decision": digest, "openings": 1, "decisions": [digest]}
+                write_json(self.run(arm, seed) / "opened.json", opened)
+
+    def test(self, part: str = "") -> None:
+        """Make the tables of test results."""
+        openings = None if self.mode == EVERY_EPOCH else self.folder / "opened.json"
+        runs_table = self.folder / part / "tables" / "runs.csv"
+        collect_results(**self.options(part), runs_table=runs_table, openings=openings)
 
     def compare(self) -> None:
         """Make the tables of networks on paper."""
         write_all(self.tables, _compared(json.dumps(compared_networks(self.configuration))))
 
-    def complete(self) -> "Experiment":
-        """Make all that the report reads; figures are stand-ins."""
-        self.collect()
+    def complete(self, part: str = "") -> "Experiment":
+        """Make all that the report reads, or a partial report (see `collect`); figures are stand-ins."""
+        self.collect(part)
         self.compare()
         settings = json.dumps(self.configuration)
         write_configuration(experiment="digits", configuration=settings, output=self.folder / "config.yaml")
@@ -243,8 +328,10 @@ class Experiment:
         names = [name for figure in figures for name in figure.names(self.runs)]
         for position, name in enumerate(names):
             image = {f"{name}.svg": SVG.format(y=20 + 7 * position).encode(), f"{name}.png": b"\x89PNG"}
-            write_all(self.folder / "figures", image)
-        pretrained = pandas.DataFrame({"epoch": [0, 1, 2], "test_accuracy": [3.9, 80, 93.4]}, columns=HISTORY_COLUMNS)
+            write_all(self.folder / part / "figures", image)
+        pretrained = pandas.DataFrame(
+            {"epoch": [0, 1, 2], "test_accuracy": [3.9, 80, 93.4]}, columns=RUN_HISTORY.in_mode(self.mode).names
+        )
         for architecture in {arm["model"]["architecture"] for arm in self.arms}:
             write_all(self.folder / "weights", {f"{architecture}.safetensors": b"weights"})
             write_table(self.folder / "weights" / f"{architecture}_history.csv", pretrained)

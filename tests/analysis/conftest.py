@@ -9,6 +9,7 @@ OPTIONS = {
     "classes": ("01", "NA", "a, b"),
     "test_labels": (0, 0, 0, 0, 1, 1, 1, 2, 2, 2),
     "images": (60, 0),
+    "test": "every_epoch",
     "image_size": 2,
     "whole_kernels": False,
     "comparison": {"bootstrap_draws": 200},
