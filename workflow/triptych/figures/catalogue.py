@@ -158,7 +158,7 @@ BATCHNORM_DRIFT = Figure(
     "plot_batchnorm_drift",
     "Drift of BatchNorm’s statistics by block and arm",
     "Change of BatchNorm’s running statistics during training. They drift in frozen layers, too, unless BatchNorm is "
-    "frozen as well. The grey band holds exactly zero.",
+    "frozen as well.",
     (schema.WEIGHT_DELTA, schema.ARMS),
     category="Weights",
     label="drift of BatchNorm",

@@ -65,7 +65,7 @@ def _undecided(results: Results, chosen: str) -> str:
     if chosen == leader and all(price(results, chosen) <= price(results, arm) for arm in candidates):
         return f"{text}Until then use {name}: it is ahead in these runs, and no other costs less."
     if decision["prefer"] == "cheap":
-        return f"{text}Until then use {name}: it {_cheapest(results, chosen, candidates)}."
+        return f"{text}Until then use {name}, which {_cheapest(results, chosen, candidates)}."
     if chosen == leader:
         return f"{text}Until then use {name}, the most accurate in these runs."
     return f"{text}Until then use {name}: it is equivalent to {results.name_of(leader)} and costs less."

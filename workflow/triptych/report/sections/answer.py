@@ -6,7 +6,6 @@ A difference that may be chance is not called an order.
 
 import math
 from collections.abc import Iterable
-from itertools import pairwise
 
 from triptych.report import formatting as words
 from triptych.report.blocks import ARM, Block, Bullets, Column, Paragraph, Section, Table, arm_cell, figure, over_seeds
@@ -33,7 +32,7 @@ def blocks(results: Results) -> list[Block]:
         Paragraph(headline(results), "answer"),
         Paragraph(tested(results)),
         *(Paragraph(text, "partial") for text in opened_otherwise(results)),
-        Paragraph(" ".join(filter(None, [others_in_short(results), about_seeds(results), about_controls(results)]))),
+        Paragraph(" ".join(filter(None, [about_seeds(results), about_controls(results)]))),
         summary(results),
         figure(results.curve_column("accuracy"), curve(results)),
         Bullets(advice(results), "What to do"),
@@ -128,23 +127,25 @@ def tested(results: Results) -> str:
     """What the chosen arm reaches on the test images, and what it was chosen on."""
     arm, images, count = chosen_arm(results), deciding_images(results), words.count(results.images("test"))
     if results.mode == UNOPENED:
-        return "The test images have not been opened. The missing runs may change this ranking."
+        lacks = any((results.missing or {}).values())
+        return f"The test images have not been opened.{' The missing runs may change this ranking.' * lacks}"
     if results.mode == EVERY_EPOCH and decided(results)["images"] == "test":
         optimistic = "" if arm is None else ", so its accuracy on them is optimistic"
         return (
             f"The {count} test images were evaluated after every epoch. There are no validation images: the choice is "
             f"made on the test images{optimistic}."
         )
+    start = f"This is judged on {images}" if arm is None else f"{results.name_of(arm)} was chosen on {images}"
     if results.mode == EVERY_EPOCH:
-        opened = f"The {count} test images were evaluated after every epoch."
+        text = f"The {count} test images were evaluated after every epoch. {start}."
     else:
-        opened = f"The {count} test images were opened afterwards."
+        text = f"{start}; the {count} test images were opened afterwards."
     if arm is None:
-        return f"That is judged on {images}. {opened}"
+        return text
     interval = f"{words.interval(results.confidence)} {words.between(*results.accuracy_interval(arm))}"
     return (
-        f"{results.name_of(arm)} was chosen on {images}. {opened} On these it reaches {_accuracy(results, arm)} "
-        f"({interval}), {_dropped(results.summary(arm, 'drop_mean'))} on the validation images."
+        f"{text} Its test accuracy is {_accuracy(results, arm)} ({interval}), "
+        f"{_dropped(results.summary(arm, 'drop_mean'))} on the validation images."
     )
 
 
@@ -153,25 +154,6 @@ def _dropped(points: float) -> str:
     if round(points, 1) == 0:
         return "as"
     return f"{words.points(abs(points))} {'less' if points > 0 else 'more'} than"
-
-
-def others_in_short(results: Results) -> str:
-    """How the arms that the best one beats compare, each with the next; empty for fewer than two."""
-    if decided(results)["verdict"] == "not_better_than_guessing":
-        return ""
-    best, *others = results.contestants
-    beaten = [other for other in others if lead(results, best, other)[3] == "better"]
-    clauses = []
-    for first, second in pairwise(beaten):
-        names = results.names_of([first, second])
-        clauses.append(
-            {
-                "better": f"{names[0]} is better than {names[1]}",
-                "equivalent": f"{names[0]} and {names[1]} are equivalent",
-                "undecided": f"{names[0]} or {names[1]} is undecided",
-            }[lead(results, first, second)[3]]
-        )
-    return f"Behind it, {words.listing(clauses)}." if clauses else ""
 
 
 def about_seeds(results: Results) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas
 
 from triptych.report import formatting as words
-from triptych.report.blocks import ARM, Block, Bullets, Column, Paragraph, Section, Table, arm_cell
+from triptych.report.blocks import ARM, Block, Bullets, Column, Details, Section, Table, arm_cell
 from triptych.results.experiment import Results
 from triptych.results.schema import UNOPENED
 from triptych.storage.errors import InputError
@@ -23,9 +23,9 @@ Lead = tuple[float, float, float, str]
 
 def blocks(results: Results) -> list[Block]:
     return [
-        Paragraph(rule(results)),
         table(results),
         Bullets([*reasons(results), *openings(results), *opened_otherwise(results)]),
+        Details("Rules", [Bullets(rules(results))]),
     ]
 
 
@@ -86,20 +86,23 @@ def cost(results: Results, arm: str) -> str:
     return f"{words.operations(operations)} and {words.size(memory)}"
 
 
-def rule(results: Results) -> str:
+def rules(results: Results) -> list[str]:
     """Which images decide, and by which rules."""
     halved = (results.arms["keep"] == "best").any() or results.arms["patience"].notna().any()
     half = " (half of them; the other half selects epochs)" if halved and decided(results)["images"] != "test" else ""
-    start = "Provisional, of the runs that exist: " if results.mode == UNOPENED else ""
-    return (
-        f"{start}{deciding_images(results)}{half} decide. None is chosen if no arm beats guessing. Arms that the most "
-        "accurate arm is better than are dropped; of equivalent arms the one with the fewest computed operations is "
-        f"chosen. While that is undecided, the {_preferred(results)} arm is preferred."
-    )
-
-
-def _preferred(results: Results) -> str:
-    return {"accurate": "most accurate", "cheap": "cheapest"}[decided(results)["prefer"]]
+    preferred = {
+        "accurate": "the cheapest of the most accurate arm and those equivalent to it",
+        "cheap": "the cheapest arm that is left",
+    }[decided(results)["prefer"]]
+    return [
+        f"{deciding_images(results)}{half} decide.",
+        "No arm is chosen if none beats guessing beyond doubt.",
+        "Arms that the most accurate arm is better than are dropped.",
+        "Of the most accurate arm and those equivalent to it the cheapest is chosen: by computed operations, then by "
+        "computed peak memory, then by the order of the configuration.",
+        f"If arms are left for which that is undecided, {preferred} is chosen (prefer: {decided(results)['prefer']}).",
+        "Of its runs the one with the highest accuracy is chosen.",
+    ]
 
 
 def table(results: Results) -> Table:
@@ -112,7 +115,7 @@ def table(results: Results) -> Table:
         Column("accuracy", f"Mean accuracy on the {decision['images']} images that decide (%). Below: {interval}."),
         *([Column("guessing", "Probability of such an accuracy by guessing (Holm’s correction).")] if guessing else []),
         Column("behind", f"Lead of the most accurate arm over this one, in points. Below: {interval}."),
-        Column("verdict", "On the most accurate arm and this one.", "verdict"),
+        Column("against it", "worse: the most accurate arm is better than this one.", "verdict"),
         Column("operations", "Computed multiply-accumulates of training one run."),
         Column("peak memory", "Computed: the larger of training and evaluation."),
         Column("choice", "candidate: may be taken as well; no arm is better.", "text"),
@@ -127,19 +130,22 @@ def table(results: Results) -> Table:
                 (words.percent(entry["accuracy"]), words.between(entry["low"], entry["high"])),
                 *([_p(entry["p_guessing"])] if guessing else []),
                 words.NOTHING if arm == leader else (words.number(difference), words.between(low, high)),
-                verdict,
+                "worse" if verdict == "better" else verdict,
                 words.operations(macs),
                 words.size(peak),
                 _choice(results, arm),
             ]
         )
-    return Table(f"Arms on {deciding_images(results)}", columns, rows, "tables/decision.csv", stacks=True)
+    provisional = "Provisional: " if results.mode == UNOPENED else ""
+    return Table(f"{provisional}{deciding_images(results)} decide", columns, rows, "tables/decision.csv", stacks=True)
 
 
 def _choice(results: Results, arm: str) -> str:
+    if chosen_arm(results) is None:
+        return words.NOTHING
     if arm == chosen_arm(results):
         return "chosen"
-    return "candidate" if arm in decided(results)["candidates"] else "not chosen"
+    return "candidate" if arm in decided(results)["candidates"] else "dropped"
 
 
 def _p(value: float) -> str:
@@ -150,6 +156,8 @@ def reasons(results: Results) -> list[str]:
     """Every reason of the decision in a sentence; arms that are dropped or equivalent share one."""
     leader = results.name_of(results.contestants[0])
     found = decided(results)["reasons"]
+    if any(reason["code"] == "best" for reason in found):
+        found = [reason for reason in found if reason["code"] != "dropped"]  # it says as much
     by_code = {code: [reason for reason in found if reason["code"] == code] for code in ("dropped", "equivalent")}
     sentences = []
     for code, text in (
@@ -208,11 +216,12 @@ def openings(results: Results) -> list[str]:
         return []
     names = [digest[:DIGEST] for digest in results.opened["decisions"]]
     under = f"decision{'s' if len(names) > 1 else ''} {words.listing(names)}" if names else "no decision"
-    return [
+    text = (
         f"Recorded openings of the test images: {words.count(results.opened['openings'])}, for "
-        f"{words.plural(len(results.opened['runs']), 'run')}, under {under}. The present decision is "
-        f"{decided(results)['digest'][:DIGEST]}."
-    ]
+        f"{words.plural(len(results.opened['runs']), 'run')}, under {under}."
+    )
+    present = decided(results)["digest"]
+    return [text if results.opened["decisions"] == [present] else f"{text} The present one is {present[:DIGEST]}."]
 
 
 def opened_otherwise(results: Results) -> list[str]:

@@ -17,7 +17,7 @@ def blocks(results: Results) -> list[Block]:
     configuration = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=100)
     rows = [
         *([download(results, table.file), table.title] for table in tables),
-        [download(results, "decision.json"), "the decision: its numbers, thresholds and reasons"],
+        [download(results, "decision.json"), "the decision with its reasons"],
         [download(results, schema.SIZES.file), schema.SIZES.title],
         [download(results, "config.yaml", configuration), "the configuration in effect, paths shortened"],
         *(

@@ -39,8 +39,8 @@ def testing(results: Results) -> str:
         return f"The test images have not been opened. {reported(results)}"
     if results.mode == AFTER_DECISION:
         return (
-            "The test images were opened after the decision and decide nothing here. Whoever changes a recipe because "
-            f"of their accuracies needs new test images to judge it. {reported(results)}"
+            "The test images were opened after the decision. A recipe that is changed because of their accuracies "
+            f"needs new test images. {reported(results)}"
         )
     validation = results.images("validation")
     watched = (
