@@ -29,8 +29,9 @@ from triptych.data.source import SourceImages
 from triptych.report.write_configuration import write_configuration
 from triptych.results.arm_styles import PALETTE
 from triptych.results.decision import read_decision
+from triptych.results.experiment import mode_of
 from triptych.results.run_files import COST_KEYS
-from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, RUN_HISTORY
+from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, RUN_HISTORY, WEIGHTS_HISTORY
 from triptych.storage.files import write_json, write_table
 from triptych.storage.tensors import save_tensors
 from triptych.wings import figures_with
@@ -324,14 +325,15 @@ class Experiment:
         settings = json.dumps(self.configuration)
         write_configuration(experiment="digits", configuration=settings, output=self.folder / "config.yaml")
         references, images = self.configuration["reference_models"], self.configuration["report"]["images"] == "all"
-        figures = figures_with(references=bool(references), images=images)
+        figures = figures_with(
+            mode=mode_of(self.configuration, {} if part else None), references=bool(references), images=images
+        )
         names = [name for figure in figures for name in figure.names(self.runs)]
         for position, name in enumerate(names):
             image = {f"{name}.svg": SVG.format(y=20 + 7 * position).encode(), f"{name}.png": b"\x89PNG"}
             write_all(self.folder / part / "figures", image)
-        pretrained = pandas.DataFrame(
-            {"epoch": [0, 1, 2], "test_accuracy": [3.9, 80, 93.4]}, columns=RUN_HISTORY.in_mode(self.mode).names
-        )
+        accuracies = {"epoch": [0, 1, 2], "validation_accuracy": [3.9, 80, 93.4]}
+        pretrained = pandas.DataFrame(accuracies, columns=WEIGHTS_HISTORY.in_mode(AFTER_DECISION).names)
         for architecture in {arm["model"]["architecture"] for arm in self.arms}:
             write_all(self.folder / "weights", {f"{architecture}.safetensors": b"weights"})
             write_table(self.folder / "weights" / f"{architecture}_history.csv", pretrained)

@@ -130,11 +130,36 @@ def test_arms_with_long_names_hide_no_column(browser, find, tmp_path):
     ]
     folder = find(arms, references=True).copy(tmp_path / "digits", without=("runs",)).folder
     report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
-    for width in (1200, 390):
+    for width in (1200, 1000, 900, 768, 710, 390):
         show(browser, folder / "report.html", width)
         browser.execute_script("document.querySelectorAll('details').forEach(details => details.open = true)")
         widths = widths_of(browser, ".scroll")
         assert len(widths) > 8 and all(content <= room for content, room in widths), width
+
+
+def test_a_heading_breaks_no_name_at_its_hyphen(browser, experiment):
+    folder = experiment(question=f"Is it enough to train the last layer of {'ResNet-18 or ResNet-50 or ' * 8}none?")
+    report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
+    show(browser, folder / "report.html", 390)
+    script = "return [...document.querySelectorAll('h1 .whole')].map(name => name.getBoundingClientRect().height)"
+    heights = browser.execute_script(script)
+    assert len(heights) == 16 and len(set(heights)) == 1
+
+
+CAPTIONS = """
+    return [...document.querySelectorAll('figure')].map(figure => {
+        const [image, caption] = figure.children;
+        return [figure.className, caption.getBoundingClientRect().left >= image.getBoundingClientRect().right];
+    });
+"""
+
+
+@pytest.mark.parametrize("width", [390, 768, 930, 1200])
+def test_only_tall_figures_have_their_captions_beside_them(shown, width):
+    found = shown(width).execute_script(CAPTIONS)
+    assert len(found) > 8
+    assert {beside for kind, beside in found if kind == "leads"} == {width > 390}
+    assert not any(beside for kind, beside in found if kind == "")
 
 
 def widths_of(browser, selector: str) -> list[list[int]]:

@@ -5,8 +5,10 @@ import sys
 
 import pandas
 import pytest
+import yaml
 
-from triptych.results.experiment import mean_curve, read_results
+from triptych.configuration.experiment import Experiment
+from triptych.results.experiment import CONFIGURATION_KEYS, mean_curve, read_configuration, read_results
 from triptych.storage.errors import InputError
 
 
@@ -30,6 +32,15 @@ def test_a_mean_curve_goes_as_far_as_every_seed():
 
 def test_an_arm_has_one_name(found):
     assert found.names_of(["last_layer", "scratch"]) == ["net3 · last_layer", "net1 · scratch"]
+
+
+def test_the_configuration_of_an_older_version_is_refused_with_what_to_do(tmp_path):
+    assert set(CONFIGURATION_KEYS) == set(Experiment.model_fields)
+    path = tmp_path / "config.yaml"
+    older = {key: None for key in CONFIGURATION_KEYS if key not in ("report", "test")}
+    path.write_text(yaml.safe_dump({"experiments": {"digits": older}}))
+    with pytest.raises(InputError, match=r"config\.yaml: no test, report: another .* Delete the file and run"):
+        read_configuration(path)
 
 
 def test_reading_needs_no_torch():

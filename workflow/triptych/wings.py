@@ -49,15 +49,20 @@ def tables_with(claims: str = NONE, mode: schema.Mode = schema.AFTER_DECISION) -
     return {name: table.in_mode(mode) for name, table in tables.items() if mode in table.modes}
 
 
-def figures_with(claims: str = NONE, *, references: bool, images: bool = True) -> list[Figure]:
+def figures_with(
+    claims: str = NONE, *, mode: schema.Mode = schema.AFTER_DECISION, references: bool, images: bool = True
+) -> list[Figure]:
     """The figures of an experiment with these claims, the most important first.
 
     Args:
+        mode: what is known about its test images.
         references: whether it has `reference_models`.
         images: whether its report shows images of the data set (`report.images`).
     """
     figures = [*catalogue.FIGURES.values(), *WING_FIGURES.get(claims, {}).values()]
     figures = [
-        figure for figure in figures if (references or not figure.of_references) and (images or not figure.of_images)
+        figure
+        for figure in figures
+        if mode in figure.modes and (references or not figure.of_references) and (images or not figure.of_images)
     ]
     return sorted(figures, key=lambda figure: figure.of_each_arm)

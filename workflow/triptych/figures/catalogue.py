@@ -6,7 +6,7 @@ The rules, the report, the captions of Snakemake's report and the manifest read 
 from dataclasses import dataclass
 
 from triptych.results import schema
-from triptych.results.schema import Table
+from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, MODES, TESTED, UNOPENED, Mode, Table
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Figure:
         of_claims: belongs to experiments with `claims`, and to no partial report.
         of_references: belongs to experiments with `reference_models`.
         of_images: shows images of the data set, and nothing else; left out if `report.images` is none.
+        modes: those in which it exists.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Figure:
     of_claims: bool = False
     of_references: bool = False
     of_images: bool = False
+    modes: tuple[Mode, ...] = MODES
 
     @property
     def of_each_arm(self) -> bool:
@@ -70,6 +72,9 @@ class Figure:
 
 
 CURVES = (schema.HISTORY, schema.ARMS)
+OF_VALIDATION = (AFTER_DECISION, UNOPENED)
+"""The modes in which learning curves are of validation images; in the other they are of test images."""
+
 SEEDS = "Means over seeds end with the seed that was trained for the fewest epochs."
 ARM_CURVES = "The train curve is the running mean of an epoch, in train mode: not like for like with the other splits."
 
@@ -84,6 +89,17 @@ SAMPLES = Figure(
     arm="",
     of_images=True,
 )
+VALIDATION_ACCURACY = Figure(
+    "validation_accuracy",
+    "plot_curves",
+    "Validation accuracy of all arms by epoch",
+    f"Validation accuracy after each epoch, in eval mode. {SEEDS}",
+    CURVES,
+    category="Curves",
+    label="validation accuracy",
+    wildcard="quantity",
+    modes=OF_VALIDATION,
+)
 TEST_ACCURACY = Figure(
     "test_accuracy",
     "plot_curves",
@@ -93,6 +109,7 @@ TEST_ACCURACY = Figure(
     category="Curves",
     label="test accuracy",
     wildcard="quantity",
+    modes=(EVERY_EPOCH,),
 )
 TRAIN_LOSS = Figure(
     "train_loss",
@@ -104,6 +121,17 @@ TRAIN_LOSS = Figure(
     label="train loss",
     wildcard="quantity",
 )
+VALIDATION_LOSS = Figure(
+    "validation_loss",
+    "plot_curves",
+    "Validation loss of all arms by epoch",
+    f"Validation loss after each epoch, in eval mode. Where it rises again, the arm overfits. {SEEDS}",
+    CURVES,
+    category="Curves",
+    label="validation loss",
+    wildcard="quantity",
+    modes=OF_VALIDATION,
+)
 TEST_LOSS = Figure(
     "test_loss",
     "plot_curves",
@@ -113,6 +141,7 @@ TEST_LOSS = Figure(
     category="Curves",
     label="test loss",
     wildcard="quantity",
+    modes=(EVERY_EPOCH,),
 )
 RELATIVE_CHANGE = Figure(
     "relative_change",
@@ -129,7 +158,7 @@ BATCHNORM_DRIFT = Figure(
     "plot_batchnorm_drift",
     "Drift of BatchNorm’s statistics by block and arm",
     "Change of BatchNorm’s running statistics during training. They drift in frozen layers, too, unless BatchNorm is "
-    "frozen as well. The grey band holds exactly zero.",
+    "frozen as well.",
     (schema.WEIGHT_DELTA, schema.ARMS),
     category="Weights",
     label="drift of BatchNorm",
@@ -144,6 +173,7 @@ COST_ACCURACY = Figure(
     category="Cost",
     label="accuracy against cost",
     measured=True,
+    modes=TESTED,
 )
 MEMORY = Figure(
     "memory",
@@ -197,6 +227,7 @@ CONFUSION = Figure(
     category="Errors",
     label="confusion",
     arm="{arm}",
+    modes=TESTED,
 )
 KERNELS = Figure(
     "kernels",

@@ -25,13 +25,16 @@ def plot_arm_curves(
     accuracy_svg: Path,
     accuracy_png: Path,
 ) -> None:
-    """Draw loss and accuracy of one arm by epoch, for training, validation and test."""
-    runs = read_table(history, schema.HISTORY)
+    """Draw loss and accuracy of one arm by epoch, for training, validation and test, where test images have curves."""
+    tested = [column.name for column in schema.HISTORY.columns if column.modes != schema.MODES]
+    runs = read_table(history, schema.HISTORY, absent=dict.fromkeys(tested))
     look = style_of(arm_styles(read_arms(arms)), arm, arms)
     runs = runs[runs["arm"] == arm]
     if runs.empty:
         raise InputError(f"{history}: no row of arm {arm!r}")
-    # The arm's colour is for images that it is not trained on.
+    # The arm's colour is for images that it is not trained on, and its line for the last of these.
+    only_validation = runs[tested].isna().all(axis=None)
+    last = {"color": look.colour, "linestyle": "-", "marker": look.marker}
     lines: dict[str, dict[str, Any]] = {
         "train": {
             "label": "train (running mean)",
@@ -40,8 +43,11 @@ def plot_arm_curves(
             "marker": look.marker,
             "markerfacecolor": "white",
         },
-        "validation": {"label": "validation", "color": look.colour, "linestyle": ":", "linewidth": 1.6},
-        "test": {"label": "test", "color": look.colour, "linestyle": "-", "marker": look.marker},
+        "validation": {
+            "label": "validation",
+            **(last if only_validation else {"color": look.colour, "linestyle": ":", "linewidth": 1.6}),
+        },
+        "test": {"label": "test", **last},
     }
     for quantity, svg, png in (("loss", loss_svg, loss_png), ("accuracy", accuracy_svg, accuracy_png)):
         figure = Figure(figsize=(style.WIDTH, 3.6), layout="constrained")

@@ -46,19 +46,23 @@ def plot_confusion(
     arm: str,
     experiment_folder: Path,
     seeds: str,
+    mode: str,
     images: str = "all",
     svg: Path,
     png: Path,
 ) -> None:
     """Draw the confusion matrix of one arm and its most confidently misclassified test images, mean over seeds.
 
-    With `images` none the matrix stands alone.
+    With `images` none the matrix stands alone. `mode` is when test images are evaluated: after_decision or every_epoch.
     """
+    if mode not in schema.TESTED:
+        raise InputError(f"mode: {mode!r} is none of {', '.join(schema.TESTED)}")
     look = style_of(arm_styles(read_arms(arms)), arm, arms)
     test = load_split(experiment_folder / "data" / "test.safetensors")
     names = image_names(experiment_folder / "data" / "index.csv", "test")
     shares = confusion_matrix(confusion, arm, test.classes)
-    runs = [experiment_folder / "runs" / arm / f"seed{seed}" / "predictions.safetensors" for seed in json.loads(seeds)]
+    file = "predictions.safetensors" if mode == schema.EVERY_EPOCH else "test.safetensors"
+    runs = [experiment_folder / "runs" / arm / f"seed{seed}" / file for seed in json.loads(seeds)]
     logits = [load_tensors(run)["test_logits"] for run in runs]
     mistakes, number = most_mistaken(numpy.stack([softmax(run) for run in logits]), test.labels)
 

@@ -14,19 +14,22 @@ from triptych.storage.errors import InputError
 
 QUANTITIES = {
     "train_loss": ("Train loss", "train loss (cross-entropy, nats)", "{:.3f}"),
-    "test_loss": ("Test loss", "test loss (cross-entropy, nats)", "{:.3f}"),
-    "test_accuracy": ("Test accuracy", "test accuracy (%)", "{:.1f} %"),
+    **{
+        f"{split}_{quantity}": (f"{split.capitalize()} {quantity}", f"{split} {quantity} ({unit})", number)
+        for split in ("validation", "test")
+        for quantity, unit, number in (("loss", "cross-entropy, nats", "{:.3f}"), ("accuracy", "%", "{:.1f} %"))
+    },
 }
 MOST_ARMS_WITH_SEEDS = len(PALETTE)
 """Most arms whose seeds are drawn beside the mean: with more, colours repeat. Figures of one arm always show seeds."""
 
 
 def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Path) -> None:
-    """Draw one quantity (train_loss, test_loss or test_accuracy) of all arms by epoch."""
+    """Draw one quantity (train_loss, or loss or accuracy of validation or test images) of all arms by epoch."""
     if quantity not in QUANTITIES:
         raise InputError(f"quantity: {quantity!r} is none of {', '.join(QUANTITIES)}")
     name, axis_label, number = QUANTITIES[quantity]
-    runs = read_table(history, schema.HISTORY)
+    runs = read_table(history, schema.HISTORY, ["arm", "seed", "epoch", "kept", quantity])
     styles = arm_styles(read_arms(arms))
     spread = len(styles) <= MOST_ARMS_WITH_SEEDS
     legend_rows = -(-len(styles) // 2)

@@ -33,7 +33,7 @@ def check_claims(
         confidence: of the intervals, such as 0.95.
         margin: of equivalence, in points of accuracy.
         claims: a CSV file: at (minute:second of the film), claim, number (this run's result), verdict (agrees,
-            disagrees, not tested here), reason.
+            disagrees, not tested here), reason, different (how this run is not the lecture's, if that leaves it open).
         faults: a CSV file: fault (1 to 17), notebook, here, effect, and the number in it as value and unit.
 
     Raises:

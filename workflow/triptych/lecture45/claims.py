@@ -30,13 +30,17 @@ NO_REFERENCE = "no row of that network in tables/architectures.csv"
 
 @dataclass(frozen=True)
 class Claim:
-    """A claim, this run's result and the verdict. `at` is the time in the film, minute:second."""
+    """A claim, this run's result and the verdict. `at` is the time in the film, minute:second.
+
+    `different` is how this run is not the lecture's, if that leaves the claim open.
+    """
 
     at: str
     claim: str
     number: str
     verdict: str
     reason: str
+    different: str = ""
 
 
 def claims_table(evidence: Evidence) -> pandas.DataFrame:
@@ -391,7 +395,7 @@ def _by_the_lecture(evidence: Evidence, at: str, claim: str, number: str, verdic
     """The verdict of a run that is the lecture's; of any other, what makes it another."""
     different = evidence.unlike_the_lecture()
     if different:
-        return Claim(at, claim, number, NOT_TESTED, ANOTHER_RUN + different)
+        return Claim(at, claim, number, NOT_TESTED, ANOTHER_RUN, different)
     return Claim(at, claim, number, verdict, reason)
 
 
@@ -399,7 +403,7 @@ def _change(evidence: Evidence, at: str, claim: str, number: str, agrees: bool, 
     """A claim that weights change: only a run that is the lecture's can disagree."""
     different = "" if agrees else evidence.unlike_the_lecture()
     if different:
-        return Claim(at, claim, number, NOT_TESTED, f"{reason}; {ANOTHER_RUN}{different}")
+        return Claim(at, claim, number, NOT_TESTED, f"{reason}; {ANOTHER_RUN}", different)
     return Claim(at, claim, number, _verdict(agrees), reason)
 
 

@@ -17,6 +17,7 @@ CLAIMS = Table(
             "here: this run cannot decide it; the reason says why.",
         ),
         text("reason", "What decided the verdict."),
+        text("different", "How this run is not the lecture’s, if that leaves the claim open.", optional=True),
     ),
     category="The lecture",
     of_claims=True,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas
 
 from triptych.lecture45 import schema
-from triptych.lecture45.verdicts import AGREES, ANOTHER_RUN, DISAGREES, NOT_TESTED
+from triptych.lecture45.verdicts import AGREES, DISAGREES, NOT_TESTED
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Column, Paragraph, Section, Table, declared, figure
 from triptych.results.experiment import Results
@@ -113,7 +113,7 @@ def claims(lecture: Lecture) -> Table:
             _prose(row["claim"]),
             _prose(row["number"]) or words.NOTHING,
             row["verdict"],
-            _prose(_short(row["reason"])),
+            _prose(row["reason"]),
         ]
         for _, row in lecture.claims.iterrows()
     ]
@@ -125,21 +125,13 @@ def _prose(text: str) -> str:
     return re.sub(r"(?<=\d) (?=%|(GiB|MiB|GB|GMAC|px|points|times)\b)", words.NO_BREAK, text)
 
 
-def _short(reason: str) -> str:
-    """Return a reason without the list of differences, which is shown once above the table."""
-    before, marker, _ = reason.partition(ANOTHER_RUN)
-    return f"{before}another run than the lecture’s" if marker else reason
-
-
 def differences(lecture: Lecture) -> str:
     """Return how this run differs from the lecture's; empty if no claim is left open for that reason."""
-    for reason in lecture.claims["reason"]:
-        _, marker, different = reason.partition(ANOTHER_RUN)
-        if marker:
-            return (
-                f"This run is not the lecture’s ({different}), so it cannot test claims about ten epochs on all of "
-                "CIFAR-10. For these, its numbers are given and the verdict is left open."
-            )
+    for different in filter(None, lecture.claims["different"]):
+        return (
+            f"This run is not the lecture’s ({different}), so it cannot test claims about ten epochs on all of "
+            "CIFAR-10. For these, its numbers are given and the verdict is left open."
+        )
     return ""
 
 

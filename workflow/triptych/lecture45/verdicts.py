@@ -2,5 +2,5 @@
 
 AGREES, DISAGREES, NOT_TESTED = "agrees", "disagrees", "not tested here"
 
-ANOTHER_RUN = "this run is not the lecture’s: "
-"""Begins the part of a reason that lists how a run differs from the lecture's. The report shows that list once."""
+ANOTHER_RUN = "another run than the lecture’s"
+"""The reason why a run is not tested; how it differs from the lecture's is a column of its own."""

@@ -28,7 +28,7 @@ NEED_NO_RUN = (
 
 def link(results: Results, file: str) -> str:
     """The address of a file of the experiment, relative to the report."""
-    own = file.startswith(("tables/", "figures/")) and file not in NEED_NO_RUN
+    own = file == "decision.json" or (file.startswith(("tables/", "figures/")) and file not in NEED_NO_RUN)
     return file if results.missing is None or own else f"../{file}"
 
 

@@ -25,7 +25,7 @@ def input_patterns(configuration: Mapping[str, Any]) -> list[str]:
     if pretrained:
         patterns.append(rf"weights/{one_of(pretrained)}(\.safetensors|_history\.csv)")
         if configuration["weights"]["source"] == "letters":
-            patterns.append(r"weights/letters/(train|test)\.safetensors")
+            patterns.append(r"weights/letters/(train|validation)\.safetensors")
     return patterns
 
 

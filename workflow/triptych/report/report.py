@@ -1,6 +1,7 @@
 """The report of an experiment: one HTML file that needs nothing beside it."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -114,6 +115,14 @@ def breakable(name: str) -> Markup:
     return escape(name).replace("_", Markup("_<wbr>"))
 
 
+def unbroken(text: str) -> Markup:
+    """A text in which names such as ResNet-18 are not broken at their hyphen."""
+    return Markup(" ").join(
+        Markup('<span class="whole">{}</span>').format(word) if re.search(r"-\d", word) else escape(word)
+        for word in text.split()
+    )
+
+
 def render(experiment: str, results: Results, parts: list[Part], pictures: dict[str, Picture]) -> str:
     """The HTML of the report."""
     environment = jinja2.Environment(
@@ -126,6 +135,7 @@ def render(experiment: str, results: Results, parts: list[Part], pictures: dict[
     )
     environment.filters["kind_of"] = lambda block: type(block).__name__
     environment.filters["breakable"] = breakable
+    environment.filters["unbroken"] = unbroken
     return environment.get_template(TEMPLATE).render(
         experiment=experiment, question=results.configuration["question"], parts=parts, pictures=pictures
     )

@@ -19,6 +19,12 @@ from triptych.storage.files import read_json, read_text
 OPENED_KEYS = ("openings", "decisions", "runs")
 """Of an experiment's opened.json."""
 
+CONFIGURATION_KEYS = (
+    *("question", "dataset", "model", "weights", "training", "test", "comparison", "reference_models", "report"),
+    *("seeds", "claims", "arms"),
+)
+"""The keys of the effective configuration of an experiment."""
+
 
 @dataclass(frozen=True)
 class Results:
@@ -290,7 +296,7 @@ def read_configuration(path: Path) -> dict[str, Any]:
     """Read the effective configuration of one experiment from the file that `write_configuration` makes.
 
     Raises:
-        InputError: it is missing, or does not hold exactly one experiment.
+        InputError: it is missing, holds no single experiment, or lacks a key, as an older one may.
     """
     try:
         content = yaml.safe_load(read_text(path))
@@ -300,6 +306,12 @@ def read_configuration(path: Path) -> dict[str, Any]:
     if not isinstance(experiments, dict) or len(experiments) != 1:
         raise InputError(f"{path}: expected the effective configuration of one experiment, under the key experiments")
     configuration: dict[str, Any] = next(iter(experiments.values()))
+    missing = [key for key in CONFIGURATION_KEYS if key not in configuration]
+    if missing:
+        raise InputError(
+            f"{path}: no {', '.join(missing)}: another version of Triptych wrote it. Delete the file and run the "
+            "workflow again"
+        )
     return configuration
 
 

@@ -427,7 +427,7 @@ SUMMARY = Table(
 DECISION = Table(
     "decision",
     "decide",
-    "the decision: accuracies on the images that decide, comparisons with the leader, computed cost",
+    "the decision: ranking, comparisons with the leader, computed cost",
     "an arm, the most accurate first; controls are left out",
     (
         whole("rank", "1 for the leader: the arm with the highest mean accuracy."),

@@ -1,8 +1,9 @@
-"""What to do, from verdicts, computed operations and computed memory. Measured times rank nothing."""
+"""What to do, from the decision and computed costs. Test results and measured times rank nothing."""
 
 import pandas
 
 from triptych.report import formatting as words
+from triptych.report.sections.decision import chosen_arm, decided, lead, price
 from triptych.results.experiment import Results
 
 FITTED = 99
@@ -11,78 +12,75 @@ FITTED = 99
 
 def advice(results: Results) -> list[str]:
     """Which arm to use, what a cheaper one would save, and how long to train."""
-    price = {arm: _price(results, arm) for arm in results.contestants}
-    chosen, text = _choice(results, price)
-    return [text, *_saving(results, chosen, price), *_length(results, chosen)]
+    chosen = chosen_arm(results)
+    if chosen is None:
+        return [
+            "Use none of these arms. Check the images and their labels; then try more training images, more epochs or "
+            "another learning rate.",
+            *_unfinished(results),
+        ]
+    words_of = {"only_arm": _only, "better": _best, "equivalent": _cheapest_equivalent, "undecided": _undecided}
+    choice = words_of[decided(results)["verdict"]](results, chosen)
+    return [choice, *_saving(results, chosen), *_shorter(results, chosen), *_unfinished(results)]
 
 
-def _price(results: Results, arm: str) -> tuple[float, float]:
-    """Computed operations and computed memory of training an arm."""
-    cost = results.one("computed_cost", arm)
-    return float(cost["macs"]), float(cost["training_bytes"])
+def _only(results: Results, chosen: str) -> str:
+    return f"Only {results.name_of(chosen)} was compared. Add a second arm to learn whether it is worth its cost."
 
 
-def _choice(results: Results, price: dict[str, tuple[float, float]]) -> tuple[str, str]:
-    """The arm to use, and why."""
-    best, *others = results.contestants
-    equal = [best, *[other for other in others if results.verdict(best, other) == "equivalent"]]
-    unsure = [other for other in others if results.verdict(best, other) == "undecided"]
-    if not others:
-        text = f"Only {results.name_of(best)} was trained. Add a second arm to learn whether it is worth its cost."
-        return best, text
-    if len(equal) > 1:
-        chosen = min(equal, key=price.__getitem__)
-        if len({price[arm] for arm in equal}) == 1:
-            text = (
-                f"Use any of {words.listing(results.names_of(equal))}: they are equivalent and cost the same "
-                f"({words.operations(price[chosen][0])} per run, computed)."
-            )
-        else:
-            name = results.name_of(chosen)
-            text = (
-                f"Use {name}: {words.listing(results.names_of(equal))} are equivalent, and {name} "
-                f"{_cheapest(results, chosen, equal, price)}."
-            )
-        if unsure:
-            text += f" Whether {words.listing(results.names_of(unsure), 'or')} does as well is undecided."
-        return chosen, text
-    if unsure:
-        return best, _undecided(results, [best, *unsure], price)
-    return best, (
-        f"Use {results.name_of(best)} if you can afford it; no other arm matches its accuracy. One run takes "
-        f"{computed_and_measured(results, best)}."
-    )
-
-
-def _undecided(results: Results, arms: list[str], price: dict[str, tuple[float, float]]) -> str:
-    """What to do while no verdict separates the best arm from others."""
-    best = arms[0]
-    text = f"{words.listing(results.names_of(arms))} are undecided: more seeds or more test images may decide. "
-    cheapest = min(arms, key=price.__getitem__)
-    name = results.name_of(best)
-    if len({price[arm] for arm in arms}) == 1:
-        return f"{text}Cost does not decide either: each takes {words.operations(price[best][0])} per run (computed)."
-    if price[best] == price[cheapest]:
-        return f"{text}Until then use {name}: it is ahead in these runs, and no other costs less."
-    row = results.comparison(best, cheapest)
-    worse = row["high"] if row["arm_a"] == best else -row["low"]
+def _best(results: Results, chosen: str) -> str:
     return (
-        f"{text}Until then {name} is the safe choice. {results.name_of(cheapest)} "
-        f"{_cheapest(results, cheapest, arms, price)}; it may be as good, or worse by up to {words.points(worse)} "
-        f"(here {words.points(row['difference'])})."
+        f"Use {results.name_of(chosen)} if you can afford it; no other arm matches its accuracy. One run takes "
+        f"{computed_and_measured(results, chosen)}."
     )
 
 
-def _cheapest(results: Results, chosen: str, among: list[str], price: dict[str, tuple[float, float]]) -> str:
+def _cheapest_equivalent(results: Results, chosen: str) -> str:
+    """What to do where the decision took the cheapest of equivalent arms."""
+    equal = decided(results)["candidates"]
+    names, name = words.listing(results.names_of(equal)), results.name_of(chosen)
+    if len({price(results, arm) for arm in equal}) == 1:
+        return (
+            f"Use any of {names}: they are equivalent and cost the same "
+            f"({words.operations(price(results, chosen)[0])} per run, computed)."
+        )
+    return f"Use {name}: {names} are equivalent, and {name} {_cheapest(results, chosen, equal)}."
+
+
+def _undecided(results: Results, chosen: str) -> str:
+    """What to do while no verdict separates the most accurate arm from others: the price of these is not named."""
+    decision = decided(results)
+    leader, candidates = results.contestants[0], decision["candidates"]
+    rivals = [arm for arm in candidates if arm != leader and lead(results, leader, arm)[3] == "undecided"]
+    text = (
+        f"Whether {results.name_of(leader)} is better than {words.listing(results.names_of(rivals), 'or')} is "
+        f"undecided: more seeds or more {decision['images']} images may decide. "
+    )
+    name = results.name_of(chosen)
+    if len({price(results, arm) for arm in candidates}) == 1:
+        return (
+            f"{text}Cost does not decide either: each takes {words.operations(price(results, chosen)[0])} per run "
+            f"(computed). Until then use {name}."
+        )
+    if chosen == leader and all(price(results, chosen) <= price(results, arm) for arm in candidates):
+        return f"{text}Until then use {name}: it is ahead in these runs, and no other costs less."
+    if decision["prefer"] == "cheap":
+        return f"{text}Until then use {name}, which {_cheapest(results, chosen, candidates)}."
+    if chosen == leader:
+        return f"{text}Until then use {name}, the most accurate in these runs."
+    return f"{text}Until then use {name}: it is equivalent to {results.name_of(leader)} and costs less."
+
+
+def _cheapest(results: Results, chosen: str, among: list[str]) -> str:
     """That an arm is the cheapest of some whose computed costs differ."""
-    fewest = any(price[arm][0] > price[chosen][0] for arm in among)
+    fewest = any(price(results, arm)[0] > price(results, chosen)[0] for arm in among)
     needs = "needs the fewest operations" if fewest else "needs the least memory, with the same operations"
     return f"{needs}: {computed_and_measured(results, chosen)}"
 
 
 def computed_and_measured(results: Results, arm: str) -> str:
     """The cost of one run: operations and memory as computed, time and memory as measured."""
-    operations, memory = _price(results, arm)
+    operations, memory = price(results, arm)
     seconds = results.mean("cost", arm, "training_seconds") + results.mean("cost", arm, "features_seconds")
     measured = words.size(results.mean("cost", arm, "peak_memory_bytes"))
     devices = set(results.of("cost", arm)["device"])
@@ -93,35 +91,45 @@ def computed_and_measured(results: Results, arm: str) -> str:
     )
 
 
-def _saving(results: Results, chosen: str, price: dict[str, tuple[float, float]]) -> list[str]:
-    """What the arm with the least memory saves over the chosen one."""
-    frugal = min(price, key=lambda arm: (price[arm][1], price[arm][0]))
-    (amount, memory), (most_work, most_memory) = price[frugal], price[chosen]
+def _saving(results: Results, chosen: str) -> list[str]:
+    """What the arm with the least memory saves over the chosen one, of those that beat guessing."""
+    able = [arm for arm, entry in results.ranking.items() if entry["beats_guessing"]]
+    frugal = min(able, key=lambda arm: price(results, arm)[::-1])
+    (amount, memory), (most_work, most_memory) = price(results, frugal), price(results, chosen)
     short_of = ["memory"] * (memory < most_memory) + ["time"] * (amount < most_work)
     if not short_of:
         return []
-    behind = results.summary(chosen, "test_accuracy_mean") - results.summary(frugal, "test_accuracy_mean")
-    loss = f"{words.points(behind)} less accuracy" if behind > 0 else "no loss of accuracy in these runs"
+    behind, low, high, verdict = lead(results, chosen, frugal)
+    loss = {
+        "better": f"with {words.points(behind)} less {decided(results)['images']} accuracy "
+        f"({words.interval(results.confidence)} {words.between(low, high)})",
+        "equivalent": "and is equivalent",
+        "undecided": "but whether it is less accurate is undecided",
+    }[verdict]
     return [
         f"Short of {words.listing(short_of, 'or')}? {results.name_of(frugal)} needs "
         f"{words.share(memory / most_memory, 0)} of the memory and {words.share(amount / most_work, 0)} of the "
-        f"operations of {results.name_of(chosen)} (computed), with {loss}."
+        f"operations of {results.name_of(chosen)} (computed), {loss}."
     ]
 
 
-def _length(results: Results, chosen: str) -> list[str]:
-    """Whether the chosen arm needs fewer epochs, and which arms would profit from more."""
-    items = []
+def _shorter(results: Results, chosen: str) -> list[str]:
+    """Whether the chosen arm needs fewer epochs."""
+    own, last = results.one("convergence", chosen), results.of("runs", chosen)["kept_epoch"].min()
+    if not 0 < own["steady_epoch"] < last or own["rising"]:
+        return []
+    return [
+        f"Train {results.name_of(chosen)} for fewer epochs: from epoch {own['steady_epoch']:.0f} of {last:.0f} on "
+        f"it stays within {words.plural(results.margin, 'point')} of its final accuracy."
+    ]
+
+
+def _unfinished(results: Results) -> list[str]:
+    """Which arms would profit from more epochs."""
     table = results.tables["convergence"].set_index("arm")
-    own, last = table.loc[chosen], results.of("runs", chosen)["kept_epoch"].min()
-    if 0 < own["steady_epoch"] < last and not own["rising"]:
-        items.append(
-            f"Train {results.name_of(chosen)} for fewer epochs: from epoch {own['steady_epoch']:.0f} of {last:.0f} on "
-            f"it stays within {words.plural(results.margin, 'point')} of its final accuracy."
-        )
     rising = [arm for arm in results.arms["arm"] if table["rising"][arm] and arm not in results.controls]
     fitted = [arm for arm in rising if results.mean("runs", arm, "fit_accuracy") > FITTED]
-    items += [
+    items = [
         f"{results.name_of(arm)} still improves ({_gain(table.loc[arm])}) although it fits its training images: train "
         "it longer."
         for arm in fitted

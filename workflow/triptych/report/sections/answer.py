@@ -1,16 +1,26 @@
 """The first screen: the answer, the summary, the main curve, and what to do.
 
-A verdict (`tables/comparisons.csv`) is `better`, `equivalent` or `undecided`. A difference that may be chance is not
-called an order, and arms are called equivalent only if the whole interval lies within the margin.
+The answer is worded from the decision alone (`decision.json`), and then what the chosen arm reaches on the test images.
+A difference that may be chance is not called an order.
 """
 
+import math
 from collections.abc import Iterable
-from itertools import pairwise
 
 from triptych.report import formatting as words
 from triptych.report.blocks import ARM, Block, Bullets, Column, Paragraph, Section, Table, arm_cell, figure, over_seeds
 from triptych.report.sections.advice import advice
+from triptych.report.sections.decision import (
+    chosen_arm,
+    cost,
+    decided,
+    deciding_images,
+    lead,
+    opened_otherwise,
+    price,
+)
 from triptych.results.experiment import Results
+from triptych.results.schema import EVERY_EPOCH, UNOPENED
 
 
 def blocks(results: Results) -> list[Block]:
@@ -20,9 +30,11 @@ def blocks(results: Results) -> list[Block]:
     return [
         *found,
         Paragraph(headline(results), "answer"),
-        Paragraph(" ".join(filter(None, [others_in_short(results), about_seeds(results), about_controls(results)]))),
+        Paragraph(tested(results)),
+        *(Paragraph(text, "partial") for text in opened_otherwise(results)),
+        Paragraph(" ".join(filter(None, [about_seeds(results), about_controls(results)]))),
         summary(results),
-        figure("test_accuracy", curve(results)),
+        figure(results.curve_column("accuracy"), curve(results)),
         Bullets(advice(results), "What to do"),
     ]
 
@@ -31,83 +43,159 @@ SECTION = Section("answer", "", blocks)
 
 
 def headline(results: Results) -> str:
-    """The answer in one sentence."""
-    best, *others = results.contestants
-    name, reached = results.name_of(best), f"{_accuracy(results, best)} test accuracy"
-    if not others:
-        interval = words.between(*results.accuracy_interval(best))
-        return f"{name} reaches {reached} ({words.interval(results.confidence)} {interval}). No other arm was trained."
-    verdicts = {other: results.verdict(best, other) for other in others}
-    beaten = [other for other in others if verdicts[other] == "better"]
-    if beaten == others:
-        row = results.comparison(best, others[0])
-        lead = f"{words.points(row['difference'])} more than {results.name_of(others[0])}"
-        interval = f"{words.interval(results.confidence)} {words.between(row['low'], row['high'])}"
-        if len(others) == 1:
-            return f"{name} is better: {reached}, {lead} ({interval})."
-        return f"{name} is the best of {len(others) + 1} arms: {reached}, {lead}, the next best ({interval})."
-    clauses = []
-    for verdict in ("equivalent", "undecided"):
-        rivals = [other for other in others if verdicts[other] == verdict]
-        if not rivals:
-            continue
-        named = words.listing(
-            [f"{results.name_of(rival)} ({_accuracy(results, rival)})" for rival in rivals],
-            "and" if verdict == "equivalent" else "or",
-        )
-        if verdict == "equivalent":
-            verb = "is" if len(rivals) == 1 else "are"
-            clauses.append(f"{named} {verb} equivalent to it, within {words.plural(results.margin, 'point')}")
-        else:
-            clauses.append(f"whether it is better than {named} is undecided")
-    if beaten:
-        clauses.append(f"it is better than {words.listing(results.names_of(beaten))}")
-    return f"No single winner: {name} reaches {reached}; {'; '.join(clauses)}."
+    """The answer in one or two sentences; in a partial report it is provisional."""
+    answers = {
+        "only_arm": _only_arm,
+        "better": _better,
+        "equivalent": _equivalent,
+        "undecided": _undecided,
+        "not_better_than_guessing": _not_better_than_guessing,
+    }
+    text = answers[decided(results)["verdict"]](results)
+    return f"Provisional: {text}" if results.mode == UNOPENED else text
 
 
-def others_in_short(results: Results) -> str:
-    """How the arms that the best one beats compare, each with the next; empty for fewer than two."""
+def _reached(results: Results, arm: str) -> str:
+    """The accuracy of an arm on the images that decide."""
+    return words.percent(results.ranking[arm]["accuracy"])
+
+
+def _only_arm(results: Results) -> str:
+    (arm,) = results.contestants
+    low, high = (results.ranking[arm][end] for end in ("low", "high"))
+    return (
+        f"{results.name_of(arm)} reaches {_reached(results, arm)} accuracy on {deciding_images(results)} "
+        f"({words.interval(results.confidence)} {words.between(low, high)}). There is no other arm to choose from."
+    )
+
+
+def _better(results: Results) -> str:
     best, *others = results.contestants
-    beaten = [other for other in others if results.verdict(best, other) == "better"]
-    clauses = []
-    for first, second in pairwise(beaten):
-        names = results.names_of([first, second])
-        clauses.append(
-            {
-                "better": f"{names[0]} is better than {names[1]}",
-                "equivalent": f"{names[0]} and {names[1]} are equivalent",
-                "undecided": f"{names[0]} or {names[1]} is undecided",
-            }[results.verdict(first, second)]
+    difference, low, high, _ = lead(results, best, others[0])
+    ahead = f"{words.points(difference)} more than {results.name_of(others[0])}"
+    reached = f"{_reached(results, best)} accuracy on {deciding_images(results)}"
+    interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
+    name = results.name_of(best)
+    if len(others) == 1:
+        return f"{name} is better: {reached}, {ahead} ({interval})."
+    return f"{name} is the best of {len(others) + 1} arms: {reached}, {ahead}, the next best ({interval})."
+
+
+def _equivalent(results: Results) -> str:
+    chosen, equal = chosen_arm(results) or "", decided(results)["candidates"]
+    named = words.listing([f"{results.name_of(arm)} ({_reached(results, arm)})" for arm in equal])
+    text = (
+        f"{named} are equivalent, within {words.plural(results.margin, 'point')} of accuracy on "
+        f"{deciding_images(results)}."
+    )
+    dearest = max(equal, key=lambda arm: price(results, arm))
+    if price(results, dearest) == price(results, chosen):
+        return f"{text} They cost the same; {results.name_of(chosen)} comes first in the configuration."
+    return (
+        f"{text} {results.name_of(chosen)} is the cheapest: {cost(results, chosen)} per run, against "
+        f"{cost(results, dearest)} for {results.name_of(dearest)} (computed)."
+    )
+
+
+def _undecided(results: Results) -> str:
+    chosen, leader = chosen_arm(results) or "", results.contestants[0]
+    verdicts = {arm: lead(results, leader, arm)[3] for arm in decided(results)["candidates"] if arm != leader}
+    rivals = [f"{results.name_of(arm)} ({_reached(results, arm)})" for arm in verdicts if verdicts[arm] == "undecided"]
+    text = (
+        f"Undecided: {results.name_of(leader)} reaches {_reached(results, leader)} accuracy on "
+        f"{deciding_images(results)}; whether it is better than {words.listing(rivals, 'or')} is open."
+    )
+    if decided(results)["prefer"] == "cheap":
+        return f"{text} Until then {results.name_of(chosen)} is chosen, the cheapest of them."
+    if chosen == leader:
+        return f"{text} Until then it is chosen, as the most accurate."
+    return f"{text} Until then {results.name_of(chosen)} is chosen: equivalent to it, and the cheapest."
+
+
+def _not_better_than_guessing(results: Results) -> str:
+    decision, best = decided(results), results.contestants[0]
+    arms = "No arm" if len(results.contestants) > 1 else results.name_of(best)
+    verb = "is" if len(results.contestants) > 1 else "is not"
+    return (
+        f"{arms} {verb} better than guessing beyond doubt, so none is chosen. Naming the most frequent class is right "
+        f"for {words.percent(decision['chance'])} of {deciding_images(results)}; {results.name_of(best)} reaches "
+        f"{_reached(results, best)}."
+    )
+
+
+def tested(results: Results) -> str:
+    """What the chosen arm reaches on the test images, and what it was chosen on."""
+    arm, images, count = chosen_arm(results), deciding_images(results), words.count(results.images("test"))
+    if results.mode == UNOPENED:
+        lacks = any((results.missing or {}).values())
+        return f"The test images have not been opened.{' The missing runs may change this ranking.' * lacks}"
+    if results.mode == EVERY_EPOCH and decided(results)["images"] == "test":
+        optimistic = "" if arm is None else ", so its accuracy on them is optimistic"
+        return (
+            f"The {count} test images were evaluated after every epoch. There are no validation images: the choice is "
+            f"made on the test images{optimistic}."
         )
-    return f"Behind it, {words.listing(clauses)}." if clauses else ""
+    start = f"This is judged on {images}" if arm is None else f"{results.name_of(arm)} was chosen on {images}"
+    if results.mode == EVERY_EPOCH:
+        text = f"The {count} test images were evaluated after every epoch. {start}."
+    else:
+        text = f"{start}; the {count} test images were opened afterwards."
+    if arm is None:
+        return text
+    interval = f"{words.interval(results.confidence)} {words.between(*results.accuracy_interval(arm))}"
+    return (
+        f"{text} Its test accuracy is {_accuracy(results, arm)} ({interval}), "
+        f"{_dropped(results.summary(arm, 'drop_mean'))} on the validation images."
+    )
+
+
+def _dropped(points: float) -> str:
+    """A drop from validation to test accuracy."""
+    if round(points, 1) == 0:
+        return "as"
+    return f"{words.points(abs(points))} {'less' if points > 0 else 'more'} than"
 
 
 def about_seeds(results: Results) -> str:
     """What the intervals of the accuracies cover."""
-    interval, images = words.interval(results.confidence), f"{words.count(results.images('test'))} test images"
-    over_images = f"The {interval} is over the test images only (Wilson): another seed may change more."
+    interval = words.interval(results.confidence)
+    images = words.plural(results.images("test"), "test image") if results.is_tested else deciding_images(results)
+    over_images = f"The {interval} is over the {_split(results)} images only (Wilson): another seed may change more."
     if len(results.numbers_of_runs) > 1:
         return (
             f"Not every arm has the same number of runs. Means over the runs that exist, on {images}; each {interval} "
-            "(Student’s t) is over seeds, or over the test images for a single run (Wilson)."
+            f"(Student’s t) is over seeds, or over the {_split(results)} images for a single run (Wilson)."
         )
     if results.numbers_of_runs == [1] and len(results.seeds) > 1:
-        return f"Every arm was trained once, but with different seeds, and tested on {images}. {over_images}"
+        return f"Every arm was trained once, but with different seeds, and evaluated on {images}. {over_images}"
     if len(results.seeds) == 1:
-        return f"Every arm was trained once (seed {results.seeds[0]}) and tested on {images}. {over_images}"
+        return f"Every arm was trained once (seed {results.seeds[0]}) and evaluated on {images}. {over_images}"
     text = (
         f"Means over {results.numbers_of_runs[0]} seeds ({words.listing(results.seeds)}) on {images}; each {interval} "
         "(confidence interval, Student’s t) is over seeds."
     )
-    ends = [end for arm in results.arms["arm"] for end in results.accuracy_interval(arm)]
+    ends = [end for arm in results.arms["arm"] for end in _interval(results, arm)]
     if min(ends) < 0 or max(ends) > 100:
         text += f" With so few seeds it can exceed 0 to 100{words.NO_BREAK}%."
     return text
 
 
+def _split(results: Results) -> str:
+    """The split that the accuracies of the summary with their intervals are of."""
+    return "test" if results.is_tested else "validation"
+
+
+def _interval(results: Results, arm: str) -> tuple[float, float]:
+    """The interval of an arm's accuracy on these images; NaN for a control that was not tested."""
+    if results.is_tested:
+        return results.accuracy_interval(arm)
+    entry = results.ranking.get(arm, {"low": math.nan, "high": math.nan})
+    return entry["low"], entry["high"]
+
+
 def curve(results: Results) -> str:
     """What the lines of the main curve are."""
-    text = "Test accuracy after each epoch; epoch 0 is before training."
+    text = f"{results.curve_split.capitalize()} accuracy after each epoch; epoch 0 is before training."
     if results.numbers_of_runs[-1] == 1:
         return text
     return f"{text} Thick lines: means over seeds. Thin lines or bands: single seeds or their range."
@@ -124,40 +212,58 @@ def about_controls(results: Results) -> str:
 def summary(results: Results) -> Table:
     """Accuracy and cost of every arm."""
     kept = "last" if results.keeps_last(results.arms["arm"]) else "kept"
-    validated = bool(results.tables["summary"]["validation_accuracy_mean"].notna().any())
-    validation = Column("validation", f"Validation accuracy after the {kept} epoch (%). Used for model selection.")
+    validated = bool(results.tables["runs"]["validation_accuracy"].notna().any())
+    interval = f" Below: {words.interval(results.confidence)} {_covers(results)}."
     features = " +: cached features, computed once for all seeds." if results.caches_features else ""
-    columns = [
-        ARM,
-        Column(
-            "test accuracy",
-            f"Test accuracy after the {kept} epoch (%). Below: {words.interval(results.confidence)} "
-            f"{_covers(results)}.",
+    columns = {
+        "arm": ARM,
+        "validation": Column(
+            "validation",
+            f"Validation accuracy after the {kept} epoch (%). Used to choose the arm."
+            + ("" if results.is_tested else interval),
         ),
-        *([validation] if validated else []),
-        Column(
+        "test": Column("test accuracy", f"Test accuracy after the {kept} epoch (%).{interval}"),
+        "drop": Column("drop", "Validation accuracy minus test accuracy, in points."),
+        "time": Column(
             "time",
             "Wall time of one run, measured. Includes evaluation, excludes imports and waiting for a GPU or a lock. "
             f"Other jobs may have shared the cores.{features}",
         ),
-        Column("memory", "Peak memory, measured: of the process on a CPU, of torch’s allocations on a GPU."),
-        Column("trainable", "Trainable parameters, of all parameters of the network."),
-    ]
+        "memory": Column("memory", "Peak memory, measured: of the process on a CPU, of torch’s allocations on a GPU."),
+        "trainable": Column("trainable", "Trainable parameters, of all parameters of the network."),
+    }
+    absent = set()
+    if not validated:
+        absent |= {"validation", "drop"}
+    if not results.is_tested:
+        absent |= {"test", "drop"}
     rows = []
     for arm in results.arms["arm"]:
         trainable, total = (results.mean("runs", arm, f"{kind}_parameters") for kind in ("trainable", "total"))
-        rows.append(
-            [
-                arm_cell(results, arm),
-                (_accuracy(results, arm), words.between(*results.accuracy_interval(arm))),
-                *([words.percent(results.summary(arm, "validation_accuracy_mean"))] if validated else []),
-                _time(results, arm),
-                words.size(results.mean("cost", arm, "peak_memory_bytes")),
-                (words.count(trainable), f"of {words.count(total)}"),
-            ]
-        )
+        cells = {
+            "arm": arm_cell(results, arm),
+            **_accuracies(results, arm),
+            "time": _time(results, arm),
+            "memory": words.size(results.mean("cost", arm, "peak_memory_bytes")),
+            "trainable": (words.count(trainable), f"of {words.count(total)}"),
+        }
+        rows.append([cell for name, cell in cells.items() if name not in absent])
+    shown = [column for name, column in columns.items() if name not in absent]
     title = f"Accuracy and cost{over_seeds(results, 'means')}"
-    return Table(title, columns, rows, "tables/summary.csv", stacks=True)
+    return Table(title, shown, rows, f"tables/{'summary' if results.is_tested else 'runs'}.csv", stacks=True)
+
+
+def _accuracies(results: Results, arm: str) -> dict[str, str | tuple[str, str]]:
+    """The cells of the summary with an arm's validation accuracy, its test accuracy, and the drop between them."""
+    interval = words.between(*_interval(results, arm))
+    validation = words.percent(results.mean("runs", arm, "validation_accuracy"))
+    if not results.is_tested:
+        return {"validation": (validation, interval)}
+    return {
+        "validation": validation,
+        "test": (_accuracy(results, arm), interval),
+        "drop": words.number(results.summary(arm, "drop_mean")),
+    }
 
 
 def _time(results: Results, arm: str) -> str | tuple[str, str]:
@@ -170,10 +276,11 @@ def _covers(results: Results) -> str:
     """What the intervals of the summary are over."""
     fewest, most = results.numbers_of_runs[0], results.numbers_of_runs[-1]
     if most == 1:
-        return "over the test images (Wilson); with one seed there is none over seeds"
+        return f"over the {_split(results)} images (Wilson); with one seed there is none over seeds"
     if fewest == most:
         return f"over {most} seeds"
-    return "over the arm’s seeds" + (", of a single run over the test images (Wilson)" if fewest == 1 else "")
+    single = f", of a single run over the {_split(results)} images (Wilson)" if fewest == 1 else ""
+    return f"over the arm’s seeds{single}"
 
 
 def missing_runs(results: Results) -> str:

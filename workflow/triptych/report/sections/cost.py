@@ -8,12 +8,14 @@ from triptych.report.blocks import ARM, Block, Bullets, Column, Section, Table, 
 from triptych.results import schema
 from triptych.results.experiment import Results
 
+ACCURACY = "Training time of one run, without start-up and evaluation. Bars are intervals."
+
 
 def blocks(results: Results) -> list[Block]:
     return [
         table(results),
         Bullets([times(results), *same_arithmetic(results)]),
-        figure("cost_accuracy", "Training time of one run, without start-up and evaluation. Bars are intervals."),
+        *([figure("cost_accuracy", ACCURACY)] if results.is_tested else []),
         figure(
             "memory",
             "Computed memory. Activations grow with the batch and decide what fits; without a backward pass through "

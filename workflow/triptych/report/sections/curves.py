@@ -5,12 +5,14 @@ import pandas
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Details, Section, figure, figure_of_arm
 from triptych.results.experiment import Results
-
-OF_ONE_ARM = "Solid: test images. Dashed: running mean over the training batches. Dotted: validation images."
+from triptych.results.schema import EVERY_EPOCH
 
 
 def blocks(results: Results) -> list[Block]:
-    found: list[Block] = [figure("test_loss", overfitting(results)), figure("train_loss", train_loss(results))]
+    found: list[Block] = [
+        figure(results.curve_column("loss"), overfitting(results)),
+        figure("train_loss", train_loss(results)),
+    ]
     ended = patience(results)
     if ended:
         found.append(Bullets(ended))
@@ -21,7 +23,7 @@ def blocks(results: Results) -> list[Block]:
                 f"Curves of {results.name_of(arm)}",
                 [
                     figure_of_arm(results, "accuracy", arm, f"{generalisation_gap(results, arm)} {kept(results, arm)}"),
-                    figure_of_arm(results, "loss", arm, OF_ONE_ARM),
+                    figure_of_arm(results, "loss", arm, of_one_arm(results)),
                 ],
             )
             for arm in results.arms["arm"]
@@ -32,6 +34,12 @@ def blocks(results: Results) -> list[Block]:
 SECTION = Section("curves", "Learning curves", blocks)
 
 
+def of_one_arm(results: Results) -> str:
+    """What the lines of the figures of one arm are."""
+    dotted = " Dotted: validation images." if results.mode == EVERY_EPOCH else ""
+    return f"Solid: {results.curve_split} images. Dashed: running mean over the training batches.{dotted}"
+
+
 def overfitting(results: Results) -> str:
     """Which arms overfit."""
     table = results.tables["convergence"]
@@ -40,29 +48,31 @@ def overfitting(results: Results) -> str:
         for _, row in table.iterrows()
         if row["overfits"]
     ]
-    rule = "the final test loss is more than a tenth above the lowest, in every seed"
+    rule = f"the final {results.curve_split} loss is more than a tenth above the lowest, in every seed"
     return f"Overfitting ({rule}): {words.listing(found)}." if found else f"No arm overfits: in none, {rule}."
 
 
 def train_loss(results: Results) -> str:
-    """That train loss is a running mean, and where a lower one goes with a lower test accuracy."""
+    """That train loss is a running mean, and where a lower one goes with a lower accuracy on other images."""
     text = "Running mean over the batches of an epoch, in train mode."
     for _, row in results.tables["loss_and_accuracy"].iterrows():
         first, second = results.names_of([row["arm_a"], row["arm_b"]])
+        lower, higher = words.percent(row["accuracy_a"]), words.percent(row["accuracy_b"])
         return (
             f"{text} A lower train loss does not mean a better network: in epoch 1 {first} has a lower train loss than "
-            f"{second} ({words.small(row['train_loss_a'])} and {words.small(row['train_loss_b'])}), and a lower test "
-            f"accuracy ({words.percent(row['test_accuracy_a'])} and {words.percent(row['test_accuracy_b'])})."
+            f"{second} ({words.small(row['train_loss_a'])} and {words.small(row['train_loss_b'])}), and a lower "
+            f"{results.curve_split} accuracy ({lower} and {higher})."
         )
     return text
 
 
 def generalisation_gap(results: Results, arm: str) -> str:
-    """The accuracies of the final network on training and test images."""
-    fit, test = (results.mean("runs", arm, column) for column in ("fit_accuracy", "test_accuracy"))
+    """The accuracies of the final network on training images and on those of the curves."""
+    split = results.curve_split
+    fit, other = (results.mean("runs", arm, f"{column}_accuracy") for column in ("fit", split))
     return (
-        f"Final network in eval mode: {words.percent(fit)} of the training images, {words.percent(test)} of the test "
-        f"images (gap: {words.points(fit - test)})."
+        f"Final network in eval mode: {words.percent(fit)} of the training images, {words.percent(other)} of the "
+        f"{split} images (gap: {words.points(fit - other)})."
     )
 
 

@@ -29,7 +29,7 @@ def blocks(results: Results) -> list[Block]:
     ]
 
 
-SECTION = Section("errors", "Confusion matrices", blocks)
+SECTION = Section("errors", "Confusion matrices", blocks, lambda results: results.is_tested)
 
 
 def confusion(results: Results, arm: str) -> str:

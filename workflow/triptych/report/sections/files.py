@@ -11,11 +11,13 @@ from triptych.wings import tables_with
 
 
 def blocks(results: Results) -> list[Block]:
-    tables = tables_with(results.configuration["claims"] if results.missing is None else NONE).values()
+    claims = results.configuration["claims"] if results.missing is None else NONE
+    tables = tables_with(claims, results.mode).values()
     settings = without_folders(results.configuration)
     configuration = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=100)
     rows = [
         *([download(results, table.file), table.title] for table in tables),
+        [download(results, "decision.json"), "the decision with its reasons"],
         [download(results, schema.SIZES.file), schema.SIZES.title],
         [download(results, "config.yaml", configuration), "the configuration in effect, paths shortened"],
         *(

@@ -7,7 +7,9 @@ import pandas
 from triptych.configuration.training import COMPARED, title_of
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Section
+from triptych.report.sections.decision import decided
 from triptych.results.experiment import Results
+from triptych.results.schema import AFTER_DECISION, UNOPENED
 
 FEW_SEEDS, FEW_FOR_PAIRS = 10, 5
 LAG = 0.1
@@ -18,8 +20,8 @@ def blocks(results: Results) -> list[Block]:
     items = [
         testing(results),
         precision(results),
-        "Train figures in the curves are running means in train mode; test figures are of the network after the epoch "
-        "in eval mode. Compare fit accuracy (training images, eval mode) with test accuracy instead.",
+        f"Train figures in the curves are running means in train mode; {results.curve_split} figures are of the "
+        "network after the epoch in eval mode. Compare those with fit accuracy (training images, eval mode) instead.",
         one_recipe(results.arms.loc[results.contestants]),
         *lag(results),
         *drift(results),
@@ -33,6 +35,13 @@ SECTION = Section("limits", "Limitations", blocks)
 
 def testing(results: Results) -> str:
     """When test images were evaluated, which epoch is reported, and what selection should use."""
+    if results.mode == UNOPENED:
+        return f"The test images have not been opened. {reported(results)}"
+    if results.mode == AFTER_DECISION:
+        return (
+            "The test images were opened after the decision. A recipe that is changed because of their accuracies "
+            f"needs new test images. {reported(results)}"
+        )
     validation = results.images("validation")
     watched = (
         f"Select epochs, recipes and arms on the {words.count(validation)} validation images, not on these curves."
@@ -52,11 +61,14 @@ def reported(results: Results) -> str:
         of = "" if len(names) == len(arms) else f" of {words.listing(results.names_of(names))}"
         if keep == "best":
             sentences.append(
-                f"Numbers{of} are of the epoch with the highest validation accuracy; that validation accuracy is "
-                "optimistic, since the epoch was selected on it."
+                f"Numbers{of} are of the epoch with the highest accuracy on half of the validation images; the other "
+                "half decides between arms."
             )
         elif arms.loc[names, "patience"].notna().any():
-            sentences.append(f"Numbers{of} are of the last epoch; patience selects it on the validation images.")
+            sentences.append(
+                f"Numbers{of} are of the last epoch; patience selects it on half of the validation images, and the "
+                "other half decides between arms."
+            )
         else:
             sentences.append(f"Numbers{of} are of the last epoch, fixed in advance.")
     return " ".join(sentences)
@@ -64,8 +76,14 @@ def reported(results: Results) -> str:
 
 def precision(results: Results) -> str:
     """What one image is."""
-    images = results.images("test")
-    return f"One of {words.count(images)} test images is {words.number(100 / images, 2)} points of accuracy."
+    decision = decided(results)
+    counts = {str(decision["images"]): int(decision["number_of_images"])}
+    if results.is_tested:
+        counts["test"] = results.images("test")
+    one = [
+        f"one of {words.count(count)} {split} images {words.number(100 / count, 2)}" for split, count in counts.items()
+    ]
+    return f"In points of accuracy, {words.listing(one)}."
 
 
 def one_recipe(arms: pandas.DataFrame) -> str:
@@ -103,7 +121,8 @@ def lag(results: Results) -> list[str]:
     return [
         f"{words.listing(results.names_of(names))}: an epoch has only {words.plural(steps, 'step')}, each of which "
         f"replaces {words.share(momentum, 0 if momentum >= 0.01 else 2)} of BatchNorm’s running statistics. After "
-        f"epoch 1 these still hold {words.share(held, 0)} of their initial values, so early test accuracies lag."
+        f"epoch 1 these still hold {words.share(held, 0)} of their initial values, so early accuracies in eval mode "
+        "lag."
         for (steps, momentum, held), names in lagging.items()
     ]
 

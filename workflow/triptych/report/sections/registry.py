@@ -6,6 +6,7 @@ from triptych.report.sections import (
     comparisons,
     cost,
     curves,
+    decision,
     errors,
     files,
     limits,
@@ -16,6 +17,7 @@ from triptych.report.sections import (
 
 SECTIONS = (
     answer.SECTION,
+    decision.SECTION,
     comparisons.SECTION,
     *(section for wing in WINGS for section in part_of(wing, "sections").SECTIONS),
     curves.SECTION,

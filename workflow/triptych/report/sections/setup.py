@@ -53,9 +53,9 @@ def pretraining(results: Results) -> list[str]:
         history = results.folder / "weights" / f"{architecture}_history.csv"
         sentence = f"Pretrained {architecture}: from {results.configuration['weights']['source']}"
         if history.is_file():
-            end = read_numbers(history, schema.WEIGHTS_HISTORY, ["epoch", "test_accuracy"]).iloc[-1]
+            end = read_numbers(history, schema.WEIGHTS_HISTORY, ["epoch", "validation_accuracy"]).iloc[-1]
             sentence += (
-                f", {words.plural(end['epoch'], 'epoch')}, {words.percent(end['test_accuracy'])} accuracy on its "
+                f", {words.plural(end['epoch'], 'epoch')}, {words.percent(end['validation_accuracy'])} accuracy on its "
                 "held-out images"
             )
         sentences.append(f"{sentence}.")
