@@ -19,7 +19,7 @@ class LettersWeights(Section):
 
     source: Literal["letters"] = Field("letters", description="Pretrain on rendered letters A to Z; needs no download.")
     train_images: Whole = Field(11_000, ge=26, le=MANY, description="Letters in the training set.")
-    test_images: Whole = Field(1_000, ge=26, le=MANY, description="Letters in the test set.")
+    validation_images: Whole = Field(1_000, ge=26, le=MANY, description="Letters in the validation set.")
     epochs: Whole = Field(2, ge=1, le=MANY, description="Passes over the letters.")
     batch_size: Whole = Field(128, ge=1, le=MANY, description="Letters in a batch.")
     learning_rate: Number = Field(1e-3, gt=0, le=10, description="Adam's learning rate.")
