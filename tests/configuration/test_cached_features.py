@@ -32,7 +32,7 @@ def test_only_what_nothing_changes_is_cached(changes):
 
 
 def test_arms_with_the_same_trunk_share_whatever_else_is_there():
-    other = FROZEN | {"training": {"learning_rate": 1e-2, "epochs": 3, "batch_size": 8, "residency": "mapped"}}
+    other = FROZEN | {"training": {"learning_rate": 1e-2, "epochs": 3, "residency": "mapped"}}
     arms = arms_of(new=FROZEN, scratch={"weights": "random"}, last_layer=FROZEN, other=other)
     assert trunk_of(arms["other"]) == trunk_of(arms["last_layer"]) == trunk(FROZEN)
     assert list(trunks(arms)) == [trunk(FROZEN)]
@@ -47,6 +47,7 @@ def test_arms_with_the_same_trunk_share_whatever_else_is_there():
         {"training": {"channels_last": True}},
         {"training": {"train_images": 50}},
         {"training": {"evaluation_batch_size": 8}},
+        {"training": {"batch_size": 8}},  # so is the evaluation batch
     ],
 )
 def test_arms_with_other_features_do_not(changes):

@@ -17,6 +17,7 @@ from triptych.configuration.experiment import Configuration
 from triptych.configuration.loading import load_configuration
 from triptych.configuration.messages import in_words, resolve
 from triptych.storage.errors import InputError
+from triptych.workflow.recipes import recipe_of_pretraining
 
 CONFIGURATION_FOLDER = Path(__file__).parents[2] / "config"
 SMALLEST = {"experiments": {"mine": {"arms": {"one": {}}}}}
@@ -92,7 +93,7 @@ def test_the_defaults():
         "keep": "last",
         "batch_size": 32,
         "learning_rate": 1e-4,
-        "evaluation_batch_size": 256,
+        "evaluation_batch_size": "auto",
         "num_threads": 2,
         "device": "auto",
         "precision": "float32",
@@ -113,9 +114,34 @@ def test_the_defaults():
         "batchnorm": "train",
         "role": "arm",
         "model": experiment["model"],
-        "training": experiment["training"],
+        "training": {**experiment["training"], "evaluation_batch_size": 32},
     }
     assert effective(load_configuration(SMALLEST))["keep_weights"] == "trained"
+
+
+@pytest.mark.parametrize(
+    ("training", "of_arm", "resolved"),
+    [
+        ({}, {}, 32),
+        ({"batch_size": 200}, {}, 64),
+        ({"batch_size": 200}, {"batch_size": 5}, 5),
+        ({"evaluation_batch_size": 256}, {"batch_size": 5}, 256),
+        ({"evaluation_batch_size": "256"}, {"evaluation_batch_size": "auto"}, 32),
+        ({}, {"evaluation_batch_size": 8, "batch_size": 64}, 8),
+    ],
+)
+def test_an_arm_has_a_number_in_place_of_auto(training, of_arm, resolved):
+    raw = with_experiment(training=training, arms={"one": {"training": of_arm}})
+    complete = effective(load_configuration(raw))
+    assert complete["experiments"]["mine"]["arms"]["one"]["training"]["evaluation_batch_size"] == resolved
+    assert effective(load_configuration(complete)) == complete
+
+
+@pytest.mark.parametrize(("training", "expected"), [({}, 64), ({"evaluation_batch_size": 256}, 256)])
+def test_pretraining_has_a_number_of_its_own(training, expected):
+    """The batch of pretraining on letters has 128 images."""
+    experiment = experiment_of(with_experiment(weights={"source": "letters"}, training=training))
+    assert json.loads(recipe_of_pretraining(experiment))["evaluation_batch_size"] == expected
 
 
 def test_an_arm_overrides_some_keys_and_inherits_the_others():
@@ -437,6 +463,16 @@ REFUSED = {
             arms={"one": {}, "two": {"weights": "pretrained"}, "three": {"weights": "pretrained", "train": "head"}},
         ),
         "experiments.mine.model.input_size: 32 is not allowed; alexnet needs at least 63; the nearest is 63",
+    ),
+    "a number that is neither auto nor large enough": (
+        with_arm(training={"evaluation_batch_size": 0}),
+        "experiments.mine.arms.one.training.evaluation_batch_size: 0 is not allowed; give a whole number from 1 to "
+        "1000000 or auto",
+    ),
+    "a word that is not auto": (
+        with_experiment(training={"evaluation_batch_size": "automatic"}),
+        "experiments.mine.training.evaluation_batch_size: 'automatic' is not allowed; give a whole number from 1 to "
+        "1000000 or auto",
     ),
     "a confidence of 1": (
         with_experiment(comparison={"confidence": 1}),

@@ -6,14 +6,15 @@ from typing import Any
 from triptych.configuration.arm import Arm
 from triptych.configuration.cached_features import trunk_of
 from triptych.configuration.experiment import Configuration, Experiment
-from triptych.configuration.training import RECIPE
+from triptych.configuration.keys import resolved
+from triptych.configuration.training import KEYS, RECIPE
 
 
 def effective(configuration: Configuration) -> dict[str, Any]:
     """Return the effective configuration as plain values for JSON and YAML; `load_configuration` reads it back.
 
     It has all keys of the configuration. The `model` and `training` of each arm are complete: the
-    experiment's values, and over them the arm's own.
+    experiment's values, and over them the arm's own. Where a number is `auto`, an arm has the number.
     """
     settings = configuration.model_dump()
     for name, experiment in configuration.experiments.items():
@@ -53,9 +54,12 @@ def compared_networks(experiment: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def resolved_arm(experiment: Experiment, name: str, arm: Arm) -> dict[str, Any]:
+    """Return one arm with every key of its `model` and `training`."""
     return {
         "label": arm.label or name,
         **arm.model_dump(include={"role", "weights", "train", "batchnorm"}),
         "model": {**experiment.model.model_dump(), **arm.model.model_dump(exclude_unset=True)},
-        "training": {**experiment.training.model_dump(), **arm.training.model_dump(exclude_unset=True)},
+        "training": resolved(
+            KEYS, {**experiment.training.model_dump(), **arm.training.model_dump(exclude_unset=True)}
+        ),
     }

@@ -6,9 +6,21 @@ of `tables/arms.csv`, the report's table of recipes, and its lists of what arms 
 It is not part of a command's code digest (`triptych.storage.code_digest`), so a new key reruns nothing.
 """
 
-from triptych.configuration.keys import COMMANDS, MANY, Key
+from collections.abc import Mapping
+from typing import Any
+
+from triptych.configuration.keys import AUTO, COMMANDS, MANY, Key
 
 TRAINS = ("train", "pretrain_weights")
+
+LARGEST_EVALUATION_BATCH = 64
+"""The largest `evaluation_batch_size` that `auto` gives: more is hardly faster and takes more memory."""
+
+
+def evaluation_batch_size(values: Mapping[str, Any]) -> int:
+    """Return what `evaluation_batch_size: auto` stands for, given the other keys of the section."""
+    return min(int(values["batch_size"]), LARGEST_EVALUATION_BATCH)
+
 
 KEYS = {
     "epochs": Key(
@@ -58,10 +70,11 @@ KEYS = {
     ),
     "evaluation_batch_size": Key(
         "whole number",
-        256,
-        "Images in an evaluation batch.",
+        AUTO,
+        f"Images in an evaluation batch. auto: as many as in a training batch, at most {LARGEST_EVALUATION_BATCH}.",
         title="evaluation batch size",
         bounds={"ge": 1, "le": MANY},
+        automatic=evaluation_batch_size,
         used_by=COMMANDS,
         compared=False,
         same_work=False,

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, create_model
+from pydantic import BeforeValidator, Field, TypeAdapter, WrapValidator, create_model
 
-from triptych.configuration.keys import Key
+from triptych.configuration.keys import AUTO, Key
 from triptych.configuration.training import KEYS
 from triptych.configuration.values import Section, as_null, as_number
 
@@ -18,7 +18,17 @@ def _field(name: str, key: Key) -> Any:
         return Literal[key.choices], described
     kind: Any = int if key.kind == "whole number" else Annotated[float, Field(allow_inf_nan=False)]
     number = Annotated[kind, Field(**key.bounds), BeforeValidator(as_number)]
+    if key.automatic is not None:
+        return _or_auto(number), described
     return Annotated[number | None, BeforeValidator(as_null)] if key.optional else number, described
+
+
+def _or_auto(number: Any) -> Any:
+    """The type of a number that may also be `auto`. Of a value that is neither, a message speaks once."""
+    validate = TypeAdapter(number).validate_python
+    return Annotated[
+        number | Literal[AUTO], WrapValidator(lambda value, _: value if value == AUTO else validate(value))
+    ]
 
 
 if TYPE_CHECKING:  # a type checker takes no class that a function makes

@@ -8,14 +8,14 @@ from triptych.storage.errors import InputError
 
 
 def prepare_letters(
-    *, image_size: int, train_images: int, test_images: int, seed: int, train: Path, test: Path
+    *, image_size: int, train_images: int, validation_images: int, seed: int, train: Path, validation: Path
 ) -> None:
-    """Render the letters A to Z for pretraining, and others drawn apart to test on.
+    """Render the letters A to Z for pretraining, and others, drawn independently, to validate on.
 
     Args:
         image_size: height and width in pixels.
-        train_images, test_images: how many pictures; the letters are taken in turn.
-        train, test: files of `triptych.data.dataset`.
+        train_images, validation_images: how many pictures; the letters are taken in turn.
+        train, validation: files of `triptych.data.dataset`.
 
     Raises:
         InputError: fewer pictures than letters, or pictures of less than 8 px.
@@ -23,11 +23,12 @@ def prepare_letters(
     for name, number, smallest in (
         ("image_size", image_size, 8),
         ("train_images", train_images, len(LETTERS)),
-        ("test_images", test_images, len(LETTERS)),
+        ("validation_images", validation_images, len(LETTERS)),
     ):
         if number < smallest:
             raise InputError(f"{name}: {number} is too few, at least {smallest}")
     print(f"letters A to Z in {len(letter_fonts())} fonts, {image_size} px", flush=True)
-    for stream, (split, count, path) in enumerate((("train", train_images, train), ("test", test_images, test))):
+    splits = (("train", train_images, train), ("validation", validation_images, validation))
+    for stream, (split, count, path) in enumerate(splits):
         save_split(path, render_letters(count, image_size, seed, stream), {"source": "letters", "split": split})
         print(f"{split}: {count} images", flush=True)

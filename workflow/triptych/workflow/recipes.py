@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from triptych.configuration.keys import given
-from triptych.configuration.training import EXECUTION, RECIPE
+from triptych.configuration.keys import given, resolved
+from triptych.configuration.training import EXECUTION, KEYS, RECIPE
 
 
 def recipe_of(training: Mapping[str, Any], command: str) -> str:
@@ -18,7 +18,7 @@ def recipe_of(training: Mapping[str, Any], command: str) -> str:
 
 def recipe_of_pretraining(experiment: Mapping[str, Any]) -> str:
     """The recipe of `pretrain_weights`: what the section `weights` has of it, else the experiment's `training`."""
-    return recipe_of({**experiment["training"], **experiment["weights"]}, "pretrain_weights")
+    return recipe_of(resolved(KEYS, {**experiment["training"], **experiment["weights"]}), "pretrain_weights")
 
 
 def execution_of(training: Mapping[str, Any], jobs_per_gpu: int) -> str:
