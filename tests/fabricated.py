@@ -310,7 +310,7 @@ class Experiment:
 
     def test(self, part: str = "") -> None:
         """Make the tables of test results."""
-        openings = None if self.mode == EVERY_EPOCH else self.folder / "opened.json"
+        openings = self.folder / part / "opened.json"
         runs_table = self.folder / part / "tables" / "runs.csv"
         collect_results(**self.options(part), runs_table=runs_table, openings=openings)
 

@@ -13,7 +13,9 @@ RULES = {
     name: (path.stem, base, block)
     for path in sorted((ROOT / "workflow" / "rules").glob("*.smk"))
     for base, name, block in re.findall(
-        r"^(?:use rule (\w+) as |rule |checkpoint )(\w+)(?::| with:)\n((?:(?!^(?:use )?rule |^checkpoint ).*\n?)*)", path.read_text(), flags=re.M
+        r"^(?:use rule (\w+) as |rule |checkpoint )(\w+)(?::| with:)\n((?:(?!^(?:use )?rule |^checkpoint ).*\n?)*)",
+        path.read_text(),
+        flags=re.M,
     )
 }
 

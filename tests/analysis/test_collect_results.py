@@ -10,7 +10,6 @@ import pytest
 from scipy import stats
 
 from tests.analysis.conftest import only
-from triptych.analysis.collect_results import collect_results
 from triptych.analysis.intervals import wilson_interval
 from triptych.results.schema import tables_of_mode
 from triptych.storage.errors import InputError
@@ -81,11 +80,10 @@ def test_logits_without_the_digest_of_a_decision(opened):
         opened.test()
 
 
-def test_openings_are_written_where_there_are_such(experiment, opened):
-    for one, openings in ((experiment, experiment.folder / "opened.json"), (opened, None)):
-        options = one.options() | {"runs_table": one.folder / "tables" / "runs.csv", "openings": openings}
-        with pytest.raises(InputError, match="openings: expected a file if the mode is after_decision, and only then"):
-            collect_results(**options)
+def test_no_opening_is_recorded_if_test_images_are_evaluated_every_epoch(experiment):
+    experiment.collect()
+    found = json.loads((experiment.folder / "opened.json").read_text())
+    assert found == {"openings": 0, "decisions": [], "runs": []}
 
 
 def test_the_table_of_other_runs(opened):

@@ -153,9 +153,8 @@ def test_a_decision_that_was_changed_by_hand_is_refused(finished):
     content["chosen"]["arm"] = "slow"
     path.write_text(json.dumps(content))
     assert decision_digest(content) != content["digest"]
-    output = snakemake(
-        *("--cores", "2", "--configfile", write_configuration(finished, SMALL, "small")), directory=finished, check=False
-    )
+    path = write_configuration(finished, SMALL, "small")
+    output = snakemake("--cores", "2", "--configfile", path, directory=finished, check=False)
     assert output.returncode
     assert "decision.json: the decision was changed by hand; delete it and run again" in output.stdout
     assert "Traceback" not in output.stdout

@@ -171,6 +171,7 @@ rule collect_results:
             --runs {params.runs:q} \
             --comparison {params.comparison:q} \
             --mode {params.mode} \
+            --runs-table {input.runs_table:q} \
             --tables {params.tables:q} \
             --openings {output.openings:q} \
             2>&1 | tee {log:q}

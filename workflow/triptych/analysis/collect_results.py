@@ -36,7 +36,7 @@ def collect_results(
     mode: str,
     runs_table: Path,
     tables: Path,
-    openings: Path | None = None,
+    openings: Path,
 ) -> None:
     """Write the tables of test results of an experiment, from its test images' labels and its runs' logits.
 
@@ -52,9 +52,9 @@ def collect_results(
         mode: when test images are evaluated: after_decision or every_epoch.
         runs_table: `tables/runs.csv`, for the accuracies on validation images.
         tables: the folder to write `NAME.csv` into.
-        openings: the file to write, in the mode after_decision: how often the runs opened the test images
-            (`openings`), under which `decisions` (digests), and under which one the logits of each of the `runs` were
-            computed (arm, seed, digest).
+        openings: the file to write: how often the runs opened the test images after a decision (`openings`), under
+            which `decisions` (digests), and under which one the logits of each of the `runs` were computed (arm, seed,
+            digest). In the mode every_epoch there is none.
 
     Raises:
         InputError: a file is missing or broken, or does not fit the configuration or another file.
@@ -63,8 +63,6 @@ def collect_results(
     seeds: dict[str, list[int]] = parsed_json("runs", runs)
     settings: dict[str, Any] = parsed_json("comparison", comparison)
     known = parsed_mode(mode)
-    if (openings is None) != (known == EVERY_EPOCH):
-        raise InputError(f"openings: expected a file if the mode is after_decision, and only then; the mode is {known}")
     test = read_truth(experiment_folder / "data" / "test.safetensors")
     labels = {arm["name"]: arm["label"] for arm in arm_list}
     folders = {name: {seed: run_folder(experiment_folder, name, seed) for seed in seeds[name]} for name in labels}
@@ -72,7 +70,7 @@ def collect_results(
     read = {
         name: {seed: read_answers(folder / file, test) for seed, folder in own.items()} for name, own in folders.items()
     }
-    opened = None if openings is None else all_openings(folders)
+    opened = all_openings({} if known == EVERY_EPOCH else folders)
     number = sum(len(own) for own in read.values())
     print(f"{number} runs of {len(arm_list)} arms, {len(test.labels)} test images", flush=True)
 
@@ -89,8 +87,7 @@ def collect_results(
     }
     for name, table in written.items():
         save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known))
-    if openings is not None:
-        write_json(openings, opened)
+    write_json(openings, opened)
     print(summary[["arm", "n", "test_accuracy_mean", "test_accuracy_sd"]].to_string(index=False), flush=True)
     if len(comparisons):
         print(comparisons.to_string(index=False), flush=True)
