@@ -22,7 +22,9 @@ from triptych.analysis.collect_validation import collect_validation
 from triptych.analysis.decide import decide
 from triptych.analysis.weight_changes import write_changes
 from triptych.configuration.effective import compared_networks, effective, resolved_arms
+from triptych.configuration.keys import resolved
 from triptych.configuration.loading import load_configuration
+from triptych.configuration.training import KEYS
 from triptych.data.dataset import Split, save_split
 from triptych.data.prepare_dataset import index_table, size_table
 from triptych.data.source import SourceImages
@@ -178,7 +180,8 @@ class Experiment:
         """Add an arm and its runs; `own` are its settings (keys of the configuration) and its `Numbers`."""
         chosen = {field.name: own.pop(field.name) for field in fields(Numbers) if field.name in own}
         arm = {"label": name, **{key: self.configuration[key] for key in ("model", "training")}}
-        self.configuration["arms"][name] = merged(_effective()["arms"]["plain"], merged(arm, own))
+        settings = merged(_effective()["arms"]["plain"], merged(arm, own))
+        self.configuration["arms"][name] = settings | {"training": resolved(KEYS, settings["training"])}
         self.runs[name] = list(self.configuration["seeds"])
         for position, seed in enumerate(self.runs[name]):
             self.write_run(name, seed, Numbers(wrong=wrong, **chosen), position)
