@@ -34,7 +34,7 @@ def few_objects():
 
 
 def competitor(arm, right, cost=1.0, seeds=(0,), peak=1.0, start=0):
-    """An arm whose runs have images from `start` on right: as many as `right` says, a number for each seed or for all."""
+    """An arm whose runs have images from `start` on right: as many as `right` says, for each seed or for all."""
     numbers = right if isinstance(right, list) else [right] * len(seeds)
     images = numpy.arange(len(LABELS))
     correct = numpy.stack([(images >= start) & (images < start + number) for number in numbers])
