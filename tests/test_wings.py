@@ -34,8 +34,10 @@ def test_a_wing_adds_its_tables_and_figures_to_experiments_with_its_claims(wing)
     tables, figures = WING_TABLES[wing], WING_FIGURES[wing]
     assert tables and all(table.of_claims and table.file.startswith("tables/") for table in tables.values())
     assert all(figure.of_claims for figure in figures.values())
-    assert tables_with(wing) == schema.EXPERIMENT_TABLES | tables
-    assert tables_with(NONE) == tables_with() == schema.EXPERIMENT_TABLES
+    for mode in schema.MODES:
+        own = {name: table for name, table in schema.tables_of_mode(mode).items() if name in schema.EXPERIMENT_TABLES}
+        assert tables_with(wing, mode) == own | tables
+        assert tables_with(NONE, mode) == own
     shown = {figure.name for figure in figures_with(wing, references=True)}
     assert shown - {figure.name for figure in figures_with(references=True)} == figures.keys()
     writers = {table.rule for table in tables.values()} | {figure.command for figure in figures.values()}

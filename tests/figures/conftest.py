@@ -9,6 +9,7 @@ import pytest
 
 from tests.fabricated import LECTURE, Experiment
 from triptych.lecture45.compare_full_run import compare_full_run
+from triptych.results.schema import EVERY_EPOCH, curve_split
 
 REFERENCES = [
     {"architecture": "googlenet", "input_size": 224, "auxiliary": True},
@@ -23,8 +24,11 @@ def edit(table: Path, change) -> None:
     change(pandas.read_csv(table, dtype={"seed": str})).to_csv(table, index=False)
 
 
-def commands(folder: Path, seeds, output: Path, arm: str):
-    """Every figure command as (name, options by name), reading `folder` and writing into `output`."""
+def commands(folder: Path, seeds, output: Path, arm: str, mode: str = EVERY_EPOCH):
+    """Every figure command as (name, options by name), reading `folder` and writing into `output`.
+
+    The lecture's figures are among them where test images are evaluated after every epoch.
+    """
     tables, arms = folder / "tables", folder / "tables" / "arms.csv"
 
     def files(name):
@@ -51,7 +55,8 @@ def commands(folder: Path, seeds, output: Path, arm: str):
             "accuracy_png": accuracy["png"],
         },
     )
-    for quantity in ("train_loss", "test_loss", "test_accuracy"):
+    split = curve_split(mode)
+    for quantity in ("train_loss", f"{split}_loss", f"{split}_accuracy"):
         yield "plot_curves", {**curves, "quantity": quantity, **files(quantity)}
     seed = seeds[0]
     shown = json.dumps(dict.fromkeys(pandas.read_csv(arms)["arm"], seed))
@@ -63,15 +68,17 @@ def commands(folder: Path, seeds, output: Path, arm: str):
             **one,
             "confusion": tables / "confusion.csv",
             "seeds": json.dumps(list(seeds)),
+            "mode": mode,
             **files(f"confusion_{arm}"),
         },
     )
     delta = {"weight_delta": tables / "weight_delta.csv", "arms": arms}
     yield "plot_weight_delta", {**delta, **files("relative_change")}
     yield "plot_batchnorm_drift", {**delta, **files("batchnorm_drift")}
-    yield "plot_full_run", {"full_run": tables / "full_run.csv", "arms": arms, **files("full_run")}
-    yield "plot_notebook_loss", {**curves, "sizes": folder / "data" / "sizes.csv", **files("notebook_loss")}
-    yield "plot_notebook_kernels", {**one, "seed": seed, **files("notebook_kernels")}
+    if mode == EVERY_EPOCH:
+        yield "plot_full_run", {"full_run": tables / "full_run.csv", "arms": arms, **files("full_run")}
+        yield "plot_notebook_loss", {**curves, "sizes": folder / "data" / "sizes.csv", **files("notebook_loss")}
+        yield "plot_notebook_kernels", {**one, "seed": seed, **files("notebook_kernels")}
     cost = {"cost": tables / "cost.csv", "summary": tables / "summary.csv", "arms": arms}
     yield "plot_cost", {**cost, **files("cost_accuracy")}
     yield "plot_memory", {"memory": tables / "memory.csv", "arms": arms, **files("memory")}
@@ -81,8 +88,8 @@ def commands(folder: Path, seeds, output: Path, arm: str):
 
 @pytest.fixture(scope="session")
 def results(shelf, tmp_path_factory):
-    """The lecture's three arms, three seeds, ten epochs."""
-    made = shelf().copy(tmp_path_factory.mktemp("results") / "digits")
+    """The lecture's three arms, three seeds, ten epochs; test images after every epoch."""
+    made = shelf(test=EVERY_EPOCH).copy(tmp_path_factory.mktemp("results") / "digits")
     made.configuration["reference_models"] = REFERENCES
     made.compare()
     for name in ("architectures", "largest_batch"):
@@ -98,8 +105,8 @@ def results(shelf, tmp_path_factory):
 def make_results(shelf, results, tmp_path):
     """A function that makes another experiment, with the options of `Shelf`, on whose arms nothing else depends."""
 
-    def make(networks_differ=False, arms=LECTURE, **options) -> Experiment:
-        made = shelf(arms, **options).copy(tmp_path / "results")
+    def make(networks_differ=False, arms=LECTURE, test=EVERY_EPOCH, **options) -> Experiment:
+        made = shelf(arms, test=test, **options).copy(tmp_path / "results")
         for name in ("architectures", "largest_batch", "full_run"):
             shutil.copy(results.tables / f"{name}.csv", made.tables)
         lecture = dict(zip((arm["name"] for arm in LECTURE), made.runs, strict=False))

@@ -35,6 +35,14 @@ def test_train_validation_and_test_with_the_arms_own_name(draw, results):
     assert axes["accuracy"].get_ylabel() == "accuracy (%)"
 
 
+def test_before_the_decision_the_arms_line_is_of_validation_images(draw, make_results):
+    axes = draw(make_results(test="after_decision"), "last_layer")
+    for own in axes.values():
+        assert labels(own) == ["train (running mean)", "validation"]
+        (line,) = (line for line in own.lines if line.get_label() == "validation")
+        assert line.get_linestyle() == "-"
+
+
 def test_without_validation_images_there_is_no_such_line(draw, make_results):
     axes = draw(make_results(images=(300, 0), seeds=(4,)), "scratch")
     assert labels(axes["loss"]) == ["train (running mean)", "test"]

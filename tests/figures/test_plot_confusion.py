@@ -59,10 +59,22 @@ def test_matrix_follows_the_classes_and_absent_pairs_are_zero(tmp_path):
         confusion_matrix(path, "a", ["01", "2"])
 
 
+@pytest.mark.parametrize("mode", ["after_decision", "every_epoch"])
+def test_the_logits_are_where_the_mode_has_them(make_results, tmp_path, mode):
+    results = make_results(test=mode)
+    options = {"arm": "finetune", "experiment_folder": results.folder, "seeds": "[0]"}
+    tables = {"confusion": results.tables / "confusion.csv", "arms": results.tables / "arms.csv"}
+    plot_confusion(**tables, **options, mode=mode, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    assert (tmp_path / "a.svg").is_file()
+    with pytest.raises(InputError, match="mode: 'unopened' is none of after_decision, every_epoch"):
+        plot_confusion(**tables, **options, mode="unopened", svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+
+
 @pytest.mark.parametrize(("images", "shown"), [("all", True), ("none", False)])
 def test_images_that_must_not_leave_are_not_drawn(results, tmp_path, images, shown):
     """Matplotlib draws the matrix as one image too; nothing in an image says more than its pixels."""
     options = {"arm": "finetune", "experiment_folder": results.folder, "seeds": "[0]", "images": images}
+    options["mode"] = "every_epoch"
     tables = {"confusion": results.tables / "confusion.csv", "arms": results.tables / "arms.csv"}
     plot_confusion(**tables, **options, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
     pictures = re.findall(r"data:image/png;base64,([^\"]+)", (tmp_path / "a.svg").read_text())

@@ -34,6 +34,18 @@ def test_thick_line_is_the_mean_of_the_thin_ones(drawn, results):
     assert thick[1].get_label() == f"net2 · finetune: {expected.iloc[-1]:.1f} %"
 
 
+def test_after_the_decision_the_curves_are_of_validation_images(drawn, make_results):
+    tables = make_results(test="after_decision").tables
+    history = pandas.read_csv(tables / "history.csv")
+    assert not [name for name in history if name.startswith("test")]
+    axes = drawn("validation_loss", history=tables / "history.csv")
+    assert axes.figure.get_suptitle() == "Validation loss by epoch, all arms"
+    expected = history[history["arm"] == "scratch"].groupby("epoch")["validation_loss"].mean()
+    assert axes.lines[3].get_ydata() == pytest.approx(expected.to_numpy())
+    with pytest.raises(InputError, match="no column test_loss"):
+        drawn("test_loss", history=tables / "history.csv")
+
+
 def test_many_seeds_become_a_band_from_the_lowest_to_the_highest(drawn, results, tmp_path):
     history = pandas.read_csv(results.tables / "history.csv")
     seeds = [history[history["seed"] == 0].assign(seed=seed) for seed in range(style.MOST_SEED_LINES + 1)]
@@ -79,7 +91,7 @@ def test_a_loss_that_ran_away_leaves_a_gap(drawn, results, tmp_path):
 
 
 def test_other_quantities_and_arms_are_refused(drawn, tmp_path):
-    with pytest.raises(InputError, match="quantity: 'speed' is none of train_loss, test_loss, test_accuracy"):
+    with pytest.raises(InputError, match="quantity: 'speed' is none of train_loss, validation_loss, .*, test_accuracy"):
         drawn("speed")
     arms = tmp_path / "arms.csv"
     arms.write_text("arm,label,role,batch_size\nother,net9,arm,32\n")

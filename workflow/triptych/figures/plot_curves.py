@@ -13,12 +13,13 @@ from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
 QUANTITIES = {
-    "train_loss": ("Train loss", "train loss (cross-entropy, nats)", "{:.3f}"),
-    **{
-        f"{split}_{quantity}": (f"{split.capitalize()} {quantity}", f"{split} {quantity} ({unit})", number)
-        for split in ("validation", "test")
-        for quantity, unit, number in (("loss", "cross-entropy, nats", "{:.3f}"), ("accuracy", "%", "{:.1f} %"))
-    },
+    f"{split}_{quantity}": (f"{split.capitalize()} {quantity}", label, number)
+    for split in ("train", "validation", "test")
+    for quantity, label, number in (
+        ("loss", "cross-entropy loss (nats)", "{:.3f}"),
+        ("accuracy", "accuracy (%)", "{:.1f} %"),
+    )
+    if (split, quantity) != ("train", "accuracy")
 }
 MOST_ARMS_WITH_SEEDS = len(PALETTE)
 """Most arms whose seeds are drawn beside the mean: with more, colours repeat. Figures of one arm always show seeds."""
