@@ -37,6 +37,7 @@ COMMANDS = {
     "train": "triptych.training",
     "extract_weight_delta": "triptych.analysis",
     "collect_results": "triptych.analysis",
+    "open_test": "triptych.evaluation",
     **FIGURE_COMMANDS,
     **WING_COMMANDS,
     "report": "triptych.report",

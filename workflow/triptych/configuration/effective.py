@@ -59,7 +59,5 @@ def resolved_arm(experiment: Experiment, name: str, arm: Arm) -> dict[str, Any]:
         "label": arm.label or name,
         **arm.model_dump(include={"role", "weights", "train", "batchnorm"}),
         "model": {**experiment.model.model_dump(), **arm.model.model_dump(exclude_unset=True)},
-        "training": resolved(
-            KEYS, {**experiment.training.model_dump(), **arm.training.model_dump(exclude_unset=True)}
-        ),
+        "training": resolved(KEYS, {**experiment.training.model_dump(), **arm.training.model_dump(exclude_unset=True)}),
     }

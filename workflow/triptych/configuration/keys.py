@@ -59,9 +59,7 @@ class Key:
 def resolved(keys: Mapping[str, Key], values: Mapping[str, Any]) -> dict[str, Any]:
     """Return `values` with a number in place of every `auto` that stands for one."""
     numbers = {
-        name: key.automatic(values)
-        for name, key in keys.items()
-        if key.automatic is not None and values[name] == AUTO
+        name: key.automatic(values) for name, key in keys.items() if key.automatic is not None and values[name] == AUTO
     }
     return {**values, **numbers}
 
