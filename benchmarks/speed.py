@@ -38,7 +38,7 @@ from triptych.training.arithmetic import Arithmetic, check_precision
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
-from triptych.training.loop import Fitting
+from triptych.training.loop import Trainer
 from triptych.training.recipe import PretrainingRecipe
 from triptych.training.regime import Phase, Trainable
 from triptych.training.residency import Resident
@@ -138,22 +138,22 @@ class Ours:
             channels_last=arithmetic.channels_last,
         )
         trainable, resident = Trainable.of(network, head, phase), replace(arithmetic, residency="device")
-        self.fitting = Fitting(network, trainable, recipe, 0, transform, splits, resident)
+        self.trainer = Trainer(network, trainable, recipe, 0, transform, splits, resident)
 
     def train(self) -> float:
-        self.fitting.epoch, self.fitting.step = 1, 0
-        return self.timed(lambda: self.fitting.train_epoch(Checkpoints(None, "", 0)))
+        self.trainer.epoch, self.trainer.step = 1, 0
+        return self.timed(lambda: self.trainer.train_epoch(Checkpoints(None, "", 0)))
 
     def test(self) -> float:
-        return self.timed(lambda: self.fitting.evaluate(self.fitting.train))
+        return self.timed(lambda: self.trainer.evaluate(self.trainer.train))
 
     def timed(self, work: Callable[[], object]) -> float:
-        device = self.fitting.arithmetic.device
+        device = self.trainer.arithmetic.device
         synchronize(device)
         clock = time.perf_counter()
         work()
         synchronize(device)
-        return len(self.fitting.train) / (time.perf_counter() - clock)
+        return len(self.trainer.train) / (time.perf_counter() - clock)
 
 
 class SameBatch:
@@ -217,8 +217,8 @@ def comparisons(size: int, batches: int, fast: Arithmetic) -> list[Comparison]:
     finetune, last_layer = Ours(split, size, everything, fast), Ours(split, size, probe, fast)
     faithful = Ours(split, size, everything, plain)
     resident = Ours(split, size, everything, fast)
-    resident.fitting.train = SameBatch(resident.fitting.train, resident.fitting.transform)
-    resident.fitting.transform = torch.nn.Identity()
+    resident.trainer.train = SameBatch(resident.trainer.train, resident.trainer.transform)
+    resident.trainer.transform = torch.nn.Identity()
     trunk = Ours(split, size, Phase("head", "frozen"), fast)
     features = numpy.random.default_rng(1).normal(0, 1, (TRAIN_IMAGES, 512)).astype(numpy.float32)
     labels = numpy.arange(TRAIN_IMAGES) % 10

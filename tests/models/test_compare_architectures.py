@@ -24,7 +24,7 @@ def network(architecture, input_size, auxiliary=False, role="reference"):
 
 def batches_of(needs):
     """The rows of the second table: in a real one they also name the network."""
-    return [row for train, need in needs.items() for row in largest_batches({}, train, need)]
+    return [row for trainable, need in needs.items() for row in largest_batches({}, trainable, need)]
 
 
 def compare(folder, *networks):
@@ -104,11 +104,11 @@ def test_all_arms_at_once(tmp_path):
         needed = [
             sum(
                 row["training_bytes"]
-                for architecture, train in parts
+                for architecture, trainable in parts
                 for row in memory_by_batch_size(
                     build_shapes(architecture, 1000, 64), head_tensors(architecture, 1000, 64), 64, [size]
                 )
-                if row["train"] == train
+                if row["train"] == trainable
             )
             for size in (batch, batch + 1)
         ]

@@ -30,8 +30,8 @@ def test_parts(table):
 
 def test_growth(table):
     for column in ("training_bytes", "inference_bytes"):
-        for train in ("all", "head"):
-            one, two, many = (table.loc[(train, size), column] for size in (1, 2, 32))
+        for trainable in ("all", "head"):
+            one, two, many = (table.loc[(trainable, size), column] for size in (1, 2, 32))
             assert many == one + 31 * (two - one)
     assert (table["inference_bytes"] < table["training_bytes"]).all()
     assert table.loc[("head", 32), "training_bytes"] < table.loc[("all", 32), "training_bytes"] / 3
@@ -55,17 +55,14 @@ def test_trunk_keeps_its_largest_moment():
     assert live.each == (2 * 64 * 112 * 112 + 3 * 224 * 224) * 4
 
 
-@pytest.mark.parametrize("train", ["all", "head"])
-def test_the_meta_device_keeps_what_the_cpu_keeps(train):
+@pytest.mark.parametrize("trainable", ["all", "head"])
+def test_the_meta_device_keeps_what_the_cpu_keeps(trainable):
     head = head_tensors("resnet18", 10, 32)
-    predicted = kept_activations(
-        build_shapes("resnet18", 10, 32),
-        32,
-        {name for name, _ in build_network("resnet18", 10, 32).named_parameters() if train == "all" or name in head},
-    )
     network = build_network("resnet18", 10, 32)
+    names = {name for name, _ in network.named_parameters() if trainable == "all" or name in head}
+    predicted = kept_activations(build_shapes("resnet18", 10, 32), 32, names)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_(train == "all" or name in head)
+        parameter.requires_grad_(name in names)
     weights = {tensor.untyped_storage().data_ptr() for tensor in network.state_dict().values()}
     kept = {}
 

@@ -39,7 +39,7 @@ EXPERIMENT = {
         },
     },
 }
-GOES_ON = "going on from a checkpoint: epoch"
+RESUMES = "resuming from a checkpoint: epoch"
 TARGETS = ["results/tiny/report.html", "results/tiny/manifest.json"]
 
 
@@ -168,7 +168,7 @@ def hold(cluster) -> Callable:
 
         def process() -> Held | None:
             if attempt > 1:
-                past_a_step = GOES_ON in log_of(folder, arm)
+                past_a_step = RESUMES in log_of(folder, arm)
             else:
                 past_a_step = len(list(checkpoints.glob("[!.]*.safetensors"))) == 2
             if not past_a_step:  # before SLURM is asked, which takes time from the training

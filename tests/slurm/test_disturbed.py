@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.slurm.conftest import GOES_ON, log_of, outputs, printed, run_name, train_jobs, trained
+from tests.slurm.conftest import RESUMES, log_of, outputs, printed, run_name, train_jobs, trained
 
 pytestmark = pytest.mark.long
 
@@ -42,7 +42,7 @@ def test_a_training_whose_node_fails_goes_on_when_the_node_is_back(cluster, undi
     assert {(record["JobState"], record["TresPerJob"]) for record in jobs} == {("COMPLETED", "gres:gpu:pretended:1")}
     spans = sorted((record["StartTime"], record["EndTime"]) for record in jobs)
     assert all(end <= start for (_, end), (start, _) in pairwise(spans))
-    assert GOES_ON in log_of(folder, arm)
+    assert RESUMES in log_of(folder, arm)
     for trained_arm in (arm, other):
         assert outputs(folder, trained_arm) == outputs(undisturbed.result(), trained_arm)
 
@@ -63,7 +63,7 @@ def test_the_driver_is_killed_its_jobs_are_cancelled_and_it_is_started_again(
     said = run_there(target, directory=folder, partition="two")
     (new,) = train_jobs(cluster, run_name(said), "finetune")
     assert (cluster.record(job)["JobState"], new["JobState"]) == ("CANCELLED", "COMPLETED")
-    assert GOES_ON in log_of(folder, "finetune")
+    assert RESUMES in log_of(folder, "finetune")
     assert outputs(folder, "finetune") == outputs(undisturbed.result(), "finetune")
 
 
@@ -91,5 +91,5 @@ def test_a_time_limit_shorter_than_an_epoch_says_what_to_change(
     said = run_there(target, *limit, "--retries", "0", directory=folder, partition="more")
     (job,) = train_jobs(cluster, run_name(said), "scratch")
     assert (job["JobState"], job["TimeLimit"]) == ("COMPLETED", "1-00:00:00")
-    assert re.search(r"going on from a checkpoint: epoch 1, step [1-9]", log_of(folder, "scratch"))
+    assert re.search(r"resuming from a checkpoint: epoch 1, step [1-9]", log_of(folder, "scratch"))
     assert outputs(folder, "scratch") == outputs(undisturbed.result(), "scratch")

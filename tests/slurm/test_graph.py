@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from tests.slurm.conftest import GOES_ON, PROFILE, TARGETS, log_of, printed, run_name, train_jobs
+from tests.slurm.conftest import PROFILE, RESUMES, TARGETS, log_of, printed, run_name, train_jobs
 from tests.workflow.test_rerun import contents
 
 GPUS = 2
@@ -98,7 +98,7 @@ def test_a_disturbed_training_is_submitted_again_with_twice_the_memory_and_goes_
         assert f"SLURM status is: '{state}'" in disturbed.said
     assert ["DUE TO TIME LIMIT" in printed(job) for job in failed] == [state == "TIMEOUT" for state in states]
     assert [job["MinMemoryNode"] for job in (*failed, last)] == ["8000M", *["16000M"] * len(failed)]
-    assert GOES_ON in log_of(disturbed.folder, arm)
+    assert RESUMES in log_of(disturbed.folder, arm)
 
 
 def test_the_driver_is_killed_and_started_again(disturbed, finished, cluster):

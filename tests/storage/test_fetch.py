@@ -54,21 +54,21 @@ def server(monkeypatch):
 
 @pytest.fixture
 def get(tmp_path):
-    """`fetch` to a place in an empty folder, without waits; it keeps the place (`.place`) and the waits (`.slept`)."""
-    place, slept = tmp_path / "new" / "file.bin", []
-    call = functools.partial(fetch, destination=place, checksum=SUM, sleep=slept.append)
-    call.place, call.slept = place, slept
+    """`fetch` into an empty folder, without waits; it keeps the path (`.destination`) and the waits (`.slept`)."""
+    destination, slept = tmp_path / "new" / "file.bin", []
+    call = functools.partial(fetch, destination=destination, checksum=SUM, sleep=slept.append)
+    call.destination, call.slept = destination, slept
     return call
 
 
-def nothing_left(place):
-    return not place.parent.exists() or not list(place.parent.iterdir())
+def nothing_left(destination):
+    return not destination.parent.exists() or not list(destination.parent.iterdir())
 
 
 def test_it_comes_whole_with_few_lines(server, get, capsys):
     get([f"{server.address}/good"], size=len(CONTENT))
-    assert get.place.read_bytes() == CONTENT
-    assert [path.name for path in get.place.parent.iterdir()] == ["file.bin"]
+    assert get.destination.read_bytes() == CONTENT
+    assert [path.name for path in get.destination.parent.iterdir()] == ["file.bin"]
     lines = capsys.readouterr().out.splitlines()
     assert any("100 %" in line for line in lines)
     assert len(lines) < 20
@@ -83,13 +83,13 @@ def test_what_is_there_is_not_fetched_again(server, get):
 
 
 def test_a_wrong_file_in_place_is_replaced(server, get):
-    get.place.parent.mkdir()
-    get.place.write_bytes(b"old")
+    get.destination.parent.mkdir()
+    get.destination.write_bytes(b"old")
     with pytest.raises(InputError):
         get([f"{server.address}/none"])
-    assert get.place.read_bytes() == b"old"
+    assert get.destination.read_bytes() == b"old"
     get([f"{server.address}/good"])
-    assert get.place.read_bytes() == CONTENT
+    assert get.destination.read_bytes() == CONTENT
 
 
 def test_addresses_are_tried_in_order(server, get, tmp_path):
@@ -97,24 +97,24 @@ def test_addresses_are_tried_in_order(server, get, tmp_path):
     source.write_bytes(CONTENT)
     get([f"{server.address}/none", f"{server.address}/page", source.as_uri(), f"{server.address}/good"])
     assert server.asked == ["/none", "/page"]
-    assert get.place.read_bytes() == CONTENT
+    assert get.destination.read_bytes() == CONTENT
 
 
 def test_a_file_of_ones_own(get, tmp_path):
     source = tmp_path / "mine"
     source.write_bytes(CONTENT)
     get(["https://nowhere.invalid/x"], own_file=source)
-    assert get.place.read_bytes() == CONTENT
-    get.place.unlink()
+    assert get.destination.read_bytes() == CONTENT
+    get.destination.unlink()
     with pytest.raises(InputError, match=r"missing: cannot be read \(No such file or directory\)") as error:
         get([], own_file=tmp_path / "missing")
     assert "What to do: correct `path`" in str(error.value) and "proxy" not in str(error.value)
-    assert nothing_left(get.place)
+    assert nothing_left(get.destination)
 
 
 def test_the_first_digits_of_a_checksum_are_enough(server, get):
     get([f"{server.address}/good"], checksum=SUM[:8])
-    assert get.place.read_bytes() == CONTENT
+    assert get.destination.read_bytes() == CONTENT
 
 
 def test_a_fault_that_may_pass_is_waited_for(server, get, capsys):
@@ -127,7 +127,7 @@ def test_no_server(get):
     with pytest.raises(InputError, match="ConnectionError"):
         get(["http://127.0.0.1:9/x"])
     assert get.slept == [2.0, 8.0]
-    assert nothing_left(get.place)
+    assert nothing_left(get.destination)
 
 
 def test_the_proxy_of_the_environment_is_used(server, get, monkeypatch):
@@ -164,13 +164,13 @@ def test_what_is_not_the_file_is_one_message(server, get, path, words, attempts)
     for word in [*words, server.address + path, "5,120,000 bytes", SUM, "What to do"]:
         assert word in message
     assert server.asked == [path] * attempts
-    assert nothing_left(get.place)
+    assert nothing_left(get.destination)
 
 
 def test_a_wrong_checksum_of_the_configuration(server, get):
     with pytest.raises(InputError, match=rf"expected sha256 {'0' * 64}\n.* sha256 {SUM}: another file"):
         get([f"{server.address}/good"], checksum="0" * 64)
-    assert nothing_left(get.place)
+    assert nothing_left(get.destination)
 
 
 @pytest.mark.parametrize("checksum", ["", "abc", SUM[:63], SUM + "0", "x" * 64])

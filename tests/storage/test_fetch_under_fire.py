@@ -94,26 +94,26 @@ def server(monkeypatch):
 
 
 @pytest.fixture
-def place(tmp_path):
+def destination(tmp_path):
     return tmp_path / "resources" / "file.tar.gz"
 
 
-def left_in(place):
-    """The names of all that is beside and at a place, hidden ones too."""
-    return sorted(path.name for path in place.parent.iterdir()) if place.parent.exists() else []
+def left_in(destination):
+    """The names of all files beside a path and at it, hidden ones too."""
+    return sorted(path.name for path in destination.parent.iterdir()) if destination.parent.exists() else []
 
 
-def get(server, place, path, **options):
+def get(server, destination, path, **options):
     options = {"checksum": SUM, "size": len(CONTENT), "sleep": lambda seconds: None, "timeout": 0.4, **options}
-    fetch([server.address + path], place, **options)
+    fetch([server.address + path], destination, **options)
 
 
 @pytest.mark.parametrize("fault", ["503", "cut", "stalls", "longer", "silent", "no-http"])
-def test_a_fault_that_passes_ends_in_the_right_file(server, place, fault):
+def test_a_fault_that_passes_ends_in_the_right_file(server, destination, fault):
     path = f"/{fault}-then-good"
-    get(server, place, path)
-    assert place.read_bytes() == CONTENT
-    assert left_in(place) == [place.name]
+    get(server, destination, path)
+    assert destination.read_bytes() == CONTENT
+    assert left_in(destination) == [destination.name]
     assert server.asked == [path] * 2
 
 
@@ -138,37 +138,37 @@ FAULTS = {
 
 @pytest.mark.parametrize("before", [None, b"an older file"], ids=["nothing there", "an older file there"])
 @pytest.mark.parametrize(("path", "expected"), FAULTS.items(), ids=[path[1:] for path in FAULTS])
-def test_a_fault_that_stays_is_one_message(server, place, path, expected, before):
+def test_a_fault_that_stays_is_one_message(server, destination, path, expected, before):
     words, requests = expected
     if before is not None:
-        place.parent.mkdir()
-        place.write_bytes(before)
+        destination.parent.mkdir()
+        destination.write_bytes(before)
     with pytest.raises(InputError) as error:
-        get(server, place, path)
+        get(server, destination, path)
     message = str(error.value)
     for word in (words, server.address + path, SUM, "What to do"):
         assert word in message
     assert len(message) < 1500
     assert len(server.asked) == requests
-    assert left_in(place) == ([] if before is None else [place.name])
-    assert before is None or place.read_bytes() == before
+    assert left_in(destination) == ([] if before is None else [destination.name])
+    assert before is None or destination.read_bytes() == before
 
 
-def test_without_a_known_size_a_changed_file_is_refused_too(server, place):
+def test_without_a_known_size_a_changed_file_is_refused_too(server, destination):
     with pytest.raises(InputError, match="another file"):
-        get(server, place, "/shorter", size=None)
-    assert left_in(place) == []
+        get(server, destination, "/shorter", size=None)
+    assert left_in(destination) == []
 
 
-def test_no_server_but_the_right_file(place):
-    place.parent.mkdir()
-    place.write_bytes(CONTENT)
-    place.parent.chmod(0o555)  # even where nothing can be written
+def test_no_server_but_the_right_file(destination):
+    destination.parent.mkdir()
+    destination.write_bytes(CONTENT)
+    destination.parent.chmod(0o555)  # even where nothing can be written
     try:
-        fetch(["http://127.0.0.1:9/x"], place, checksum=SUM)
+        fetch(["http://127.0.0.1:9/x"], destination, checksum=SUM)
     finally:
-        place.parent.chmod(0o755)
-    assert left_in(place) == [place.name]
+        destination.parent.chmod(0o755)
+    assert left_in(destination) == [destination.name]
 
 
 @pytest.mark.parametrize(
@@ -184,11 +184,11 @@ def test_no_server_but_the_right_file(place):
         ("http://127.0.0.1:9/$(touch pwned)`touch pwned`;touch pwned\n'\"", "could not be fetched"),
     ],
 )
-def test_addresses_that_lead_nowhere(place, url, words, tmp_path, monkeypatch):
+def test_addresses_that_lead_nowhere(destination, url, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=words):
-        fetch([url], place, checksum=SUM, sleep=lambda seconds: None, timeout=0.4)
-    assert left_in(place) == []
+        fetch([url], destination, checksum=SUM, sleep=lambda seconds: None, timeout=0.4)
+    assert left_in(destination) == []
     assert not list(tmp_path.rglob("pwned"))
 
 
@@ -197,9 +197,9 @@ def start():
     """Starts downloads in processes of their own, in which no file may become larger than `limit` bytes."""
     with contextlib.ExitStack() as started:
 
-        def start(server, place, path, limit=None):
+        def start(server, destination, path, limit=None):
             call = [sys.executable, "-m", "triptych", "download-dataset", "--urls", json.dumps([server.address + path])]
-            call += ["--sha256", SUM, "--size", str(len(CONTENT)), "--archive", str(place)]
+            call += ["--sha256", SUM, "--size", str(len(CONTENT)), "--archive", str(destination)]
             process = started.enter_context(
                 subprocess.Popen(
                     call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=limited(limit)
@@ -218,73 +218,73 @@ def wait_for(condition):
         time.sleep(0.02)
 
 
-def test_of_two_at_once_the_second_waits_and_fetches_nothing(server, place, start):
-    first = start(server, place, "/waits")
+def test_of_two_at_once_the_second_waits_and_fetches_nothing(server, destination, start):
+    first = start(server, destination, "/waits")
     wait_for(lambda: server.asked)
-    second = start(server, place, "/waits")
+    second = start(server, destination, "/waits")
     line = second.stdout.readline()
     assert f"process {first.pid} on {socket.gethostname()} is making this file; waiting for it" in line
-    assert not place.exists()
+    assert not destination.exists()
     server.release.set()
     assert (first.wait(60), second.wait(60)) == (0, 0)
     assert "there already, with the right sha256" in second.stdout.read()
     assert server.asked == ["/waits"]
-    assert place.read_bytes() == CONTENT
-    assert left_in(place) == [place.name]
+    assert destination.read_bytes() == CONTENT
+    assert left_in(destination) == [destination.name]
 
 
-def test_where_the_first_is_killed_the_second_goes_on(server, place, start):
-    first = start(server, place, "/stalls-then-good")
+def test_where_the_first_is_killed_the_second_goes_on(server, destination, start):
+    first = start(server, destination, "/stalls-then-good")
     wait_for(lambda: server.asked)
-    second = start(server, place, "/stalls-then-good")
+    second = start(server, destination, "/stalls-then-good")
     assert "waiting for it" in second.stdout.readline()
-    wait_for(lambda: len(left_in(place)) == 3)  # its temporary folder, its lock, and that of who waits
+    wait_for(lambda: len(left_in(destination)) == 3)  # its temporary folder, its lock, and that of who waits
     first.send_signal(signal.SIGKILL)
     assert first.wait(60) == -signal.SIGKILL
     assert second.wait(60) == 0
-    assert place.read_bytes() == CONTENT
-    assert left_in(place) == [place.name]
+    assert destination.read_bytes() == CONTENT
+    assert left_in(destination) == [destination.name]
 
 
-def test_what_a_killed_download_left_is_removed_by_the_next(server, place, start):
-    first = start(server, place, "/stalls")
-    wait_for(lambda: len(left_in(place)) == 2)
+def test_what_a_killed_download_left_is_removed_by_the_next(server, destination, start):
+    first = start(server, destination, "/stalls")
+    wait_for(lambda: len(left_in(destination)) == 2)
     first.kill()
     first.wait(60)
-    assert len(left_in(place)) == 2  # its temporary folder and its lock, which is free
-    get(server, place, "/good")
-    assert left_in(place) == [place.name]
+    assert len(left_in(destination)) == 2  # its temporary folder and its lock, which is free
+    get(server, destination, "/good")
+    assert left_in(destination) == [destination.name]
 
 
-def test_many_at_once(server, place, start):
-    processes = [start(server, place, "/good") for _ in range(6)]
+def test_many_at_once(server, destination, start):
+    processes = [start(server, destination, "/good") for _ in range(6)]
     assert [process.wait(120) for process in processes] == [0] * 6
     assert server.asked == ["/good"]
-    assert left_in(place) == [place.name]
+    assert left_in(destination) == [destination.name]
 
 
-def refused_for_want_of_room(started, place, reason):
+def refused_for_want_of_room(started, destination, reason):
     """It ends in one message that names the file, and leaves nothing."""
     said = started.communicate(timeout=60)[0]
     assert started.returncode == 1
     assert "Traceback" not in said
     assert [line for line in said.splitlines() if line.startswith("error:")] == [
-        f"error: {place}: {reason}. Fix this and rerun; no partial file was left behind."
+        f"error: {destination}: {reason}. Fix this and rerun; no partial file was left behind."
     ]
-    assert left_in(place) == []
+    assert left_in(destination) == []
 
 
 def test_a_full_disk(server, disk, start):
-    place = disk.folder / "file.tar.gz"
+    destination = disk.folder / "file.tar.gz"
     disk.remount(f"size={len(CONTENT) // 2}")
-    refused_for_want_of_room(start(server, place, "/good"), place, "No space left on device")
+    refused_for_want_of_room(start(server, destination, "/good"), destination, "No space left on device")
     disk.remount(f"size={2 * len(CONTENT)}")
-    assert start(server, place, "/good").wait(60) == 0
-    assert place.read_bytes() == CONTENT
+    assert start(server, destination, "/good").wait(60) == 0
+    assert destination.read_bytes() == CONTENT
     assert server.asked == ["/good"] * 2  # storage that is full is no reason to ask again
 
 
-def test_a_limit_on_the_size_of_files(server, place, start):
-    refused_for_want_of_room(start(server, place, "/good", len(CONTENT) // 2), place, "File too large")
-    assert start(server, place, "/good").wait(60) == 0
-    assert place.read_bytes() == CONTENT
+def test_a_limit_on_the_size_of_files(server, destination, start):
+    refused_for_want_of_room(start(server, destination, "/good", len(CONTENT) // 2), destination, "File too large")
+    assert start(server, destination, "/good").wait(60) == 0
+    assert destination.read_bytes() == CONTENT

@@ -9,7 +9,15 @@ import pandas
 import pytest
 
 from triptych.storage import locks
-from triptych.storage.files import _prefix, remove_remains, replacing, sha256, write_json, write_table, write_text
+from triptych.storage.files import (
+    _prefix,
+    atomic_write,
+    remove_stale_tempfiles,
+    sha256,
+    write_json,
+    write_table,
+    write_text,
+)
 
 
 def test_a_file_is_written_whole_with_the_usual_rights(tmp_path):
@@ -24,7 +32,7 @@ def test_a_file_is_written_whole_with_the_usual_rights(tmp_path):
 def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "text.txt"
     write_text(path, "old")
-    with pytest.raises(ZeroDivisionError), replacing(path) as temporary:
+    with pytest.raises(ZeroDivisionError), atomic_write(path) as temporary:
         temporary.write_text("half")
         1 / 0  # noqa: B018
     assert path.read_text() == "old"
@@ -34,8 +42,8 @@ def test_an_error_leaves_the_old_file_and_no_other(tmp_path):
 HALF = """
 import sys, time
 from pathlib import Path
-from triptych.storage.files import replacing
-with replacing(Path(sys.argv[1])) as temporary:
+from triptych.storage.files import atomic_write
+with atomic_write(Path(sys.argv[1])) as temporary:
     temporary.write_text("half")
     print(temporary, flush=True)
     time.sleep(600)
@@ -56,7 +64,7 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
     write_text(path, "second")
     assert set(tmp_path.iterdir()) == {path, other, elsewhere}
     assert path.read_text() == "second"
-    remove_remains(tmp_path)
+    remove_stale_tempfiles(tmp_path)
     assert set(tmp_path.iterdir()) == {path, elsewhere}
 
 
@@ -86,7 +94,7 @@ def test_the_bytes_are_on_the_disk_before_they_are_in_place_and_the_name_after(t
 
 
 def test_the_temporary_file_keeps_the_name_and_is_on_the_same_disk(tmp_path):
-    with replacing(tmp_path / "picture.svg") as temporary:
+    with atomic_write(tmp_path / "picture.svg") as temporary:
         assert temporary.name == "picture.svg"
         assert temporary.parent.parent == tmp_path
         temporary.touch()

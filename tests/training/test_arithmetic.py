@@ -98,11 +98,11 @@ def test_only_float16_scales_losses():
     ],
 )
 def test_another_arithmetic_gives_nearly_the_same_history_twice_the_same(arguments, tmp_path, settings):
-    places = ("trained", "history", "predictions", "cost")
+    outputs = ("trained", "history", "predictions", "cost")
 
     def run(name, **settings):
         (tmp_path / name).mkdir()
-        train(**{**arguments, **{place: tmp_path / name / place for place in places}, **settings})
+        train(**{**arguments, **{output: tmp_path / name / output for output in outputs}, **settings})
         table = read_table(tmp_path / name / "history", RUN_HISTORY, NUMBERS)
         return table, load_tensors(tmp_path / name / "trained"), (tmp_path / name / "trained").read_bytes()
 

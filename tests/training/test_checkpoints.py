@@ -1,4 +1,4 @@
-"""A training that is killed at any moment and started again ends in the same bytes."""
+"""A training that is killed at any moment and resumed ends with the same bytes."""
 
 import json
 import random
@@ -140,7 +140,7 @@ def killed(files, tmp_path_factory):
 
     folder = tmp_path_factory.mktemp("killed")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(loop.Fitting, "keep", die)
+        patch.setattr(loop.Trainer, "keep", die)
         train(**short_run(files, folder), checkpoints=folder / "checkpoints")
     return folder / "checkpoints"
 
@@ -155,28 +155,26 @@ def stopped(killed, tmp_path):
 
 
 @pytest.mark.parametrize("damage", DAMAGE)
-def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_it_is_used(
-    arguments, stopped, undisturbed, capsys, damage
-):
+def test_a_corrupt_checkpoint_is_renamed_and_the_previous_one_is_used(arguments, stopped, undisturbed, capsys, damage):
     newest, _ = stopped
     newest.write_bytes(DAMAGE[damage](newest.read_bytes()))
     train(**arguments, checkpoints=newest.parent)
     printed = capsys.readouterr().out
-    assert f"{newest}: a damaged checkpoint, set aside as {newest.stem}.damaged" in printed
-    assert "going on from a checkpoint: epoch 2, step 0" in printed  # of two epochs, the first
+    assert f"{newest}: the checkpoint is corrupt, renamed to {newest.stem}.damaged" in printed
+    assert "resuming from a checkpoint: epoch 2, step 0" in printed  # of two epochs, the first
     assert outputs(arguments) == undisturbed
     assert not newest.parent.exists()
 
 
-def test_where_both_checkpoints_are_damaged_it_starts_over_and_says_so(arguments, stopped, undisturbed, capsys):
+def test_if_both_checkpoints_are_corrupt_training_restarts_and_prints_so(arguments, stopped, undisturbed, capsys):
     both = stopped
     for path, damage in zip(both, ("a flipped bit", "cut short"), strict=True):
         path.write_bytes(DAMAGE[damage](path.read_bytes()))
     train(**arguments, checkpoints=both[0].parent)
     printed = capsys.readouterr().out
     for path in both:
-        assert f"{path}: a damaged checkpoint, set aside as {path.stem}.damaged" in printed
-    assert f"{both[0].parent}: no checkpoint is whole; starting from the beginning\nepoch 0/2" in printed
+        assert f"{path}: the checkpoint is corrupt, renamed to {path.stem}.damaged" in printed
+    assert f"{both[0].parent}: no checkpoint is intact; training restarts from epoch 0\nepoch 0/2" in printed
     assert outputs(arguments) == undisturbed
     assert not both[0].parent.exists()
 
@@ -186,7 +184,7 @@ def test_a_checkpoint_under_the_name_of_another_run_is_not_used(tmp_path, capsys
     (path,) = tmp_path.iterdir()
     path.rename(path.with_name(path.name.replace("first", "second")))
     assert Checkpoints(tmp_path, "second", 10).load() is None
-    assert "second-b.damaged (it is of another run)" in capsys.readouterr().out
+    assert "second-b.damaged (it belongs to another run)" in capsys.readouterr().out
 
 
 def test_memory_and_time_before_a_kill_count(arguments, stopped, monkeypatch):
@@ -269,8 +267,8 @@ KILLS = {
 }
 """What each way is sent: 20 times SIGKILL, and the others 4 times each."""
 MOMENTS = ("training", "training", "outputs", "training", "training", "start")
-"""What is to be hit, in turn; each way begins at another place."""
-BEGINS = {"start": ("training", "pretraining"), "training": ("epoch", "going on"), "outputs": ("kept epoch",)}
+"""The moments of the kills, in turn; each way begins at a different one."""
+BEGINS = {"start": ("training", "pretraining"), "training": ("epoch", "resuming"), "outputs": ("kept epoch",)}
 """The line with which it begins."""
 
 
@@ -374,6 +372,6 @@ def test_a_second_process_waits_for_the_first(arguments, tmp_path):
     first.communicate(timeout=120)
     said, _ = second.communicate(timeout=120)
     assert (first.returncode, second.returncode) == (0, 0)
-    assert said.startswith("going on from a checkpoint: epoch 7, step 0\nkept epoch 6")  # the first one's last
+    assert said.startswith("resuming from a checkpoint: epoch 7, step 0\nkept epoch 6")  # the first one's last
     assert {name: arguments[name].read_bytes() for name in expected} == expected
     assert not (tmp_path / "checkpoints").exists()

@@ -76,7 +76,7 @@ def test_features_of_other_images_are_refused(arguments, tmp_path):
     path = tmp_path / "features.safetensors"
     splits = tuple(load_split(arguments[f"{name}_data"]) for name in SPLITS)
     save_tensors(path, {name: numpy.zeros((7, 512), numpy.float32) for name in SPLITS})
-    with pytest.raises(InputError, match="does not hold the features of the 50 images for train"):
+    with pytest.raises(InputError, match="expected the features of 50 train images, found 7"):
         with_features(path, splits)
 
 

@@ -17,20 +17,20 @@ from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 from triptych.training import loop
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.checkpoints import Checkpoints
-from triptych.training.failures import explained
+from triptych.training.failures import translate_torch_errors
 
 CPU = Arithmetic(torch.device("cpu"))
 
 
 def test_too_large_a_batch_names_the_settings():
-    message = r"memory of the computer .* lower training.batch_size \(now 32\)"
-    with pytest.raises(InputError, match=message), explained(32, 100, CPU):
+    message = r"out of memory: .* lower training.batch_size \(now 32\)"
+    with pytest.raises(InputError, match=message), translate_torch_errors(32, 100, CPU):
         torch.empty(1 << 60, dtype=torch.uint8)  # more than any address space
 
 
 @pytest.mark.parametrize("after", range(3))
 def test_memory_that_an_evaluation_lacks_names_its_batch(arguments, monkeypatch, after):
-    """Before training, after the second epoch, and at the end: the evaluation of what is kept."""
+    """Before training, after the second epoch, and at the end: the evaluation of the kept epoch."""
     evaluations, evaluate = [], loop.evaluate
 
     def at_the_limit(*values):
@@ -40,34 +40,36 @@ def test_memory_that_an_evaluation_lacks_names_its_batch(arguments, monkeypatch,
         return evaluate(*values)
 
     monkeypatch.setattr(loop, "evaluate", at_the_limit)
-    place = ["epoch 0, before training", "epoch 2, after its last step", "the evaluation after the last epoch"][after]
+    moments = ("epoch 0, before training", "epoch 2, after its last step", "the evaluation after the last epoch")
     setting = r"training\.evaluation_batch_size \(now 32\)"
-    with pytest.raises(InputError, match=rf"a batch in {place} \(there is no checkpoint\): lower {setting}"):
+    with pytest.raises(
+        InputError, match=rf"memory in {moments[after]} \(no checkpoint\): a batch does not fit; lower {setting}"
+    ):
         train(**arguments)
 
 
-def test_a_gpus_memory_is_called_so():
+def test_gpu_memory_is_named():
     gpu = Arithmetic(torch.device("cuda"), "bfloat16")
-    message = r"memory of the GPU .*training.precision \(now bfloat16\)"
-    with pytest.raises(InputError, match=message), explained(32, 100, gpu):
+    message = r"out of GPU memory: .*training.precision \(now bfloat16\)"
+    with pytest.raises(InputError, match=message), translate_torch_errors(32, 100, gpu):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
 
 def test_other_errors_pass():
-    with pytest.raises(RuntimeError, match="something else"), explained(32, 100, CPU):
+    with pytest.raises(RuntimeError, match="something else"), translate_torch_errors(32, 100, CPU):
         raise RuntimeError("something else")
 
 
 @pytest.mark.slow
-def test_memory_that_runs_out_in_the_middle_of_a_training_is_one_message_and_it_goes_on(arguments, tmp_path):
-    """A real process, whose address space is limited from outside once it has two checkpoints."""
+def test_a_training_that_runs_out_of_memory_ends_with_one_message_and_resumes(arguments, tmp_path):
+    """A real process, whose address space the test limits once it has two checkpoints."""
     folder = tmp_path / "checkpoints"
     arguments |= {"epochs": 6, "batch_size": 5}
     train(**arguments)
     expected = arguments["trained"].read_bytes()
     arguments["trained"].unlink()
     call = command("train", **arguments, checkpoints=folder, checkpoint_minutes=10)
-    # without it glibc keeps freed memory for itself, and little has to be asked for again
+    # without it glibc keeps freed memory, and rarely allocates new memory
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
     with subprocess.Popen(
         call, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=environment
@@ -76,8 +78,8 @@ def test_memory_that_runs_out_in_the_middle_of_a_training_is_one_message_and_it_
         while len(list(folder.glob("[!.]*.safetensors"))) < 2:
             assert process.poll() is None and time.monotonic() < until
             time.sleep(0.001)
-        process.send_signal(signal.SIGSTOP)  # however long the rest takes
-        while list(folder.glob(".*")):  # not in the middle of writing a checkpoint, of which no batch is to blame
+        process.send_signal(signal.SIGSTOP)  # so that the following lines are not in a hurry
+        while list(folder.glob(".*")):  # not while it writes a checkpoint: the error would not be about a batch
             process.send_signal(signal.SIGCONT)
             time.sleep(0.01)
             process.send_signal(signal.SIGSTOP)
@@ -89,8 +91,8 @@ def test_memory_that_runs_out_in_the_middle_of_a_training_is_one_message_and_it_
         _, said = process.communicate(timeout=120)
     assert process.returncode == 1
     assert re.fullmatch(
-        r"error: the memory of the computer does not hold a batch in (epoch \d, (step \d+|after its last step)|the "
-        r"evaluation after the last epoch) \(the last good checkpoint is of epoch \d, step 0\): "
+        r"error: out of memory in (epoch \d, (step \d+|after its last step)|the evaluation after the last epoch) "
+        r"\(last checkpoint: epoch \d, step 0\): a batch does not fit; "
         r"lower training\.(batch_size \(now 5\)|evaluation_batch_size \(now 32\)), .*\n",
         said,
     )
@@ -99,29 +101,29 @@ def test_memory_that_runs_out_in_the_middle_of_a_training_is_one_message_and_it_
     assert arguments["trained"].read_bytes() == expected
 
 
-def test_a_loss_that_is_no_number_later_on_names_the_last_good_checkpoint(arguments, tmp_path):
-    """The loss is one only in the second epoch, since a checkpoint of the first is given huge weights."""
+def test_a_loss_that_is_not_finite_names_the_last_checkpoint(arguments, tmp_path):
+    """The loss is not finite after a resume, because the test writes huge weights into a checkpoint."""
     folder = tmp_path / "checkpoints"
-    arguments |= {"epochs": 400, "checkpoints": folder}  # so many that it is not done before it is killed
+    arguments |= {"epochs": 400, "checkpoints": folder}  # too many to finish before it is killed
     with subprocess.Popen(command("train", **arguments), stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
             if line.startswith("epoch   2/400"):
                 break
         process.kill()
     (key,) = {path.name.partition("-")[0] for path in folder.glob("[!.]*.safetensors")}
-    kept = Checkpoints(folder, key, 10)
-    tensors, state = kept.load()
+    checkpoints = Checkpoints(folder, key, 10)
+    tensors, state = checkpoints.load()
     tensors["network.fc.weight"] = numpy.full_like(tensors["network.fc.weight"], 3e38)
-    kept.save(tensors, state)
+    checkpoints.save(tensors, state)
     message = (
-        r"the training loss is (nan|inf) in epoch (\d+), step 1 \(the last good checkpoint is of epoch \2, step 0\)\. "
-        r"Lower training\.learning_rate \(now 0\.0001\)"
+        r"the training loss is (nan|inf) in epoch (\d+), step 1 \(last checkpoint: epoch \2, step 0\); "
+        r"lower training\.learning_rate \(now 0\.0001\)"
     )
     with pytest.raises(InputError, match=message):
         train(**arguments)
 
 
-def test_a_loss_of_the_test_images_that_is_no_number_stops_the_run(arguments, tmp_path):
+def test_an_evaluation_loss_that_is_not_finite_stops_the_run(arguments, tmp_path):
     tensors, metadata = load_tensors(arguments["pretrained"]), load_metadata(arguments["pretrained"])
     for name in ("layer4.1.bn1.weight", "layer4.1.bn2.weight"):
         tensors[name] = numpy.full_like(tensors[name], 3e38)
@@ -131,11 +133,11 @@ def test_a_loss_of_the_test_images_that_is_no_number_stops_the_run(arguments, tm
         train(**arguments)
 
 
-def test_no_checkpoint_is_made_of_a_loss_that_is_no_number(arguments, tmp_path, monkeypatch):
-    """One is due after each step, and the loss is none from the second step on."""
+def test_a_loss_that_is_not_finite_is_not_saved(arguments, tmp_path, monkeypatch):
+    """A checkpoint is due after each step; the loss is not finite from the second step on."""
     monkeypatch.setattr(Checkpoints, "due", lambda self: True)
     folder = tmp_path / "checkpoints"
-    with pytest.raises(InputError, match=r"step 2 \(the last good checkpoint is of epoch 1, step 1\)"):
+    with pytest.raises(InputError, match=r"step 2 \(last checkpoint: epoch 1, step 1\)"):
         train(**arguments | {"learning_rate": 1e30}, checkpoints=folder)
     newest = max(folder.glob("*.safetensors"), key=lambda path: path.stat().st_mtime_ns)
     assert numpy.isfinite(load_tensors(newest)["sum.loss"])

@@ -55,7 +55,7 @@ def test_a_batch_that_the_memory_does_not_hold_is_one_message_and_a_smaller_one_
     try:
         with pytest.raises(
             InputError,
-            match=r"the memory of the GPU does not hold a batch in epoch 1, step 1 .*training\.batch_size \(now 32\)",
+            match=r"out of GPU memory in epoch 1, step 1 .*training\.batch_size \(now 32\)",
         ):
             train(**on_gpu)
         assert not on_gpu["trained"].exists()

@@ -1,5 +1,4 @@
-"""Each process claims a GPU of its own. Only the number of GPUs, and the UUIDs of some, are pretended: processes, locks
-and kills are real."""
+"""Each process claims a GPU. The number of GPUs and some UUIDs are simulated; processes, locks and kills are real."""
 
 import os
 import re
@@ -32,7 +31,7 @@ time.sleep(600)
 
 
 class Job:
-    """A process that claims one of some pretended GPUs and keeps it until it is killed."""
+    """A process that claims one of the simulated GPUs and keeps it until it is killed."""
 
     def __init__(self, count, jobs_per_gpu, environment):
         self.process = subprocess.Popen(
@@ -82,7 +81,7 @@ def start(tmp_path):
 
 @pytest.fixture
 def pretend(monkeypatch):
-    """Pretend that torch sees so many GPUs and the machine has so many, with this CUDA_VISIBLE_DEVICES."""
+    """Simulate `seen` GPUs for torch and `installed` in the machine, with this CUDA_VISIBLE_DEVICES."""
 
     def pretend(seen, installed, visible=None):
         monkeypatch.setattr(gpus, "device_count", lambda: seen)
@@ -110,7 +109,7 @@ def test_two_at_once_get_different_gpus_a_third_waits_and_a_killed_one_frees_its
 
 
 @pytest.mark.slow
-def test_so_many_share_a_gpu_as_the_configuration_says_and_each_gpu_is_taken_once_before_any_twice(start):
+def test_jobs_per_gpu_share_a_gpu_and_each_gpu_is_taken_once_before_any_twice(start):
     assert [start(2, jobs_per_gpu=2).gpu() for _ in range(4)] == ["0", "1", "0", "1"]
     assert "is taken" in start(2, jobs_per_gpu=2).line()
 
@@ -133,7 +132,7 @@ def test_who_wants_a_gpu_alone_gets_it_although_others_come_to_share_it_without_
     alone = start(1)
     assert "is taken" in alone.line()
     late = start(1, jobs_per_gpu=4)
-    assert "is taken" in late.line()  # although there are places
+    assert "is taken" in late.line()  # although there are free slots
     early[0].kill()
     assert alone.silent(1) and late.silent(1)
     early[1].kill()
@@ -230,11 +229,11 @@ def test_what_may_be_used(pretend, visible, seen, names):
             "7",
             0,
             4,
-            r"CUDA_VISIBLE_DEVICES=7: names 1 and torch finds 0 .* which has 4 \(0 to 3\); .* or unset it",
+            r"CUDA_VISIBLE_DEVICES=7: torch finds 0 of these 1 GPUs; .* has 4 \(allowed: 0 to 3\); .* or unset",
         ),
-        ("0,7,1", 1, 2, r"CUDA_VISIBLE_DEVICES=0,7,1: names 3 and torch finds 1 .* which has 2 \(0 to 1\)"),
-        ("0,0", 0, 1, r"names 2 and torch finds 0 .* which has 1 \(0\); name each GPU once"),
-        ("GPU-none", 0, 1, r"CUDA_VISIBLE_DEVICES=GPU-none: names 1"),
+        ("0,7,1", 1, 2, r"CUDA_VISIBLE_DEVICES=0,7,1: torch finds 1 of these 3 GPUs; .* has 2 \(allowed: 0 to 1\)"),
+        ("0,0", 0, 1, r"torch finds 0 of these 2 GPUs; .* has 1 \(allowed: 0\); list each existing GPU at most once"),
+        ("GPU-none", 0, 1, r"CUDA_VISIBLE_DEVICES=GPU-none: torch finds 0 of these 1 GPUs"),
     ],
 )
 def test_a_gpu_that_is_named_and_not_there(pretend, visible, seen, installed, words):
@@ -247,22 +246,22 @@ def test_where_there_is_no_gpu_at_all_a_name_is_no_mistake(pretend, capsys):
     """SLURM and containers set the variable on machines without one, and `auto` then is the CPU."""
     pretend(0, 0, "0")
     assert visible_gpus() == []
-    assert "CUDA_VISIBLE_DEVICES=0: torch sees no GPU on this machine" in capsys.readouterr().out
+    assert "CUDA_VISIBLE_DEVICES=0: torch finds no GPU on this machine" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("visible", [None, "0"])
-@pytest.mark.parametrize("shown", [1, 2])
-def test_a_driver_that_torch_cannot_use_is_said_with_and_without_a_name(monkeypatch, capsys, visible, shown):
+@pytest.mark.parametrize("count", [1, 2])
+def test_a_driver_that_torch_cannot_use_is_reported(monkeypatch, capsys, visible, count):
     """As with a driver that is too old: the management library shows the GPUs and CUDA does not start."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: shown)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
     monkeypatch.delenv(VISIBLE, raising=False)
     if visible is not None:
         monkeypatch.setenv(VISIBLE, visible)
-    said = f"torch cannot use the GPU driver of this machine, which shows {shown} GPU"
+    said = f"torch cannot use the GPU driver of this machine, which lists {count} GPU"
     assert choose_device("auto", 1) == torch.device("cpu")
     assert capsys.readouterr().out.startswith(said)
-    with pytest.raises(InputError, match=rf"training\.device: cuda was asked for, and {said}.* allowed are auto"):
+    with pytest.raises(InputError, match=rf"training\.device: cuda is not available: {said}.* allowed are auto"):
         choose_device("cuda", 1)
 
 
@@ -287,13 +286,13 @@ def test_the_folder_is_the_users_own(monkeypatch, tmp_path):
         lock_folder()
 
 
-@pytest.mark.parametrize("place", ["a file", "under a file", "/proc", "/proc/locks"])
-def test_a_folder_that_cannot_be_written_says_what_to_do(monkeypatch, tmp_path, pretend, place):
+@pytest.mark.parametrize("name", ["a file", "under a file", "/proc", "/proc/locks"])
+def test_a_folder_that_cannot_be_written_says_what_to_do(monkeypatch, tmp_path, pretend, name):
     pretend(2, 2)
     (tmp_path / "file").touch()
-    folder = {"a file": tmp_path / "file", "under a file": tmp_path / "file" / "locks"}.get(place, place)
+    folder = {"a file": tmp_path / "file", "under a file": tmp_path / "file" / "locks"}.get(name, name)
     monkeypatch.setenv(LOCK_FOLDER, str(folder))
-    with pytest.raises(InputError, match=rf"{folder}: .* name another folder with {LOCK_FOLDER}"):
+    with pytest.raises(InputError, match=rf"{folder}: .* set {LOCK_FOLDER} to another folder"):
         claim_gpu(visible_gpus(), 1)
 
 
@@ -307,7 +306,7 @@ sys.exit(main())
 
 
 def said_with_locks_in(folder, arguments, before=()):
-    """What the real command says that would compute on one of two pretended GPUs, on stderr; it fails with status 1."""
+    """Return the stderr of the real command with two simulated GPUs; it fails with status 1."""
     words = command("train", **arguments | {"device": "cuda", "jobs_per_gpu": 1})
     call = [*before, sys.executable, "-c", TRAIN, *words[words.index("train") :]]
     environment = {name: value for name, value in os.environ.items() if name != VISIBLE} | {LOCK_FOLDER: str(folder)}
@@ -322,14 +321,14 @@ def test_a_lock_folder_without_the_right_to_write(tmp_path, arguments):
     folder = tmp_path / "locks"
     folder.mkdir(mode=0o555)
     said = said_with_locks_in(folder, arguments, before)
-    assert re.fullmatch(rf"error: {folder}: .* \(Permission denied\); name another folder with .*\n", said)
+    assert re.fullmatch(rf"error: {folder}: .* \(Permission denied\); set .* to another folder.*\n", said)
 
 
 @pytest.mark.slow
 def test_a_lock_folder_on_a_read_only_disk(disk, arguments):
     disk.remount("ro")
     said = said_with_locks_in(disk.folder, arguments)
-    assert re.fullmatch(rf"error: {disk.folder}: .* \(Read-only file system\); name another folder with .*\n", said)
+    assert re.fullmatch(rf"error: {disk.folder}: .* \(Read-only file system\); set .* to another folder.*\n", said)
     disk.remount("rw")
     assert not list(disk.folder.iterdir())
 

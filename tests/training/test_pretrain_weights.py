@@ -42,8 +42,8 @@ def test_weights_are_trained_kept_and_their_held_out_accuracy_recorded(arguments
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"learning_rate": 1e30}, r"loss is (nan|inf) in epoch 1, .*Lower weights\.learning_rate \(now 1e\+30\)"),
-        ({"batch_size": 7}, r"weights\.batch_size: 7 leaves a last batch of one image out of 50"),
+        ({"learning_rate": 1e30}, r"loss is (nan|inf) in epoch 1, .*lower weights\.learning_rate \(now 1e\+30\)"),
+        ({"batch_size": 7}, r"weights\.batch_size: 7 leaves one of 50 images for the last batch"),
     ],
 )
 def test_what_fails_names_the_settings_of_pretraining(arguments, tmp_path, changes, message):
@@ -55,5 +55,5 @@ def test_what_fails_names_the_settings_of_pretraining(arguments, tmp_path, chang
 def test_memory_that_a_step_lacks_names_the_batch_of_pretraining(arguments, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "cross_entropy", lambda *values: torch.empty(1 << 60, dtype=torch.uint8))
     monkeypatch.setattr(loop, "evaluate", lambda *values: (None, None, torch.empty(0)))
-    with pytest.raises(InputError, match=r"in epoch 1, step 1 .*: lower weights\.batch_size \(now 10\)"):
+    with pytest.raises(InputError, match=r"in epoch 1, step 1 .*; lower weights\.batch_size \(now 10\)"):
         pretrain_weights(**arguments, weights=tmp_path / "weights", history=tmp_path / "history.csv")

@@ -1,4 +1,4 @@
-"""Recipes and executions: what JSON they are made from, and that they are those that the configuration declares."""
+"""Recipes and executions: how they are read from JSON, and that they agree with the declarations."""
 
 import json
 from dataclasses import MISSING, asdict, fields
@@ -50,7 +50,7 @@ def test_an_object_is_made_from_json_and_told_apart_by_what_is_no_default():
     [
         (
             {"epochs": 1},
-            r"--recipe: there is no key 'epochs'; allowed are evaluation_batch_size, num_threads, device, ",
+            r"--recipe: unknown key 'epochs'; allowed are evaluation_batch_size, num_threads, device, ",
         ),
         ({"device": "gpu"}, '--recipe: device: "gpu" is not allowed; give one of auto, cpu, cuda'),
         ({"num_threads": "1"}, '--recipe: num_threads: "1" is not allowed; give a whole number'),
@@ -75,8 +75,8 @@ def test_a_number_is_finite(number):
     ("text", "message"),
     [
         ("{", r"--recipe: '{' is not JSON \(.*\); give a JSON mapping of evaluation_batch_size \(a whole number\), "),
-        ("[]", r"--recipe: '\[\]' is no mapping; give a JSON mapping of "),
-        ("{}", r"--recipe: missing evaluation_batch_size, num_threads, .*; needed are evaluation_batch_size, "),
+        ("[]", r"--recipe: '\[\]' is not a mapping; give a JSON mapping of "),
+        ("{}", r"--recipe: missing evaluation_batch_size, num_threads, .*; required are evaluation_batch_size, "),
         ("[" * 100_000, "--recipe: .* is not JSON"),
         ('{"num_threads": ' + "1" * 5000 + "}", "--recipe: .* is not JSON"),
     ],

@@ -1,4 +1,4 @@
-"""Steps that are replayed from a CUDA graph give the bits of steps that are not. Most of it needs a GPU."""
+"""Steps that are replayed from a CUDA graph give the same results as eager steps. Most tests need a GPU."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.training.arithmetic import PRECISIONS, Arithmetic
 from triptych.training.checkpoints import Checkpoints
-from triptych.training.steps import WARM_UP, RecordedStep, recorded
+from triptych.training.steps import WARM_UP, CapturedStep, with_cuda_graph
 
 OUTPUTS = ("trained", "history", "predictions")
 WAYS = {
@@ -40,16 +40,16 @@ def on_gpu(arguments):
     return arguments | {"device": "cuda", "batch_size": 8, "epochs": 3}
 
 
-def test_steps_are_recorded_on_a_gpu_only_and_not_with_scaled_losses():
+def test_steps_are_captured_on_a_gpu_only_and_not_with_scaled_losses():
     gpu = torch.device("cuda")
-    assert [p for p in PRECISIONS if Arithmetic(gpu, p).records_steps] == ["float32", "tf32", "bfloat16"]
-    assert not Arithmetic(gpu, cuda_graphs="never").records_steps
-    assert not Arithmetic(torch.device("cpu")).records_steps
+    assert [p for p in PRECISIONS if Arithmetic(gpu, p).captures_steps] == ["float32", "tf32", "bfloat16"]
+    assert not Arithmetic(gpu, cuda_graphs="never").captures_steps
+    assert not Arithmetic(torch.device("cpu")).captures_steps
 
     def step(images, labels):
         pass
 
-    assert recorded(step, 8, Arithmetic(torch.device("cpu"))) is step
+    assert with_cuda_graph(step, 8, Arithmetic(torch.device("cpu"))) is step
 
 
 @needs_gpu
@@ -76,7 +76,7 @@ class Killed(BaseException):
 
 
 def scaler_that_moves(device):
-    """Its scale doubles so often that float16 soon overflows, and steps are skipped: a scale that is lost shows."""
+    """Return a scaler whose scale soon overflows float16, so that steps are skipped and a lost scale shows."""
     return lambda self: torch.amp.GradScaler(device, growth_interval=2)
 
 
@@ -111,7 +111,7 @@ def test_a_run_that_is_killed_ends_in_the_same_bytes(on_gpu, tmp_path, monkeypat
 
 @pytest.mark.slow
 def test_a_killed_run_goes_on_with_the_scale_of_its_losses(arguments, tmp_path, monkeypatch):
-    """Of the scaler that float16 has, on the CPU: after each step it stands where that of a run without kills does."""
+    """With the scaler of float16, on the CPU: after each step its state is that of an uninterrupted run."""
     monkeypatch.setattr(Arithmetic, "loss_scaler", scaler_that_moves("cpu"))
     monkeypatch.setattr(Checkpoints, "due", lambda self: True)  # after every step
     save = Checkpoints.save
@@ -160,7 +160,7 @@ def test_float16_gives_nearly_the_history_of_float32(on_gpu, monkeypatch):
 
 
 @needs_gpu
-def test_a_step_that_asks_for_a_number_cannot_be_recorded_and_says_which_setting_to_change():
+def test_a_step_that_asks_for_a_number_cannot_be_captured_and_says_which_setting_to_change():
     device = torch.device("cuda")
     total = torch.zeros((), device=device)
 
@@ -168,9 +168,9 @@ def test_a_step_that_asks_for_a_number_cannot_be_recorded_and_says_which_setting
         total.add_(images.sum())
         total.item()
 
-    take_step = RecordedStep(step, 4, device)
+    take_step = CapturedStep(step, 4, device)
     images, labels = torch.ones(4, 2, device=device), torch.zeros(4, dtype=torch.int64, device=device)
     for _ in range(WARM_UP):
         take_step(images, labels)
-    with pytest.raises(InputError, match=r"training\.cuda_graphs: .* cannot be recorded .*; set it to never"):
+    with pytest.raises(InputError, match=r"training\.cuda_graphs: .* cannot be captured .*; set it to never"):
         take_step(images, labels)

@@ -42,7 +42,7 @@ def test_without_validation_images_nothing_is_followed():
 )
 def test_a_decision_needs_validation_images(options, key):
     Stopping(**options).check(1)
-    with pytest.raises(InputError, match=key + r" is decided on validation images, and there are none"):
+    with pytest.raises(InputError, match=key + r" needs validation images, and there are none"):
         Stopping(**options).check(0)
 
 

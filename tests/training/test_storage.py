@@ -1,4 +1,4 @@
-"""Real file systems that are full, read-only or forbidden: one message, no half file, and it goes on once mended."""
+"""Real file systems that are full, read-only or forbidden: one message, no partial file, and then a resume."""
 
 import re
 import shutil
@@ -10,11 +10,11 @@ from tests.conftest import command, without_rights
 
 OUTPUTS = ("trained", "history", "predictions")
 WEIGHTS = 43 * 2**20
-"""Fewer bytes than the weights of the network have; a checkpoint holds them three times once there are steps."""
+"""In bytes: less than the weights of the network. After the first step a checkpoint has three times as much."""
 
 
 def run(arguments, *before):
-    """Train in a process of its own: its exit status, and what it says on stderr."""
+    """Train in a separate process; return its exit status and its stderr."""
     done = subprocess.run([*before, *command("train", **arguments)], capture_output=True, text=True, timeout=120)
     return done.returncode, done.stderr
 
@@ -25,7 +25,7 @@ def on(disk, arguments, *names):
 
 @pytest.mark.slow
 def test_a_disk_that_is_full_at_a_checkpoint(arguments, undisturbed, disk):
-    """There is room for the one before the first step, and not for the next."""
+    """There is room for the checkpoint before the first step, but not for the next."""
     disk.remount(f"size={3 * WEIGHTS}")
     arguments |= {"checkpoints": disk.folder / "checkpoints"}
     status, said = run(arguments)
@@ -42,7 +42,7 @@ def test_a_disk_that_is_full_at_a_checkpoint(arguments, undisturbed, disk):
 @pytest.mark.slow
 @pytest.mark.parametrize(("size", "first"), [(4096, "predictions"), (WEIGHTS // 2, "trained")])
 def test_a_disk_that_is_full_at_an_output(arguments, undisturbed, disk, tmp_path, size, first):
-    """It goes on from the last checkpoint, which lies elsewhere: nothing is trained again."""
+    """The run resumes from the last checkpoint, which is on another disk: no epoch is trained again."""
     arguments = on(disk, arguments, *OUTPUTS, "cost") | {"checkpoints": tmp_path / "checkpoints"}
     disk.remount(f"size={size},nr_inodes={3 if size == 4096 else 100}")
     status, said = run(arguments)
@@ -54,7 +54,7 @@ def test_a_disk_that_is_full_at_an_output(arguments, undisturbed, disk, tmp_path
     assert not [file for file in whole if file.name.startswith(".")]
     disk.remount("size=1g,nr_inodes=1000")
     done = subprocess.run(command("train", **arguments), capture_output=True, text=True, timeout=120, check=True)
-    assert "going on from a checkpoint: epoch 3, step 0" in done.stdout  # of two epochs
+    assert "resuming from a checkpoint: epoch 3, step 0" in done.stdout  # of two epochs
     assert {name: arguments[name].read_bytes() for name in OUTPUTS} == undisturbed
 
 
@@ -74,7 +74,7 @@ def test_a_read_only_disk(arguments, undisturbed, disk):
 
 @pytest.mark.slow
 def test_a_folder_that_may_not_be_written(arguments, undisturbed, tmp_path):
-    """The checkpoints' folder may be, so nothing is trained again."""
+    """The folder of the checkpoints is writable, so no epoch is trained again."""
     before = without_rights()
     folder = tmp_path / "out"
     folder.mkdir(mode=0o555)

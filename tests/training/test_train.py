@@ -46,7 +46,7 @@ def evaluated(path, data) -> tuple[float, float, numpy.ndarray]:
     return cross_entropy(logits, labels).item(), 100 * (logits.argmax(1) == labels).double().mean().item(), logits
 
 
-def test_a_run_records_what_happened(arguments):
+def test_a_run_records_history_predictions_and_cost(arguments):
     train(**arguments)
     initial = arguments["trained"].with_name("initial.safetensors")
     initialise_model(trained=arguments["trained"], pretrained=arguments["pretrained"], initial=initial)
@@ -133,7 +133,7 @@ def test_everything_moves_end_to_end(arguments):
     assert moved(arguments) == set(load_metadata(arguments["trained"])["tensors"])
 
 
-def test_a_moved_frozen_tensor_is_an_error(arguments, monkeypatch):
+def test_a_changed_frozen_tensor_is_an_error(arguments, monkeypatch):
     honest = module.fit
 
     def careless(network, *rest):
@@ -143,7 +143,7 @@ def test_a_moved_frozen_tensor_is_an_error(arguments, monkeypatch):
         return outcome
 
     monkeypatch.setattr(module, "fit", careless)
-    with pytest.raises(RuntimeError, match=r"must not move have moved: conv1\.weight"):
+    with pytest.raises(RuntimeError, match=r"training changed 1 frozen tensors: conv1\.weight"):
         train(**arguments | {"phases": phases("head")})
     assert not arguments["trained"].exists()
 
@@ -164,15 +164,15 @@ def test_without_validation_images_its_columns_are_empty(arguments, tmp_path):
     assert load_tensors(arguments["predictions"])["validation_logits"].shape == (0, 3)
 
 
-def test_a_last_batch_of_one_image_is_explained(arguments):
-    with pytest.raises(InputError, match=r"training\.batch_size: 7 leaves a last batch of one image out of 50"):
+def test_a_last_batch_of_one_image_names_the_batch_size(arguments):
+    with pytest.raises(InputError, match=r"training\.batch_size: 7 leaves one of 50 images for the last batch"):
         train(**arguments | {"batch_size": 7})
 
 
-def test_a_loss_that_is_no_number_stops_the_run(arguments):
+def test_a_loss_that_is_not_finite_stops_the_run(arguments):
     message = (
-        r"the training loss is (nan|inf) in epoch 1, step 2 \(there is no checkpoint\)\. "
-        r"Lower training\.learning_rate \(now 1e\+30\), or choose another training\.precision \(now float32\)"
+        r"the training loss is (nan|inf) in epoch 1, step 2 \(no checkpoint\); "
+        r"lower training\.learning_rate \(now 1e\+30\), or choose another training\.precision \(now float32\)"
     )
     with pytest.raises(InputError, match=message):
         train(**arguments | {"learning_rate": 1e30})
@@ -197,8 +197,8 @@ def validation_accuracies(arguments):
     return pandas.read_csv(arguments["history"])["validation_accuracy"][1:]
 
 
-def test_the_best_epoch_is_kept_bit_for_bit(arguments, tmp_path):
-    """What is kept of five epochs is what training for so many epochs gives."""
+def test_the_best_epoch_is_restored_bitwise(arguments, tmp_path):
+    """The kept epoch of five is the last epoch of a training that ends with it."""
     recipe = {**arguments, "learning_rate": 3e-3, "epochs": 5}
     train(**recipe | {"keep": "best"})
     history = pandas.read_csv(arguments["history"])
@@ -229,15 +229,15 @@ def test_training_ends_when_the_validation_accuracy_no_longer_rises(arguments):
     assert history["kept"].tolist() == [0] * len(accuracies) + [1]  # keep is last
 
 
-@pytest.mark.parametrize("decided", [{"keep": "best"}, {"patience": 1}])
-def test_without_validation_images_nothing_can_be_decided(arguments, tmp_path, decided):
+@pytest.mark.parametrize("selection", [{"keep": "best"}, {"patience": 1}])
+def test_model_selection_needs_validation_images(arguments, tmp_path, selection):
     save_split(tmp_path / "none.safetensors", load_split(arguments["validation_data"]).first(0))
-    with pytest.raises(InputError, match="is decided on validation images, and there are none"):
-        train(**arguments | {"validation_data": tmp_path / "none.safetensors"} | decided)
+    with pytest.raises(InputError, match="needs validation images, and there are none"):
+        train(**arguments | {"validation_data": tmp_path / "none.safetensors"} | selection)
     assert not arguments["history"].exists()
 
 
-def test_waiting_for_another_process_is_no_cost_of_the_arm(arguments, tmp_path):
+def test_waiting_for_a_lock_is_not_part_of_the_cost(arguments, tmp_path):
     wait = 3
     with contextlib.ExitStack() as other:
         other.enter_context(held(tmp_path / "checkpoints"))

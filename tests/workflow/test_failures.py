@@ -122,7 +122,7 @@ def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(fini
 
     failed = call("--keep-going", check=False)
     assert failed.returncode == 1
-    assert "leaves a last batch of one image out of 60" in failed.stdout
+    assert "leaves one of 60 images for the last batch" in failed.stdout
     assert not (folder / "report.html").exists()
 
     # one run more that is missing, and one that is trained but for what comes after training

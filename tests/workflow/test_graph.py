@@ -10,7 +10,7 @@ from triptych.configuration.effective import effective
 from triptych.configuration.loading import load_configuration
 from triptych.workflow.graph import Graph, filled
 from triptych.workflow.options import one_of, option, options
-from triptych.workflow.resources import gpu_slots, twice_when_tried_again
+from triptych.workflow.resources import double_on_retry, gpu_slots
 
 EXPERIMENT = {
     "weights": {"source": "letters"},
@@ -118,4 +118,4 @@ def test_options_for_a_shell():
 
 def test_resources():
     assert [gpu_slots(lambda job, device=device: device)(job()) for device in ("auto", "cuda", "cpu")] == [1, 1, 0]
-    assert [twice_when_tried_again(400)(job(), attempt) for attempt in (1, 2, 3)] == [400, 800, 800]
+    assert [double_on_retry(400)(job(), attempt) for attempt in (1, 2, 3)] == [400, 800, 800]

@@ -123,7 +123,7 @@ def test_a_stopped_workflow_goes_on_to_the_same_bytes(tmp_path, checkout, undist
     if lock == "locked":
         unlock(tmp_path, checkout, path)
     result = snakemake(*TARGETS, "--cores", "1", "--configfile", path, directory=tmp_path, checkout=checkout)
-    assert "going on from a checkpoint: epoch" in result.stdout
+    assert "resuming from a checkpoint: epoch" in result.stdout
     check(tmp_path, expected)
 
 
@@ -134,7 +134,7 @@ def test_a_job_that_is_killed_alone_is_made_again_by_the_same_command(tmp_path, 
     os.kill(holder_of(tmp_path), signal.SIGKILL)
     assert training.process.wait(120) == 1
     result = snakemake(*TARGETS, "--cores", "1", "--configfile", path, directory=tmp_path, checkout=checkout)
-    assert "going on from a checkpoint: epoch" in result.stdout
+    assert "resuming from a checkpoint: epoch" in result.stdout
     check(tmp_path, expected)
 
 
@@ -172,6 +172,6 @@ def test_a_killed_driver_leaves_a_training_which_the_next_one_waits_for(
     os.kill(orphan, signal.SIGCONT)
     assert second.process.wait(300) == 0, second.printed.read_text()
     _, _, after = second.printed.read_text().partition(waiting)
-    assert "going on from a checkpoint: epoch 9, step 0" in after  # of eight: the orphan's last
+    assert "resuming from a checkpoint: epoch 9, step 0" in after  # of eight: the orphan's last
     assert not re.search(r"^epoch \d/8", after, re.MULTILINE)  # it has trained nothing itself: never two writers
     check(tmp_path, expected)

@@ -22,7 +22,7 @@ rule extract_weight_delta:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=twice_when_tried_again(4000),
+        mem_mb=double_on_retry(4000),
         runtime=10,
     params:
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
@@ -74,7 +74,7 @@ rule collect_results:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=twice_when_tried_again(4000),
+        mem_mb=double_on_retry(4000),
         runtime=20,
     params:
         arms=graph.arms_json,

@@ -36,7 +36,7 @@ from triptych.workflow.named_modules import (
 )
 from triptych.workflow.recipes import execution_of, recipe_of, recipe_of_pretraining
 from triptych.workflow.options import as_json, dataset_json, option, options
-from triptych.workflow.resources import gpu_slots, twice_when_tried_again
+from triptych.workflow.resources import gpu_slots, double_on_retry
 
 # Snakemake has read files that are given with --configfile, but not yet the default one, which users edit as well.
 try:
@@ -65,8 +65,8 @@ def run_is_there(experiment, arm, seed):
     """Whether a run is trained, and what is taken from its weights is there or can be."""
 
     def there(*outputs):
-        places = [file.apply_wildcards(dict(experiment=experiment, arm=arm, seed=seed)) for file in outputs]
-        return all(exists(place) for place in places)
+        paths = [file.apply_wildcards(dict(experiment=experiment, arm=arm, seed=seed)) for file in outputs]
+        return all(exists(path) for path in paths)
 
     trained = rules.train.output
     return there(trained.history, trained.predictions, trained.cost) and (
@@ -101,10 +101,10 @@ def execution_of_experiment(wildcards, output):
     return execution_of(graph.experiments[wildcards.experiment]["training"], settings["jobs_per_gpu"])
 
 
-def in_report(place, caption, category, **labels):
+def in_report(path, caption, category, **labels):
     """A file that Snakemake's report shows."""
     labels = {"experiment": "{experiment}", **labels}
-    return report(place, caption=f"../report/{caption}.rst", category=category, labels=labels)
+    return report(path, caption=f"../report/{caption}.rst", category=category, labels=labels)
 
 
 tables_of = partial(outputs.tables_of, in_report)

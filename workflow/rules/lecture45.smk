@@ -121,7 +121,7 @@ rule time_backward:
     threads: graph.experiment_setting(f"{NET3}/training/num_threads")
     resources:
         gpu=gpu_slots(graph.experiment_setting(f"{NET3}/training/device")),
-        mem_mb=twice_when_tried_again(8000),
+        mem_mb=double_on_retry(8000),
         runtime=30,
     params:
         architecture=ARCHITECTURE_OF_NET3,

@@ -23,7 +23,7 @@ rule pretrain_weights:
     threads: graph.experiment_setting("training/num_threads")
     resources:
         gpu=gpu_slots(graph.experiment_setting("training/device")),
-        mem_mb=twice_when_tried_again(4000),
+        mem_mb=double_on_retry(4000),
         runtime=60,
     params:
         input_size=graph.experiment_setting("model/input_size"),
@@ -72,7 +72,7 @@ rule extract_features:
     threads: graph.arm_setting("training/num_threads")
     resources:
         gpu=gpu_slots(graph.arm_setting("training/device")),
-        mem_mb=twice_when_tried_again(8000),
+        mem_mb=double_on_retry(8000),
         runtime=240,
     params:
         architecture=graph.arm_setting("model/architecture"),
@@ -126,7 +126,7 @@ rule train:
     threads: graph.arm_setting("training/num_threads")
     resources:
         gpu=gpu_slots(graph.arm_setting("training/device")),
-        mem_mb=twice_when_tried_again(8000),
+        mem_mb=double_on_retry(8000),
         runtime=720,
     params:
         architecture=graph.arm_setting("model/architecture"),

@@ -98,12 +98,12 @@ def application(name: str) -> typer.Typer:
         rich_markup_mode=None,
     )
     for command, package in COMMANDS.items():
-        called = command.replace("_", "-")
-        if called == name:
+        command_name = command.replace("_", "-")
+        if command_name == name:
             module = importlib.import_module(f"{package}.{command}")
-            commands.command(name=called)(with_options(getattr(module, command)))
+            commands.command(name=command_name)(with_options(getattr(module, command)))
         else:
-            commands.command(name=called)(lambda: None)
+            commands.command(name=command_name)(lambda: None)
 
     @commands.callback()
     def options(

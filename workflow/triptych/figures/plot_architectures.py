@@ -122,8 +122,8 @@ def draw_batches(axes: Axes, networks: pandas.DataFrame, batches: pandas.DataFra
         dots = style.DARK_GREY if colour == OTHER else colour
         look: dict[str, Any] = {"color": dots, "marker": "o", "markersize": 4.5, "linewidth": 1.2}
         ways = list(zip(batches["train"].unique(), (0.0, 0.28), (dots, "white"), strict=False))  # everything first
-        for train, aside, face in ways[: 1 + (network["role"] == "arm")]:
-            sizes = own.loc[own["train"] == train, "largest_batch"]
+        for trainable, aside, face in ways[: 1 + (network["role"] == "arm")]:
+            sizes = own.loc[own["train"] == trainable, "largest_batch"]
             axes.plot(sizes, [place + aside] * len(sizes), markerfacecolor=face, **look)
             drawn += list(sizes)
     largest = max([2, *drawn])

@@ -19,7 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from triptych.results.arm_styles import DARK_PALETTE, PALETTE
-from triptych.storage.files import replacing, write_text
+from triptych.storage.files import atomic_write, write_text
 
 WIDTH = 5.4
 """Width of every figure in inches. On a phone of 390 pixels, one point of text is then one pixel."""
@@ -199,7 +199,7 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
     figure.savefig(text, format="svg", metadata={"Date": None})
     smaller = EMBEDDED_IMAGE.sub(lambda found: found[1] + with_palette(found[2]), text.getvalue())
     write_text(svg, with_dark_style(smaller))
-    with replacing(png) as temporary:
+    with atomic_write(png) as temporary:
         figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
     print(f"wrote {svg} and {png}", flush=True)
 

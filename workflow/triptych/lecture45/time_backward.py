@@ -20,7 +20,7 @@ from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import InputTransform
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
-from triptych.training.failures import explained
+from triptych.training.failures import translate_torch_errors
 from triptych.training.recipe import Device, JsonOptions
 from triptych.training.regime import Phase, Trainable, select_trainable, set_training_mode
 from triptych.training.residency import Resident
@@ -100,7 +100,7 @@ def time_backward(
     }
     images = steps * len(data)
     speeds: dict[str, list[float]] = {way: [] for way in ways}
-    with explained(batch_size, len(data), Arithmetic(chosen)):
+    with translate_torch_errors(batch_size, len(data), Arithmetic(chosen)):
         for prepare in ways.values():  # the first steps allocate memory and choose algorithms
             seconds(prepare)
         for _ in range(REPEATS):

@@ -54,8 +54,8 @@ def compare_architectures(*, networks: str, architectures: Path, largest_batch: 
         row, needs = compare_one(**network)
         totals.append(row)
         names = {key: row[key] for key in ("architecture", "input_size", "auxiliary")}
-        batches += [each for train, need in needs.items() for each in largest_batches(names, train, need)]
-        together += [needs[train] for train in trained]
+        batches += [each for trainable, need in needs.items() for each in largest_batches(names, trainable, need)]
+        together += [needs[trainable] for trainable in trained]
         extra = " with auxiliary heads" if row["auxiliary"] else ""
         print(
             f"{row['architecture']} at {row['input_size']} px{extra}: {row['parameters']:,} parameters, "
@@ -92,13 +92,13 @@ def compare_one(
         "activation_bytes": int(layers["activation_bytes"].sum()),
     }
     needs = training_bytes(network, head, input_size, live_activations(network, input_size))
-    return row, {train: parts.total for train, parts in needs.items()}
+    return row, {trainable: parts.total for trainable, parts in needs.items()}
 
 
-def largest_batches(names: dict[str, Any], train: str, need: BatchBytes) -> list[dict[str, Any]]:
+def largest_batches(names: dict[str, Any], trainable: str, need: BatchBytes) -> list[dict[str, Any]]:
     """Rows of the second table, one a memory."""
     return [
-        {**names, "train": train, "memory_gb": gigabytes, "largest_batch": need.largest_batch(gigabytes * 10**9)}
+        {**names, "train": trainable, "memory_gb": gigabytes, "largest_batch": need.largest_batch(gigabytes * 10**9)}
         for gigabytes in MEMORY_GB
     ]
 

@@ -183,12 +183,12 @@ def training_bytes(
     """
     sizes = {name: parameter.numel() * parameter.element_size() for name, parameter in network.named_parameters()}
     parts = {}
-    for train, trained in on_paper(set(sizes), set(head)).items():
-        gradients = sum(sizes[name] for name in trained)
-        activations = kept_activations(network, input_size, trained)
-        if trained != set(sizes):
+    for trainable, names in on_paper(set(sizes), set(head)).items():
+        gradients = sum(sizes[name] for name in names)
+        activations = kept_activations(network, input_size, names)
+        if names != set(sizes):
             activations += live
-        parts[train] = TrainingBytes(weight_bytes(network), gradients, ADAM_MOMENTS * gradients, activations)
+        parts[trainable] = TrainingBytes(weight_bytes(network), gradients, ADAM_MOMENTS * gradients, activations)
     return parts
 
 
@@ -209,7 +209,7 @@ def memory_by_batch_size(
     live = live_activations(network, input_size)
     return [
         {
-            "train": train,
+            "train": trainable,
             "batch_size": batch_size,
             "training_bytes": parts.total.of(batch_size),
             "inference_bytes": parts.weights + live.of(batch_size),
@@ -218,6 +218,6 @@ def memory_by_batch_size(
             "optimizer_bytes": parts.moments,
             "activation_bytes": parts.activations.of(batch_size),
         }
-        for train, parts in training_bytes(network, head, input_size, live).items()
+        for trainable, parts in training_bytes(network, head, input_size, live).items()
         for batch_size in batch_sizes
     ]

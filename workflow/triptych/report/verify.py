@@ -51,7 +51,7 @@ def verify(folder: Path) -> None:
 
 
 def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
-    """The checksum and the size of each file that a manifest lists, by its place in the folder.
+    """The checksum and the size of each file that a manifest lists, by its path in the folder.
 
     Raises:
         InputError: it is missing, or is no manifest of this format.
@@ -66,8 +66,8 @@ def read_manifest(path: Path) -> dict[str, dict[str, Any]]:
         raise InputError(f"{path}: a manifest of the format {manifest.get('format')!r:.60}; known is {FORMAT}")
     listed = {}
     for name, record in manifest["files"].items():
-        place = PurePosixPath(name)
-        if not place.parts or place.is_absolute() or ".." in place.parts or "\0" in name:
+        inside = PurePosixPath(name)
+        if not inside.parts or inside.is_absolute() or ".." in inside.parts or "\0" in name:
             raise InputError(f"{path}: {name!r:.200} is not a path inside the folder")
         if not isinstance(record, dict) or not {"sha256", "bytes"} <= record.keys():
             raise InputError(f"{path}: no checksum and size of {name!r:.200}")

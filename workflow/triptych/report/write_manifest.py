@@ -37,7 +37,7 @@ KEPT_WEIGHTS = {"trained": ("trained",), "none": ()}
 def write_manifest(*, experiment_folder: Path, keep_weights: str, trunks: str, output: Path) -> None:
     """Write the checksums of an experiment's files, and what the results depend on.
 
-    The files are those that the workflow makes at its known places in `experiment_folder`, of the configured runs and
+    The files are those that the workflow makes at its known patterns in `experiment_folder`, of the configured runs and
     networks; logs, benchmarks, temporary files and the manifest itself are not among them. Those in `data/` and
     `weights/` are what the runs were made from.
 
@@ -95,7 +95,7 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, trunks: str, o
 
 
 def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str, trunks: list[str]) -> list[str]:
-    """The places of an experiment's files below its folder, sorted, with `/` between the parts.
+    """The patterns of an experiment's files below its folder, sorted, with `/` between the parts.
 
     A stray file, or one of an arm, a run or a network that is no longer configured, or of weights that are not kept,
     is not listed.
@@ -111,7 +111,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
     names = [name for figure in figures for name in figure.names(configuration["arms"])]
     tables = tables_with(claims)
     gone = one_of({"initial", "trained"} - set(KEPT_WEIGHTS[keep_weights]))
-    places = [
+    patterns = [
         r"config\.yaml",
         r"report\.html",
         *input_patterns(configuration),
@@ -121,7 +121,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
         rf"tables/{one_of(tables)}\.csv",
         rf"figures/{one_of(names)}\.(svg|png)",
     ]
-    return files_at(folder, places)
+    return files_at(folder, patterns)
 
 
 def partial_files(folder: Path) -> list[str]:
@@ -134,8 +134,8 @@ def partial_files(folder: Path) -> list[str]:
     names = [figure.name for figure in figures if not figure.of_each_arm]
     kinds = [figure.name for figure in figures if figure.of_each_arm]
     drawn = f"({one_of(names)}|{one_of(kinds)}_{FILE_NAME})"
-    places = [r"report\.html", rf"tables/{one_of(tables)}\.csv", rf"figures/{drawn}\.(svg|png)"]
-    return files_at(folder, [f"{PARTIAL}/{place}" for place in places])
+    patterns = [r"report\.html", rf"tables/{one_of(tables)}\.csv", rf"figures/{drawn}\.(svg|png)"]
+    return files_at(folder, [f"{PARTIAL}/{pattern}" for pattern in patterns])
 
 
 def _torch_versions(folder: Path, files: dict[str, dict[str, Any]]) -> list[str]:

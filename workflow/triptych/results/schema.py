@@ -58,7 +58,7 @@ class Table:
 
     Attributes:
         rule: the rule that writes it.
-        place: the file below the experiment's folder; names in braces are wildcards.
+        path: the file below the experiment's folder; names in braces are wildcards.
         category, label: where Snakemake's report shows it; without a category it does not.
         measured: holds measured times or memory, so that it differs from one execution to the next.
         needs_runs: is made from the runs, so that a partial report has its own.
@@ -72,7 +72,7 @@ class Table:
     title: str
     row: str
     columns: tuple[Column, ...]
-    place: str = "tables/{name}.csv"
+    path: str = "tables/{name}.csv"
     category: str = ""
     label: str = ""
     measured: bool = False
@@ -88,7 +88,7 @@ class Table:
     @property
     def file(self) -> str:
         """The file below the experiment's folder."""
-        return self.place.replace("{name}", self.name)
+        return self.path.replace("{name}", self.name)
 
     @property
     def names(self) -> list[str]:
@@ -239,7 +239,7 @@ INDEX = Table(
         CLASS,
         text("group", "Its group, such as one writer; a group is in one split.", optional=True),
     ),
-    place="data/{name}.csv",
+    path="data/{name}.csv",
     needs_runs=False,
 )
 SIZES = Table(
@@ -248,7 +248,7 @@ SIZES = Table(
     "images by split and class",
     "a class of a split",
     (SPLIT, CLASS, whole("images", "Number of its images.")),
-    place="data/{name}.csv",
+    path="data/{name}.csv",
     category="Data",
     needs_runs=False,
 )
@@ -258,7 +258,7 @@ WEIGHTS_HISTORY = Table(
     "losses and accuracies of a pretraining",
     "an epoch",
     (EPOCH, *CURVES, *FIT, KEPT),
-    place="weights/{architecture}_history.csv",
+    path="weights/{architecture}_history.csv",
     needs_runs=False,
 )
 MODEL_LAYERS = Table(
@@ -267,7 +267,7 @@ MODEL_LAYERS = Table(
     "every layer of a network",
     "a layer",
     LAYER_COLUMNS,
-    place="models/{architecture}_{input_size}/layers.csv",
+    path="models/{architecture}_{input_size}/layers.csv",
     needs_runs=False,
 )
 MODEL_MEMORY = Table(
@@ -283,7 +283,7 @@ MODEL_MEMORY = Table(
         whole("optimizer_bytes", "The part of it in the optimiser’s state.", BYTES),
         whole("activation_bytes", "The part of it in activations.", BYTES),
     ),
-    place="models/{architecture}_{input_size}/memory.csv",
+    path="models/{architecture}_{input_size}/memory.csv",
     needs_runs=False,
 )
 RUN_HISTORY = Table(
@@ -292,7 +292,7 @@ RUN_HISTORY = Table(
     "losses and accuracies of a run",
     "an epoch",
     (EPOCH, *CURVES, *FIT, KEPT),
-    place="runs/{arm}/seed{seed}/history.csv",
+    path="runs/{arm}/seed{seed}/history.csv",
 )
 RUN_WEIGHT_DELTA = Table(
     "run_weight_delta",
@@ -300,7 +300,7 @@ RUN_WEIGHT_DELTA = Table(
     "weight changes of a run",
     "a tensor",
     DELTA_COLUMNS,
-    place="runs/{arm}/seed{seed}/weight_delta.csv",
+    path="runs/{arm}/seed{seed}/weight_delta.csv",
 )
 RUN_KERNEL_CHANGE = Table(
     "run_kernel_change",
@@ -308,7 +308,7 @@ RUN_KERNEL_CHANGE = Table(
     "brightness and colour in the change of a run’s first convolution",
     "a convolution",
     KERNEL_CHANGE_COLUMNS,
-    place="runs/{arm}/seed{seed}/kernel_change.csv",
+    path="runs/{arm}/seed{seed}/kernel_change.csv",
     may_be_empty=True,
 )
 

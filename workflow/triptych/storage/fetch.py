@@ -14,7 +14,7 @@ import pooch
 import requests
 
 from triptych.storage.errors import InputError
-from triptych.storage.files import FAULTS_OF_STORAGE, replacing, sha256
+from triptych.storage.files import FAULTS_OF_STORAGE, atomic_write, sha256
 from triptych.storage.locks import held
 
 WAITS = (2.0, 8.0)
@@ -139,7 +139,7 @@ def fetch(
         problems = []
         for url in urls if own_file is None else [str(own_file)]:
             try:
-                with replacing(destination) as temporary:
+                with atomic_write(destination) as temporary:
                     _receive(url, temporary, size, waits, timeout, sleep)
                     _compare(temporary, checksum, size)
             except _UnusableError as problem:

@@ -25,7 +25,7 @@ LOCK = ".lock"
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Yield a temporary path of the same name; put it in place of `path` when the block ends without an error.
 
     It lies in a temporary folder beside `path`, since some libraries make temporary files of their own beside what they
@@ -36,7 +36,7 @@ def replacing(path: Path) -> Iterator[Path]:
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _named(path):
-        remove_remains(path.parent, path.stem)
+        remove_stale_tempfiles(path.parent, path.stem)
         folder, lock = _temporary_folder(path)
     temporary = folder / path.name
     try:
@@ -69,8 +69,8 @@ def _temporary_folder(path: Path) -> tuple[Path, int | None]:
             return folder, lock
 
 
-def remove_remains(folder: Path, stem: str | None = None) -> None:
-    """Remove this machine's temporary folders of `replacing` that nobody has locked: whoever made them was killed.
+def remove_stale_tempfiles(folder: Path, stem: str | None = None) -> None:
+    """Remove this machine's temporary folders of `atomic_write` that nobody has locked: whoever made them was killed.
 
     Another machine's are left: on some network file systems a lock holds on one machine only.
 
@@ -115,7 +115,7 @@ def _named(path: Path, temporary: Path | None = None) -> Iterator[None]:
 
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 with `\\n` line ends."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(text.encode())
 
 
@@ -126,7 +126,7 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_table(path: Path, table: pandas.DataFrame) -> None:
     """Write `table` as CSV: no index, missing values empty, floats in the shortest text that reads back the same."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
 

@@ -11,7 +11,7 @@ import safetensors
 import safetensors.numpy
 
 from triptych.storage.errors import InputError
-from triptych.storage.files import replacing
+from triptych.storage.files import atomic_write
 
 # safetensors writes its metadata keys in random order, so everything goes under one key, as sorted JSON.
 METADATA_KEY = "triptych"
@@ -26,7 +26,7 @@ NUMPY_NAMES = {
 
 def save_tensors(path: Path, tensors: dict[str, numpy.ndarray], metadata: dict[str, Any] | None = None) -> None:
     """Write named arrays and one JSON-able mapping about them. The same content gives the same bytes."""
-    with replacing(path) as temporary:
+    with atomic_write(path) as temporary:
         try:
             safetensors.numpy.save_file(_contiguous(tensors), temporary, _described(metadata))
         except safetensors.SafetensorError as error:  # a full disk arrives as this

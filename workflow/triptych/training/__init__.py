@@ -1,1 +1,1 @@
-"""The one training loop and the commands that use it."""
+"""The training loop and the commands that use it."""

@@ -1,12 +1,12 @@
-"""How a run computes: its device, the precision of its arithmetic, and how images lie in memory.
+"""How a run computes: device, precision and memory format.
 
-`float32` is the default. The others are faster where the device has units for them, and give other last bits:
+`float32` is the default. The other precisions are faster on devices with units for them, and round differently:
 
-- `tf32`: float32 whose products a GPU of compute capability 8 or more takes of factors rounded to ten bits;
-- `bfloat16`: automatic mixed precision, on such a GPU or on a CPU with units for it;
-- `float16`: the same with scaled losses, for GPUs without bfloat16 units.
+- `tf32`: float32, but a GPU of compute capability 8 or higher rounds the factors of products to a 10-bit mantissa;
+- `bfloat16`: automatic mixed precision on such a GPU, or on a CPU with bfloat16 units;
+- `float16`: automatic mixed precision with loss scaling, for GPUs without bfloat16 units.
 
-Weights, their gradients, the optimiser and the losses are float32 in all of them.
+Weights, gradients, optimiser state and losses are float32 in every precision.
 """
 
 from contextlib import AbstractContextManager
@@ -32,12 +32,13 @@ class Arithmetic:
     """How the steps of a run are computed.
 
     Attributes:
-        device: where.
+        device: the device that computes.
         precision: one of `PRECISIONS`.
-        channels_last: keep images and weights as [N, H, W, C] in memory, which most convolutions prefer.
-        fused_optimizer: one kernel for all of Adam's arithmetic: faster, and other last bits.
-        cuda_graphs: `auto`: record a training step on a GPU and replay it (`records_steps`); or `never`. The same bits.
-        residency: where the images are meanwhile (`triptych.training.residency`). The same bits.
+        channels_last: store images and weights as [N, H, W, C], which is faster for most convolutions.
+        fused_optimizer: run all of Adam in one kernel; faster, and rounds differently.
+        cuda_graphs: `auto`: capture a training step on a GPU and replay it (`captures_steps`); or `never`. Does not
+            affect results.
+        residency: where the images are stored (`triptych.training.residency`). Does not affect results.
     """
 
     device: torch.device
@@ -52,29 +53,29 @@ class Arithmetic:
         return torch.channels_last if self.channels_last else torch.contiguous_format
 
     @property
-    def records_steps(self) -> bool:
-        """Whether training steps are recorded as a CUDA graph: not with scaled losses, which Python has to look at."""
+    def captures_steps(self) -> bool:
+        """Whether training steps are captured as a CUDA graph; loss scaling prevents it: Python reads the scale."""
         return self.device.type == "cuda" and self.cuda_graphs == "auto" and self.precision != "float16"
 
     def autocast(self) -> AbstractContextManager[None]:
-        """Within it, convolutions and matrix products are taken in the precision, where that is a mixed one."""
+        """Return the autocast context of a mixed precision; it does nothing for other precisions."""
         mixed = MIXED.get(self.precision)
         return torch.autocast(self.device.type, mixed or torch.bfloat16, enabled=mixed is not None)
 
     def loss_scaler(self) -> torch.amp.GradScaler:
-        """Scales losses, so that small gradients do not vanish in float16; does nothing for the other precisions."""
+        """Return a gradient scaler for float16, where small gradients underflow; disabled for other precisions."""
         return torch.amp.GradScaler(self.device.type, enabled=self.precision == "float16")
 
 
 def prepare(
     recipe: FeaturesRecipe | PretrainingRecipe, execution: Execution, fused_optimizer: bool = False
 ) -> Arithmetic:
-    """Set this process up to compute as a recipe says, on a device of its own: the same bits each time.
+    """Configure this process to compute deterministically as the recipe says, and claim a device.
 
-    It waits for a GPU where all are taken.
+    It waits until a GPU is free.
 
     Raises:
-        InputError: the device or the precision cannot be had here.
+        InputError: the device or the precision is not available here.
     """
     make_deterministic(recipe.num_threads, recipe.precision == "tf32")
     keep_freed_memory()
@@ -91,9 +92,9 @@ def prepare(
 
 
 def cpu_has_bfloat16() -> bool:
-    """Whether torch has oneDNN, and that takes products in bfloat16 here, in units of the CPU's own.
+    """Whether oneDNN computes products in bfloat16 with units of this CPU.
 
-    oneDNN also says yes to every x86 CPU with AVX-512, where it emulates bfloat16 in float32.
+    oneDNN itself also accepts every x86 CPU with AVX-512, where it emulates bfloat16 in float32.
     """
     if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
         return False
@@ -102,10 +103,10 @@ def cpu_has_bfloat16() -> bool:
 
 
 def check_precision(arithmetic: Arithmetic) -> None:
-    """Make sure that the device has units for the precision: nothing else is computed silently.
+    """Check that the device has units for the precision. There is no silent fallback.
 
     Raises:
-        InputError: it has none; the message says which precisions there are here.
+        InputError: it has none; the message lists the precisions of the device.
     """
     if arithmetic.device.type == "cuda":
         name, capability = (

@@ -1,4 +1,4 @@
-"""Batches: their order, and how stored images become a network's input."""
+"""The order of the batches, and the transform from stored images to the input of a network."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,23 +8,25 @@ import torch
 
 
 def epoch_order(seed: int, epoch: int, images: int) -> torch.Tensor:
-    """The order in which an epoch visits the training images: a permutation, int64 [images].
+    """Return the order in which an epoch visits the training images: a permutation, int64 [images].
 
-    It is a function of (seed, epoch, images) alone, so every arm of a seed sees the same batches, and a run that is
-    started again in the middle sees the batches it would have seen.
+    It is a function of (seed, epoch, images) only. So all arms of a seed see the same batches, and a resumed run sees
+    the same batches as an uninterrupted one.
     """
     return torch.from_numpy(numpy.random.default_rng([seed, epoch]).permutation(images))
 
 
 def batches_of(order: torch.Tensor, batch_size: int) -> Iterator[torch.Tensor]:
-    """Cut an order into batches; the last one holds what is left and may be smaller."""
+    """Split an order into batches; the last one may be smaller."""
     yield from order.split(batch_size)
 
 
 @contextmanager
 def _any_algorithm() -> Iterator[None]:
-    """Within it, torch may choose. Resizing has one forward kernel, and gives the same bits; only its backward pass,
-    which no image needs, does not. Asked for determinism, torch would take a slow decomposition on a GPU.
+    """Allow nondeterministic algorithms within the block, for resizing.
+
+    The forward pass of resizing is deterministic; only its backward pass, which images do not need, is not. With
+    deterministic algorithms required, torch would use a slow decomposition on a GPU.
     """
     deterministic = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(False)
@@ -35,11 +37,11 @@ def _any_algorithm() -> Iterator[None]:
 
 
 class InputTransform:
-    """Turns stored images into a network's input, on whatever device they are on.
+    """Transform stored images to the input of a network, on the device of the images.
 
-    uint8 [N, H, W, 3] -> float32 [N, 3, input_size, input_size]: resized by bilinear interpolation, with antialiasing
-    where that makes them smaller (what Pillow's bilinear resize does), scaled to 0..1, less `mean`, over `std`.
-    `memory_format` is how the result lies in memory.
+    uint8 [N, H, W, 3] -> float32 [N, 3, input_size, input_size]. Images are resized by bilinear interpolation, with
+    antialiasing if they shrink (as Pillow's bilinear resize does), scaled to 0..1, and normalised: (x - mean) / std.
+    The result has the given `memory_format`.
     """
 
     def __init__(
@@ -71,4 +73,4 @@ class InputTransform:
             pixels = (pixels - self.mean) / self.std
         return pixels.contiguous(
             memory_format=self.memory_format
-        )  # last: resizing is several times slower in channels_last
+        )  # done last, because resizing is several times slower in channels_last

@@ -1,4 +1,4 @@
-"""Where a run computes, and the settings that make it give the same bits twice."""
+"""The device of a run, and the settings that make it deterministic."""
 
 import os
 import platform
@@ -13,51 +13,49 @@ from triptych.training.gpus import claim_gpu, driver_fault, visible_gpus
 
 
 def choose_device(device: str, jobs_per_gpu: int | None = None) -> torch.device:
-    """The device of a run: `auto` is a GPU where there is one, else the CPU.
-
-    A run keeps the device it starts on.
+    """Return the device of a run: for `auto` a GPU if there is one, else the CPU.
 
     Args:
         device: `auto`, `cpu` or `cuda`.
-        jobs_per_gpu: claim a GPU that fewer than so many processes have, and wait for one if need be
-            (`triptych.training.gpus`); None takes the first and asks nobody.
+        jobs_per_gpu: the number of processes that may share a GPU. Claim one with a free slot, and wait until there is
+            one (`triptych.training.gpus`). With None, use the first GPU without a claim.
 
     Raises:
-        InputError: `cuda` is asked for where torch can use none, CUDA_VISIBLE_DEVICES names one that is not there, or
-            claims cannot be made here.
+        InputError: `cuda` is requested and torch can use no GPU, CUDA_VISIBLE_DEVICES names a missing GPU, or the locks
+            of the claims cannot be created.
     """
     gpus = [] if device == "cpu" else visible_gpus()
     if device == "cuda" and not gpus:
         raise InputError(
-            f"training.device: cuda was asked for, and {driver_fault() or 'torch sees no CUDA device here'}; "
-            "allowed are auto (the GPU if there is one, else the CPU), cpu and cuda"
+            f"training.device: cuda is not available: {driver_fault() or 'torch finds no CUDA device'}; "
+            "allowed are auto (a GPU if there is one, else the CPU), cpu and cuda; set one of the others."
         )
     if not gpus:
         return torch.device("cpu")
     index = 0 if jobs_per_gpu is None else claim_gpu(gpus, jobs_per_gpu)
-    torch.cuda.set_device(index)  # for what torch does without being told a device, such as pinning memory
+    torch.cuda.set_device(index)  # for torch calls that take no device, such as pinning memory
     return torch.device("cuda", index)
 
 
 def make_deterministic(num_threads: int, tf32: bool = False) -> None:
-    """Fix everything of torch that would make two runs differ: threads, algorithms, precision.
+    """Fix the settings of torch that affect results: threads, deterministic algorithms, precision.
 
-    `num_threads` is part of the recipe: sums on the CPU are split by threads, so another number gives other bits.
-    `tf32` lets a GPU round the factors of float32 products to ten bits.
+    `num_threads` is part of the recipe: sums on the CPU are split among threads, so their number affects rounding.
+    `tf32` allows a GPU to round the factors of float32 products to a 10-bit mantissa.
     """
-    # cuBLAS reads it at its first use, and gives the same bits twice only with a fixed workspace.
+    # cuBLAS is deterministic only with a fixed workspace; it reads this at its first use.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     torch.set_num_threads(num_threads)
     torch.use_deterministic_algorithms(True)
-    # Torch would also fill all new memory, lest somebody reads it before it is written: a tenth of a training's time.
-    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch makes it at import
+    # By default torch also fills uninitialized memory, which takes a tenth of the training time.
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch creates it at import
     torch.backends.cudnn.benchmark = False
     torch.backends.cuda.matmul.allow_tf32 = tf32
     torch.backends.cudnn.allow_tf32 = tf32
 
 
 def device_name(device: torch.device) -> str:
-    """The model name of the device as its driver or the operating system gives it."""
+    """Return the model name of the device, as its driver or the operating system reports it."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     cpuinfo = Path("/proc/cpuinfo")
@@ -69,7 +67,7 @@ def device_name(device: torch.device) -> str:
 
 
 def peak_memory_bytes(device: torch.device) -> int:
-    """The most memory in use so far, in bytes: torch's allocations on a GPU, else the process's resident memory."""
+    """Return the peak memory in bytes: torch's allocations on a GPU, else the resident memory of the process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -77,7 +75,7 @@ def peak_memory_bytes(device: torch.device) -> int:
 
 
 def available_memory_bytes(device: torch.device) -> int:
-    """The memory that is free now, in bytes: the GPU's, or what the operating system could give to a process."""
+    """Return the free memory in bytes: of the GPU, or what the operating system reports as available."""
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[0]
     meminfo = Path("/proc/meminfo")
@@ -89,6 +87,6 @@ def available_memory_bytes(device: torch.device) -> int:
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given, so that a clock read next is true."""
+    """Wait until the device has finished its work, so that the next clock reading is correct."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -1,4 +1,4 @@
-"""What the frozen trunk of a network makes of every image, computed once for all epochs and seeds."""
+"""Cache the outputs of a frozen trunk for every image, computed once for all epochs and seeds."""
 
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ from triptych.training.arithmetic import prepare
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import device_name, peak_memory_bytes
-from triptych.training.failures import explained
+from triptych.training.failures import translate_torch_errors
 from triptych.training.recipe import PLAIN, Execution, FeaturesRecipe
 from triptych.training.residency import Resident, choose_residency
 
@@ -39,24 +39,24 @@ def extract_features(  # noqa: PLR0913
     features: Path,
     cost: Path,
 ) -> None:
-    """Compute what a network's head is given, for every image, in eval mode.
+    """Compute the input of a network's head for every image, in eval mode.
 
     Args:
-        architecture, input_size, normalisation, pretrained: as for `train`; the head does not matter here.
+        architecture, input_size, normalisation, pretrained: as for `train`; the head is ignored.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
-        recipe: the rest of what decides the result.
-        execution: what decides the speed alone.
-        checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
-        runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
+        recipe: everything else that affects the result.
+        execution: what affects only speed.
+        checkpoints: the folder for checkpoints, to resume from; removed when the job is done. Optional.
+        runtime: the time limit of the job in minutes, as on a cluster; it shortens the checkpoint interval.
         features: `train`, `validation` and `test`, float32 [images, features], in the order of the images.
-        cost: device, seconds, images per second, peak memory: the measured part.
+        cost: the measurements: device, seconds, images per second, peak memory.
 
     Raises:
-        InputError: a file is not what it should be, the head is not the network's last operation, or the precision or
-            memory cannot be had here.
+        InputError: an input file is invalid, the head is not the last operation of the network, the precision is not
+            available, or memory is exhausted.
     """
     arithmetic = prepare(recipe, execution)
-    started = time.perf_counter()  # waiting for a GPU is no cost of the arm
+    started = time.perf_counter()  # waiting for a GPU is not part of the cost
     chosen = arithmetic.device
     splits = (load_split(train_data).first(recipe.train_images), load_split(validation_data), load_split(test_data))
     network, metadata = starting_network(
@@ -71,7 +71,7 @@ def extract_features(  # noqa: PLR0913
         f"features of {count} images from {architecture} at {input_size} px on {device_name(chosen)} ({chosen.type})",
         flush=True,
     )
-    place = choose_residency(arithmetic.residency, sum(split.images.nbytes for split in splits), chosen)
+    residency = choose_residency(arithmetic.residency, sum(split.images.nbytes for split in splits), chosen)
     width = next(head.parameters()).shape[1]
     files = {"pretrained": pretrained, "train": train_data, "validation": validation_data, "test": test_data}
     settings = {
@@ -82,27 +82,28 @@ def extract_features(  # noqa: PLR0913
         "device": device_name(chosen),
     }
     key = run_key("training.extract_features", architecture, files, settings)
-    kept = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
-    asked = time.perf_counter()
+    run_checkpoints = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
+    waiting_since = time.perf_counter()
     batch_size = recipe.evaluation_batch_size
-    explaining = explained(batch_size, len(splits[0]), arithmetic, setting="training.evaluation_batch_size")
-    with kept.locked(), explaining, torch.inference_mode():
-        started += time.perf_counter() - asked  # nor is waiting for another process
-        done, state = kept.load() or ({}, {"seconds": 0.0, "peak_memory_bytes": 0})
+    setting = "training.evaluation_batch_size"
+    translated = translate_torch_errors(batch_size, len(splits[0]), arithmetic, setting=setting)
+    with run_checkpoints.locked(), translated, torch.inference_mode():
+        started += time.perf_counter() - waiting_since  # waiting for a lock is not part of the cost either
+        done, state = run_checkpoints.load() or ({}, {"seconds": 0.0, "peak_memory_bytes": 0})
         found = {name: done.get(name, numpy.empty((0, width), numpy.float32)) for name in SPLITS}
         earlier, clock = state["seconds"], time.perf_counter()
         for name, split in zip(SPLITS, splits, strict=True):
             parts = [found[name]]
             rest = Split(split.images[len(parts[0]) :], split.labels[len(parts[0]) :], split.classes)
-            for images, _ in Resident(rest, chosen, place).batches(batch_size):
+            for images, _ in Resident(rest, chosen, residency).batches(batch_size):
                 with arithmetic.autocast():
                     given, _ = features_and_logits(network, head, transform(images))
                 parts.append(given.float().cpu().numpy())
-                if kept.due():
+                if run_checkpoints.due():
                     parts = [numpy.concatenate(parts)]
                     spent = time.perf_counter() - clock + earlier
                     peak = max(state["peak_memory_bytes"], peak_memory_bytes(chosen))
-                    kept.save({**found, name: parts[0]}, {"seconds": spent, "peak_memory_bytes": peak})
+                    run_checkpoints.save({**found, name: parts[0]}, {"seconds": spent, "peak_memory_bytes": peak})
             found[name] = numpy.concatenate(parts)
         seconds = time.perf_counter() - clock + earlier
         save_tensors(features, found, {"architecture": architecture})
@@ -119,20 +120,23 @@ def extract_features(  # noqa: PLR0913
                 "torch": torch.__version__,
             },
         )
-        kept.remove()
+        run_checkpoints.remove()
     print(f"{count / seconds:,.0f} images/s", flush=True)
 
 
 def with_features(path: Path, splits: tuple[Split, Split, Split]) -> tuple[Split, Split, Split]:
-    """The splits for training, validation and testing with features (float32 [N, F]) in the place of images.
+    """Return the training, validation and test splits with features (float32 [N, F]) instead of images.
 
     Raises:
-        InputError: the file does not hold features of as many images.
+        InputError: the file does not hold the features of each split, one row per image.
     """
     found = load_tensors(path)
     for name, split in zip(SPLITS, splits, strict=True):
-        if name not in found or len(found[name]) != len(split):
-            raise InputError(f"{path}: does not hold the features of the {len(split)} images for {name}")
+        found_rows = len(found.get(name, ()))
+        if name not in found or found_rows != len(split):
+            raise InputError(
+                f"{path}: expected the features of {len(split)} {name} images, found {found_rows}; extract them again."
+            )
     train, validation, test = (
         Split(found[name], split.labels, split.classes) for name, split in zip(SPLITS, splits, strict=True)
     )

@@ -1,12 +1,12 @@
-"""Which GPU a process computes on: Snakemake counts GPUs and does not say which is free, so each process claims one.
+"""Claim a GPU for a process: Snakemake counts GPUs but does not assign them, so each process claims one.
 
-A claim is a lock on a file that the kernel frees when the process ends, however it ends, so none is ever stale. The
-files stay where they are. Each GPU has three kinds:
+A claim is a file lock, which the kernel releases when the process ends. So no claim is ever stale. The files are not
+deleted. Each GPU has three kinds of lock:
 
-- `NAME.lock`, the whole GPU: who shares it holds this in common, who does not holds it alone;
-- `NAME-place-K.lock`, one place of those that share;
-- `NAME-turn.lock`, a turnstile: who shares passes through it, and who wants a GPU alone that is being shared holds it
-  while it waits, so that nobody else comes in and those who are there end one by one.
+- `NAME.lock`, the whole GPU: processes that share it hold a shared lock, a process that does not an exclusive one;
+- `NAME-place-K.lock`, one slot of a shared GPU;
+- `NAME-turn.lock`, a turnstile. Processes that share pass through it. A process that needs a whole GPU holds it while
+  it waits, so that no new process enters and the present ones end one by one.
 """
 
 import os
@@ -27,12 +27,12 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def device_count() -> int:
-    """How many GPUs torch can compute on, CUDA_VISIBLE_DEVICES obeyed."""
+    """Return the number of GPUs that torch can use, with CUDA_VISIBLE_DEVICES respected."""
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def installed_count() -> int:
-    """How many GPUs the machine has, whatever CUDA_VISIBLE_DEVICES says."""
+    """Return the number of GPUs of the machine, with CUDA_VISIBLE_DEVICES ignored."""
     visible = os.environ.pop(VISIBLE, None)
     try:
         return torch.cuda.device_count()
@@ -42,21 +42,21 @@ def installed_count() -> int:
 
 
 def driver_fault() -> str | None:
-    """What to say where the driver shows GPUs (those that CUDA_VISIBLE_DEVICES allows) and torch can compute on none.
+    """Return an explanation if the driver lists GPUs that torch cannot use, else None. CUDA_VISIBLE_DEVICES counts.
 
-    Without CUDA torch counts what the driver's management library shows, which works with a driver of any age.
+    Without CUDA, torch counts the GPUs that the driver's management library lists, which works with old drivers too.
     """
-    shown = 0 if torch.cuda.is_available() else torch.cuda.device_count()
-    if not shown:
+    count = 0 if torch.cuda.is_available() else torch.cuda.device_count()
+    if not count:
         return None
     return (
-        f"torch cannot use the GPU driver of this machine, which shows {shown} GPU{'s' * (shown > 1)}: it is too old "
-        f"for this torch (CUDA {torch.version.cuda}) or does not work"
+        f"torch cannot use the GPU driver of this machine, which lists {count} GPU{'s' * (count > 1)}: the driver is "
+        f"too old for this torch (CUDA {torch.version.cuda}) or broken"
     )
 
 
 def device_uuid(index: int) -> str | None:
-    """The UUID of torch's GPU of this number: the same whatever CUDA_VISIBLE_DEVICES calls it; None if it has none."""
+    """Return the UUID of torch's GPU `index`, which does not depend on CUDA_VISIBLE_DEVICES; None if it has none."""
     try:
         return str(torch.cuda.get_device_properties(index).uuid)
     except (AttributeError, AssertionError, RuntimeError):  # an older torch; no such GPU
@@ -64,12 +64,12 @@ def device_uuid(index: int) -> str | None:
 
 
 def visible_gpus() -> list[str]:
-    """The GPUs that may be used, in torch's order, each as CUDA_VISIBLE_DEVICES names it or by its number.
+    """Return the GPUs that may be used, in torch's order, by their names in CUDA_VISIBLE_DEVICES or their numbers.
 
-    None where torch cannot use the driver, which it says.
+    Return an empty list, and print why, if torch cannot use the driver.
 
     Raises:
-        InputError: CUDA_VISIBLE_DEVICES names one that is not there.
+        InputError: CUDA_VISIBLE_DEVICES names a missing GPU.
     """
     count = device_count()
     if not count and (fault := driver_fault()):
@@ -83,62 +83,63 @@ def visible_gpus() -> list[str]:
     installed = installed_count()
     if installed:
         raise InputError(
-            f"{VISIBLE}={os.environ[VISIBLE]}: names {len(named)} and torch finds {count} of them on this machine, "
-            f"which has {installed} ({_numbers(installed)}); name each GPU once and none that is not there, or unset it"
+            f"{VISIBLE}={os.environ[VISIBLE]}: torch finds {count} of these {len(named)} GPUs; this machine has "
+            f"{installed} (allowed: {_numbers(installed)}); list each existing GPU at most once, or unset the variable."
         )
-    print(f"{VISIBLE}={os.environ[VISIBLE]}: torch sees no GPU on this machine", flush=True)
+    print(f"{VISIBLE}={os.environ[VISIBLE]}: torch finds no GPU on this machine", flush=True)
     return []
 
 
 def claim_gpu(gpus: list[str], jobs_per_gpu: int) -> int:
-    """Claim one of these GPUs until this process ends; wait, and say so once, while all are taken.
+    """Claim one of these GPUs until this process ends. While all are taken, print that once, and wait.
 
-    A single one that CUDA_VISIBLE_DEVICES names has been chosen already, by a person or by SLURM, and is not claimed.
+    If CUDA_VISIBLE_DEVICES names a single GPU, a person or SLURM has assigned it, and it is not claimed.
 
     Args:
-        gpus: what `visible_gpus` gives, at least one.
-        jobs_per_gpu: how many processes may share one; one that says 1 has its GPU for itself, whatever others say.
+        gpus: the result of `visible_gpus`, at least one GPU.
+        jobs_per_gpu: the number of processes that may share a GPU. With 1, this process shares with none, whatever the
+            value of others.
 
     Returns:
-        The position in `gpus`: torch's index.
+        The position in `gpus`, which is torch's index.
 
     Raises:
-        InputError: the folder of the locks cannot be used, or `jobs_per_gpu` is less than 1.
+        InputError: the lock folder is not usable, or `jobs_per_gpu` is less than 1.
     """
     if jobs_per_gpu < 1:
-        raise InputError(f"jobs_per_gpu: {jobs_per_gpu} is not allowed; give at least 1")
+        raise InputError(f"jobs_per_gpu: {jobs_per_gpu} is not allowed; give at least 1.")
     if len(gpus) == 1 and VISIBLE in os.environ:
         return 0
     folder = lock_folder()
     names = [_lock_name(index, gpu) for index, gpu in enumerate(gpus)]
-    said = False
+    announced = False
     turns: dict[str, int] = {}
     while True:
-        for place in range(jobs_per_gpu):  # each GPU once before any twice
+        for slot in range(jobs_per_gpu):  # fill slot 0 of every GPU before slot 1 of any
             for index, name in enumerate(names):
                 try:
                     shares = jobs_per_gpu > 1
-                    claimed = _shared(folder, name, place) if shares else _alone(folder, name, turns)
+                    claimed = _shared(folder, name, slot) if shares else _alone(folder, name, turns)
                 except OSError as error:
                     raise _unusable(folder, error.strerror) from None
                 if claimed:
                     print(f"claimed GPU {gpus[index]} of {', '.join(gpus)}", flush=True)
                     return index
-        if not said:
+        if not announced:
             print(f"every GPU ({', '.join(gpus)}) is taken; waiting for one (locks: {folder})", flush=True)
-            said = True
+            announced = True
         time.sleep(SECONDS_BETWEEN_LOOKS)
 
 
 def lock_folder() -> Path:
-    """The folder of the locks: made if it is missing.
+    """Return the folder of the locks; create it if it is missing.
 
-    It is what TRIPTYCH_GPU_LOCKS names, else a folder of the user's own in the one for temporary files. Processes that
-    find different folders do not see each other's claims: where TMPDIR differs between them, or the folder for
-    temporary files is private (of a service, a container or a job of SLURM), name a common one.
+    It is the value of TRIPTYCH_GPU_LOCKS, by default a folder per user in the folder for temporary files. Processes
+    with different folders do not see each other's claims. So set the variable if TMPDIR differs between processes, or
+    if the folder for temporary files is private (of a service, a container or a SLURM job).
 
     Raises:
-        InputError: it cannot be made, or belongs to somebody else.
+        InputError: it cannot be created, or belongs to another user.
     """
     given = os.environ.get(LOCK_FOLDER)
     folder = Path(given or Path(tempfile.gettempdir(), f"triptych-gpus-{os.getuid()}"))
@@ -147,20 +148,20 @@ def lock_folder() -> Path:
         status = folder.lstat()
     except OSError as error:
         raise _unusable(folder, error.strerror) from None
-    # Where everybody may write, somebody else may have made it, or a link in its place.
+    # In a folder that all users can write, another user may have created it, or a symbolic link instead of it.
     if not given and (status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode)):
         raise _unusable(folder, "not a folder of this user")
     return folder
 
 
 def _named(text: str) -> list[str]:
-    """The GPUs that CUDA_VISIBLE_DEVICES names. Like CUDA, stop at the first word that names none (-1, nothing)."""
+    """Return the GPUs that CUDA_VISIBLE_DEVICES names. Like CUDA, stop at the first invalid word, such as -1."""
     names: list[str] = []
     for word in map(str.strip, text.split(",")):
         if not re.match(r"\+?\d|GPU-|MIG-", word):
             break
         names.append(word)
-        if word.startswith("MIG-"):  # CUDA shows a process one of these at most
+        if word.startswith("MIG-"):  # CUDA gives a process at most one MIG instance
             break
     return names
 
@@ -170,7 +171,7 @@ def _numbers(count: int) -> str:
 
 
 def _lock_name(index: int, gpu: str) -> str:
-    """The name of a GPU's locks: by its UUID, else by what it is called here, a number without sign and zeros."""
+    """Return the name of a GPU's locks: from its UUID, else from its name with the number normalised."""
     uuid = device_uuid(index)
     if uuid is None:
         number = re.match(r"\+?(\d+)", gpu)
@@ -183,12 +184,13 @@ def _lock_name(index: int, gpu: str) -> str:
     return re.sub(r"[^\w-]", "_", name)
 
 
-# The locks of a claim are left open on purpose: they end with the process.
+# The lock files of a claim stay open on purpose, until the process ends.
 
 
-def _shared(folder: Path, name: str, place: int) -> bool:
-    """Try to claim one place on a GPU."""
-    turn = try_lock(folder / f"{name}-turn.lock", shared=True)  # shared: those who pass do not hinder each other
+def _shared(folder: Path, name: str, slot: int) -> bool:
+    """Try to claim one slot of a GPU."""
+    # A shared lock, so that processes that pass do not block each other.
+    turn = try_lock(folder / f"{name}-turn.lock", shared=True)
     if turn is None:
         return False
     try:
@@ -197,19 +199,19 @@ def _shared(folder: Path, name: str, place: int) -> bool:
         os.close(turn)
     if whole is None:
         return False
-    if try_lock(folder / f"{name}-place-{place}.lock") is None:
+    if try_lock(folder / f"{name}-place-{slot}.lock") is None:
         os.close(whole)
         return False
     return True
 
 
 def _alone(folder: Path, name: str, turns: dict[str, int]) -> bool:
-    """Try to claim a whole GPU; where it is shared, stop others from coming in until it is free.
+    """Try to claim a whole GPU. If it is shared, hold its turnstile, so that no new process enters.
 
-    Of one GPU only, since the places that become free meanwhile are left empty.
+    A process holds the turnstile of one GPU only, because the slots that become free behind it stay empty.
 
     Args:
-        turns: the lock of the turnstile that this process holds, by the GPU's name; changed here.
+        turns: the turnstile lock that this process holds, by the name of the GPU; modified in place.
     """
     turn = turns.get(name)
     if turn is None:
@@ -231,6 +233,6 @@ def _alone(folder: Path, name: str, turns: dict[str, int]) -> bool:
 
 def _unusable(folder: Path, reason: str | None) -> InputError:
     return InputError(
-        f"{folder}: the locks that tell which GPU is taken cannot be kept here ({reason}); name another folder with "
-        f"{LOCK_FOLDER}, on a disk of this machine, where this user may write"
+        f"{folder}: GPU locks cannot be created here ({reason}); set {LOCK_FOLDER} to another folder, on a disk of "
+        "this machine, that this user can write."
     )

@@ -1,8 +1,8 @@
 """The training loop of every arm.
 
-Losses are sums over images divided by the number of images. `train_*` is the running mean over the batches of an epoch,
-taken while the weights change; `fit_*` is the same quantity measured as on the test set: in one pass in eval mode, with
-the weights that are kept. Only trainable parameters have gradients.
+Losses are means over images. `train_*` is the running mean over the batches of an epoch, while the weights change.
+`fit_*` is the loss or accuracy on the training images in eval mode, with the weights of the kept epoch. Only trainable
+parameters have gradients.
 """
 
 import math
@@ -25,20 +25,20 @@ from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import epoch_order
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import peak_memory_bytes, synchronize
-from triptych.training.failures import explained, not_finite
+from triptych.training.failures import not_finite, translate_torch_errors
 from triptych.training.recipe import PretrainingRecipe
 from triptych.training.regime import Trainable, select_trainable, set_training_mode
 from triptych.training.residency import Resident, choose_residency
-from triptych.training.steps import recorded
+from triptych.training.steps import with_cuda_graph
 from triptych.training.stopping import Stopping
 
 
 @dataclass
 class Outcome:
-    """What training gave besides the network itself.
+    """The results of a training, without the network.
 
-    `history` has a row an epoch, from 0, with the keys of `HISTORY_COLUMNS` (accuracies in percent; None where a figure
-    does not exist; `kept` is 1 for the epoch whose weights are the run's, else 0). Logits are those of the kept epoch,
+    `history` has one row per epoch, from 0, with the keys of `HISTORY_COLUMNS`: accuracies in percent, None for a value
+    that does not exist, `kept` 1 for the kept epoch and 0 for others. The logits are those of the kept epoch,
     float32 [images, classes] on the CPU. `images_per_second` counts training steps only.
     """
 
@@ -50,9 +50,9 @@ class Outcome:
     images_trained: int = 0
     kept_epoch: int = 0
     earlier_seconds: float = 0.0
-    """Of training and evaluation before the checkpoint that it went on from."""
+    """Seconds of training and evaluation before the checkpoint that the run resumed from."""
     earlier_peak_bytes: int = 0
-    """The most memory of the processes before that checkpoint."""
+    """The peak memory of the processes before that checkpoint."""
 
     @property
     def images_per_second(self) -> float:
@@ -60,8 +60,8 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Kept:
-    """An epoch as it can be brought back: the weights (copies on the CPU) and the logits of that epoch."""
+class Snapshot:
+    """The weights (copies on the CPU) and logits of one epoch, to restore it later."""
 
     epoch: int
     state: dict[str, torch.Tensor]
@@ -69,7 +69,7 @@ class Kept:
     test_logits: torch.Tensor
 
     @classmethod
-    def of(cls, epoch: int, network: torch.nn.Module, outcome: Outcome) -> "Kept":
+    def of(cls, epoch: int, network: torch.nn.Module, outcome: Outcome) -> "Snapshot":
         state = {name: tensor.to("cpu", copy=True) for name, tensor in network.state_dict().items()}
         return cls(epoch, state, outcome.validation_logits, outcome.test_logits)
 
@@ -86,7 +86,7 @@ Transform = Callable[[torch.Tensor], torch.Tensor]
 def evaluate(
     network: torch.nn.Module, data: Resident, transform: Transform, batch_size: int, arithmetic: Arithmetic
 ) -> tuple[float | None, float | None, torch.Tensor]:
-    """One pass in eval mode: mean loss, accuracy in percent (both None without images), logits float32 [N, classes]."""
+    """Return mean loss, accuracy in percent (None without images) and logits, float32 [N, classes], in eval mode."""
     network.eval()
     parts = []
     for images, _ in data.batches(batch_size):
@@ -111,27 +111,31 @@ def fit(
     checkpoints: Checkpoints | None = None,
     section: str = "training",
 ) -> Outcome:
-    """Train `network` in place and evaluate it after each epoch; print a line an epoch.
+    """Train `network` in place, evaluate it after each epoch, and print one line per epoch.
 
-    It is left as it was after the epoch that is kept. `seed` is of the order of the batches and of dropout; `splits`
-    are for training, validation and testing; `transform` makes the network's input of a batch of images. With
-    `checkpoints` it goes on from the newest one, and gives the same bits as if it had never stopped. `section` is where
-    the configuration has the batch size and the learning rate, for messages.
+    At the end the network has the weights of the kept epoch.
+
+    Args:
+        seed: of the order of the batches and of dropout.
+        transform: from a batch of images to the input of the network.
+        splits: for training, validation and testing.
+        checkpoints: resume from the newest one, with the same result as without interruption.
+        section: the section of the configuration that has the batch size and the learning rate, for messages.
 
     Raises:
-        InputError: there is nothing to train on or to decide on, a batch is too small for BatchNorm, the loss is no
-            longer finite, or the memory does not suffice.
+        InputError: there are no training images, there are no validation images and the recipe needs them, a batch is
+            too small for BatchNorm, the loss is not finite, or memory is exhausted.
     """
     checkpoints = checkpoints or Checkpoints(None, "", 0)
     images, setting = len(splits[0]), f"{section}.batch_size"
-    with explained(recipe.batch_size, images, arithmetic, setting=setting):
-        fitting = Fitting(network, trainable, recipe, seed, transform, splits, arithmetic, section)
-    with explained(recipe.batch_size, images, arithmetic, lambda: fitting.place(checkpoints), setting):
-        return fitting.run(checkpoints)
+    with translate_torch_errors(recipe.batch_size, images, arithmetic, setting=setting):
+        trainer = Trainer(network, trainable, recipe, seed, transform, splits, arithmetic, section)
+    with translate_torch_errors(recipe.batch_size, images, arithmetic, lambda: trainer.progress(checkpoints), setting):
+        return trainer.run(checkpoints)
 
 
-class Fitting:
-    """A training on its way, with all that a checkpoint has to hold. The options are those of `fit`."""
+class Trainer:
+    """The state of a training, with everything that a checkpoint saves. For the parameters see `fit`."""
 
     def __init__(
         self,
@@ -150,7 +154,7 @@ class Fitting:
         residency = choose_residency(arithmetic.residency, sum(split.images.nbytes for split in splits), device)
         self.train, self.validation, self.test = (Resident(split, device, residency) for split in splits)
         if not len(self.train):
-            raise InputError("no training images")
+            raise InputError("there are no training images; give at least one.")
         self.stopping = Stopping(recipe.keep, recipe.patience)
         self.stopping.check(len(self.validation))
         self.network = network.to(device).to(memory_format=arithmetic.memory_format)
@@ -161,36 +165,36 @@ class Fitting:
             list(self.parameters.values()),
             lr=recipe.learning_rate,
             fused=arithmetic.fused_optimizer or None,
-            capturable=device.type == "cuda",  # whether or not a graph is recorded: the same bits
+            capturable=device.type == "cuda",  # also without a CUDA graph, so that results do not depend on it
         )
         self.scaler = arithmetic.loss_scaler()
         self.outcome = Outcome()
-        self.kept: Kept | None = None
+        self.best: Snapshot | None = None
         self.epoch = 0
-        """The epoch that comes or is under way; 0 is the evaluation before training."""
+        """The current epoch; 0 is the evaluation before training."""
         self.step = 0
-        """How many steps of it are done."""
+        """The number of finished steps of the epoch."""
         self.finite_steps = 0
-        """How many of them are known to have a finite loss."""
-        # Summed on the device: asking for a number after each step would make a GPU wait for Python.
+        """The number of these steps that are known to have a finite loss."""
+        # Summed on the device: reading a number after each step would make the GPU wait for Python.
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
-        self.take_step = recorded(self.train_batch, recipe.batch_size, arithmetic)
+        self.take_step = with_cuda_graph(self.train_batch, recipe.batch_size, arithmetic)
 
     def run(self, checkpoints: Checkpoints) -> Outcome:
-        """Train from wherever it stands to the end."""
+        """Train to the end, from the newest checkpoint if there is one."""
         evaluating = partial(
-            explained,
+            translate_torch_errors,
             self.recipe.evaluation_batch_size,
             len(self.train),
             self.arithmetic,
-            lambda: self.place(checkpoints),
+            lambda: self.progress(checkpoints),
             "training.evaluation_batch_size",
         )
         found = checkpoints.load()
         if found:
             self.restore(*found)
-            print(f"going on from a checkpoint: epoch {self.epoch}, step {self.step}", flush=True)
+            print(f"resuming from a checkpoint: epoch {self.epoch}, step {self.step}", flush=True)
         while self.epoch <= self.recipe.epochs and not self.stopping.ends(self.epoch - 1):
             row: dict[str, Any] = dict.fromkeys(HISTORY_COLUMNS)
             row |= {"epoch": self.epoch, "kept": 0}
@@ -205,16 +209,16 @@ class Fitting:
             self.epoch, self.step = self.epoch + 1, 0
             checkpoints.save(*self.state())
         if self.epoch <= self.recipe.epochs:
-            print(f"validation accuracy highest in epoch {self.stopping.best_epoch}: stopped", flush=True)
+            print(f"early stopping: best validation accuracy in epoch {self.stopping.best_epoch}", flush=True)
         with evaluating():
             self.keep()
         return self.outcome
 
     def train_epoch(self, checkpoints: Checkpoints) -> tuple[float, float]:
-        """The rest of a pass over the training images in the epoch's own order: running mean loss and accuracy (%)."""
+        """Train the rest of an epoch; return its running mean loss and accuracy (%)."""
         recipe = self.recipe
         if self.step == 0:
-            # Dropout and its like draw from the epoch's own stream, so an epoch does not depend on how it was reached.
+            # Seeded per epoch: the random numbers of dropout are then the same in a resumed run.
             torch.manual_seed(self.seed * 1_000_003 + self.epoch)
             self.loss_sum.zero_()
             self.correct.zero_()
@@ -226,7 +230,7 @@ class Fitting:
             self.take_step(images, labels)
             self.outcome.images_trained += len(labels)
             self.step += 1
-            if self.arithmetic.device.type == "cpu":  # a GPU would have to wait
+            if self.arithmetic.device.type == "cpu":  # on a GPU this check would block
                 self.check_finite("training", self.loss_sum.item(), checkpoints)
             if checkpoints.due():
                 synchronize(self.arithmetic.device)
@@ -234,13 +238,13 @@ class Fitting:
                 self.outcome.training_seconds += time.perf_counter() - clock
                 checkpoints.save(*self.state())
                 clock = time.perf_counter()
-        loss, correct = self.loss_sum.item(), self.correct.item()  # waits for the device
+        loss, correct = self.loss_sum.item(), self.correct.item()  # synchronises with the device
         self.check_finite("training", loss, checkpoints)
         self.outcome.training_seconds += time.perf_counter() - clock
         return loss / len(self.train), 100 * correct / len(self.train)
 
     def train_batch(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        """One step of the optimiser, all of it on the device."""
+        """Run one optimiser step, entirely on the device."""
         with self.arithmetic.autocast():
             logits = self.network(self.transform(images))
         loss = cross_entropy(logits.float(), labels)
@@ -252,18 +256,18 @@ class Fitting:
         self.correct += (logits.detach().argmax(1) == labels).sum()
 
     def check_finite(self, what: str, loss: float, checkpoints: Checkpoints) -> None:
-        """Stop where a loss is no longer finite, before a checkpoint holds what it came from."""
+        """Raise an error if a loss is not finite, before a checkpoint saves the state that caused it."""
         if not math.isfinite(loss):
             since = self.finite_steps + 1 if what == "training" else None
-            place = self.place(checkpoints, since)
+            progress = self.progress(checkpoints, since)
             precision = self.arithmetic.precision
-            raise not_finite(what, loss, place, self.recipe.learning_rate, precision, self.section)
+            raise not_finite(what, loss, progress, self.recipe.learning_rate, precision, self.section)
         self.finite_steps = self.step
 
-    def place(self, checkpoints: Checkpoints, since: int | None = None) -> str:
-        """How far it has come (or, with `since`, from which step on to here), and the last good checkpoint."""
+    def progress(self, checkpoints: Checkpoints, since: int | None = None) -> str:
+        """Return the current epoch and step (or step range) and the last checkpoint, for error messages."""
         if since is not None:
-            step = f"step {self.step}" if since == self.step else f"one of its steps {since} to {self.step}"
+            step = f"step {self.step}" if since == self.step else f"steps {since} to {self.step}"
         elif self.epoch == 0:
             step = "before training"
         elif self.step * self.recipe.batch_size >= len(self.train):
@@ -271,11 +275,11 @@ class Fitting:
         else:
             step = f"step {self.step + 1}"
         if self.epoch > self.recipe.epochs or self.stopping.ends(self.epoch - 1):
-            return f"the evaluation after the last epoch ({checkpoints.last_good()})"
-        return f"epoch {self.epoch}, {step} ({checkpoints.last_good()})"
+            return f"the evaluation after the last epoch ({checkpoints.describe_last()})"
+        return f"epoch {self.epoch}, {step} ({checkpoints.describe_last()})"
 
     def evaluate_epoch(self, row: dict[str, Any]) -> None:
-        """Fill the epoch's row with what the network gets right now, and take note of it."""
+        """Evaluate the network, fill the row of the epoch, and keep a snapshot if it is the best epoch."""
         outcome, clock = self.outcome, time.perf_counter()
         row["validation_loss"], row["validation_accuracy"], outcome.validation_logits = self.evaluate(self.validation)
         row["test_loss"], row["test_accuracy"], outcome.test_logits = self.evaluate(self.test)
@@ -285,16 +289,16 @@ class Fitting:
         outcome.kept_epoch = self.epoch
         print(progress_line(row, self.recipe.epochs, outcome), flush=True)
         if self.stopping.update(self.epoch, row["validation_accuracy"]) and self.recipe.keep == "best":
-            self.kept = Kept.of(self.epoch, self.network, outcome)
+            self.best = Snapshot.of(self.epoch, self.network, outcome)
 
     def evaluate(self, data: Resident) -> tuple[float | None, float | None, torch.Tensor]:
         return evaluate(self.network, data, self.transform, self.recipe.evaluation_batch_size, self.arithmetic)
 
     def keep(self) -> None:
-        """Bring back the epoch that is kept, and evaluate it on the training images."""
+        """Restore the kept epoch, and evaluate it on the training images."""
         outcome = self.outcome
-        if self.kept:
-            self.kept.restore(self.network, outcome)
+        if self.best:
+            self.best.restore(self.network, outcome)
         clock = time.perf_counter()
         row = outcome.history[outcome.kept_epoch]
         row["kept"] = 1
@@ -304,7 +308,7 @@ class Fitting:
         print(f"kept epoch {row['epoch']} | fit {row['fit_loss']:.4f} {row['fit_accuracy']:5.1f} %", flush=True)
 
     def state(self) -> tuple[dict[str, numpy.ndarray], dict[str, Any]]:
-        """Everything that the rest depends on: arrays by name, and what JSON can hold."""
+        """Return the complete state of the training: arrays by name, and JSON values."""
         tensors = {f"network.{name}": tensor for name, tensor in self.network.state_dict().items()}
         for parameter_name, parameter in self.parameters.items():
             for name, tensor in self.optimiser.state.get(parameter, {}).items():
@@ -314,24 +318,24 @@ class Fitting:
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.arithmetic.device)
         for name in ("validation_logits", "test_logits"):
             tensors[f"last.{name}"] = getattr(self.outcome, name)
-            if self.kept:
-                tensors[f"kept.{name}"] = getattr(self.kept, name)
-        if self.kept:
-            tensors |= {f"kept.network.{name}": tensor for name, tensor in self.kept.state.items()}
+            if self.best:
+                tensors[f"kept.{name}"] = getattr(self.best, name)
+        if self.best:
+            tensors |= {f"kept.network.{name}": tensor for name, tensor in self.best.state.items()}
         numbers = ("history", "training_seconds", "evaluation_seconds", "images_trained", "kept_epoch")
         state = {
             "epoch": self.epoch,
             "step": self.step,
             "outcome": {name: getattr(self.outcome, name) for name in numbers},
             "best": [self.stopping.best_epoch, self.stopping.best_accuracy],
-            "kept": self.kept.epoch if self.kept else None,
+            "kept": self.best.epoch if self.best else None,
             "scaler": self.scaler.state_dict(),
             "peak_memory_bytes": max(self.outcome.earlier_peak_bytes, peak_memory_bytes(self.arithmetic.device)),
         }
         return {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}, state
 
     def restore(self, arrays: dict[str, numpy.ndarray], state: dict[str, Any]) -> None:
-        """Stand where `state` was taken."""
+        """Restore the state of a checkpoint."""
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
 
         def below(prefix: str) -> dict[str, torch.Tensor]:
@@ -341,9 +345,9 @@ class Fitting:
         for parameter_name, parameter in self.parameters.items():
             moments = {name: tensor for name, tensor in below(f"adam.{parameter_name}.").items() if "." not in name}
             for name, tensor in moments.items():
-                if name == "step":  # Adam's own count
+                if name == "step":  # Adam's step counter
                     moments[name] = tensor.to(parameter.device if self.counts_on_device else "cpu")
-                else:  # as the parameter lies in memory: a fused kernel runs through both alike
+                else:  # in the memory format of the parameter, as the fused kernel requires
                     moments[name] = torch.empty_like(parameter).copy_(tensor)
             if moments:
                 self.optimiser.state[parameter] = moments
@@ -364,12 +368,12 @@ class Fitting:
         self.stopping.best_epoch, self.stopping.best_accuracy = state["best"]
         if state["kept"] is not None:
             logits = (tensors["kept.validation_logits"], tensors["kept.test_logits"])
-            self.kept = Kept(state["kept"], below("kept.network."), *logits)
+            self.best = Snapshot(state["kept"], below("kept.network."), *logits)
         self.scaler.load_state_dict(state["scaler"])
 
 
 def progress_line(row: dict[str, Any], epochs: int, outcome: Outcome) -> str:
-    """A line for the terminal: the epoch, losses and accuracies, images per second, time left."""
+    """Return a line for the terminal: epoch, losses, accuracies, images per second, time left."""
     parts = [f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"]
     for split in ("train", "validation", "test"):
         if row[f"{split}_loss"] is not None:

@@ -1,4 +1,4 @@
-"""Make pretrained weights where none can be downloaded: train the network on another data set."""
+"""Pretrain weights on another data set, for use without a download."""
 
 from pathlib import Path
 
@@ -36,22 +36,22 @@ def pretrain_weights(  # noqa: PLR0913
     weights: Path,
     history: Path,
 ) -> None:
-    """Train a network from random weights on a source data set and keep its weights, with its held-out accuracy.
+    """Train a network from random weights on a source data set; save the weights and the held-out accuracy.
 
     Args:
         architecture, input_size: the network.
         normalisation: `none`, `imagenet` or `dataset`, of the network's input.
         seed: of the initial weights, the order of the batches and dropout.
-        recipe: the rest of what decides the result; there are no validation images.
-        execution: what decides the speed alone.
+        recipe: everything else that affects the result; there are no validation images.
+        execution: what affects only speed.
         train_data, test_data: the source data set and its held-out part.
-        checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
-        runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
-        weights: every tensor of the network, head included; the metadata names the held-out accuracy in percent.
-        history: a CSV file with a row an epoch.
+        checkpoints: the folder for checkpoints, to resume from; removed when the job is done. Optional.
+        runtime: the time limit of the job in minutes, as on a cluster; it shortens the checkpoint interval.
+        weights: all tensors of the network, including the head; the metadata has the held-out accuracy in percent.
+        history: CSV with one row per epoch.
 
     Raises:
-        InputError: a file is not what it should be, or the recipe cannot be followed here.
+        InputError: an input file is invalid, or the recipe cannot run on this machine.
     """
     arithmetic = prepare(recipe, execution, recipe.fused_optimizer)
     chosen = arithmetic.device
@@ -70,8 +70,8 @@ def pretrain_weights(  # noqa: PLR0913
     }
     files = {"train": train_data, "test": test_data}
     key = run_key("training.pretrain_weights", architecture, files, settings)
-    kept = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
-    with kept.locked():
+    run_checkpoints = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
+    with run_checkpoints.locked():
         outcome = fit(
             network,
             Trainable.everything(network),
@@ -80,7 +80,7 @@ def pretrain_weights(  # noqa: PLR0913
             InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format),
             (source, held_out.first(0), held_out),
             arithmetic,
-            checkpoints=kept,
+            checkpoints=run_checkpoints,
             section="weights",
         )
         save_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS), WEIGHTS_HISTORY)
@@ -90,4 +90,4 @@ def pretrain_weights(  # noqa: PLR0913
         accuracy = outcome.history[-1]["test_accuracy"]
         save_tensors(weights, state_arrays(network), metadata | {"held_out_accuracy": accuracy})
         print(f"held-out accuracy {accuracy:.1f} % on {len(held_out)} images", flush=True)
-        kept.remove()
+        run_checkpoints.remove()

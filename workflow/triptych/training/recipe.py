@@ -1,8 +1,7 @@
-"""What decides a command's result (its recipe) and what decides its speed alone (its execution), as typed objects.
+"""The recipe of a command (what affects its result) and its execution (what affects only speed), as typed objects.
 
-Commands are given each as JSON. Every key is declared for the configuration in `triptych.configuration.training`, of
-which nothing here may depend: a new key would train every run again. A key with a default here has that value as its
-`neutral` there.
+Commands take both as JSON. The configuration declares every key in `triptych.configuration.training`. Nothing here may
+depend on that module, or every new key would retrain all runs. A default here is the `neutral` value there.
 """
 
 import dataclasses
@@ -22,51 +21,51 @@ Options = TypeVar("Options", bound="JsonOptions")
 
 @dataclass(frozen=True, kw_only=True)
 class JsonOptions:
-    """An object that is one option of a command, as JSON with its fields as keys."""
+    """A command-line option given as JSON, with the fields as keys."""
 
     @classmethod
     def from_json(cls: type[Options], text: str, option: str) -> Options:
-        """Build the object that a JSON mapping describes.
+        """Build the object from a JSON mapping.
 
         Args:
-            option: what the mapping is called in messages, as `--recipe`.
+            option: the name of the option in messages, such as `--recipe`.
 
         Raises:
-            InputError: it is no mapping, lacks a key, or has an unknown one or a value of another type.
+            InputError: the text is not a mapping, lacks a key, or has an unknown key or a value of the wrong type.
         """
         try:
             values = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{option}: {text[:60]!r} is not JSON ({error}); give {cls.in_words()}") from None
+            raise InputError(f"{option}: {text[:60]!r} is not JSON ({error}); give {cls.in_words()}.") from None
         if not isinstance(values, dict):
-            raise InputError(f"{option}: {text[:60]!r} is no mapping; give {cls.in_words()}")
+            raise InputError(f"{option}: {text[:60]!r} is not a mapping; give {cls.in_words()}.")
         hints = get_type_hints(cls)
         needed = [field.name for field in dataclasses.fields(cls) if field.default is dataclasses.MISSING]
         unknown = [repr(key)[:60] for key in values if key not in hints]
         if unknown:
-            raise InputError(f"{option}: there is no key {', '.join(unknown)}; allowed are {', '.join(hints)}")
+            raise InputError(f"{option}: unknown key {', '.join(unknown)}; allowed are {', '.join(hints)}.")
         missing = [key for key in needed if key not in values]
         if missing:
-            raise InputError(f"{option}: missing {', '.join(missing)}; needed are {', '.join(needed)}")
+            raise InputError(f"{option}: missing {', '.join(missing)}; required are {', '.join(needed)}.")
         for key, value in values.items():
             if not _is_a(value, hints[key]):
                 found = json.dumps(value)[:60]
-                raise InputError(f"{option}: {key}: {found} is not allowed; give {_in_words(hints[key])}")
+                raise InputError(f"{option}: {key}: {found} is not allowed; give {_in_words(hints[key])}.")
         return cls(**values)
 
     @classmethod
     def in_words(cls) -> str:
-        """The keys with what they allow, and the value of those that may be left out."""
+        """Describe the keys, their allowed values, and the defaults of optional keys."""
         hints = get_type_hints(cls)
         keys = [
             f"{field.name} ({_in_words(hints[field.name])}"
-            + (")" if field.default is dataclasses.MISSING else f"; {json.dumps(field.default)} if left out)")
+            + (")" if field.default is dataclasses.MISSING else f"; default {json.dumps(field.default)})")
             for field in dataclasses.fields(cls)
         ]
         return f"a JSON mapping of {', '.join(keys)}"
 
     def in_effect(self) -> dict[str, Any]:
-        """The values that are no defaults, by key: what makes this object differ from one before a key was added."""
+        """Return the values that are not defaults, by key. A new key with a default does not change it."""
         return {
             field.name: value
             for field in dataclasses.fields(self)
@@ -79,12 +78,12 @@ class FeaturesRecipe(JsonOptions):
     """How features are computed.
 
     Attributes:
-        evaluation_batch_size: images in a batch of evaluation.
-        num_threads: CPU threads; another number gives other last bits.
-        device: `auto` is a GPU where there is one, else the CPU.
-        precision: of the arithmetic, as in `triptych.training.arithmetic`.
-        channels_last: keep images and weights as [N, H, W, C] in memory.
-        train_images: use the first so many training images only (None: all).
+        evaluation_batch_size: images per evaluation batch.
+        num_threads: CPU threads; the number affects rounding.
+        device: `auto` is a GPU if there is one, else the CPU.
+        precision: as in `triptych.training.arithmetic`.
+        channels_last: store images and weights as [N, H, W, C].
+        train_images: use only the first `train_images` training images (None: all).
     """
 
     evaluation_batch_size: int
@@ -97,15 +96,15 @@ class FeaturesRecipe(JsonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainingRecipe(JsonOptions):
-    """How long, in which steps, and by which arithmetic a network trains. Adam with torch's other defaults.
+    """How a network trains: epochs, steps and arithmetic. The optimiser is Adam with torch's other defaults.
 
     Attributes:
-        epochs: passes over the training images; with `patience`, the most.
-        batch_size, learning_rate: of a step.
+        epochs: passes over the training images; with `patience`, the maximum.
+        batch_size, learning_rate: of a training step.
         evaluation_batch_size, num_threads, device, precision, channels_last: as in `FeaturesRecipe`.
-        fused_optimizer: Adam's arithmetic in one kernel.
-        keep: the epoch whose weights are kept; best: of the highest validation accuracy, the earliest of equals.
-        patience: stop after so many epochs without a higher validation accuracy (None: never).
+        fused_optimizer: run all of Adam in one kernel.
+        keep: the epoch whose weights are kept: `last`, or `best`, the first with the highest validation accuracy.
+        patience: stop after `patience` epochs without a higher validation accuracy (None: never).
     """
 
     epochs: int
@@ -123,7 +122,7 @@ class PretrainingRecipe(JsonOptions):
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe(PretrainingRecipe):
-    """The recipe of a run: that of a training, and `train_images`, as in `FeaturesRecipe`."""
+    """The recipe of a run: that of a pretraining, and `train_images` as in `FeaturesRecipe`."""
 
     train_images: int | None
 
@@ -133,11 +132,11 @@ class Execution(JsonOptions):
     """What does not affect results.
 
     Attributes:
-        cuda_graphs: `auto`: record a training step on a GPU and replay it; or `never`.
-        residency: where the images are while training, as in `triptych.training.residency`.
-        checkpoint_minutes: the longest time between two checkpoints; there is one after each epoch in any case.
-        jobs_per_gpu: claim a GPU that fewer than so many jobs have, as in `triptych.training.gpus`; None claims none,
-            and uses the first.
+        cuda_graphs: `auto`: capture a training step on a GPU and replay it; or `never`.
+        residency: where the images are stored while training, as in `triptych.training.residency`.
+        checkpoint_minutes: the longest time between two checkpoints; there is always one after each epoch.
+        jobs_per_gpu: the number of jobs that may share a GPU, as in `triptych.training.gpus`; with None, use the first
+            GPU without a claim.
     """
 
     cuda_graphs: Literal["auto", "never"] = "auto"
@@ -147,11 +146,11 @@ class Execution(JsonOptions):
 
 
 PLAIN = Execution()
-"""How a command is executed that is not told how."""
+"""The default execution."""
 
 
 def _is_a(value: Any, hint: Any) -> bool:
-    """Whether a value that JSON holds is of a field's type. A whole number is a number too; a boolean is neither."""
+    """Whether a JSON value has the type of a field. An integer is also a number; a boolean is neither."""
     if get_origin(hint) is Literal:
         return isinstance(value, str) and value in get_args(hint)
     if get_origin(hint) in (Union, types.UnionType):

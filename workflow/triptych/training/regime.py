@@ -1,4 +1,4 @@
-"""What an arm does to the weights: which tensors train, which must not move, and the proof that they did not."""
+"""Which tensors of an arm are trainable, which are frozen, and the check that frozen tensors did not change."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -15,11 +15,11 @@ BATCHNORM = ("train", "frozen")
 
 @dataclass(frozen=True)
 class Phase:
-    """A part of a training in which the same tensors train.
+    """A part of a training with one set of trainable tensors.
 
     Attributes:
         trainable: `all` or `head`.
-        batchnorm: `train` (normalise by the batch, update the running statistics) or `frozen` (use and keep those).
+        batchnorm: `train` (use batch statistics, update running statistics) or `frozen` (use running statistics).
     """
 
     trainable: str
@@ -31,19 +31,19 @@ class Phase:
             ("batchnorm", self.batchnorm, BATCHNORM),
         ):
             if value not in allowed:
-                raise InputError(f"{key}: {value!r} is not allowed; give one of {', '.join(allowed)}")
+                raise InputError(f"{key}: {value!r} is not allowed; give one of {', '.join(allowed)}.")
 
 
 @dataclass(frozen=True)
 class Trainable:
-    """What a phase lets move in a real network: names of parameters, and of BatchNorm's statistics, in their order."""
+    """The tensors that a phase trains: names of parameters and of BatchNorm statistics, in the order of the network."""
 
     parameters: list[str]
     statistics: list[str]
 
     @classmethod
     def of(cls, network: torch.nn.Module, head: list[str], phase: Phase) -> "Trainable":
-        """Find it; `head` names the tensors of the network's head."""
+        """Return the trainable tensors of a network; `head` names the tensors of its head."""
         parameters = [name for name, _ in network.named_parameters() if phase.trainable == ALL or name in head]
         statistics = [
             f"{layer}.{name}" if layer else name
@@ -55,36 +55,36 @@ class Trainable:
 
     @classmethod
     def everything(cls, network: torch.nn.Module) -> "Trainable":
-        """All parameters and all statistics of a network."""
+        """Return all parameters and all statistics of a network."""
         return cls.of(network, [], Phase(ALL, "train"))
 
     def as_json(self) -> dict[str, list[str]]:
-        """For the metadata of a file."""
+        """Return JSON values, for the metadata of a file."""
         return asdict(self)
 
 
 def read_phases(text: str) -> list[Phase]:
-    """The phases of a run, from a JSON list of mappings with `trainable` and `batchnorm`.
+    """Read the phases of a run from a JSON list of mappings with `trainable` and `batchnorm`.
 
     Raises:
-        InputError: it is no such list, or has another number of phases than one, which is what a run has.
+        InputError: the text is not such a list, or the number of phases is not one.
     """
     try:
         phases = [Phase(**phase) for phase in json.loads(text)]
     except (ValueError, TypeError) as error:
         raise InputError(
             f'phases: {text[:200]!r} is not allowed ({error}); give a list such as [{{"batchnorm": "train", '
-            f'"trainable": "head"}}]'
+            f'"trainable": "head"}}].'
         ) from None
     if len(phases) != 1:
-        raise InputError(f"phases: a run has one phase, found {len(phases)}")
+        raise InputError(f"phases: expected one phase, found {len(phases)}.")
     return phases
 
 
 def select_trainable(network: torch.nn.Module, trainable: Trainable) -> dict[str, torch.nn.Parameter]:
-    """Give gradients to what trains and to nothing else; return those parameters by name, in definition order.
+    """Require gradients of the trainable parameters only; return these by name, in definition order.
 
-    Without gradients behind the head, autograd records nothing for the trunk, so its backward pass is never computed.
+    If no parameter of the trunk requires gradients, autograd skips the backward pass of the trunk.
     """
     chosen = set(trainable.parameters)
     for name, parameter in network.named_parameters():
@@ -93,7 +93,7 @@ def select_trainable(network: torch.nn.Module, trainable: Trainable) -> dict[str
 
 
 def set_training_mode(network: torch.nn.Module, trainable: Trainable) -> None:
-    """Train mode, but for BatchNorm layers whose statistics stay: those use, and keep, their running statistics."""
+    """Set train mode, but eval mode for BatchNorm layers with frozen statistics."""
     network.train()
     layers = {name.rpartition(".")[0] for name in trainable.statistics}
     for name, module in network.named_modules():
@@ -101,18 +101,18 @@ def set_training_mode(network: torch.nn.Module, trainable: Trainable) -> None:
             module.eval()
 
 
-def must_not_move(network: torch.nn.Module, trainable: Trainable) -> list[str]:
-    """The names of the parameters and buffers that training may not change by a single bit."""
-    moving = {*trainable.parameters, *trainable.statistics}
-    return [name for name in network.state_dict() if name not in moving]
+def frozen_tensors(network: torch.nn.Module, trainable: Trainable) -> list[str]:
+    """Return the names of the parameters and buffers that training must not change."""
+    changing = {*trainable.parameters, *trainable.statistics}
+    return [name for name in network.state_dict() if name not in changing]
 
 
-def check_not_moved(before: dict[str, numpy.ndarray], after: dict[str, numpy.ndarray], names: list[str]) -> None:
-    """Compare tensors bit for bit.
+def assert_unchanged(before: dict[str, numpy.ndarray], after: dict[str, numpy.ndarray], names: list[str]) -> None:
+    """Check that tensors are bitwise equal before and after training.
 
     Raises:
-        RuntimeError: a tensor of `names` differs; a fault of the program, so it is not an `InputError`.
+        RuntimeError: a tensor of `names` changed. That is a bug, so it is not an `InputError`.
     """
-    moved = [name for name in names if before[name].tobytes() != after[name].tobytes()]
-    if moved:
-        raise RuntimeError(f"{len(moved)} tensors that this arm must not move have moved: {', '.join(moved[:5])}")
+    changed = [name for name in names if before[name].tobytes() != after[name].tobytes()]
+    if changed:
+        raise RuntimeError(f"training changed {len(changed)} frozen tensors: {', '.join(changed[:5])}")

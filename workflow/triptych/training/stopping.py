@@ -1,4 +1,4 @@
-"""Which epoch's weights are a run's, and when training ends: decided on validation images, never on test images."""
+"""Model selection and early stopping, on validation images only."""
 
 import math
 from dataclasses import dataclass
@@ -8,15 +8,15 @@ from triptych.storage.errors import InputError
 
 @dataclass
 class Stopping:
-    """Follows the validation accuracy of a run. Its state is plain numbers, so that it can be stored and restored.
+    """Track the validation accuracy of a run. The state is plain numbers, so that a checkpoint can save it.
 
-    Only a strictly higher accuracy counts as a rise, so the earliest of equal epochs is the best. Epoch 0, before
-    training, is no candidate: an untrained network is never the result.
+    Only a strictly higher accuracy is an improvement, so of equal epochs the first is the best. Epoch 0, before
+    training, is never the best.
 
     Attributes:
-        keep: `last` or `best`, the epoch whose weights are the run's.
-        patience: stop after so many epochs without a rise (None: never).
-        best_epoch, best_accuracy: the highest validation accuracy so far (percent) and where it was.
+        keep: `last` or `best`, the epoch whose weights are kept.
+        patience: stop after `patience` epochs without improvement (None: never).
+        best_epoch, best_accuracy: the epoch with the highest validation accuracy so far, and that accuracy in percent.
     """
 
     keep: str = "last"
@@ -26,29 +26,29 @@ class Stopping:
 
     def __post_init__(self) -> None:
         if self.patience is not None and self.patience < 1:
-            raise InputError(f"patience: {self.patience} is not allowed; give at least 1, or nothing")
+            raise InputError(f"patience: {self.patience} is not allowed; give at least 1, or null to train all epochs.")
 
     def check(self, validation_images: int) -> None:
-        """Make sure that there is something to decide on.
+        """Check that there are validation images, if they are needed.
 
         Raises:
-            InputError: validation images are needed, and there are none.
+            InputError: they are needed, and there are none.
         """
         if validation_images or (self.keep == "last" and self.patience is None):
             return
         key = "training.keep: best" if self.keep == "best" else f"training.patience: {self.patience}"
         raise InputError(
-            f"{key} is decided on validation images, and there are none; give some (dataset.validation_per_class), "
-            "or keep the last epoch and no patience"
+            f"{key} needs validation images, and there are none; set dataset.validation_per_class, or set "
+            "training.keep to last and training.patience to null."
         )
 
     def update(self, epoch: int, accuracy: float | None) -> bool:
-        """Take note of an epoch's validation accuracy in percent; say whether it is the highest so far."""
+        """Record the validation accuracy of an epoch in percent; return whether it is the highest so far."""
         if epoch < 1 or accuracy is None or not accuracy > self.best_accuracy:
             return False
         self.best_epoch, self.best_accuracy = epoch, accuracy
         return True
 
     def ends(self, epoch: int) -> bool:
-        """Whether the validation accuracy has not risen for `patience` epochs."""
+        """Whether the validation accuracy has not improved for `patience` epochs."""
         return self.patience is not None and epoch - self.best_epoch >= self.patience

@@ -1,4 +1,4 @@
-"""Train one arm with one seed: a run."""
+"""Train one run: one arm with one seed."""
 
 import time
 from dataclasses import asdict
@@ -23,7 +23,7 @@ from triptych.training.device import device_name, peak_memory_bytes
 from triptych.training.extract_features import with_features
 from triptych.training.loop import Transform, fit
 from triptych.training.recipe import PLAIN, Execution, Recipe
-from triptych.training.regime import Trainable, check_not_moved, must_not_move, read_phases
+from triptych.training.regime import Trainable, assert_unchanged, frozen_tensors, read_phases
 
 
 def train(  # noqa: PLR0913
@@ -48,39 +48,37 @@ def train(  # noqa: PLR0913
     predictions: Path,
     cost: Path,
 ) -> None:
-    """Train one network from its initial weights and record what happened.
+    """Train a network from its initial weights; save the weights, history, predictions and cost.
 
     Args:
-        architecture: of torchvision.
-        input_size: height and width in pixels of the network's input.
-        normalisation: `none`; `imagenet`: of torchvision's weights what they were trained with, else ImageNet's; or
-            `dataset`, of the training images that are used.
-        pretrained: weights of the same architecture for any classes; random weights without it.
+        architecture: a torchvision architecture.
+        input_size: height and width of the network's input in pixels.
+        normalisation: `none`; `imagenet`, the normalisation of torchvision's weights, else that of ImageNet; or
+            `dataset`, the mean and standard deviation of the training images that are used.
+        pretrained: weights of the same architecture for any classes; without it, random weights.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
-        phases: what of the network trains, as in `triptych.training.regime.read_phases`.
-        seed: of the initial weights (without `pretrained` all of them, else the head), the order of the batches and
-            dropout.
-        recipe: the rest of what decides the result.
-        execution: what decides the speed alone.
-        features: the head's inputs, from `extract_features`, to train on in the place of images.
-        features_cost: what `extract_features` measured; its time and memory count as the run's.
-        checkpoints: a folder for what is needed to go on after a kill, gone when the job is done; none by default.
-        runtime: minutes after which the job is ended, as on a cluster; checkpoints are then written often enough.
-        trained: the weights of the kept epoch; the metadata describes the network, and under `run` how it began and
-            was trained (`run_metadata`), with the names of the parameters that trained and of the statistics that
-            followed the batches.
-        history: a CSV file with a row an epoch, from 0 (before training); accuracies in percent; `kept` is 1 for the
-            epoch that is kept, else 0.
+        phases: which tensors are trainable, as in `triptych.training.regime.read_phases`.
+        seed: of the initial weights (all without `pretrained`, else the head), the order of the batches and dropout.
+        recipe: everything else that affects the result.
+        execution: what affects only speed.
+        features: the inputs of the head, from `extract_features`, to train on instead of images.
+        features_cost: the measurements of `extract_features`, whose time and memory count as those of the run.
+        checkpoints: the folder for checkpoints, to resume from; removed when the job is done. Optional.
+        runtime: the time limit of the job in minutes, as on a cluster; it shortens the checkpoint interval.
+        trained: the weights of the kept epoch. The metadata describes the network, and in `run` (`run_metadata`) the
+            initial weights, the recipe, and the names of the trainable parameters and statistics.
+        history: CSV with one row per epoch, from 0 (before training); accuracies in percent; `kept` is 1 for the kept
+            epoch, else 0.
         predictions: `test_logits` and `validation_logits` of the kept epoch, float32 [images, classes].
-        cost: device, seconds, images per second, peak memory: the measured part, which differs from time to time.
+        cost: the measurements: device, seconds, images per second, peak memory. They differ between executions.
 
     Raises:
-        InputError: a file is not what it should be, or the recipe cannot be followed here.
-        RuntimeError: a tensor that this arm must not move has moved.
+        InputError: an input file is invalid, or the recipe cannot run on this machine.
+        RuntimeError: training changed a frozen tensor.
     """
     (phase,) = read_phases(phases)
     arithmetic = prepare(recipe, execution, recipe.fused_optimizer)
-    started = time.perf_counter()  # waiting for a GPU is no cost of the arm
+    started = time.perf_counter()  # waiting for a GPU is not part of the cost
     chosen = arithmetic.device
 
     splits = (load_split(train_data).first(recipe.train_images), load_split(validation_data), load_split(test_data))
@@ -96,15 +94,15 @@ def train(  # noqa: PLR0913
         flush=True,
     )
     if metadata["transform_input"]:
-        print("as in torchvision, the network first undoes ImageNet's normalisation of its input (transform_input)")
+        print("as in torchvision, the network first reverses ImageNet's normalisation of its input (transform_input)")
     if features is None:
         scale = metadata["normalisation"]
         transform: Transform = InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format)
-        trained_part, part = network, trainable
+        module, trainable_here = network, trainable
     else:
         splits, transform = with_features(features, splits), torch.nn.Identity()
-        trained_part = head_of(network, metadata["head"])
-        part = Trainable.everything(trained_part)
+        module = head_of(network, metadata["head"])
+        trainable_here = Trainable.everything(module)
     files = {"pretrained": pretrained, "train": train_data, "validation": validation_data, "test": test_data}
     settings = {
         **asdict(phase),
@@ -116,20 +114,20 @@ def train(  # noqa: PLR0913
         "device": device_name(chosen),
     }
     key = run_key("training.train", architecture, {**files, "features": features}, settings)
-    kept = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
-    asked = time.perf_counter()
-    with kept.locked():
-        started += time.perf_counter() - asked  # nor is waiting for another process
-        outcome = fit(trained_part, part, recipe, seed, transform, splits, arithmetic, kept)
+    run_checkpoints = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
+    waiting_since = time.perf_counter()
+    with run_checkpoints.locked():
+        started += time.perf_counter() - waiting_since  # waiting for a lock is not part of the cost either
+        outcome = fit(module, trainable_here, recipe, seed, transform, splits, arithmetic, run_checkpoints)
 
         after = state_arrays(network)
-        check_not_moved(before, after, must_not_move(network, trainable))
+        assert_unchanged(before, after, frozen_tensors(network, trainable))
         logits = {"test_logits": outcome.test_logits, "validation_logits": outcome.validation_logits}
         classes = len(metadata["classes"])
         save_tensors(predictions, {name: tensor.view(-1, classes).numpy() for name, tensor in logits.items()})
         save_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS), RUN_HISTORY)
         extraction = {"extraction_seconds": 0.0, "peak_memory_bytes": 0}
-        if features_cost:  # what the arm needed in all
+        if features_cost:  # the cost of an arm includes its feature extraction
             extraction = read_json(features_cost, extraction)
         write_json(
             cost,
@@ -150,4 +148,4 @@ def train(  # noqa: PLR0913
         )
         settings = {"phases": [asdict(phase)], "recipe": asdict(recipe), "trained": trainable.as_json()}
         save_tensors(trained, after, run_metadata(metadata, before, seed, settings))
-        kept.remove()
+        run_checkpoints.remove()

@@ -239,7 +239,7 @@ class Graph:
 
     def tables_of_experiment(self, wildcards: Wildcards) -> list[str]:
         """Every table of an experiment that a reader downloads."""
-        return [place_of(table) for table in tables_with(self.claims_of(wildcards)).values()]
+        return [path_of(table) for table in tables_with(self.claims_of(wildcards)).values()]
 
     # Options
 
@@ -278,6 +278,6 @@ def filled(patterns: str | list[str], **values: list[Any]) -> list[str]:
     return found
 
 
-def place_of(table: Table, part: str = "{part}") -> str:
+def path_of(table: Table, part: str = "{part}") -> str:
     """The file of a declared table; `part` counts only where a partial report has its own."""
     return f"{EXPERIMENT}/{part * table.in_partial}{table.file}"

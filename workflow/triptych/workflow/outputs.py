@@ -5,7 +5,7 @@ from typing import Any
 
 from triptych import wings
 from triptych.workflow import captions
-from triptych.workflow.graph import EXPERIMENT, place_of
+from triptych.workflow.graph import EXPERIMENT, path_of
 
 Shown = Callable[..., Any]
 """Marks a file (file, name of its caption, category, labels as keywords) for Snakemake's report."""
@@ -14,9 +14,9 @@ Shown = Callable[..., Any]
 def tables_of(shown: Shown, rule: str) -> dict[str, Any]:
     """The tables that a rule writes, by name."""
     return {
-        table.name: shown(place_of(table), "tables", table.category, table=table.label or table.name)
+        table.name: shown(path_of(table), "tables", table.category, table=table.label or table.name)
         if table.category
-        else place_of(table)
+        else path_of(table)
         for table in wings.tables_of(rule)
     }
 
@@ -24,7 +24,7 @@ def tables_of(shown: Shown, rule: str) -> dict[str, Any]:
 def tables_for(command: str) -> dict[str, str]:
     """The tables that a command draws its figures from, by name."""
     figure = wings.figures_of(command)[0]
-    return {table.name: place_of(table, "{part}" * figure.in_partial) for table in figure.tables}
+    return {table.name: path_of(table, "{part}" * figure.in_partial) for table in figure.tables}
 
 
 def figures_by(shown: Shown, command: str) -> dict[str, Any]:
@@ -32,11 +32,11 @@ def figures_by(shown: Shown, command: str) -> dict[str, Any]:
     figures = {figure.stem: figure for figure in wings.figures_of(command)}
     files = {}
     for stem, figure in figures.items():
-        place = f"{EXPERIMENT}/{'{part}' * figure.in_partial}figures/{stem}"
+        path = f"{EXPERIMENT}/{'{part}' * figure.in_partial}figures/{stem}"
         labels = {"figure": figure.shown_as, **({"arm": figure.arm} if figure.arm else {})}
         name = f"{figure.name}_" if len(figures) > 1 else ""
-        files[f"{name}svg"] = shown(f"{place}.svg", "figure", figure.category, **labels)
-        files[f"{name}png"] = f"{place}.png"
+        files[f"{name}svg"] = shown(f"{path}.svg", "figure", figure.category, **labels)
+        files[f"{name}png"] = f"{path}.png"
     return files
 
 

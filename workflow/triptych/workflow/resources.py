@@ -13,7 +13,7 @@ def gpu_slots(device: Callable[[Any], str]) -> Callable[[Any], int]:
     return slots
 
 
-def twice_when_tried_again(megabytes: int) -> Callable[[Any, int], int]:
+def double_on_retry(megabytes: int) -> Callable[[Any, int], int]:
     """The memory of a job whose need depends on the configuration: SLURM ends a job that takes more than it asked for.
 
     Not more than twice: a job that asks for more than any node has waits for ever.

@@ -118,14 +118,14 @@ def largest_batch(results: Results) -> Table:
         ),
     ]
     rows = []
-    for (*key, train), own in table.groupby([*KEY, "train"], sort=False, dropna=False):
+    for (*key, trainable), own in table.groupby([*KEY, "train"], sort=False, dropna=False):
         by_memory = own.set_index("memory_gb")["largest_batch"]
         network = pandas.Series(dict(zip(KEY, key, strict=True)))
-        arms = results.names_of(_arms_with(results, network, str(train)))
+        arms = results.names_of(_arms_with(results, network, str(trainable)))
         rows.append(
             [
                 network_name(network),
-                train,
+                trainable,
                 ", ".join(arms) or words.NOTHING,
                 *(words.count(by_memory.get(memory, float("nan"))) for memory in memories),
             ]
@@ -133,13 +133,13 @@ def largest_batch(results: Results) -> Table:
     return Table("The largest batch that fits", columns, rows, "tables/largest_batch.csv", stacks=True)
 
 
-def _arms_with(results: Results, network: pandas.Series, train: str) -> list[str]:
+def _arms_with(results: Results, network: pandas.Series, trainable: str) -> list[str]:
     """The arms that train a network in one way; a row of all arms at once has those that are no controls."""
     arms = results.arms
     if pandas.isna(network["input_size"]):
         return list(arms.loc[arms["role"] != "control", "arm"])
     same = (arms["architecture"] == network["architecture"]) & (arms["input_size"] == network["input_size"])
-    return list(arms.loc[same & (arms["train"] == train), "arm"]) if not network["auxiliary"] else []
+    return list(arms.loc[same & (arms["train"] == trainable), "arm"]) if not network["auxiliary"] else []
 
 
 def at_once(results: Results) -> str:
