@@ -36,7 +36,12 @@ def shelf(tmp_path_factory):
     return Shelf(tmp_path_factory.mktemp("shelf"))
 
 
-RECIPES = {"train": "Recipe", "pretrain_weights": "PretrainingRecipe", "extract_features": "FeaturesRecipe"}
+RECIPES = {
+    "train": "Recipe",
+    "pretrain_weights": "PretrainingRecipe",
+    "extract_features": "FeaturesRecipe",
+    "open_test": "EvaluationRecipe",
+}
 """The class of the recipe of each command that has one and an execution."""
 
 

@@ -20,6 +20,7 @@ WITH_TORCH = {
     "extract_features",
     "extract_weight_delta",
     "initialise_model",
+    "open_test",
     "pretrain_weights",
     "time_backward",
     "train",
