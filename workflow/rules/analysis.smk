@@ -74,7 +74,7 @@ rule collect_validation:
         "../../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=twice_when_tried_again(4000),
+        mem_mb=double_on_retry(4000),
         runtime=20,
     params:
         arms=graph.arms_json,

@@ -23,7 +23,7 @@ rule open_test:
     threads: graph.arm_setting("training/num_threads")
     resources:
         gpu=gpu_slots(graph.arm_setting("training/device")),
-        mem_mb=twice_when_tried_again(8000),
+        mem_mb=double_on_retry(8000),
         runtime=60,
     params:
         architecture=graph.arm_setting("model/architecture"),

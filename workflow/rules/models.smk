@@ -120,7 +120,7 @@ rule initialise_model:
         "../../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=twice_when_tried_again(4000),
+        mem_mb=double_on_retry(4000),
         runtime=10,
     params:
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from triptych.results.decision import read_decision
 from triptych.storage.errors import InputError
-from triptych.storage.files import replacing
+from triptych.storage.files import atomic_write
 
 WEIGHTS = "model.safetensors"
 
@@ -29,7 +29,7 @@ def copy_model(*, decision: Path, trained: Path | None = None, model: Path) -> N
     if trained is None:
         print("no arm is better than guessing: no model is kept", flush=True)
         return
-    with replacing(model / WEIGHTS) as temporary:
+    with atomic_write(model / WEIGHTS) as temporary:
         try:
             shutil.copyfile(trained, temporary)
         except FileNotFoundError:
