@@ -16,13 +16,14 @@ from triptych.configuration.effective import compared_networks, effective, resol
 from triptych.configuration.experiment import Configuration
 from triptych.configuration.loading import load_configuration
 from triptych.configuration.messages import in_words, resolve
+from triptych.lecture45.requirements import ARMS as LECTURE_ARMS
 from triptych.storage.errors import InputError
 from triptych.workflow.recipes import recipe_of_pretraining
 
 CONFIGURATION_FOLDER = Path(__file__).parents[2] / "config"
 SMALLEST = {"experiments": {"mine": {"arms": {"one": {}}}}}
 FULL = {
-    "keep_weights": "none",
+    "keep_weights": "trained",
     "jobs_per_gpu": 3,
     "experiments": {
         "mine": {
@@ -55,6 +56,7 @@ DOWNLOADED = {
     "experiments": {
         "lecture45": {
             "dataset": {"source": "cifar10", "path": "my.tar.gz", "train_per_class": 100, "test_per_class": 20},
+            "test": "every_epoch",
             "weights": {"source": "torchvision", "urls": ["http://127.0.0.1:8000/w.pth"], "sha256": "A" * 64},
             "arms": {"finetune": {"weights": "pretrained"}},
         }
@@ -116,7 +118,7 @@ def test_the_defaults():
         "model": experiment["model"],
         "training": {**experiment["training"], "evaluation_batch_size": 32},
     }
-    assert effective(load_configuration(SMALLEST))["keep_weights"] == "trained"
+    assert effective(load_configuration(SMALLEST))["keep_weights"] == "model"
 
 
 @pytest.mark.parametrize(
@@ -328,7 +330,7 @@ REFUSED = {
     "an experiment is nothing": (
         {"experiments": {"mine": None}},
         "experiments.mine: nothing (null) is not allowed; give a mapping with any of the keys "
-        "question, dataset, model, weights, training, comparison, reference_models, report, seeds, claims, arms",
+        "question, dataset, model, weights, training, test, comparison, reference_models, report, seeds, claims, arms",
     ),
     "no arms": (
         {"experiments": {"mine": {}}},
@@ -594,7 +596,7 @@ REFUSED = {
         "validation are 501; give at most 500 in all, what the training part of cifar100 has (expected_train)",
     ),
     "more images than the test part of CIFAR-10 has": (
-        with_experiment(dataset={"source": "cifar10", "test_per_class": 1001}),
+        with_experiment(dataset={"source": "cifar10", "test_per_class": 1001}, test="every_epoch"),
         "experiments.mine.dataset.test_per_class: 1001 is not allowed; "
         "give at most 1000, what the test part of cifar10 has (expected_test)",
     ),
@@ -658,6 +660,7 @@ REFUSED = {
     "claims without an arm that they are about": (
         with_experiment(
             claims="lecture45",
+            test="every_epoch",
             weights={"source": "letters"},
             arms={"scratch": {}, "finetune": {"weights": "pretrained"}},
         ),
@@ -667,6 +670,7 @@ REFUSED = {
     "claims about an arm that trains otherwise": (
         with_experiment(
             claims="lecture45",
+            test="every_epoch",
             weights={"source": "letters"},
             arms={
                 "scratch": {},
@@ -699,8 +703,8 @@ REFUSED = {
         "dataset: there is no such key (given a mapping); dataset belongs to an experiment: experiments.NAME.dataset",
     ),
     "a key of the top in an experiment": (
-        with_experiment(keep_weights="none"),
-        "experiments.mine.keep_weights: there is no such key (given 'none'); keep_weights belongs at the top, "
+        with_experiment(keep_weights="model"),
+        "experiments.mine.keep_weights: there is no such key (given 'model'); keep_weights belongs at the top, "
         "beside experiments",
     ),
     "an address with a line break of its own": (  # that YAML would read back as a space
@@ -738,12 +742,25 @@ REFUSED = {
     ),
     "an unknown choice of weights to keep": (
         {**SMALLEST, "keep_weights": "some"},
-        "keep_weights: 'some' is not allowed; give one of trained, none",
+        "keep_weights: 'some' is not allowed; give one of model, trained, all",
     ),
-    "initial weights, which are no files of a run": (
-        {**SMALLEST, "keep_weights": "all"},
-        "keep_weights: 'all' is not allowed; give trained or none; `python -m triptych initialise-model` writes the "
-        "weights of a run before training",
+    "no weights, which are one run's at least": (
+        {**SMALLEST, "keep_weights": "none"},
+        "keep_weights: 'none' is not allowed; give model: the weights of the chosen run alone are kept",
+    ),
+    "no images to choose an arm on": (
+        with_experiment(dataset={"source": "cifar10", "train_per_class": 400}),
+        "experiments.mine.dataset: there are no validation images to choose an arm on; give experiments.mine.dataset."
+        "validation_per_class: 40, or experiments.mine.test: every_epoch to evaluate test images after every epoch",
+    ),
+    "claims about test curves without such": (
+        with_experiment(
+            claims="lecture45",
+            weights={"source": "letters"},
+            arms={name: {"weights": "random", "train": "all"} | arm for name, arm in LECTURE_ARMS.items()},
+        ),
+        "experiments.mine.test: after_decision is not allowed with experiments.mine.claims: lecture45; give "
+        "every_epoch, or none for the claims",
     ),
 }
 

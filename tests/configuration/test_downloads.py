@@ -12,7 +12,7 @@ RESNET18 = ARCHITECTURES["resnet18"].weights
 
 
 def found(*experiments):
-    raw = {"experiments": {f"e{number}": {"arms": ARMS, **keys} for number, keys in enumerate(experiments)}}
+    raw = {"experiments": {f"e{number}": {"arms": ARMS, "test": "every_epoch", **keys} for number, keys in enumerate(experiments)}}
     return downloads(effective(load_configuration(raw))["experiments"])
 
 

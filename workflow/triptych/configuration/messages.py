@@ -232,7 +232,7 @@ def _message(schema: dict[str, Any], problem: Mapping[str, Any]) -> str:
     keys, node = _resolved(schema, location)
     if kind == "missing":
         return f"{_dotted(keys)}: missing; give {in_words(schema, node)}"
-    if kind in ("architecture", "one_line", "path", "twice", "url", "sha256", "initial_weights"):
+    if kind in ("architecture", "one_line", "path", "twice", "url", "sha256", "chosen_weights"):
         return _refusal(keys, value, problem["msg"])
     names = node.get("enum", [node["const"]] if "const" in node else [])
     return _refusal(keys, value, f"give {in_words(schema, node)}{hint(value, names) or _as_list(node, value)}")
