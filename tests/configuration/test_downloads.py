@@ -12,7 +12,8 @@ RESNET18 = ARCHITECTURES["resnet18"].weights
 
 
 def found(*experiments):
-    raw = {"experiments": {f"e{number}": {"arms": ARMS, "test": "every_epoch", **keys} for number, keys in enumerate(experiments)}}
+    common = {"arms": ARMS, "test": "every_epoch"}
+    raw = {"experiments": {f"e{number}": {**common, **keys} for number, keys in enumerate(experiments)}}
     return downloads(effective(load_configuration(raw))["experiments"])
 
 

@@ -56,6 +56,7 @@ def test_the_order_of_the_keys_is_the_one_of_the_documentation(tmp_path, in_effe
             "model",
             "weights",
             "training",
+            "test",
             "comparison",
             "reference_models",
             "report",

@@ -20,7 +20,13 @@ from triptych.wings import FIGURES, TABLES
 @pytest.fixture(scope="module")
 def reported(shelf, tmp_path_factory):
     """An experiment with its report."""
-    made = shelf(whole_kernels=False).copy(tmp_path_factory.mktemp("reported") / "digits")
+    return with_report(shelf(whole_kernels=False), tmp_path_factory.mktemp("reported"))
+
+
+def with_report(made, folder):
+    made = made.copy(folder / "digits")
+    (made.folder / "model").mkdir()
+    (made.folder / "model" / "model.safetensors").write_text("of the chosen run")
     report(experiment="digits", experiment_folder=made.folder, output=made.folder / "report.html")
     return made
 
@@ -47,11 +53,27 @@ def test_every_file_is_listed_with_its_checksum(folder):
         assert record["bytes"] == len(content)
 
 
+def test_where_test_images_are_evaluated_every_epoch_no_run_opens_them(shelf, tmp_path):
+    folder = with_report(shelf(whole_kernels=False, test="every_epoch"), tmp_path).folder
+    (folder / "opened.json").write_text("{}")
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"figures/test_accuracy.svg", "decision.json", "validation.safetensors", "opened.json"} <= there
+    assert set(manifest_of(folder)["files"]) == there
+    run = folder / "runs" / "scratch" / "seed0"
+    (run / "decided").touch()  # holds the weights until the decision
+    for name in ("test.safetensors", "opened.json"):  # left from before the setting was changed
+        (run / name).write_text("left")
+    assert set(manifest_of(folder)["files"]) == there
+    weights = {name for name in there if name.endswith("trained.safetensors")}
+    assert set(manifest_of(folder, "model")["files"]) == there - weights | {"runs/scratch/seed0/decided"}
+
+
 def test_exactly_the_measured_files_are_marked(folder):
     measured = {name for name, record in manifest_of(folder)["files"].items() if record["measured"]}
     runs = {f"runs/{arm}/seed{seed}/cost.json" for arm in ("scratch", "finetune", "last_layer") for seed in (0, 1, 2)}
     figures = {"figures/cost_accuracy.svg", "figures/cost_accuracy.png"}
-    assert measured == {"tables/cost.csv", "report.html", *figures, *runs}
+    opened = {"opened.json", *(run.replace("cost", "opened") for run in runs)}
+    assert measured == {"tables/cost.csv", "report.html", *figures, *runs, *opened}
 
 
 @pytest.mark.parametrize(
@@ -76,6 +98,10 @@ def test_exactly_the_measured_files_are_marked(folder):
         "weights/vgg11_history.csv",
         "weights/letters/vgg11.safetensors",
         "weights/letters/index.csv",
+        "weights/letters/test.safetensors",
+        "figures/test_accuracy.svg",  # the curves are of validation images
+        "model/notes.txt",
+        "partial/decision.json",
     ],
 )
 def test_a_stray_file_changes_nothing(folder, stray):
@@ -127,15 +153,17 @@ def test_features_are_those_that_the_arms_train_on(folder):
 def test_weight_files_that_are_not_kept_are_not_listed(folder):
     (folder / "runs" / "scratch" / "seed0" / "kernels.safetensors").write_text("kernels")
     everything = manifest_of(folder)["files"]
-    (folder / "runs" / "scratch" / "seed0" / "initial.safetensors").write_text("left by an older version")
+    (folder / "runs" / "scratch" / "seed0" / "initial.safetensors").write_text("of another setting")
     assert manifest_of(folder)["files"].keys() == everything.keys()
-    files = manifest_of(folder, "none")["files"]
+    initial = "runs/scratch/seed0/initial.safetensors"
+    assert manifest_of(folder, "all")["files"].keys() == everything.keys() | {initial}
+    files = manifest_of(folder, "model")["files"]
     assert files == {name: record for name, record in everything.items() if not name.endswith("/trained.safetensors")}
     assert len(everything) - len(files) == 9
 
 
 def test_a_word_that_keep_weights_does_not_know(folder):
-    with pytest.raises(InputError, match="keep_weights: expected one of trained, none, found 'some'"):
+    with pytest.raises(InputError, match="keep_weights: expected one of model, trained, all, found 'some'"):
         manifest_of(folder, "some")
 
 

@@ -5,11 +5,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from triptych.configuration.claims import NONE
 from triptych.report import provenance
 from triptych.report.inputs import FILE_NAME, files_at, input_patterns, one_of
 from triptych.results import schema
 from triptych.results.experiment import read_configuration
+from triptych.results.schema import EVERY_EPOCH
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text, sha256, write_json
@@ -19,19 +19,26 @@ from triptych.wings import FIGURES, TABLES, figures_with, tables_with
 PARTIAL = "partial"
 """The folder of a partial report."""
 
+OF_DECISION = (r"decision\.json", r"validation\.safetensors", r"opened\.json")
+"""Patterns of the files of the decision: what it is, from what it was made, and the openings of test images."""
+
 FORMAT = 1
 """Raised when a reader of older manifests would misread a new one."""
 
 MEASURED = re.compile(
-    r"(runs/[^/]+/[^/]+|features/[^/]+)/cost\.json|report\.html"
+    r"(runs/[^/]+/[^/]+|features/[^/]+)/cost\.json|runs/[^/]+/[^/]+/opened\.json|opened\.json|report\.html"
     rf"|{one_of(table.file for table in TABLES.values() if table.measured)}"
     rf"|figures/{one_of(name for name, figure in FIGURES.items() if figure.measured)}\.(svg|png)"
 )
-"""The files that hold measured times and memory. They differ from run to run; no other file may."""
+"""The files that hold measured times and memory, or the openings of test images. They differ from run to run; no other
+file may."""
 
 
-KEPT_WEIGHTS = {"trained": ("trained",), "none": ()}
-"""The weight files of a run that are kept, by the configuration's `keep_weights`."""
+KEPT_WEIGHTS = {"model": (), "trained": ("trained",), "all": ("trained", "initial")}
+"""The weight files of a run that are kept, by the configuration's `keep_weights`; `model/` always is."""
+
+OF_OPENING = ("test.safetensors", "opened.json")
+"""The files of a run that opening its test images leaves."""
 
 
 def write_manifest(*, experiment_folder: Path, keep_weights: str, trunks: str, output: Path) -> None:
@@ -42,8 +49,8 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, trunks: str, o
     `weights/` are what the runs were made from.
 
     Args:
-        keep_weights: `trained` or `none`: whether the weights of the runs are listed. Where they are not, they are
-            deleted once nothing needs them, so a file that is there is about to go, or is left from other settings.
+        keep_weights: `model`, `trained` or `all`: which weights of the runs are listed. Those that are not are deleted
+            once nothing needs them, so a file that is there is about to go, or is left from other settings.
         trunks: a JSON list of the cached features that arms train on, by the names of their folders in `features/`.
 
     Raises:
@@ -105,18 +112,23 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
     models = one_of(
         f"{arm['model']['architecture']}_{arm['model']['input_size']}" for arm in configuration["arms"].values()
     )
-    claims, references = configuration.get("claims", NONE), bool(configuration.get("reference_models"))
-    images = configuration["report"]["images"] == "all"
-    figures = figures_with(claims, references=references, images=images)
+    claims, references = configuration["claims"], bool(configuration["reference_models"])
+    images, mode = configuration["report"]["images"] == "all", configuration["test"]
+    figures = figures_with(claims, mode=mode, references=references, images=images)
     names = [name for figure in figures for name in figure.names(configuration["arms"])]
-    tables = tables_with(claims)
-    gone = one_of({"initial", "trained"} - set(KEPT_WEIGHTS[keep_weights]))
+    tables = tables_with(claims, mode)
+    gone = [f"{name}.safetensors" for name in {"initial", "trained"} - set(KEPT_WEIGHTS[keep_weights])]
+    if mode == EVERY_EPOCH:
+        gone += OF_OPENING
     patterns = [
         r"config\.yaml",
         r"report\.html",
+        *OF_DECISION,
+        rf"model/{FILE_NAME}\.safetensors",
         *input_patterns(configuration),
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
-        rf"runs/{arms}/seed{seeds}/(?!{gone}\.safetensors){FILE_NAME}\.(safetensors|csv|json)",
+        rf"runs/{arms}/seed{seeds}/(?!{one_of(gone)}$){FILE_NAME}\.(safetensors|csv|json)",
+        *[rf"runs/{arms}/seed{seeds}/decided"] * (keep_weights == "model" and mode == EVERY_EPOCH),
         rf"features/{one_of(trunks)}/{FILE_NAME}\.(safetensors|json)",
         rf"tables/{one_of(tables)}\.csv",
         rf"figures/{one_of(names)}\.(svg|png)",
@@ -134,7 +146,7 @@ def partial_files(folder: Path) -> list[str]:
     names = [figure.name for figure in figures if not figure.of_each_arm]
     kinds = [figure.name for figure in figures if figure.of_each_arm]
     drawn = f"({one_of(names)}|{one_of(kinds)}_{FILE_NAME})"
-    patterns = [r"report\.html", rf"tables/{one_of(tables)}\.csv", rf"figures/{drawn}\.(svg|png)"]
+    patterns = [r"report\.html", *OF_DECISION, rf"tables/{one_of(tables)}\.csv", rf"figures/{drawn}\.(svg|png)"]
     return files_at(folder, [f"{PARTIAL}/{pattern}" for pattern in patterns])
 
 

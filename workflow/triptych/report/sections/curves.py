@@ -82,7 +82,7 @@ def kept(results: Results, arm: str) -> str:
         return ""
     seeds = "" if results.of("runs", arm)["kept_epoch"].nunique() == 1 else " by seed"
     return (
-        f"Best epoch{seeds}, by validation accuracy: {_epochs(results, arm, 'kept_epoch')} of "
+        f"Best epoch{seeds}, by selection accuracy: {_epochs(results, arm, 'kept_epoch')} of "
         f"{_epochs(results, arm, 'epochs_run')}."
     )
 
@@ -98,7 +98,7 @@ def patience(results: Results) -> list[str]:
         if stopped[arm["arm"]]:
             text = (
                 f"{name} stopped early in every run: {words.plural(arm['patience'], 'epoch')} without a higher "
-                f"validation accuracy, after {ran} epochs."
+                f"selection accuracy, after {ran} epochs."
             )
         else:
             text = (
