@@ -138,10 +138,10 @@ def decimal_comma(tmp_path_factory) -> dict[str, str]:
     return environment
 
 
-def write_configuration(folder: Path, experiment: dict, name: str = "tiny") -> Path:
+def write_configuration(folder: Path, experiment: dict, name: str = "tiny", keep_weights: str = "trained") -> Path:
     """Write `folder/NAME.yaml` with one experiment of that name, and return its path."""
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump({"experiments": {name: experiment}}, sort_keys=False))
+    path.write_text(yaml.safe_dump({"keep_weights": keep_weights, "experiments": {name: experiment}}, sort_keys=False))
     return path
 
 

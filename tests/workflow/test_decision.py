@@ -31,7 +31,7 @@ MEASURED = {"cost.json", "cost.csv", "report.html", "manifest.json"}
 
 
 def call(folder, *arguments, **changes):
-    path = write_configuration(folder, SMALL | changes, "small")
+    path = write_configuration(folder, SMALL | changes, "small", keep_weights="model")
     return snakemake("--cores", "2", "--configfile", path, *arguments, directory=folder)
 
 
@@ -147,13 +147,21 @@ def test_a_model_that_was_deleted_costs_one_training(finished):
     assert (finished / RESULTS / "model" / "model.safetensors").read_bytes() == before
 
 
+def test_weights_are_kept_until_the_decision_without_an_opening_after_it(tmp_path):
+    every_epoch = {"test": "every_epoch", "seeds": [0]}
+    call(tmp_path, **every_epoch)
+    assert not weights_in(tmp_path)
+    assert [path.name for path in (tmp_path / RESULTS / "model").iterdir()] == ["model.safetensors"]
+    assert not rules_of(call(tmp_path, "--dry-run", **every_epoch).stdout)
+
+
 def test_a_decision_that_was_changed_by_hand_is_refused(finished):
     path = finished / RESULTS / "decision.json"
     content = json.loads(path.read_text())
     content["chosen"]["arm"] = "slow"
     path.write_text(json.dumps(content))
     assert decision_digest(content) != content["digest"]
-    path = write_configuration(finished, SMALL, "small")
+    path = write_configuration(finished, SMALL, "small", keep_weights="model")
     output = snakemake("--cores", "2", "--configfile", path, directory=finished, check=False)
     assert output.returncode
     assert "decision.json: the decision was changed by hand; delete it and run again" in output.stdout

@@ -42,7 +42,7 @@ CONSUMER = {
         "            lr=recipe.learning_rate,\n            weight_decay=recipe.weight_decay,\n",
     ),
 }
-SHOWS_RECIPES = "write_configuration collect_results report"
+SHOWS_RECIPES = "write_configuration collect_validation collect_results report"
 
 
 @pytest.fixture

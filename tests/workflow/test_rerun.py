@@ -31,7 +31,7 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
     [
         ("figures/plot_kernels.py", "plot_kernels plot_notebook_kernels", {"plot_kernels": 4}),
         ("report/report.css", "report", {}),
-        ("analysis/comparisons.py", "collect_results", {}),
+        ("analysis/comparisons.py", "decide collect_results", {}),
         ("training/loop.py", "pretrain_weights", {"train": 8}),
         ("training/train.py", "train", {"train": 8}),
         # a wing, which the claims of the experiment name
@@ -85,18 +85,18 @@ def changed_arm(name, **changes):
         ({"seeds": [0, 1, 2]}, "train", runs_of(ARMS, "2")),
         (
             {"arms": {name: arm for name, arm in ARMS.items() if name != "frozen"}},
-            "compare_architectures collect_results",
+            "compare_architectures collect_validation",
             set(),
         ),
-        ({"comparison": {**WHOLE["comparison"], "equivalence_margin": 2.0}}, "collect_results", set()),
+        ({"comparison": {**WHOLE["comparison"], "equivalence_margin": 2.0}}, "collect_validation", set()),
         ({"reference_models": [{"architecture": "resnet50", "input_size": 32}]}, "compare_architectures", set()),
         ({"question": "Another one?"}, "report", set()),
         ({"report": {"images": "none"}}, "plot_confusion report", set()),
         # decides no result
         ({"training": {**TRAINING, "checkpoint_minutes": 5}}, "report", set()),
-        (changed_arm("finetune", label="other"), "collect_results", set()),
+        (changed_arm("finetune", label="other"), "collect_validation", set()),
         ({"training": {**TRAINING, "epochs": 2}}, "train", runs_of(ARMS)),
-        ({"seeds": [0]}, "collect_results", set()),
+        ({"seeds": [0]}, "collect_validation", set()),
         (
             {"arms": {**ARMS, "other": {**ARMS["frozen"], "model": {"normalisation": "imagenet"}}}},
             "compare_architectures extract_features",
@@ -132,9 +132,9 @@ def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, 
             "data/train.safetensors",
             "describe_model extract_features train time_backward plot_samples",
         ),
-        ("data/test.safetensors", "extract_features train"),
+        ("data/test.safetensors", "extract_features train"),  # every epoch
         ("data/index.csv", "plot_samples plot_confusion"),
-        ("weights/letters/test.safetensors", "pretrain_weights"),
+        ("weights/letters/validation.safetensors", "pretrain_weights"),
         ("weights/resnet18.safetensors", "extract_features train extract_weight_delta"),
         ("runs/finetune/seed1/predictions.safetensors", "collect_results"),
         ("tables/summary.csv", "plot_cost check_claims report"),
