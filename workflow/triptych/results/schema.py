@@ -141,7 +141,7 @@ def _losses(split: str, which: str, optional: bool = True) -> tuple[Column, Colu
     )
 
 
-CURVES = (
+TRAINING_CURVES = (
     *_losses("train", "over the training batches of the epoch, while the network learns"),
     *_losses("validation", "on the validation images after the epoch, in eval mode"),
     number(
@@ -150,6 +150,9 @@ CURVES = (
         PERCENT,
         optional=True,
     ),
+)
+CURVES = (
+    *TRAINING_CURVES,
     *(
         replace(column, modes=(EVERY_EPOCH,))
         for column in _losses("test", "on the test images after the epoch, in eval mode", optional=False)
@@ -257,7 +260,7 @@ WEIGHTS_HISTORY = Table(
     "pretrain_weights",
     "losses and accuracies of a pretraining",
     "an epoch",
-    (EPOCH, *CURVES, *FIT, KEPT),
+    (EPOCH, *TRAINING_CURVES, *FIT, KEPT),
     path="weights/{architecture}_history.csv",
     needs_runs=False,
 )
