@@ -29,6 +29,7 @@ WAYS = {
     "last_layer": {"phases": phases("head")},
     "frozen": {"phases": phases("head", "frozen")},
     "fast": {"channels_last": True, "fused_optimizer": True},
+    "unopened": {"test_data": None, "keep": "best", "epochs": 4},
 }
 
 
@@ -221,13 +222,16 @@ def test_the_checkpoint_of_another_run_is_never_used(arguments, files, tmp_path,
         assert key(**{change: {"data": "test"}.get(change, 7)}) != first
 
 
-def test_features_go_on_where_they_were(arguments, tmp_path, monkeypatch):
+@pytest.mark.parametrize("tested", [True, False])
+def test_features_go_on_where_they_were(arguments, tmp_path, monkeypatch, tested):
     shared = ["train_data", "validation_data", "test_data", *OF_FEATURES, *NETWORK]
     call = {key: arguments[key] for key in shared} | {
         "evaluation_batch_size": 8,
         "pretrained": arguments["pretrained"],
         "cost": tmp_path / "cost.json",
     }
+    if not tested:
+        del call["test_data"]
     extract_features(**call, features=tmp_path / "whole")
     peaks = iter([5, 9, 7])
     monkeypatch.setattr("triptych.training.extract_features.peak_memory_bytes", lambda device: next(peaks, 1))
@@ -247,7 +251,7 @@ def test_features_go_on_where_they_were(arguments, tmp_path, monkeypatch):
             extract_features(**call, features=tmp_path / "resumed", checkpoints=tmp_path / "checkpoints")
         except Killed:
             deaths += 1
-    assert deaths == 7 + 2 + 3  # batches of 8 of 50, 9 and 20 images
+    assert deaths == 7 + 2 + 3 * tested  # batches of 8 of 50, 9 and 20 images
     assert (tmp_path / "resumed").read_bytes() == (tmp_path / "whole").read_bytes()
     assert not (tmp_path / "checkpoints").exists()
     cost = json.loads((tmp_path / "cost.json").read_text())
@@ -296,7 +300,7 @@ def killable(arguments, tmp_path):
             call |= {"phases": phases("head", "frozen"), "features": features["features"]}
         elif way == "pretraining":
             function, names = pretrain_weights, ["weights", "history"]
-            shared = ("train_data", "test_data", "seed", *NETWORK, *set(RECIPE) - {"train_images"})
+            shared = ("train_data", "validation_data", "seed", *NETWORK, *set(RECIPE) - {"train_images"})
             call = {name: call[name] for name in shared} | {
                 "weights": folder / "weights.safetensors",
                 "history": folder / "history.csv",

@@ -58,16 +58,6 @@ def test_logits_do_not_depend_on_neighbours_order_or_number_of_images(name, arit
     assert logits_of(range(BATCH + 1)).tobytes() == expected[: BATCH + 1].tobytes()
 
 
-def test_without_padding_they_would_depend_on_it():
-    """The size of the batch decides: an image that is evaluated in a batch of its own size has other bits."""
-    make_deterministic(1)
-    network = network_of("resnet18").eval()
-    images = InputTransform(32, [0.5] * 3, [0.25] * 3, CPU)(torch.from_numpy(make_split(BATCH, 1).images))
-    with torch.inference_mode():
-        assert not torch.equal(network(images[:1]), network(images)[:1])
-        assert torch.equal(network(padded(images[:1], BATCH))[:1], network(images)[:1])
-
-
 def test_a_batch_is_padded_with_zeros():
     images = torch.ones(3, 2, 2, 3, dtype=torch.uint8)
     assert padded(images, 3) is images

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.training.conftest import NETWORK, extract_features, initial_of, phases, train
-from triptych.data.dataset import load_split
+from triptych.data.dataset import Split, load_split, save_split
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors, save_tensors
 from triptych.training.extract_features import SPLITS, with_features
@@ -62,14 +62,43 @@ def test_features_are_what_the_head_is_given(arguments, tmp_path):
 
 
 def test_no_validation_and_fewer_training_images(arguments, tmp_path, files):
-    from triptych.data.dataset import save_split
-
     empty = tmp_path / "empty.safetensors"
     save_split(empty, load_split(files / "validation.safetensors").first(0))
     features = extract(arguments | {"validation_data": empty}, tmp_path / "features", train_images=12)
     assert [len(load_tensors(features)[name]) for name in SPLITS] == [12, 0, 20]
     train(**arguments | HEAD | {"validation_data": empty, "train_images": 12}, features=features)
     assert pandas.read_csv(arguments["history"])["validation_loss"].isna().all()
+
+
+def test_without_test_images_no_features_of_them_are_computed(arguments, tmp_path):
+    features = extract(arguments | {"test_data": None}, tmp_path / "features")
+    found, complete = load_tensors(features), load_tensors(extract(arguments, tmp_path / "complete"))
+    assert found["test"].shape == (0, 512)
+    for name in ("train", "validation"):
+        assert found[name].tobytes() == complete[name].tobytes()
+    train(**arguments | HEAD | {"test_data": None, "keep": "best"}, features=features)
+    history = pandas.read_csv(arguments["history"])
+    assert history["selection_accuracy"].notna().all()
+    with pytest.raises(InputError, match="expected the features of 20 test images, found 0"):
+        train(**arguments | HEAD, features=features)
+
+
+@pytest.mark.parametrize("settings", [{}, {"channels_last": True}])
+def test_features_of_an_image_do_not_depend_on_the_others(arguments, tmp_path, settings):
+    """Alone, in another order, and with other neighbours: the same bits."""
+    split = load_split(arguments["test_data"])
+
+    def features_of(rows, **changes):
+        save_split(tmp_path / "some.safetensors", Split(split.images[rows], split.labels[rows], split.classes))
+        changes = {"test_data": tmp_path / "some.safetensors"} | settings | changes
+        return load_tensors(extract(arguments, tmp_path / "features", **changes))["test"]
+
+    expected = features_of(numpy.arange(20))
+    assert features_of([13]).tobytes() == expected[13].tobytes()
+    assert features_of(numpy.arange(20)[::-1]).tobytes() == expected[::-1].tobytes()
+    assert features_of([7, 3]).tobytes() == expected[[7, 3]].tobytes()
+    in_batches = features_of(numpy.arange(20), evaluation_batch_size=16)
+    assert features_of([19], evaluation_batch_size=16).tobytes() == in_batches[19].tobytes()
 
 
 def test_features_of_other_images_are_refused(arguments, tmp_path):

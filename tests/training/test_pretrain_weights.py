@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from tests.training.conftest import NETWORK, RECIPE, pretrain_weights
-from triptych.results.run_files import HISTORY_COLUMNS
+from triptych.results.schema import WEIGHTS_HISTORY
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors
 from triptych.training import loop
@@ -20,7 +20,7 @@ def arguments(files):
         "learning_rate": 1e-3,
         "seed": 0,
         "train_data": files / "train.safetensors",
-        "test_data": files / "test.safetensors",
+        "validation_data": files / "test.safetensors",
     }
 
 
@@ -29,10 +29,10 @@ def test_weights_are_trained_kept_and_their_held_out_accuracy_recorded(arguments
         pretrain_weights(**arguments, weights=tmp_path / name, history=tmp_path / "history.csv")
     assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
     history = pandas.read_csv(tmp_path / "history.csv")
-    assert list(history.columns) == HISTORY_COLUMNS
-    assert history["validation_loss"].isna().all()
+    assert list(history.columns) == WEIGHTS_HISTORY.names
+    assert not [name for name in history.columns if name.startswith("test")]
     metadata = load_metadata(tmp_path / "first")
-    assert metadata["held_out_accuracy"] == pytest.approx(history["test_accuracy"].iloc[-1])
+    assert metadata["held_out_accuracy"] == pytest.approx(history["validation_accuracy"].iloc[-1])
     assert metadata["held_out_accuracy"] > 60  # a third by chance
     assert metadata["architecture"] == "resnet18"
     assert metadata["normalisation"]["mean"][0] > metadata["normalisation"]["mean"][1]  # some classes are red

@@ -28,7 +28,7 @@ def test_what_is_declared_is_what_commands_take():
     for command, kind in taken.items():
         used = {name: key.neutral for name, key in RECIPE.items() if command in key.used_by}
         defaults = {field.name: field.default for field in fields(kind)}
-        if command == "pretrain_weights":  # whose network has no validation images: it trains as without these keys
+        if command == "pretrain_weights":  # its configuration has neither: all of its epochs count
             defaults = {name: default for name, default in defaults.items() if name not in ("keep", "patience")}
         assert used.keys() == defaults.keys()
         neutral = {name: default for name, default in defaults.items() if default is not MISSING}

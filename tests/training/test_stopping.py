@@ -34,16 +34,18 @@ def test_the_earliest_of_equals_is_the_best_and_an_untrained_network_never_is():
 def test_without_validation_images_nothing_is_followed():
     stopping, _ = followed([None, None, None])
     assert (stopping.best_epoch, stopping.best_accuracy) == (0, -math.inf)
-    stopping.check(0)
+    stopping.check(0, 0)
 
 
 @pytest.mark.parametrize(
     ("options", "key"), [({"keep": "best"}, r"training\.keep: best"), ({"patience": 3}, r"training\.patience: 3")]
 )
-def test_a_decision_needs_validation_images(options, key):
-    Stopping(**options).check(1)
-    with pytest.raises(InputError, match=key + r" needs validation images, and there are none"):
-        Stopping(**options).check(0)
+def test_a_selection_needs_validation_images(options, key):
+    Stopping(**options).check(1, 2)
+    with pytest.raises(InputError, match=key + r" needs validation images, and there are none; set"):
+        Stopping(**options).check(0, 0)
+    with pytest.raises(InputError, match=key + r" needs validation images, and no class has two"):
+        Stopping(**options).check(0, 3)
 
 
 def test_what_is_allowed():

@@ -13,10 +13,11 @@ from torch.nn.functional import cross_entropy
 
 from tests.conftest import command
 from tests.training.conftest import RECIPE, initial_of, phases, train
-from triptych.data.dataset import load_split, save_split
+from triptych.data.dataset import Split, load_split, save_split
+from triptych.data.halves import decision_half
 from triptych.models.initialise_model import initialise_model
 from triptych.models.networks import load_network, load_state
-from triptych.results.run_files import HISTORY_COLUMNS
+from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, RUN_HISTORY
 from triptych.storage.errors import InputError
 from triptych.storage.locks import held
 from triptych.storage.tensors import load_metadata, load_tensors, tensors_sha256
@@ -51,7 +52,8 @@ def test_a_run_records_history_predictions_and_cost(arguments):
     initial = arguments["trained"].with_name("initial.safetensors")
     initialise_model(trained=arguments["trained"], pretrained=arguments["pretrained"], initial=initial)
     history = pandas.read_csv(arguments["history"])
-    assert list(history.columns) == HISTORY_COLUMNS
+    assert list(history.columns) == RUN_HISTORY.in_mode(EVERY_EPOCH).names
+    assert history["selection_accuracy"].isna().all()  # no epoch is selected
     assert history["epoch"].tolist() == [0, 1, 2]
     assert history["train_loss"].isna().tolist() == [True, False, False]
     assert history["fit_loss"].isna().tolist() == [True, True, False]
@@ -91,6 +93,22 @@ def test_a_run_records_history_predictions_and_cost(arguments):
     assert 0 < cost["training_seconds"] < cost["seconds"]
     assert cost["images_per_second"] == pytest.approx(100 / cost["training_seconds"])
     assert cost["peak_memory_bytes"] > 10_000_000
+
+
+def test_without_test_images_a_run_is_the_same_but_for_their_results(arguments, tmp_path):
+    """Not even their file has to be there."""
+    train(**arguments)
+    outputs = ("trained", "history", "predictions", "cost")
+    unopened = arguments | {name: tmp_path / "unopened" / arguments[name].name for name in outputs}
+    train(**unopened | {"test_data": None})
+    assert unopened["trained"].read_bytes() == arguments["trained"].read_bytes()
+    columns = RUN_HISTORY.in_mode(AFTER_DECISION).names
+    assert not [name for name in columns if name.startswith("test")]
+    expected = pandas.read_csv(arguments["history"], dtype=str)[columns]
+    pandas.testing.assert_frame_equal(pandas.read_csv(unopened["history"], dtype=str), expected)
+    found, every_epoch = load_tensors(unopened["predictions"]), load_tensors(arguments["predictions"])
+    assert list(found) == ["validation_logits"]
+    assert found["validation_logits"].tobytes() == every_epoch["validation_logits"].tobytes()
 
 
 def test_training_is_the_plain_loop(arguments):
@@ -193,8 +211,8 @@ def test_two_processes_give_the_same_bytes_whatever_the_environment_says_of_thre
     assert contents[0] == contents[1]
 
 
-def validation_accuracies(arguments):
-    return pandas.read_csv(arguments["history"])["validation_accuracy"][1:]
+def selection_accuracies(arguments):
+    return pandas.read_csv(arguments["history"])["selection_accuracy"][1:]
 
 
 def test_the_best_epoch_is_restored_bitwise(arguments, tmp_path):
@@ -202,7 +220,7 @@ def test_the_best_epoch_is_restored_bitwise(arguments, tmp_path):
     recipe = {**arguments, "learning_rate": 3e-3, "epochs": 5}
     train(**recipe | {"keep": "best"})
     history = pandas.read_csv(arguments["history"])
-    best = int(validation_accuracies(arguments).idxmax())
+    best = int(selection_accuracies(arguments).idxmax())
     assert 1 <= best < 5  # else the test shows nothing
     assert history["kept"].tolist() == [int(epoch == best) for epoch in range(6)]
     assert history.index[history["fit_loss"].notna()].tolist() == [best]
@@ -220,9 +238,44 @@ def test_the_best_epoch_is_restored_bitwise(arguments, tmp_path):
     assert shorter["kept"].tolist() == [0] * best + [1]
 
 
-def test_training_ends_when_the_validation_accuracy_no_longer_rises(arguments):
+@pytest.mark.parametrize("selects", [{"keep": "best"}, {"patience": 2}])
+def test_one_half_of_the_validation_images_selects_the_epoch(arguments, selects):
+    train(**arguments | {"learning_rate": 1e-3} | selects)
+    history = pandas.read_csv(arguments["history"])
+    kept = history[history["kept"] == 1].iloc[0]
+    validation = load_split(arguments["validation_data"])
+    logits = load_tensors(arguments["predictions"])["validation_logits"]
+    correct = logits.argmax(1) == validation.labels
+    selection = ~decision_half(validation.images, validation.labels)
+    assert selection.sum() == 3
+    assert kept["selection_accuracy"] == pytest.approx(100 * correct[selection].mean())
+    assert kept["validation_accuracy"] == pytest.approx(100 * correct.mean())  # of all of them
+
+
+def test_the_images_that_decide_change_no_epoch(arguments, tmp_path):
+    """Their labels are changed: the same epoch is kept, with the same weights."""
+    recipe = arguments | {"learning_rate": 3e-3, "epochs": 4, "keep": "best"}
+    train(**recipe)
+    validation = load_split(arguments["validation_data"])
+    decides = decision_half(validation.images, validation.labels)
+    images = validation.images.copy()
+    images[decides] = numpy.random.default_rng(0).integers(0, 256, images[decides].shape)
+    save_split(tmp_path / "changed.safetensors", Split(images, validation.labels, validation.classes))
+    outputs = ("trained", "history", "predictions", "cost")
+    changed = recipe | {name: tmp_path / "changed" / arguments[name].name for name in outputs}
+    # which images decide depends on their pixels; here it is the same ones
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "decision_half", lambda *split: decides)
+        train(**changed | {"validation_data": tmp_path / "changed.safetensors"})
+    assert changed["trained"].read_bytes() == arguments["trained"].read_bytes()
+    before, after = (pandas.read_csv(options["history"]) for options in (arguments, changed))
+    assert before["selection_accuracy"].equals(after["selection_accuracy"])
+    assert not before["validation_loss"].equals(after["validation_loss"])
+
+
+def test_training_ends_when_the_selection_accuracy_no_longer_rises(arguments):
     train(**arguments | {"learning_rate": 3e-3, "epochs": 30, "patience": 2})
-    accuracies = validation_accuracies(arguments)
+    accuracies = selection_accuracies(arguments)
     assert 3 <= len(accuracies) < 30
     assert accuracies.idxmax() == len(accuracies) - 2
     history = pandas.read_csv(arguments["history"])
@@ -234,6 +287,9 @@ def test_model_selection_needs_validation_images(arguments, tmp_path, selection)
     save_split(tmp_path / "none.safetensors", load_split(arguments["validation_data"]).first(0))
     with pytest.raises(InputError, match="needs validation images, and there are none"):
         train(**arguments | {"validation_data": tmp_path / "none.safetensors"} | selection)
+    save_split(tmp_path / "few.safetensors", load_split(arguments["validation_data"]).first(3))  # one of each class
+    with pytest.raises(InputError, match=r"needs validation images, and no class has two: .* to at least 2"):
+        train(**arguments | {"validation_data": tmp_path / "few.safetensors"} | selection)
     assert not arguments["history"].exists()
 
 

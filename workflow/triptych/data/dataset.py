@@ -65,6 +65,20 @@ def save_split(path: Path, split: Split, metadata: dict[str, Any] | None = None)
     save_tensors(path, {"images": split.images, "labels": split.labels}, {"classes": split.classes, **(metadata or {})})
 
 
+def load_splits(
+    train: Path, validation: Path, test: Path | None, train_images: int | None
+) -> tuple[Split, Split, Split]:
+    """Read the splits for training (its first `train_images`, or all), validation and testing.
+
+    Without a file, the test split is empty.
+
+    Raises:
+        InputError: as `load_split` and `Split.first`.
+    """
+    training = load_split(train)
+    return training.first(train_images), load_split(validation), load_split(test) if test else training.first(0)
+
+
 def load_split(path: Path) -> Split:
     """Read a file of `save_split`. Its images are read from the file when they are used.
 

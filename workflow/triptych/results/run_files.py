@@ -3,7 +3,7 @@
 from triptych.results.schema import COST_COLUMNS, RUN_HISTORY
 
 HISTORY_COLUMNS = RUN_HISTORY.names
-"""Of history.csv, a row an epoch from 0."""
+"""Of a row of history.csv, from epoch 0; the file has those of test images only if they are evaluated every epoch."""
 
 COST_KEYS = [column.name for column in COST_COLUMNS]
 """Of cost.json, those that every run has."""

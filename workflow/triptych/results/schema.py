@@ -150,7 +150,7 @@ def _losses(split: str, which: str, optional: bool = True) -> tuple[Column, Colu
     )
 
 
-CURVES = (
+TRAINING_CURVES = (
     *_losses("train", "over the training batches of the epoch, while the network learns"),
     *_losses("validation", "on the validation images after the epoch, in eval mode"),
     number(
@@ -159,6 +159,9 @@ CURVES = (
         PERCENT,
         optional=True,
     ),
+)
+CURVES = (
+    *TRAINING_CURVES,
     *(
         replace(column, modes=(EVERY_EPOCH,))
         for column in _losses("test", "on the test images after the epoch, in eval mode", optional=False)
@@ -266,7 +269,7 @@ WEIGHTS_HISTORY = Table(
     "pretrain_weights",
     "losses and accuracies of a pretraining",
     "an epoch",
-    (EPOCH, *CURVES, *FIT, KEPT),
+    (EPOCH, *TRAINING_CURVES, *FIT, KEPT),
     path="weights/{architecture}_history.csv",
     needs_runs=False,
 )

@@ -16,7 +16,7 @@ from typing import Any
 import pandas
 
 from triptych.storage.errors import InputError
-from triptych.storage.locks import try_lock
+from triptych.storage.locks import held, try_lock
 
 FAULTS_OF_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """A full disk, a quota or limit that is reached, a read-only file system: for a person to mend, then to run again."""
@@ -117,6 +117,26 @@ def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 with `\\n` line ends."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(text.encode())
+
+
+def append_line(path: Path, line: str) -> list[str]:
+    """Append a line to a text file; return all lines of the file. The file and its folders are made if missing.
+
+    Processes take turns, by a lock. The line and the file's entry in its folder are on the disk before this returns. A
+    line that a power cut has cut off stays as it is, and the new one follows below it.
+    """
+    new_folders = [folder for folder in path.parents if not folder.exists()]
+    with _named(path), held(path), path.open("a+b") as file:
+        file.seek(0)
+        before = file.read()
+        file.write((b"" if before.endswith(b"\n") or not before else b"\n") + line.encode() + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+        for folder in (path.parent, *(folder.parent for folder in new_folders)):
+            with suppress(OSError):  # not every file system can do that with a folder
+                _to_disk(folder)
+        file.seek(0)
+        return file.read().decode(errors="replace").splitlines()
 
 
 def write_json(path: Path, value: Any) -> None:

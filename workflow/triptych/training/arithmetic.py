@@ -18,7 +18,7 @@ import torch
 from triptych.storage.errors import InputError
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.device import choose_device, make_deterministic
-from triptych.training.recipe import Execution, FeaturesRecipe, Precision, PretrainingRecipe
+from triptych.training.recipe import EvaluationRecipe, Execution, Precision, PretrainingRecipe
 
 MIXED = {"bfloat16": torch.bfloat16, "float16": torch.float16}
 PRECISIONS = get_args(Precision)
@@ -68,7 +68,7 @@ class Arithmetic:
 
 
 def prepare(
-    recipe: FeaturesRecipe | PretrainingRecipe, execution: Execution, fused_optimizer: bool = False
+    recipe: EvaluationRecipe | PretrainingRecipe, execution: Execution, fused_optimizer: bool = False
 ) -> Arithmetic:
     """Configure this process to compute deterministically as the recipe says, and claim a device.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy
 import torch
 
-from triptych.data.dataset import Split, load_split
+from triptych.data.dataset import Split, load_splits
 from triptych.models.head import features_and_logits, head_of
 from triptych.models.initialise_model import starting_network
 from triptych.storage.errors import InputError
@@ -16,6 +16,7 @@ from triptych.training.arithmetic import prepare
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import device_name, peak_memory_bytes
+from triptych.training.evaluate import padded
 from triptych.training.failures import translate_torch_errors
 from triptych.training.recipe import PLAIN, Execution, FeaturesRecipe
 from triptych.training.residency import Resident, choose_residency
@@ -31,7 +32,7 @@ def extract_features(  # noqa: PLR0913
     pretrained: Path,
     train_data: Path,
     validation_data: Path,
-    test_data: Path,
+    test_data: Path | None = None,
     recipe: FeaturesRecipe,
     execution: Execution = PLAIN,
     checkpoints: Path | None = None,
@@ -43,12 +44,14 @@ def extract_features(  # noqa: PLR0913
 
     Args:
         architecture, input_size, normalisation, pretrained: as for `train`; the head is ignored.
-        train_data, validation_data, test_data: images and labels. Validation may be empty.
+        train_data, validation_data: images and labels. Validation may be empty.
+        test_data: images and labels; without it, no test image is read.
         recipe: everything else that affects the result.
         execution: what affects only speed.
         checkpoints: the folder for checkpoints, to resume from; removed when the job is done. Optional.
         runtime: the time limit of the job in minutes, as on a cluster; it shortens the checkpoint interval.
-        features: `train`, `validation` and `test`, float32 [images, features], in the order of the images.
+        features: `train`, `validation` and `test`, float32 [images, features], in the order of the images; those of an
+            image do not depend on the others (`triptych.training.evaluate`). Without `test_data`, `test` is empty.
         cost: the measurements: device, seconds, images per second, peak memory.
 
     Raises:
@@ -58,7 +61,7 @@ def extract_features(  # noqa: PLR0913
     arithmetic = prepare(recipe, execution)
     started = time.perf_counter()  # waiting for a GPU is not part of the cost
     chosen = arithmetic.device
-    splits = (load_split(train_data).first(recipe.train_images), load_split(validation_data), load_split(test_data))
+    splits = load_splits(train_data, validation_data, test_data, recipe.train_images)
     network, metadata = starting_network(
         architecture, input_size, normalisation, 0, splits[0].classes, splits[0].images, pretrained
     )
@@ -95,10 +98,10 @@ def extract_features(  # noqa: PLR0913
         for name, split in zip(SPLITS, splits, strict=True):
             parts = [found[name]]
             rest = Split(split.images[len(parts[0]) :], split.labels[len(parts[0]) :], split.classes)
-            for images, _ in Resident(rest, chosen, residency).batches(batch_size):
+            for images, labels in Resident(rest, chosen, residency).batches(batch_size):
                 with arithmetic.autocast():
-                    given, _ = features_and_logits(network, head, transform(images))
-                parts.append(given.float().cpu().numpy())
+                    given, _ = features_and_logits(network, head, transform(padded(images, batch_size)))
+                parts.append(given[: len(labels)].float().cpu().numpy())
                 if run_checkpoints.due():
                     parts = [numpy.concatenate(parts)]
                     spent = time.perf_counter() - clock + earlier

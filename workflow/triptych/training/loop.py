@@ -7,7 +7,6 @@ parameters have gradients.
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -25,6 +24,7 @@ from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import epoch_order
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import peak_memory_bytes, synchronize
+from triptych.training.evaluate import Transform, evaluate
 from triptych.training.failures import not_finite, translate_torch_errors
 from triptych.training.recipe import PretrainingRecipe
 from triptych.training.regime import Trainable, select_trainable, set_training_mode
@@ -79,27 +79,6 @@ class Snapshot:
         outcome.validation_logits, outcome.test_logits = self.validation_logits, self.test_logits
 
 
-Transform = Callable[[torch.Tensor], torch.Tensor]
-
-
-@torch.inference_mode()
-def evaluate(
-    network: torch.nn.Module, data: Resident, transform: Transform, batch_size: int, arithmetic: Arithmetic
-) -> tuple[float | None, float | None, torch.Tensor]:
-    """Return mean loss, accuracy in percent (None without images) and logits, float32 [N, classes], in eval mode."""
-    network.eval()
-    parts = []
-    for images, _ in data.batches(batch_size):
-        with arithmetic.autocast():
-            parts.append(network(transform(images)).float())
-    if not parts:
-        return None, None, torch.empty(0)
-    logits = torch.cat(parts)
-    loss = cross_entropy(logits.double(), data.labels).item()
-    accuracy = 100 * (logits.argmax(1) == data.labels).sum().item() / len(data)
-    return loss, accuracy, logits.cpu()
-
-
 def fit(
     network: torch.nn.Module,
     trainable: Trainable,
@@ -108,6 +87,7 @@ def fit(
     transform: Transform,
     splits: tuple[Split, Split, Split],
     arithmetic: Arithmetic,
+    selection: numpy.ndarray | None = None,
     checkpoints: Checkpoints | None = None,
     section: str = "training",
 ) -> Outcome:
@@ -118,18 +98,19 @@ def fit(
     Args:
         seed: of the order of the batches and of dropout.
         transform: from a batch of images to the input of the network.
-        splits: for training, validation and testing.
+        splits: for training, validation and testing; the last two may be empty.
+        selection: which validation images select the epoch, bool [validation images]; needed if the recipe selects one.
         checkpoints: resume from the newest one, with the same result as without interruption.
         section: the section of the configuration that has the batch size and the learning rate, for messages.
 
     Raises:
-        InputError: there are no training images, there are no validation images and the recipe needs them, a batch is
-            too small for BatchNorm, the loss is not finite, or memory is exhausted.
+        InputError: there are no training images, no image selects the epoch and the recipe needs one, a batch is too
+            small for BatchNorm, the loss is not finite, or memory is exhausted.
     """
     checkpoints = checkpoints or Checkpoints(None, "", 0)
     images, setting = len(splits[0]), f"{section}.batch_size"
     with translate_torch_errors(recipe.batch_size, images, arithmetic, setting=setting):
-        trainer = Trainer(network, trainable, recipe, seed, transform, splits, arithmetic, section)
+        trainer = Trainer(network, trainable, recipe, seed, transform, splits, arithmetic, selection, section)
     with translate_torch_errors(recipe.batch_size, images, arithmetic, lambda: trainer.progress(checkpoints), setting):
         return trainer.run(checkpoints)
 
@@ -146,6 +127,7 @@ class Trainer:
         transform: Transform,
         splits: tuple[Split, Split, Split],
         arithmetic: Arithmetic,
+        selection: numpy.ndarray | None = None,
         section: str = "training",
     ):
         self.section, self.seed = section, seed
@@ -156,7 +138,9 @@ class Trainer:
         if not len(self.train):
             raise InputError("there are no training images; give at least one.")
         self.stopping = Stopping(recipe.keep, recipe.patience)
-        self.stopping.check(len(self.validation))
+        self.selection = numpy.zeros(len(self.validation), bool) if selection is None else selection
+        self.stopping.check(int(self.selection.sum()), len(self.validation))
+        self.validation_labels = splits[1].labels
         self.network = network.to(device).to(memory_format=arithmetic.memory_format)
         self.trainable = trainable
         self.parameters = select_trainable(network, trainable)
@@ -209,7 +193,7 @@ class Trainer:
             self.epoch, self.step = self.epoch + 1, 0
             checkpoints.save(*self.state())
         if self.epoch <= self.recipe.epochs:
-            print(f"early stopping: best validation accuracy in epoch {self.stopping.best_epoch}", flush=True)
+            print(f"early stopping: best selection accuracy in epoch {self.stopping.best_epoch}", flush=True)
         with evaluating():
             self.keep()
         return self.outcome
@@ -282,14 +266,22 @@ class Trainer:
         """Evaluate the network, fill the row of the epoch, and keep a snapshot if it is the best epoch."""
         outcome, clock = self.outcome, time.perf_counter()
         row["validation_loss"], row["validation_accuracy"], outcome.validation_logits = self.evaluate(self.validation)
+        row["selection_accuracy"] = self.selection_accuracy(outcome.validation_logits)
         row["test_loss"], row["test_accuracy"], outcome.test_logits = self.evaluate(self.test)
         synchronize(self.arithmetic.device)
         outcome.evaluation_seconds += time.perf_counter() - clock
         outcome.history.append(row)
         outcome.kept_epoch = self.epoch
         print(progress_line(row, self.recipe.epochs, outcome), flush=True)
-        if self.stopping.update(self.epoch, row["validation_accuracy"]) and self.recipe.keep == "best":
+        if self.stopping.update(self.epoch, row["selection_accuracy"]) and self.recipe.keep == "best":
             self.best = Snapshot.of(self.epoch, self.network, outcome)
+
+    def selection_accuracy(self, validation_logits: torch.Tensor) -> float | None:
+        """Return the accuracy in percent on the validation images that select; None if the recipe selects no epoch."""
+        if not self.recipe.selects_epoch:
+            return None
+        correct = validation_logits.argmax(1).numpy() == self.validation_labels
+        return 100 * int(correct[self.selection].sum()) / int(self.selection.sum())
 
     def evaluate(self, data: Resident) -> tuple[float | None, float | None, torch.Tensor]:
         return evaluate(self.network, data, self.transform, self.recipe.evaluation_batch_size, self.arithmetic)

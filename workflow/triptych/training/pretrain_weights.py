@@ -5,10 +5,10 @@ from pathlib import Path
 import pandas
 import torch
 
-from triptych.data.dataset import load_split
+from triptych.data.dataset import load_splits
+from triptych.data.halves import decision_half
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.models.normalisation import normalisation_of
-from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.results.schema import WEIGHTS_HISTORY
 from triptych.results.tables import save_table
 from triptych.storage.tensors import save_tensors
@@ -30,7 +30,7 @@ def pretrain_weights(  # noqa: PLR0913
     recipe: PretrainingRecipe,
     execution: Execution = PLAIN,
     train_data: Path,
-    test_data: Path,
+    validation_data: Path,
     checkpoints: Path | None = None,
     runtime: float | None = None,
     weights: Path,
@@ -42,9 +42,9 @@ def pretrain_weights(  # noqa: PLR0913
         architecture, input_size: the network.
         normalisation: `none`, `imagenet` or `dataset`, of the network's input.
         seed: of the initial weights, the order of the batches and dropout.
-        recipe: everything else that affects the result; there are no validation images.
+        recipe: everything else that affects the result.
         execution: what affects only speed.
-        train_data, test_data: the source data set and its held-out part.
+        train_data, validation_data: the source data set and its held-out part.
         checkpoints: the folder for checkpoints, to resume from; removed when the job is done. Optional.
         runtime: the time limit of the job in minutes, as on a cluster; it shortens the checkpoint interval.
         weights: all tensors of the network, including the head; the metadata has the held-out accuracy in percent.
@@ -55,7 +55,9 @@ def pretrain_weights(  # noqa: PLR0913
     """
     arithmetic = prepare(recipe, execution, recipe.fused_optimizer)
     chosen = arithmetic.device
-    source, held_out = load_split(train_data), load_split(test_data)
+    splits = load_splits(train_data, validation_data, None, None)
+    source, held_out = splits[:2]
+    selection = ~decision_half(held_out.images, held_out.labels) if recipe.selects_epoch else None
     torch.manual_seed(seed)
     network = build_network(architecture, len(source.classes), input_size)
     scale = normalisation_of(normalisation, source.images)
@@ -68,7 +70,7 @@ def pretrain_weights(  # noqa: PLR0913
         "seed": seed,
         "device": device_name(chosen),
     }
-    files = {"train": train_data, "test": test_data}
+    files = {"train": train_data, "validation": validation_data}
     key = run_key("training.pretrain_weights", architecture, files, settings)
     run_checkpoints = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
     with run_checkpoints.locked():
@@ -78,16 +80,18 @@ def pretrain_weights(  # noqa: PLR0913
             recipe,
             seed,
             InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format),
-            (source, held_out.first(0), held_out),
+            splits,
             arithmetic,
-            checkpoints=run_checkpoints,
+            selection,
+            run_checkpoints,
             section="weights",
         )
-        save_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS), WEIGHTS_HISTORY)
+        rows = pandas.DataFrame(outcome.history, columns=WEIGHTS_HISTORY.names)
+        save_table(history, rows, WEIGHTS_HISTORY)
         metadata = network_metadata(
             network, architecture=architecture, classes=source.classes, input_size=input_size, normalisation=scale
         )
-        accuracy = outcome.history[-1]["test_accuracy"]
+        accuracy = outcome.history[outcome.kept_epoch]["validation_accuracy"]
         save_tensors(weights, state_arrays(network), metadata | {"held_out_accuracy": accuracy})
         print(f"held-out accuracy {accuracy:.1f} % on {len(held_out)} images", flush=True)
         run_checkpoints.remove()

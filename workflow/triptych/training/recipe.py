@@ -74,8 +74,8 @@ class JsonOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FeaturesRecipe(JsonOptions):
-    """How features are computed.
+class EvaluationRecipe(JsonOptions):
+    """How a network is evaluated.
 
     Attributes:
         evaluation_batch_size: images per evaluation batch.
@@ -83,7 +83,6 @@ class FeaturesRecipe(JsonOptions):
         device: `auto` is a GPU if there is one, else the CPU.
         precision: as in `triptych.training.arithmetic`.
         channels_last: store images and weights as [N, H, W, C].
-        train_images: use only the first `train_images` training images (None: all).
     """
 
     evaluation_batch_size: int
@@ -91,6 +90,16 @@ class FeaturesRecipe(JsonOptions):
     device: Device
     precision: Precision
     channels_last: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturesRecipe(EvaluationRecipe):
+    """How features are computed: as in an evaluation.
+
+    Attributes:
+        train_images: use only the first `train_images` training images (None: all).
+    """
+
     train_images: int | None
 
 
@@ -101,10 +110,10 @@ class PretrainingRecipe(JsonOptions):
     Attributes:
         epochs: passes over the training images; with `patience`, the maximum.
         batch_size, learning_rate: of a training step.
-        evaluation_batch_size, num_threads, device, precision, channels_last: as in `FeaturesRecipe`.
+        evaluation_batch_size, num_threads, device, precision, channels_last: as in `EvaluationRecipe`.
         fused_optimizer: run all of Adam in one kernel.
-        keep: the epoch whose weights are kept: `last`, or `best`, the first with the highest validation accuracy.
-        patience: stop after `patience` epochs without a higher validation accuracy (None: never).
+        keep: the epoch whose weights are kept: `last`, or `best`, the first with the highest selection accuracy.
+        patience: stop after `patience` epochs without a higher selection accuracy (None: never).
     """
 
     epochs: int
@@ -118,6 +127,11 @@ class PretrainingRecipe(JsonOptions):
     fused_optimizer: bool = False
     keep: Literal["last", "best"] = "last"
     patience: int | None = None
+
+    @property
+    def selects_epoch(self) -> bool:
+        """Whether an accuracy selects the kept epoch or ends the training."""
+        return self.keep == "best" or self.patience is not None
 
 
 @dataclass(frozen=True, kw_only=True)

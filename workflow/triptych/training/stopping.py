@@ -1,4 +1,4 @@
-"""Model selection and early stopping, on validation images only."""
+"""Model selection and early stopping inside a run, on validation images that decide nothing between arms."""
 
 import math
 from dataclasses import dataclass
@@ -8,15 +8,16 @@ from triptych.storage.errors import InputError
 
 @dataclass
 class Stopping:
-    """Track the validation accuracy of a run. The state is plain numbers, so that a checkpoint can save it.
+    """Track the selection accuracy of a run, that on the validation images that select its epoch.
 
+    The state is plain numbers, so that a checkpoint can save it.
     Only a strictly higher accuracy is an improvement, so of equal epochs the first is the best. Epoch 0, before
     training, is never the best.
 
     Attributes:
         keep: `last` or `best`, the epoch whose weights are kept.
         patience: stop after `patience` epochs without improvement (None: never).
-        best_epoch, best_accuracy: the epoch with the highest validation accuracy so far, and that accuracy in percent.
+        best_epoch, best_accuracy: the epoch with the highest selection accuracy so far, and that accuracy in percent.
     """
 
     keep: str = "last"
@@ -28,27 +29,35 @@ class Stopping:
         if self.patience is not None and self.patience < 1:
             raise InputError(f"patience: {self.patience} is not allowed; give at least 1, or null to train all epochs.")
 
-    def check(self, validation_images: int) -> None:
-        """Check that there are validation images, if they are needed.
+    def check(self, selecting: int, validation_images: int) -> None:
+        """Check that there are images that select, if they are needed.
+
+        Args:
+            selecting: the number of `validation_images` that select.
 
         Raises:
             InputError: they are needed, and there are none.
         """
-        if validation_images or (self.keep == "last" and self.patience is None):
+        if selecting or (self.keep == "last" and self.patience is None):
             return
         key = "training.keep: best" if self.keep == "best" else f"training.patience: {self.patience}"
+        found = (
+            "no class has two: one to select the epoch, one to select the arm"
+            if validation_images
+            else "there are none"
+        )
         raise InputError(
-            f"{key} needs validation images, and there are none; set dataset.validation_per_class, or set "
+            f"{key} needs validation images, and {found}; set dataset.validation_per_class to at least 2, or set "
             "training.keep to last and training.patience to null."
         )
 
     def update(self, epoch: int, accuracy: float | None) -> bool:
-        """Record the validation accuracy of an epoch in percent; return whether it is the highest so far."""
+        """Record the selection accuracy of an epoch in percent; return whether it is the highest so far."""
         if epoch < 1 or accuracy is None or not accuracy > self.best_accuracy:
             return False
         self.best_epoch, self.best_accuracy = epoch, accuracy
         return True
 
     def ends(self, epoch: int) -> bool:
-        """Whether the validation accuracy has not improved for `patience` epochs."""
+        """Whether the selection accuracy has not improved for `patience` epochs."""
         return self.patience is not None and epoch - self.best_epoch >= self.patience

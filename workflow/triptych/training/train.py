@@ -7,12 +7,12 @@ from pathlib import Path
 import pandas
 import torch
 
-from triptych.data.dataset import load_split
+from triptych.data.dataset import load_splits
+from triptych.data.halves import decision_half
 from triptych.models.head import head_of
 from triptych.models.initialise_model import run_metadata, starting_network
 from triptych.models.networks import state_arrays
-from triptych.results.run_files import HISTORY_COLUMNS
-from triptych.results.schema import RUN_HISTORY
+from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, RUN_HISTORY
 from triptych.results.tables import save_table
 from triptych.storage.files import read_json, write_json
 from triptych.storage.tensors import save_tensors
@@ -20,8 +20,9 @@ from triptych.training.arithmetic import prepare
 from triptych.training.batches import InputTransform
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import device_name, peak_memory_bytes
+from triptych.training.evaluate import Transform
 from triptych.training.extract_features import with_features
-from triptych.training.loop import Transform, fit
+from triptych.training.loop import fit
 from triptych.training.recipe import PLAIN, Execution, Recipe
 from triptych.training.regime import Trainable, assert_unchanged, frozen_tensors, read_phases
 
@@ -34,7 +35,7 @@ def train(  # noqa: PLR0913
     pretrained: Path | None = None,
     train_data: Path,
     validation_data: Path,
-    test_data: Path,
+    test_data: Path | None = None,
     phases: str,
     seed: int,
     recipe: Recipe,
@@ -56,7 +57,9 @@ def train(  # noqa: PLR0913
         normalisation: `none`; `imagenet`, the normalisation of torchvision's weights, else that of ImageNet; or
             `dataset`, the mean and standard deviation of the training images that are used.
         pretrained: weights of the same architecture for any classes; without it, random weights.
-        train_data, validation_data, test_data: images and labels. Validation may be empty.
+        train_data, validation_data: images and labels. Validation may be empty. If the recipe selects an epoch, half of
+            the validation images do so (`triptych.data.halves`).
+        test_data: images and labels, to evaluate after every epoch; without it, no test image is read.
         phases: which tensors are trainable, as in `triptych.training.regime.read_phases`.
         seed: of the initial weights (all without `pretrained`, else the head), the order of the batches and dropout.
         recipe: everything else that affects the result.
@@ -68,8 +71,9 @@ def train(  # noqa: PLR0913
         trained: the weights of the kept epoch. The metadata describes the network, and in `run` (`run_metadata`) the
             initial weights, the recipe, and the names of the trainable parameters and statistics.
         history: CSV with one row per epoch, from 0 (before training); accuracies in percent; `kept` is 1 for the kept
-            epoch, else 0.
-        predictions: `test_logits` and `validation_logits` of the kept epoch, float32 [images, classes].
+            epoch, else 0. Without `test_data` it has no columns of it.
+        predictions: `validation_logits` and, with `test_data`, `test_logits` of the kept epoch, float32 [images,
+            classes].
         cost: the measurements: device, seconds, images per second, peak memory. They differ between executions.
 
     Raises:
@@ -81,7 +85,8 @@ def train(  # noqa: PLR0913
     started = time.perf_counter()  # waiting for a GPU is not part of the cost
     chosen = arithmetic.device
 
-    splits = (load_split(train_data).first(recipe.train_images), load_split(validation_data), load_split(test_data))
+    splits = load_splits(train_data, validation_data, test_data, recipe.train_images)
+    selection = ~decision_half(splits[1].images, splits[1].labels) if recipe.selects_epoch else None
     network, metadata = starting_network(
         architecture, input_size, normalisation, seed, splits[0].classes, splits[0].images, pretrained
     )
@@ -118,14 +123,17 @@ def train(  # noqa: PLR0913
     waiting_since = time.perf_counter()
     with run_checkpoints.locked():
         started += time.perf_counter() - waiting_since  # waiting for a lock is not part of the cost either
-        outcome = fit(module, trainable_here, recipe, seed, transform, splits, arithmetic, run_checkpoints)
+        outcome = fit(module, trainable_here, recipe, seed, transform, splits, arithmetic, selection, run_checkpoints)
 
         after = state_arrays(network)
         assert_unchanged(before, after, frozen_tensors(network, trainable))
-        logits = {"test_logits": outcome.test_logits, "validation_logits": outcome.validation_logits}
+        logits = {"validation_logits": outcome.validation_logits}
+        if test_data:
+            logits["test_logits"] = outcome.test_logits
         classes = len(metadata["classes"])
         save_tensors(predictions, {name: tensor.view(-1, classes).numpy() for name, tensor in logits.items()})
-        save_table(history, pandas.DataFrame(outcome.history, columns=HISTORY_COLUMNS), RUN_HISTORY)
+        table = RUN_HISTORY.in_mode(EVERY_EPOCH if test_data else AFTER_DECISION)
+        save_table(history, pandas.DataFrame(outcome.history, columns=table.names), table)
         extraction = {"extraction_seconds": 0.0, "peak_memory_bytes": 0}
         if features_cost:  # the cost of an arm includes its feature extraction
             extraction = read_json(features_cost, extraction)
