@@ -13,19 +13,19 @@ from triptych.results.tables import read_table, save_table
 from triptych.wings import TABLES
 
 SCHEMA, CATALOGUE = "workflow/triptych/results/schema.py", "workflow/triptych/figures/catalogue.py"
-WRITER, MODULE = "workflow/triptych/analysis/collect_results.py", "workflow/triptych/figures/plot_lengths.py"
+WRITER, MODULE = "workflow/triptych/analysis/collect_validation.py", "workflow/triptych/figures/plot_lengths.py"
 RULES, SECTION = "workflow/rules/figures.smk", "workflow/triptych/report/sections/curves.py"
 
 DECLARED_TABLE = """LENGTHS = Table(
     "lengths",
-    "collect_results",
+    "collect_validation",
     "epochs of every run",
     "a run",
     (ARM, SEED, whole("epochs_run", "Epochs that it ran.")),
     category="Tables",
 )
 """
-WRITTEN = '        "lengths": runs_table(arm_list, read, test, 0.95)[["arm", "seed", "epochs_run"]],\n'
+WRITTEN = '        "lengths": runs_table(arm_list, read, None)[["arm", "seed", "epochs_run"]],\n'
 DECLARED_FIGURE = """LENGTHS = Figure(
     "lengths",
     "plot_lengths",
@@ -100,7 +100,7 @@ def test_a_table_and_a_figure_are_added_in_their_own_places(finished, checkout):
     (checkout / ".gitignore").write_text("__pycache__/\n")
     assert len(changed(checkout)) > 50
     insert(checkout / SCHEMA, DECLARED_TABLE, before="\nTABLES = {")
-    insert(checkout / WRITER, WRITTEN, before='        "summary": summary,')
+    insert(checkout / WRITER, WRITTEN, before='        "weight_delta": _stacked')
     assert changed(checkout) == {SCHEMA, WRITER}
     (checkout / MODULE).write_text(DRAWN)
     insert(checkout / CATALOGUE, DECLARED_FIGURE, before="\nFIGURES = {")
@@ -110,10 +110,10 @@ def test_a_table_and_a_figure_are_added_in_their_own_places(finished, checkout):
 
     call = ["results/tiny/manifest.json", "--cores", "2", "--configfile", "tiny.yaml"]
     jobs = rules_of(snakemake("--dry-run", *call, directory=finished, checkout=checkout).stdout)
-    assert {"collect_results", "plot_lengths", "report", "write_manifest"} <= set(jobs)
+    assert {"collect_validation", "plot_lengths", "report", "write_manifest"} <= set(jobs)
     assert not {"train", "initialise_model", "extract_weight_delta", "prepare_dataset", "plot_samples"} & set(jobs)
     # the other figures would be drawn as they were
-    made = ["--allowed-rules", "collect_results", "plot_lengths", "report", "write_manifest"]
+    made = ["--allowed-rules", "collect_validation", "plot_lengths", "report", "write_manifest"]
     snakemake(*call, *made, directory=finished, checkout=checkout)
 
     results = finished / "results" / "tiny"

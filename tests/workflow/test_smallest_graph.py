@@ -22,7 +22,7 @@ EXPERIMENT = {
 def folder(tmp_path_factory):
     """A folder in which it has run to its end."""
     folder = tmp_path_factory.mktemp("smallest")
-    path = write_configuration(folder, EXPERIMENT)
+    path = write_configuration(folder, EXPERIMENT, keep_weights="model")
     snakemake("--cores", "2", "--configfile", path, directory=folder)
     return folder
 
@@ -36,12 +36,12 @@ def test_it_is_finished_and_no_file_is_made_that_no_rule_declares(folder):
 
 def test_its_accuracies_are_those_of_its_predictions(folder):
     results = folder / "results" / "tiny"
-    runs = pandas.read_csv(results / "tables" / "runs.csv").set_index("arm")
+    runs = pandas.read_csv(results / "tables" / "test_results.csv").set_index("arm")
     assert list(runs.index) == ["scratch", "frozen"]
     labels = load_tensors(results / "data" / "test.safetensors")["labels"]
     assert len(labels) == 100
     for arm in runs.index:
-        logits = load_tensors(results / "runs" / arm / "seed0" / "predictions.safetensors")["test_logits"]
+        logits = load_tensors(results / "runs" / arm / "seed0" / "test.safetensors")["test_logits"]
         assert runs.loc[arm, "test_accuracy"] == pytest.approx(100 * (logits.argmax(1) == labels).mean())
 
 
