@@ -147,6 +147,7 @@ use rule plot_samples as plot_confusion with:
             experiment_folder=Path(input[0]).parents[1],
             seeds=as_json(graph.seeds_of_runs(wildcards)[wildcards.arm]),
             images=graph.experiment_setting("report/images")(wildcards),
+            mode=graph.experiment_setting("test")(wildcards),
         ),
         caption=figures_caption("plot_confusion"),
         code=code("figures.plot_confusion"),
