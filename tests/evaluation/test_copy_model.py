@@ -24,27 +24,27 @@ def trained(tmp_path):
 
 def test_the_weights_of_the_chosen_run_are_copied(trained, tmp_path):
     decision = write_decision(tmp_path / "decision.json", {"arm": "finetune", "seed": 1})
-    copy_model(decision=decision, trained=trained, model=tmp_path / "model")
+    copy_model(decision=decision, trained=trained, model=tmp_path / "model" / "model.safetensors")
     assert {path.name: path.read_bytes() for path in (tmp_path / "model").iterdir()} == {
         "model.safetensors": trained.read_bytes()
     }
 
 
-def test_the_folder_is_empty_if_nothing_is_chosen(tmp_path):
-    copy_model(decision=write_decision(tmp_path / "decision.json", None), model=tmp_path / "model")
-    assert not list((tmp_path / "model").iterdir())
+def test_without_a_chosen_run_there_is_no_model(trained, tmp_path):
+    decision = write_decision(tmp_path / "decision.json", None)
+    with pytest.raises(InputError, match=r"decision\.json: no run was chosen"):
+        copy_model(decision=decision, trained=trained, model=tmp_path / "model.safetensors")
 
 
 def test_a_decision_that_was_changed_by_hand_is_refused(trained, tmp_path):
     decision = write_decision(tmp_path / "decision.json", {"arm": "finetune", "seed": 1})
     decision.write_text(decision.read_text().replace("finetune", "scratch"))
     with pytest.raises(InputError, match=r"decision\.json: the decision was changed by hand; delete it and run again"):
-        copy_model(decision=decision, trained=trained, model=tmp_path / "model")
-    assert not (tmp_path / "model").exists()
+        copy_model(decision=decision, trained=trained, model=tmp_path / "model.safetensors")
 
 
-@pytest.mark.parametrize("chosen", [None, {"arm": "finetune", "seed": 1}])
-def test_weights_that_do_not_go_with_the_decision_are_refused(trained, tmp_path, chosen):
-    decision = write_decision(tmp_path / "decision.json", chosen)
-    with pytest.raises(InputError, match="found"):
-        copy_model(decision=decision, trained=trained if chosen is None else None, model=tmp_path / "model")
+def test_weights_that_are_gone_end_in_one_message(tmp_path):
+    decision = write_decision(tmp_path / "decision.json", {"arm": "finetune", "seed": 1})
+    with pytest.raises(InputError, match=r"trained\.safetensors: the file is missing"):
+        copy_model(decision=decision, trained=tmp_path / "trained.safetensors", model=tmp_path / "model.safetensors")
+    assert not (tmp_path / "model.safetensors").exists()

@@ -112,15 +112,12 @@ def rules_of(dry_run: str) -> Counter:
 
 
 def untracked(*arguments, directory: Path, **options) -> set[str]:
-    """The files in a folder that no rule of the targets declares.
-
-    Aside are benchmarks and what is in a declared folder (`model/`), which Snakemake does not count.
-    """
+    """The files in a folder that no rule of the targets declares; benchmarks, which Snakemake does not count, aside."""
     listed = snakemake("--list-untracked", *arguments, directory=directory, **options).stdout.splitlines()
     files = {line for line in listed if (directory / line).is_file()}
     benchmarks = {file for file in files if file.startswith("logs/benchmarks/")}
     assert benchmarks  # else the list is not what it is taken for
-    return {file for file in files - benchmarks if "model" not in Path(file).parts[:-1]}
+    return files - benchmarks
 
 
 @pytest.fixture(scope="session")

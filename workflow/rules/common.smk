@@ -75,14 +75,23 @@ def run_is_there(experiment, arm, seed):
     )
 
 
-def chosen_weights(wildcards):
-    """The trained weights of the run that the decision chose; none if it chose nothing."""
+def chosen_run(wildcards):
+    """The arm and the seed that the decision chose; None if it chose nothing."""
     decision = checkpoints.decide.get(experiment=wildcards.experiment, part="").output.json
     try:
-        chosen = read_decision(Path(decision))["chosen"]
+        return read_decision(Path(decision))["chosen"]
     except InputError as error:
         sys.exit(str(error))
-    return filled(f"{RUN}/trained.safetensors", arm=[chosen["arm"]], seed=[chosen["seed"]]) if chosen else []
+
+
+def chosen_weights(wildcards):
+    """The trained weights of the chosen run."""
+    return filled(f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen_run(wildcards).items()})
+
+
+def chosen_model(wildcards):
+    """The copy of its weights, if a run is chosen."""
+    return rules.copy_model.output.model if chosen_run(wildcards) else []
 
 
 # The questions that rules ask about experiments, with the wildcards of a job.

@@ -70,12 +70,12 @@ rule await_decision:
 
 
 rule copy_model:
-    """The weights of the chosen run, in a folder of their own. Empty if no arm is better than guessing."""
+    """The weights of the run that the decision chose."""
     input:
         trained=chosen_weights,
         decision=ancient("<results>/{experiment}/decision.json"),
     output:
-        model=directory("<results>/{experiment}/model"),
+        model="<results>/{experiment}/model/model.safetensors",
     log:
         "<logs>/copy_model/{experiment}.log",
     benchmark:
@@ -87,12 +87,11 @@ rule copy_model:
         mem_mb=500,
         runtime=10,
     params:
-        trained=lambda wildcards, input: option("--trained", input.trained),
         code=code("evaluation.copy_model"),
     shell:
         r"""
         python -m triptych copy-model \
-            {params.trained} \
+            --trained {input.trained:q} \
             --decision {input.decision:q} \
             --model {output.model:q} \
             2>&1 | tee {log:q}

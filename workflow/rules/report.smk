@@ -95,7 +95,7 @@ rule write_manifest:
         report="<results>/{experiment}/report.html",
         runs=graph.of_runs(f"{RUN}/kernels.safetensors"),
         weights=graph.weights_that_are_kept,
-        model="<results>/{experiment}/model",
+        model=chosen_model,
     output:
         manifest="<results>/{experiment}/manifest.json",
     log:
