@@ -3,9 +3,9 @@
 
 
 rule extract_weight_delta:
-    """What training changed in the weights of one run, tensor by tensor, and the first kernels before and after."""
+    """Extract the weight changes of one run by tensor, and the first kernels before and after training."""
 
-    # The last reader of weight files that `keep_weights` does not keep: a later one would train every run again.
+    # The last reader of temporary weight files (`keep_weights`): any later reader would retrain every run.
     input:
         trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
         pretrained=graph.pretrained_weights,
@@ -41,7 +41,7 @@ rule extract_weight_delta:
 
 
 rule collect_results:
-    """Every table of an experiment, with intervals and comparisons of the arms."""
+    """Write all tables of an experiment, with confidence intervals and comparisons of the arms."""
     input:
         test_data="<results>/{experiment}/data/test.safetensors",
         sizes="<results>/{experiment}/data/sizes.csv",

@@ -17,7 +17,7 @@ import typer
 
 from triptych.figures.catalogue import COMMANDS as FIGURE_COMMANDS
 from triptych.storage.errors import InputError
-from triptych.storage.files import FAULTS_OF_STORAGE
+from triptych.storage.files import STORAGE_ERRORS
 from triptych.version import __version__
 from triptych.wings import COMMANDS as WING_COMMANDS
 
@@ -138,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in FAULTS_OF_STORAGE and not isinstance(
+        if error.errno not in STORAGE_ERRORS and not isinstance(
             error, (PermissionError, FileExistsError, NotADirectoryError)
         ):
             raise

@@ -18,7 +18,7 @@ from triptych.storage.tensors import load_metadata, map_tensor
 
 @dataclass(frozen=True)
 class Truth:
-    """The labels of the test images (int64 [images]) and the names of the classes."""
+    """The labels of the test images, int64 [images], and the class names."""
 
     labels: numpy.ndarray
     classes: list[str]
@@ -29,12 +29,12 @@ class Run:
     """One arm with one seed.
 
     Attributes:
-        history: the columns of `schema.RUN_HISTORY`, a row an epoch from 0; accuracies in percent.
-        predicted: the class number given to each test image by the network that is kept, [images].
-        file_bytes: the size of the file of its initial weights.
-        total_parameters, trainable_parameters: numbers of elements; buffers are not parameters.
-        weight_delta, kernel_change: as `extract_weight_delta` wrote them, their cells as texts.
-        cost: the measured part; at least `COST_KEYS`.
+        history: the columns of `schema.RUN_HISTORY`, one row per epoch from 0; accuracies in percent.
+        predicted: the predicted class of each test image in the kept epoch, [images].
+        file_bytes: the size of the file of initial weights.
+        total_parameters, trainable_parameters: numbers of elements, without buffers.
+        weight_delta, kernel_change: the tables of `extract_weight_delta`, with cells as text.
+        cost: the measurements; at least `COST_KEYS`.
     """
 
     arm: str
@@ -50,16 +50,16 @@ class Run:
 
     @property
     def kept_epoch(self) -> int:
-        """The epoch whose weights are the run's."""
+        """The epoch whose weights are kept."""
         return int(self.history["kept"].argmax())
 
     @property
     def epochs_run(self) -> int:
-        """How many epochs it was trained."""
+        """The number of epochs that were trained."""
         return len(self.history) - 1
 
     def kept(self, column: str) -> float:
-        """A figure of the history after the epoch that is kept (NaN where there is none)."""
+        """Return a value of the history in the kept epoch (NaN if it is missing)."""
         return float(self.history[column].iloc[self.kept_epoch])
 
 
@@ -69,23 +69,23 @@ def run_folder(experiment_folder: Path, arm: str, seed: int) -> Path:
 
 
 def read_truth(path: Path) -> Truth:
-    """Read the labels and classes of a split; its images are left alone.
+    """Read the labels and classes of a split, without its images.
 
     Raises:
-        InputError: it is not such a file, or has no image.
+        InputError: the file is not a split, or has no image.
     """
     labels = map_tensor(path, "labels")
     classes = load_metadata(path).get("classes")
     if not len(labels) or not classes:
-        raise InputError(f"{path}: expected test images and the names of their classes, found {len(labels)} images")
+        raise InputError(f"{path}: expected test images and class names, found {len(labels)} images")
     return Truth(labels, classes)
 
 
 def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Truth) -> Run:
-    """Read one run of an arm (as the configuration resolves it).
+    """Read one run of an arm (of the effective configuration).
 
     Raises:
-        InputError: a file is missing, or is not what the configuration, the test set or another file says.
+        InputError: a file is missing, or contradicts the configuration, the test set or another file.
     """
     folder = run_folder(experiment_folder, arm["name"], seed)
     history = read_history(folder / "history.csv", arm["training"])
@@ -94,8 +94,8 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Trut
     recorded = float(history.loc[history["kept"] == 1, "test_accuracy"].iloc[0])
     if not math.isclose(accuracy, recorded, abs_tol=1e-9):
         raise InputError(
-            f"{folder / 'predictions.safetensors'}: expected a test accuracy of {recorded} %, as history.csv beside it "
-            f"says, found {accuracy} %"
+            f"{folder / 'predictions.safetensors'}: expected a test accuracy of {recorded} %, as in history.csv, "
+            f"found {accuracy} %"
         )
     weights = read_weights(folder / "weights.json")
     weight_delta = read_weight_delta(folder / "weight_delta.csv", weights)
@@ -114,18 +114,18 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Trut
 
 
 def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
-    """Read a run's history and check that it has the figures of every epoch.
+    """Read the history of a run and check that it has the values of all epochs.
 
     Args:
         path: the file.
-        training: the recipe of the run; with `patience` its `epochs` are the most.
+        training: the recipe of the run; with `patience`, `epochs` is the maximum.
 
     Raises:
-        InputError: it is missing, has other epochs than the recipe, lacks a figure, or does not say what is kept.
+        InputError: it is missing, has other epochs than the recipe, lacks a value, or does not mark the kept epoch.
     """
     history = read_table(path, RUN_HISTORY)
     epochs = training["epochs"]
-    # with patience, training may have ended earlier, but not before its first epoch
+    # patience may end training early, but not before the first epoch
     last = min(max(len(history) - 1, 1), epochs) if training["patience"] else epochs
     if history["epoch"].tolist() != list(range(last + 1)):
         found = ", ".join(f"{epoch:g}" for epoch in history["epoch"]) or "none"
@@ -133,10 +133,10 @@ def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
         raise InputError(f"{path}: expected the epochs 0 to {epochs}{at_most}, found {found}")
     kept = [epoch for epoch, mark in enumerate(history["kept"]) if mark == 1]
     if len(kept) != 1 or kept[0] == 0 or (training["keep"] == "last" and kept[0] != last):
-        expected = f"{last} alone" if training["keep"] == "last" else "one"
+        expected = f"{last} only" if training["keep"] == "last" else "one"
         found = ", ".join(map(str, kept)) or "none"
-        raise InputError(f"{path}: expected the mark of what is kept (a 1) in epoch {expected}, found {found}")
-    # Training figures do not exist before training; fit figures exist for the kept epoch alone.
+        raise InputError(f"{path}: expected the mark of the kept epoch (1) in epoch {expected}, found {found}")
+    # There are no training values before training, and fit values only in the kept epoch.
     for split, rows in (("test", slice(None)), ("train", slice(1, None)), ("fit", slice(kept[0], kept[0] + 1))):
         for column in (f"{split}_loss", f"{split}_accuracy"):
             empty = history["epoch"][rows][history[column][rows].isna()]
@@ -146,10 +146,10 @@ def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
 
 
 def read_predicted(path: Path, test: Truth) -> numpy.ndarray:
-    """The number of the class with the largest logit for each test image (ties: the first, as torch counts them).
+    """Read the predicted class of each test image: the largest logit (ties: the first, as in torch).
 
     Raises:
-        InputError: the file is missing, or its logits are not one for each test image and class.
+        InputError: the file is missing, or the shape of the logits is wrong.
     """
     logits = map_tensor(path, "test_logits")
     expected = (len(test.labels), len(test.classes))
@@ -160,10 +160,10 @@ def read_predicted(path: Path, test: Truth) -> numpy.ndarray:
 
 
 def read_weights(path: Path) -> dict[str, int]:
-    """Read how large a run's network and its weight file are (`WEIGHTS_KEYS`).
+    """Read the sizes of a network and of its weight file (`WEIGHTS_KEYS`).
 
     Raises:
-        InputError: it is missing, or lacks a number.
+        InputError: the file is missing, or lacks a number.
     """
     weights = read_json(path, WEIGHTS_KEYS)
     for key in WEIGHTS_KEYS:
@@ -173,10 +173,10 @@ def read_weights(path: Path) -> dict[str, int]:
 
 
 def read_weight_delta(path: Path, weights: dict[str, int]) -> pandas.DataFrame:
-    """Read what training changed, and check that it is about the network that `weights` (`read_weights`) describes.
+    """Read the weight changes, and check the total size of their tensors against `weights` (`read_weights`).
 
     Raises:
-        InputError: it is missing, or its tensors have other numbers of elements in all.
+        InputError: the file is missing, or the total size is wrong.
     """
     table = read_table(path, RUN_WEIGHT_DELTA, verbatim=True)
     if (table["size"] == "").any():
@@ -186,6 +186,6 @@ def read_weight_delta(path: Path, weights: dict[str, int]) -> pandas.DataFrame:
         found = int(sizes.get(kind, 0))
         if found != weights[key]:
             raise InputError(
-                f"{path}: expected {kind}s of {weights[key]} elements, as weights.json beside it says, found {found}"
+                f"{path}: expected {kind}s with {weights[key]} elements, as in weights.json, found {found}"
             )
     return table

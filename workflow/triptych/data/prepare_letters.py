@@ -1,4 +1,4 @@
-"""The source data set of the default experiment's pretrained weights."""
+"""Prepare the data set on which the default experiment pretrains its weights."""
 
 from pathlib import Path
 
@@ -10,15 +10,15 @@ from triptych.storage.errors import InputError
 def prepare_letters(
     *, image_size: int, train_images: int, test_images: int, seed: int, train: Path, test: Path
 ) -> None:
-    """Render the letters A to Z for pretraining, and others drawn apart to test on.
+    """Render the letters A to Z for pretraining, and independent ones for testing.
 
     Args:
         image_size: height and width in pixels.
-        train_images, test_images: how many pictures; the letters are taken in turn.
+        train_images, test_images: the numbers of images; the letters are rendered in turn.
         train, test: files of `triptych.data.dataset`.
 
     Raises:
-        InputError: fewer pictures than letters, or pictures of less than 8 px.
+        InputError: there are fewer images than letters, or the images have fewer than 8 px.
     """
     for name, number, smallest in (
         ("image_size", image_size, 8),
@@ -26,7 +26,7 @@ def prepare_letters(
         ("test_images", test_images, len(LETTERS)),
     ):
         if number < smallest:
-            raise InputError(f"{name}: {number} is too few, at least {smallest}")
+            raise InputError(f"{name}: {number} is not allowed; give at least {smallest}.")
     print(f"letters A to Z in {len(letter_fonts())} fonts, {image_size} px", flush=True)
     for stream, (split, count, path) in enumerate((("train", train_images, train), ("test", test_images, test))):
         save_split(path, render_letters(count, image_size, seed, stream), {"source": "letters", "split": split})
