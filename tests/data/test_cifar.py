@@ -69,7 +69,7 @@ def test_nothing_is_extracted(tmp_path):
 
 
 def cifar100_members(train=1, test=1):
-    """So many images of each class in the two parts."""
+    """Return an archive with `train` and `test` images of each class."""
     generator = numpy.random.default_rng(0)
     return {
         "fine_label_names.txt": "\n".join(f"fine{number}" for number in range(100)).encode(),

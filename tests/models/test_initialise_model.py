@@ -1,4 +1,4 @@
-"""Pretrained weights arrive bit for bit under a new head, which all arms of a seed share and nothing has seen."""
+"""Pretrained weights are copied exactly; the new head is the same for all arms of a seed, and independent."""
 
 import numpy
 import pytest
