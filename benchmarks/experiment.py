@@ -1,11 +1,10 @@
-"""What bounds the time of an experiment: its longest chain of jobs, and how long its processes take to start.
+"""Measure what limits the time of an experiment: the critical path of its jobs, and the start-up of its processes.
 
     python benchmarks/experiment.py --output benchmarks/experiment-mine
 
-Each repeat runs the default configuration (or `--configfile`) by Snakemake in an empty folder. The longest chain is the
-one of jobs that wait for each other whose times add up to most: with any number of cores the experiment takes as long.
-What a job does before its command does anything (Python, imports) is measured by `--help` of that command, right after
-the run.
+Each repeat runs the default configuration (or `--configfile`) with Snakemake in an empty folder. The critical path is
+the chain of dependent jobs with the largest total time: a lower bound for any number of cores. The start-up of a job
+(Python, imports) is measured by `--help` of its command, right after the run.
 """
 
 import argparse
@@ -34,7 +33,7 @@ from triptych.training.device import device_name
 
 @dataclass(frozen=True)
 class Job:
-    """A job of a finished run: its rule, its seconds, and the jobs that it waited for, by number."""
+    """A job of a finished run: its rule, its seconds, and the numbers of the jobs it depends on."""
 
     rule: str
     seconds: float
@@ -42,11 +41,11 @@ class Job:
 
 
 def finished_jobs(folder: Path) -> list[Job]:
-    """The jobs of a run in `folder`, from the record that Snakemake keeps of each output."""
+    """Return the jobs of a run in `folder`, from Snakemake's metadata of its outputs."""
     records = {}
     metadata = folder / ".snakemake" / "metadata"
     for path in (path for path in metadata.rglob("*") if path.is_file()):
-        # a long name is cut into folders, each marked with an @
+        # a long name is split into folders, each marked with an @
         name = "".join(part.removeprefix("@") for part in path.relative_to(metadata).parts)
         records[base64.urlsafe_b64decode(name).decode()] = json.loads(path.read_text())
     hashes = sorted({record["job_hash"] for record in records.values()})
@@ -60,7 +59,7 @@ def finished_jobs(folder: Path) -> list[Job]:
 
 
 def longest_chain(jobs: list[Job]) -> list[Job]:
-    """The jobs, each waiting for the one before it, whose seconds add up to most."""
+    """Return the critical path: the chain of dependent jobs with the largest total time."""
 
     @cache
     def before(number: int) -> tuple[float, tuple[int, ...]]:
@@ -72,7 +71,7 @@ def longest_chain(jobs: list[Job]) -> list[Job]:
 
 
 def timed(call: list[object], folder: Path) -> tuple[float, float]:
-    """Run a command: its seconds, and its CPU seconds with those of all its children."""
+    """Run a command; return its wall seconds, and its CPU seconds including all children."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     before, clock = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     result = subprocess.run(
@@ -86,7 +85,7 @@ def timed(call: list[object], folder: Path) -> tuple[float, float]:
 
 
 def measure(cores: int, configuration: Path, targets: list[str]) -> dict[str, float]:
-    """One run of `targets` (none: all), and the start of each of its commands; seconds, and shares from 0 to 1."""
+    """Measure a run of `targets` (none: all) and the start-up of its commands; seconds, and shares from 0 to 1."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         snakemake = ["snakemake", "--snakefile", ROOT / "Snakefile", "--directory", here]
@@ -121,7 +120,7 @@ WANTED = {"wall_over_chain": "1.3", "start_up_of_wall": "0.35"}
 
 
 def markdown(table: pandas.DataFrame, about: dict[str, object]) -> str:
-    """The medians, and in brackets the lowest and highest, with what they were measured on."""
+    """Return the medians, the ranges in brackets, and the description of the machine."""
     lines = [f"- {key}: {value}" for key, value in about.items()]
     lines += ["", "| what | median (lowest to highest) | at most |", "|---|---|---|"]
     for column, said in SAID.items():

@@ -1,10 +1,10 @@
-"""How time and memory grow: preparing ten times the images, training on as many or for ten times the epochs, ten seeds.
+"""Measure how time and memory scale: ten times the images, training images, epochs and seeds.
 
     python benchmarks/growth.py --csv benchmarks/growth.csv
 
-Every line is a command in a process of its own, with the peak of that process's resident memory (for the experiment: of
-the largest of its processes). The images are random, but for the experiment's: what they show decides neither time nor
-memory. `--repeats` measurements of each, the sizes in turn.
+Every line is a command in a separate process, with the peak of its resident memory (for the experiment, of its largest
+process). The images are random, except those of the experiment, which does not affect time or memory. Each measurement
+is repeated `--repeats` times, with alternating sizes.
 """
 
 import argparse
@@ -42,13 +42,13 @@ _, status, usage = os.wait4(process.pid, 0)
 print(usage.ru_maxrss, usage.ru_utime + usage.ru_stime)
 sys.exit(os.waitstatus_to_exitcode(status) and 1)
 """
-"""Waits for a command and prints its peak memory (the largest of it and of what it started) and its CPU seconds (of all
-of them). A process inherits the peak of the one that starts it, so that one must be small."""
+"""Wait for a command, and print the peak memory of its largest process and the CPU seconds of all its processes. A
+process inherits the peak of its parent, so the parent must be small."""
 
 
 @dataclass(frozen=True)
 class Usage:
-    """What a command took: wall and CPU seconds, and the peak of its memory in bytes."""
+    """The usage of a command: wall and CPU seconds, and peak memory in bytes."""
 
     seconds: float
     cpu_seconds: float
@@ -69,7 +69,7 @@ def usage(*call: object) -> Usage:
 
 
 def cifar_archive(path: Path, images: int) -> Path:
-    """Random images in the layout of CIFAR-10's binary archive: five parts to train on, and one to test on."""
+    """Write random images in the layout of CIFAR-10's binary archive: five training files and a test file."""
     generator = numpy.random.default_rng(0)
     with tarfile.open(path, "w:gz", compresslevel=1) as archive:
         parts = {"batches.meta.txt": ("\n".join(CLASSES) + "\n").encode()}
@@ -99,7 +99,7 @@ def prepare(folder: Path, factor: int) -> tuple[float, float]:
 
 
 def train(folder: Path, images: int, epochs: int) -> tuple[float, float]:
-    """The seconds are those of the training steps, without start-up."""
+    """Measure a training; the seconds are those of the training steps, without start-up."""
     generator = numpy.random.default_rng(0)
     for name, count in (("train", images), ("validation", 0), ("test", 100)):
         pixels = generator.integers(0, 256, (count, 32, 32, 3), dtype=numpy.uint8)
@@ -117,10 +117,10 @@ def train(folder: Path, images: int, epochs: int) -> tuple[float, float]:
 
 
 def experiment(folder: Path, seeds: int) -> tuple[float, float]:
-    """The default experiment for one epoch with so many seeds, by Snakemake; the seconds are the CPU's."""
+    """Measure the default experiment for one epoch with several seeds, in Snakemake; in CPU seconds."""
     changed = {"digits": {"seeds": list(range(seeds)), "training": {"epochs": 1}}}
-    with tempfile.TemporaryDirectory(dir=folder) as place:
-        where = ["--snakefile", ROOT / "Snakefile", "--directory", place]
+    with tempfile.TemporaryDirectory(dir=folder) as empty:
+        where = ["--snakefile", ROOT / "Snakefile", "--directory", empty]
         options = ["--cores", 4, "--quiet", "all", "--config", f"experiments={json.dumps(changed)}"]
         found = usage("-m", "snakemake", *where, *options)
     return found.cpu_seconds, found.peak
@@ -135,7 +135,7 @@ WORK: dict[str, Callable[[Path, int], tuple[float, float]]] = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Read the options, measure in turn, print the table and write it."""
+    """Read the options, measure, print the table and write it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--repeats", type=int, default=3)
@@ -149,8 +149,8 @@ def main(arguments: list[str] | None = None) -> None:
                 for factor, values in found.items():
                     values.append(work(Path(folder), factor))
             seconds, peaks = (
-                {factor: statistics.median(value[place] for value in values) for factor, values in found.items()}
-                for place in (0, 1)
+                {factor: statistics.median(value[index] for value in values) for factor, values in found.items()}
+                for index in (0, 1)
             )
             rows.append(
                 {

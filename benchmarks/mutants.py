@@ -1,4 +1,4 @@
-"""How many small faults in the package its tests find: the same mutants in two checkouts, each with its own tests.
+"""Mutation testing: the same mutants in two checkouts, each with its own tests.
 
     python benchmarks/mutants.py make  CHECKOUT --mutants mutants.json [--also OTHER_CHECKOUT]
     python benchmarks/mutants.py map   CHECKOUT --folder before [--stage slow --files tests/data/test_letters.py ...]
@@ -45,9 +45,9 @@ NOT_COPIED = shutil.ignore_patterns(
     ".git", ".venv", ".snakemake", ".*_cache", ".hypothesis", ".coverage*", "__pycache__"
 )
 CONTEXT = "MUTANTS_CONTEXT"
-"""The environment variable that tells coverage in subprocesses which test runs."""
+"""The environment variable with the running test, for coverage in subprocesses."""
 SHORTEST_LIMIT = 60
-"""The least limit of a test in seconds; else it is ten times what the test takes without a mutant."""
+"""The minimum time limit of a test in seconds; otherwise it is ten times the time without a mutant."""
 TIMED_OUT, BROKEN = -signal.SIGALRM, 70
 COVERAGE = """[run]
 parallel = true
@@ -63,7 +63,7 @@ package =
 
 
 class Recorder:
-    """A pytest plugin for one test file that tells coverage which test, or which shared fixture, executes each line."""
+    """A pytest plugin for one test file that records which test or shared fixture executes each line."""
 
     def __init__(self, file: str, measured: coverage.Coverage):
         self.at_import, self.measured = f"{file}::", measured
@@ -74,7 +74,7 @@ class Recorder:
 
     @staticmethod
     def now() -> tuple[float, float]:
-        """CPU seconds of this process and of its children, and wall seconds."""
+        """Return the CPU seconds of this process and its children, and wall seconds."""
         usages = map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
         return sum(usage.ru_utime + usage.ru_stime for usage in usages), time.monotonic()
 
@@ -112,7 +112,7 @@ class Recorder:
 
 
 class Selection:
-    """A pytest plugin that runs chosen tests in order, each within its limit of seconds, and logs what happens."""
+    """A pytest plugin that runs selected tests in order, each with a time limit, and logs the outcomes."""
 
     def __init__(self, limits: dict[str, float], log: Path, package: Path):
         self.limits, self.log, self.package = limits, log, package
@@ -139,8 +139,8 @@ class Selection:
 
 
 def preload(checkout: Path) -> None:
-    """Import what the package and the tests of a checkout import from elsewhere."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # threads that spin while they wait would count as CPU time
+    """Import the third-party modules of the package and the tests of a checkout."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # spinning threads would count as CPU time
     names = set()
     for path in (path for folder in (PACKAGE, "tests") for path in (checkout / folder).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_bytes())):
@@ -158,12 +158,12 @@ def preload(checkout: Path) -> None:
 
 
 def scratch(process: int) -> Path:
-    """The folder for the temporary files of a test process."""
+    """Return the folder for temporary files of a test process."""
     return Path(tempfile.gettempdir()) / f"mutants-{process}"
 
 
 def forked(work: Callable[..., int], *arguments: object, output: Path) -> int:
-    """Start `work`, which returns an exit status, in a forked process with a session of its own; return its id."""
+    """Start `work`, which returns an exit status, in a forked process in a new session; return its id."""
     sys.stdout.flush()
     if process := os.fork():
         return process
@@ -189,15 +189,15 @@ def in_forks(work: Callable[[Any, Path], int], jobs: Iterable[Any], copies: Iter
     try:
         while waiting or running:
             while waiting and free:
-                job, place = waiting.pop(0), free.pop(0)
-                running[forked(work, job, place, output=place.with_suffix(".log"))] = job, place
+                job, copy = waiting.pop(0), free.pop(0)
+                running[forked(work, job, copy, output=copy.with_suffix(".log"))] = job, copy
             process, status, usage = os.wait4(-1, 0)
-            job, place = running.pop(process)
+            job, copy = running.pop(process)
             with suppress(ProcessLookupError):
-                os.killpg(process, signal.SIGKILL)  # what its tests have left behind
+                os.killpg(process, signal.SIGKILL)  # processes that its tests left behind
             shutil.rmtree(scratch(process), ignore_errors=True)
-            yield job, place, os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
-            free.append(place)
+            yield job, copy, os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
+            free.append(copy)
     finally:
         for process in running:
             with suppress(ProcessLookupError):
@@ -218,17 +218,17 @@ def run_pytest(checkout: Path, files: Iterable[str], stage: str, *options: str, 
 
 
 def fresh_copies(checkout: Path, folder: Path, number: int) -> list[Path]:
-    places = [folder / f"copy{index}" for index in range(number)]
-    for place in places:
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(checkout, place, ignore=NOT_COPIED)
-    return places
+    copies = [folder / f"copy{index}" for index in range(number)]
+    for copy in copies:
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(checkout, copy, ignore=NOT_COPIED)
+    return copies
 
 
 def map_tests(checkout: Path, folder: Path, stage: str, files: list[str], workers: int) -> None:
-    """Write which lines each test of a stage executes (`coverage`), its outcome and its seconds (`tests`).
+    """Write the lines that each test of a stage executes (`coverage`), its outcome and its seconds (`tests`).
 
-    Without `files`, all test files that are not mapped yet.
+    By default, `files` are all test files that are not mapped yet.
     """
     known = folder / stage
     known.mkdir(parents=True, exist_ok=True)
@@ -240,12 +240,12 @@ def map_tests(checkout: Path, folder: Path, stage: str, files: list[str], worker
     files = files or [path for path in paths if f'"{path}::"' not in mapped]
     preload(checkout)
 
-    def work(file: str, place: Path) -> int:
+    def work(file: str, copy: Path) -> int:
         os.environ |= {"COVERAGE_PROCESS_START": str(settings), CONTEXT: f"{file}::"}
         measured = coverage.Coverage(config_file=str(settings), context="")
         measured.start()
         recorder = Recorder(file, measured)
-        status = run_pytest(place, [file], stage, plugin=recorder)
+        status = run_pytest(copy, [file], stage, plugin=recorder)
         recorder.switch("")
         measured.stop()
         measured.save()
@@ -258,14 +258,14 @@ def map_tests(checkout: Path, folder: Path, stage: str, files: list[str], worker
         total += seconds
         print(f"{file}: {seconds:.1f} s, exit status {status}", flush=True)
     joined = coverage.Coverage(config_file=str(settings))
-    joined.load()  # what an earlier call has found
+    joined.load()  # the result of earlier calls
     joined.combine()
     suite = Tests(checkout, folder, stage)
     print(f"{len(suite.contexts)} tests passed in {total / 60:.1f} CPU minutes; these failed: {suite.failing}")
 
 
 def read_results(folder: Path) -> tuple[dict[tuple[str, str], dict[str, Any]], set[str]]:
-    """The row of each mutant and stage, and the tests that failed without a mutant, whose kills do not count."""
+    """Return the row of each mutant and stage, and the tests that fail without a mutant, whose kills do not count."""
     path = folder / "results.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     failing = {test for row in rows for test in row.get("failing", ())}
@@ -274,7 +274,7 @@ def read_results(folder: Path) -> tuple[dict[tuple[str, str], dict[str, Any]], s
 
 
 class Tests:
-    """The tests of a stage as `map` found them."""
+    """The tests of a stage, from `map`."""
 
     def __init__(self, checkout: Path, folder: Path, stage: str):
         known, self.package = folder / stage, checkout / PACKAGE
@@ -296,12 +296,12 @@ class Tests:
             raise SystemExit(f"{known} has no coverage of {self.package}: run map with this checkout.")
 
     def limits(self, names: Iterable[str]) -> dict[str, float]:
-        """Seconds that each test may take, with the fixtures that it may have to make."""
+        """Return the time limit of each test in seconds, including its fixtures."""
         seconds = {name: sum(self.costs[context][1] for context in self.contexts[name]) for name in names}
         return {name: max(SHORTEST_LIMIT, 10 * wall) for name, wall in seconds.items()}
 
     def covering(self, module: str, edit: Edit) -> list[str]:
-        """The tests that execute a statement; where an import executes it, all tests of the files that import it.
+        """Return the tests that execute a statement; if an import executes it, all tests of the files that import it.
 
         First comes the module's own test file, then the fastest, and within a file the fastest tests.
         """
@@ -321,7 +321,7 @@ class Tests:
         return sorted(found, key=rank)
 
     def within(self, names: list[str], budget: float) -> list[str]:
-        """The first tests that fit into `budget` CPU seconds, with the fixtures that they share."""
+        """Return the first tests that fit into `budget` CPU seconds, including shared fixtures."""
         taken, made = [], set()
         for name in names:
             new = set(self.contexts[name]) - made
@@ -334,29 +334,29 @@ class Tests:
 
 
 class Job(NamedTuple):
-    """A mutant's key, the mutant as the checkout has it (None if it has none), and the tests to run."""
+    """A mutant's key, the mutant in the checkout (None if it does not exist there), and the tests to run."""
 
     key: str
     mutant: Mutant | None
     names: list[str]
     left_out: int
-    """How many tests execute the statement and exceed the budget."""
+    """The number of tests that execute the statement and exceed the budget."""
 
 
 class Run:
-    """One stage of one checkout, in private copies of it."""
+    """One stage of one checkout, in private copies."""
 
     def __init__(self, checkout: Path, folder: Path, stage: str, workers: int):
         self.checkout, self.folder, self.stage = checkout, folder, stage
         self.there, self.tests = mutants_in(checkout), Tests(checkout, folder, stage)
         self.copies = fresh_copies(checkout, folder, workers)
         preload(checkout)
-        for place in self.copies:  # compile everything once
-            list(in_forks(lambda _, place: run_pytest(place, ["tests"], stage, "--collect-only"), [None], [place]))
+        for copy in self.copies:  # compile everything once
+            list(in_forks(lambda _, copy: run_pytest(copy, ["tests"], stage, "--collect-only"), [None], [copy]))
 
-    def put(self, mutant: Mutant, place: Path, change: Callable[[bytes], bytes] = bytes) -> None:
-        """Write the mutant's module, changed or as it was, to a copy, and remove what was compiled of it."""
-        path = place / PACKAGE / mutant.module
+    def put(self, mutant: Mutant, copy: Path, change: Callable[[bytes], bytes] = bytes) -> None:
+        """Write the module of a mutant, changed or original, to a copy, and remove its bytecode."""
+        path = copy / PACKAGE / mutant.module
         path.write_bytes(change((self.checkout / PACKAGE / mutant.module).read_bytes()))
         Path(importlib.util.cache_from_source(path)).unlink(missing_ok=True)
 
@@ -366,22 +366,22 @@ class Run:
         names = self.tests.within(covering, budget)
         return Job(mutant.key, found, names, len(covering) - len(names))
 
-    def work(self, job: Job, place: Path) -> int:
+    def work(self, job: Job, copy: Path) -> int:
         if job.mutant:
-            self.put(job.mutant, place, self.there[job.mutant].apply)
+            self.put(job.mutant, copy, self.there[job.mutant].apply)
         sys.dont_write_bytecode, os.environ["PYTHONDONTWRITEBYTECODE"] = True, "1"
-        plugin = Selection(self.tests.limits(job.names), place.with_suffix(".tests"), place / PACKAGE)
+        plugin = Selection(self.tests.limits(job.names), copy.with_suffix(".tests"), copy / PACKAGE)
         files = dict.fromkeys(name.partition("::")[0] for name in job.names)
-        return run_pytest(place, files, self.stage, *(["--exitfirst"] if job.mutant else []), plugin=plugin)
+        return run_pytest(copy, files, self.stage, *(["--exitfirst"] if job.mutant else []), plugin=plugin)
 
     def results(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, str, list[str], float]]:
-        """Each job's outcome, the tests that failed (or the one that was running at the end), and its CPU seconds."""
-        for job, place, status, seconds in in_forks(self.work, jobs, self.copies):
-            log = place.with_suffix(".tests")
+        """Yield the outcome of each job, the tests that failed (or the running one at the end), and its CPU seconds."""
+        for job, copy, status, seconds in in_forks(self.work, jobs, self.copies):
+            log = copy.with_suffix(".tests")
             events = [line.split("\t") for line in log.read_text().splitlines()]
             log.unlink()
             if job.mutant:
-                self.put(job.mutant, place)
+                self.put(job.mutant, copy)
             if status in (BROKEN, pytest.ExitCode.NO_TESTS_COLLECTED) or "elsewhere" in (event for event, _ in events):
                 raise SystemExit(f"The tests did not run as they should: see the .log files in {self.folder}.")
             outcome = {0: "survived", TIMED_OUT: "timed out"}.get(status, "killed")
@@ -418,7 +418,7 @@ def run_mutants(run: Run, mutants: Iterable[Mutant], budget: float) -> None:
 
 
 def markdown(mutants: list[Mutant], folder: Path) -> str:
-    """How many mutants of each part of the package were killed by what, and what is left."""
+    """Return the numbers of killed and surviving mutants by part of the package."""
     results, _ = read_results(folder)
     columns = ("killed by quick", "killed by slow", "survived", "not applicable", "not run")
     counts: dict[str, Counter] = {}

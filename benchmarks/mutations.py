@@ -1,4 +1,4 @@
-"""Mutants of the package: all of them, a sample, and the same ones in another checkout.
+"""Mutants of the package: all, a sample, and the same ones in another checkout.
 
 The operators are the usual ones of mutation testing. No mutant changes a message, a description or a docstring.
 """
@@ -24,30 +24,30 @@ ARITHMETIC = {
     ast.Mod: ast.Mult, ast.Pow: ast.Mult,
 }  # fmt: skip
 WORD = re.compile(r"[A-Za-z_][\w.-]*")
-"""A string that names something; other strings are text for readers."""
+"""A string that is a name; other strings are prose."""
 MESSAGE = re.compile(r"print|hint|warn|.*Error")
-"""Functions whose arguments are text for readers."""
+"""Functions whose arguments are prose."""
 UNTOUCHED_KEYWORDS = {"description", "help", "title", "strict"}
-"""Text for readers, and the check of `zip`, which no input reaches."""
+"""Prose, and the check of `zip`, which no input triggers."""
 STRINGS_KEPT = 3
-"""One of three string mutants may be sampled: most strings are keys, and any test notices a changed key."""
+"""One in three string mutants is sampled: most strings are keys, and any test detects a changed key."""
 
 
 @dataclass(frozen=True, order=True)
 class Mutant:
-    """One change of the code, described by its surroundings, so that neither lines nor formatting matter."""
+    """A change of the code, identified by its context, independent of line numbers and formatting."""
 
     module: str
     """Relative to the package."""
     function: str
-    """The qualified name of the function or class around it; empty at the top of a module."""
+    """The qualified name of the enclosing function or class; empty at module level."""
     statement: str
-    """Its statement without the statements nested in it, as `ast.unparse` writes it."""
+    """The statement without nested statements, as `ast.unparse` writes it."""
     operator: str
     old: str
     new: str
     number: int
-    """Counts equal changes of equal statements in the function from 0."""
+    """The number of the change among equal changes of equal statements in the function, from 0."""
 
     @property
     def key(self) -> str:
@@ -59,7 +59,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class Edit:
-    """What a mutant replaces in the bytes of its module, and the lines of its statement, counted from 1."""
+    """The bytes of the module that a mutant replaces, and the lines of its statement, from 1."""
 
     start: int
     end: int
@@ -84,7 +84,7 @@ def _is_text(node: ast.AST | None) -> bool:
 
 
 def _untouched(node: ast.AST) -> bool:
-    """Whether no mutant may change a node: a message, a docstring or the annotation of a parameter."""
+    """Whether a node is excluded: a message, a docstring or the annotation of a parameter."""
     match node:
         case ast.Call():
             return bool(MESSAGE.fullmatch(getattr(node.func, "id", getattr(node.func, "attr", ""))))
@@ -96,7 +96,7 @@ def _untouched(node: ast.AST) -> bool:
 
 
 def _parts(statement: ast.stmt) -> tuple[list[ast.AST], list[ast.stmt]]:
-    """The nodes of a statement itself, in the order of the code, and the statements nested in it."""
+    """Return the nodes of a statement in code order, and its nested statements."""
     own, nested = [statement], []
     returns = getattr(statement, "returns", None)
     waiting = [child for child in ast.iter_child_nodes(statement) if child is not returns]
@@ -113,11 +113,11 @@ def _parts(statement: ast.stmt) -> tuple[list[ast.AST], list[ast.stmt]]:
 
 
 def _mutations(node: ast.AST) -> Iterator[tuple[str, ast.AST, ast.AST]]:
-    """Each mutation of a node itself: the operator, the node that is replaced, and what replaces it."""
+    """Yield each mutation of a node: the operator, the replaced node, and the replacement."""
     match node:
         case ast.Compare():
-            for place, kind in enumerate(map(type, node.ops)):
-                others = [*node.ops[:place], COMPARISONS[kind](), *node.ops[place + 1 :]]
+            for index, kind in enumerate(map(type, node.ops)):
+                others = [*node.ops[:index], COMPARISONS[kind](), *node.ops[index + 1 :]]
                 yield "comparison", node, _with(node, ops=others)
         case ast.BinOp() if type(node.op) in ARITHMETIC and not _is_text(node.left) and not _is_text(node.right):
             yield "arithmetic", node, _with(node, op=ARITHMETIC[type(node.op)]())
@@ -156,7 +156,7 @@ def _mutations(node: ast.AST) -> Iterator[tuple[str, ast.AST, ast.AST]]:
 
 
 def mutants_of(module: str, source: bytes) -> dict[Mutant, Edit]:
-    """Every mutant of a module."""
+    """Return all mutants of a module."""
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
@@ -189,7 +189,7 @@ def mutants_of(module: str, source: bytes) -> dict[Mutant, Edit]:
 
 
 def mutants_in(checkout: Path) -> dict[Mutant, Edit]:
-    """Every mutant of the mutated modules of a checkout."""
+    """Return all mutants of the mutated modules of a checkout."""
     package = checkout / PACKAGE
     paths = sorted(path for pattern in MUTATED for path in package.glob(pattern))
     modules = {path.relative_to(package).as_posix(): path.read_bytes() for path in paths}
@@ -197,7 +197,7 @@ def mutants_in(checkout: Path) -> dict[Mutant, Edit]:
 
 
 def locate(mutant: Mutant, there: dict[Mutant, Edit]) -> Mutant | None:
-    """The same mutant in another checkout, in a function that may have moved or been renamed, or None."""
+    """Return the same mutant in another checkout, even if its function was moved or renamed; None if there is none."""
     if mutant in there:
         return mutant
 

@@ -1,7 +1,7 @@
-"""How long the graph, the tables, the figures and the report of a large experiment take.
+"""Measure the time of the graph, tables, figures and report of a large experiment.
 
-`python benchmarks/scale.py --help` says how to call it. Trainings are not run: what they would leave behind is made up
-(`fabricate_runs`), in the real files and formats, so that everything after them really runs.
+For the options see `python benchmarks/scale.py --help`. Trainings are not run: their outputs are fabricated in the real
+formats (`fabricate_runs`), and all later jobs run for real.
 """
 
 import argparse
@@ -42,22 +42,22 @@ REGIMES = {
     "last_layer": ({"weights": "pretrained", "train": "head"}, 76.0),
     "frozen": ({"weights": "pretrained", "train": "head", "batchnorm": "frozen"}, 70.0),
 }
-"""The settings of the made-up arms, and the accuracy in percent around which their runs lie."""
+"""The settings of the fabricated arms, and the mean accuracy of their runs in percent."""
 RATES = ("3e-5", "1e-4", "3e-4", "1e-3", "3e-3")
 BATCHES = (32, 64, 128)
 
 
 def configuration_of(arms: int, seeds: int) -> dict[str, Any]:
-    """A configuration with so many arms (at most 60) and seeds: regimes x learning rates x batch sizes.
+    """Return a configuration with `arms` arms (at most 60) and `seeds` seeds: regimes x learning rates x batch sizes.
 
     Raises:
-        ValueError: there are not so many different arms.
+        ValueError: there are fewer different arms.
     """
     chosen = {}
     for batch_size, rate, regime in itertools.product(BATCHES, RATES, REGIMES):
         name = f"{regime}_{rate}" + (f"_batch{batch_size}" if batch_size != BATCHES[0] else "")
         training = {"learning_rate": float(rate), "batch_size": batch_size}
-        # a twentieth are controls
+        # 1 in 20 arms is a control
         role = {"role": "control"} if len(chosen) % 20 == 19 else {}
         chosen[name] = {**REGIMES[regime][0], **role, "training": training}
     if not 1 <= arms <= len(chosen):
@@ -74,11 +74,10 @@ def configuration_of(arms: int, seeds: int) -> dict[str, Any]:
 
 
 def fabricate_runs(folder: Path, configuration: dict[str, Any]) -> None:
-    """Write what pretraining, `train` and `extract_weight_delta` would leave in an experiment's folder.
+    """Write fabricated outputs of pretraining, `train` and `extract_weight_delta` to the folder of an experiment.
 
-    `data/` must be there already. The accuracies in the histories are those of the logits, runs of one arm lie around
-    its accuracy, all arms find the same images hard, and a frozen tensor did not move. The same call writes the same
-    bytes.
+    `data/` must exist. The accuracies in the histories agree with the logits. The accuracies of runs vary around that
+    of their arm, the same images are hard for all arms, and frozen tensors are unchanged. The output is deterministic.
     """
     test, validation = (load_split(folder / "data" / f"{split}.safetensors") for split in ("test", "validation"))
     random = numpy.random.default_rng(0)
@@ -107,7 +106,7 @@ def fabricate_runs(folder: Path, configuration: dict[str, Any]) -> None:
 
 
 class Tensor(NamedTuple):
-    """A tensor of a network: its name, its kind, its shape, and where it belongs."""
+    """A tensor of a network: name, kind, shape, block and role."""
 
     name: str
     kind: str
@@ -117,7 +116,7 @@ class Tensor(NamedTuple):
 
 
 def network_tensors(classes: int) -> list[Tensor]:
-    """Every tensor of a ResNet-18 in definition order."""
+    """Return all tensors of a ResNet-18 in definition order."""
     import torch
     import torchvision
 
@@ -140,7 +139,7 @@ def network_tensors(classes: int) -> list[Tensor]:
 
 
 def kernel_shapes(tensors: list[Tensor]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The names and shapes of the two convolutions that figures show."""
+    """Yield the names and shapes of the two convolutions that figures show."""
     shapes = {tensor.name: tensor.shape for tensor in tensors}
     yield "first_convolution", shapes["conv1.weight"]
     yield "first_3x3_convolution", shapes["layer1.0.conv1.weight"]
@@ -156,16 +155,16 @@ def write_run(
     tensors: list[Tensor],
     initial: dict[str, numpy.ndarray],
 ) -> None:
-    """Write the files of one run, drawn from `random`, whose accuracy lies around `level`."""
+    """Write the files of a random run with an accuracy near `level` percent."""
     skill = level + random.normal(0, 0.5)
     logits = [made_up_logits(random, split, hard, skill) for split, hard in zip(splits, hardness, strict=True)]
     names = ("test_logits", "validation_logits")
     save_tensors(folder / "predictions.safetensors", dict(zip(names, logits, strict=True)))
-    right = [
+    correct = [
         100 * int((guess.argmax(axis=1) == split.labels).sum()) / len(split)
         for guess, split in zip(logits, splits, strict=True)
     ]
-    write_table(folder / "history.csv", history(random, *right))
+    write_table(folder / "history.csv", history(random, *correct))
     seconds = (20.0 if arm["train"] == "all" else 9.0) * random.uniform(0.9, 1.2)
     write_json(
         folder / "cost.json",
@@ -214,17 +213,17 @@ def write_run(
 def made_up_logits(
     random: numpy.random.Generator, split: Split, hardness: numpy.ndarray, accuracy: float
 ) -> numpy.ndarray:
-    """Logits float32 [N, K] that are right for about `accuracy` percent of the images, mostly the easy ones."""
+    """Return logits, float32 [N, K], with about `accuracy` percent of the images correct, mostly the easy ones."""
     hard = hardness + 0.4 * random.normal(size=len(split))
-    right = hard <= numpy.quantile(hard, accuracy / 100)
+    correct = hard <= numpy.quantile(hard, accuracy / 100)
     logits = random.normal(size=(len(split), len(split.classes)))
     best = logits.max(axis=1)
-    logits[numpy.arange(len(split)), split.labels] = numpy.where(right, best + 1.5, best - 1.5)
+    logits[numpy.arange(len(split)), split.labels] = numpy.where(correct, best + 1.5, best - 1.5)
     return logits.astype(numpy.float32)
 
 
 def history(random: numpy.random.Generator, test: float, validation: float) -> pandas.DataFrame:
-    """The history of a run that ends at these accuracies in percent."""
+    """Return the history of a run that ends at these accuracies in percent."""
     rows = []
     for epoch in range(EPOCHS + 1):
         reached = 1 - 0.9 * numpy.exp(-0.6 * epoch) + (random.normal(0, 0.004) if epoch < EPOCHS else 0.0)
@@ -242,7 +241,7 @@ def history(random: numpy.random.Generator, test: float, validation: float) -> p
 
 
 def weight_change(random: numpy.random.Generator, arm: dict[str, Any], tensor: Tensor) -> dict[str, Any]:
-    """A row of `weight_delta.csv`: how far one tensor moved."""
+    """Return a row of `weight_delta.csv`: the change of a tensor."""
     name, kind, shape, block, role = tensor
     size = int(numpy.prod(shape, dtype=int))
     moves = arm["batchnorm"] == "train" if kind == "buffer" else arm["train"] == "all" or name.startswith("fc.")
@@ -265,7 +264,7 @@ def weight_change(random: numpy.random.Generator, arm: dict[str, Any], tensor: T
 
 
 class Tree:
-    """A folder in which Snakemake works on an experiment of so many arms and seeds."""
+    """A folder in which Snakemake runs an experiment with several arms and seeds."""
 
     def __init__(self, folder: Path, arms: int, seeds: int):
         self.folder = folder
@@ -274,7 +273,7 @@ class Tree:
         write_text(self.file, yaml.safe_dump(self.configuration, sort_keys=False))
 
     def snakemake(self, *arguments: str, checkout: Path = ROOT) -> tuple[float, float, str]:
-        """Run `snakemake ARGUMENTS` of a checkout here; return its wall and CPU seconds, and what it said.
+        """Run `snakemake ARGUMENTS` of a checkout here; return its wall and CPU seconds, and its output.
 
         CPU seconds are those of Snakemake and all its jobs: they say more than wall time where the machine is shared.
 
@@ -294,10 +293,10 @@ class Tree:
         return wall, cpu, result.stdout
 
     def fill(self) -> None:
-        """Make everything up to the runs: what is cheap by its rules, the rest made up, and all of it recorded."""
+        """Make all files up to the runs: cheap ones by their rules, others fabricated, all in Snakemake's metadata."""
         results = f"results/{EXPERIMENT}"
         cheap = ("data/test.safetensors", "models/resnet18_24/layers.csv", "weights/letters/train.safetensors")
-        self.snakemake(*(f"{results}/{place}" for place in cheap), "--cores", "2")
+        self.snakemake(*(f"{results}/{path}" for path in cheap), "--cores", "2")
         fabricate_runs(self.folder / results, self.configuration)
         experiment = self.configuration["experiments"][EXPERIMENT]
         runs = itertools.product(experiment["arms"], experiment["seeds"])
@@ -307,17 +306,17 @@ class Tree:
 
 
 def cpu_seconds() -> float:
-    """CPU seconds, user and system, of the processes started here that have ended, and of theirs."""
+    """Return the CPU seconds, user and system, of all finished child processes and their children."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 Measurement = tuple[str, float, float]
-"""What was done, and the wall and CPU seconds that it took once."""
+"""A step, and its wall and CPU seconds."""
 
 
 def dry_runs(tree: Tree, repeats: int, baseline: Path | None) -> Iterator[Measurement]:
-    """Dry runs before anything is made; those of another checkout in turn with those of this one."""
+    """Measure dry runs of an empty folder, alternating with those of another checkout."""
     for _ in range(repeats):
         if baseline:
             yield "dry run, empty (baseline)", *tree.snakemake("--dry-run", "--quiet", checkout=baseline)[:2]
@@ -325,7 +324,7 @@ def dry_runs(tree: Tree, repeats: int, baseline: Path | None) -> Iterator[Measur
 
 
 def finished(tree: Tree, repeats: int) -> Iterator[Measurement]:
-    """Everything after the runs, and dry runs of the finished tree."""
+    """Measure everything after the runs, and dry runs of the finished folder."""
     yield "collect, plot, report, manifest", *tree.snakemake("--cores", "2")[:2]
     for _ in range(repeats):
         wall, cpu, said = tree.snakemake("--dry-run")
@@ -340,7 +339,7 @@ def finished(tree: Tree, repeats: int) -> Iterator[Measurement]:
 
 
 def table_of(measured: list[Measurement], arms: int, seeds: int) -> pandas.DataFrame:
-    """How often each thing was measured, and the median, the least and the most of its wall and CPU seconds."""
+    """Return the count, and the median, minimum and maximum of the wall and CPU seconds, of each step."""
     rows = []
     for what in dict.fromkeys(what for what, _, _ in measured):
         row = {"arms": arms, "seeds": seeds, "what": what}
@@ -354,7 +353,7 @@ def table_of(measured: list[Measurement], arms: int, seeds: int) -> pandas.DataF
 
 
 def machine() -> str:
-    """The processor's name, the number of cores, and the versions that matter."""
+    """Return the name of the processor, the number of cores, and the relevant versions."""
     processor = platform.processor() or platform.machine()
     information = Path("/proc/cpuinfo")
     if information.is_file():
@@ -370,7 +369,7 @@ def machine() -> str:
 
 
 def main() -> None:
-    """Read the options, measure, print the table and write it where it is wanted."""
+    """Read the options, measure, print the table, and write it if requested."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arms", type=int, default=20)
     parser.add_argument("--seeds", type=int, default=20)

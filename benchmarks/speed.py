@@ -1,12 +1,12 @@
-"""Measure the package's training against the lecture's own loop on this machine, side by side.
+"""Compare the training speed of the package with that of the lecture's loop on this machine.
 
     python benchmarks/speed.py --output benchmarks/speed-NAME
 
-Each comparison alternates its two sides, so that a change in the machine's load meets both; a line is the median over
-`--repeats` of what a few training steps gave, and its ratio. The lecture's side is one net of the loop of
-tests/lecture45 (float32, every image resized by Pillow in a DataLoader, nothing frozen), in a process of its own, since
-the package keeps freed memory and asks for determinism, which are settings of a whole process. Images and weights are
-random: what the numbers are decides no time.
+Each comparison alternates its two sides, so that a change in the load of the machine affects both. A line is the median
+over `--repeats` measurements of a few training steps, and their ratio. The lecture's side is one net of the loop of
+tests/lecture45 (float32, every image resized by Pillow in a DataLoader, nothing frozen). It runs in a separate process,
+because the package keeps freed memory and requires determinism for the whole process. Images and weights are random,
+which does not affect speed.
 """
 
 import argparse
@@ -50,11 +50,11 @@ CLASSES = [str(number) for number in range(10)]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two things that are measured in turn, each as images a second.
+    """Two measurements in images per second, taken alternately.
 
     Attributes:
-        baseline: of the lecture's loop, unless `ours_alone`: then both are the package's.
-        wanted: the ratio to reach.
+        baseline: the lecture's loop; with `ours_alone`, both sides are of the package.
+        wanted: the target ratio.
     """
 
     what: str
@@ -65,7 +65,7 @@ class Comparison:
 
 
 class Resized(Dataset):
-    """The lecture's data set: each image resized by Pillow and turned into a float tensor when it is asked for."""
+    """The lecture's data set: each image is resized by Pillow and converted to a float tensor on access."""
 
     def __init__(self, split: Split, size: int):
         self.split, self.size = split, size
@@ -80,7 +80,7 @@ class Resized(Dataset):
 
 
 class Lecture:
-    """One net of the lecture's loop; `trained` are the parameters that its optimiser is given."""
+    """One net of the lecture's loop; `trained` are the parameters of its optimiser."""
 
     def __init__(self, split: Split, size: int, device: torch.device, head_only: bool):
         self.net = torchvision.models.resnet18(num_classes=len(CLASSES)).to(device)
@@ -100,7 +100,7 @@ class Lecture:
         return error.item() + int((out.max(1).indices == y).sum())
 
     def train(self, batches=None) -> float:
-        """Images a second of training steps, with the feeding unless the batches are given."""
+        """Measure training steps in images per second, including data loading unless the batches are given."""
         self.net.train()
         return self.timed(lambda: [self.step(x, y) for x, y in batches or self.loader])
 
@@ -118,7 +118,7 @@ class Lecture:
 
 
 class Ours:
-    """One run of the package; `features` (float32 [N, F]) instead of images train the head alone."""
+    """One run of the package; with `features` (float32 [N, F]) it trains only the head, without images."""
 
     def __init__(self, split: Split, size: int, phase: Phase, arithmetic: Arithmetic, features: bool = False):
         device, classes = arithmetic.device, len(CLASSES)
@@ -157,7 +157,7 @@ class Ours:
 
 
 class SameBatch:
-    """A `Resident` whose every batch is one that already lies on the device as the network takes it."""
+    """A `Resident` that always yields the same batch, transformed and on the device."""
 
     def __init__(self, data: Resident, transform: InputTransform):
         self.device, self.labels, self.count = data.device, data.labels, len(data)
@@ -173,13 +173,13 @@ class SameBatch:
 
 
 class ThreeNets:
-    """The lecture's own loop, which feeds each batch to its three nets in turn, beside three runs of the package."""
+    """The lecture's loop, which trains three nets on each batch, against three runs of the package."""
 
     def __init__(self, nets: list[Lecture], runs: list[Ours]):
         self.nets, self.runs = nets, runs
 
     def lecture(self) -> float:
-        """Images a second of ten epochs of training and testing, extrapolated; each is seen by all three nets."""
+        """Extrapolate ten epochs of training and testing, in images per second; all three nets see each image."""
         first = self.nets[0]
         for net in self.nets:
             net.net.train()
@@ -203,12 +203,12 @@ def random_split(images: int, width: int = 32) -> Split:
 
 
 def lecture_seconds(train_rate: float, test_rate: float) -> float:
-    """The lecture's ten epochs of one net from its rates, in seconds."""
+    """Return the seconds of the lecture's ten epochs of one net, from its rates."""
     return EPOCHS * (TRAIN_IMAGES / train_rate + TEST_IMAGES / test_rate)
 
 
 def comparisons(size: int, batches: int, fast: Arithmetic) -> list[Comparison]:
-    """Every comparison, with its networks built."""
+    """Return all comparisons, with their networks."""
     device = fast.device
     split = random_split(BATCH * batches)
     plain = Arithmetic(device)
@@ -229,7 +229,7 @@ def comparisons(size: int, batches: int, fast: Arithmetic) -> list[Comparison]:
 
     def cached_in_all() -> float:
         extraction = (TRAIN_IMAGES + TEST_IMAGES) / trunk.test()
-        # the last pass, over the training images in eval mode, is part of a run of the package
+        # a run of the package also evaluates the training images at the end
         evaluated = (EPOCHS + 1) * TEST_IMAGES + TRAIN_IMAGES
         return IMAGES / (extraction + EPOCHS * TRAIN_IMAGES / head.train() + evaluated / head.test())
 
@@ -242,14 +242,14 @@ def comparisons(size: int, batches: int, fast: Arithmetic) -> list[Comparison]:
     ]
     if device.type == "cpu":
         return pairs
-    pairs[:3] = [replace(pair, wanted=None) for pair in pairs[:3]]  # said of a CPU
+    pairs[:3] = [replace(pair, wanted=None) for pair in pairs[:3]]  # targets for a CPU
     net1, scratch = Lecture(split, size, device, False), Ours(split, size, everything, fast)
     three = ThreeNets([net1, net2, net3], [scratch, finetune, last_layer])
     return [*pairs, Comparison("three nets, ten epochs, extrapolated", three.lecture, three.ours, 15)]
 
 
 def markdown(table: pandas.DataFrame, about: dict[str, object]) -> str:
-    """The table with what it was measured on."""
+    """Return the table with the description of the machine."""
     lines = [f"- {key}: {value}" for key, value in about.items()]
     head = ["what", "baseline, images/s", "Triptych, images/s", "ratio (lowest to highest)", "to reach", "n"]
     lines += ["", "| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
@@ -262,7 +262,7 @@ def markdown(table: pandas.DataFrame, about: dict[str, object]) -> str:
 
 
 class Side:
-    """A process that measures one side of comparisons, and waits while the other side is measured."""
+    """A process that measures one side of the comparisons, and waits while the other side is measured."""
 
     def __init__(self, lecture: bool, options: argparse.Namespace):
         context = multiprocessing.get_context("spawn")
@@ -278,7 +278,7 @@ class Side:
 
 
 def serve(pipe: Connection, lecture: bool, options: argparse.Namespace) -> None:
-    """Say which comparisons there are, then answer with a rate as long as one is asked for."""
+    """Send the names of the comparisons, then answer each request with a rate."""
     pairs = comparisons(options.input_size, options.batches, settled(lecture, options))
     pipe.send([{"what": pair.what, "wanted": pair.wanted, "ours_alone": pair.ours_alone} for pair in pairs])
     while True:
@@ -287,7 +287,7 @@ def serve(pipe: Connection, lecture: bool, options: argparse.Namespace) -> None:
 
 
 def settled(lecture: bool, options: argparse.Namespace) -> Arithmetic:
-    """The fast arithmetic, with the settings of this process: the lecture's loop leaves torch as it comes."""
+    """Return the fast arithmetic, and set this process up for it; the lecture's loop uses torch's defaults."""
     make_deterministic(options.num_threads)
     if lecture:
         torch.use_deterministic_algorithms(False)
@@ -299,7 +299,7 @@ def settled(lecture: bool, options: argparse.Namespace) -> Arithmetic:
 
 
 def row(line: dict[str, object], rates: list[tuple[float, float]]) -> dict[str, object]:
-    """The medians, the spread of the ratio over the repeats, and the ratio of the medians."""
+    """Return the medians, the range of the ratio over the repeats, and the ratio of the medians."""
     baseline, ours = (statistics.median(side) for side in zip(*rates, strict=True))
     ratios = [second / first for first, second in rates]
     return {
@@ -332,7 +332,7 @@ def main(arguments: list[str] | None = None) -> None:
         for number, line in enumerate(package.lines):
             baseline = (package if line["ours_alone"] else lecture).rate(number, "baseline")
             ours = package.rate(number, "ours")
-            if repeat:  # the first is for nothing: memory is asked for and kernels are chosen
+            if repeat:  # the first is a warm-up: memory is allocated and kernels are selected
                 rates[number].append((baseline, ours))
                 print(repeat, line["what"], f"{baseline:.1f} {ours:.1f}", flush=True)
     table = pandas.DataFrame([row(line, measured) for line, measured in zip(package.lines, rates, strict=True)])

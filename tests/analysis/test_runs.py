@@ -63,7 +63,7 @@ def test_an_epoch_twice(read, folder):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("fit_loss", "fitted", r"no column fit_loss \(there are: epoch, .*fitted"),
+        ("fit_loss", "fitted", r"no column fit_loss; found epoch, .*fitted"),
         ("49.85", "many", "column test_accuracy should hold numbers .*many"),
         ("49.85", "", "expected a number for test_accuracy in epoch 1, found none"),
         ("1.192,52.85", ",", "expected a number for train_loss in epoch 1, found none"),
@@ -108,7 +108,7 @@ def test_logits_of_another_test_set(read, folder, shape):
 
 def test_predictions_without_test_logits(read, folder):
     save_tensors(folder / "predictions.safetensors", {"logits": numpy.zeros((10, 3), numpy.float32)})
-    with pytest.raises(InputError, match=r"predictions\.safetensors: no test_logits"):
+    with pytest.raises(InputError, match=r"predictions\.safetensors: there is no tensor test_logits"):
         read()
 
 
@@ -132,7 +132,7 @@ def test_weights_that_lack_a_number(read, folder, key):
         with pytest.raises(InputError, match=rf"weights\.json: expected a whole number for {key}, found "):
             read()
     path.write_text(json.dumps({name: number for name, number in weights.items() if name != key}))
-    with pytest.raises(InputError, match=rf"weights\.json: expected the keys .*, found none called {key}"):
+    with pytest.raises(InputError, match=rf"weights\.json: missing keys {key}; expected are "):
         read()
 
 
@@ -141,11 +141,11 @@ def test_weights_that_lack_a_number(read, folder, key):
     [
         (
             "layer1.0.conv1.weight,parameter,81",
-            "parameters of 1896 elements, as weights.json .* says, found 1897",
+            "parameters with 1896 elements, as in weights.json, found 1897",
         ),
         (
             "layer2.0.downsample.1.running_mean,buffer,3",
-            "buffers of 140 elements, as weights.json .* says, found 141",
+            "buffers with 140 elements, as in weights.json, found 141",
         ),
     ],
 )
@@ -164,7 +164,7 @@ def test_deltas_without_sizes(read, folder):
 
 def test_costs_that_lack_a_figure(read, folder):
     edit(folder / "cost.json", "images_per_second", "frames_per_second")
-    with pytest.raises(InputError, match=r"cost\.json: expected the keys .*, found none called images_per_second"):
+    with pytest.raises(InputError, match=r"cost\.json: missing keys images_per_second; expected are "):
         read()
 
 
@@ -194,7 +194,7 @@ def test_a_run_that_stopped(experiment):
     [
         ({"patience": None}, r"expected the epochs 0 to 4, found 0, 1, 2, 3$"),
         ({"epochs": 2}, r"expected the epochs 0 to 2 \(at most\), found 0, 1, 2, 3$"),
-        ({"keep": "last"}, r"expected the mark of what is kept \(a 1\) in epoch 3 alone, found 2$"),
+        ({"keep": "last"}, r"expected the mark of the kept epoch \(1\) in epoch 3 only, found 2$"),
     ],
 )
 def test_a_run_that_does_not_fit_its_recipe(experiment, changes, message):

@@ -106,7 +106,7 @@ def test_the_sample_is_that_of_its_seed_and_of_what_all_checkouts_have():
         compile(changed, one.module, "exec")
     others = {one: edit for one, edit in everything.items() if one not in taken[::10]}
     again = sample(everything, 300, 0, [others])
-    gone = {one for one in taken[::10] if not locate(one, others)}  # a function with the same statement stands in
+    gone = {one for one in taken[::10] if not locate(one, others)}  # another function with the same statement may match
     assert len(gone) > 25
     assert not gone & set(again)
     assert len(set(taken) & set(again)) == 300 - len(gone)

@@ -1,4 +1,4 @@
-"""The binary archives are read record by record; whatever is not in order is one message."""
+"""The binary archives are read record by record; every error is one message."""
 
 import io
 import tarfile
@@ -69,7 +69,7 @@ def test_nothing_is_extracted(tmp_path):
 
 
 def cifar100_members(train=1, test=1):
-    """So many images of each class in the two parts."""
+    """Return an archive with `train` and `test` images of each class."""
     generator = numpy.random.default_rng(0)
     return {
         "fine_label_names.txt": "\n".join(f"fine{number}" for number in range(100)).encode(),
@@ -113,40 +113,40 @@ LABEL_OF_10 = bytes([1]) + bytes(3072) + bytes([10]) + bytes(3072)
 @pytest.mark.parametrize(
     ("members", "message"),
     [
-        (changed(data_batch_3__bin=None), "not the binary version of CIFAR-10: no data_batch_3.bin; it holds batches"),
-        (changed(data_batch_3__bin=bytes(3073 * 2 - 1)), "data_batch_3.bin has 6,145 bytes, expected whole records"),
+        (changed(data_batch_3__bin=None), "not the binary version of CIFAR-10: no data_batch_3.bin; found batches"),
+        (changed(data_batch_3__bin=bytes(3073 * 2 - 1)), "data_batch_3.bin has 6,145 bytes, expected complete records"),
         (changed(data_batch_3__bin=b""), "data_batch_3.bin has 0 bytes"),
         (changed(data_batch_3__bin=bytes(3073)), r"train part of CIFAR-10 has 81 images .*_3.bin 1, .*, expected 100"),
         (changed(test_batch__bin=LABEL_OF_10), "record 1 of test_batch.bin has the label 10, expected 0 to 9"),
-        (changed(batches__meta__txt=b"cat\ndog\n"), "batches.meta.txt has 2 names, expected 10 different ones"),
-        ({"data_batch_1": b"pickle"}, "no batches.meta.txt, data_batch_1.bin, .*; it holds data_batch_1$"),
+        (changed(batches__meta__txt=b"cat\ndog\n"), "batches.meta.txt has 2 names, expected 10 unique names"),
+        ({"data_batch_1": b"pickle"}, "no batches.meta.txt, data_batch_1.bin, .*; found data_batch_1$"),
         ({}, "it is empty"),
     ],
 )
-def test_what_is_not_in_order_is_named(tmp_path, members, message):
+def test_wrong_content_is_named(tmp_path, members, message):
     with pytest.raises(InputError, match=message):
         read_cifar(cifar10.LAYOUT, write_archive(tmp_path / "c.tar.gz", members), 100, 20)
 
 
 @pytest.mark.parametrize("kind", ["no archive", "cut short", "missing"])
-def test_what_is_no_archive_is_named(tmp_path, kind):
+def test_an_invalid_archive_is_named(tmp_path, kind):
     path = write_archive(tmp_path / "c.tar.gz", cifar10_members())
     content = path.read_bytes()
     changes = {"no archive": b"<html>", "cut short": content[: len(content) // 2]}
     path.unlink() if kind == "missing" else path.write_bytes(changes[kind])
-    with pytest.raises(InputError, match=r"c.tar.gz: (not a whole .tar.gz archive|no such file)"):
+    with pytest.raises(InputError, match=r"c.tar.gz: (not a complete .tar.gz archive|the file is missing)"):
         read_cifar(cifar10.LAYOUT, path, 100, 20)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"sha256": "0" * 64}, r"c.tar.gz: has the sha256 [0-9a-f]{64}, expected 0{64}; it is not opened"),
-        ({"expected_test": None}, "cifar10 needs the setting expected_test"),
-        ({"files": []}, "CIFAR-10: read from one archive, given are 0 files"),
+        ({"sha256": "0" * 64}, r"c.tar.gz: expected sha256 0{64}, found [0-9a-f]{64}; the file was not opened"),
+        ({"expected_test": None}, "expected_test is missing; cifar10 needs it"),
+        ({"files": []}, "CIFAR-10: expected one archive, found 0 files"),
     ],
 )
-def test_what_an_archive_is_read_by(tmp_path, change, message):
+def test_settings_and_files_of_an_archive(tmp_path, change, message):
     archive = write_archive(tmp_path / "c.tar.gz", cifar10_members())
     given = {"source": "cifar10", "expected_train": 100, "expected_test": 20, "sha256": sha256(archive)}
     assert len(cifar10.read(given, [archive]).images) == 120

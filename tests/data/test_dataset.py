@@ -44,9 +44,9 @@ def test_first():
         ({"labels": numpy.zeros(3, dtype=numpy.int64)}, r"int64 \[3\]"),
         ({"labels": numpy.array([0, 2])}, "label 2 is not one of the 2 classes"),
         ({"labels": numpy.array([0, -1])}, "label -1 is not one of the 2 classes"),
-        ({"classes": ["cat", "cat"]}, "different names"),
-        ({"classes": []}, "different names"),
-        ({"images": None}, "no images"),
+        ({"classes": ["cat", "cat"]}, "unique names"),
+        ({"classes": []}, "unique names"),
+        ({"images": None}, "there is no tensor images"),
         ({"classes": None}, "no classes"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The command's options reach the helper, which is tested by itself."""
+"""The options of the command reach `fetch`, which has its own tests."""
 
 import hashlib
 import json
@@ -20,15 +20,15 @@ def source(tmp_path):
     return path
 
 
-def test_an_address_and_a_file_of_ones_own(source, tmp_path):
+def test_a_url_and_a_local_file(source, tmp_path):
     one, two = tmp_path / "a" / "x.tar.gz", tmp_path / "b" / "x.tar.gz"
     download_dataset(urls=json.dumps([source.as_uri()]), sha256=SUM, archive=one)
     download_dataset(urls="[]", sha256=SUM, size=len(CONTENT), path=source, archive=two)
     assert one.read_bytes() == two.read_bytes() == CONTENT
 
 
-def test_another_file_is_refused(source, tmp_path):
-    with pytest.raises(InputError, match=f"sha256 {SUM}: another file"):
+def test_a_different_file_is_refused(source, tmp_path):
+    with pytest.raises(InputError, match=f"sha256 {SUM}: a different file"):
         download_dataset(urls=json.dumps([source.as_uri()]), sha256="0" * 64, archive=tmp_path / "x.tar.gz")
     assert list(tmp_path.iterdir()) == [source]
 

@@ -85,12 +85,12 @@ def test_validation_may_be_empty(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "digit"}, "'digit': not known; known are cifar10, cifar100, digits"),
-        ({"train_per_class": None}, "digits has no test part of its own; give a number"),
-        ({"source": "cifar10"}, "dataset: cifar10 needs the setting expected_train"),
+        ({"source": "digit"}, "'digit' is not allowed; give one of cifar10, cifar100, digits"),
+        ({"train_per_class": None}, "because digits has no test part; give a number"),
+        ({"source": "cifar10"}, "dataset: expected_train is missing; cifar10 needs it"),
         ({"source": 3}, "dataset: expected a JSON object with the key source, found"),
         ({"validation_per_class": None}, "validation_per_class is missing"),
-        ({"source": "os"}, "'os': not known"),
+        ({"source": "os"}, "'os' is not allowed"),
         ({"train_per_class": 160}, "class '8' has 174 images, but 181"),
     ],
 )
@@ -155,10 +155,10 @@ def test_a_part_is_drawn_by_seed_and_a_larger_one_holds_it(cifar, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train_per_class": 11}, "class 'class0' has 10 images in the training part, but 11 are asked for"),
-        ({"train_per_class": None, "validation_per_class": 10}, "in the training part, but 11 are asked for"),
+        ({"train_per_class": 11}, "class 'class0' has 10 images in the training part, but 11 are needed"),
+        ({"train_per_class": None, "validation_per_class": 10}, "in the training part, but 11 are needed"),
         ({"test_per_class": 3}, r"has 2 images in the test part, but 3 .*train_per_class 5, .*test_per_class 3"),
-        ({"train_per_class": 0}, "train_per_class: 0 is too few"),
+        ({"train_per_class": 0}, "train_per_class: 0 is not allowed"),
         ({"expected_test": 10_000}, "test part of CIFAR-10 has 20 images .*, expected 10,000"),
     ],
 )

@@ -49,8 +49,8 @@ def test_seeds_differ_and_repeat():
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ((15, 3, 3), r"class 'a' has 20 images, but 21 are asked for"),
-        ((17, 3, None), r"class 'a' has 20 images, but 21 are asked for \(.*test at least 1\)"),
+        ((15, 3, 3), r"class 'a' has 20 images, but 21 are needed"),
+        ((17, 3, None), r"class 'a' has 20 images, but 21 are needed \(.*test at least 1\)"),
         ((0, 3, None), "train_per_class: 0"),
         ((1, -1, None), "validation_per_class: -1"),
         ((1, 1, 0), "test_per_class: 0"),

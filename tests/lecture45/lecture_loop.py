@@ -2,7 +2,7 @@
 
 Written from the description of the lecture alone, with torch and torchvision and nothing of Triptych. As there, ONE
 loop feeds the same batches to three nets: net1 (scratch), net2 (everything fine-tuned) and net3 (only `fc` given to
-the optimiser). Mended are the faults that spoil its numbers:
+the optimiser). The faults that affect its numbers are fixed:
 
 1. every loss that is plotted is also recorded;
 2. the sums start again from zero before the test pass;

@@ -1,14 +1,14 @@
 """Three jobs that know nothing of each other give what the lecture's one loop over three nets gives.
 
 Both begin with the same weights, see the same resized images in the same batches, and compute in float32 on one thread
-of the CPU. Bit for bit the same, for each net: the training losses and all accuracies of each epoch, every logit of the
+of the CPU. Bitwise equal, for each net: the training losses and all accuracies of each epoch, every logit of the
 test images after the last one, and every weight and buffer in the end. So neither the side-by-side loop, nor net3's
 backward pass through a trunk that does not train, nor the package's own passes (before the first epoch, and over the
 training images at the end), nor resizing batch by batch moves a single bit.
 
 One operation differs: the test loss. The lecture averages float32 means of log-softmax over batches; the package takes
 log-softmax and its mean in float64, from all logits at once. From the loop's logits in float64 comes the package's
-number bit for bit, and the lecture's own number lies within 2**-22 of it, relatively (at most 6.5e-8 was measured).
+number exactly, and the lecture's own number agrees with it within 2**-22, relatively (measured: at most 6.5e-8).
 """
 
 import csv

@@ -15,5 +15,5 @@ def test_a_bare_name_is_torchvisions():
 
 @pytest.mark.parametrize("architecture", ["tinm/resnet18", "torchvision/resnet18", "os/path", "../x", "/resnet18"])
 def test_what_is_before_a_slash_must_be_a_library(architecture):
-    with pytest.raises(InputError, match=r"architecture '.*': there is no library .*; known are torchvision"):
+    with pytest.raises(InputError, match=r"architecture '.*': there is no library .* with one of torchvision"):
         library_of(architecture)

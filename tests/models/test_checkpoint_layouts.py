@@ -84,7 +84,7 @@ def test_the_trunk_is_found(find, state, layout):
         assert torch.equal(tensor.to(expected[name].dtype), expected[name].to(tensor.dtype).to(expected[name].dtype))
 
 
-def test_what_lies_beside_the_trunk_is_listed(find, state):
+def test_other_tensors_are_listed(find, state):
     content = {"model": state, "queue": torch.ones(3), "optimizer": {"state": {0: {"exp_avg": torch.ones(2)}}}}
     found = find(content)
     assert found.prefix == "model."
@@ -92,7 +92,7 @@ def test_what_lies_beside_the_trunk_is_listed(find, state):
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16])
-def test_safetensors_whatever_the_file_is_called(network, state, tmp_path, kind):
+def test_safetensors_with_any_file_name(network, state, tmp_path, kind):
     path = tmp_path / "own.pth"
     tensors = {f"model.{n}": t.to(kind) if t.is_floating_point() else t for n, t in state.items()}
     safetensors.torch.save_file(tensors, path)
@@ -109,14 +109,14 @@ def test_an_incomplete_trunk_is_refused_by_name(find, state):
         find(prefixed("module.", lacking))
 
 
-def test_a_network_of_grey_images_is_told(find, state):
+def test_a_network_for_grey_images_is_named(find, state):
     """huggingface/pytorch-image-models#948."""
     with pytest.raises(InputError, match=r"conv1\.weight is \[64, 1, 7, 7\], .*a network for grey images"):
         find({**state, "conv1.weight": torch.ones(64, 1, 7, 7)})
 
 
 def test_two_trunks_are_refused_by_name(find, state):
-    """facebookresearch/moco-v3#30: an encoder and its running mean."""
+    """facebookresearch/moco-v3#30: an encoder and its momentum encoder."""
     other = {name: tensor + 1 for name, tensor in state.items()}
     content = prefixed("module.base_encoder.", state) | prefixed("module.momentum_encoder.", other)
     with pytest.raises(
@@ -131,7 +131,7 @@ def test_of_two_trunks_only_the_complete_one_counts(find, state):
 
 
 def test_a_larger_network_is_not_cut_down(find):
-    """ResNet-34 holds every tensor of ResNet-18, in the same shapes."""
+    """ResNet-34 has every tensor of ResNet-18, with the same shapes."""
     with pytest.raises(InputError, match=r"not the tensors of resnet18:\n  unexpected layer1\.2\.conv1\.weight"):
         find(build_network("resnet34", 10, 32).state_dict())
 
@@ -146,7 +146,7 @@ def test_a_pickled_module_is_refused_in_plain_words(find, network):
 
 
 def test_none_of_the_names_fits(find):
-    with pytest.raises(InputError, match="none of its tensors is called as one of resnet18; it holds a, b"):
+    with pytest.raises(InputError, match="no tensor has the name of a tensor of resnet18; found a, b"):
         find({"a": torch.ones(1), "b": torch.ones(1)})
 
 
@@ -157,5 +157,5 @@ def test_a_mapping_that_holds_itself_is_read_once(find, state):
 
 
 def test_two_tensors_of_one_name_are_refused(find):
-    with pytest.raises(InputError, match=r"two of its tensors are called a\.b"):
+    with pytest.raises(InputError, match=r"two tensors have the name a\.b"):
         find({"a.b": torch.ones(1), "a": {"b": torch.zeros(1)}})

@@ -44,7 +44,7 @@ def test_tables(described):
     ]
     memory = pandas.read_csv(described["memory"])
     assert memory.groupby("train")["batch_size"].apply(list).to_dict() == {
-        train: [1, 2, 4, 8, 16, 32, 64, 128, 256] for train in ("all", "head")
+        trainable: [1, 2, 4, 8, 16, 32, 64, 128, 256] for trainable in ("all", "head")
     }
 
 

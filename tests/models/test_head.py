@@ -18,7 +18,7 @@ def test_the_head_is_given_the_trunks_features(architecture, width):
 def test_a_head_that_is_not_last_is_refused():
     network = build_shapes("squeezenet1_0", 10, 224)
     head = head_of(network, head_tensors("squeezenet1_0", 10, 224))
-    with pytest.raises(InputError, match="not the network's last operation"):
+    with pytest.raises(InputError, match="not the last operation of the network"):
         features_and_logits(network, head, torch.empty(2, 3, 224, 224, device="meta"))
 
 

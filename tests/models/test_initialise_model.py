@@ -1,4 +1,4 @@
-"""Pretrained weights arrive bit for bit under a new head, which all arms of a seed share and nothing has seen."""
+"""Pretrained weights are copied exactly; the new head is the same for all arms of a seed, and independent."""
 
 import numpy
 import pytest
@@ -112,7 +112,7 @@ def test_normalisation_of_the_images_that_train(initialise, train_data):
 
 
 def test_another_architecture_is_refused(initialise, weights, tmp_path):
-    with pytest.raises(InputError, match=r"holds weights of resnet18, but the arm trains resnet34"):
+    with pytest.raises(InputError, match=r"expected weights of resnet34, found resnet18"):
         initialise(architecture="resnet34", pretrained=weights)
     assert not (tmp_path / "initial.safetensors").exists()
 
@@ -128,7 +128,7 @@ def test_wrong_tensors_are_named(initialise, tmp_path):
         initialise(pretrained=path)
     assert "conv1.weight is [64, 1, 7, 7], expected [64, 3, 7, 7]" in str(error.value)
     assert "missing bn1.bias [64]" in str(error.value)
-    assert "grey.safetensors: these are not the tensors of resnet18 without its head" in str(error.value)
+    assert "grey.safetensors: not the tensors of resnet18 without its head" in str(error.value)
 
 
 def test_wrong_types_are_named(initialise, tmp_path):
@@ -136,7 +136,7 @@ def test_wrong_types_are_named(initialise, tmp_path):
         return arrays | {"bn1.bias": arrays["bn1.bias"].astype(numpy.float16)}
 
     path = save_weights(tmp_path / "half.safetensors", change)
-    with pytest.raises(InputError, match=r"half.safetensors: wrong types .*\n  bn1.bias is float16, expected float32"):
+    with pytest.raises(InputError, match=r"half.safetensors: wrong tensor .*\n  bn1.bias is float16, expected float32"):
         initialise(pretrained=path)
 
 
@@ -157,20 +157,20 @@ def trained(initialise, weights, tmp_path):
 
 @pytest.mark.parametrize("seed", [0, 5])
 @pytest.mark.parametrize("starts", ["random", "pretrained"])
-def test_the_weights_with_which_a_run_began_are_written_again(initialise, weights, trained, tmp_path, starts, seed):
+def test_initial_weights_are_reproduced(initialise, weights, trained, tmp_path, starts, seed):
     pretrained = weights if starts == "pretrained" else None
     start = initialise("start", seed=seed, pretrained=pretrained)
     initialise_model(trained=trained(start, seed), pretrained=pretrained, initial=tmp_path / "again.safetensors")
     assert (tmp_path / "again.safetensors").read_bytes() == start.read_bytes()
 
 
-def test_other_weights_than_the_run_began_with_are_refused(initialise, weights, trained, tmp_path):
+def test_different_pretrained_weights_are_refused(initialise, weights, trained, tmp_path):
     other = save_weights(tmp_path / "other.safetensors", seed=1)
     path, initial = trained(initialise("start", pretrained=weights)), tmp_path / "again.safetensors"
     for pretrained, source in ((other, str(other)), (None, "no pretrained weights")):
         with pytest.raises(InputError) as error:
             initialise_model(trained=path, pretrained=pretrained, initial=initial)
-        message = f"{path}: seed 0, {source} and torch {torch.__version__} do not give the weights that this run began"
+        message = f"{path}: seed 0, {source} and torch {torch.__version__} do not reproduce the initial weights"
         assert str(error.value).startswith(message)
     assert not initial.exists()
 

@@ -77,8 +77,8 @@ def test_building_shapes_draws_no_random_numbers():
 @pytest.mark.parametrize(
     ("architecture", "input_size", "message"),
     [
-        ("resnet17", 32, r"'resnet17': no classification network of its library; the nearest is resnet18"),
-        ("fcn_resnet50", 32, "no classification network of its library"),
+        ("resnet17", 32, r"'resnet17': not a classification network of its library; the nearest is resnet18"),
+        ("fcn_resnet50", 32, "not a classification network of its library"),
         ("tinm/resnet18", 32, "there is no library 'tinm'"),
         ("alexnet", 32, "alexnet cannot run on images of 32 px: .*too small"),
         ("inception_v3", 32, "inception_v3 cannot run on images of 32 px"),
@@ -218,20 +218,20 @@ def test_wrong_tensors_are_all_named(tmp_path, small):
     assert len(message.splitlines()) == 4
 
 
-def test_a_file_that_is_no_network(tmp_path):
+def test_a_file_without_a_network(tmp_path):
     path = tmp_path / "images.safetensors"
     save_tensors(path, {"images": numpy.zeros(3)}, {"classes": ["a"]})
     with pytest.raises(InputError, match=r"images.safetensors: .*no architecture, input_size"):
         load_network(path)
 
 
-def test_numbers_of_another_type_are_refused(tmp_path, small):
+def test_a_wrong_tensor_type_is_refused(tmp_path, small):
     arrays = state_arrays(small)
     arrays["features.0.bias"] = arrays["features.0.bias"].astype(numpy.int32)
     path = tmp_path / "odd.safetensors"
     save_tensors(path, arrays, metadata_of(small))
     with pytest.raises(
-        InputError, match=r"odd\.safetensors: wrong types .*\n  features\.0\.bias is int32, expected float32"
+        InputError, match=r"odd\.safetensors: wrong tensor types.*\n  features\.0\.bias is int32, expected float32"
     ):
         load_network(path)
 
@@ -240,7 +240,7 @@ def test_numbers_of_another_type_are_refused(tmp_path, small):
     ("key", "value"),
     [("architecture", 3), ("architecture", "os.system"), ("classes", 2), ("input_size", "32"), ("input_size", None)],
 )
-def test_a_file_that_says_nonsense_about_itself(tmp_path, small, key, value):
+def test_invalid_metadata_is_refused(tmp_path, small, key, value):
     path = tmp_path / "odd.safetensors"
     save_tensors(path, state_arrays(small), {**metadata_of(small), key: value})
     with pytest.raises(InputError, match=r"odd\.safetensors|os\.system"):

@@ -26,9 +26,9 @@ def test_dataset():
 @pytest.mark.parametrize(
     ("word", "images", "message"),
     [
-        ("zscore", IMAGES, "'zscore': not known; known are none, imagenet, dataset"),
-        ("dataset", numpy.zeros((2, 4, 4, 3), dtype=numpy.uint8), "without any contrast"),
-        ("dataset", IMAGES[:0], "without any contrast"),
+        ("zscore", IMAGES, "'zscore' is not allowed; give none, imagenet or dataset"),
+        ("dataset", numpy.zeros((2, 4, 4, 3), dtype=numpy.uint8), "is constant"),
+        ("dataset", IMAGES[:0], "is constant"),
     ],
 )
 def test_refused(word, images, message):

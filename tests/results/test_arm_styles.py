@@ -84,5 +84,5 @@ def test_colours_stand_out_from_their_ground(palette, ground):
 
 
 def test_unknown_arm(tmp_path):
-    with pytest.raises(InputError, match=r"arms\.csv: no arm 'net9' \(there are: scratch\)"):
+    with pytest.raises(InputError, match=r"arms\.csv: there is no arm 'net9'; found scratch"):
         style_of({"scratch": None}, "net9", tmp_path / "arms.csv")

@@ -1,6 +1,6 @@
 """A real SLURM on this machine: munged, slurmctld and one slurmd a node, with GPUs that are only pretended.
 
-Everything lies in one folder, and nothing is written to /etc: a SLURM that the machine has of its own is not touched.
+All files are in one folder, and nothing is written to /etc: a SLURM that the machine has of its own is not touched.
 """
 
 import os
@@ -28,7 +28,7 @@ SlurmctldPort={ports[0]}
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
-# a job that SLURM itself starts again waits for so many seconds before
+# a requeued job waits for this number of seconds first
 AuthInfo=socket={folder}/munge.socket,cred_expire=10
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
@@ -77,7 +77,7 @@ def why_not() -> str | None:
         subprocess.CalledProcessError: it could be installed and was not, which must not go unseen.
     """
     if os.geteuid() != 0:
-        return "starting a SLURM of one's own needs root"
+        return "starting a separate SLURM needs root"
     if Path("/dev/nvidia0").exists():
         return "a training would take this machine's GPUs for the pretended ones"
     if not all(map(shutil.which, DAEMONS)):
@@ -189,7 +189,7 @@ class Cluster:
         return dict(line.split() for line in said.splitlines())
 
     def wait_until(self, condition, what: str, seconds: float = 60, every: float = 0.1):
-        """What `condition` returns, as soon as it is true; it is called after every so many seconds."""
+        """Call `condition` every `every` seconds; return its result once it is true."""
         end = time.monotonic() + seconds
         while not (result := condition()):
             assert time.monotonic() < end, f"not within {seconds:.0f} s: {what}"

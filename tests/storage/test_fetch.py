@@ -1,4 +1,4 @@
-"""A file comes from the first address that gives the right one; anything else is one message and leaves nothing."""
+"""The first URL with the right file is used; any other outcome is one message and leaves no file."""
 
 import functools
 import hashlib
@@ -38,7 +38,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *arguments):
-        """Say nothing."""
+        """Print nothing."""
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def nothing_left(destination):
     return not destination.parent.exists() or not list(destination.parent.iterdir())
 
 
-def test_it_comes_whole_with_few_lines(server, get, capsys):
+def test_a_download_prints_few_lines(server, get, capsys):
     get([f"{server.address}/good"], size=len(CONTENT))
     assert get.destination.read_bytes() == CONTENT
     assert [path.name for path in get.destination.parent.iterdir()] == ["file.bin"]
@@ -75,7 +75,7 @@ def test_it_comes_whole_with_few_lines(server, get, capsys):
     assert not any("\r" in line for line in lines)
 
 
-def test_what_is_there_is_not_fetched_again(server, get):
+def test_a_file_that_is_there_is_not_downloaded_again(server, get):
     get([f"{server.address}/good"])
     get([f"{server.address}/other-address"])
     get([], own_file="missing")
@@ -92,7 +92,7 @@ def test_a_wrong_file_in_place_is_replaced(server, get):
     assert get.destination.read_bytes() == CONTENT
 
 
-def test_addresses_are_tried_in_order(server, get, tmp_path):
+def test_urls_are_tried_in_order(server, get, tmp_path):
     source = tmp_path / "a file"
     source.write_bytes(CONTENT)
     get([f"{server.address}/none", f"{server.address}/page", source.as_uri(), f"{server.address}/good"])
@@ -100,7 +100,7 @@ def test_addresses_are_tried_in_order(server, get, tmp_path):
     assert get.destination.read_bytes() == CONTENT
 
 
-def test_a_file_of_ones_own(get, tmp_path):
+def test_a_local_file_is_used_instead(get, tmp_path):
     source = tmp_path / "mine"
     source.write_bytes(CONTENT)
     get(["https://nowhere.invalid/x"], own_file=source)
@@ -117,10 +117,10 @@ def test_the_first_digits_of_a_checksum_are_enough(server, get):
     assert get.destination.read_bytes() == CONTENT
 
 
-def test_a_fault_that_may_pass_is_waited_for(server, get, capsys):
+def test_a_transient_error_is_retried(server, get, capsys):
     get([f"{server.address}/flaky"])
     assert (server.asked, get.slept) == (["/flaky"] * 2, [2.0])
-    assert "HTTP status 503; again in 2 s" in capsys.readouterr().out
+    assert "HTTP status 503; retry in 2 s" in capsys.readouterr().out
 
 
 def test_no_server(get):
@@ -136,7 +136,7 @@ def test_the_proxy_of_the_environment_is_used(server, get, monkeypatch):
     monkeypatch.delenv("no_proxy", raising=False)
     with pytest.raises(InputError):
         get(["http://example.invalid/good"])
-    assert server.asked == ["http://example.invalid/good"]  # the whole address: asked of the proxy
+    assert server.asked == ["http://example.invalid/good"]  # the whole URL: the request went to the proxy
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_proxy_of_the_environment_is_used(server, get, monkeypatch):
         ),
         (
             "/short",
-            ["received 1,000 bytes", hashlib.sha256(CONTENT[:1000]).hexdigest(), "shorter than it should be"],
+            ["received 1,000 bytes", hashlib.sha256(CONTENT[:1000]).hexdigest(), "shorter than expected"],
             1,
         ),
         ("/cut", ["received ", "IncompleteRead"], 3),
@@ -168,25 +168,25 @@ def test_what_is_not_the_file_is_one_message(server, get, path, words, attempts)
 
 
 def test_a_wrong_checksum_of_the_configuration(server, get):
-    with pytest.raises(InputError, match=rf"expected sha256 {'0' * 64}\n.* sha256 {SUM}: another file"):
+    with pytest.raises(InputError, match=rf"expected sha256 {'0' * 64}\n.* sha256 {SUM}: a different file"):
         get([f"{server.address}/good"], checksum="0" * 64)
     assert nothing_left(get.destination)
 
 
 @pytest.mark.parametrize("checksum", ["", "abc", SUM[:63], SUM + "0", "x" * 64])
-def test_what_is_no_checksum(get, checksum):
+def test_an_invalid_checksum(get, checksum):
     with pytest.raises(InputError, match="give 64 hexadecimal digits"):
         get([], checksum=checksum)
 
 
 @pytest.mark.parametrize("url", ["www.cs.toronto.edu/x", "/a/file", "ftp://a/b", ""])
-def test_what_is_no_address(get, url):
+def test_an_invalid_url(get, url):
     with pytest.raises(InputError, match="begins with https://"):
         get([url])
 
 
-def test_addresses_of_an_option():
+def test_urls_of_an_option():
     assert read_urls('["https://a/b", "file:///c"]') == ["https://a/b", "file:///c"]
     for text in ("https://a", "{}", "[1]"):
-        with pytest.raises(InputError, match="no JSON list of addresses"):
+        with pytest.raises(InputError, match="give a JSON list of URLs"):
             read_urls(text)

@@ -1,4 +1,4 @@
-"""Downloads from a server that misbehaves: the right file or one clear message, never a wrong file, no remains."""
+"""Downloads from a faulty server: the right file or one clear message, no wrong and no stale file."""
 
 import contextlib
 import hashlib
@@ -25,7 +25,7 @@ PAGE = b"<!DOCTYPE html><title>Log in</title>"
 
 
 def answer(body, length=None, status="200 OK", headers=""):
-    """The bytes of an HTTP answer whose Content-Length may be a lie."""
+    """Return an HTTP response, possibly with a wrong Content-Length."""
     length = len(body) if length is None else length
     return f"HTTP/1.1 {status}\r\nContent-Length: {length}\r\n{headers}Connection: close\r\n\r\n".encode() + body
 
@@ -51,7 +51,7 @@ ANSWERS = {
 
 
 class Handler(socketserver.BaseRequestHandler):
-    """Answers by path with bytes as they are; some paths stall, wait for the test, never end, or mend themselves."""
+    """Answers by path with bytes as they are; some paths stall, wait for the test, never end, or succeed on a retry."""
 
     def handle(self):
         request = self.request.recv(65536).decode("latin-1")
@@ -70,7 +70,7 @@ class Handler(socketserver.BaseRequestHandler):
                 self.request.sendall(ANSWERS[path])
             while path == "/endless":
                 self.request.sendall(CONTENT)
-        except OSError:  # the client has had enough
+        except OSError:  # the client closed the connection
             pass
 
 
@@ -122,17 +122,17 @@ FAULTS = {
     "/503": ("HTTP status 503", 3),
     "/cut": ("IncompleteRead", 3),
     "/longer": ("IncompleteRead", 3),
-    "/shorter": ("shorter than it should be", 1),
-    "/no-number": ("makes no sense", 1),
+    "/shorter": ("shorter than expected", 1),
+    "/no-number": ("invalid URL or response", 1),
     "/page": ("a web page, not the file", 1),
     "/loop": ("redirects", 31),
     "/to-a-file": ("InvalidSchema", 1),
-    "/changed": ("another file", 1),
+    "/changed": ("a different file", 1),
     "/empty": ("received 0 bytes", 1),
     "/stalls": ("Read timed out", 3),
     "/silent": ("RemoteDisconnected", 3),
     "/no-http": ("received 0 bytes, then: ", 3),
-    "/endless": (f"received more than the {len(CONTENT):,} bytes", 1),
+    "/endless": (f"received more than the expected {len(CONTENT):,} bytes", 1),
 }
 
 
@@ -155,7 +155,7 @@ def test_a_fault_that_stays_is_one_message(server, destination, path, expected, 
 
 
 def test_without_a_known_size_a_changed_file_is_refused_too(server, destination):
-    with pytest.raises(InputError, match="another file"):
+    with pytest.raises(InputError, match="a different file"):
         get(server, destination, "/shorter", size=None)
     assert left_in(destination) == []
 
@@ -175,16 +175,16 @@ def test_no_server_but_the_right_file(destination):
     ("url", "words"),
     [
         ("http://[::1", "begins with https://"),
-        ("http://" + "a" * 300 + "/x", "could not be fetched"),
-        ("http://127.0.0.1:99999/x", "could not be fetched"),
-        ("http://%00/x", "could not be fetched"),
-        ("file:///a%00b", "makes no sense"),
-        ("file:///dev/zero", "it is no regular file"),
-        ("file:///tmp", "it is no regular file"),
-        ("http://127.0.0.1:9/$(touch pwned)`touch pwned`;touch pwned\n'\"", "could not be fetched"),
+        ("http://" + "a" * 300 + "/x", "could not be downloaded"),
+        ("http://127.0.0.1:99999/x", "could not be downloaded"),
+        ("http://%00/x", "could not be downloaded"),
+        ("file:///a%00b", "invalid URL or response"),
+        ("file:///dev/zero", "not a regular file"),
+        ("file:///tmp", "not a regular file"),
+        ("http://127.0.0.1:9/$(touch pwned)`touch pwned`;touch pwned\n'\"", "could not be downloaded"),
     ],
 )
-def test_addresses_that_lead_nowhere(destination, url, words, tmp_path, monkeypatch):
+def test_urls_without_a_file(destination, url, words, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=words):
         fetch([url], destination, checksum=SUM, sleep=lambda seconds: None, timeout=0.4)
@@ -227,7 +227,7 @@ def test_of_two_at_once_the_second_waits_and_fetches_nothing(server, destination
     assert not destination.exists()
     server.release.set()
     assert (first.wait(60), second.wait(60)) == (0, 0)
-    assert "there already, with the right sha256" in second.stdout.read()
+    assert "already there, sha256 verified" in second.stdout.read()
     assert server.asked == ["/waits"]
     assert destination.read_bytes() == CONTENT
     assert left_in(destination) == [destination.name]

@@ -122,7 +122,7 @@ CALLS = {
 
 
 def prepare(command, folder, before="pass"):
-    """Run a command that writes several files, after these statements, in a process of its own."""
+    """Run a command that writes several files, after these statements, in a separate process."""
     options = {
         "prepare-dataset": [
             "--dataset",
@@ -140,11 +140,11 @@ def prepare(command, folder, before="pass"):
 @pytest.mark.parametrize("limit", [0, 60_000])
 @pytest.mark.parametrize("command", CALLS)
 def test_where_no_more_can_be_written_it_is_one_message_and_no_half_file(tmp_path, command, limit):
-    """A limit on the size of files stands in for a full disk: the kernel refuses to write in the same way."""
+    """A file size limit simulates a full disk: the kernel refuses the write in the same way."""
     limited = f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit}))"
     done = prepare(command, tmp_path / "out", limited)
     assert done.returncode == 1
-    *warnings, message = done.stderr.splitlines()  # libraries that find no room either may say so first
+    *warnings, message = done.stderr.splitlines()  # libraries may print warnings first
     assert message.startswith("error: ")
     assert "File too large" in message
     assert not any("Traceback" in line for line in warnings)

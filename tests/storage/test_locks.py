@@ -1,4 +1,4 @@
-"""Of two who make one file, the second waits."""
+"""If two processes write one file, the second waits."""
 
 import errno
 import fcntl
@@ -31,7 +31,7 @@ def test_it_is_given_back_on_an_error(tmp_path):
 
 
 def test_never_two_at_once(tmp_path):
-    """Two openings of the file are two holders to the kernel, so threads do as well as processes."""
+    """The kernel treats each open of the file as a holder, so threads can stand in for processes."""
     inside, most, rounds = [], [], []
 
     def work():

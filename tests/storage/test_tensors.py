@@ -49,7 +49,7 @@ def test_a_broken_file_is_named(tmp_path, read):
 
 
 def encoded(header, data=b"", length=None):
-    """A safetensors file with this header, which may lie."""
+    """Return a safetensors file with this header, which may be wrong."""
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return struct.pack("<Q", len(text) if length is None else length) + text + data
 
@@ -68,7 +68,7 @@ BROKEN = {
     "no numbers behind it": encoded(one()),
     "too many numbers behind it": encoded(one(), bytes(40)),
     "a hole": encoded(one(offsets=(4, 8)), bytes(8)),
-    "one place twice": encoded({**one(), "b": one()["a"]}, bytes(4)),
+    "overlapping tensors": encoded({**one(), "b": one()["a"]}, bytes(4)),
     "a type that does not exist": encoded(one("Q9"), bytes(4)),
     "a negative shape": encoded(one(shape=[-1]), bytes(4)),
     "a shape of 2^80": encoded(one(shape=[2**40, 2**40]), bytes(4)),
@@ -93,7 +93,7 @@ def test_a_hostile_header_is_one_message(tmp_path, content):
 
 
 @pytest.mark.parametrize("text", ["3", "[]", "null", "", "{", "[" * 100_000])
-def test_what_a_file_says_about_itself_must_be_a_mapping(tmp_path, text):
+def test_metadata_must_be_a_mapping(tmp_path, text):
     path = tmp_path / "odd.safetensors"
     path.write_bytes(encoded(one(__metadata__={"triptych": text}), bytes(4)))
     with pytest.raises(InputError, match=r"odd\.safetensors: not a safetensors file written by Triptych"):

@@ -60,7 +60,7 @@ def test_every_command_is_printed(printed):
 
 @pytest.mark.parametrize("name", sorted(COMMANDS.keys() - WITHOUT_RULE - OF_DOWNLOADS))
 def test_by_hand_it_makes_the_same_and_on_a_full_disk_it_is_one_message(finished, printed, tmp_path, name):
-    """A limit on the size of files stands in for the disk: from the first bytes, and in the middle of the largest."""
+    """A file size limit simulates a full disk: at the first bytes, and in the middle of the largest file."""
     command, files = printed[name]
     expected = {file: (finished / file).read_bytes() for file in files}
     for file in files:

@@ -1,4 +1,4 @@
-"""Which configuration a run has: the default, one's own in its place, single keys changed, and what is refused."""
+"""The configuration of a run: the default, a file instead of it, single keys, and what is refused."""
 
 import json
 

@@ -107,7 +107,7 @@ def test_the_rest_dry_runs_without_a_download(begun, mirror, checkout):
     assert not {"download_dataset", "download_weights", "convert_weights", "prepare_dataset"} & set(rules)
 
 
-def test_files_of_ones_own_need_no_network(begun, mirror, checkout, tmp_path):
+def test_local_files_need_no_network(begun, mirror, checkout, tmp_path):
     (weights,) = (begun / "resources/weights").iterdir()
     path = write_configuration(tmp_path, mirror, prefix="/nowhere", path=str(weights))
     target = "results/lecture45-small/weights/resnet18.safetensors"
@@ -120,7 +120,7 @@ def test_files_of_ones_own_need_no_network(begun, mirror, checkout, tmp_path):
 @pytest.mark.parametrize(
     ("weights", "words"),
     [
-        ({"sha256": "0" * 64}, ["received ", "another file", "expected sha256 " + "0" * 64]),
+        ({"sha256": "0" * 64}, ["received ", "a different file", "expected sha256 " + "0" * 64]),
         ({"urls": ["http://127.0.0.1:{port}/none.pth"]}, ["HTTP status 404", "none.pth"]),
         ({"urls": ["http://127.0.0.1:{port}/"]}, ["a web page, not the file"]),
     ],

@@ -96,7 +96,7 @@ def test_a_second_call_in_the_same_folder_is_refused_while_the_first_goes_on(tmp
 
 
 WILD = {"weights": "random", "train": "head", "training": {"batch_size": 59}, "model": {"architecture": "resnet34"}}
-"""An arm that fails: of 60 images a last batch of one is left, on which BatchNorm cannot train."""
+"""An arm that fails: one of 60 images is left for the last batch, and BatchNorm needs two."""
 
 
 def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(finished, tmp_path):
@@ -104,8 +104,8 @@ def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(fini
     experiment = {**WHOLE, "claims": "none", "arms": arms}
     folder, partial = finished / "results" / "tiny", "results/tiny/partial/report.html"
     # only the runs of two arms are left
-    for place in ("tables", "figures", "runs/finetune", "runs/last_layer"):
-        shutil.rmtree(folder / place)
+    for path in ("tables", "figures", "runs/finetune", "runs/last_layer"):
+        shutil.rmtree(folder / path)
     shutil.rmtree(finished / "logs")
     for path in ("report.html", "manifest.json"):
         (folder / path).unlink()
@@ -116,7 +116,7 @@ def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(fini
 
     nothing = call(partial, directory=tmp_path, check=False)
     assert nothing.returncode == 1
-    assert nothing.stdout.count("tiny: no run is there that a partial report could be made of") == 1
+    assert nothing.stdout.count("tiny: no finished run for a partial report") == 1
     assert "Traceback" not in nothing.stdout
     assert not (tmp_path / "results").exists()
 

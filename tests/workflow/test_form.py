@@ -51,7 +51,7 @@ def test_the_two_entry_points_are_one_workflow(tmp_path, tiny):
 )
 def test_form(call):
     program = Path(sys.executable).parent / call[0]
-    environment = {"PATH": f"{program.parent}:/usr/bin:/bin"}  # snakefmt calls shfmt, which lies beside it
+    environment = {"PATH": f"{program.parent}:/usr/bin:/bin"}  # snakefmt calls shfmt, which is in the same folder
     result = subprocess.run(
         [program, *call[1:]], cwd=ROOT, capture_output=True, text=True, check=False, env=environment
     )

@@ -86,7 +86,7 @@ def test_what_is_finished_is_asked_once():
 
 
 def test_without_a_run_there_is_no_partial_report():
-    with pytest.raises(SystemExit, match="e: no run is there"):
+    with pytest.raises(SystemExit, match="e: no finished run"):
         graph(finished=[("control", 1)]).seeds_of_runs(job(part="partial/"))
 
 

@@ -1,4 +1,4 @@
-"""Real Snakemake runs of configurations that mean harm: nothing is executed, nothing leaves the experiment's folder."""
+"""Real Snakemake runs of malicious configurations: nothing is executed, nothing leaves the experiment's folder."""
 
 import html
 import subprocess

@@ -92,7 +92,7 @@ def changed_arm(name, **changes):
         ({"reference_models": [{"architecture": "resnet50", "input_size": 32}]}, "compare_architectures", set()),
         ({"question": "Another one?"}, "report", set()),
         ({"report": {"images": "none"}}, "plot_confusion report", set()),
-        # decides no result
+        # does not affect results
         ({"training": {**TRAINING, "checkpoint_minutes": 5}}, "report", set()),
         (changed_arm("finetune", label="other"), "collect_validation", set()),
         ({"training": {**TRAINING, "epochs": 2}}, "train", runs_of(ARMS)),

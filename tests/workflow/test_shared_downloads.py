@@ -225,7 +225,7 @@ def test_a_download_that_fails_leaves_the_file_that_is_there(begun, checkout, se
     call = [TARGETS[0], "--cores", "1", "--configfile", "one.yaml"]
     failed = snakemake(*call, directory=begun, checkout=checkout, check=False)
     assert failed.returncode != 0
-    assert "another file" in failed.stdout and "Traceback" not in failed.stdout
+    assert "a different file" in failed.stdout and "Traceback" not in failed.stdout
     assert bytes_in(begun / "resources") == before
     write(begun)
     assert planned(begun, checkout, TARGETS[0]) == {"download_dataset", "prepare_dataset"}

@@ -1,4 +1,4 @@
-"""A real Snakemake on results that cannot be written: one message, and the same call goes on once that is mended."""
+"""A real Snakemake on results that cannot be written: one message, and the same call continues once it is fixed."""
 
 import subprocess
 import sys

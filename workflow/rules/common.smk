@@ -1,14 +1,14 @@
-# What all rule files share. The checked configuration, the environment of the commands, and small look-ups.
-# Needs: config. Makes: settings (the effective configuration), graph (what rules ask about it), code, ...
+# Shared by all rule files: the checked configuration, the environment of the commands, and small functions.
+# Needs: config. Makes: settings (the effective configuration), graph (look-ups in it), code, ...
 import json
 import os
 import sys
 from functools import partial
 from pathlib import Path
 
-# The checkout's own package comes first, so that a copy, a cluster job or a module runs its own code; and the Python that
-# runs Snakemake comes first on PATH, so that a virtual environment need not be activated. A rule's conda environment, where
-# one is used, is activated after this and wins.
+# The package of this checkout comes first, so that a copy, a cluster job or a module runs its own code. The Python that
+# runs Snakemake comes first on PATH, so that a virtual environment need not be activated. The conda environment of a rule
+# is activated later and has priority.
 PACKAGE_PATH = Path(workflow.current_basedir.join("..").get_path_or_uri(secret_free=True)).resolve()
 sys.path.insert(0, str(PACKAGE_PATH))
 os.environ.update(
@@ -39,7 +39,7 @@ from triptych.workflow.recipes import execution_of, recipe_of, recipe_of_pretrai
 from triptych.workflow.options import as_json, dataset_json, option, options
 from triptych.workflow.resources import gpu_slots, double_on_retry
 
-# Snakemake has read files that are given with --configfile, but not yet the default one, which users edit as well.
+# Snakemake has read the files of --configfile, but not yet the default one, which users also edit.
 try:
     check_files(
         workflow.overwrite_configfiles
@@ -49,8 +49,8 @@ except InputError as error:
     sys.exit(f"configuration: {error}")
 
 
-# A file given with --configfile replaces the default one. Snakemake alone would merge the two, and the arms of the default
-# experiment would be added to the user's.
+# A file given with --configfile replaces the default one. Otherwise Snakemake would merge both, and add the arms of the
+# default experiment to those of the user.
 if not workflow.overwrite_configfiles:
 
     configfile: workflow.source_path("../../config/config.yaml")
@@ -63,15 +63,15 @@ except InputError as error:
 
 
 def run_is_there(experiment, arm, seed):
-    """Whether a run is trained, and what is taken from its weights is there or can be."""
+    """Whether a run is trained, and its weight changes exist or can be extracted."""
 
-    def there(*outputs):
+    def exist(*outputs):
         paths = [file.apply_wildcards(dict(experiment=experiment, arm=arm, seed=seed)) for file in outputs]
         return all(exists(path) for path in paths)
 
     trained = rules.train.output
-    return there(trained.history, trained.predictions, trained.cost) and (
-        there(*rules.extract_weight_delta.output) or there(trained.trained)
+    return exist(trained.history, trained.predictions, trained.cost) and (
+        exist(*rules.extract_weight_delta.output) or exist(trained.trained)
     )
 
 
@@ -97,9 +97,9 @@ def chosen_model(wildcards):
 # The questions that rules ask about experiments, with the wildcards of a job.
 graph = Graph(settings, run_is_there)
 
-# Snakemake does not limit a resource that nobody limits: without this, a plain `snakemake --cores 4` would start more
-# trainings than may share one GPU. `nodes` is None only where jobs run on this machine. Of several modules in one workflow the
-# largest value holds, and a limit that the caller gave is left as it is. Internals of Snakemake 9, in this one place.
+# Snakemake has no default limit for a resource: without this, a plain `snakemake --cores 4` would start more trainings
+# than may share one GPU. `nodes` is None only if jobs run on this machine. If a workflow has several modules, the largest
+# value is used. A limit from the command line is not changed. These are internals of Snakemake 9, used only here.
 if workflow.is_main_process and workflow.nodes is None:
     limits, own = workflow.global_resources, vars(workflow).get("triptych_gpu_limit")
     if limits.get("gpu") == own:
@@ -107,11 +107,11 @@ if workflow.is_main_process and workflow.nodes is None:
 
 
 def recipe_for(command):
-    """The recipe of a command, as JSON, of the wildcards' arm (or trunk)."""
+    """Return the recipe of a command for the arm (or trunk) of the wildcards, as JSON."""
     return lambda wildcards: recipe_of(graph.arm_of(wildcards)["training"], command)
 
 
-# How commands are executed does not affect results. Snakemake reruns no job for a parameter whose function takes `output`.
+# The execution does not affect results. Snakemake does not rerun a job for a parameter whose function takes `output`.
 def execution_of_arm(wildcards, output):
     return execution_of(graph.arm_of(wildcards)["training"], settings["jobs_per_gpu"])
 
@@ -121,7 +121,7 @@ def execution_of_experiment(wildcards, output):
 
 
 def in_report(path, caption, category, **labels):
-    """A file that Snakemake's report shows."""
+    """Mark a file for Snakemake's report."""
     labels = {"experiment": "{experiment}", **labels}
     return report(path, caption=f"../report/{caption}.rst", category=category, labels=labels)
 
@@ -131,12 +131,12 @@ figures_by = partial(outputs.figures_by, in_report)
 
 
 def options_of_files(wildcards, input, output):
-    """Each named file of a job as the option of its name; what has no name is found in the experiment's folder."""
+    """Return each named file of a job as an option; unnamed files are found in the folder of the experiment."""
     return options(**dict([*input.items(), *output.items()]))
 
 
 def kept_if(kept):
-    """Mark weight files that are to be deleted once nothing needs them any more (`keep_weights`)."""
+    """Mark weight files as temporary unless they are kept (`keep_weights`)."""
     return (lambda path: path) if kept else temp
 
 

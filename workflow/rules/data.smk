@@ -1,17 +1,17 @@
 # Data sets.
-# Needs: the network, once, for data sets that are downloaded (digits and letters come from installed packages).
+# Needs: network access, once, for data sets that are downloaded (digits and letters are in installed packages).
 # Makes: <resources>/datasets/, <results>/{experiment}/data/, and the source data set of the pretraining.
 
 
 rule download_dataset:
-    """The archive of a data set; one that is there already is only checked."""
+    """Download the archive of a data set; an existing one is only checked."""
     output:
         archive=update(ensure("<resources>/datasets/{file}", sha256=graph.download_sha256)),
     log:
         "<logs>/download_dataset/{file}.log",
     benchmark:
         "<benchmarks>/download_dataset/{file}.tsv"
-    localrule: True  # where the workflow was started: the nodes of a cluster often have no network
+    localrule: True  # nodes of a cluster often have no network
     conda:
         "../../envs/downloads.yaml"
     threads: 1
@@ -19,7 +19,7 @@ rule download_dataset:
         mem_mb=500,
         runtime=120,
     params:
-        # no digest of the code: the checksum says what the file is
+        # no digest of the code, because the checksum identifies the file
         urls=graph.download_urls,
         sha256=graph.download_sha256,
         size=graph.download_option("--size", "size"),
@@ -37,7 +37,7 @@ rule download_dataset:
 
 
 rule prepare_dataset:
-    """Split the experiment's images into training, validation and test sets, and check their numbers."""
+    """Split the images of an experiment into training, validation and test sets, and check their sizes."""
     input:
         files=graph.dataset_files,
     output:
@@ -75,7 +75,7 @@ rule prepare_dataset:
 
 
 rule prepare_letters:
-    """Render the letters A-Z, on which the default experiment's weights are pretrained."""
+    """Render the letters A to Z, on which the default experiment pretrains its weights."""
     output:
         train="<results>/{experiment}/weights/letters/train.safetensors",
         validation="<results>/{experiment}/weights/letters/validation.safetensors",

@@ -1,12 +1,13 @@
-# From tables to figures, one rule a command; every figure as SVG and as PNG. The catalogue (triptych/figures/catalogue.py)
-# says which tables a figure is drawn from, and where it is shown.
-# Needs: tables/, and for pictures of images and kernels also data/ and runs/. Makes: figures/.
+# From tables to figures, one rule per command; every figure as SVG and PNG. The catalogue (triptych/figures/catalogue.py)
+# declares the tables of each figure, and its section of the report.
+# Needs: tables/, and for images and kernels also data/ and runs/. Makes: figures/.
 
 
-# Some images of each class with their labels. The other rules of this file inherit from this one, and say only what is
-# different. Each named input and output is an option of the command; an input without a name is found in the experiment's folder.
+# Some images of each class with their labels. The other rules of this file inherit from this one and override only the
+# differences. Each named input and output is an option of the command; unnamed inputs are found in the folder of the
+# experiment.
 rule plot_samples:
-    """Draw figures: what the catalogue names with this command."""
+    """Draw the figures of this command in the catalogue."""
     input:
         **tables_for("plot_samples"),
         data="<results>/{experiment}/data/train.safetensors",
@@ -37,7 +38,7 @@ rule plot_samples:
         """
 
 
-# Loss and accuracy of one arm by epoch, training and test.
+# Training and test loss and accuracy of one arm by epoch.
 use rule plot_samples as plot_arm_curves with:
     input:
         **tables_for("plot_arm_curves"),
@@ -71,7 +72,7 @@ use rule plot_samples as plot_curves with:
         code=code("figures.plot_curves"),
 
 
-# The first kernels of one arm before training, after it, and their difference.
+# The first kernels of one arm before and after training, and their difference.
 use rule plot_samples as plot_kernels with:
     input:
         graph.kernels_of_first_seeds,
@@ -93,7 +94,7 @@ use rule plot_samples as plot_kernels with:
         code=code("figures.plot_kernels"),
 
 
-# How far each block moved, by arm.
+# The weight change of each block, by arm.
 use rule plot_samples as plot_weight_delta with:
     input:
         **tables_for("plot_weight_delta"),
@@ -109,7 +110,7 @@ use rule plot_samples as plot_weight_delta with:
         code=code("figures.plot_weight_delta"),
 
 
-# How far BatchNorm's running statistics drifted, by block and arm.
+# The drift of BatchNorm's running statistics, by block and arm.
 use rule plot_samples as plot_batchnorm_drift with:
     input:
         **tables_for("plot_batchnorm_drift"),
@@ -125,7 +126,7 @@ use rule plot_samples as plot_batchnorm_drift with:
         code=code("figures.plot_batchnorm_drift"),
 
 
-# Confusion matrix of one arm, and the test images that it is most wrong about.
+# The confusion matrix of one arm, and its most confident mistakes.
 use rule plot_samples as plot_confusion with:
     input:
         "<results>/{experiment}/data/test.safetensors",
@@ -140,7 +141,7 @@ use rule plot_samples as plot_confusion with:
         "<benchmarks>/plot_confusion/{part}{experiment}/{arm}.tsv"
     params:
         command="plot-confusion",
-        # Snakemake does not compare options, since their function takes the input
+        # a parameter of its own, because Snakemake does not compare `options`, whose function takes the input
         images=graph.experiment_setting("report/images"),
         options=lambda wildcards, input: options(
             arm=wildcards.arm,
@@ -153,7 +154,7 @@ use rule plot_samples as plot_confusion with:
         code=code("figures.plot_confusion"),
 
 
-# Accuracy against what it cost. Measured, so it differs from run to run.
+# Accuracy against measured cost, which differs between executions.
 use rule plot_samples as plot_cost with:
     input:
         **tables_for("plot_cost"),
@@ -169,7 +170,7 @@ use rule plot_samples as plot_cost with:
         code=code("figures.plot_cost"),
 
 
-# Memory for training and for inference by batch size, computed from the network.
+# Computed memory of training and inference by batch size.
 use rule plot_samples as plot_memory with:
     input:
         **tables_for("plot_memory"),
@@ -185,7 +186,7 @@ use rule plot_samples as plot_memory with:
         code=code("figures.plot_memory"),
 
 
-# The networks of the arms beside others: parameters, operations, activations, the largest batch that fits.
+# The networks of the arms and reference networks: parameters, operations, activations, the largest batch that fits.
 use rule plot_samples as plot_architectures with:
     input:
         **tables_for("plot_architectures"),

@@ -1,9 +1,9 @@
 # Lecture 45, for experiments with `claims: lecture45`: its claims, the faults of its notebook, and its full run.
-# Needs: data/, tables/, and of the runs one file of kernels. Makes: tables/claims.csv, faults.csv, cost_backward.csv,
+# Needs: data/, tables/, and the kernels of one run. Makes: tables/claims.csv, faults.csv, cost_backward.csv,
 # full_run.csv and full_run_settings.csv, and the figures that show them.
 from triptych.lecture45.options import NET3, official_flags, timing_recipe
 
-# The files of the full run that compare_full_run reads.
+# The files of the full run, for compare_full_run.
 FULL_RUN_FILES = [
     f"lecture45/full_run/{file}"
     for file in ("about.json", "arms.csv", "cost.csv", "history.csv", "sizes.csv")
@@ -12,7 +12,7 @@ ARCHITECTURE_OF_NET3 = graph.experiment_setting(f"{NET3}/model/architecture")
 
 
 rule check_claims:
-    """Test the claims of the lecture, and compute what each fault of its notebook changes."""
+    """Test the claims of the lecture, and compute the effect of each fault of its notebook."""
     input:
         tables=expand(
             "<results>/{{experiment}}/tables/{table}.csv",
@@ -108,7 +108,7 @@ rule compare_full_run:
 
 
 rule time_backward:
-    """Time the unused backward pass of the lecture's notebook. Measured, so it differs each time."""
+    """Time the unused backward pass of the lecture's notebook. Measured, so it differs between executions."""
     input:
         train_data="<results>/{experiment}/data/train.safetensors",
     output:
@@ -174,7 +174,7 @@ use rule plot_samples as plot_notebook_loss with:
         code=code("lecture45.plot_notebook_loss"),
 
 
-# One weight change as in the lecture's notebook, and on one signed scale.
+# One weight change as in the notebook of the lecture, and on a signed scale.
 use rule plot_samples as plot_notebook_kernels with:
     input:
         lambda wildcards: expand(

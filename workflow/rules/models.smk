@@ -5,15 +5,15 @@
 
 
 rule download_weights:
-    """A file of pretrained weights; one that is there already is only checked."""
+    """Download a file of pretrained weights; an existing one is only checked."""
     output:
-        # torchvision tells of most files only the first digits of the checksum: the command compares them
+        # no checksum here, because torchvision publishes only its first digits for most files; the command compares them
         state_dict=update(ensure("<resources>/weights/{file}", non_empty=True)),
     log:
         "<logs>/download_weights/{file}.log",
     benchmark:
         "<benchmarks>/download_weights/{file}.tsv"
-    localrule: True  # where the workflow was started: the nodes of a cluster often have no network
+    localrule: True  # nodes of a cluster often have no network
     conda:
         "../../envs/downloads.yaml"
     threads: 1
@@ -21,7 +21,7 @@ rule download_weights:
         mem_mb=500,
         runtime=120,
     params:
-        # no digest of the code: the checksum says what the file is
+        # no digest of the code, because the checksum identifies the file
         urls=graph.download_urls,
         sha256=graph.download_sha256,
         size=graph.download_option("--size", "size"),
@@ -39,7 +39,7 @@ rule download_weights:
 
 
 rule convert_weights:
-    """The downloaded weights, checked and stored as the other commands read them."""
+    """Check the downloaded weights and convert them to the format of all other commands."""
     input:
         state_dict=graph.downloaded_weights,
     output:
@@ -71,7 +71,7 @@ rule convert_weights:
 
 
 rule describe_model:
-    """Every layer of a network with its shape, parameters, operations and memory."""
+    """Describe every layer of a network: shape, parameters, operations and memory."""
     input:
         train_data="<results>/{experiment}/data/train.safetensors",
     output:
@@ -136,7 +136,7 @@ rule initialise_model:
 
 
 rule compare_architectures:
-    """The networks of an experiment beside others: parameters, operations, memory, the largest batch that fits."""
+    """Compare the networks with reference networks: parameters, operations, memory, the largest batch that fits."""
     output:
         **tables_of("compare_architectures"),
     log:

@@ -1,4 +1,4 @@
-# What a person reads, and what proves it.
+# The report, the effective configuration and the manifest.
 # Needs: everything above. Makes: config.yaml, report.html, manifest.json.
 
 
@@ -6,7 +6,7 @@ report: "../report/workflow.rst"
 
 
 rule write_configuration:
-    """The effective configuration of an experiment: every default filled in. Read by the report and the manifest alone."""
+    """Write the effective configuration of an experiment, with all defaults, for the report and the manifest."""
     output:
         configuration="<results>/{experiment}/config.yaml",
     log:
@@ -33,7 +33,7 @@ rule write_configuration:
         """
 
 
-# What the report is made with beside code.
+# Data files of the report, for the digest of its code.
 REPORT_FILES = [
     "report/report.html.jinja",
     "report/report.css",
@@ -43,9 +43,9 @@ REPORT_FILES = [
 
 
 rule report:
-    """The report of an experiment: one file that holds all its figures."""
+    """Write the report of an experiment: one file with all figures."""
 
-    # In partial/ it is of the runs that are there; only one that is out of date is trained for it.
+    # In partial/ it covers the finished runs; only outdated ones are retrained for it.
     input:
         configuration="<results>/{experiment}/config.yaml",
         decision="<results>/{experiment}/{part}decision.json",
@@ -90,7 +90,7 @@ rule report:
 
 
 rule write_manifest:
-    """Checksums of every file of an experiment, and what its results depend on."""
+    """Write the checksums of all files of an experiment, and what its results depend on."""
     input:
         report="<results>/{experiment}/report.html",
         runs=graph.of_runs(f"{RUN}/kernels.safetensors"),

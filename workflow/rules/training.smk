@@ -1,11 +1,11 @@
-# Training. The rules that ask for a GPU: with those of a wing that measure speed, the only ones that compute on it.
+# Training. Only these rules, and those of a wing that measure speed, use a GPU.
 # Needs: data/, weights/letters/, weights/{architecture}.safetensors (of torchvision).
 # Makes: weights/{architecture}.safetensors, features/, each run's trained weights, history, predictions and cost. No test image
 # is read, but in experiments with `test: every_epoch`.
 
 
 rule pretrain_weights:
-    """Train a network on letters; its weights are what the pretrained arms start from."""
+    """Pretrain a network on letters, for the arms with pretrained weights."""
     input:
         train_data="<results>/{experiment}/weights/letters/train.safetensors",
         validation_data="<results>/{experiment}/weights/letters/validation.safetensors",
@@ -18,7 +18,7 @@ rule pretrain_weights:
         "<benchmarks>/pretrain_weights/{experiment}/{architecture}.tsv"
     wildcard_constraints:
         experiment=graph.with_weights_from("letters"),
-    priority: 2  # first of the jobs that wait for a GPU: most others need what it makes
+    priority: 2  # before other jobs that wait for a GPU, because most of them need its output
     conda:
         "../../envs/torch.yaml"
     threads: graph.experiment_setting("training/num_threads")
@@ -54,7 +54,7 @@ rule pretrain_weights:
 
 
 rule extract_features:
-    """What a frozen trunk makes of every image, once for all epochs and seeds."""
+    """Cache the outputs of a frozen trunk for every image, once for all epochs and seeds."""
     input:
         pretrained=graph.weights_of_trunk,
         train_data="<results>/{experiment}/data/train.safetensors",
@@ -124,7 +124,7 @@ rule train:
         "<logs>/train/{experiment}/{arm}/seed{seed}.log",
     benchmark:
         "<benchmarks>/train/{experiment}/{arm}/seed{seed}.tsv"
-    priority: 1  # before the short jobs, which else take the cores and leave the GPU idle
+    priority: 1  # before short jobs, which would otherwise occupy the cores and leave the GPU idle
     conda:
         "../../envs/torch.yaml"
     threads: graph.arm_setting("training/num_threads")

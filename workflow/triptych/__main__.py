@@ -1,8 +1,8 @@
-"""`python -m triptych COMMAND`: one command a rule.
+"""`python -m triptych COMMAND`: one command per rule.
 
-The command `prepare-dataset` is the function `prepare_dataset()` of `triptych/data/prepare_dataset.py`, and the options
-are the function's parameters; one that is not for keywords only is given without its name. Only the module of the
-command that runs is imported, so a plot never waits for torch.
+The command `prepare-dataset` is the function `prepare_dataset()` of `triptych/data/prepare_dataset.py`. Its options are
+the keyword-only parameters of the function, its arguments the others. Only the module of the command is imported, so
+that a plot does not wait for torch.
 """
 
 import functools
@@ -17,7 +17,7 @@ import typer
 
 from triptych.figures.catalogue import COMMANDS as FIGURE_COMMANDS
 from triptych.storage.errors import InputError
-from triptych.storage.files import FAULTS_OF_STORAGE
+from triptych.storage.files import STORAGE_ERRORS
 from triptych.version import __version__
 from triptych.wings import COMMANDS as WING_COMMANDS
 
@@ -49,11 +49,11 @@ COMMANDS = {
     "document_configuration": "triptych.configuration",
     "document_architectures": "triptych.models",
 }
-"""Each command and the sub-package that its module lies in."""
+"""The sub-package of each command."""
 
 
 def option(name: str, hint: Any) -> Any:
-    """The option for a parameter: as JSON where its type is an object that describes itself so."""
+    """Return the typer option of a parameter; JSON if its type has `from_json`."""
     if not hasattr(hint, "from_json"):
         return typer.Option(show_default=False)
 
@@ -64,17 +64,17 @@ def option(name: str, hint: Any) -> Any:
 
 
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
-    """The function, so marked that typer makes an option of each parameter that is for keywords only."""
+    """Annotate a function so that typer makes an option of each keyword-only parameter."""
     hints = get_type_hints(function)
 
     @functools.wraps(function)
     def command(**values: Any) -> None:
         function(**values)
 
-    # The mark keeps click from filling the paragraphs that describe arguments and errors.
+    # \b keeps click from rewrapping the paragraphs of arguments and errors.
     command.__doc__ = (inspect.getdoc(function) or "").replace("\n\n", "\n\n\b\n")
     signature = inspect.signature(function)
-    command.__signature__ = signature.replace(  # type: ignore[attr-defined]  # inspect.signature asks for it
+    command.__signature__ = signature.replace(  # type: ignore[attr-defined]  # read by inspect.signature
         parameters=[
             parameter.replace(
                 annotation=Annotated[
@@ -91,7 +91,7 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def application(name: str) -> typer.Typer:
-    """Return the application in which the command `name` works. The others are names, to list and suggest."""
+    """Return an application that can run the command `name`; it lists and suggests the others by name."""
     commands = typer.Typer(
         help="Each command has --help.",
         add_completion=False,
@@ -128,11 +128,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status: 0, 1 for an `InputError`, 2 for a wrong call."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = next((argument for argument in arguments if not argument.startswith("-")), "")
-    # Read when torch loads OpenMP, whose threads spin while they wait for each other. With the usual 300,000 turns,
-    # jobs that share cores stall each other (with three other jobs on two cores: 12 images a second, 77 without
-    # spinning); without spinning, a job alone loses a quarter of its speed. A short spin is a fair middle.
+    # Read when torch loads OpenMP, whose threads spin while they wait. With the default spin count of 300,000, jobs
+    # that share cores block each other (with three other jobs on two cores: 12 images/s, against 77 without spinning).
+    # Without spinning, a single job loses a quarter of its speed. A short spin is a compromise.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    # A name that the terminal's encoding does not know may not stop a command.
+    # Characters that the terminal's encoding lacks must not stop a command.
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
@@ -142,7 +142,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno not in FAULTS_OF_STORAGE and not isinstance(
+        if error.errno not in STORAGE_ERRORS and not isinstance(
             error, (PermissionError, FileExistsError, NotADirectoryError)
         ):
             raise

@@ -1,4 +1,4 @@
-"""What an experiment has in all: the tables and figures of every experiment, and those of the wing that `claims` names.
+"""All tables and figures: those of every experiment, and those of the wing that `claims` names.
 
 A wing declares its tables as `TABLES` in its module `schema`, and its figures as `FIGURES` in its module `catalogue`.
 The rules that write them are its commands.
@@ -17,10 +17,10 @@ WING_TABLES: dict[str, dict[str, Table]] = {wing: part_of(wing, "schema").TABLES
 WING_FIGURES: dict[str, dict[str, Figure]] = {wing: part_of(wing, "catalogue").FIGURES for wing in WINGS}
 
 TABLES = reduce(or_, WING_TABLES.values(), schema.TABLES)
-"""Every table that is declared, by its name."""
+"""All declared tables, by name."""
 
 FIGURES = reduce(or_, WING_FIGURES.values(), catalogue.FIGURES)
-"""Every figure that is declared, by its name."""
+"""All declared figures, by name."""
 
 COMMANDS = {
     command: f"triptych.{wing}"
@@ -30,16 +30,16 @@ COMMANDS = {
         *(figure.command for figure in WING_FIGURES[wing].values()),
     )
 }
-"""Each command of a wing, and the sub-package that its module lies in."""
+"""The sub-package of each command of a wing."""
 
 
 def tables_of(rule: str) -> list[Table]:
-    """The tables that a rule writes."""
+    """Return the tables that a rule writes."""
     return [table for table in TABLES.values() if table.rule == rule]
 
 
 def figures_of(command: str) -> list[Figure]:
-    """The figures that a command draws."""
+    """Return the figures that a command draws."""
     return [figure for figure in FIGURES.values() if figure.command == command]
 
 

@@ -28,7 +28,7 @@ def test_the_real_digits():
         (lambda images, target: (images[1:], target[1:]), r"1796 images of \(8, 8\) in 10 classes"),
         (lambda images, target: (images, numpy.minimum(target, 8)), "in 9 classes"),
         (lambda images, target: (images + 1, target), "grey values from 0 to 16"),
-        (lambda images, target: (images / 2, target), "whole grey values"),
+        (lambda images, target: (images / 2, target), "integer grey values"),
     ],
 )
 def test_another_source_is_refused(monkeypatch, change, message):

@@ -1,1 +1,1 @@
-"""From runs to tables: what moved in the weights, and how the arms compare."""
+"""From runs to tables: weight changes, and comparisons of arms."""

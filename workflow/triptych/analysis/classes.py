@@ -13,18 +13,18 @@ def confusion_counts(labels: numpy.ndarray, predicted: numpy.ndarray, classes: i
 
 
 def shares_of_rows(counts: numpy.ndarray) -> numpy.ndarray:
-    """Each row of counts divided by its sum, 0 to 1; NaN where the sum is 0."""
+    """Divide each row of counts by its sum: 0 to 1, NaN if the sum is 0."""
     return _divided(counts, counts.sum(axis=1, keepdims=True))
 
 
 def recall_and_precision(counts: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
-    """Recall and precision in percent of each class, from the counts of `confusion_counts`.
+    """Return recall and precision of each class in percent, from the counts of `confusion_counts`.
 
-    Recall is the share of a class's images that are given to it, precision the share of the images given to it that are
-    its own. Where there are no such images, the share is NaN.
+    Recall is the share of a class's images that are predicted as the class. Precision is the share of the images
+    predicted as the class that belong to it. Without such images the share is NaN.
     """
-    right = counts.diagonal()
-    return _divided(100 * right, counts.sum(axis=1)), _divided(100 * right, counts.sum(axis=0))
+    correct = counts.diagonal()
+    return _divided(100 * correct, counts.sum(axis=1)), _divided(100 * correct, counts.sum(axis=0))
 
 
 def _divided(part: numpy.ndarray, whole: numpy.ndarray) -> numpy.ndarray:

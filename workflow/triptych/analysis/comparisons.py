@@ -5,14 +5,14 @@ arms is the mean over images and seeds of (right by the one) - (right by the oth
 many images as there are and as many seeds as there are, each with replacement, and the same ones for both arms: what is
 hard for both, or comes with a seed's order of batches, cancels. With a single seed only images are drawn.
 
-Images and seeds are crossed, not nested. Drawing both counts what is peculiar to an image in one run more than once, so
-intervals are wide where that dominates (Owen 2007, "The pigeonhole bootstrap"). What comes with a seed as a whole is
-underestimated with few seeds, as in every bootstrap of few units: its variance by the factor (n - 1) / n. Simulated
-with three seeds and 1,300 images, equal arms are told apart in 2 % of cases, not 5 %, where seeds do not differ as a
-whole, and in about 10 % where a seed moves an arm's accuracy by 1.7 points (standard deviation).
+Images and seeds are crossed, not nested. Resampling both counts the interaction of image and run more than once, so
+intervals are too wide where it dominates (Owen 2007, "The pigeonhole bootstrap"). The effect of a seed on all images is
+underestimated with few seeds: its variance by the factor (n - 1) / n. In simulations with three seeds and 1,300 images,
+the false positive rate is 2 % instead of 5 % without an effect of the seed, and about 10 % if the seed changes the
+accuracy of an arm by 1.7 points (standard deviation).
 
-Where runs are missing, so that two arms do not have the same seeds, the images are still drawn for both, but the seeds
-of each arm by themselves: what comes with a seed does not cancel.
+If runs are missing, so that two arms have different seeds, the images are resampled jointly but the seeds of each arm
+separately. The effects of seeds then do not cancel.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from statsmodels.stats.multitest import multipletests
 from triptych.results.schema import COMPARISONS
 
 MOST_WEIGHTS = 1_000_000
-"""Weights (draws x images) that are held at one time: some 30 MB, few enough for a processor's cache to help."""
+"""The largest number of weights (draws x images) in memory at a time: about 30 MB, small enough to use the cache."""
 
 
 def compare_arms(
@@ -47,20 +47,20 @@ def compare_arms(
             the same for all arms.
         margin: of equivalence, in points of accuracy.
         confidence: of the intervals, such as 0.95. A corrected p-value below 1 - confidence is significant.
-        draws: of the bootstrap.
-        seed: of the draws. A pair's draws depend on the seed and the two names, so another arm changes none of them.
-        seeds: those of each arm, in the order of its rows in `correct`; by default all arms have the same.
+        draws: the number of bootstrap draws.
+        seed: of the draws. The draws of a pair depend only on the seed and the two names, not on other arms.
+        seeds: the seeds of each arm, in the order of its rows in `correct`; by default the same for all arms.
 
     Returns:
-        A row for each pair in the order of `correct`: `arm_a` is the one with the higher accuracy (a tie: the one that
-        comes first); `difference` in points, `low` and `high` its percentile interval for this pair alone; `p_value`
-        two-sided, corrected by Holm's method (1979) for the number of pairs; `verdict`: `equivalent` where the whole
-        interval lies inside plus or minus `margin` and there are images enough to show that (`unseen_difference`), else
-        `better` where the corrected p-value is significant, else `undecided`.
+        A row for each pair in the order of `correct`: `arm_a`, the arm with the higher accuracy (on a tie, the first);
+        `difference` in points; `low` and `high`, its percentile interval, not corrected for other pairs; `p_value`,
+        two-sided, with Holm's correction (1979) for the number of pairs; `verdict`: `equivalent` if the whole interval
+        is within plus or minus `margin` and there are enough images to show it (`unseen_difference`), else `better` if
+        the corrected p-value is significant, else `undecided`.
     """
     rows = []
     for first, second in itertools.combinations(correct, 2):
-        # as whole numbers, so that equal shares are equal
+        # in integers, so that equal accuracies compare equal
         if correct[second].sum() * len(correct[first]) > correct[first].sum() * len(correct[second]):
             first, second = second, first
         generator = pair_generator(seed, first, second)
@@ -71,7 +71,7 @@ def compare_arms(
         else:
             drawn = unpaired_bootstrap(correct[first], correct[second], draws, generator)
             observed = 100 * float(correct[first].mean() - correct[second].mean())
-        # Adding 0 makes the zero of a negative sum a plain one.
+        # Adding 0 turns -0.0 into 0.0.
         low, high = 100 * numpy.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2]) + 0.0
         rows.append([first, second, observed, float(low), float(high), two_sided_p_value(drawn)])
     table = pandas.DataFrame(rows, columns=COMPARISONS.names[:-1])
@@ -89,7 +89,8 @@ def unseen_difference(images: int, confidence: float) -> float:
     """The largest difference in points that may go unseen with so many images: two arms that are right on the same
     ones of them may still differ in this share of all images (the upper end of Clopper and Pearson's interval of 0).
 
-    The bootstrap cannot know it: where no image differs, every draw is 0.
+    Two arms that agree on all test images may still differ on this share of all images: the upper end of the interval
+    of Clopper and Pearson for 0 differences. The bootstrap does not cover this, because every draw is then 0.
     """
     return float(100 * (1 - ((1 - confidence) / 2) ** (1 / images)))
 
@@ -110,28 +111,27 @@ def warn_of_few_draws(pairs: int, settings: Mapping[str, Any]) -> None:
 
 
 def verdict(low: float, high: float, p_value: float, margin: float, confidence: float) -> str:
-    """`equivalent`, `better` (the arm with the higher accuracy) or `undecided`; see `compare_arms`."""
+    """Return `equivalent`, `better` (the arm with the higher accuracy) or `undecided`; see `compare_arms`."""
     if -margin < low and high < margin:
         return "equivalent"
     return "better" if p_value < 1 - confidence else "undecided"
 
 
 def pair_generator(seed: int, first: str, second: str) -> numpy.random.Generator:
-    """The generator of a pair's draws: the same whichever arm is named first, and whatever other arms there are."""
+    """Return the generator of a pair, which does not depend on the order of the two arms or on other arms."""
     names = json.dumps(sorted([first, second])).encode()
     return numpy.random.default_rng([seed, int.from_bytes(hashlib.sha256(names).digest())])
 
 
 def paired_bootstrap(difference: numpy.ndarray, draws: int, generator: numpy.random.Generator) -> numpy.ndarray:
-    """Draw images and seeds with replacement and average what was drawn.
+    """Resample images and seeds with replacement, and average the difference of each draw.
 
-    The mean of a draw is a sum over seeds and images of (times the seed was drawn) x (times the image was drawn) x
-    difference. Images that make no difference with any seed add nothing however often they are drawn, so it is first
-    drawn how many of the others there are, and then which. All sums are of whole numbers, so that neither their order
-    nor the number of threads changes a bit.
+    The mean of a draw is the sum over seeds and images of (count of the seed) x (count of the image) x difference.
+    Images without a difference in any seed add nothing. So the number of the other images in a draw is drawn first, and
+    then which ones. All sums are of integers, so that their order and the number of threads do not affect results.
 
     Args:
-        difference: whole numbers -1, 0 or 1, [seeds, images]; fewer than 2**24 images.
+        difference: integers -1, 0 or 1, [seeds, images]; fewer than 2**24 images.
 
     Returns:
         The mean difference of each draw, float64 [draws].
@@ -151,24 +151,24 @@ def paired_bootstrap(difference: numpy.ndarray, draws: int, generator: numpy.ran
 def unpaired_bootstrap(
     first: numpy.ndarray, second: numpy.ndarray, draws: int, generator: numpy.random.Generator
 ) -> numpy.ndarray:
-    """As `paired_bootstrap`, for two arms that do not have the same seeds: each arm's are drawn by themselves.
+    """Resample as `paired_bootstrap` does, but the seeds of each arm separately, for arms with different seeds.
 
     Args:
-        first, second: boolean, [seeds, images], with the same images; fewer than 2**24 of them.
+        first, second: boolean, [seeds, images], of the same images; fewer than 2**24.
 
     Returns:
         The difference of the means (first - second) of each draw, float64 [draws].
     """
     both = numpy.concatenate([first, second])
     images = both.shape[1]
-    # an image that every run has right, or none has, adds the same to both means
+    # an image on which all runs agree adds the same to both means
     differing = both[:, both.any(axis=0) & ~both.all(axis=0)].T.astype(numpy.float32)
     if not len(differing):
         return numpy.zeros(draws)
     means = []
     for weights in _drawn_images(images, len(differing), draws, generator):
-        right = weights @ differing
-        parts = right[:, : len(first)], right[:, len(first) :]
+        sums = weights @ differing
+        parts = sums[:, : len(first)], sums[:, len(first) :]
         means.append([_weighted_sums(part, generator) / (part.shape[1] * images) for part in parts])
     drawn = numpy.concatenate(means, axis=1)
     difference: numpy.ndarray = drawn[0] - drawn[1]
@@ -176,7 +176,7 @@ def unpaired_bootstrap(
 
 
 def _drawn_images(images: int, count: int, draws: int, generator: numpy.random.Generator) -> Iterator[numpy.ndarray]:
-    """How often each of `count` of the images is drawn: float32 [draws, count], some draws at a time."""
+    """Yield how often each of `count` images is drawn, float32 [draws, count], in chunks of draws."""
     step = max(1, MOST_WEIGHTS // count)
     for start in range(0, draws, step):
         part = min(step, draws - start)
@@ -186,18 +186,18 @@ def _drawn_images(images: int, count: int, draws: int, generator: numpy.random.G
 
 
 def _weighted_sums(by_seed: numpy.ndarray, generator: numpy.random.Generator) -> numpy.ndarray:
-    """Draw as many seeds as there are and add up their sums over images [draws, seeds]; float64 [draws], exact."""
-    draws, seeds = by_seed.shape  # whole numbers below 2**24, so float32 held them exactly
+    """Resample seeds, and add their sums over images [draws, seeds]; float64 [draws], exact."""
+    draws, seeds = by_seed.shape  # integers below 2**24, which float32 represents exactly
     weights = generator.multinomial(seeds, numpy.full(seeds, 1 / seeds), draws)
     sums: numpy.ndarray = (by_seed.astype(numpy.float64) * weights).sum(axis=1)
     return sums
 
 
 def two_sided_p_value(drawn: numpy.ndarray) -> float:
-    """Twice the smaller share of draws on either side of zero, zero included, and at most 1.
+    """Return twice the smaller share of draws on either side of zero, including zero, and at most 1.
 
-    The observed sample counts as one more draw on either side, so that no number of draws gives a p-value of 0 (Davison
-    and Hinkley 1997, section 4.2).
+    The observed sample counts as one more draw on each side, so that a p-value is never 0 (Davison and Hinkley 1997,
+    section 4.2).
     """
     sides = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     return min(1.0, 2 * (sides + 1) / (len(drawn) + 1))

@@ -1,4 +1,4 @@
-"""How learning curves end: which arms still rise, which overfit, and where a train loss misleads."""
+"""Convergence of learning curves: which arms still improve, which overfit, and where the training loss misleads."""
 
 import math
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ OVERFITTING = 1.1
 """The final loss over the lowest one, above which an arm overfits."""
 
 ABOVE_CHANCE = 1.5
-"""The accuracy over that of chance, below which it says nothing about a network (BatchNorm's statistics may lag)."""
+"""The ratio of accuracy to chance below which it says nothing about a network (BatchNorm's statistics may lag)."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Curves:
 def least_difference(first: float, second: float, images: int, margin: float) -> float:
     """Return the points by which two accuracies (%) must differ to count where no verdict decides.
 
-    It is the margin, or two standard errors of a difference between two sets of so many images, if that is more. Both
-    accuracies are of the same images, so the true error is rather smaller.
+    It is the larger of the margin and two standard errors of the difference, for `test_images` independent images each.
+    Both accuracies are on the same images, so the true error is smaller.
     """
     variance = sum(accuracy * (100 - accuracy) for accuracy in (first, second)) / images
     return max(margin, 2 * math.sqrt(variance))
@@ -76,13 +76,13 @@ def convergence_table(tables: Mapping[str, pandas.DataFrame], curves: Curves, ma
 def stopped(arm: pandas.Series, runs: pandas.DataFrame) -> bool:
     """Whether patience ended every run of an arm."""
     early = runs["epochs_run"] < arm["epochs"]
-    if arm["keep"] == "best" and pandas.notna(arm["patience"]):  # it may have run out in the last epoch
+    if arm["keep"] == "best" and pandas.notna(arm["patience"]):  # patience may end in the last epoch
         early |= runs["epochs_run"] - runs["kept_epoch"] >= arm["patience"]
     return bool(pandas.notna(arm["patience"]) and early.all())
 
 
 def late_gain(curve: pandas.Series) -> tuple[float, int]:
-    """Return what a curve gained in the last third of its epochs, and their number (NaN and 0 after a single epoch)."""
+    """Return the gain of a curve in the last third of its epochs, and their number (NaN and 0 after one epoch)."""
     last = int(curve.index[-1])
     if last < 2:
         return math.nan, 0
@@ -140,6 +140,6 @@ def loss_and_accuracy_table(tables: Mapping[str, pandas.DataFrame], curves: Curv
 
 
 def _lower_in_every_seed(first: pandas.DataFrame, second: pandas.DataFrame, column: str) -> bool:
-    """Whether the first arm has less than the second, in all seeds that both have."""
+    """Whether the first arm has lower values than the second, in all common seeds."""
     less, more = first[column].align(second[column], join="inner")
     return len(less) > 0 and bool((less < more).all())

@@ -1,4 +1,4 @@
-"""Computed operations and memory of training an arm, and the share of a device's peak that its runs reached."""
+"""Computed operations and memory of training an arm, and the share of the peak throughput that its runs reach."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ SAME_WORK = [
     *("architecture", "input_size", "train", "batchnorm", "epochs_run", "features"),
     *(name for name, key in RECIPE.items() if key.same_work),
 ]
-"""Arms in which all of these agree do the same arithmetic in the same way."""
+"""Arms with equal values of all these do the same arithmetic in the same way."""
 
 FLOPS_OF_A_MAC = 2
 """Floating point operations of a multiply-accumulate."""
@@ -48,8 +48,8 @@ def computed_cost_table(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFr
 def training_macs(arm: pandas.Series, runs: pandas.DataFrame, models: pandas.DataFrame) -> float:
     """Return the multiply-accumulates of training an arm for the epochs that it ran, mean over seeds.
 
-    An image takes about three forward passes if everything is trained (forward, backward for the activations, backward
-    for the weights) and about one if only the head is: in every epoch, or once if its features are cached.
+    An image needs about three forward passes if everything is trained (forward, backward for the activations, backward
+    for the weights), and about one if only the head is trained: in every epoch, or once if its features are cached.
     """
     same = (models["architecture"] == arm["architecture"]) & (models["input_size"] == arm["input_size"])
     own = runs[runs["arm"] == arm["arm"]]
@@ -91,7 +91,7 @@ def in_precision(activations: float, batch_size: float, arm: pandas.Series) -> f
 
 
 def shares_of_peak(cost: pandas.DataFrame, tables: Mapping[str, pandas.DataFrame]) -> list[float]:
-    """Return for each run of the table of costs its arithmetic as a share of the device's peak, NaN if unknown."""
+    """Return the share of the device's peak throughput that each run of the table of costs reaches; NaN if unknown."""
     arms, epochs = tables["arms"].set_index("arm"), tables["runs"].groupby("arm")["epochs_run"].mean()
     macs = tables["computed_cost"].set_index("arm")["macs"]
     shares = []
@@ -107,7 +107,7 @@ def shares_of_peak(cost: pandas.DataFrame, tables: Mapping[str, pandas.DataFrame
 
 
 def resident_bytes(results: Results, arm: str) -> float:
-    """Return the bytes of images and labels that are kept on the GPU: those of their files, as far as they are used."""
+    """Return the bytes of images and labels on the GPU: the sizes of their files, in proportion to the images used."""
     settings: Mapping[str, Any] = results.configuration["arms"][arm]["training"]
     if settings.get("residency", "auto") in ("host", "mapped"):
         return 0.0

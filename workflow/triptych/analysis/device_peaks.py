@@ -11,12 +11,12 @@ PEAKS: dict[str, dict[str, float]] = {
     "V100-SXM2": {"float32": 15.7, "float16": 125},
     "T4": {"float32": 8.1, "float16": 65},
 }
-"""Teraflops by a part of the name that the driver gives and by precision. Sources: NVIDIA's data sheets of the H200 and
-H100 (SXM, PCIe), A100, V100 and T4 Tensor Core GPUs."""
+"""Teraflops by part of the device name and by precision. Sources: NVIDIA's data sheets of the H200, H100 (SXM, PCIe),
+A100, V100 and T4 Tensor Core GPUs."""
 
 
 def peak_flops(device_name: str, precision: str) -> float | None:
-    """Return the peak floating point operations per second of a device in a precision, or None if unknown."""
+    """Return the peak floating point operations per second of a device in a precision; None if unknown."""
     for name, peaks in PEAKS.items():
         if re.search(rf"\b{re.escape(name)}\b", device_name) and precision in peaks:
             return peaks[precision] * TERA

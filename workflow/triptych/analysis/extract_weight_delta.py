@@ -1,6 +1,7 @@
-"""What training changed in the weights of one run, tensor by tensor, and the first kernels before and after.
+"""Extract the weight changes of one run by tensor, and the first kernels before and after training.
 
-The last reader of a run's weight file: what else is needed of it later is written here, so that it can go.
+This is the last reader of the weight file of a run. Everything that is needed later is written here, so that the file
+can be deleted.
 """
 
 from pathlib import Path
@@ -23,20 +24,20 @@ def extract_weight_delta(
 ) -> None:
     """Compare the weights of one run before and after training.
 
-    Those before are computed anew. The change is always after minus before, computed in float64.
+    The initial weights are recomputed. A change is always after minus before, in float64.
 
     Args:
         trained: the weights of the run after training.
-        pretrained: the weights that it began with, where these were not random.
-        weight_delta: CSV, one row for each parameter and buffer in definition order (`change_of`).
+        pretrained: the pretrained weights of the run; without it, the initial weights are random.
+        weight_delta: CSV with one row per parameter and buffer, in definition order (`change_of`).
         kernels: the first convolution and the first 3x3 convolution of the first block, `NAME_initial` and
-            `NAME_trained`, float32 [out, in, height, width]; those the network lacks are left out.
-        kernel_change: CSV, how much of the first convolution's change is brightness and how much colour
-            (`brightness_and_colour`; both empty where nothing changed).
+            `NAME_trained`, float32 [out, in, height, width]; without those that the network lacks.
+        kernel_change: CSV, the shares of brightness and colour in the change of the first convolution
+            (`brightness_and_colour`; both empty if nothing changed).
         weights: JSON, the size of the network: `WEIGHTS_KEYS`.
 
     Raises:
-        InputError: a file is missing or broken, or the weights before training cannot be computed again.
+        InputError: a file is missing or invalid, or the initial weights cannot be reproduced.
     """
     before, metadata = initial_weights(trained, pretrained)
     after = load_tensors(trained)
@@ -55,14 +56,14 @@ def extract_weight_delta(
 
 
 def check_same_tensors(trained: Path, before: Tensors, after: Tensors) -> None:
-    """Make sure that a file holds the tensors of its run's network.
+    """Check that a file has the tensors of the network of its run.
 
     Raises:
-        InputError: it has others, or of other shapes.
+        InputError: a tensor is missing, is unexpected, or has a wrong shape.
     """
     if after.keys() != before.keys():
         differing = ", ".join(sorted(after.keys() ^ before.keys())[:5])
-        raise InputError(f"{trained}: its tensors are not those of its network (missing or unexpected: {differing})")
+        raise InputError(f"{trained}: the tensors are not those of the network (missing or unexpected: {differing})")
     for name, array in before.items():
         if array.shape != after[name].shape:
             raise InputError(f"{trained}: expected {name} {list(array.shape)}, found {list(after[name].shape)}")

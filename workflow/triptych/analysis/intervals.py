@@ -1,4 +1,4 @@
-"""Intervals of confidence: of a mean over seeds, and of one run's share of correct images."""
+"""Confidence intervals: of a mean over seeds, and of the accuracy of one run."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class MeanInterval:
-    """The mean of `n` values, their sample standard deviation and the interval of the mean (NaN for a single value)."""
+    """The mean of `n` values, their sample standard deviation, and the interval of the mean (NaN if `n` is 1)."""
 
     n: int
     mean: float
@@ -20,9 +20,9 @@ class MeanInterval:
 
 
 def mean_interval(values: Sequence[float], confidence: float) -> MeanInterval:
-    """Student's t interval of a mean: mean ± t(n - 1) sd / sqrt(n), with the sample standard deviation (n - 1).
+    """Return Student's t interval of a mean: mean ± t(n - 1) sd / sqrt(n), with the sample standard deviation (n - 1).
 
-    It is as wide as it has to be, and so may reach beyond what the values can be (an accuracy above 100 %).
+    The interval is not truncated, so it may include impossible values, such as an accuracy above 100 %.
 
     Args:
         values: one or more independent values.
@@ -38,10 +38,10 @@ def mean_interval(values: Sequence[float], confidence: float) -> MeanInterval:
 
 
 def wilson_interval(successes: int, trials: int, confidence: float) -> tuple[float, float]:
-    """Wilson's score interval (1927) of a binomial share, both ends from 0 to 1.
+    """Return Wilson's score interval (1927) of a binomial proportion, 0 to 1.
 
     Args:
-        successes: of `trials` independent trials.
+        successes: the successes in `trials` independent trials.
         confidence: such as 0.95.
     """
     interval = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")

@@ -83,16 +83,16 @@ class Run:
 
     @property
     def kept_epoch(self) -> int:
-        """The epoch whose weights are the run's."""
+        """The epoch whose weights are kept."""
         return int(self.history["kept"].argmax())
 
     @property
     def epochs_run(self) -> int:
-        """How many epochs it was trained."""
+        """The number of epochs that were trained."""
         return len(self.history) - 1
 
     def kept(self, column: str) -> float:
-        """A figure of the history after the epoch that is kept (NaN where there is none)."""
+        """Return a value of the history in the kept epoch (NaN if it is missing)."""
         return float(self.history[column].iloc[self.kept_epoch])
 
 
@@ -119,7 +119,7 @@ def read_truth(path: Path) -> Truth:
     """Read the labels and classes of a split from its file, which is called as the split; its images are left alone.
 
     Raises:
-        InputError: it is not such a file, or has no image.
+        InputError: the file is not a split, or has no image.
     """
     labels = map_tensor(path, "labels")
     classes = load_metadata(path).get("classes")
@@ -174,11 +174,11 @@ def read_history(path: Path, training: dict[str, Any], mode: Mode, splits: Seque
         splits: those with figures in every epoch.
 
     Raises:
-        InputError: it is missing, has other epochs than the recipe, lacks a figure, or does not say what is kept.
+        InputError: it is missing, has other epochs than the recipe, lacks a value, or does not mark the kept epoch.
     """
     history = read_table(path, RUN_HISTORY.in_mode(mode))
     epochs = training["epochs"]
-    # with patience, training may have ended earlier, but not before its first epoch
+    # patience may end training early, but not before the first epoch
     last = min(max(len(history) - 1, 1), epochs) if training["patience"] else epochs
     if history["epoch"].tolist() != list(range(last + 1)):
         found = ", ".join(f"{epoch:g}" for epoch in history["epoch"]) or "none"
@@ -186,7 +186,7 @@ def read_history(path: Path, training: dict[str, Any], mode: Mode, splits: Seque
         raise InputError(f"{path}: expected the epochs 0 to {epochs}{at_most}, found {found}")
     kept = [epoch for epoch, mark in enumerate(history["kept"]) if mark == 1]
     if len(kept) != 1 or kept[0] == 0 or (training["keep"] == "last" and kept[0] != last):
-        expected = f"{last} alone" if training["keep"] == "last" else "one"
+        expected = f"{last} only" if training["keep"] == "last" else "one"
         found = ", ".join(map(str, kept)) or "none"
         raise InputError(f"{path}: expected the mark of what is kept (a 1) in epoch {expected}, found {found}")
     # Training figures do not exist before training; fit figures exist for the kept epoch alone.
@@ -217,10 +217,10 @@ def read_answers(path: Path, truth: Truth) -> Answers:
 
 
 def read_weights(path: Path) -> dict[str, int]:
-    """Read how large a run's network and its weight file are (`WEIGHTS_KEYS`).
+    """Read the sizes of a network and of its weight file (`WEIGHTS_KEYS`).
 
     Raises:
-        InputError: it is missing, or lacks a number.
+        InputError: the file is missing, or lacks a number.
     """
     weights = read_json(path, WEIGHTS_KEYS)
     for key in WEIGHTS_KEYS:
@@ -230,10 +230,10 @@ def read_weights(path: Path) -> dict[str, int]:
 
 
 def read_weight_delta(path: Path, weights: dict[str, int]) -> pandas.DataFrame:
-    """Read what training changed, and check that it is about the network that `weights` (`read_weights`) describes.
+    """Read the weight changes, and check the total size of their tensors against `weights` (`read_weights`).
 
     Raises:
-        InputError: it is missing, or its tensors have other numbers of elements in all.
+        InputError: the file is missing, or the total size is wrong.
     """
     table = read_table(path, RUN_WEIGHT_DELTA, verbatim=True)
     if (table["size"] == "").any():
@@ -243,6 +243,6 @@ def read_weight_delta(path: Path, weights: dict[str, int]) -> pandas.DataFrame:
         found = int(sizes.get(kind, 0))
         if found != weights[key]:
             raise InputError(
-                f"{path}: expected {kind}s of {weights[key]} elements, as weights.json beside it says, found {found}"
+                f"{path}: expected {kind}s with {weights[key]} elements, as in weights.json, found {found}"
             )
     return table

@@ -1,1 +1,1 @@
-"""Data sets: where images come from, how they are split, and how they lie on disk."""
+"""Data sets: sources of images, splits, and files."""

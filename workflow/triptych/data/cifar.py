@@ -1,7 +1,7 @@
-"""The binary archives of CIFAR-10 and CIFAR-100, read as a stream: no pickle, nothing extracted.
+"""Read the binary archives of CIFAR-10 and CIFAR-100 as a stream, without pickle and without extracting files.
 
 Source: A. Krizhevsky, Learning Multiple Layers of Features from Tiny Images, 2009;
-https://www.cs.toronto.edu/~kriz/cifar.html describes the layout: records of one label byte (CIFAR-100: a coarse and a
+https://www.cs.toronto.edu/~kriz/cifar.html describes the layout. A record has one label byte (CIFAR-100: a coarse and a
 fine one), then 1,024 red, 1,024 green and 1,024 blue bytes, row by row.
 """
 
@@ -22,18 +22,18 @@ from triptych.storage.files import sha256
 SIDE = 32
 PIXELS = 3 * SIDE * SIDE
 SLACK = 1 << 26
-"""Bytes that an archive may hold beside twice the expected records: its headers, a page about it, names."""
+"""Bytes allowed in an archive in addition to twice the expected records: headers, a web page, class names."""
 
 
 @dataclass(frozen=True)
 class Layout:
-    """What an archive holds.
+    """The content of an archive.
 
     Attributes:
-        name: as people know it.
-        train, test: its files of records, in order.
-        names: the file with the names of the classes, one a line.
-        labels: how many values each of the bytes has that come before the pixels of a record; the last is the class.
+        name: the usual name of the data set.
+        train, test: the files with the records of each part, in order.
+        names: the file with the class names, one per line.
+        labels: the number of values of each label byte of a record; the last byte is the class.
     """
 
     name: str
@@ -52,37 +52,37 @@ class Layout:
 
 
 def read_archive(layout: Layout, settings: Mapping[str, Any], files: Sequence[Path]) -> SourceImages:
-    """Return all images of an archive, as `triptych.data.source.Source.read` says.
+    """Return all images of an archive. See `triptych.data.source.Source.read`.
 
     Args:
-        settings: `expected_train` and `expected_test`, how many images the two parts must have, and `sha256`.
+        settings: `expected_train` and `expected_test`, the required numbers of images of the two parts, and `sha256`.
         files: the .tar.gz file.
 
     Raises:
-        InputError: as `read_cifar`, or the file has another checksum.
+        InputError: as in `read_cifar`, or the checksum is wrong.
     """
     expected_train, expected_test, checksum = (
         setting(settings, key) for key in ("expected_train", "expected_test", "sha256")
     )
     if len(files) != 1:
-        raise InputError(f"{layout.name}: read from one archive, given are {len(files)} files")
+        raise InputError(f"{layout.name}: expected one archive, found {len(files)} files.")
     (archive,) = files
     if archive.is_file() and (found := sha256(archive)) != checksum:
-        raise InputError(f"{archive}: has the sha256 {found}, expected {checksum}; it is not opened")
+        raise InputError(f"{archive}: expected sha256 {checksum}, found {found}; the file was not opened.")
     return read_cifar(layout, archive, expected_train, expected_test)
 
 
 def read_cifar(layout: Layout, archive: Path, expected_train: int, expected_test: int) -> SourceImages:
-    """Return all images of an archive: its training part, then its test part, which `is_test` marks.
+    """Return all images of an archive: the training part, then the test part, which `is_test` marks.
 
     Args:
-        layout: what it must hold.
+        layout: the required content.
         archive: the .tar.gz file.
-        expected_train, expected_test: how many images the two parts must have.
+        expected_train, expected_test: the required numbers of images of the two parts.
 
     Raises:
-        InputError: the file is no such archive, is cut short, is far larger than it should be, or holds other files,
-            other numbers of images or other labels than it should.
+        InputError: the file is not such an archive, is truncated or far too large, or has wrong files, numbers of
+            images or labels.
     """
     records_bytes = (expected_train + expected_test) * (layout.label_bytes + PIXELS)
     content = _wanted_members(layout, archive, 2 * records_bytes + SLACK)
@@ -94,7 +94,7 @@ def read_cifar(layout: Layout, archive: Path, expected_train: int, expected_test
         if count != expected:
             found = ", ".join(f"{member} {len(rows):,}" for member, rows in zip(members, records, strict=True))
             raise InputError(
-                f"{archive}: the {part} part of {layout.name} has {count:,} images ({found}), expected {expected:,}"
+                f"{archive}: the {part} part of {layout.name} has {count:,} images ({found}), expected {expected:,}."
             )
         for rows in records:
             labels.append(rows[:, layout.label_bytes - 1].astype(numpy.int64))
@@ -113,7 +113,7 @@ def read_cifar(layout: Layout, archive: Path, expected_train: int, expected_test
 
 
 class _Bounded:
-    """A stream that ends with an `InputError` where it is longer than `limit` bytes, however few they were packed."""
+    """A stream that raises an `InputError` after `limit` decompressed bytes."""
 
     def __init__(self, stream: gzip.GzipFile, limit: int, archive: Path):
         self._stream = stream
@@ -124,21 +124,21 @@ class _Bounded:
         content = self._stream.read(size)
         self._left -= len(content)
         if self._left < 0:
-            raise _too_large(self._archive, "it", self._limit)
+            raise _too_large(self._archive, "the archive", self._limit)
         return content
 
 
 def _too_large(archive: Path, what: str, limit: int) -> InputError:
     return InputError(
-        f"{archive}: {what} unpacks to more than {limit:,} bytes, far more than the expected images take "
-        f"(expected_train, expected_test); it is not read further"
+        f"{archive}: {what} decompresses to more than {limit:,} bytes, far more than the expected images need "
+        f"(expected_train, expected_test); reading stopped."
     )
 
 
 def _wanted_members(layout: Layout, archive: Path, limit: int) -> dict[str, bytes]:
-    """The content of each file that the layout names, by the name without its folder; nothing is extracted.
+    """Return the content of each file of the layout, by its name without folder. Nothing is extracted.
 
-    Only plain files count: no links, no devices, none with holes. No more than `limit` bytes are unpacked.
+    Only regular files count, not links, devices or sparse files. At most `limit` bytes are decompressed.
     """
     wanted = {*layout.train, *layout.test, layout.names}
     content: dict[str, bytes] = {}
@@ -146,7 +146,7 @@ def _wanted_members(layout: Layout, archive: Path, limit: int) -> dict[str, byte
     try:
         with (
             gzip.open(archive) as unpacked,
-            tarfile.open(  # type: ignore[call-overload]  # a stream is only read, never written or sought
+            tarfile.open(  # type: ignore[call-overload]  # the stream is only read
                 fileobj=_Bounded(unpacked, limit, archive), mode="r|", bufsize=1 << 20
             ) as stream,
         ):
@@ -155,37 +155,37 @@ def _wanted_members(layout: Layout, archive: Path, limit: int) -> dict[str, byte
                 if member.size > limit:
                     raise _too_large(archive, repr(name), limit)
                 if name in content:
-                    raise InputError(f"{archive}: {name} is in it more than once")
+                    raise InputError(f"{archive}: contains {name} more than once.")
                 if member.isfile() and not member.issparse() and name in wanted:
                     content[name] = stream.extractfile(member).read()
                 elif member.isfile():
                     others.append(repr(name)[1:-1])
     except FileNotFoundError:
-        raise InputError(f"{archive}: no such file") from None
+        raise InputError(f"{archive}: the file is missing") from None
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{archive}: not a whole .tar.gz archive ({' '.join(str(error).split())})") from None
+        raise InputError(f"{archive}: not a complete .tar.gz archive ({' '.join(str(error).split())})") from None
     missing = sorted(wanted - set(content))
     if missing:
-        beside = f"; it holds {', '.join(sorted([*content, *others])[:12])}" if content or others else "; it is empty"
-        raise InputError(f"{archive}: not the binary version of {layout.name}: no {', '.join(missing)}{beside}")
+        found = f"; found {', '.join(sorted([*content, *others])[:12])}" if content or others else "; it is empty"
+        raise InputError(f"{archive}: not the binary version of {layout.name}: no {', '.join(missing)}{found}")
     return content
 
 
 def _class_names(layout: Layout, archive: Path, content: bytes) -> list[str]:
     names = content[:100_000].decode("utf-8", errors="replace").split()
     if len(names) != layout.classes or len(set(names)) != len(names):
-        raise InputError(f"{archive}: {layout.names} has {len(names)} names, expected {layout.classes} different ones")
+        raise InputError(f"{archive}: {layout.names} has {len(names)} names, expected {layout.classes} unique names.")
     if not all(name.isprintable() and len(name) <= 100 for name in names):
-        raise InputError(f"{archive}: {layout.names} holds a name that cannot be shown")
+        raise InputError(f"{archive}: {layout.names} has a class name that is unprintable or too long.")
     return names
 
 
 def _records(layout: Layout, archive: Path, member: str, content: bytes) -> numpy.ndarray:
-    """The records of a file, uint8 [N, bytes of a record], their labels checked."""
+    """Return the records of a file, uint8 [N, bytes of a record], with checked labels."""
     length = layout.label_bytes + PIXELS
     if not content or len(content) % length:
         raise InputError(
-            f"{archive}: {member} has {len(content):,} bytes, expected whole records of {length:,} bytes each"
+            f"{archive}: {member} has {len(content):,} bytes, expected complete records of {length:,} bytes."
         )
     records = numpy.frombuffer(content, dtype=numpy.uint8).reshape(-1, length)
     for labels, known in zip(records.T, layout.labels, strict=False):

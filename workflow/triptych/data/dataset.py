@@ -1,4 +1,4 @@
-"""One split of a data set: images and labels in memory, and its file."""
+"""A split of a data set: its images and labels, and its file."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +15,9 @@ class Split:
     """Images with their labels.
 
     Attributes:
-        images: uint8 [N, H, W, 3], as stored, not as fed to a network; N may be 0.
-        labels: int64 [N], each an index into `classes`.
-        classes: the names of the classes.
+        images: uint8 [N, H, W, 3], as stored, before the input transform; N may be 0.
+        labels: int64 [N], indices into `classes`.
+        classes: the class names.
     """
 
     images: numpy.ndarray
@@ -29,10 +29,10 @@ class Split:
         return len(self.images)
 
     def first(self, count: int | None) -> "Split":
-        """The first `count` images (all for None), which is a near class-balanced part of a training split.
+        """Return the first `count` images (None: all). In a training split these are nearly class-balanced.
 
         Raises:
-            InputError: there are fewer images than that.
+            InputError: the split has fewer images.
         """
         if count is not None and count > len(self):
             raise InputError(f"train_images: {count} images were asked for, and there are {len(self)}")
@@ -40,14 +40,14 @@ class Split:
 
 
 def _check(split: Split, where: Path) -> None:
-    """Raise an `InputError` that names `where` unless shapes, types and labels are those that `Split` promises."""
+    """Check shapes, types and labels of a split; raise an `InputError` that names `where` if one is wrong."""
     images, labels, classes = split.images, split.labels, split.classes
     if images.dtype != numpy.uint8 or images.ndim != 4 or images.shape[-1] != 3:
-        raise InputError(f"{where}: images must be uint8 [N, H, W, 3], but are {images.dtype} {list(images.shape)}")
+        raise InputError(f"{where}: images: expected uint8 [N, H, W, 3], found {images.dtype} {list(images.shape)}")
     if labels.dtype != numpy.int64 or labels.shape != (len(images),):
-        raise InputError(f"{where}: labels must be int64 [{len(images)}], but are {labels.dtype} {list(labels.shape)}")
+        raise InputError(f"{where}: labels: expected int64 [{len(images)}], found {labels.dtype} {list(labels.shape)}")
     if not classes or len(set(classes)) != len(classes) or not all(isinstance(name, str) for name in classes):
-        raise InputError(f"{where}: classes must be a list of different names, but are {classes!r}")
+        raise InputError(f"{where}: classes: expected a list of unique names, found {classes!r}")
     outside = labels[(labels < 0) | (labels >= len(classes))]
     if len(outside):
         raise InputError(
@@ -56,10 +56,10 @@ def _check(split: Split, where: Path) -> None:
 
 
 def save_split(path: Path, split: Split, metadata: dict[str, Any] | None = None) -> None:
-    """Write `split`, with its classes and any further JSON-able `metadata`.
+    """Write a split, with its classes and further JSON `metadata`.
 
     Raises:
-        InputError: shapes, types or labels are not those that `Split` promises.
+        InputError: a shape, a type or a label is wrong.
     """
     _check(split, path)
     save_tensors(path, {"images": split.images, "labels": split.labels}, {"classes": split.classes, **(metadata or {})})
@@ -80,14 +80,14 @@ def load_splits(
 
 
 def load_split(path: Path) -> Split:
-    """Read a file of `save_split`. Its images are read from the file when they are used.
+    """Read a file of `save_split`; the images are memory-mapped.
 
     Raises:
-        InputError: it is not such a file, or shapes, types or labels are not those that `Split` promises.
+        InputError: the file is not a split, or a shape, a type or a label is wrong.
     """
     metadata = load_metadata(path)
     if "classes" not in metadata:
-        raise InputError(f"{path}: not a split of a data set (no classes)")
+        raise InputError(f"{path}: not a split of a data set (no classes in its metadata)")
     try:
         split = Split(map_tensor(path, "images"), map_tensor(path, "labels"), metadata["classes"])
     except InputError as error:

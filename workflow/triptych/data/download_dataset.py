@@ -1,4 +1,4 @@
-"""The archive of a data set, downloaded once and known by its checksum."""
+"""Download the archive of a data set."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ def download_dataset(
     """Download the archive of a data set, unless it is there already.
 
     Args:
-        urls: a JSON list of https, http or file addresses, tried in order.
-        sha256: the checksum that the archive must have; size: its bytes, where they are known.
-        path: a file of one's own, taken instead of any address.
-        archive: where it goes.
+        urls: a JSON list of https, http or file URLs, tried in order.
+        sha256: the required checksum; size: in bytes, if it is known.
+        path: a local file to use instead of the URLs.
+        archive: the file to write.
 
     Raises:
-        InputError: no address gave the archive; the message says what came instead.
+        InputError: no URL returned the archive; the message says what was received.
     """
     fetch(read_urls(urls), archive, checksum=sha256, size=size, own_file=path)

@@ -1,8 +1,8 @@
-"""Pictures of the letters A to Z, drawn in the fonts that matplotlib ships and made to look like coarse handwriting.
+"""Images of the letters A to Z in the fonts of matplotlib, rendered to resemble coarse handwriting.
 
-They are what the default experiment's network learns first: real transfer, since the target's classes are others. They
-are light on dark, thick and blurred, with the letter filling the picture, because scikit-learn's digits are: those are
-scans, summed up to 8x8 pixels.
+The default experiment pretrains on them. The transfer is real, because the target classes are different. The letters
+are light on dark, thick and blurred, and fill the image, like scikit-learn's digits, which are scans downsampled to
+8x8 pixels.
 """
 
 import string
@@ -19,25 +19,25 @@ from triptych.data.dataset import Split
 LETTERS = string.ascii_uppercase
 
 NOT_LETTERS = {
-    "LastResortHE-Regular": "draws every character as a frame that names its block of Unicode",
-    "cmex10": "holds large brackets and operators in the places of the letters",
+    "LastResortHE-Regular": "draws every character as a frame with the name of its Unicode block",
+    "cmex10": "has large brackets and operators at the code points of letters",
 }
-"""Fonts that claim to have all letters and do not draw them. The others without letters say so themselves."""
+"""Fonts whose character map has all letters, but whose glyphs are not letters."""
 
-# Height of a letter, and side of the square that it is drawn in, before it is warped: room for a W and for Q's tail.
+# Height of a letter and side of the square canvas in pixels, before the warp, with room for a W and the tail of a Q.
 _CAPITAL_HEIGHT = 56
 _CANVAS = 96
-# Pixels added around the strokes of a letter: printed strokes are thin beside a pen's on an 8x8 grid.
+# Pixels added around the strokes of a letter, because printed strokes are thinner than those of a pen.
 _PEN_WIDTHS = (0, 1, 2, 3, 4)
-# Side in pixels of the coarse picture that a letter is summed up to; the digits have 8.
+# Side in pixels of the coarse image to which a letter is downsampled; the digits have 8.
 _COARSE_SIDES = (8, 9, 10, 11)
-# Side of the picture in which a letter is warped and blurred, before it is summed up.
+# Side in pixels of the image in which a letter is warped and blurred, before downsampling.
 _FINE_SIDE = 48
 
 
 @cache
 def letter_fonts() -> tuple[Path, ...]:
-    """The fonts among matplotlib's own that draw all of A to Z, sorted by name."""
+    """Return the fonts of matplotlib that have all letters A to Z, sorted by name."""
     fonts = sorted((Path(matplotlib.get_data_path()) / "fonts" / "ttf").glob("*.ttf"), key=lambda font: font.stem)
     needed = {ord(letter) for letter in LETTERS}
     return tuple(font for font in fonts if font.stem not in NOT_LETTERS and needed <= set(FT2Font(font).get_charmap()))
@@ -45,12 +45,12 @@ def letter_fonts() -> tuple[Path, ...]:
 
 @cache
 def _drawn(font: Path, letter: str, pen_width: int) -> Image.Image:
-    """A letter in the middle of a dark square, grey levels 0 to 255."""
-    # Basic layout: the other one depends on a library that may be missing.
+    """Draw a letter in the middle of a dark square, grey levels 0 to 255."""
+    # Basic layout, because the other one needs a library that may be missing.
     size = _CAPITAL_HEIGHT
     face = ImageFont.truetype(font, size, layout_engine=ImageFont.Layout.BASIC)
     left, top, right, bottom = face.getbbox(letter)
-    # The letters of all fonts get about one height, and the widest still fit.
+    # Scale the letters of all fonts to about the same height, so that the widest still fits.
     size = round(size * min(_CAPITAL_HEIGHT / (bottom - top), 1.3 * _CAPITAL_HEIGHT / (right - left)))
     face = ImageFont.truetype(font, size, layout_engine=ImageFont.Layout.BASIC)
     canvas = Image.new("L", (_CANVAS, _CANVAS))
@@ -61,13 +61,13 @@ def _drawn(font: Path, letter: str, pen_width: int) -> Image.Image:
 
 
 def _warp(generator: numpy.random.Generator) -> list[float]:
-    """Coefficients of an affine map from the fine picture to the canvas: size, turn, shear and shift."""
-    # Of the picture's side.
+    """Return the coefficients of an affine map from the fine image to the canvas: size, rotation, shear and shift."""
+    # As shares of the side of the image.
     height = generator.uniform(0.75, 1.05)
     width = height * generator.uniform(0.65, 1.0)
     angle, shear = generator.uniform(-0.26, 0.26), generator.uniform(-0.3, 0.3)
     cosine, sine = numpy.cos(angle), numpy.sin(angle)
-    # Pillow asks for the place on the canvas of each of the picture's pixels.
+    # Pillow needs the inverse map: from each pixel of the image to the canvas.
     to_canvas = numpy.array([[cosine, sine], [-sine, cosine]]) @ numpy.array([[1, shear], [0, 1]])
     to_canvas = numpy.diag([_CAPITAL_HEIGHT / width, _CAPITAL_HEIGHT / height]) @ to_canvas / _FINE_SIDE
     shift = generator.uniform(-0.08, 0.08, 2) * _FINE_SIDE
@@ -76,7 +76,7 @@ def _warp(generator: numpy.random.Generator) -> list[float]:
 
 
 def render_letter(letter: str, image_size: int, generator: numpy.random.Generator) -> numpy.ndarray:
-    """One random picture of a letter: font, pen, size, shift, turn, shear, blur, coarseness and brightness are drawn.
+    """Render a letter with random font, pen, size, shift, rotation, shear, blur, coarseness and brightness.
 
     Returns:
         uint8 [image_size, image_size], light on dark.
@@ -97,10 +97,10 @@ def render_letter(letter: str, image_size: int, generator: numpy.random.Generato
 
 
 def render_letters(count: int, image_size: int, seed: int, stream: int) -> Split:
-    """`count` pictures of `image_size` px, the letters taken in turn.
+    """Render `count` images of `image_size` px, the letters in turn.
 
-    Each picture has a generator of its own, of (seed, stream, number): another `stream` gives pictures drawn apart,
-    and more pictures leave the first ones as they were.
+    Each image has its own generator, seeded by (seed, stream, number). So another `stream` gives independent images,
+    and a larger `count` does not change the first images.
     """
     images = numpy.empty((count, image_size, image_size, 3), dtype=numpy.uint8)
     labels = numpy.arange(count, dtype=numpy.int64) % len(LETTERS)

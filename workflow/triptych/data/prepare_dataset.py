@@ -1,4 +1,4 @@
-"""The target data set: from its source to three files of images and labels, an index of every image, and the sizes."""
+"""Prepare the target data set: three splits, an index of all images, and the sizes of the splits."""
 
 import hashlib
 import json
@@ -26,22 +26,21 @@ def prepare_dataset(
     index: Path,
     sizes: Path,
 ) -> None:
-    """Divide a source of images into training, validation and test images.
-
-    Writes `train`, `validation` and `test` (files of `triptych.data.dataset`; validation may hold no image), `index`
-    (split, row, name, sha256, class, group: one line an image, the checksum being of its pixels' bytes as stored) and
-    `sizes` (split, class, images).
+    """Split a source of images into training, validation and test images.
 
     Args:
-        dataset: JSON, the section `dataset` of the configuration without what does not affect results: `source`; the
-            keys that the source itself has; `train_per_class`, `validation_per_class` and `test_per_class`: images of
-            each class (null for all that are left; a source with a test part of its own gives test images from that
-            part and the others from the rest); `seed`: decides which image goes into which split.
-        files: what the source is read from; some need none.
+        dataset: JSON, the keys of the section `dataset` of the configuration that affect results: `source` and the keys
+            of that source; `train_per_class`, `validation_per_class` and `test_per_class` (images per class; null for
+            all remaining ones); and `seed` (of the split). A source with its own test part gives the test images from
+            that part, and the other images from the rest.
+        files: the files of the source; some sources need none.
+        train, validation, test: files of `triptych.data.dataset`. Validation may be empty.
+        index: CSV with one row per image: split, row, name, sha256 (of the stored pixels), class, group.
+        sizes: CSV: split, class, images.
 
     Raises:
-        InputError: `dataset` is not such a section; a file is not in order; or the sizes are not what the source
-            promises or the configuration asks for.
+        InputError: `dataset` is not such a section, a file is invalid, or the sizes differ from those of the source or
+            the configuration.
     """
     settings = _parsed(dataset)
     source = settings["source"]
@@ -67,28 +66,28 @@ def _parsed(dataset: str) -> dict[str, Any]:
     except ValueError:
         settings = None
     if not isinstance(settings, dict) or not isinstance(settings.get("source"), str):
-        raise InputError(f"dataset: expected a JSON object with the key source, found {dataset[:60]!r}")
+        raise InputError(f"dataset: expected a JSON object with the key source, found {dataset[:60]!r}.")
     return settings
 
 
 def divided(found: SourceImages, wanted: dict[str, int | None], seed: int, source: str) -> dict[str, numpy.ndarray]:
-    """The indices of the images of each split, for this many images of each class (None for all that are left).
+    """Return the indices of the images of each split, for `wanted` images per class (None: all remaining ones).
 
     Raises:
-        InputError: it cannot be so divided.
+        InputError: a class has too few images, or a size is missing or too small.
     """
     train, validation, test = (wanted[split] for split in SPLITS)
     if validation is None:
-        raise InputError("dataset: validation_per_class is missing; give a number")
+        raise InputError("dataset: validation_per_class is missing; give a number.")
     if found.is_test is not None:
         return stratify_parts(found.labels, found.classes, found.is_test, train, validation, test, seed)
     if train is None:
-        raise InputError(f"train_per_class: {source} has no test part of its own; give a number")
+        raise InputError(f"train_per_class: null is not allowed, because {source} has no test part; give a number.")
     return stratify(found.labels, found.classes, train, validation, test, seed)
 
 
 def size_table(rows: dict[str, numpy.ndarray], found: SourceImages) -> pandas.DataFrame:
-    """The number of images by split and class, counted: columns split, class, images."""
+    """Count the images by split and class: columns split, class, images."""
     counts = {split: numpy.bincount(found.labels[rows[split]], minlength=len(found.classes)) for split in rows}
     return pandas.DataFrame(
         [
@@ -100,7 +99,7 @@ def size_table(rows: dict[str, numpy.ndarray], found: SourceImages) -> pandas.Da
 
 
 def check_sizes(table: pandas.DataFrame, wanted: dict[str, int | None], source: str) -> None:
-    """Compare the counted sizes with the number of images a class that the configuration asks for (None: any but 0).
+    """Compare the counted sizes with the configured images per class (None: at least one).
 
     Raises:
         InputError: they differ.
@@ -108,12 +107,12 @@ def check_sizes(table: pandas.DataFrame, wanted: dict[str, int | None], source: 
     for split, name, images in table[["split", "class", "images"]].itertuples(index=False):
         expected = wanted[split]
         if images != expected and not (expected is None and images > 0):
-            asked = "at least 1" if expected is None else expected
-            raise InputError(f"{source}: {split} has {images} images of class {name!r}, expected {asked}")
+            required = "at least 1" if expected is None else expected
+            raise InputError(f"{source}: {split} has {images} images of class {name!r}, expected {required}.")
 
 
 def index_table(rows: dict[str, numpy.ndarray], found: SourceImages) -> pandas.DataFrame:
-    """Where every image of every split comes from: columns split, row, name, sha256, class, group."""
+    """Return the origin of every image of every split: columns split, row, name, sha256, class, group."""
     return pandas.DataFrame(
         [
             {

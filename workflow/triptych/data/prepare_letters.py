@@ -1,4 +1,4 @@
-"""The source data set of the default experiment's pretrained weights."""
+"""Prepare the data set on which the default experiment pretrains its weights."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ def prepare_letters(
         train, validation: files of `triptych.data.dataset`.
 
     Raises:
-        InputError: fewer pictures than letters, or pictures of less than 8 px.
+        InputError: there are fewer images than letters, or the images have fewer than 8 px.
     """
     for name, number, smallest in (
         ("image_size", image_size, 8),
@@ -26,7 +26,7 @@ def prepare_letters(
         ("validation_images", validation_images, len(LETTERS)),
     ):
         if number < smallest:
-            raise InputError(f"{name}: {number} is too few, at least {smallest}")
+            raise InputError(f"{name}: {number} is not allowed; give at least {smallest}.")
     print(f"letters A to Z in {len(letter_fonts())} fonts, {image_size} px", flush=True)
     splits = (("train", train_images, train), ("validation", validation_images, validation))
     for stream, (split, count, path) in enumerate(splits):

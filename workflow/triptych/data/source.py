@@ -1,4 +1,4 @@
-"""What every reader of a source of images hands over, before it is divided into splits."""
+"""The interface of sources of images: what a reader returns, before the images are split."""
 
 import importlib
 import pkgutil
@@ -15,15 +15,15 @@ from triptych.storage.errors import InputError
 
 @dataclass(frozen=True)
 class SourceImages:
-    """All images of a source, in the source's own order.
+    """All images of a source, in the order of the source.
 
     Attributes:
         images: uint8 [N, H, W, 3].
-        labels: int64 [N], each an index into `classes`.
-        classes: the names of the classes.
-        names: a name for each image, by which a person finds it in the source.
-        groups: for each image what it shares with others (a writer, a patient), or "" where that is not known.
-        is_test: bool [N], the images that the source itself sets aside for testing; None where it does not.
+        labels: int64 [N], indices into `classes`.
+        classes: the class names.
+        names: a name for each image, to find it in the source.
+        groups: the group of each image, such as a writer or a patient; "" if it is unknown.
+        is_test: bool [N], the test part of the source; None if the source has none.
     """
 
     images: numpy.ndarray
@@ -41,11 +41,11 @@ class Source(Protocol):
         """Return all images of the source.
 
         Args:
-            settings: the keys that the configuration has for this source, but for those that do not affect results.
-            files: what is downloaded for it, in the order of the configuration's `Source.downloads`.
+            settings: the keys of this source in the configuration that affect results.
+            files: the downloaded files, in the order of `Source.downloads` of the configuration.
 
         Raises:
-            InputError: a setting or a file is missing, or a file is not what it should be.
+            InputError: a setting or a file is missing, or a file is invalid.
         """
 
 
@@ -57,16 +57,16 @@ def reader_of(source: str) -> Source:
     """
     known = sorted(module.name for module in pkgutil.iter_modules(sources.__path__))
     if source not in known:
-        raise InputError(f"dataset source {source!r}: not known; known are {', '.join(known)}")
+        raise InputError(f"dataset source: {source!r} is not allowed; give one of {', '.join(known)}.")
     return cast(Source, importlib.import_module(f"{sources.__name__}.{source}"))
 
 
 def setting(settings: Mapping[str, Any], key: str) -> Any:
-    """Return one of a source's settings.
+    """Return a setting of a source.
 
     Raises:
-        InputError: it is missing.
+        InputError: the setting is missing.
     """
     if key not in settings:
-        raise InputError(f"dataset: {settings.get('source')} needs the setting {key}")
+        raise InputError(f"dataset: {key} is missing; {settings.get('source')} needs it.")
     return settings[key]

@@ -1,4 +1,4 @@
-"""Dividing labelled images into splits that hold the classes evenly, by seed."""
+"""Stratified splits of labelled images."""
 
 import numpy
 
@@ -15,16 +15,16 @@ def stratify(
     test_per_class: int | None,
     seed: int,
 ) -> dict[str, numpy.ndarray]:
-    """Draw each split from every class, without an image in two of them.
+    """Draw disjoint splits, each with the same number of images from every class.
 
-    In each class the images are shuffled; validation comes from the front, then training, and the test images from
-    the end. So a larger training set holds the smaller one, and with a given `test_per_class` the same seed tests on
-    the same images whatever the other sizes. Every split is ordered in rounds of one image a class, so that each
-    prefix of it is balanced to one image (until a class runs out).
+    The images of each class are shuffled: validation is drawn from the start, then training, and test images from the
+    end. So a larger training set contains the smaller one. With a given `test_per_class`, the test images depend only
+    on the seed. Every split is ordered in rounds of one image per class. So each prefix is class-balanced up to one
+    image, until a class is exhausted.
 
     Args:
-        labels: int64 [N], each an index into `classes`.
-        test_per_class: None takes all that are left.
+        labels: int64 [N], indices into `classes`.
+        test_per_class: None for all remaining images.
 
     Returns:
         For each name of `SPLITS` the indices of its images, int64.
@@ -40,8 +40,8 @@ def stratify(
     if counts[smallest] < needed:
         test = "at least 1" if test_per_class is None else test_per_class
         raise InputError(
-            f"class {classes[smallest]!r} has {counts[smallest]} images, but {needed} are asked for"
-            f" (train_per_class {train_per_class}, validation_per_class {validation_per_class}, test {test})"
+            f"class {classes[smallest]!r} has {counts[smallest]} images, but {needed} are needed (train_per_class "
+            f"{train_per_class}, validation_per_class {validation_per_class}, test {test}); lower one of them."
         )
     generator = numpy.random.default_rng(seed)
     chosen: dict[str, list[numpy.ndarray]] = {split: [] for split in SPLITS}
@@ -51,7 +51,7 @@ def stratify(
         chosen["validation"].append(rows[:validation_per_class])
         chosen["train"].append(rows[validation_per_class:used])
         chosen["test"].append(rows[used if test_per_class is None else len(rows) - test_per_class :])
-    # A generator of its own for each split: the order of one does not depend on the size of another.
+    # One generator per split, so that the order of one does not depend on the size of another.
     return {
         split: in_rounds(chosen[split], numpy.random.default_rng([seed, number]))
         for number, split in enumerate(SPLITS, start=1)
@@ -67,13 +67,13 @@ def stratify_parts(
     test_per_class: int | None,
     seed: int,
 ) -> dict[str, numpy.ndarray]:
-    """As `stratify`, for a source that has a test part of its own: test images come from it, all others from the rest.
+    """Draw splits as `stratify` does, but the test images from the test part of the source, all others from the rest.
 
-    With a given `validation_per_class`, a larger training set holds the smaller one, and so does a larger test set.
+    With a given `validation_per_class`, a larger training set contains the smaller one. So does a larger test set.
 
     Args:
-        is_test: bool [N], the source's own test part.
-        train_per_class, test_per_class: None takes all that are left.
+        is_test: bool [N], the test part of the source.
+        train_per_class, test_per_class: None for all remaining images.
 
     Returns:
         For each name of `SPLITS` the indices of its images, int64.
@@ -87,7 +87,7 @@ def stratify_parts(
     chosen: dict[str, list[numpy.ndarray]] = {split: [] for split in SPLITS}
     generators = {part: numpy.random.default_rng([seed, 0, part]) for part in (0, 1)}
     for label, name in enumerate(classes):
-        # A generator of its own for each part: the test images do not depend on the training images.
+        # One generator per part, so that the test images do not depend on the training images.
         rest, test = (
             generators[part].permutation(numpy.flatnonzero((labels == label) & (is_test == bool(part))))
             for part in (0, 1)
@@ -98,9 +98,9 @@ def stratify_parts(
         ):
             if len(rows) < needed:
                 raise InputError(
-                    f"class {name!r} has {len(rows)} images in the {part} part, but {needed} are asked for"
-                    f" (train_per_class {_shown(train_per_class)}, validation_per_class {validation_per_class},"
-                    f" test_per_class {_shown(test_per_class)})"
+                    f"class {name!r} has {len(rows)} images in the {part} part, but {needed} are needed"
+                    f" (train_per_class {_in_words(train_per_class)}, validation_per_class {validation_per_class},"
+                    f" test_per_class {_in_words(test_per_class)}); lower one of them."
                 )
         end = None if train_per_class is None else validation_per_class + train_per_class
         chosen["validation"].append(rest[:validation_per_class])
@@ -112,7 +112,7 @@ def stratify_parts(
     }
 
 
-def _shown(size: int | None) -> str:
+def _in_words(size: int | None) -> str:
     return "all" if size is None else str(size)
 
 
@@ -120,11 +120,11 @@ def _check_sizes(sizes: dict[str, int | None]) -> None:
     for split, size in sizes.items():
         smallest = 0 if split == "validation" else 1
         if size is not None and size < smallest:
-            raise InputError(f"{split}_per_class: {size} is too few, at least {smallest}")
+            raise InputError(f"{split}_per_class: {size} is not allowed; give at least {smallest}.")
 
 
 def in_rounds(rows_by_class: list[numpy.ndarray], generator: numpy.random.Generator) -> numpy.ndarray:
-    """Order rows in rounds that take the next row of every class that has one left, the classes shuffled each round."""
+    """Order rows in rounds: each takes the next row of every class that has one left, in random class order."""
     rounds = max((len(rows) for rows in rows_by_class), default=0)
     ordered = [
         rows_by_class[label][turn]

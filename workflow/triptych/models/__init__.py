@@ -1,1 +1,1 @@
-"""Networks: building, describing, and giving them their initial weights."""
+"""Networks: building, describing and initialising them."""

@@ -1,4 +1,4 @@
-"""What a library of networks gives: a module of `triptych.models.backbones`, found by the name of an architecture."""
+"""The interface of libraries of networks, and the library of an architecture by its name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from triptych.configuration.backbones.names import architecture_of, library_and_
 from triptych.models import backbones
 from triptych.storage.errors import InputError
 
-if TYPE_CHECKING:  # the rules ask for names alone, and must not wait for torch
+if TYPE_CHECKING:  # the rules only need names, and importing torch is slow
     import torch
 
 
@@ -25,15 +25,15 @@ class PublishedWeights:
     """The pretrained weights that a library publishes for a network.
 
     Attributes:
-        url: the address of the file.
-        sha256: its checksum, or as many first digits as are known.
-        bytes: its size; None where it is not known.
-        classes: the names of the classes.
-        input_size: height and width in pixels of the images that it is for.
-        mean, std: of the three channels, in units of 0..1, with which these images are normalised.
-        interpolation: with which these images are resized.
-        transform_input: whether the network with these weights first undoes ImageNet's normalisation of its input.
-        own_name: the name in the network of a tensor in the file, by its name there.
+        url: the URL of the file.
+        sha256: its checksum, or the known first digits.
+        bytes: its size; None if it is unknown.
+        classes: the class names.
+        input_size: height and width in pixels of the images on which the network was trained.
+        mean, std: the normalisation of the three channels of these images, in units of 0..1.
+        interpolation: the interpolation with which these images were resized.
+        transform_input: whether the network with these weights first reverses ImageNet's normalisation of its input.
+        own_name: a function from the name of a tensor in the file to its name in the network.
     """
 
     url: str
@@ -49,35 +49,35 @@ class PublishedWeights:
 
 
 class Library(Protocol):
-    """A module of `triptych.models.backbones`, named after the library. Names are those of its own."""
+    """A module of `triptych.models.backbones`, named after the library. Names of networks are those of the library."""
 
     def names(self) -> list[str]:
         """Return the names of the classification networks, sorted."""
 
     def build(self, name: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
-        """Return a network with random weights of torch's global generator, in training mode on the CPU.
+        """Return a network with random weights from torch's global generator, in training mode on the CPU.
 
         Args:
             name: one of `names()`.
             num_classes: the number of outputs.
-            input_size: height and width in pixels of the images that it is for.
+            input_size: height and width of the input images in pixels.
             auxiliary: with auxiliary heads, which run in training mode only.
 
         Raises:
             InputError: the network has no auxiliary heads.
-            AssertionError, RuntimeError, ValueError: it cannot be built for that size.
+            AssertionError, RuntimeError, ValueError: the network cannot be built for that size.
         """
 
     def input_sizes(self, name: str, sizes: range) -> Iterable[int] | None:
-        """Return those of `sizes` for which a network is built; None for one that is built for none in particular."""
+        """Return the `sizes` for which a network can be built; None if it is not built for a specific size."""
 
     def weights(self, name: str) -> PublishedWeights | None:
-        """Return the published weights of a network; None where there are none."""
+        """Return the published weights of a network; None if there are none."""
 
     def blocks(self, network: torch.nn.Module) -> dict[str, list[str]]:
-        """Return the names of a network's parameters by block, from the input to the head, which is the last block.
+        """Return the parameter names of a network by block, from the input to the head, which is the last block.
 
-        A block is named after its module, or after the first of its modules.
+        A block has the name of its module, or of the first of its modules.
         """
 
 
@@ -92,7 +92,7 @@ def library_module(architecture: str) -> str:
 
 
 def library_of(architecture: str) -> tuple[Library, str]:
-    """Return the library of an architecture, and the name that it has there.
+    """Return the library of an architecture, and its name in that library.
 
     Raises:
         InputError: there is no such library.
@@ -100,7 +100,7 @@ def library_of(architecture: str) -> tuple[Library, str]:
     library, name = library_and_name(architecture)
     if library not in known_libraries() or architecture_of(library, name) != architecture:
         raise InputError(
-            f"architecture {architecture!r}: there is no library {library!r} of networks to be named before a slash; "
-            f"known are {', '.join(known_libraries())}, and a name without a slash is torchvision's"
+            f"architecture {architecture!r}: there is no library {library!r}; give LIBRARY/NAME with one of "
+            f"{', '.join(known_libraries())}, or a name of torchvision without a slash."
         )
     return cast(Library, importlib.import_module(library_module(architecture))), name

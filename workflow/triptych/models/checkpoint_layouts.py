@@ -1,6 +1,6 @@
-"""Checkpoints of other programs: their tensors, however they are nested and named, and a network's trunk among them.
+"""Read checkpoints of other programs in any layout, and find the trunk of a network in them.
 
-The one place where a foreign file of tensors is opened. Nothing in it is executed.
+Foreign tensor files are opened only here. Nothing in them is executed.
 """
 
 import argparse
@@ -24,8 +24,8 @@ BESIDE_TENSORS: list[Any] = [
     (numpy.float64(0).__reduce__()[0], "numpy.core.multiarray.scalar"),
     (numpy.float64(0).__reduce__()[0], "numpy._core.multiarray.scalar"),
 ]
-"""What training scripts store beside tensors (arguments, an accuracy as a number of NumPy) and torch does not load by
-itself. None of it can run code."""
+"""Types that training scripts save with tensors, such as arguments or an accuracy as a NumPy number. torch refuses them
+by default. None of them can run code."""
 
 _FOREIGN = re.compile(r"GLOBAL (\S+) was not an allowed global")
 _COUNT = "num_batches_tracked"
@@ -33,38 +33,38 @@ _MOST_NAMED = 5
 
 
 class Trunk(NamedTuple):
-    """A network's trunk as it was found in a file."""
+    """The trunk of a network in a file."""
 
     prefix: str
-    """What its names begin with in the file."""
+    """The prefix of its names in the file."""
     tensors: dict[str, torch.Tensor]
-    """By the network's own names: all of the trunk, but for counts of batches, which older files lack."""
+    """By their names in the network: the whole trunk, except batch counters, which older files lack."""
     left_out: list[str]
-    """The file's other tensors, by the file's names."""
+    """The names of the other tensors in the file."""
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """Every tensor of a safetensors file or of one of `torch.save`.
+    """Return all tensors of a safetensors file or of a file of `torch.save`.
 
-    The names of nested mappings and lists are joined by points, so what lies under `state_dict` begins with
-    `state_dict.`; what is no tensor is passed over.
+    Names in nested mappings and lists are joined by dots, so that those in `state_dict` begin with `state_dict.`. Other
+    objects are ignored.
 
     Raises:
-        InputError: it is no such file, has no tensors, or holds objects that only running code could make.
+        InputError: the file has another format, has no tensors, or has objects that would need code to load.
     """
     content = safetensors_of(path) if _is_safetensors(path) else _torch_file(path)
     found: dict[str, torch.Tensor] = {}
     for name, tensor in _flattened(content, "", set()):
         if name in found:
-            raise InputError(f"{path}: two of its tensors are called {name}; give each its own name")
+            raise InputError(f"{path}: two tensors have the name {name}; rename one of them.")
         found[name] = tensor
     if not found:
-        raise InputError(f"{path}: holds no tensors; give a file with the state_dict of a network")
+        raise InputError(f"{path}: there are no tensors in it; give a file with the state_dict of a network.")
     return found
 
 
 def safetensors_of(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a safetensors file of another program."""
+    """Return the tensors of a safetensors file of another program."""
     try:
         return dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
@@ -72,7 +72,7 @@ def safetensors_of(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _is_safetensors(path: Path) -> bool:
-    """Whether a file begins as one: the length of its header in eight bytes, then the header, which is JSON."""
+    """Whether a file has a safetensors header: its length in eight bytes, then JSON."""
     with path.open("rb") as file:
         start = file.read(9)
     return start[8:] == b"{" and 8 + int.from_bytes(start[:8], "little") <= path.stat().st_size
@@ -83,29 +83,29 @@ def _torch_file(path: Path) -> Any:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as archive:
                 if any(entry.file_size > path.stat().st_size for entry in archive.infolist()):
-                    raise ValueError("it unpacks to more than it takes, and torch.save packs nothing")
+                    raise ValueError("it is compressed, and torch.save never compresses")
         with torch.serialization.safe_globals(BESIDE_TENSORS):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a foreign file: what torch raises for a damaged one is of every kind
+    except Exception as error:  # torch raises errors of any type for a corrupt file
         if foreign := _FOREIGN.search(str(error)):
             raise InputError(
-                f"{path}: not a file of tensors alone: it holds {foreign[1]}, which could run any code and is not "
-                "loaded; where you trust it, load it and save its tensors alone: "
-                "torch.save(model.state_dict(), FILE)"
+                f"{path}: not a file of tensors only: it contains {foreign[1]}, which could run any code, so it is "
+                "refused; if you trust the file, load it yourself and save only its tensors: "
+                "torch.save(model.state_dict(), FILE)."
             ) from None
         raise InputError(
-            f"{path}: not a file of tensors alone, as torch.save or safetensors write it ({_first_line(error)})"
+            f"{path}: not a file of tensors only, as torch.save or safetensors write it ({_first_line(error)})"
         ) from None
 
 
 def _first_line(error: Exception) -> str:
-    """The first line of a message as plain text."""
+    """Return the first line of a message as plain text."""
     text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).strip() or type(error).__name__
     return text.splitlines()[0][:200]
 
 
 def _flattened(content: Any, name: str, seen: set[int]) -> Iterator[tuple[str, torch.Tensor]]:
-    """Each tensor below `content` with its name. Each container is read once: a file may hold one that holds itself."""
+    """Yield each tensor below `content` with its name. Each container is read once, because one may contain itself."""
     if isinstance(content, torch.Tensor):
         yield name, content
     elif isinstance(content, Mapping | list | tuple) and id(content) not in seen:
@@ -122,15 +122,15 @@ def find_trunk(
     where: str,
     what: str,
 ) -> Trunk:
-    """The trunk of a network among the tensors of a file: names that end as the network's, after a common prefix.
+    """Find the trunk of a network in a file: its tensor names after a common prefix.
 
     Args:
-        tensors: of the file, by its names.
-        expected: the shape of each tensor of the network, by the network's names; `head`: those of its head.
+        tensors: the tensors of the file, by name.
+        expected: the shape of each tensor of the network, by name; `head`: the names of its head.
         where, what: the file and the network, for messages.
 
     Raises:
-        InputError: no trunk is complete, one is part of a larger network, or two different ones are complete.
+        InputError: no trunk is complete, it is part of a larger network, or two different trunks are complete.
     """
     trunk = {name: shape for name, shape in expected.items() if name not in head}
     found = _by_prefix(tensors, trunk)
@@ -143,13 +143,13 @@ def find_trunk(
     if different:
         prefixes = " and ".join(f"{each}*" for each in (prefix, *different))
         raise InputError(
-            f"{where}: holds {1 + len(different)} networks that fit {what} equally well, {prefixes}; save the one that "
-            f"you mean to a file of its own"
+            f"{where}: contains {1 + len(different)} networks that fit {what} equally well, {prefixes}; save one of "
+            "them in a separate file."
         )
-    own = {prefix + name for name in names}
+    taken = {prefix + name for name in names}
     modules = {prefix + name.partition(".")[0] for name in trunk}
     heads = tuple({f"{prefix}{name.rpartition('.')[0]}." for name in head})
-    left_out = [name for name in tensors if name not in own]
+    left_out = [name for name in tensors if name not in taken]
     larger = [
         name
         for name in left_out
@@ -159,12 +159,12 @@ def find_trunk(
     ]
     if larger:
         lines = [f"unexpected {name} {list(tensors[name].shape)}" for name in larger]
-        raise InputError(f"{where}: these are not the tensors of {what}:\n  " + "\n  ".join(lines))
+        raise InputError(f"{where}: not the tensors of {what}:\n  " + "\n  ".join(lines))
     return Trunk(prefix, {name: tensors[prefix + name] for name in names}, left_out)
 
 
 def _by_prefix(tensors: Mapping[str, Any], trunk: Mapping[str, Any]) -> dict[str, list[str]]:
-    """For each prefix of the file's names, the names of the trunk that follow it, in the trunk's order."""
+    """Return the names of the trunk that follow each prefix in the file, in trunk order."""
     found: dict[str, set[str]] = {}
     for name in tensors:
         starts = [start for start in range(len(name)) if start == 0 or not name[start - 1].isalnum()]
@@ -177,7 +177,7 @@ def _by_prefix(tensors: Mapping[str, Any], trunk: Mapping[str, Any]) -> dict[str
 def _problems(
     names: list[str], tensors: Mapping[str, torch.Tensor], prefix: str, trunk: Mapping[str, tuple[int, ...]]
 ) -> list[str]:
-    """What keeps the names after a prefix from being the trunk, a line each."""
+    """Return the reasons why the tensors after a prefix are not the trunk, one line each."""
     there = set(names)
     lines = [
         f"missing {prefix}{name} {list(shape)}"
@@ -192,13 +192,13 @@ def _problems(
 
 
 def _of_grey(shape: tuple[int, ...], expected: tuple[int, ...]) -> str:
-    """The words for a convolution of grey images in the place of one of colour images."""
+    """Return a hint if a convolution is for grey instead of colour images, else an empty text."""
     of_grey = len(shape) == 4 and len(expected) == 4 and (shape[1], expected[1]) == (1, 3)
-    return ": it is of a network for grey images, and images here have three channels" if of_grey else ""
+    return ": it is from a network for grey images, but images here have three channels" if of_grey else ""
 
 
 def _same(tensors: Mapping[str, torch.Tensor], names: list[str], first: str, second: str) -> bool:
-    """Whether two trunks hold the same numbers."""
+    """Whether two trunks are bitwise equal."""
     return all(
         f"{second}{name}" in tensors and torch.equal(tensors[first + name], tensors[second + name]) for name in names
     )
@@ -211,20 +211,20 @@ def _nothing_complete(
     where: str,
     what: str,
 ) -> str:
-    """The message about the prefix with the most tensors of the trunk."""
+    """Return the message about the prefix with the most tensors of the trunk."""
 
-    def fitting(prefix: str) -> tuple[int, int, int]:
+    def matches(prefix: str) -> tuple[int, int, int]:
         right = [name for name in found[prefix] if tuple(tensors[prefix + name].shape) == trunk[name]]
         return len(right), len(found[prefix]), -len(prefix)
 
     if not found:
-        return f"{where}: none of its tensors is called as one of {what}; it holds {listed(list(tensors))}"
-    prefix = max(found, key=fitting)
+        return f"{where}: no tensor has the name of a tensor of {what}; found {listed(list(tensors))}"
+    prefix = max(found, key=matches)
     lines = _problems(found[prefix], tensors, prefix, trunk)
-    return f"{where}: these are not the tensors of {what}:\n  " + "\n  ".join(lines)
+    return f"{where}: not the tensors of {what}:\n  " + "\n  ".join(lines)
 
 
 def listed(names: list[str]) -> str:
-    """The first names, and how many more there are."""
+    """Return the first names, and the number of the others."""
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
     return ", ".join(names[:_MOST_NAMED]) + more

@@ -1,4 +1,4 @@
-"""The networks of an experiment beside others that it is compared with on paper: what they are and what they take."""
+"""Compare the networks of an experiment with reference networks, without training them."""
 
 import json
 from pathlib import Path
@@ -14,36 +14,35 @@ from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 
 NUM_CLASSES = 1000
-"""ImageNet's, for every network, the arms' too: so the numbers are those that are published."""
+"""The classes of ImageNet, for the networks of the arms too, so that the numbers agree with published ones."""
 
 MEMORY_GB = (4, 8, 16, 24, 80)
-"""Memories of GPUs, in units of 10^9 bytes. A card's real memory is up to 7 % larger, which is left to what
-`triptych.models.memory` does not count."""
+"""GPU memory sizes in units of 10^9 bytes. The real memory of a card is up to 7 % larger. The difference is a margin
+for what `triptych.models.memory` does not count."""
 
 
 ALL_ARMS = "all arms at once"
-"""What stands in the place of an architecture where all arms train at the same time."""
+"""The entry of the column `architecture` for all arms that train at the same time."""
 
 
 def compare_architectures(*, networks: str, architectures: Path, largest_batch: Path) -> None:
     """Compare networks by parameters, operations, memory, and the largest batch that fits.
 
-    Nothing is computed: the networks run on torch's meta device, which knows shapes alone. Every network has a head
-    for ImageNet's 1,000 classes. Auxiliary heads run in training only; where a network has them, they are counted.
+    The networks run on torch's meta device, which computes shapes only. Every network has a head for the 1,000 classes
+    of ImageNet. Auxiliary heads, which run in training only, are counted if a network has them.
 
     Args:
-        networks: JSON, a list of `architecture`, `input_size`, `auxiliary` (with auxiliary heads or without), `role`
-            (`arm`: an arm of the experiment uses it; `reference`: it is only compared with) and `trained` (what each
-            arm with it trains, `all` or `head`; controls left out).
-        architectures: CSV, a row a network: those four, and of one image's forward pass in float32 `macs`
-            (multiply-accumulates) and `activation_bytes` (every layer's output), of the network `parameters` and
-            `weight_bytes` (buffers among them).
-        largest_batch: CSV, for each network, `train` (all or head) and `memory_gb` (10^9 bytes) the `largest_batch`
-            in float32; 0 where not even one image fits. Where there are several arms, the last rows are of `all arms
-            at once`, each with a batch of that size; they have no input size. Counted are the weights, the gradients
-            and Adam's two moments of what is trained, and the activations that are kept for the backward pass; not
-            counted are the workspaces of libraries, the CUDA context, fragments of memory, the gradients of
-            activations and resident images (see `triptych.models.memory`). So it is an upper bound.
+        networks: JSON, a list of `architecture`, `input_size`, `auxiliary` (with or without auxiliary heads), `role`
+            (`arm` if an arm of the experiment uses it, else `reference`) and `trained` (`all` or `head` for each arm
+            with the network, without controls).
+        architectures: CSV with one row per network: these four columns, `macs` (multiply-accumulates) and
+            `activation_bytes` (outputs of all layers) of the forward pass of one image in float32, `parameters` and
+            `weight_bytes` (including buffers).
+        largest_batch: CSV with the `largest_batch` in float32 for each network, `train` (all or head) and `memory_gb`
+            (10^9 bytes); 0 if not even one image fits. With several arms, the last rows are for `all arms at once`,
+            each with a batch of that size, without input size. It is an upper bound: weights, gradients, Adam's two
+            moments and saved activations are counted. Library workspaces, the CUDA context, fragmentation, gradients
+            of activations and resident images are not (`triptych.models.memory`).
 
     Raises:
         InputError: `networks` is not such a list, or a network cannot be built for its size.
@@ -66,20 +65,20 @@ def compare_architectures(*, networks: str, architectures: Path, largest_batch: 
         names = {"architecture": ALL_ARMS, "input_size": None, "auxiliary": None}
         batches += largest_batches(names, "each its own", sum(together, BatchBytes(0, 0)))
     save_table(architectures, pandas.DataFrame(totals), ARCHITECTURES)
-    fitting = pandas.DataFrame(batches).astype({"input_size": "Int64", "auxiliary": "Int64"})
-    save_table(largest_batch, fitting, LARGEST_BATCH)
+    rows = pandas.DataFrame(batches).astype({"input_size": "Int64", "auxiliary": "Int64"})
+    save_table(largest_batch, rows, LARGEST_BATCH)
 
 
 def compare_one(
     architecture: str, input_size: int, auxiliary: bool, role: str
 ) -> tuple[dict[str, Any], dict[str, BatchBytes]]:
-    """A network's row of the first table, and what training `all` and `head` takes.
+    """Return the row of a network in `architectures`, and the memory to train `all` and `head`.
 
     Raises:
-        InputError: it cannot be built for that size, or has no auxiliary heads.
+        InputError: the network cannot be built for that size, or has no auxiliary heads.
     """
     network = build_shapes(architecture, NUM_CLASSES, input_size, auxiliary)
-    network.training = auxiliary  # of the network itself, not of its layers: it then runs its auxiliary heads
+    network.training = auxiliary  # only the flag of the network, not of its layers: it then runs its auxiliary heads
     layers = pandas.DataFrame(layer_table(network, input_size))
     head = head_tensors(architecture, NUM_CLASSES, input_size, auxiliary)
     names = {"architecture": architecture, "input_size": input_size, "auxiliary": int(auxiliary)}
@@ -96,7 +95,7 @@ def compare_one(
 
 
 def largest_batches(names: dict[str, Any], trainable: str, need: BatchBytes) -> list[dict[str, Any]]:
-    """Rows of the second table, one a memory."""
+    """Return rows of `largest_batch`, one per memory size."""
     return [
         {**names, "train": trainable, "memory_gb": gigabytes, "largest_batch": need.largest_batch(gigabytes * 10**9)}
         for gigabytes in MEMORY_GB
@@ -108,4 +107,4 @@ def _parsed(networks: str) -> list[dict[str, Any]]:
     try:
         return [{key: network[key] for key in keys} for network in json.loads(networks)]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"networks: expected a JSON list of networks, found something else ({error})") from None
+        raise InputError(f"networks: expected a JSON list of networks with {', '.join(keys)} ({error})") from None

@@ -1,4 +1,4 @@
-"""What a network is and what it needs, before anything is trained."""
+"""Describe a network and its cost, without training it."""
 
 from pathlib import Path
 from typing import Any
@@ -27,21 +27,21 @@ def describe_model(
     totals: Path,
     memory: Path,
 ) -> None:
-    """Describe a network: its layers, its printout, its totals and the memory that it needs.
+    """Describe a network: its layers, printout, totals and memory.
 
-    Nothing is computed: the network runs on torch's meta device, which knows shapes alone.
+    The network runs on torch's meta device, which computes shapes only.
 
     Args:
-        architecture: a name that the configuration may give; input_size: height and width in pixels of its input.
-        train_data: the training images, whose classes are the network's.
+        architecture: a name that the configuration allows; input_size: height and width of the input in pixels.
+        train_data: the training images, whose classes are those of the network.
         layers: CSV, `triptych.models.layers` with architecture and input_size.
         printout: the network as torch prints it, and the shape of every parameter.
-        totals: JSON: parameters, those of the head, elements of the buffers, macs, bytes of the activations of one
-            image and of the weights, momentum of BatchNorm.
+        totals: JSON: parameters, head parameters, buffer elements, macs, bytes of the activations of one image and of
+            the weights, momentum of BatchNorm.
         memory: CSV, `triptych.models.memory` for batches of 1 to 256 images.
 
     Raises:
-        InputError: an unknown architecture, or one that cannot be built at that size.
+        InputError: the architecture is unknown, or cannot be built for that size.
     """
     num_classes = len(load_split(train_data).classes)
     network = build_shapes(architecture, num_classes, input_size)
@@ -72,14 +72,14 @@ def describe_model(
     print(
         f"{architecture} at {input_size} px, {num_classes} classes: {summary['parameters']:,} parameters"
         f" ({summary['head_parameters']:,} in the head), {summary['macs'] / 1e9:.3f} GMAC,"
-        f" {summary['activation_bytes'] / 2**20:.1f} MiB of activations an image,"
+        f" {summary['activation_bytes'] / 2**20:.1f} MiB of activations per image,"
         f" {summary['weight_bytes'] / 2**20:.1f} MiB of weights",
         flush=True,
     )
 
 
 def batchnorm_momentum(network: torch.nn.Module) -> float | None:
-    """Return the smallest momentum of the BatchNorm layers of a network, or None without any that has one.
+    """Return the smallest momentum of the BatchNorm layers of a network; None if no layer has one.
 
     The momentum is the share of the running statistics that a training step replaces (torch's definition).
     """

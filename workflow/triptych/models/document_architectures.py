@@ -1,4 +1,4 @@
-"""The facts about a library's classification networks that the configuration knows without importing torch."""
+"""Write the facts about the networks of a library, so that the configuration need not import torch."""
 
 import json
 from collections.abc import Iterable
@@ -21,16 +21,16 @@ from triptych.storage.files import write_text
 
 CLASSES = 1000
 EVERYWHERE = 224
-"""A size that every architecture takes."""
+"""A size at which every architecture runs."""
 
 
 def document_architectures(*, library: str, facts: Path) -> None:
-    """Write what is known about a library's networks, from the version that is installed.
+    """Write the facts about the networks of the installed version of a library.
 
     Args:
         library: a module of `triptych.models.backbones`.
-        facts: the JSON file to write: an object with the name of each network, sorted, and on its line what
-            `triptych.configuration.backbones.registry.Facts` says.
+        facts: the JSON file to write: one line per network, sorted by name, with
+            `triptych.configuration.backbones.registry.Facts`.
 
     Raises:
         InputError: there is no such library.
@@ -45,7 +45,7 @@ def names(library: str) -> list[str]:
 
 
 def facts_of(library: str, name: str) -> dict[str, Any]:
-    """Return a network's entry in the file of facts."""
+    """Return the facts about a network."""
     architecture = architecture_of(library, name)
     sizes = input_sizes(architecture)
     shapes = _shapes(architecture)
@@ -60,7 +60,7 @@ def facts_of(library: str, name: str) -> dict[str, Any]:
 
 
 def weight_file(architecture: str) -> dict[str, Any] | None:
-    """Return what the file of facts says of an architecture's published weights."""
+    """Return the facts about the published weights of an architecture; None if there are none."""
     library, name = library_of(architecture)
     published = library.weights(name)
     keys = ("url", "sha256", "bytes", "input_size", "mean", "std", "interpolation")
@@ -68,9 +68,9 @@ def weight_file(architecture: str) -> dict[str, Any] | None:
 
 
 def input_sizes(architecture: str) -> tuple[range, ...]:
-    """Return the sizes of `ANY_SIZE` for which an architecture is built and runs.
+    """Return the sizes of `ANY_SIZE` at which an architecture can be built and run.
 
-    Only some are built for one size. The others run at every size from the smallest on.
+    Some architectures are built for specific sizes. The others run at every size from a smallest one.
     """
     library, name = library_of(architecture)
     built_for = library.input_sizes(name, ANY_SIZE)
@@ -84,13 +84,13 @@ def input_sizes(architecture: str) -> tuple[range, ...]:
 
 
 def depends_on_size(architecture: str, smallest: int) -> bool:
-    """Return whether tensors of an architecture have other shapes at its smallest input size."""
+    """Whether tensor shapes of an architecture depend on the input size."""
     there = _shapes(architecture).state_dict()
     return shapes_of(there) != shapes_of(build_shapes(architecture, CLASSES, smallest).state_dict())
 
 
 def can_cache(architecture: str) -> bool:
-    """Return whether the head can be trained on cached features, as the network itself shows."""
+    """Whether the head can be trained on cached features."""
     network = _shapes(architecture)
     try:
         head = head_of(network, head_tensors(architecture, CLASSES, EVERYWHERE))
@@ -116,7 +116,7 @@ def _runs(function: Any, *arguments: Any) -> bool:
 
 
 def _consecutive(sizes: Iterable[int]) -> tuple[range, ...]:
-    """Return the ranges that ascending sizes consist of."""
+    """Return the ranges of consecutive numbers in ascending sizes."""
     position = count()
     runs = [list(run) for _, run in groupby(sizes, key=lambda size: size - next(position))]
     return tuple(range(run[0], run[-1] + 1) for run in runs)

@@ -1,4 +1,4 @@
-"""The head of a network apart from its trunk: for training the head on features that the trunk gives once."""
+"""Separate the head of a network from its trunk, to train the head on cached features."""
 
 import torch
 
@@ -6,24 +6,24 @@ from triptych.storage.errors import InputError
 
 
 def head_of(network: torch.nn.Module, head: list[str]) -> torch.nn.Module:
-    """The one module that holds the tensors named in `head`.
+    """Return the module that has the tensors named in `head`.
 
     Raises:
-        InputError: they belong to several modules.
+        InputError: they are in several modules.
     """
     modules = {name.rpartition(".")[0] for name in head}
     if len(modules) != 1:
-        raise InputError(f"the head is in several modules ({', '.join(sorted(modules))}), so it cannot train by itself")
+        raise InputError(f"the head has several modules ({', '.join(sorted(modules))}); it cannot use cached features")
     return network.get_submodule(modules.pop())
 
 
 def features_and_logits(
     network: torch.nn.Module, head: torch.nn.Module, images: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What `head` is given, and what the network makes, of a batch of input images.
+    """Return the input of `head` and the output of the network for a batch of input images.
 
     Raises:
-        InputError: what the head makes is not what the network makes, so the head is not its last operation.
+        InputError: the head is not the last operation of the network.
     """
     calls: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -36,5 +36,5 @@ def features_and_logits(
     finally:
         handle.remove()
     if len(calls) != 1 or calls[0][1] is not logits:
-        raise InputError("the head is not the network's last operation, so it cannot train by itself")
+        raise InputError("the head is not the last operation of the network; it cannot use cached features")
     return calls[0]

@@ -1,4 +1,4 @@
-"""What each layer of a network makes and costs, for one image."""
+"""The output and cost of each layer of a network, for one image."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,21 +16,21 @@ def _first_tensor(value: Any) -> torch.Tensor | None:
 
 
 def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any]]:
-    """Every layer in the order of a forward pass with one image of `input_size` px.
+    """Return all layers in the order of a forward pass with one image of `input_size` px.
 
-    A layer is a module without modules inside, or one that has parameters or operations of its own beside those of
-    the modules that it calls (attention does). A module that is called twice has two rows; its parameters and
-    operations stand in the first. So the columns add up to the network's totals.
+    A layer is a module without submodules, or one with its own parameters or operations in addition to those of the
+    submodules that it calls, such as attention. A module that is called twice has two rows. Its parameters and
+    operations are in the first row, so that the columns add up to the totals of the network.
 
     Args:
-        network: in evaluation mode on the meta device. Where only the network itself, and no module inside, is in
-            training mode, its auxiliary heads run and are counted.
+        network: in eval mode on the meta device. If only the network itself, but no submodule, is in training mode, its
+            auxiliary heads run and are counted.
 
     Returns:
         Rows of `layer` (its name in the network), `type` (its class), `output_shape` (such as "64x16x16", without the
-        batch), `output_height` and `output_width` (None if the output is no feature map), `parameters`, `macs`
+        batch), `output_height` and `output_width` (None if the output is not a feature map), `parameters`, `macs`
         (multiply-accumulates of convolutions, matrix products and attention) and `activation_bytes` (of the output; 0
-        where it is written over its input or only another view of it).
+        if it is computed in place or is a view of the input).
     """
     names = {module: name for name, module in network.named_modules()}
     calls: list[tuple[torch.nn.Module, torch.Tensor | None]] = []
@@ -64,7 +64,7 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
         own_macs = macs[module] - sum(macs[inner] for inner in _called_inside(module, called)) if first else 0
         if not leaf and not parameters and not own_macs:
             continue
-        assert output is not None, names[module]  # a layer gives a tensor
+        assert output is not None, names[module]  # every layer returns a tensor
         storage = output.untyped_storage()._cdata
         height, width = output.shape[2:] if output.ndim == 4 else (None, None)
         rows.append(
@@ -84,7 +84,7 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
 
 
 def _called_inside(module: torch.nn.Module, called: set[torch.nn.Module]) -> Iterator[torch.nn.Module]:
-    """The nearest called modules inside; lists of modules and those used without a call are looked through."""
+    """Yield the nearest submodules that are called, also those inside containers that are not called."""
     for child in module.children():
         if child in called:
             yield child
@@ -93,6 +93,6 @@ def _called_inside(module: torch.nn.Module, called: set[torch.nn.Module]) -> Ite
 
 
 def _own_parameters(module: torch.nn.Module, called: set[torch.nn.Module]) -> int:
-    """Parameters of a module and of those inside that it uses without calling them (as attention does)."""
+    """Count the parameters of a module and of submodules that it uses without calling them, as attention does."""
     own = sum(parameter.numel() for parameter in module.parameters(recurse=False))
     return own + sum(_own_parameters(child, called) for child in module.children() if child not in called)

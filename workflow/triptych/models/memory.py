@@ -1,16 +1,16 @@
-"""How much memory training and inference take: an estimate from the network's structure, by batch size.
+"""Estimate the memory of training and inference by batch size, from the structure of the network.
 
-Counted are
+Counted are:
 
-- for inference: the weights, and the largest sum of activations that are alive at one time;
-- for training everything: the weights, a gradient and Adam's two moments for each parameter, and every activation that
-  automatic differentiation keeps until the backward pass;
-- for training the head: the weights, gradient and moments of the head alone, what is kept for the head's backward pass,
-  and the largest sum of activations that are alive in the trunk, which keeps nothing.
+- for inference: the weights, and the peak of live activations;
+- for training everything: the weights, a gradient and Adam's two moments per parameter, and every activation that
+  autograd saves for the backward pass;
+- for training the head: all weights, the gradients and moments of the head, the activations that are saved for its
+  backward pass, and the peak of live activations in the trunk, which saves none.
 
-Not counted are what libraries take beside (workspaces, the CUDA context, fragments), the gradients of activations, of
-which few are alive at a time, and the resident images. The sizes of the activations are not typed in: the
-network runs on the meta device, where tensors have shapes but no memory, and its storages are watched.
+Not counted are the workspaces of libraries, the CUDA context, fragmentation, the gradients of activations (few are
+alive at a time) and resident images. The sizes of activations are measured: the network runs on the meta device, where
+tensors have shapes but no memory, and its storages are tracked.
 """
 
 import weakref
@@ -26,7 +26,7 @@ from torch.utils._pytree import tree_leaves
 from triptych.configuration.regime import on_paper
 
 ADAM_MOMENTS = 2
-# Batch normalisation in training mode refuses a single value a channel, so one image is not enough.
+# BatchNorm in training mode needs at least two values per channel, so one image is not enough.
 _SMALL_BATCH = 2
 
 
@@ -38,11 +38,11 @@ class BatchBytes:
     each: int
 
     def of(self, batch_size: int) -> int:
-        """The bytes for a batch of `batch_size` images."""
+        """Return the bytes for a batch of `batch_size` images."""
         return self.fixed + batch_size * self.each
 
     def largest_batch(self, memory_bytes: int) -> int:
-        """The largest batch that `memory_bytes` hold; 0 where not even one image fits."""
+        """Return the largest batch that fits into `memory_bytes`; 0 if not even one image fits."""
         return max(0, memory_bytes - self.fixed) // self.each
 
     def __add__(self, other: "BatchBytes") -> "BatchBytes":
@@ -51,7 +51,7 @@ class BatchBytes:
 
 @dataclass(frozen=True)
 class TrainingBytes:
-    """The parts of what training takes."""
+    """The memory of training, by part, in bytes."""
 
     weights: int
     gradients: int
@@ -64,15 +64,15 @@ class TrainingBytes:
 
 
 def _storage_key(tensor: torch.Tensor) -> int:
-    """What tells two storages apart; on the meta device their addresses are all zero."""
+    """Return an identifier of a storage; on the meta device all addresses are zero."""
     return int(tensor.untyped_storage()._cdata)
 
 
 class _LiveBytes(TorchDispatchMode):
-    """Sums the storages that are alive, and remembers the largest sum."""
+    """Track the sum of live storages and its peak."""
 
     def __init__(self, without: list[torch.Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch's
+        super().__init__()  # type: ignore[no-untyped-call]  # untyped in torch
         self.peak = 0
         self._alive: dict[int, int] = {}
         self._without = {_storage_key(tensor) for tensor in without}
@@ -97,7 +97,7 @@ class _LiveBytes(TorchDispatchMode):
 
 
 def _peak_bytes(network: torch.nn.Module, input_size: int, batch_size: int) -> int:
-    """The largest sum of bytes alive in a forward pass without gradients, the input among them, the weights not."""
+    """Return the peak of live bytes in a forward pass without gradients, with the input, without the weights."""
     network.eval()
     live = _LiveBytes(list(network.state_dict().values()))
     with torch.no_grad(), live:
@@ -107,7 +107,7 @@ def _peak_bytes(network: torch.nn.Module, input_size: int, batch_size: int) -> i
 
 @contextmanager
 def _training_only(network: torch.nn.Module, trained: set[str]) -> Iterator[None]:
-    """Within the block the network is in training mode and only the named parameters have gradients."""
+    """Require gradients of the named parameters only, within the block."""
     parameters = dict(network.named_parameters())
     for name, parameter in parameters.items():
         parameter.requires_grad_(name in trained)
@@ -119,7 +119,7 @@ def _training_only(network: torch.nn.Module, trained: set[str]) -> Iterator[None
 
 
 def _kept_bytes(network: torch.nn.Module, input_size: int, batch_size: int) -> int:
-    """The bytes that automatic differentiation keeps after a forward pass in training mode, without the weights."""
+    """Return the bytes that autograd saves in a forward pass in training mode, without the weights."""
     network.train()
     weights = {_storage_key(tensor) for tensor in network.state_dict().values()}
     kept: dict[int, torch.Tensor] = {}
@@ -132,7 +132,7 @@ def _kept_bytes(network: torch.nn.Module, input_size: int, batch_size: int) -> i
     with torch.random.fork_rng(devices=[]), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         outputs = network(torch.empty(batch_size, 3, input_size, input_size, device="meta"))
         labels = torch.empty(batch_size, dtype=torch.int64, device="meta")
-        # one tensor of logits, and one of each auxiliary head; the graph of each loss lives until the backward pass
+        # one tensor of logits per head; the graph of each loss is alive until the backward pass
         losses = [torch.nn.functional.cross_entropy(logits, labels) for logits in tree_leaves(outputs)]
     del outputs, losses
     return sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
@@ -141,23 +141,23 @@ def _kept_bytes(network: torch.nn.Module, input_size: int, batch_size: int) -> i
 def _by_batch(
     measure: Callable[[torch.nn.Module, int, int], int], network: torch.nn.Module, input_size: int
 ) -> BatchBytes:
-    """Measure with two sizes of batch; everything grows in proportion."""
+    """Measure with two batch sizes, and fit a line: memory is linear in the batch size."""
     small, large = (measure(network, input_size, size) for size in (_SMALL_BATCH, 2 * _SMALL_BATCH))
     each = (large - small) // _SMALL_BATCH
     return BatchBytes(small - _SMALL_BATCH * each, each)
 
 
 def live_activations(network: torch.nn.Module, input_size: int) -> BatchBytes:
-    """The most bytes of activations that are alive at one time in a forward pass without gradients.
+    """Return the peak of live activations in a forward pass without gradients.
 
     Args:
-        network: on the meta device; left in evaluation mode.
+        network: on the meta device; left in eval mode.
     """
     return _by_batch(_peak_bytes, network, input_size)
 
 
 def kept_activations(network: torch.nn.Module, input_size: int, trained: set[str]) -> BatchBytes:
-    """The bytes of activations that a forward pass keeps for the backward pass to the `trained` parameters.
+    """Return the activations that a forward pass saves for the gradients of the `trained` parameters.
 
     Args:
         network: on the meta device; left in training mode.
@@ -167,17 +167,17 @@ def kept_activations(network: torch.nn.Module, input_size: int, trained: set[str
 
 
 def weight_bytes(network: torch.nn.Module) -> int:
-    """The bytes of all parameters and buffers, each in its own type."""
+    """Return the bytes of all parameters and buffers, each in its type."""
     return sum(tensor.numel() * tensor.element_size() for tensor in network.state_dict().values())
 
 
 def training_bytes(
     network: torch.nn.Module, head: list[str], input_size: int, live: BatchBytes
 ) -> dict[str, TrainingBytes]:
-    """The estimate of this module for training everything (`all`) and for training the head (`head`).
+    """Estimate the memory to train everything (`all`) and the head (`head`).
 
     Args:
-        network: on the meta device, with auxiliary heads or without.
+        network: on the meta device, with or without auxiliary heads.
         head: the names of the head's parameters.
         live: the network's `live_activations`.
     """
@@ -195,16 +195,16 @@ def training_bytes(
 def memory_by_batch_size(
     network: torch.nn.Module, head: list[str], input_size: int, batch_sizes: list[int]
 ) -> list[dict[str, int | str]]:
-    """The estimate of this module for training everything and for training the head.
+    """Return table rows with the estimated memory to train everything and the head.
 
     Args:
         network: on the meta device.
         head: the names of the head's parameters.
 
     Returns:
-        For `train` of `all` and of `head` and for each of `batch_sizes` a row with `train`, `batch_size`,
-        `training_bytes`, `inference_bytes`, and the four parts of training: `weight_bytes`, `gradient_bytes`,
-        `optimizer_bytes`, `activation_bytes`.
+        A row for `train` = `all` and `head` and each of `batch_sizes`: `train`, `batch_size`, `training_bytes`,
+        `inference_bytes`, and the four parts of training: `weight_bytes`, `gradient_bytes`, `optimizer_bytes`,
+        `activation_bytes`.
     """
     live = live_activations(network, input_size)
     return [

@@ -1,4 +1,4 @@
-"""Building classification networks, reading them from files, and describing them in a file's metadata."""
+"""Build classification networks, load them from files, and describe them in metadata."""
 
 from collections.abc import Mapping
 from difflib import get_close_matches
@@ -15,9 +15,9 @@ from triptych.storage.tensors import load_metadata, load_tensors
 
 
 class _ParametersOnMeta(TorchFunctionMode):
-    """Make parameters without memory while a network is built.
+    """Create parameters on the meta device while a network is built.
 
-    `with torch.device("meta")` would do it for most networks, but the RegNets compute their widths with tensors.
+    `with torch.device("meta")` fails for RegNets, which compute their widths with tensors.
     """
 
     def __torch_function__(
@@ -35,7 +35,7 @@ def _construct(architecture: str, num_classes: int, input_size: int, auxiliary: 
     if name not in library.names():
         nearest = get_close_matches(name, library.names(), n=1)
         hint = f"; the nearest is {nearest[0]}" if nearest else ""
-        raise InputError(f"architecture {architecture!r}: no classification network of its library{hint}")
+        raise InputError(f"architecture {architecture!r}: not a classification network of its library{hint}")
     try:
         return library.build(name, num_classes, input_size, auxiliary)
     except (AssertionError, RuntimeError, ValueError) as error:
@@ -43,16 +43,16 @@ def _construct(architecture: str, num_classes: int, input_size: int, auxiliary: 
 
 
 def build_shapes(architecture: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
-    """The network in evaluation mode on the meta device: shapes without numbers, at no cost in memory.
+    """Return a network in eval mode on the meta device: shapes without values or memory.
 
-    The generator of random numbers stays as it was.
+    The state of the random number generator is preserved.
 
     Args:
-        auxiliary: with its auxiliary heads, which run in training mode only.
+        auxiliary: with auxiliary heads, which run in training mode only.
 
     Raises:
-        InputError: there is no such network, or not with auxiliary heads, or it cannot be built for, or run on,
-            images of `input_size` x `input_size` px.
+        InputError: there is no such network, it has no auxiliary heads, or it cannot be built for or run on images of
+            `input_size` x `input_size` px.
     """
     with torch.random.fork_rng(devices=[]), _ParametersOnMeta():
         network = _construct(architecture, num_classes, input_size, auxiliary)
@@ -65,10 +65,10 @@ def build_shapes(architecture: str, num_classes: int, input_size: int, auxiliary
 
 
 def run_shapes(network: torch.nn.Module, input_size: int) -> None:
-    """Run a network of `build_shapes` on one image of `input_size` x `input_size` px, without numbers.
+    """Run a network of `build_shapes` on the shape of one image of `input_size` x `input_size` px.
 
     Raises:
-        InputError: it cannot run at that size.
+        InputError: the network cannot run at that size.
     """
     try:
         with torch.no_grad():
@@ -80,38 +80,38 @@ def run_shapes(network: torch.nn.Module, input_size: int) -> None:
 def build_network(
     architecture: str, num_classes: int, input_size: int, transform_input: bool = False
 ) -> torch.nn.Module:
-    """A network with random weights, in training mode, on the CPU.
+    """Return a network with random weights, in training mode on the CPU.
 
-    The weights are its library's own initialisation, drawn from torch's global generator.
+    The weights are initialised by the library, from torch's global generator.
 
     Args:
-        architecture: a name that the configuration may give.
+        architecture: a name that the configuration allows.
         num_classes: the number of outputs.
-        input_size: height and width in pixels of the images it is for.
-        transform_input: as `triptych.models.backbone.PublishedWeights` says.
+        input_size: height and width of the input images in pixels.
+        transform_input: as in `triptych.models.backbone.PublishedWeights`.
 
     Raises:
-        InputError: as `build_shapes`.
+        InputError: as in `build_shapes`.
     """
     build_shapes(architecture, num_classes, input_size)
     network = _construct(architecture, num_classes, input_size)
     if transform_input:
-        network.transform_input = True  # type: ignore[assignment]  # torch types tensors and modules alone
+        network.transform_input = True  # type: ignore[assignment]  # torch only types tensors and modules
     return network
 
 
 def head_tensors(architecture: str, num_classes: int, input_size: int, auxiliary: bool = False) -> list[str]:
-    """The names of the tensors whose shape depends on the number of classes, in definition order.
+    """Return the names of the tensors whose shape depends on the number of classes, in definition order.
 
-    Found by building the network with one class more, so that no table of names of heads has to be kept. With
-    `auxiliary`, the last layers of the auxiliary heads are among them.
+    They are found by building the network with one more class, so that no table of heads is needed. With `auxiliary`,
+    the last layers of the auxiliary heads are included.
 
     Raises:
-        InputError: no tensor depends on it; otherwise as `build_shapes`.
+        InputError: no tensor depends on the number of classes; otherwise as in `build_shapes`.
     """
-    ours = build_shapes(architecture, num_classes, input_size, auxiliary).state_dict()
+    given = build_shapes(architecture, num_classes, input_size, auxiliary).state_dict()
     other = build_shapes(architecture, num_classes + 1, input_size, auxiliary).state_dict()
-    names = [name for name, tensor in ours.items() if tensor.shape != other[name].shape]
+    names = [name for name, tensor in given.items() if tensor.shape != other[name].shape]
     if not names:
         raise InputError(f"{architecture}: no tensor depends on the number of classes, so there is no head to replace")
     return names
@@ -129,17 +129,17 @@ def network_metadata(
     input_size: int,
     normalisation: dict[str, list[float]],
 ) -> dict[str, Any]:
-    """What a file with the tensors of `network` says about itself.
+    """Return the metadata of a file with the tensors of `network`.
 
     Args:
-        normalisation: `mean` and `std` of the three channels, in units of 0..1 (0 and 1 for none).
+        normalisation: `mean` and `std` of the three channels, in units of 0..1 (0 and 1 without normalisation).
 
     Returns:
         `architecture`, `classes`, `input_size` and `normalisation` as given; `transform_input`: whether the network
-        first undoes ImageNet's normalisation; `tensors`: every name in definition order;
-        `buffers`: those that are no parameters; `head`: those that depend on the number of classes;
-        `first_convolution` and `first_3x3_convolution` (the first with 3x3 kernels after the first convolution, in
-        definition order): names of the weights, or None where the network has none.
+        first reverses ImageNet's normalisation; `tensors`: all names in definition order; `buffers`: those that are not
+        parameters; `head`: those that depend on the number of classes; `first_convolution` and `first_3x3_convolution`
+        (the first with 3x3 kernels after the first convolution, in definition order): the names of their weights, or
+        None if there is none.
     """
     convolutions = _named_convolutions(network)
     later_3x3 = [name for name, module in convolutions[1:] if module.kernel_size == (3, 3)]
@@ -160,21 +160,21 @@ def network_metadata(
 
 
 def state_arrays(network: torch.nn.Module) -> dict[str, numpy.ndarray]:
-    """Every parameter and buffer of `network.state_dict()` as a NumPy copy, in definition order."""
+    """Return all parameters and buffers of `network.state_dict()` as NumPy copies, in definition order."""
     return {name: tensor.detach().cpu().numpy().copy() for name, tensor in network.state_dict().items()}
 
 
 def load_state(network: torch.nn.Module, state: Mapping[str, torch.Tensor]) -> None:
-    """Copy tensors into a network, all that its `state_dict()` has.
+    """Load all tensors of a `state_dict()` into a network.
 
-    A `state_dict()` also holds the version of each module, which tensors read from a file lack. Some modules
-    (torchvision's MNASNet) refuse tensors without one, so they get the version of the network itself.
+    A `state_dict()` also has the version of each module, which tensors from a file lack. torchvision's MNASNet refuses
+    tensors without a version, so the version of the network is used.
 
     Args:
-        state: the tensors by name, of a network of the same version of its library.
+        state: all tensors by name, from the same version of the library.
     """
     versioned = network.state_dict()
-    versioned.clear()  # of tensors; the versions are an attribute
+    versioned.clear()  # removes the tensors; the versions are an attribute
     versioned.update(state)
     network.load_state_dict(versioned)
 
@@ -185,10 +185,10 @@ def check_tensors(
     """Compare names and shapes of tensors.
 
     Args:
-        found: shape by name of what `where` holds; `expected`: of what `what` needs.
+        found: shapes by name, in `where`; `expected`: shapes by name, for `what`.
 
     Raises:
-        InputError: they differ; the message names every missing, unexpected and differently shaped tensor.
+        InputError: they differ; the message names all tensors that are missing, unexpected or have a wrong shape.
     """
     problems = [f"missing {name} {list(shape)}" for name, shape in expected.items() if name not in found]
     problems += [f"unexpected {name} {list(shape)}" for name, shape in found.items() if name not in expected]
@@ -198,30 +198,30 @@ def check_tensors(
         if name in found and found[name] != shape
     ]
     if problems:
-        raise InputError(f"{where}: these are not the tensors of {what}:\n  " + "\n  ".join(problems))
+        raise InputError(f"{where}: not the tensors of {what}:\n  " + "\n  ".join(problems))
 
 
 def shapes_of(tensors: dict[str, Any]) -> dict[str, tuple[int, ...]]:
-    """The shape of each of the named tensors or arrays."""
+    """Return the shapes of named tensors or arrays."""
     return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def load_network(path: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
-    """The network that a file describes and holds, in training mode on the CPU, and the file's metadata.
+    """Load a network from a file; return it in training mode on the CPU, with the metadata of the file.
 
-    Torch's generator of random numbers stays as it was.
+    The state of torch's random number generator is preserved.
 
     Raises:
-        InputError: the file is not one of Triptych's, says too little about itself, or its tensors are not exactly
-            those of its architecture.
+        InputError: Triptych did not write the file, its metadata is incomplete, or its tensors are not those of its
+            architecture.
     """
     metadata = load_metadata(path)
     missing = [key for key in ("architecture", "classes", "input_size") if key not in metadata]
     if missing:
-        raise InputError(f"{path}: does not say of which network it is (no {', '.join(missing)} in its metadata)")
+        raise InputError(f"{path}: the metadata does not describe a network (no {', '.join(missing)})")
     for key, kind in (("architecture", str), ("classes", list), ("input_size", int)):
         if not isinstance(metadata[key], kind):
-            raise InputError(f"{path}: {key} in its metadata is {metadata[key]!r:.60}")
+            raise InputError(f"{path}: {key} in the metadata is {metadata[key]!r:.60}, expected {kind.__name__}")
     architecture, num_classes = metadata["architecture"], len(metadata["classes"])
     with torch.random.fork_rng(devices=[]):
         network = build_network(
@@ -238,6 +238,6 @@ def load_network(path: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
         if arrays[name].dtype != dtype
     ]
     if wrong:
-        raise InputError(f"{path}: wrong types of numbers:\n  " + "\n  ".join(wrong))
+        raise InputError(f"{path}: wrong tensor types:\n  " + "\n  ".join(wrong))
     load_state(network, {name: torch.from_numpy(array) for name, array in arrays.items()})
     return network, metadata

@@ -1,4 +1,4 @@
-"""Where each tensor of a network belongs: its block, and what it is for."""
+"""The block and role of each tensor of a network."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +15,7 @@ NORMALISATIONS = (_NormBase, torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.RM
 
 @dataclass(frozen=True)
 class Position:
-    """Where a tensor belongs.
+    """The block and role of a tensor.
 
     Attributes:
         block: the name of its block (`triptych.models.backbone.Library`).
@@ -31,7 +31,7 @@ def layout_of(metadata: dict[str, Any]) -> dict[str, Position]:
     """Return the position of every tensor of the network that a file's metadata describes, in definition order.
 
     Raises:
-        InputError: as `triptych.models.networks.build_shapes`.
+        InputError: as in `triptych.models.networks.build_shapes`.
     """
     architecture = metadata["architecture"]
     network = build_shapes(architecture, len(metadata["classes"]), metadata["input_size"])

@@ -1,1 +1,1 @@
-"""What results are: what the files of a run hold, and how arms look."""
+"""The format of results: tables, files of a run, and styles of arms."""

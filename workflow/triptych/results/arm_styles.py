@@ -1,4 +1,4 @@
-"""One colour, marker and line an arm, the same in every figure and in the report."""
+"""The colour, marker and line of each arm, the same in all figures and in the report."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,16 +8,16 @@ import pandas
 
 from triptych.storage.errors import InputError
 
-# After Okabe and Ito, "Color Universal Design" (2008), without its yellow. Each has a contrast of at least 3 to its
-# ground, and they stay apart for eyes without red, green or blue cones (tests/results/test_arm_styles.py).
+# After Okabe and Ito, "Color Universal Design" (2008), without yellow. The contrast of each to its background is at
+# least 3. They are distinguishable with protanopia, deuteranopia and tritanopia (tests/results/test_arm_styles.py).
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#2B97F0", "#80591F", "#111111", "#CC70A8")
 DARK_PALETTE = ("#2E9DF0", "#F25C1F", "#0A9C88", "#A6D4F9", "#DDA815", "#F2F1EE", "#EE72C4")
-"""The colours on a dark ground, in the order of PALETTE."""
+"""The colours on a dark background, in the order of PALETTE."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 
 Line = Literal["-", "-.", "--", ":"] | tuple[float, tuple[float, ...]]
-"""The dashes of a line: a name, or where they start and the lengths of dashes and gaps."""
+"""A line style: a name, or an offset and the lengths of dashes and gaps."""
 
 ARM_LINES: tuple[Line, ...] = ("-", "-.", (0, (7, 1, 1, 1, 1, 1)))
 CONTROL_LINES: tuple[Line, ...] = ("--", ":", (0, (1, 2)))
@@ -25,12 +25,12 @@ CONTROL_LINES: tuple[Line, ...] = ("--", ":", (0, (1, 2)))
 
 @dataclass(frozen=True)
 class ArmStyle:
-    """How an arm looks in every figure of an experiment.
+    """The style of an arm in all figures of an experiment.
 
     Attributes:
-        title: its name wherever it is shown: the label, if it has one, before the arm's name.
-        colour, dark_colour: on a light and on a dark ground, "#RRGGBB".
-        marker, line: as matplotlib names them.
+        title: the label, if there is one, and the name of the arm.
+        colour, dark_colour: on a light and on a dark background, "#RRGGBB".
+        marker, line: in the notation of matplotlib.
     """
 
     title: str
@@ -41,15 +41,15 @@ class ArmStyle:
 
     @property
     def short_title(self) -> str:
-        """The title for a legend: at most 26 characters, the rest an ellipsis."""
+        """The title for a legend, shortened to 26 characters."""
         return self.title if len(self.title) <= 26 else self.title[:25] + "…"
 
 
 def arm_styles(arms: pandas.DataFrame) -> dict[str, ArmStyle]:
-    """The style of each arm by its name, from the rows of `tables/arms.csv` (columns arm, label, role) in their order.
+    """Return the style of each arm by name, from the rows of `tables/arms.csv` (columns arm, label, role) in order.
 
-    Neighbours differ in colour and marker, so they can be told apart in grey as well; controls are dashed. Where there
-    are more arms than colours, the colours come again with other lines and markers.
+    Neighbours differ in colour and marker, so they are distinguishable in grey too. Controls are dashed. If there are
+    more arms than colours, the colours repeat with other lines and markers.
     """
     styles = {}
     for position, (name, label, role) in enumerate(zip(arms["arm"], arms["label"], arms["role"], strict=True)):
@@ -66,11 +66,11 @@ def arm_styles(arms: pandas.DataFrame) -> dict[str, ArmStyle]:
 
 
 def style_of(styles: dict[str, ArmStyle], arm: str, source: Path) -> ArmStyle:
-    """The style of one arm.
+    """Return the style of an arm.
 
     Raises:
-        InputError: there is no such arm in `source`.
+        InputError: `source` has no such arm.
     """
     if arm not in styles:
-        raise InputError(f"{source}: no arm {arm!r} (there are: {', '.join(styles)})")
+        raise InputError(f"{source}: there is no arm {arm!r}; found {', '.join(styles)}")
     return styles[arm]

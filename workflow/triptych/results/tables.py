@@ -1,4 +1,4 @@
-"""Writing and reading the tables that `triptych.results.schema` declares."""
+"""Write and read the tables that `triptych.results.schema` declares."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +12,10 @@ from triptych.storage.files import write_table
 
 
 def save_table(path: Path, frame: pandas.DataFrame, table: Table) -> None:
-    """Write a table as CSV (`write_table`), if it is as declared.
+    """Check a table against its declaration, and write it as CSV (`write_table`).
 
     Raises:
-        RuntimeError: it has other columns, or a cell that its column must not hold: a fault of the program.
+        RuntimeError: the columns or a cell do not match the declaration. That is a bug.
     """
     if list(frame.columns) != table.names:
         raise RuntimeError(f"{path}: the columns of {table.name} should be {table.names}, found {list(frame.columns)}")
@@ -29,14 +29,14 @@ def save_table(path: Path, frame: pandas.DataFrame, table: Table) -> None:
 
 
 def _wrong_cell(cells: pandas.Series, column: Column) -> str:
-    """What is wrong with the cells of a column that is to be written; empty where nothing is."""
+    """Return what is wrong with the cells of a column; an empty text if they are valid."""
     empty = cells.isna() | (cells == "")
     if empty.any() and not column.optional:
         return "should have no empty cell"
     filled = cells[~empty]
     if column.kind == TEXT:
-        good = [isinstance(cell, str | int) and not isinstance(cell, bool) for cell in filled.tolist()]
-        wrong = filled[[not one for one in good]]
+        valid = [isinstance(cell, str | int) and not isinstance(cell, bool) for cell in filled.tolist()]
+        wrong = filled[[not one for one in valid]]
     else:
         values = pandas.to_numeric(filled.astype(object), errors="coerce")
         wrong = filled[values.isna() | ((column.kind == WHOLE) & (values % 1 != 0))]
@@ -44,7 +44,7 @@ def _wrong_cell(cells: pandas.Series, column: Column) -> str:
 
 
 def cell(value: Any) -> Any:
-    """A value as tables hold it: flags are 0 and 1."""
+    """Convert a value to a table cell: booleans become 0 and 1."""
     return int(value) if isinstance(value, bool) else value
 
 
@@ -58,15 +58,15 @@ def read_table(
 ) -> pandas.DataFrame:
     """Read `columns` of a table (by default all) with their declared types.
 
-    Texts are str exactly as written, numbers are numbers (empty: NaN).
+    Texts are str exactly as written; an empty number is NaN.
 
     Args:
-        verbatim: read numbers as they are written, too.
+        verbatim: read numbers as text too, exactly as written.
         absent: the cell (None: empty) of columns that an older table may lack.
 
     Raises:
-        InputError: the file is missing or no table, lacks a column, has something else where a number belongs, or has
-            no row unless it may be empty.
+        InputError: the file is missing or not a table, lacks a column, has a cell that is not a number in a column of
+            numbers, or has no row and may not be empty.
     """
     try:
         frame = pandas.read_csv(path, dtype=str, keep_default_na=False)
@@ -80,7 +80,7 @@ def read_table(
     chosen = [table[name] for name in columns] if columns else table.columns
     missing = [column.name for column in chosen if column.name not in frame]
     if missing:
-        raise InputError(f"{path}: no column {', '.join(missing)} (there are: {', '.join(frame.columns)})")
+        raise InputError(f"{path}: no column {', '.join(missing)}; found {', '.join(frame.columns)}")
     if frame.empty and not table.may_be_empty:
         raise InputError(f"{path}: the table has no rows")
     for column in chosen:
@@ -92,17 +92,17 @@ def read_table(
 
 
 def _numbers(cells: pandas.Series, column: Column, path: Path) -> pandas.Series:
-    """The cells as numbers; an empty one is NaN.
+    """Convert cells to numbers; an empty cell is NaN.
 
     Raises:
-        InputError: one is no number, or no whole number where the column has whole ones.
+        InputError: a cell is not a number, or not an integer in a column of integers.
     """
     try:
         numbers = pandas.to_numeric(cells.where(cells != "", None))
     except ValueError as error:
         raise InputError(f"{path}: column {column.name} should hold numbers ({error})") from None
     if column.kind == WHOLE:
-        broken = cells[numbers.notna() & (numbers % 1 != 0)]
-        if len(broken):
-            raise InputError(f"{path}: column {column.name} should hold whole numbers, found {broken.iloc[0]!r}")
+        wrong = cells[numbers.notna() & (numbers % 1 != 0)]
+        if len(wrong):
+            raise InputError(f"{path}: column {column.name} should hold whole numbers, found {wrong.iloc[0]!r}")
     return numbers

@@ -1,1 +1,1 @@
-"""Files: read, written whole or not at all, fetched, locked, and their digests."""
+"""Files: reading, atomic writes, downloads, locks and digests."""

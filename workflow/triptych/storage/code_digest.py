@@ -1,8 +1,8 @@
-"""A digest of the code that a command runs, found without importing it.
+"""Compute a digest of the code that a command runs, without importing it.
 
-Snakemake does not notice a changed imported module. The digest of a command's module and of everything it imports
-inside the package is therefore a parameter of its rule, and a change of any of them runs the rule again. A module that
-only some settings need is imported by its name, which is not seen here: the rule names it.
+Snakemake does not detect changes in imported modules. So each rule has the digest of its command's module, and of
+everything that this imports from the package, as a parameter, and reruns if one of them changes. A module that is
+imported by a name in the settings cannot be found here, so the rule names it.
 """
 
 import ast
@@ -13,13 +13,13 @@ from pathlib import Path
 PACKAGE_FOLDER = Path(__file__).parents[1]
 PACKAGE = PACKAGE_FOLDER.name
 DECLARATIONS = frozenset(["triptych.configuration.keys", "triptych.configuration.training"])
-"""Modules that only declare. They are no part of a digest, so that a declaration that is added runs nothing again: what
-a command does with it is in the command's code. What shows the declarations names the file among its `data_files`. The
-schema of a wing (`triptych.configuration.claims`) is one, too, but for those who name it."""
+"""Modules that only declare. They are not part of a digest, so that a new declaration reruns nothing: the code that
+uses it is in the command. A command that shows the declarations lists the file in its `data_files`. The `schema` module
+of a wing (`triptych.configuration.claims`) is also excluded, unless a rule names it."""
 
 
 def _file_of(module: str) -> Path | None:
-    """The file of a dotted module name inside the package, or None where there is no such module."""
+    """Return the file of a dotted module name inside the package; None if there is no such module."""
     path = PACKAGE_FOLDER.parent.joinpath(*module.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file():
@@ -28,7 +28,7 @@ def _file_of(module: str) -> Path | None:
 
 
 def _source_of(module: str) -> Path:
-    """The file of a module of the package, which must be there."""
+    """Return the file of a module of the package; raise FileNotFoundError if there is none."""
     file = _file_of(module)
     if file is None:
         raise FileNotFoundError(f"no module {module} in {PACKAGE_FOLDER}")
@@ -37,7 +37,7 @@ def _source_of(module: str) -> Path:
 
 @cache
 def _imports_of(module: str) -> frozenset[str]:
-    """The modules of the package that a module names in its import statements, at any depth of its code."""
+    """Return the modules of the package in the import statements of a module, at any nesting depth."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(_source_of(module).read_bytes())):
         names: list[str] = []
@@ -45,14 +45,14 @@ def _imports_of(module: str) -> frozenset[str]:
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             if node.level or node.module is None:
-                raise ValueError(f"{module}: relative imports are not used in {PACKAGE}")
+                raise ValueError(f"{module}: relative imports are not allowed in {PACKAGE}; use absolute ones.")
             names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
         found.update(name for name in names if name.split(".")[0] == PACKAGE and _file_of(name))
     return frozenset(found)
 
 
 def modules_of(module: str) -> list[str]:
-    """The dotted names of `module` and of every module of the package that it needs, sorted.
+    """Return the dotted names of `module` and of all modules of the package that it imports, sorted.
 
     Packages count as modules: importing `triptych.data.dataset` also runs `triptych/__init__.py` and
     `triptych/data/__init__.py`.
@@ -75,18 +75,19 @@ def _only_declares(module: str) -> bool:
 
 @cache
 def code_digest(module: str, *data_files: str, named: tuple[str, ...] = ()) -> str:
-    """The first 16 hexadecimal digits of a SHA-256 over the files of `modules_of` that do not only declare, and over
-    `data_files`.
+    """Return the first 16 hexadecimal digits of the SHA-256 of a command's code and data files.
+
+    The code is the files of `modules_of`, without the modules that only declare.
 
     Args:
         module: dotted name inside the package.
-        data_files: what the module reads beside code, such as templates; paths relative to the package's folder (of the
-            checkout as well, behind `../../`).
-        named: further modules, which the settings name and `module` imports only then: the reader of a source of
-            images, the builder of a network.
+        data_files: other files that the module reads, such as templates; paths relative to the folder of the package.
+            They may begin with `../../`, for files of the checkout.
+        named: further modules, which are imported by a name in the settings: the reader of a source of images, the
+            builder of a network.
 
     Raises:
-        FileNotFoundError: there is no such module or data file.
+        FileNotFoundError: a module or data file does not exist.
     """
     digest = hashlib.sha256()
     modules = sorted({needed for name in (module, *named) for needed in modules_of(name)})

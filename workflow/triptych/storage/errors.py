@@ -1,9 +1,9 @@
-"""The one exception whose message is meant for the person at the terminal."""
+"""The exception whose message is written for the user."""
 
 
 class InputError(Exception):
-    """Something given from outside is not usable: a configuration, a file, a device.
+    """An input from outside the program is not usable: a configuration, a file, a device.
 
-    Its message is one text that says what is wrong, where, and what is allowed. Commands print it without a traceback
-    and exit with status 1; any other exception is a fault of the program and keeps its traceback.
+    The message says what is wrong, where, and what is allowed. Commands print it without a traceback and exit with
+    status 1. Any other exception is a bug and keeps its traceback.
     """

@@ -1,4 +1,4 @@
-"""Fetching a file over the network once: several addresses in order, a pinned checksum, and nothing half-written."""
+"""Download a file: several URLs in order, a pinned checksum, and an atomic write."""
 
 import json
 import re
@@ -14,13 +14,13 @@ import pooch
 import requests
 
 from triptych.storage.errors import InputError
-from triptych.storage.files import FAULTS_OF_STORAGE, atomic_write, sha256
+from triptych.storage.files import STORAGE_ERRORS, atomic_write, sha256
 from triptych.storage.locks import held
 
 WAITS = (2.0, 8.0)
-"""Seconds before the second and the third attempt at one address."""
+"""Seconds before the second and the third attempt of one URL."""
 TIMEOUT = 30
-"""Seconds without a byte from a server, after which an attempt has failed."""
+"""Seconds without a byte from the server after which an attempt fails."""
 
 _CHUNK = 1 << 18
 _SECONDS_BETWEEN_LINES = 10.0
@@ -30,15 +30,15 @@ _PERMANENT = (
     requests.exceptions.InvalidURL,
     requests.exceptions.MissingSchema,
 )
-"""Faults that another attempt does not mend."""
+"""Errors that a retry cannot fix."""
 _HTML = re.compile(rb"\s*<(!doctype html|html|head|\?xml)", re.IGNORECASE)
 
 
 class _Progress:
-    """What pooch reports its progress to: a line each tenth of the file, or now and then where its size is unknown."""
+    """A progress bar for pooch: one line per tenth of the file, or every few seconds if the size is unknown."""
 
     def __init__(self) -> None:
-        self.total = 0  # bytes, set by pooch; 0 where the server does not say
+        self.total = 0  # bytes, set by pooch; 0 if the server does not send the size
         self._done = 0
         self._tenth = 0
         self._last = time.monotonic()
@@ -56,15 +56,15 @@ class _Progress:
             self._last = now
 
     def reset(self) -> None:
-        """Begin again; pooch does so at the end, to fill the bar."""
+        """Reset the count; pooch calls this at the end, to fill the bar."""
         self._done = 0
 
     def close(self) -> None:
-        """There is nothing to close."""
+        """Do nothing: there is nothing to close."""
 
 
 class _Limited:
-    """A file to write to that takes no more than so many bytes (None: any number)."""
+    """A writable file with a size limit in bytes (None: no limit)."""
 
     def __init__(self, file: BinaryIO, limit: int | None):
         self._file = file
@@ -72,28 +72,28 @@ class _Limited:
         self._count = 0
 
     def write(self, content: bytes) -> None:
-        """Write, or raise an `_UnusableError`."""
+        """Write; raise `_UnusableError` if the limit is exceeded."""
         self._count += len(content)
         if self._limit is not None and self._count > self._limit:
-            raise _UnusableError(f"received more than the {self._limit:,} bytes that the file has")
+            raise _UnusableError(f"received more than the expected {self._limit:,} bytes")
         self._file.write(content)
 
     def flush(self) -> None:
-        """Nothing reads the file before it is closed."""
+        """Do nothing: nothing reads the file before it is closed."""
 
 
 def read_urls(text: str) -> list[str]:
-    """The addresses of a command's option: a JSON list.
+    """Read the URLs of a command-line option, a JSON list.
 
     Raises:
-        InputError: it is no list of texts.
+        InputError: the text is not a list of strings.
     """
     try:
         urls = json.loads(text)
     except ValueError:
         urls = None
     if not isinstance(urls, list) or not all(isinstance(url, str) for url in urls):
-        raise InputError(f"urls: {text!r} is no JSON list of addresses")
+        raise InputError(f"urls: {text!r} is not allowed; give a JSON list of URLs.")
     return urls
 
 
@@ -108,29 +108,29 @@ def fetch(
     timeout: float = TIMEOUT,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Put the file with a given checksum at `destination`, unless it is there already.
+    """Download the file with the given checksum to `destination`, unless it is there already.
 
-    The addresses are tried in order, each again after a wait where the fault may pass: no connection, a broken one, a
-    server's error. The proxies of the environment are used (HTTPS_PROXY and its like). Of two processes that fetch one
-    file at once, the second waits for the first and finds the file.
+    The URLs are tried in order, each with retries after a transient error: no connection, a broken connection, a server
+    error. The proxies of the environment are used, such as HTTPS_PROXY. If two processes download the same file, the
+    second waits for the first and uses its file.
 
     Args:
-        urls: https, http or file addresses.
-        checksum: the SHA-256 in hexadecimal, or its first 8 to 16 digits where no more is known.
-        size: in bytes, where it is known.
-        own_file: a file that is taken instead of any address.
-        waits: seconds before each further attempt at one address.
-        timeout: seconds without a byte from a server, after which an attempt has failed.
+        urls: https, http or file URLs.
+        checksum: the SHA-256 in hexadecimal, or its first 8 to 16 digits if no more is known.
+        size: in bytes, if it is known.
+        own_file: a local file to use instead of the URLs.
+        waits: seconds before each retry of one URL.
+        timeout: seconds without a byte from the server after which an attempt fails.
 
     Raises:
-        InputError: a checksum or an address that cannot be one; or none of the addresses gave the file. The message
-            has, for each, what was expected and what came. `destination` is then as it was.
+        InputError: the checksum or a URL is invalid, or no URL returned the file. The message says what was expected
+            and, for each URL, what was received. `destination` is then unchanged.
     """
     if not re.fullmatch(r"[0-9a-f]{8,16}|[0-9a-f]{64}", checksum):
-        raise InputError(f"sha256: {checksum!r} has {len(checksum)} characters; give 64 hexadecimal digits")
+        raise InputError(f"sha256: {checksum!r} is not allowed; give 64 hexadecimal digits.")
     for url in urls:
         if _scheme(url) not in ("https", "http", "file"):
-            raise InputError(f"{url!r} is no address; give one that begins with https://, http:// or file://")
+            raise InputError(f"url: {url!r} is not allowed; give a URL that begins with https://, http:// or file://.")
     if _is_there(destination, checksum):
         return
     with held(destination):
@@ -146,19 +146,18 @@ def fetch(
                 print(f"{url}: {problem}", flush=True)
                 problems.append(f"\n  {url}: {problem}")
             else:
-                print(f"{destination}: {destination.stat().st_size:,} bytes, the sha256 is right", flush=True)
+                print(f"{destination}: {destination.stat().st_size:,} bytes, sha256 verified", flush=True)
                 return
     wanted = f"sha256 {checksum}" if size is None else f"{size:,} bytes, sha256 {checksum}"
     advice = (
-        "try again later; check the connection and the proxy (HTTPS_PROXY); give other addresses (urls) or a file that "
-        "you have already (path)."
+        "retry later; check the connection and the proxy (HTTPS_PROXY); give other URLs (urls) or a local file (path)."
         if own_file is None
-        else "correct `path` (from / or from the folder where you run), or leave it out to download the file."
+        else "correct `path` (absolute, or relative to the working directory), or omit it to download the file."
     )
     raise InputError(
-        f"{destination.name} could not be fetched; expected {wanted}"
-        + "".join(problems or ["\n  no address is given"])
-        + f"\n  What to do: {advice} If the file is meant to be another one, give its sha256."
+        f"{destination.name} could not be downloaded; expected {wanted}"
+        + "".join(problems or ["\n  no URL is given"])
+        + f"\n  What to do: {advice} If you want a different file, give its sha256."
     )
 
 
@@ -170,15 +169,15 @@ def _scheme(url: str) -> str:
 
 
 def _is_there(destination: Path, checksum: str) -> bool:
-    """Whether the file is in place, with the right sum; says so."""
-    right = destination.is_file() and sha256(destination).startswith(checksum)
-    if right:
-        print(f"{destination}: there already, with the right sha256", flush=True)
-    return right
+    """Whether the file exists with the right checksum; print so."""
+    verified = destination.is_file() and sha256(destination).startswith(checksum)
+    if verified:
+        print(f"{destination}: already there, sha256 verified", flush=True)
+    return verified
 
 
 class _UnusableError(Exception):
-    """An address did not give the file; the message says why."""
+    """A URL did not return the file; the message says why."""
 
 
 def _receive(
@@ -189,10 +188,10 @@ def _receive(
     timeout: float,
     sleep: Callable[[float], None],
 ) -> None:
-    """Write what an address gives, after as many attempts as are worth it.
+    """Download a URL to a temporary file, with retries.
 
     Raises:
-        _UnusableError: nothing, or not all of it, or more than `size` bytes came.
+        _UnusableError: nothing, only a part, or more than `size` bytes were received.
     """
     for wait in (*waits, None):
         print(f"from {url}", flush=True)
@@ -202,7 +201,7 @@ def _receive(
                     progressbar=_Progress(),
                     chunk_size=_CHUNK,
                     timeout=timeout,
-                    headers={"Accept-Encoding": "identity"},  # else a server may send the archive unpacked
+                    headers={"Accept-Encoding": "identity"},  # otherwise a server may decompress the archive
                 )
                 with temporary.open("wb") as file:
                     download(url, _Limited(file, size), None)
@@ -212,25 +211,25 @@ def _receive(
         except requests.RequestException as error:
             response = None if isinstance(error, requests.TooManyRedirects) else error.response
             status = None if response is None else response.status_code
-            came = f"received {temporary.stat().st_size:,} bytes"
-            reason = f"HTTP status {status}" if status else f"{came}, then: {_in_short(error)}"
+            received = f"received {temporary.stat().st_size:,} bytes"
+            reason = f"HTTP status {status}" if status else f"{received}, then: {_in_short(error)}"
             permanent = isinstance(error, _PERMANENT) or (status and status < 500 and status not in (408, 429))
             if wait is None or permanent:
                 raise _UnusableError(reason) from None
-            print(f"  {reason}; again in {wait:g} s", flush=True)
+            print(f"  {reason}; retry in {wait:g} s", flush=True)
             sleep(wait)
         except OSError as error:
-            if error.errno in FAULTS_OF_STORAGE:
+            if error.errno in STORAGE_ERRORS:
                 raise
             raise _UnusableError(f"cannot be read ({error.strerror or error})") from None
-        except ValueError as error:  # no length where one should be, a host name that cannot be one
-            raise _UnusableError(f"the address or its answer makes no sense: {_in_short(error)}") from None
+        except ValueError as error:  # for example no valid Content-Length, or an invalid host name
+            raise _UnusableError(f"invalid URL or response: {_in_short(error)}") from None
 
 
 def _copy(source: Path, temporary: Path) -> None:
-    """Copy a file of this machine; a device, which may have no end, is none."""
+    """Copy a local file. Only a regular file is allowed, because a device may be endless."""
     if source.exists() and not source.is_file():
-        raise _UnusableError("cannot be read (it is no regular file)")
+        raise _UnusableError("cannot be read (not a regular file)")
     shutil.copyfile(source, temporary)
 
 
@@ -240,12 +239,12 @@ def _in_short(error: Exception) -> str:
 
 
 def _compare(received: Path, checksum: str, size: int | None) -> None:
-    """Raise an `_UnusableError` that says what came, unless it is what was expected."""
+    """Verify the checksum of a download; raise `_UnusableError` if it is wrong."""
     found, found_size = sha256(received), received.stat().st_size
     if found.startswith(checksum):
         return
     with received.open("rb") as file:
         page = _HTML.match(file.read(200))
     short = size is not None and found_size < size
-    what = "a web page, not the file" if page else "shorter than it should be" if short else "another file"
+    what = "a web page, not the file" if page else "shorter than expected" if short else "a different file"
     raise _UnusableError(f"received {found_size:,} bytes, sha256 {found}: {what}")

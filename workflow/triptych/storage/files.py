@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, reading them with a message that names the file, and their checksums."""
+"""Atomic writes, reads whose errors name the file, and checksums."""
 
 import errno
 import glob
@@ -18,20 +18,22 @@ import pandas
 from triptych.storage.errors import InputError
 from triptych.storage.locks import held, try_lock
 
-FAULTS_OF_STORAGE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""A full disk, a quota or limit that is reached, a read-only file system: for a person to mend, then to run again."""
+STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""A full disk, a quota, a file size limit, a read-only file system: the user has to fix these and rerun."""
 
 LOCK = ".lock"
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path of the same name; put it in place of `path` when the block ends without an error.
+    """Write a file atomically: yield a temporary path, and rename it to `path` if the block ends without an error.
 
-    It lies in a temporary folder beside `path`, since some libraries make temporary files of their own beside what they
-    write. The folder of `path` is made if it is missing. On any error the temporary one is removed and `path` stays as
-    it was. What a killed process has left of the same file is removed. The bytes are on the disk before they are in
-    place: after a power cut, too, the file is whole or not there.
+    - The temporary file has the same name, in a temporary folder beside `path`: some libraries write temporary files of
+      their own beside their output.
+    - The folder of `path` is created if it is missing.
+    - On an error the temporary file is removed, and `path` is unchanged.
+    - Stale temporary files of `path` from killed processes are removed.
+    - The file is fsynced before the rename, so that it is complete or missing after a power failure too.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -44,11 +46,11 @@ def atomic_write(path: Path) -> Iterator[Path]:
             yield temporary
             umask = os.umask(0)
             os.umask(umask)
-            temporary.chmod(0o666 & ~umask)  # some libraries make files that only their owner may read
-            _to_disk(temporary)
+            temporary.chmod(0o666 & ~umask)  # some libraries create files that only the owner can read
+            _fsync(temporary)
             temporary.replace(path)
-            with suppress(OSError):  # not every file system can do that with a folder
-                _to_disk(path.parent)
+            with suppress(OSError):  # not every file system supports fsync of a folder
+                _fsync(path.parent)
     finally:
         if lock is not None:
             os.close(lock)
@@ -56,44 +58,44 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def _temporary_folder(path: Path) -> tuple[Path, int | None]:
-    """Make a folder beside `path`, locked for as long as its maker lives (None where there are no locks)."""
+    """Create a folder beside `path`, and lock it until this process ends (lock None if there are no locks)."""
     while True:
         folder = Path(tempfile.mkdtemp(dir=path.parent, prefix=_prefix(path.stem)))
         try:
             lock = try_lock(folder / LOCK)
-        except FileNotFoundError:  # somebody took it for remains, and removed it
+        except FileNotFoundError:  # another process took it for stale and removed it
             continue
-        except OSError:  # no locks here; it only keeps off those who remove remains
+        except OSError:  # no locks here; they only protect the folder from removal as stale
             return folder, None
-        if lock is not None:  # else somebody is about to remove it
+        if lock is not None:  # else another process is about to remove it
             return folder, lock
 
 
 def remove_stale_tempfiles(folder: Path, stem: str | None = None) -> None:
-    """Remove this machine's temporary folders of `atomic_write` that nobody has locked: whoever made them was killed.
+    """Remove stale temporary folders of `atomic_write`: those that no process has locked, because theirs was killed.
 
-    Another machine's are left: on some network file systems a lock holds on one machine only.
+    Folders of other machines are kept, because on some network file systems a lock is valid on one machine only.
 
     Args:
-        stem: of the file that they were made for; of any by default.
+        stem: of the file that they were created for; by default of any file.
     """
     prefix = _prefix(None) if stem is None else glob.escape(_prefix(stem))
-    for left in folder.glob(f"{prefix}{'[a-z0-9_]' * 8}"):
-        with suppress(OSError):  # somebody else's, or there are no locks
-            lock = try_lock(left / LOCK)
+    for stale in folder.glob(f"{prefix}{'[a-z0-9_]' * 8}"):
+        with suppress(OSError):  # of another user, or there are no locks
+            lock = try_lock(stale / LOCK)
             if lock is not None:
                 os.close(lock)
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(stale, ignore_errors=True)
 
 
 def _prefix(stem: str | None) -> str:
-    """How the names of this machine's temporary folders of a file begin; without a stem, a pattern for those of any."""
+    """Return the prefix of this machine's temporary folders for a file; without a stem, a glob pattern for any file."""
     machine = hashlib.sha256(socket.gethostname().encode()).hexdigest()[:4]
     return f".{'*' if stem is None else stem}.{machine}."
 
 
-def _to_disk(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's entries, would outlast a power cut."""
+def _fsync(path: Path) -> None:
+    """Flush a file or the entries of a folder to disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -103,11 +105,11 @@ def _to_disk(path: Path) -> None:
 
 @contextmanager
 def _named(path: Path, temporary: Path | None = None) -> Iterator[None]:
-    """Let an error of storage that names no file, or the temporary one, name `path`."""
+    """Make storage errors that name no file, or the temporary one, name `path`."""
     try:
         yield
     except OSError as error:
-        storage = error.errno in FAULTS_OF_STORAGE or isinstance(error, PermissionError)
+        storage = error.errno in STORAGE_ERRORS or isinstance(error, PermissionError)
         if storage and (temporary is None or error.filename in (None, str(temporary))):
             error.filename = str(path)
         raise
@@ -145,7 +147,7 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_table(path: Path, table: pandas.DataFrame) -> None:
-    """Write `table` as CSV: no index, missing values empty, floats in the shortest text that reads back the same."""
+    """Write `table` as CSV: no index, empty missing values, floats as the shortest text that round-trips."""
     with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
 
@@ -154,21 +156,21 @@ def read_text(path: Path) -> str:
     """Read a text file.
 
     Raises:
-        InputError: it is not there, or not text.
+        InputError: the file is missing, or not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise InputError(f"{path}: the file is missing") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not a text in UTF-8 ({error})") from None
+        raise InputError(f"{path}: not UTF-8 text ({error})") from None
 
 
 def read_json(path: Path, keys: Iterable[str]) -> dict[str, Any]:
     """Read a JSON file that holds a mapping with at least these keys.
 
     Raises:
-        InputError: it is missing, is no JSON, or lacks a key.
+        InputError: the file is missing, is not JSON, or lacks a key.
     """
     try:
         value = json.loads(read_text(path))
@@ -177,11 +179,11 @@ def read_json(path: Path, keys: Iterable[str]) -> dict[str, Any]:
     mapping: dict[str, Any] = value if isinstance(value, dict) else {}
     missing = [key for key in keys if key not in mapping]
     if missing:
-        raise InputError(f"{path}: expected the keys {', '.join(keys)}, found none called {', '.join(missing)}")
+        raise InputError(f"{path}: missing keys {', '.join(missing)}; expected are {', '.join(keys)}")
     return mapping
 
 
 def sha256(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file, in hexadecimal."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

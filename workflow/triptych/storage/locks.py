@@ -1,4 +1,4 @@
-"""Locks that the kernel frees when their holder ends, however it ends, so none is ever stale."""
+"""File locks. The kernel releases them when their process ends, so no lock is ever stale."""
 
 import errno
 import fcntl
@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from pathlib import Path
 
 NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP}
-"""What some network file systems answer. What is written whole or not at all is safe there too, only made twice."""
+"""Errors of network file systems without locks. Atomic writes are safe there too, but two processes may both write."""
 
 
 @contextmanager
 def held(path: Path) -> Iterator[Callable[[], bool]]:
-    """Hold the lock of a file that is to be made for as long as the block runs; wait for another process that holds it.
+    """Hold the lock of the output `path` during the block; wait if another process holds it.
 
-    It is a file beside `path` that names its holder and is removed again; the folder is made if it is missing. Who
-    waits shares the lock of a second file meanwhile. Yields a function that tells whether somebody does.
+    The lock is a file beside `path` with the name of its holder, and is removed afterwards. The folder is created if it
+    is missing. Processes that wait share the lock of a second file.
+
+    Yields:
+        A function that returns whether another process waits for the lock.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = path.with_name(f".{path.name}.lock")
@@ -25,7 +28,7 @@ def held(path: Path) -> Iterator[Callable[[], bool]]:
     try:
         yield lambda: _is_waited_for(path)
     finally:
-        _is_waited_for(path)  # one who was killed while it waited has left that file
+        _is_waited_for(path)  # removes that file if a process was killed while it waited
         lock.unlink(missing_ok=True)
         os.close(descriptor)
 
@@ -35,7 +38,7 @@ def _waiting(path: Path) -> Path:
 
 
 def _is_waited_for(path: Path) -> bool:
-    """Whether a living process waits for the lock of `path`. The file that tells it is removed where none does."""
+    """Whether a process waits for the lock of `path`; if none does, remove the stale file of the waiting ones."""
     waiting = _waiting(path)
     if not waiting.exists():
         return False
@@ -48,12 +51,12 @@ def _is_waited_for(path: Path) -> bool:
 
 
 def try_lock(path: Path, shared: bool = False) -> int | None:
-    """Lock a file, made if it is missing, without waiting; `shared` only keeps out those who want it for themselves.
+    """Lock a file without waiting, exclusively or `shared`; create the file if it is missing.
 
-    The file is touched, lest a cleaner of temporary files takes it for an old one.
+    The file is touched, so that cleaners of temporary files do not delete it as old.
 
     Returns:
-        A descriptor that holds the lock until it is closed; None where another holds it.
+        A descriptor that holds the lock until it is closed; None if another process holds it.
 
     Raises:
         OSError: the file cannot be opened, or the file system has no locks.
@@ -75,7 +78,7 @@ def try_lock(path: Path, shared: bool = False) -> int | None:
 
 
 def _take(lock: Path, path: Path) -> int:
-    """Open and lock a file; returns its descriptor."""
+    """Open and lock a file, and return its descriptor."""
     name = f"{os.getpid()} on {socket.gethostname()}\n".encode()
     while True:
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
@@ -87,16 +90,16 @@ def _take(lock: Path, path: Path) -> int:
                 waits = try_lock(_waiting(path), shared=True)
                 print(f"{path}: process {holder} is making this file; waiting for it", flush=True)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                if waits is not None:  # None: the holder looked right now, and may not have seen it
+                if waits is not None:  # None: the holder checked at this moment, and may not have seen us
                     os.close(waits)
-                _is_waited_for(path)  # the last one who waited removes that file
+                _is_waited_for(path)  # the last process that waited removes that file
         except OSError as error:
             if error.errno not in NO_LOCKS_HERE:
                 os.close(descriptor)
                 raise
             print(
-                f"{path}: this file system has no locks ({error.strerror}); see to it that no other process makes "
-                "the same file",
+                f"{path}: this file system has no locks ({error.strerror}); make sure that no other process writes "
+                "this file.",
                 flush=True,
             )
             return descriptor
@@ -108,7 +111,7 @@ def _take(lock: Path, path: Path) -> int:
 
 
 def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether the open file is the one at this path: it may be removed between our opening and our locking it."""
+    """Whether the open file is still at this path: it may be removed between opening and locking."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:

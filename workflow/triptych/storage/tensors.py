@@ -1,4 +1,4 @@
-"""Tensors on disk: safetensors files that describe themselves, read and written without torch."""
+"""Read and write safetensors files with metadata, without torch."""
 
 import hashlib
 import json
@@ -21,25 +21,25 @@ NUMPY_NAMES = {
     **{f"{kind}{8 * size}": f"<{kind.lower()}{size}" for kind in "UI" for size in (1, 2, 4, 8)},
     **{f"F{8 * size}": f"<f{size}" for size in (2, 4, 8)},
 }
-"""The types of mapped tensors: how safetensors and how NumPy calls them."""
+"""The NumPy type of each safetensors type that can be memory-mapped."""
 
 
 def save_tensors(path: Path, tensors: dict[str, numpy.ndarray], metadata: dict[str, Any] | None = None) -> None:
-    """Write named arrays and one JSON-able mapping about them. The same content gives the same bytes."""
+    """Write named arrays and a JSON mapping of metadata. The same content gives the same bytes."""
     with atomic_write(path) as temporary:
         try:
             safetensors.numpy.save_file(_contiguous(tensors), temporary, _described(metadata))
-        except safetensors.SafetensorError as error:  # a full disk arrives as this
+        except safetensors.SafetensorError as error:  # a full disk is reported as this
             raise InputError(f"{path}: cannot be written ({error})") from None
 
 
 def size_of_file(tensors: dict[str, numpy.ndarray], metadata: dict[str, Any] | None = None) -> int:
-    """How many bytes `save_tensors` would write."""
+    """Return the size in bytes of the file that `save_tensors` would write."""
     return len(safetensors.numpy.save(_contiguous(tensors), _described(metadata)))
 
 
 def _contiguous(tensors: dict[str, numpy.ndarray]) -> dict[str, numpy.ndarray]:
-    # ascontiguousarray turns a scalar into one element
+    # ascontiguousarray turns a scalar into an array of one element
     return {name: numpy.ascontiguousarray(tensor).reshape(tensor.shape) for name, tensor in tensors.items()}
 
 
@@ -48,7 +48,7 @@ def _described(metadata: dict[str, Any] | None) -> dict[str, str]:
 
 
 def tensors_sha256(tensors: Mapping[str, numpy.ndarray], metadata: Mapping[str, Any] | None = None) -> str:
-    """The SHA-256 of named arrays (names, types, shapes and numbers) and of what is said about them, in hexadecimal."""
+    """Return the SHA-256 of named arrays (names, types, shapes, values) and metadata, in hexadecimal."""
     digest = hashlib.sha256(json.dumps(metadata or {}, sort_keys=True).encode())
     for name in sorted(tensors):
         array = numpy.ascontiguousarray(tensors[name])
@@ -61,8 +61,7 @@ def load_tensors(path: Path) -> dict[str, numpy.ndarray]:
     """Read every array of a file.
 
     Raises:
-        InputError: there is no such file, it is not a safetensors file, or it holds numbers of a type or in a shape
-            that NumPy does not have.
+        InputError: the file is missing, is not a safetensors file, or has a type or shape that NumPy does not support.
     """
     try:
         return safetensors.numpy.load_file(path)
@@ -76,7 +75,7 @@ def load_metadata(path: Path) -> dict[str, Any]:
     """Read the mapping that `save_tensors` stored, without reading the arrays.
 
     Raises:
-        InputError: there is no such file, or it is not a safetensors file that `save_tensors` wrote.
+        InputError: the file is missing, or `save_tensors` did not write it.
     """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
@@ -84,26 +83,24 @@ def load_metadata(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         raise InputError(f"{path}: the file is missing") from None
     except KeyError:
-        raise InputError(f"{path}: not a safetensors file written by Triptych (it says nothing about itself)") from None
+        raise InputError(f"{path}: not a safetensors file written by Triptych (no metadata)") from None
     except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: not a safetensors file written by Triptych ({_in_short(error)})") from None
     if not isinstance(metadata, dict):
-        raise InputError(
-            f"{path}: not a safetensors file written by Triptych (what it says about itself is no mapping)"
-        )
+        raise InputError(f"{path}: not a safetensors file written by Triptych (its metadata is not a mapping)")
     return metadata
 
 
 def map_tensor(path: Path, name: str) -> numpy.ndarray:
-    """One array of a file, of which only what is used is read; writing to it changes the memory and never the file.
+    """Memory-map one array of a file, copy-on-write: changes stay in memory and never reach the file.
 
     Raises:
-        InputError: the file is not a safetensors file, or has no such array.
+        InputError: the file is not a safetensors file, or does not have the array.
     """
     try:
         with safetensors.safe_open(path, framework="numpy") as file:  # checks the header
-            if name not in file.keys():  # noqa: SIM118 (it is no mapping)
-                raise InputError(f"{path}: no {name}")
+            if name not in file.keys():  # noqa: SIM118 (it is not a mapping)
+                raise InputError(f"{path}: there is no tensor {name}")
     except FileNotFoundError:
         raise InputError(f"{path}: the file is missing") from None
     except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
@@ -113,13 +110,13 @@ def map_tensor(path: Path, name: str) -> numpy.ndarray:
         tensor = json.loads(file.read(size))[name]
     kind, shape = NUMPY_NAMES.get(tensor["dtype"]), tuple(tensor["shape"])
     if kind is None:
-        raise InputError(f"{path}: {name} has a type that cannot be mapped ({tensor['dtype']})")
-    if 0 in shape:  # there is nothing to map
+        raise InputError(f"{path}: {name} has a type that cannot be memory-mapped ({tensor['dtype']})")
+    if 0 in shape:  # an empty file region cannot be mapped
         return numpy.empty(shape, kind)
     return numpy.memmap(path, kind, "c", 8 + size + tensor["data_offsets"][0], shape)
 
 
 def _in_short(error: Exception) -> str:
-    """The message of an error on one line; some quote what they found, however long."""
+    """Return the message of an error on one line of at most 300 characters; some quote long content."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= 300 else f"{text[:297]}..."

@@ -1,1 +1,1 @@
-"""What the rules compute: pure functions of the effective configuration."""
+"""Pure functions of the effective configuration, for the rules."""

@@ -1,4 +1,4 @@
-"""The captions of Snakemake's report, as reStructuredText, made from the declarations of tables and figures."""
+"""Captions of Snakemake's report in reStructuredText, from the declarations of tables and figures."""
 
 import re
 from collections.abc import Mapping
@@ -8,12 +8,12 @@ from triptych.wings import figures_of, tables_of
 
 
 def tables_caption(rule: str) -> str:
-    """What the tables that a rule writes hold: each table with its columns, as a definition list."""
-    shown = [table for table in tables_of(rule) if table.category]
+    """Describe the tables that a rule writes: each table with its columns, as a definition list."""
+    tables = [table for table in tables_of(rule) if table.category]
     return "\n".join(
         f"{table.name}\n  {_plain(table.title)}. A row is {_plain(table.row)}.\n\n"
         + "".join(f"  ``{column.name}``\n    {_column(column)}\n" for column in table.columns)
-        for table in shown
+        for table in tables
     )
 
 
@@ -23,7 +23,7 @@ def _column(column: Column) -> str:
 
 
 def figures_caption(command: str, wildcards: Mapping[str, str]) -> str:
-    """What the figures show that a job of a command draws."""
+    """Describe the figures that a job draws."""
     drawn = [
         figure for figure in figures_of(command) if not figure.wildcard or wildcards.get(figure.wildcard) == figure.name
     ]
@@ -31,5 +31,5 @@ def figures_caption(command: str, wildcards: Mapping[str, str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text in which no character has a meaning for reStructuredText."""
+    """Escape the special characters of reStructuredText."""
     return re.sub(r"([\\*`|_])", r"\\\1", text)

@@ -1,4 +1,4 @@
-"""What to change when a cluster refuses or ends a job: SLURM says what is wrong, and not where one sets it."""
+"""Advice when SLURM rejects or ends a job: which setting to change, and where."""
 
 from pathlib import Path
 
@@ -6,38 +6,38 @@ PROFILE = "profiles/slurm/profile.yaml"
 
 ADVICE = {
     ("No partition specified",): (
-        f"SLURM has no default partition: name one as `slurm_partition` under `default-resources` in {PROFILE}; "
-        "`sinfo -s` lists them"
+        f"SLURM has no default partition: set `slurm_partition` under `default-resources` in {PROFILE}; "
+        "`sinfo -s` lists the partitions"
     ),
     ("Invalid partition",): (
-        f"there is no such partition: correct `slurm_partition` in {PROFILE}; `sinfo -s` lists them"
+        f"there is no such partition: correct `slurm_partition` in {PROFILE}; `sinfo -s` lists the partitions"
     ),
     ("Invalid account", "appears to be invalid. Available"): (
-        f"SLURM wants an account that may use the partition: name it as `slurm_account` under `default-resources` in "
-        f"{PROFILE}; `sacctmgr show user $USER withassoc` lists yours"
+        f"SLURM needs an account that may use the partition: set `slurm_account` under `default-resources` in "
+        f"{PROFILE}; `sacctmgr show user $USER withassoc` lists your accounts"
     ),
     ("Requested node configuration is not available", "nvalid generic resource"): (
-        "no node of the partition has what the job asks for; its `resources` are shown above. GPUs (`gpu`, "
-        f"`gpu_model`): send the rule to a partition that has them (`slurm_partition` under `set-resources` in "
-        f"{PROFILE}), or compute on CPUs (`training.device: cpu` in the configuration). Memory: lower `mem_mb` there"
+        "no node of the partition has the requested `resources`, which are shown above. GPUs (`gpu`, `gpu_model`): "
+        f"submit the rule to a partition with GPUs (`slurm_partition` under `set-resources` in {PROFILE}), or train "
+        "on CPUs (`training.device: cpu` in the configuration). Memory: lower `mem_mb` under `set-resources`"
     ),
     ("Requested time limit is invalid",): (
-        f"the partition allows no such run time: set a lower `runtime` (minutes) under `set-resources` in {PROFILE}; a "
-        "training goes on from its last checkpoint in the next attempt, so raise `retries` as well"
+        f"the partition does not allow this run time: lower `runtime` (minutes) under `set-resources` in {PROFILE}, "
+        "and raise `retries`: each retry resumes a training from its last checkpoint"
     ),
     ("SLURM status is: 'TIMEOUT'",): (
-        "a job reached its run time in every attempt. Trainings have kept their last checkpoint: start the same "
-        f"command again, or raise `retries`, or `runtime` (minutes) under `set-resources`, in {PROFILE}"
+        "a job reached its run time in every attempt. Rerun the same command to resume trainings from their last "
+        f"checkpoint, or raise `retries`, or `runtime` (minutes) under `set-resources`, in {PROFILE}"
     ),
     ("SLURM status is: 'OUT_OF_MEMORY'",): (
-        f"a job took more memory than it had asked for: raise its `mem_mb` under `set-resources` in {PROFILE}"
+        f"a job used more memory than it requested: raise its `mem_mb` under `set-resources` in {PROFILE}"
     ),
 }
-"""Parts of what SLURM or Snakemake's plugin for it says -> what to change."""
+"""Advice by parts of messages of SLURM or of Snakemake's SLURM plugin."""
 
 
 def cluster_advice(*logs: Path) -> str:
-    """What to change, a line for each kind of refusal in what Snakemake has logged; empty if there is none."""
-    said = "".join(path.read_text(errors="replace") for path in logs if path.is_file())
-    lines = [advice for parts, advice in ADVICE.items() if any(part in said for part in parts)]
+    """Return one line of advice for each known error in Snakemake's logs; empty if there is none."""
+    text = "".join(path.read_text(errors="replace") for path in logs if path.is_file())
+    lines = [advice for parts, advice in ADVICE.items() if any(part in text for part in parts)]
     return "".join(f"cluster: {line}.\n" for line in lines)

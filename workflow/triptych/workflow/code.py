@@ -1,4 +1,4 @@
-"""The code that a command runs, as a parameter of its rule, so that a change of that code runs it again."""
+"""Digests of the code of commands, as parameters of their rules, so that a rule reruns if its code changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,12 +8,12 @@ from triptych.workflow.named_modules import modules_of_backbones
 
 
 def code(module: str, *data_files: str, named: Callable[[Any], tuple[str, ...]] | None = None) -> Any:
-    """The digest of a command's code, or a function of the wildcards that gives it.
+    """Return the digest of a command's code, or a function from wildcards to the digest.
 
     Args:
-        module: the command's module below the package.
-        data_files: what it reads beside code, relative to the package's folder.
-        named: gives, for the wildcards of a job, the modules that its settings name.
+        module: the module of the command, relative to the package.
+        data_files: other files that it reads, relative to the folder of the package.
+        named: a function from wildcards to the modules that the settings name.
     """
     if named is None:
         return code_digest(f"triptych.{module}", *data_files)
@@ -21,5 +21,5 @@ def code(module: str, *data_files: str, named: Callable[[Any], tuple[str, ...]] 
 
 
 def backbone(architecture: Callable[[Any], str]) -> Callable[[Any], tuple[str, ...]]:
-    """The module that builds the architecture which a function of the wildcards gives."""
+    """Return a function from wildcards to the module that builds their architecture."""
     return lambda wildcards: modules_of_backbones([architecture(wildcards)])

@@ -1,6 +1,6 @@
-"""What the rules ask of the effective configuration: settings, files and options of a job, by its wildcards.
+"""Settings, files and options of a job by its wildcards, for the rules, from the effective configuration.
 
-Paths begin with Snakemake's `<results>` or `<resources>`. A wildcard that the rule itself fills stays in braces.
+Paths begin with Snakemake's `<results>` or `<resources>`. Wildcards that the rule fills remain in braces.
 """
 
 import json
@@ -25,7 +25,7 @@ RUN = f"{EXPERIMENT}/runs/{{arm}}/seed{{seed}}"
 
 
 class Wildcards(Protocol):
-    """The wildcards of a job; each rule has its own among them."""
+    """The wildcards of a job; each rule has some of them."""
 
     experiment: str
     arm: str
@@ -39,11 +39,11 @@ Lookup = Callable[[Wildcards], Any]
 
 
 class Graph:
-    """The experiments of one configuration, as the rules see them.
+    """The experiments of a configuration, for the rules.
 
     Args:
-        settings: of `triptych.configuration.effective`.
-        run_is_there: whether a run, by experiment, arm and seed, is finished. It is asked for partial reports alone.
+        settings: the effective configuration (`triptych.configuration.effective`).
+        run_is_there: whether a run, by experiment, arm and seed, is finished. Only partial reports need it.
     """
 
     def __init__(self, settings: Mapping[str, Any], run_is_there: Callable[[str, str, int], bool]):
@@ -56,18 +56,18 @@ class Graph:
     # Settings
 
     def of_experiment(self, function: Callable[[Mapping[str, Any]], Any]) -> Lookup:
-        """What a function makes of the settings of the wildcards' experiment."""
+        """Apply a function to the settings of the experiment of the wildcards."""
         return lambda wildcards: function(self.experiments[wildcards.experiment])
 
     def experiment_setting(self, path: str) -> Lookup:
-        """The value at `path` (keys joined by slashes) of the wildcards' experiment.
+        """Look up the value at `path` (keys joined by slashes) of the experiment of the wildcards.
 
-        Snakemake's `lookup` walks over all settings for each value, which takes time as the square of the arms.
+        Snakemake's `lookup` traverses all settings for each value, so its time is quadratic in the number of arms.
         """
         return self.of_experiment(lambda experiment: reduce(getitem, path.split("/"), experiment))
 
     def arm_of(self, wildcards: Wildcards) -> Mapping[str, Any]:
-        """The settings of the wildcards' arm, or of an arm with the wildcards' trunk."""
+        """Return the settings of the arm of the wildcards, or of an arm with the trunk of the wildcards."""
         arms = self.experiments[wildcards.experiment]["arms"]
         if hasattr(wildcards, "trunk"):
             return trunks(arms)[wildcards.trunk]
@@ -75,26 +75,26 @@ class Graph:
         return arm
 
     def arm_setting(self, path: str) -> Lookup:
-        """The value at `path` of the wildcards' arm (or trunk), with what the experiment gives filled in."""
+        """Look up the value at `path` of the arm (or trunk) of the wildcards, with the defaults of its experiment."""
         return lambda wildcards: reduce(getitem, path.split("/"), self.arm_of(wildcards))
 
     def claims_of(self, wildcards: Wildcards) -> str:
-        """The claims that are tested: none in a partial report, which lacks runs."""
+        """Return the claims of the experiment; none for a partial report, because it lacks runs."""
         claims: str = self.experiments[wildcards.experiment]["claims"]
         return NONE if wildcards.part else claims
 
     def with_weights_from(self, source: str) -> str:
-        """The experiments whose pretrained weights have this source, as a wildcard constraint."""
+        """Return a wildcard constraint for the experiments whose pretrained weights have this source."""
         return one_of(name for name, one in self.experiments.items() if one["weights"]["source"] == source)
 
     @cached_property
     def constraints(self) -> dict[str, str]:
-        """What each wildcard may be: what some experiment has, and nothing else."""
+        """Return the constraint of each wildcard: only values of the configured experiments."""
         experiments = self.experiments.values()
         arms = [(name, arm) for experiment in experiments for name, arm in experiment["arms"].items()]
         return {
             "experiment": one_of(self.experiments),
-            "part": one_of(["", "partial/"]),  # of a report: the whole, or what there is
+            "part": one_of(["", "partial/"]),  # of a report: complete or partial
             "arm": one_of(name for name, _ in arms),
             "trunk": one_of(name for experiment in experiments for name in trunks(experiment["arms"])),
             "seed": one_of(seed for experiment in experiments for seed in experiment["seeds"]),
@@ -104,19 +104,19 @@ class Graph:
             "quantity": one_of(figure.name for figure in figures_of("plot_curves")),
         }
 
-    # Which runs there are
+    # Runs
 
     def seeds_of_runs(self, wildcards: Wildcards) -> dict[str, list[int]]:
-        """The seeds of each arm's runs: all that are configured, or for a partial report those that are finished.
+        """Return the seeds of the runs of each arm: all configured ones; for a partial report, the finished ones.
 
         Raises:
-            SystemExit: a partial report has no run but those of controls. Any other error of an input function would
-                reach the user as a traceback.
+            SystemExit: a partial report has no run, or only runs of controls. Snakemake would print any other error of
+                an input function with a traceback.
         """
         experiment = self.experiments[wildcards.experiment]
         if not getattr(wildcards, "part", ""):
             return dict.fromkeys(experiment["arms"], experiment["seeds"])
-        if wildcards.experiment not in self.found:  # once found it stays so, whatever is made meanwhile
+        if wildcards.experiment not in self.found:  # cached, so that it does not change while jobs run
             self.found[wildcards.experiment] = self._finished(wildcards.experiment)
         return self.found[wildcards.experiment]
 
@@ -124,22 +124,22 @@ class Graph:
         arms, seeds = self.experiments[name]["arms"], self.experiments[name]["seeds"]
         found = {arm: [seed for seed in seeds if self.run_is_there(name, arm, seed)] for arm in arms}
         if not any(found[arm] for arm in arms if arms[arm]["role"] != "control"):
-            raise SystemExit(f"{name}: no run is there that a partial report could be made of (controls do not count)")
+            raise SystemExit(f"{name}: no finished run for a partial report (controls do not count); train one first.")
         return {arm: own for arm, own in found.items() if own}
 
     def first_seeds(self, wildcards: Wildcards) -> dict[str, int]:
-        """The first seed of each arm: one picture an arm is enough."""
+        """Return the first seed of each arm, for figures of one run per arm."""
         return {arm: seeds[0] for arm, seeds in self.seeds_of_runs(wildcards).items()}
 
     def with_runs(self, wildcards: Wildcards) -> dict[str, Any]:
-        """The settings of the wildcards' experiment with those arms that have runs."""
+        """Return the settings of the experiment of the wildcards, with only the arms that have runs."""
         experiment = self.experiments[wildcards.experiment]
         return {**experiment, "arms": {arm: experiment["arms"][arm] for arm in self.seeds_of_runs(wildcards)}}
 
     # Files
 
     def of_runs(self, pattern: str | list[str]) -> Lookup:
-        """The file `pattern` of every run of the wildcards' experiment (and part)."""
+        """Return the files `pattern` of all runs of the experiment (and part) of the wildcards."""
         return lambda wildcards: [
             file
             for arm, seeds in self.seeds_of_runs(wildcards).items()
@@ -178,7 +178,7 @@ class Graph:
         return schema.UNOPENED if wildcards.part and mode == schema.AFTER_DECISION else mode
 
     def of_models(self, pattern: str | list[str]) -> Lookup:
-        """The file `pattern` of every network and input size that the arms of the wildcards' experiment use."""
+        """Return the files `pattern` of all networks and input sizes of the experiment of the wildcards."""
 
         def files(wildcards: Wildcards) -> list[str]:
             models = [arm["model"] for arm in self.with_runs(wildcards)["arms"].values()]
@@ -188,7 +188,7 @@ class Graph:
         return files
 
     def kernels_of_first_seeds(self, wildcards: Wildcards) -> list[str]:
-        """The kernels of every arm at its first seed, since the scale is common to all arms."""
+        """Return the kernels of all arms at their first seeds: all arms share one scale."""
         return [
             f"{EXPERIMENT}/runs/{arm}/seed{seed}/kernels.safetensors"
             for arm, seed in self.first_seeds(wildcards).items()
@@ -200,7 +200,7 @@ class Graph:
         return filled(f"{RUN}/{file}.safetensors", seed=self.seeds_of_runs(wildcards)[wildcards.arm])
 
     def features_of_arm(self, file: str) -> Lookup:
-        """A file of the cached features that the wildcards' arm trains its head on, if any."""
+        """Return a file of the cached features of the arm of the wildcards; none if it trains on images."""
 
         def files(wildcards: Wildcards) -> str | list[str]:
             trunk = trunk_of(self.arm_of(wildcards))
@@ -212,11 +212,11 @@ class Graph:
         return f"{EXPERIMENT}/weights/{self.arm_of(wildcards)['model']['architecture']}.safetensors"
 
     def pretrained_weights(self, wildcards: Wildcards) -> str | list[str]:
-        """The weights file that an arm starts from: none for random weights."""
+        """Return the file of initial weights of an arm; none for random weights."""
         return self.weights_of_trunk(wildcards) if self.arm_of(wildcards)["weights"] == "pretrained" else []
 
     def pretrained_of_experiment(self, wildcards: Wildcards) -> list[str]:
-        """The weights, and the history of their making, of every network that starts from pretrained ones."""
+        """Return the pretrained weights of an experiment, and their histories if they are pretrained here."""
         experiment = self.with_runs(wildcards)
         histories = ["_history.csv"] if experiment["weights"]["source"] == "letters" else []
         return [
@@ -226,40 +226,40 @@ class Graph:
         ]
 
     def dataset_files(self, wildcards: Wildcards) -> list[str]:
-        """The files that a data set is read from, if any.
+        """Return the downloaded files of a data set, if any.
 
-        They are not ancient(): if a download ran although its file exists, Snakemake would check nothing that follows
-        it for missing output or changes, and then skip all of it (issue 4166 of Snakemake).
+        They are not ancient(): if a download runs although its file exists, Snakemake does not check the jobs after it
+        for missing output or changes, and skips them (issue 4166 of Snakemake).
         """
         needed = source_of(self.experiments[wildcards.experiment]["dataset"]).downloads()
         return [f"<resources>/datasets/{download.file}" for download in needed]
 
     def of_weights(self, key: str) -> Lookup:
-        """What the download of an architecture's weights has at `key`."""
+        """Look up `key` of the download of the weights of an architecture."""
         return lambda wildcards: getattr(
             weights_download(self.experiments[wildcards.experiment]["weights"], wildcards.architecture), key
         )
 
     def downloaded_weights(self, wildcards: Wildcards) -> str:
-        """The file that holds an architecture's weights."""
+        """Return the downloaded file of the weights of an architecture."""
         return f"<resources>/weights/{self.of_weights('file')(wildcards)}"
 
-    # A download is known by its checksum: where it comes from does not affect results. Snakemake reruns no job for a
+    # A download is identified by its checksum, so its URL does not affect results. Snakemake does not rerun a job for a
     # parameter whose function takes `output`.
 
     def download_option(self, name: str, key: str) -> Callable[[Wildcards, Any], str]:
-        """`--name value` of the wildcards' file, where there is a value."""
+        """Return the option `--name value` of the file of the wildcards, if it has a value."""
         return lambda wildcards, output: option(name, getattr(self.downloads[wildcards.file], key))
 
     def download_urls(self, wildcards: Wildcards, output: Any) -> str:
-        """The addresses of the wildcards' file, as JSON."""
+        """Return the URLs of the file of the wildcards, as JSON."""
         return as_json(self.downloads[wildcards.file].urls)
 
     def download_sha256(self, wildcards: Wildcards) -> str:
         return self.downloads[wildcards.file].sha256
 
     def figures_of(self, wildcards: Wildcards) -> list[str]:
-        """Every figure of an experiment, as SVG."""
+        """Return all figures of an experiment, as SVG."""
         experiment = self.experiments[wildcards.experiment]
         figures = figures_with(
             self.claims_of(wildcards),
@@ -280,19 +280,19 @@ class Graph:
     # Options
 
     def arms_json(self, wildcards: Wildcards) -> str:
-        """Every arm of the experiment with all that decides a result, in the order of the configuration."""
+        """Return all arms of the experiment with everything that affects results, in configuration order, as JSON."""
         return as_json(resolved_arms(self.with_runs(wildcards)))
 
     def networks_json(self, wildcards: Wildcards) -> str:
-        """The networks of all arms, and those that they are compared with on paper."""
+        """Return the networks of all arms and the reference networks, as JSON."""
         return as_json(compared_networks(self.experiments[wildcards.experiment]))
 
     def runs_json(self, wildcards: Wildcards) -> str:
-        """The seeds of each arm's runs."""
+        """Return the seeds of the runs of each arm, as JSON."""
         return as_json(self.seeds_of_runs(wildcards))
 
     def missing_option(self, wildcards: Wildcards) -> str:
-        """For a partial report the runs that it lacks, as `--missing` with the seeds by arm."""
+        """Return the option `--missing` of a partial report: the seeds of the missing runs by arm."""
         if not wildcards.part:
             return ""
         there, experiment = self.seeds_of_runs(wildcards), self.experiments[wildcards.experiment]
@@ -303,7 +303,7 @@ class Graph:
 
 
 def filled(patterns: str | list[str], **values: list[Any]) -> list[str]:
-    """Each pattern with every combination of the values in the place of its wildcards; other wildcards stay."""
+    """Fill the wildcards of each pattern with every combination of the values; other wildcards remain."""
     found = []
     for pattern in [patterns] if isinstance(patterns, str) else patterns:
         for combination in product(*values.values()):
@@ -315,5 +315,5 @@ def filled(patterns: str | list[str], **values: list[Any]) -> list[str]:
 
 
 def path_of(table: Table, part: str = "{part}") -> str:
-    """The file of a declared table; `part` counts only where a partial report has its own."""
+    """Return the file of a declared table; `part` is used only if partial reports have the table."""
     return f"{EXPERIMENT}/{part * table.in_partial}{table.file}"

@@ -1,4 +1,4 @@
-"""The modules that settings name, and that no import statement of a command's module does."""
+"""Modules that are imported by a name in the settings, so that no import statement names them."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,7 +9,7 @@ from triptych.models.backbone import library_module
 
 
 def modules_of_section(experiment: Mapping[str, Any]) -> tuple[str, ...]:
-    """The modules that declare the keys of an experiment's source of images, and what its claims require."""
+    """Return the modules that declare the keys of the source of images, and the requirements of the claims."""
     return (
         f"triptych.configuration.sources.{experiment['dataset']['source']}",
         *modules_of_wing(experiment, "requirements"),
@@ -17,26 +17,26 @@ def modules_of_section(experiment: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def modules_of_wing(experiment: Mapping[str, Any], *parts: str) -> tuple[str, ...]:
-    """These modules of the wing that an experiment's claims name; none without claims."""
+    """Return the modules `parts` of the wing of an experiment's claims; none without claims."""
     claims = experiment["claims"]
     return () if claims == NONE else tuple(module_of(claims, part) for part in parts)
 
 
 def modules_of_report(experiment: Mapping[str, Any]) -> tuple[str, ...]:
-    """The modules of an experiment's wing that declare its part of the report and of the manifest."""
+    """Return the modules that declare a wing's part of the report and the manifest."""
     return modules_of_wing(experiment, "schema", "catalogue", "sections")
 
 
 def modules_of_source(experiment: Mapping[str, Any]) -> tuple[str, ...]:
-    """The module that reads an experiment's source of images."""
+    """Return the module that reads the source of images."""
     return (f"triptych.data.sources.{experiment['dataset']['source']}",)
 
 
 def modules_of_backbones(architectures: Iterable[str]) -> tuple[str, ...]:
-    """The modules that build these networks, sorted."""
+    """Return the modules that build these networks, sorted."""
     return tuple(sorted({library_module(architecture) for architecture in architectures}))
 
 
 def modules_of_networks(experiment: Mapping[str, Any]) -> tuple[str, ...]:
-    """The modules that build the networks of an experiment's arms and those that they are compared with on paper."""
+    """Return the modules that build the networks of the arms and the reference networks."""
     return modules_of_backbones(network["architecture"] for network in compared_networks(experiment))

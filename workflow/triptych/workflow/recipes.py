@@ -1,4 +1,4 @@
-"""The recipes and executions that the rules give to commands, as sorted JSON: the same settings give the same text."""
+"""Recipes and executions of commands, as sorted JSON, so that equal settings give equal text."""
 
 import json
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from triptych.configuration.training import EXECUTION, KEYS, RECIPE
 
 
 def recipe_of(training: Mapping[str, Any], command: str) -> str:
-    """The recipe of a command: the values of `training` that it uses and that are not neutral.
+    """Return the recipe of a command: the values of `training` that it uses and that are not neutral.
 
-    A parameter of the command's rule. So a new key makes nothing again, and a changed default all that has it.
+    The recipe is a parameter of the rule. So a new key reruns nothing, and a changed default reruns what uses it.
     """
     return _as_json(given(RECIPE, training, command))
 
@@ -22,7 +22,7 @@ def recipe_of_pretraining(experiment: Mapping[str, Any]) -> str:
 
 
 def execution_of(training: Mapping[str, Any], jobs_per_gpu: int) -> str:
-    """How a command is executed, which does not affect its results: whole, whether or not the command uses it all."""
+    """Return the execution of a command, with all keys, also those that the command does not use."""
     return _as_json({key: training[key] for key in EXECUTION} | {"jobs_per_gpu": jobs_per_gpu})
 
 

@@ -1,11 +1,11 @@
-"""What jobs ask for."""
+"""The resources of jobs."""
 
 from collections.abc import Callable
 from typing import Any
 
 
 def gpu_slots(device: Callable[[Any], str]) -> Callable[[Any], int]:
-    """One GPU; none where the device is the CPU, so that no job waits for what it does not use."""
+    """Request one GPU; none if the device is the CPU, so that the job does not wait for a GPU."""
 
     def slots(wildcards: Any) -> int:
         return 0 if device(wildcards) == "cpu" else 1
@@ -14,9 +14,9 @@ def gpu_slots(device: Callable[[Any], str]) -> Callable[[Any], int]:
 
 
 def double_on_retry(megabytes: int) -> Callable[[Any, int], int]:
-    """The memory of a job whose need depends on the configuration: SLURM ends a job that takes more than it asked for.
+    """Request memory, and twice as much on a retry, because SLURM ends a job that exceeds its request.
 
-    Not more than twice: a job that asks for more than any node has waits for ever.
+    Further retries do not request more: a job that requests more than any node has would wait for ever.
     """
 
     def memory(wildcards: Any, attempt: int) -> int:

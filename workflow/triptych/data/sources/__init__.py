@@ -1,1 +1,1 @@
-"""One module a source of images, each as `triptych.data.source.Source` says."""
+"""Sources of images, one module each, with the interface `triptych.data.source.Source`."""

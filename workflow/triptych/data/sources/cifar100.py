@@ -1,4 +1,4 @@
-"""CIFAR-100 by the hundred fine labels, from the official binary archive."""
+"""CIFAR-100 (100 fine labels), from the official binary archive."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,5 +17,5 @@ LAYOUT = Layout(
 
 
 def read(settings: Mapping[str, Any], files: Sequence[Path]) -> SourceImages:
-    """As `triptych.data.cifar.read_archive`."""
+    """Return all images. See `triptych.data.cifar.read_archive`."""
     return read_archive(LAYOUT, settings, files)

@@ -1,7 +1,7 @@
-"""scikit-learn's handwritten digits: 1,797 real images of 8x8 pixels, which come with the library.
+"""scikit-learn's handwritten digits: 1,797 images of 8x8 pixels, included in the library.
 
-Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998 (the
-test part of it).
+Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository, 1998 (its
+test part).
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,20 +21,20 @@ LARGEST_VALUE = 16
 
 
 def read(settings: Mapping[str, Any], files: Sequence[Path]) -> SourceImages:
-    """Return all digits, their grey values 0..16 scaled to 0..255 and repeated in three equal channels; light on dark.
+    """Return all digits, light on dark, with grey values 0..16 scaled to 0..255 in three equal channels.
 
     Raises:
-        InputError: the library does not hold the 1,797 images of 8x8 in ten classes that it should.
+        InputError: the library does not have 1,797 images of 8x8 pixels in ten classes.
     """
     digits = load_digits()
     values, labels = digits.images, digits.target
     found = f"{len(values)} images of {values.shape[1:]} in {len(numpy.unique(labels))} classes"
     if values.shape != (IMAGES, 8, 8) or not numpy.array_equal(numpy.unique(labels), numpy.arange(CLASSES)):
         raise InputError(
-            f"scikit-learn's digits: expected {IMAGES} images of (8, 8) in {CLASSES} classes, found {found}"
+            f"scikit-learn's digits: expected {IMAGES} images of (8, 8) in {CLASSES} classes, found {found}."
         )
     if values.min() < 0 or values.max() > LARGEST_VALUE or (values != values.astype(int)).any():
-        raise InputError(f"scikit-learn's digits: expected whole grey values from 0 to {LARGEST_VALUE}")
+        raise InputError(f"scikit-learn's digits: expected integer grey values from 0 to {LARGEST_VALUE}.")
     grey = ((values.astype(numpy.int64) * 255 + LARGEST_VALUE // 2) // LARGEST_VALUE).astype(numpy.uint8)
     return SourceImages(
         images=numpy.repeat(grey[..., None], 3, axis=-1),

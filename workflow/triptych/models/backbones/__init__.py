@@ -1,1 +1,1 @@
-"""One module a library of networks, each as `triptych.models.backbone.Library` says."""
+"""Libraries of networks, one module each, with the interface `triptych.models.backbone.Library`."""

@@ -11,33 +11,33 @@ from triptych.models.backbone import PublishedWeights
 from triptych.storage.errors import InputError
 
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
-"""Their weights were made elsewhere, for channels scaled to -1..1. torchvision's users normalise images with ImageNet's
-means and deviations, and so the networks of these weights begin by undoing that (`transform_input`)."""
+"""Their weights were trained elsewhere, with channels scaled to -1..1. Users of torchvision normalise images with the
+mean and standard deviation of ImageNet, so these networks first reverse that (`transform_input`)."""
 
 _PUBLISHED_FILES = {"resnet18": ("f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec", 46_830_571)}
-"""The whole checksum and the bytes of files of weights where they are known; of the others, the address holds the first
-digits."""
+"""The full checksum and size in bytes of weight files, if they are known. The URLs of the others have the first digits
+of the checksum."""
 
 _OLD_DENSE_LAYER = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\..*)$")
-"""The names of DenseNet's layers in torchvision's files: module names with a point in them, as before torch 0.4."""
+"""Names of DenseNet's layers in torchvision's files: module names with a dot, as before torch 0.4."""
 
 _BLOCKS = re.compile(
     r"BasicBlock|Bottleneck|ResBottleneckBlock|_DenseLayer|_Transition|MBConv|FusedMBConv|_?InvertedResidual|Fire|"
     r"Inception\w*|BasicConv2d|Conv2dNormActivation|CNBlock|SwinTransformerBlock(V2)?|PatchMerging(V2)?|EncoderBlock|"
     r"MaxVitLayer|SimpleStemIN"
 )
-"""The classes of modules that are one block each."""
+"""Module classes that are one block each."""
 
 
 def names() -> list[str]:
-    """As `triptych.models.backbone.Library`, and so are the others."""
+    """See `triptych.models.backbone.Library`, also for the other functions."""
     return sorted(models.list_models(module=models))
 
 
 def build(name: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
     arguments: dict[str, Any] = {}
     if name in _WITH_AUXILIARY_HEADS:
-        # Without them where anything is trained: they are a second head, and only a loop of their own would use them.
+        # Never used in training: an auxiliary head needs its own term in the loss.
         arguments = {"aux_logits": auxiliary, "init_weights": True}
     elif auxiliary:
         raise InputError(f"{name}: torchvision's network has no auxiliary head")
@@ -58,7 +58,7 @@ def input_sizes(name: str, sizes: range) -> Iterable[int] | None:
 
 
 def _sizes_of_maxvit(name: str, sizes: range) -> Iterator[int]:
-    """Those that the constructor takes; it refuses the others before it takes time."""
+    """Yield the sizes that the constructor accepts; it refuses the others quickly."""
     for size in sizes:
         try:
             with torch.device("meta"):
@@ -69,7 +69,7 @@ def _sizes_of_maxvit(name: str, sizes: range) -> Iterator[int]:
 
 
 def weights(name: str) -> PublishedWeights:
-    """The first entry, which is IMAGENET1K_V1 wherever there is one."""
+    """Return the first entry, which is IMAGENET1K_V1 if that exists."""
     entry = next(iter(models.get_model_weights(name)))
     transforms = entry.transforms()
     digits = entry.url.removesuffix(".pth").rpartition("-")[2]
@@ -93,11 +93,13 @@ def _own_name(name: str) -> str:
 
 
 def blocks(network: torch.nn.Module) -> dict[str, list[str]]:
-    """A module of `_BLOCKS` is a block, and so is a convolution or a linear layer outside of them. What else there is
-    (BatchNorm, tokens, position embeddings) belongs to the block before it, or to the first."""
+    """Return blocks: a module of `_BLOCKS`, or a convolution or linear layer outside of these.
+
+    Other parameters (BatchNorm, tokens, position embeddings) belong to the previous block, or to the first one.
+    """
     modules = dict(network.named_modules())
     found: dict[str, list[str]] = {}
-    waiting: list[str] = []  # what comes before the first block
+    waiting: list[str] = []  # parameters before the first block
     for name, _ in network.named_parameters():
         owner = _block_of(name, modules) or next(reversed(found), None)
         if owner is None:
@@ -109,7 +111,7 @@ def blocks(network: torch.nn.Module) -> dict[str, list[str]]:
 
 
 def _block_of(parameter: str, modules: dict[str, torch.nn.Module]) -> str | None:
-    """The module that is the block of a parameter; None for one that begins no block."""
+    """Return the module that is the block of a parameter; None if it is outside of all blocks."""
     *parts, _ = parameter.split(".")
     paths = [".".join(parts[: count + 1]) for count in range(len(parts))]
     whole = [path for path in paths if _BLOCKS.fullmatch(type(modules[path]).__name__)]
