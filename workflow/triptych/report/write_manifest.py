@@ -8,6 +8,7 @@ from typing import Any
 from triptych.report import provenance
 from triptych.report.inputs import FILE_NAME, files_at, input_patterns, one_of
 from triptych.results import schema
+from triptych.results.decision import read_decision
 from triptych.results.experiment import read_configuration
 from triptych.results.schema import EVERY_EPOCH
 from triptych.results.tables import read_table
@@ -124,7 +125,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
         r"config\.yaml",
         r"report\.html",
         *OF_DECISION,
-        rf"model/{FILE_NAME}\.safetensors",
+        *[r"model/model\.safetensors"] * (read_decision(folder / "decision.json")["chosen"] is not None),
         *input_patterns(configuration),
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
         rf"runs/{arms}/seed{seeds}/(?!{one_of(gone)}$){FILE_NAME}\.(safetensors|csv|json)",

@@ -136,7 +136,7 @@ def append_line(path: Path, line: str) -> list[str]:
         os.fsync(file.fileno())
         for folder in (path.parent, *(folder.parent for folder in new_folders)):
             with suppress(OSError):  # not every file system can do that with a folder
-                _to_disk(folder)
+                _fsync(folder)
         file.seek(0)
         return file.read().decode(errors="replace").splitlines()
 
