@@ -32,7 +32,7 @@ MEASURED = {"cost.json", "cost.csv", "report.html", "manifest.json"}
 
 def call(folder, *arguments, **changes):
     path = write_configuration(folder, SMALL | changes, "small", keep_weights="model")
-    return snakemake("--cores", "2", "--configfile", path, *arguments, directory=folder)
+    return snakemake(*arguments, "--cores", "2", "--configfile", path, directory=folder)
 
 
 def made(folder, *arguments, **changes):

@@ -86,7 +86,9 @@ def chosen_run(wildcards):
 
 def chosen_weights(wildcards):
     """The trained weights of the chosen run."""
-    return filled(f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen_run(wildcards).items()})
+    return filled(
+        f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen_run(wildcards).items()}
+    )
 
 
 def chosen_model(wildcards):
@@ -135,9 +137,9 @@ def options_of_files(wildcards, input, output):
     return options(**dict([*input.items(), *output.items()]))
 
 
-def kept_if(kept):
-    """Mark weight files as temporary unless they are kept (`keep_weights`)."""
-    return (lambda path: path) if kept else temp
+def not_of_model(path):
+    """A file that `keep_weights: model` deletes once nothing needs it any more."""
+    return temp(path) if settings["keep_weights"] == "model" else path
 
 
 wildcard_constraints:

@@ -77,8 +77,8 @@ rule prepare_dataset:
 rule prepare_letters:
     """Render the letters A to Z, on which the default experiment pretrains its weights."""
     output:
-        train="<results>/{experiment}/weights/letters/train.safetensors",
-        validation="<results>/{experiment}/weights/letters/validation.safetensors",
+        train=not_of_model("<results>/{experiment}/weights/letters/train.safetensors"),
+        validation=not_of_model("<results>/{experiment}/weights/letters/validation.safetensors"),
     log:
         "<logs>/prepare_letters/{experiment}.log",
     benchmark:

@@ -114,9 +114,7 @@ rule train:
         features=graph.features_of_arm("features.safetensors"),
         features_cost=graph.features_of_arm("cost.json"),
     output:
-        trained=kept_if(settings["keep_weights"] != "model")(
-            "<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"
-        ),
+        trained=not_of_model("<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"),
         history="<results>/{experiment}/runs/{arm}/seed{seed}/history.csv",
         predictions="<results>/{experiment}/runs/{arm}/seed{seed}/predictions.safetensors",
         cost="<results>/{experiment}/runs/{arm}/seed{seed}/cost.json",
