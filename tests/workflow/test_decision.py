@@ -13,9 +13,9 @@ from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 pytestmark = pytest.mark.slow
 
 SMALL = {
-    "dataset": {"source": "digits", "train_per_class": 6, "validation_per_class": 10, "test_per_class": 10},
+    "dataset": {"source": "digits", "train_per_class": 20, "validation_per_class": 10, "test_per_class": 10},
     "model": {"architecture": "resnet18", "input_size": 32},
-    "training": {"epochs": 1, "num_threads": 1, "device": "cpu"},
+    "training": {"epochs": 2, "batch_size": 8, "num_threads": 1, "device": "cpu"},
     "comparison": {"bootstrap_draws": 1000},
     "report": {"images": "none"},
     "seeds": [0, 1],
@@ -127,7 +127,7 @@ def test_one_more_seed_trains_and_opens_one_run_of_each_arm(finished):
     ("changes", "trained"),
     [
         ({"arms": SMALL["arms"] | {"third": {"weights": "random", "train": "all"}}}, "third third"),
-        ({"arms": SMALL["arms"] | {"slow": SMALL["arms"]["slow"] | {"training": {"epochs": 2}}}}, "slow slow"),
+        ({"arms": SMALL["arms"] | {"slow": SMALL["arms"]["slow"] | {"training": {"epochs": 3}}}}, "slow slow"),
     ],
     ids=["one more arm", "another recipe"],
 )
