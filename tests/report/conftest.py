@@ -1,9 +1,12 @@
 """The fabricated experiment as the report finds it, with other comparisons where a test asks for them."""
 
+from dataclasses import replace
+
 import pandas
 import pytest
 
 from tests.fabricated import LECTURE
+from triptych.analysis.decide import Competitor, choose, read_correct
 from triptych.results.experiment import read_results
 from triptych.results.schema import COMPARISONS, TEXT
 
@@ -21,6 +24,20 @@ def plain(text: str) -> str:
 def against(verdict, difference=0.5, low=-0.2, high=1.2, p_value=0.2):
     """The rows of a comparison of the two arms of `TWO`."""
     return [("finetune", "scratch", difference, low, high, p_value, verdict)]
+
+
+def with_decision(found, rows, prefer="accurate", **costs):
+    """The results where the arms compare on the images that decide as these rows of a comparison say.
+
+    `costs` are what the decision says of the computed cost of arms, by arm, where that differs.
+    """
+    _, by_arm = read_correct(found.folder / "validation.safetensors")
+    ranking = [{**entry, **costs.get(arm, {})} for arm, entry in found.ranking.items()]
+    cost = {entry["arm"]: (entry["macs"], entry["peak_bytes"]) for entry in ranking}
+    competitors = [Competitor(arm, *by_arm[arm], *cost[arm]) for arm in found.arms["arm"] if arm in cost]
+    pairs = [dict(zip(COMPARISONS.names, row, strict=True)) for row in rows]
+    choice = choose(competitors, pairs, prefer)
+    return replace(found, decision={**found.decision, "ranking": ranking, "pairs": pairs, "prefer": prefer, **choice})
 
 
 def compared(rows) -> pandas.DataFrame:
@@ -43,13 +60,18 @@ def find(shelf):
 
 @pytest.fixture
 def results(find):
-    """The function that reads what `find` finds; `comparisons` are rows in place of the table's own."""
+    """The function that reads what `find` finds.
 
-    def read(arms=None, comparisons=None, **options):
+    `comparisons` are rows in place of the table's own, and of those of the decision; `prefer` and `costs` as in
+    `with_decision`.
+    """
+
+    def read(arms=None, comparisons=None, prefer="accurate", costs=None, **options):
         found = read_results(find(arms, **options).folder)
-        if comparisons is not None:
-            found.tables["comparisons"] = compared(comparisons)
-        return found
+        if comparisons is None:
+            return found
+        found.tables["comparisons"] = compared(comparisons)
+        return with_decision(found, comparisons, prefer, **(costs or {}))
 
     return read
 
@@ -58,10 +80,7 @@ def results(find):
 def experiment(find, tmp_path):
     """The function that makes a folder like it for a test to change; without its runs, which the report never reads."""
 
-    def build(arms=None, comparisons=None, **options):
-        folder = find(arms, **options).copy(tmp_path / "digits", without=("runs",)).folder
-        if comparisons is not None:
-            compared(comparisons).to_csv(folder / "tables" / "comparisons.csv", index=False)
-        return folder
+    def build(arms=None, **options):
+        return find(arms, **options).copy(tmp_path / "digits", without=("runs",)).folder
 
     return build

@@ -169,7 +169,7 @@ def widths_of(browser, selector: str) -> list[list[int]]:
 
 
 POSITIONS = """
-    return ['h1', '.answer', '.stacks', '#test_accuracy', '#answer .bullets', 'nav'].map(
+    return ['h1', '.answer', '.stacks', '#validation_accuracy', '#answer .bullets', 'nav'].map(
         selector => {
             const box = document.querySelector(selector).getBoundingClientRect();
             return [box.left, box.top, box.right, box.bottom];

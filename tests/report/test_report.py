@@ -96,7 +96,9 @@ def test_every_table_is_inside_the_page(experiment):
     page = Page(written(folder))
     inside = {values["download"]: values["href"] for tag, values in page.elements if values.get("download")}
     tables = sorted((folder / "tables").glob("*.csv"))
-    assert {table.name for table in tables} | {"sizes.csv", "config.yaml", "printout.txt"} == set(inside)
+    others = {"sizes.csv", "config.yaml", "printout.txt", "decision.json"}
+    assert {table.name for table in tables} | others == set(inside)
+    assert unquote(inside["decision.json"]).partition(",")[2] == (folder / "decision.json").read_text()
     for table in tables:
         assert unquote(inside[table.name]).partition(",")[2] == table.read_text()
     assert not [link for link in page.attributes("a", "href") if not link.startswith(("#", "data:text/"))]
@@ -111,7 +113,9 @@ def test_the_page_is_short(page):
 
 
 def test_the_first_screen_comes_first(text):
-    places = [text.index(part) for part in ("<h1>", 'class="answer"', "<table", 'id="test_accuracy"', "What to do")]
+    places = [
+        text.index(part) for part in ("<h1>", 'class="answer"', "<table", 'id="validation_accuracy"', "What to do")
+    ]
     assert places == sorted(places) and places[-1] < text.index("<nav") < text.index("<h2>")
 
 
@@ -178,9 +182,9 @@ def test_one_seed_says_that_there_is_no_interval_over_seeds(experiment, seeds):
 
 
 def test_one_arm_and_no_comparison(experiment):
-    page = Page(written(experiment(arms=[{"name": "scratch"}], comparisons=[])))
+    page = Page(written(experiment(arms=[{"name": "scratch"}])))
     assert page.faults == []
-    assert "No other arm was trained" in " ".join(page.text)
+    assert "There is no other arm to choose from" in " ".join(page.text)
 
 
 def test_a_control_is_marked(experiment):
@@ -190,7 +194,7 @@ def test_a_control_is_marked(experiment):
 
 
 def test_hostile_names_are_text(experiment):
-    folder = experiment(arms=[{"name": "scratch", "label": '<script>alert(1)</script> & "more"'}], comparisons=[])
+    folder = experiment(arms=[{"name": "scratch", "label": '<script>alert(1)</script> & "more"'}])
     text = written(folder)
     assert "<script" not in text and "&lt;script&gt;" in text
     assert Page(text).faults == []
@@ -219,6 +223,7 @@ def test_a_missing_figure_or_table_is_named(experiment):
     ("table", "old", "new", "message"),
     [
         ("comparisons", "better", "best", "verdict 'best'"),
+        ("test_results", "finetune", "other", "expected the runs of runs.csv, found others"),
         ("summary", "test_accuracy_mean", "accuracy", "no column test_accuracy_mean"),
         ("summary", "finetune", "other", "no row of finetune"),
         ("cost", "610000000", "much", "column peak_memory_bytes should hold numbers"),

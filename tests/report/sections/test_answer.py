@@ -1,13 +1,12 @@
-"""The answer follows from the verdicts, and says no more."""
+"""The answer is worded from the decision, and says no more."""
 
 import json
-import shutil
+from dataclasses import replace
 
-import pandas
 import pytest
 
 from tests.report.conftest import TWO, against, plain
-from triptych.report.files import NEED_NO_RUN
+from tests.report.test_report import Page
 from triptych.report.report import report
 from triptych.report.sections import answer
 from triptych.report.sections.advice import advice
@@ -16,12 +15,12 @@ from triptych.results.experiment import read_results
 
 def test_the_best_of_three_arms_is_named_with_its_lead_and_the_interval(results):
     found = results()
-    lead = found.tables["comparisons"].query("arm_a == 'finetune' and arm_b == 'scratch'").iloc[0]
+    (lead,) = (pair for pair in found.decision["pairs"] if {pair["arm_a"], pair["arm_b"]} == {"finetune", "scratch"})
     assert plain(answer.headline(found)) == (
-        "net2 · finetune is the best of 3 arms: 97.0 % test accuracy, 6.0 points more than net1 · scratch, the next "
-        f"best (95 % CI {lead['low']:.1f} to {lead['high']:.1f})."
+        "net2 · finetune is the best of 3 arms: 97.3 % accuracy on 200 validation images, 6.0 points more than net1 · "
+        f"scratch, the next best (95 % CI {lead['low']:.1f} to {lead['high']:.1f})."
     )
-    assert 4 < lead["low"] < 5.5 and 6.5 < lead["high"] < 8
+    assert 2 < lead["low"] < 4 and 8 < lead["high"] < 10
 
 
 def test_two_arms_of_which_one_is_better(results):
@@ -30,48 +29,68 @@ def test_two_arms_of_which_one_is_better(results):
     assert headline.endswith("0.5 points more than scratch (95 % CI 0.1 to 0.9).")
 
 
-def test_equivalent_arms_have_no_winner(results):
-    found = results(arms=TWO, comparisons=against("equivalent", 0.3, -0.2, 0.8, 0.3))
-    headline = plain(answer.headline(found))
-    assert headline.startswith("No single winner: ")
-    assert "is equivalent to it, within 1 point" in headline
+HEAD = {"name": "last_layer", "label": "net3", "train": "head", "last": 95.5}
+
+
+def of_head(verdict):
+    """The row of a comparison of the two arms of `[TWO[0], HEAD]`, the second of which is the cheaper."""
+    return [("finetune", "last_layer", 0.3, -0.2, 0.8, 0.3, verdict)]
+
+
+def test_of_equivalent_arms_the_cheapest_is_the_answer(results):
+    headline = plain(answer.headline(results(arms=[TWO[0], HEAD], comparisons=of_head("equivalent"))))
+    assert headline.startswith("net2 · finetune (96.3 %) and net3 · last_layer (95.8 %) are equivalent, within 1 point")
+    # 37,016,576 MACs x 300 images x 10 epochs, one forward pass each, and three
+    assert "net3 · last_layer is the cheapest: 111 GMAC and 77.8 MiB per run, against 333 GMAC" in headline
     assert "better" not in headline and "best" not in headline
 
 
-def test_an_undecided_lead_is_no_order(results):
-    headline = plain(answer.headline(results(arms=TWO, comparisons=against("undecided"))))
-    assert headline.startswith("No single winner: ")
-    assert "whether it is better than scratch (95." in headline and "is undecided" in headline
-
-
-def test_a_mixture_of_verdicts_says_each(results):
-    arms = [{"name": name, "last": last} for name, last in (("a", 96.0), ("b", 95.9), ("c", 95.0), ("d", 80.0))]
-    pairs = {"ab": "equivalent", "ac": "undecided", "ad": "better", "bc": "undecided", "bd": "better", "cd": "better"}
-    comparisons = [(*pair, 0.5, 0.1, 0.9, 0.1, verdict) for pair, verdict in pairs.items()]
-    headline = plain(answer.headline(results(arms=arms, comparisons=comparisons)))
-    assert "b (95." in headline and "is equivalent to it" in headline
-    assert "whether it is better than c (" in headline
-    assert headline.endswith("it is better than d.")
+def test_equivalent_arms_of_the_same_cost(results):
+    headline = answer.headline(results(arms=TWO, comparisons=against("equivalent", 0.3, -0.2, 0.8, 0.3)))
+    assert headline.endswith("They cost the same; net2 · finetune comes first in the configuration.")
 
 
 @pytest.mark.parametrize(
-    ("verdict", "expected"),
+    ("prefer", "chosen"),
     [
-        ("better", "net1 · scratch is better than net3 · last_layer"),
-        ("equivalent", "net1 · scratch and net3 · last_layer are equivalent"),
-        ("undecided", "net1 · scratch or net3 · last_layer is undecided"),
+        ("accurate", "Until then it is chosen, as the most accurate."),
+        ("cheap", "Until then net3 · last_layer is chosen, the cheapest of them."),
     ],
 )
-def test_the_others_are_compared_by_their_own_verdict(results, verdict, expected):
-    first = [("finetune", other, 6, 4, 8, 0.001, "better") for other in ("scratch", "last_layer")]
-    found = results(comparisons=[*first, ("scratch", "last_layer", 0.6, -0.4, 1.6, 0.2, verdict)])
-    assert answer.others_in_short(found) == f"Behind it, {expected}."
+def test_an_undecided_lead_is_no_order_and_what_is_preferred_is_said(results, prefer, chosen):
+    headline = plain(answer.headline(results(arms=[TWO[0], HEAD], comparisons=of_head("undecided"), prefer=prefer)))
+    assert headline.startswith("Undecided: net2 · finetune reaches 96.3 % accuracy on 200 validation images; ")
+    assert headline.endswith(f"whether it is better than net3 · last_layer (95.8 %) is open. {chosen}")
+
+
+def test_of_a_mixture_the_equivalent_arm_may_be_chosen(results):
+    arms = [{"name": "a", "last": 96.0}, {**HEAD, "name": "b", "last": 95.5}, {"name": "c", "last": 95.0}]
+    pairs = {"ab": "equivalent", "ac": "undecided", "bc": "undecided"}
+    found = results(arms=arms, comparisons=[(*pair, 0.5, 0.1, 0.9, 0.1, verdict) for pair, verdict in pairs.items()])
+    headline = plain(answer.headline(found))
+    assert "whether it is better than c (" in headline
+    assert headline.endswith("Until then net3 · b is chosen: equivalent to it, and the cheapest.")
+
+
+def test_no_arm_is_chosen_where_none_beats_guessing(results):
+    found = results(arms=[{"name": "a", "first": 10, "last": 11.0}, {"name": "b", "first": 10, "last": 10.5}])
+    assert plain(answer.headline(found)) == (
+        "No arm is better than guessing beyond doubt, so none is chosen. Naming the most frequent class is right for "
+        "10.0 % of 200 validation images; a reaches 11.3 %."
+    )
+    assert plain(answer.tested(found)) == (
+        "This is judged on 200 validation images; the 1,000 test images were opened afterwards."
+    )
+    assert advice(found)[0].startswith("Use none of these arms.")
 
 
 def test_one_arm_is_compared_with_nothing(results):
-    found = results(arms=TWO[:1], comparisons=[])
-    assert answer.headline(found).endswith("No other arm was trained.")
-    assert answer.others_in_short(found) == ""
+    found = results(arms=TWO[:1])
+    low, high = (found.ranking["finetune"][end] for end in ("low", "high"))
+    assert plain(answer.headline(found)) == (
+        f"net2 · finetune reaches 96.3 % accuracy on 200 validation images (95 % CI {low:.1f} to {high:.1f}). There is "
+        "no other arm to choose from."
+    )
 
 
 def test_a_tie_keeps_the_order_of_the_configuration(results):
@@ -79,7 +98,47 @@ def test_a_tie_keeps_the_order_of_the_configuration(results):
     tie = [("scratch", "finetune", 0.0, -0.4, 0.4, 1.0, "equivalent")]
     found = results(arms=arms, seeds=(0,), comparisons=tie)
     assert found.contestants == ["scratch", "finetune"]
-    assert "finetune (95.0 %) is equivalent to it" in plain(answer.headline(found))
+    assert "scratch comes first in the configuration" in answer.headline(found)
+
+
+# Tested
+
+
+@pytest.mark.parametrize(("drop", "said"), [(0.31, "0.3 points less than"), (-1.2, "1.2 points more than"), (0, "as")])
+def test_the_chosen_arm_is_tested_and_the_drop_is_named(results, drop, said):
+    found = results()
+    found.tables["summary"]["drop_mean"] = float(drop)
+    low, high = found.accuracy_interval("finetune")
+    assert plain(answer.tested(found)) == (
+        "net2 · finetune was chosen on 200 validation images; the 1,000 test images were opened afterwards. Its test "
+        f"accuracy is 97.0 % (95 % CI {low:.1f} to {high:.1f}), {said} on the validation images."
+    )
+
+
+def test_that_test_images_are_evaluated_every_epoch_is_told_at_once(results):
+    said = plain(answer.tested(results(test="every_epoch")))
+    assert said.startswith("The 1,000 test images were evaluated after every epoch. net2 · finetune was chosen on 200 ")
+    without = answer.tested(results(test="every_epoch", images=(300, 0)))
+    assert "the choice is made on the test images, so its accuracy on them is optimistic" in without
+
+
+def test_the_answer_uses_no_test_result(results):
+    found = results()
+    said = answer.headline(found), advice(found)
+    for name in ("summary", "comparisons", "test_results"):
+        del found.tables[name]
+    assert (answer.headline(found), advice(found)) == said
+
+
+def test_runs_opened_under_another_decision_are_named_on_the_first_screen(results):
+    found = results()
+    assert not [block for block in answer.blocks(found) if getattr(block, "kind", "") == "partial"]
+    first, second, *others = found.opened["runs"]
+    assert second[:2] == ["scratch", 1]
+    runs = [first, ["scratch", 1, "0" * 64], *others]
+    other = replace(found, opened={**found.opened, "runs": runs})
+    (note,) = [block for block in answer.blocks(other) if getattr(block, "kind", "") == "partial"]
+    assert note.text == "Opened under another decision than the present one: net1 · scratch, seed 1 (00000000)."
 
 
 def test_one_seed_has_an_interval_over_images_and_says_so(results):
@@ -89,7 +148,7 @@ def test_one_seed_has_an_interval_over_images_and_says_so(results):
     said = answer.about_seeds(found)
     assert "trained once (seed 7)" in said and "over the test images only" in said
     table = answer.summary(found)
-    assert "with one seed there is none over seeds" in table.columns[1].meaning
+    assert "with one seed there is none over seeds" in table.columns[2].meaning
     assert "seed" not in table.title + answer.curve(found)
 
 
@@ -131,59 +190,63 @@ def test_controls_are_not_compared(results):
 def test_validation_is_shown_if_there_are_validation_images(results):
     found = results(arms=TWO)
     columns = [column.title for column in answer.summary(found).columns]
-    assert columns == ["arm", "test accuracy", "validation", "time", "memory", "trainable"]
-    expected = found.tables["runs"].query("arm == 'scratch'")["validation_accuracy"].mean()
-    assert plain(answer.summary(found).rows[1][2]) == f"{expected:.1f} %"
-    without = answer.summary(results(arms=TWO, images=(300, 0)))
-    assert "validation" not in [column.title for column in without.columns]
+    assert columns == ["arm", "validation", "test accuracy", "drop", "time", "memory", "trainable"]
+    runs = found.tables["runs"].query("arm == 'scratch'")
+    expected = [runs[f"{split}_accuracy"].mean() for split in ("validation", "test")]
+    _, validation, test, drop, *_ = answer.summary(found).rows[1]
+    assert [plain(cell) for cell in (validation, test[0])] == [f"{value:.1f} %" for value in expected]
+    assert plain(drop) == f"{expected[0] - expected[1]:.1f}"
+    without = answer.summary(results(arms=TWO, images=(300, 0), test="every_epoch"))
+    assert not {"validation", "drop"} & {column.title for column in without.columns}
 
 
 # Partial reports
 
 
-def without(folder, missing):
-    """Take runs out of the tables and move what is made of runs to where a partial report has it; returns that."""
-    partial = folder / "partial"
-    for name in ("tables", "figures"):
-        shutil.move(folder / name, partial / name)
-    for name in NEED_NO_RUN:
-        if (partial / name).exists():
-            (folder / name).parent.mkdir(exist_ok=True)
-            shutil.move(partial / name, folder / name)
-    for name in ("runs", "history", "cost", "per_class", "weight_delta", "kernel_change"):
-        path = partial / "tables" / f"{name}.csv"
-        table = pandas.read_csv(path)
-        gone = [seed in missing.get(arm, []) for arm, seed in zip(table["arm"], table["seed"], strict=True)]
-        table[[not one for one in gone]].to_csv(path, index=False)
-    path = partial / "tables" / "summary.csv"
-    summary = pandas.read_csv(path)
-    summary["n"] -= [len(missing.get(arm, [])) for arm in summary["arm"]]
-    summary.to_csv(path, index=False)
-    options = {"experiment_folder": folder, "missing": json.dumps(missing)}
-    report(experiment="digits", **options, output=partial / "report.html")
-    return plain((partial / "report.html").read_text())
+@pytest.fixture
+def partial(find, tmp_path):
+    """The function that writes the partial report of an experiment that lacks these runs, and returns its text."""
+
+    def write(missing, **options):
+        made = find(**options).copy(tmp_path / "digits")
+        for arm, seeds in missing.items():
+            made.runs[arm] = [seed for seed in made.runs[arm] if seed not in seeds]
+        made.complete("partial/")
+        page = made.folder / "partial" / "report.html"
+        report(experiment="digits", experiment_folder=made.folder, missing=json.dumps(missing), output=page)
+        return plain(page.read_text())
+
+    return write
 
 
-@pytest.mark.parametrize(
-    ("missing", "said"),
-    [
-        ({"scratch": [1], "finetune": []}, "1 of 9 runs is missing (scratch with seed 1). All numbers"),
-        ({"scratch": [1, 2], "finetune": [0]}, "3 of 9 runs are missing (scratch with seeds 1 and 2 and finetune"),
-        ({"scratch": []}, "This partial report lacks no run: all 9 exist"),
-    ],
-)
-def test_a_partial_report_says_at_its_top_which_runs_are_missing(experiment, missing, said):
-    page = without(experiment(), missing)
-    assert said in page
-    assert page.index(said) < page.index('<p class="answer">')
-    assert "manifest.json" not in page
-    ragged = any(missing.values())
-    assert ("Not every arm has the same number of runs" in page) == ragged
-    assert ("Means over 3 seeds" in page) != ragged
+def test_a_partial_report_is_provisional_and_has_no_test_result(partial):
+    page = partial({"scratch": [1], "finetune": []})
+    assert page.index("1 of 9 runs is missing (scratch with seed 1). All numbers") < page.index('<p class="answer">')
+    said = " ".join(Page(page).text)
+    assert "Provisional: net2 · finetune is the best of 3 arms" in said
+    assert "The test images have not been opened. The missing runs may change this ranking." in said
+    assert "Not every arm has the same number of runs" in said
+    assert "test accuracy" not in said.lower() and "misclassified" not in said and "openings" not in said
+    assert "manifest.json" not in said
+    shown = {values["id"] for _, values in Page(page).elements if "id" in values}
+    assert "validation_accuracy" in shown and "comparisons" in shown
+    assert not {"errors", "cost_accuracy", "test_accuracy"} & shown
 
 
-def test_arms_with_one_run_each_of_different_seeds(experiment):
-    page = without(experiment(), {"scratch": [1, 2], "finetune": [0, 2], "last_layer": [0, 1]})
+def test_a_partial_report_that_lacks_no_run(partial):
+    page = partial({"scratch": []})
+    assert "This partial report lacks no run: all 9 exist" in page and "Means over 3 seeds" in page
+    assert "The test images have not been opened.</p>" in page
+
+
+def test_a_partial_report_has_test_results_where_these_are_there_every_epoch(partial):
+    page = partial({"scratch": [1]}, test="every_epoch")
+    assert "The 1,000 test images were evaluated after every epoch." in page and "Provisional" not in page
+    assert 'id="test_accuracy"' in page and 'id="errors"' in page
+
+
+def test_arms_with_one_run_each_of_different_seeds(partial):
+    page = partial({"scratch": [1, 2], "finetune": [0, 2], "last_layer": [0, 1]})
     assert "Every arm was trained once, but with different seeds" in page
     assert "One seed: no interval over seeds" in page
 

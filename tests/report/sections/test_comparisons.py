@@ -6,6 +6,7 @@ import pytest
 from tests.report.conftest import TWO, against, plain
 from triptych.report.blocks import Details, Table
 from triptych.report.sections import comparisons
+from triptych.results.experiment import read_results
 
 COLUMNS = ["arm_a", "arm_b", "difference", "low", "high", "p_value", "verdict"]
 
@@ -22,6 +23,17 @@ def test_why_a_pair_is_undecided(results, row, reason):
     found = results(arms=TWO, comparisons=against("better"))
     said = comparisons.undecided(found, pandas.Series(("finetune", "scratch", *row, "undecided"), COLUMNS))
     assert plain(said) == f"Undecided, net2 · finetune vs scratch: {reason}."
+
+
+def test_images_that_decide_are_compared_while_the_test_images_are_unopened(find, tmp_path):
+    made = find(TWO).copy(tmp_path / "digits").complete("partial/")
+    found = read_results(made.folder, made.folder / "partial", {"scratch": [], "finetune": []})
+    paragraph, table, *_ = comparisons.blocks(found)
+    assert paragraph.text.startswith("Provisional comparisons on the images that decide.")
+    assert (table.title, table.file) == ("Pairs of arms on validation images", "decision.json")
+    assert plain(table.rows[0][1]) == f"{found.decision['pairs'][0]['difference']:.1f}"
+    row = pandas.Series(("finetune", "scratch", 0.0, 0.0, 0.0, 1, "undecided"), COLUMNS)
+    assert "200 validation images are too few" in plain(comparisons.undecided(found, row))
 
 
 def test_only_what_is_undecided_is_explained(results):
@@ -43,4 +55,4 @@ def test_many_pairs_are_folded_except_those_of_the_best_arm(results, arms, shown
 
 
 def test_one_arm_has_no_such_section(results):
-    assert not comparisons.SECTION.needs(results(arms=TWO[:1], comparisons=[]))
+    assert not comparisons.SECTION.needs(results(arms=TWO[:1]))

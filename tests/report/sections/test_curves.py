@@ -3,6 +3,7 @@
 import pytest
 
 from tests.report.conftest import plain
+from triptych.report.blocks import Figure
 from triptych.report.sections import curves, limits, setup
 
 LONG = {"epochs": 60, "patience": 5, "keep": "best"}
@@ -27,7 +28,8 @@ def found(results):
 
 def test_arms_that_overfit_are_named(results):
     found = results()
-    assert curves.overfitting(found).startswith("No arm overfits")
+    assert curves.overfitting(found).startswith("No arm overfits: in none, the final validation loss is")
+    assert "the final test loss is" in curves.overfitting(results(test="every_epoch"))
     table = found.tables["convergence"]
     table.loc[table["arm"] == "scratch", ["overfits", "lowest_epoch"]] = [1.0, 6.0]
     assert curves.overfitting(found).endswith("net1 · scratch (lowest in epoch 6).")
@@ -37,18 +39,30 @@ def test_a_train_loss_that_misleads_is_told(results):
     found = results()
     assert "does not mean" not in curves.train_loss(found)
     found.tables["loss_and_accuracy"].loc[0] = ["last_layer", "scratch", 0.01, 0.9, 24.0, 30.0, 2.0]
-    assert "in epoch 1 net3 · last_layer has a lower train loss than net1 · scratch" in plain(curves.train_loss(found))
+    said = plain(curves.train_loss(found))
+    assert "in epoch 1 net3 · last_layer has a lower train loss than net1 · scratch" in said
+    assert said.endswith("and a lower validation accuracy (24.0 % and 30.0 %).")
+
+
+@pytest.mark.parametrize(("mode", "split"), [("after_decision", "validation"), ("every_epoch", "test")])
+def test_the_curves_are_of_the_images_that_the_mode_has(results, mode, split):
+    found = results(test=mode)
+    names = [block.name for block in curves.blocks(found) if isinstance(block, Figure)]
+    assert names == [f"{split}_loss", "train_loss"]
+    assert curves.of_one_arm(found).startswith(f"Solid: {split} images.")
+    assert ("Dotted: validation" in curves.of_one_arm(found)) == (mode == "every_epoch")
+    assert f"of the {split} images (gap:" in plain(curves.generalisation_gap(found, "finetune"))
 
 
 def test_a_curve_ends_with_the_shortest_seed(found):
-    assert found.curve("last_layer_long", "test_accuracy").index.tolist() == list(range(13))
-    assert found.curve("finetune", "test_accuracy").index.tolist() == list(range(11))
+    assert found.curve("last_layer_long", "validation_accuracy").index.tolist() == list(range(13))
+    assert found.curve("finetune", "validation_accuracy").index.tolist() == list(range(11))
 
 
 def test_an_arm_that_stopped_early(found):
     (text,) = curves.patience(found)
     assert "last_layer_long stopped early in every run: 5 epochs without" in plain(text)
-    assert text.endswith("Best epoch by seed, by validation accuracy: 7, 15 and 25 of 12, 20 and 30.")
+    assert text.endswith("Best epoch by seed, by selection accuracy: 7, 15 and 25 of 12, 20 and 30.")
     assert curves.kept(found, "finetune") == ""
 
 
@@ -61,10 +75,10 @@ def test_an_arm_that_used_up_its_epochs(results):
 def test_which_epoch_the_numbers_are_of(found, results):
     said = plain(limits.reported(found))
     assert "Numbers of net2 · finetune are of the last epoch, fixed in advance." in said
-    assert "Numbers of last_layer_long are of the epoch with the highest validation accuracy" in said
+    assert "Numbers of last_layer_long are of the epoch with the highest accuracy on half of the validation" in said
     assert plain(limits.reported(results())) == "Numbers are of the last epoch, fixed in advance."
     stops = results(arms=[{**ARMS[0], "training": {"patience": 3}}])
-    assert "patience selects it on the validation images" in limits.reported(stops)
+    assert "patience selects it on half of the validation images" in limits.reported(stops)
 
 
 def test_the_recipe_shows_lengths(found):

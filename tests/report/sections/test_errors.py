@@ -10,7 +10,7 @@ from triptych.storage.tensors import load_tensors
 
 def test_the_most_frequent_confusion_is_named(find, results):
     made = find()
-    files = [made.run("finetune", seed) / "predictions.safetensors" for seed in (0, 1, 2)]
+    files = [made.run("finetune", seed) / "test.safetensors" for seed in (0, 1, 2)]
     of_eights = [load_tensors(file)["test_logits"].argmax(axis=1)[made.labels == 8] for file in files]
     wrong = 100 * numpy.mean([own == 9 for own in of_eights])
     assert wrong == pytest.approx(100 * numpy.mean([own != 8 for own in of_eights])) and wrong > 8

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.report.conftest import TWO, against, plain
+from tests.report.conftest import TWO, plain
 from triptych.report.sections import limits
 
 
@@ -22,7 +22,7 @@ def test_one_recipe_or_different_ones_are_told_apart(results):
     ],
 )
 def test_different_recipes_are_named(results, change, words):
-    text = said(results(arms=[TWO[0], {**TWO[1], "training": change}], comparisons=against("better")))
+    text = said(results(arms=[TWO[0], {**TWO[1], "training": change}]))
     assert words in text and "one recipe" not in text
 
 
@@ -34,8 +34,18 @@ def test_how_few_the_seeds_are(results, seeds, few, one_in_ten):
 
 
 def test_what_to_select_on(results):
-    assert "Select epochs, recipes and arms on the 200 validation images" in said(results())
-    assert "There are no validation images" in said(results(images=(300, 0)))
+    assert "The test images were opened after the decision." in said(results())
+    every = results(test="every_epoch")
+    assert "Select epochs, recipes and arms on the 200 validation images" in said(every)
+    assert "There are no validation images" in said(results(images=(300, 0), test="every_epoch"))
+
+
+def test_how_much_an_image_is(results):
+    assert limits.precision(results()) == (
+        "In points of accuracy, one of 200 validation images 0.50 and one of 1,000 test images 0.10."
+    )
+    none = results(images=(300, 0), test="every_epoch")
+    assert limits.precision(none) == "In points of accuracy, one of 1,000 test images 0.10."
 
 
 def test_running_statistics_that_lag_are_told(results):
@@ -55,7 +65,7 @@ def test_a_smaller_momentum_lags_longer(results):
 
 @pytest.mark.parametrize("change", [{"batchnorm": "frozen"}, {"training": {"batch_size": 12}}])
 def test_no_lag_with_frozen_statistics_or_many_steps(results, change):
-    assert "accuracies lag" not in said(results(arms=[{"name": "finetune", **change}], comparisons=[]))
+    assert "accuracies lag" not in said(results(arms=[{"name": "finetune", **change}]))
 
 
 def test_batchnorm_that_follows_the_data_of_a_frozen_network(results):

@@ -16,7 +16,7 @@ def test_what_is_exactly_unchanged_is_counted(results):
 
 def test_frozen_batchnorm_drifts_nowhere(results):
     arms = [{"name": "probe", "train": "head", "batchnorm": "frozen"}]
-    assert "drifted" not in weights.frozen(results(arms=arms, comparisons=[]), "probe")
+    assert "drifted" not in weights.frozen(results(arms=arms), "probe")
 
 
 def test_one_number_that_changed_in_one_seed_is_not_called_unchanged(experiment):
@@ -40,7 +40,7 @@ def test_kernels_tell_colour_from_brightness_or_that_nothing_changed(results):
 
 def test_grey_images_change_brightness_alone(results):
     arms = [{"name": "finetune", "colour_share": 2e-11}]
-    text = weights.kernels(results(arms=arms, comparisons=[]), "finetune")
+    text = weights.kernels(results(arms=arms), "finetune")
     assert text.endswith("The change is brightness alone, as grey images imply.")
 
 

@@ -1,0 +1,127 @@
+"""The decision is shown with its reasons, and with every opening of the test images."""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.report.conftest import TWO, against, plain
+from triptych.report.sections import decision
+from triptych.storage.errors import InputError
+
+HEAD = {"name": "last_layer", "train": "head", "last": 95.5}
+
+
+def of_head(verdict):
+    return [("finetune", "last_layer", 0.3, -0.2, 0.8, 0.3, verdict)]
+
+
+def cells(found, title):
+    table = decision.table(found)
+    place = [column.title for column in table.columns].index(title)
+    return [row[place] for row in table.rows]
+
+
+def test_every_arm_is_ranked_with_its_interval_and_its_distance_from_the_leader(results):
+    found = results()
+    assert [cell.title for cell in cells(found, "arm")] == found.names_of(found.contestants)
+    leader = found.decision["ranking"][0]
+    accuracy, interval = cells(found, "accuracy")[0]
+    assert (plain(accuracy), interval) == ("97.3 %", f"{leader['low']:.1f} to {leader['high']:.1f}")
+    assert cells(found, "behind")[0] == "–" and cells(found, "behind")[1][0] == "6.0"
+    assert cells(found, "against it") == ["leader", "worse", "worse"]
+    assert [plain(cell) for cell in cells(found, "operations")] == ["333 GMAC", "333 GMAC", "111 GMAC"]
+    assert cells(found, "choice") == ["chosen", "dropped", "dropped"]
+    assert "guessing" not in [column.title for column in decision.table(found).columns]
+
+
+def test_an_arm_that_may_be_taken_as_well_is_a_candidate(results):
+    found = results(arms=[TWO[0], HEAD], comparisons=of_head("equivalent"))
+    assert cells(found, "choice") == ["candidate", "chosen"]
+
+
+def test_where_none_beats_guessing_its_probability_is_shown(results):
+    found = results(arms=[{"name": "a", "first": 10, "last": 10.6}])
+    (p,) = cells(found, "guessing")
+    assert plain(p).startswith("p = 0.")
+    assert cells(found, "choice") == ["–"]
+    assert plain(decision.reasons(found)[0]).startswith("No arm beats guessing (10.0 %, the most frequent class)")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "prefer", "said"),
+    [
+        ("better", "accurate", ["finetune is better than every other arm (largest p = 0.3)."]),
+        (
+            "equivalent",
+            "accurate",
+            [
+                "Equivalent to finetune, within 1 point: last_layer.",
+                "last_layer is the cheapest of these: 111 GMAC and 77.8 MiB, computed (finetune: 333 GMAC and "
+                "206 MiB).",
+            ],
+        ),
+        (
+            "undecided",
+            "accurate",
+            [
+                "Undecided: whether finetune is better than last_layer.",
+                "finetune is preferred until that is decided (prefer: accurate).",
+            ],
+        ),
+        (
+            "undecided",
+            "cheap",
+            [
+                "Undecided: whether finetune is better than last_layer.",
+                "last_layer is preferred until that is decided (prefer: cheap): 111 GMAC and 77.8 MiB, computed "
+                "(finetune: 333 GMAC and 206 MiB).",
+            ],
+        ),
+    ],
+)
+def test_every_reason_has_a_sentence(results, verdict, prefer, said):
+    arms = [{"name": "finetune", "last": 96.0}, HEAD]
+    found = results(arms=arms, comparisons=of_head(verdict), prefer=prefer)
+    assert [plain(sentence) for sentence in decision.reasons(found)] == said
+
+
+def test_more_reasons(results):
+    assert decision.reasons(results(arms=TWO[:1])) == ["net2 · finetune is the only arm that can be chosen."]
+    same = decision.reasons(results(arms=TWO, comparisons=against("equivalent", 0.3, -0.2, 0.8, 0.3)))
+    assert "net2 · finetune comes first: of the equivalent arms none is cheaper" in same[1]
+    arms = [{"name": "a", "last": 96.0}, {"name": "b", "last": 95.0}, {"name": "c", "last": 80.0}]
+    pairs = {"ab": "undecided", "ac": "better", "bc": "better"}
+    found = results(arms=arms, comparisons=[(*pair, 0.5, 0.1, 0.9, 0.1, verdict) for pair, verdict in pairs.items()])
+    assert decision.reasons(found)[0] == "a is better than c."
+    unknown = replace(found, decision={**found.decision, "reasons": [{"code": "weather"}]})
+    with pytest.raises(InputError, match=r"decision\.json: unknown reason 'weather'"):
+        decision.reasons(unknown)
+
+
+def test_openings_are_counted_and_their_decisions_named(results):
+    found = results()
+    digest = found.decision["digest"]
+    (said,) = decision.openings(found)
+    assert plain(said) == f"Recorded openings of the test images: 9, for 9 runs, under decision {digest[:8]}."
+    assert decision.opened_otherwise(found) == []
+    opened = {"openings": 12, "decisions": ["0" * 64, digest], "runs": found.opened["runs"]}
+    (said,) = decision.openings(replace(found, opened=opened))
+    assert plain(said).endswith(
+        f"test images: 12, for 9 runs, under decisions 00000000 and {digest[:8]}. The present one is {digest[:8]}."
+    )
+    assert decision.openings(results(test="every_epoch")) == []
+
+
+def test_runs_that_were_opened_under_another_decision_are_named(results):
+    found = results()
+    runs = [[arm, seed, "0" * 64 if arm == "scratch" and seed else own] for arm, seed, own in found.opened["runs"]]
+    assert decision.opened_otherwise(replace(found, opened={**found.opened, "runs": runs})) == [
+        "Opened under another decision than the present one: net1 · scratch, seeds 1 and 2 (00000000)."
+    ]
+
+
+def test_the_rules_say_on_which_images(results):
+    assert plain(decision.rules(results())[0]) == "200 validation images decide."
+    keeps = results(arms=[{**TWO[0], "training": {"keep": "best"}}, TWO[1]])
+    assert "validation images (half of them; the other half selects epochs) decide" in plain(decision.rules(keeps)[0])
+    assert "(prefer: accurate)" in decision.rules(results())[4]
