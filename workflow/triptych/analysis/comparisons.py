@@ -2,7 +2,7 @@
 
 The unit is the image: for each image and seed it is known whether each arm is right, and the difference of two
 arms is the mean over images and seeds of (right by the one) - (right by the other). A draw of the bootstrap takes as
-many images as there are and as many seeds as there are, each with replacement, and the same ones for both arms: what is
+many images as there are and as many seeds as there are, each with replacement, and the same ones for all arms: what is
 hard for both, or comes with a seed's order of batches, cancels. With a single seed only images are drawn.
 
 Images and seeds are crossed, not nested. Drawing both counts what is peculiar to an image in one run more than once, so
@@ -11,8 +11,8 @@ underestimated with few seeds, as in every bootstrap of few units: its variance 
 with three seeds and 1,300 images, equal arms are told apart in 2 % of cases, not 5 %, where seeds do not differ as a
 whole, and in about 10 % where a seed moves an arm's accuracy by 1.7 points (standard deviation).
 
-Where runs are missing, so that two arms do not have the same seeds, the images are still drawn for both, but the seeds
-of each arm by themselves: what comes with a seed does not cancel.
+Where runs are missing, so that two arms do not have the same seeds, the images are still the same for both, but the
+seeds of each arm are drawn by themselves: what comes with a seed does not cancel.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ def compare_arms(
         margin: of equivalence, in points of accuracy.
         confidence: of the intervals, such as 0.95. A corrected p-value below 1 - confidence is significant.
         draws: of the bootstrap.
-        seed: of the draws. A pair's draws depend on the seed and the two names, so another arm changes none of them.
+        seed: of the draws. These depend on it, the number of images and an arm's seeds, so another arm changes none.
         seeds: those of each arm, in the order of its rows in `correct`; by default all arms have the same.
 
     Returns:
@@ -58,19 +58,18 @@ def compare_arms(
         interval lies inside plus or minus `margin` and there are images enough to show that (`unseen_difference`), else
         `better` where the corrected p-value is significant, else `undecided`.
     """
+    own = seeds or {arm: list(range(len(runs))) for arm, runs in correct.items()}
+    drawn_sums = bootstrap_sums(correct, own, draws, seed)
+    totals = {arm: int(runs.sum()) for arm, runs in correct.items()}
     rows = []
     for first, second in itertools.combinations(correct, 2):
         # as whole numbers, so that equal shares are equal
-        if correct[second].sum() * len(correct[first]) > correct[first].sum() * len(correct[second]):
+        if totals[second] * len(correct[first]) > totals[first] * len(correct[second]):
             first, second = second, first
-        generator = pair_generator(seed, first, second)
-        if seeds is None or seeds[first] == seeds[second]:
-            difference = correct[first].astype(numpy.int8) - correct[second].astype(numpy.int8)
-            drawn = paired_bootstrap(difference, draws, generator)
-            observed = 100 * int(difference.sum(dtype=numpy.int64)) / difference.size
-        else:
-            drawn = unpaired_bootstrap(correct[first], correct[second], draws, generator)
-            observed = 100 * float(correct[first].mean() - correct[second].mean())
+        numbers = len(correct[first]), len(correct[second])
+        size = numbers[0] * numbers[1] * correct[first].shape[1]
+        observed = 100 * (totals[first] * numbers[1] - totals[second] * numbers[0]) / size
+        drawn = (drawn_sums[first] * numbers[1] - drawn_sums[second] * numbers[0]) / size
         # Adding 0 makes the zero of a negative sum a plain one.
         low, high = 100 * numpy.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2]) + 0.0
         rows.append([first, second, observed, float(low), float(high), two_sided_p_value(drawn)])
@@ -116,81 +115,58 @@ def verdict(low: float, high: float, p_value: float, margin: float, confidence: 
     return "better" if p_value < 1 - confidence else "undecided"
 
 
-def pair_generator(seed: int, first: str, second: str) -> numpy.random.Generator:
-    """The generator of a pair's draws: the same whichever arm is named first, and whatever other arms there are."""
-    names = json.dumps(sorted([first, second])).encode()
-    return numpy.random.default_rng([seed, int.from_bytes(hashlib.sha256(names).digest())])
+def bootstrap_sums(
+    correct: Mapping[str, numpy.ndarray], seeds: Mapping[str, list[int]], draws: int, seed: int
+) -> dict[str, numpy.ndarray]:
+    """Draw images and seeds with replacement, and add up for each arm what was drawn.
 
-
-def paired_bootstrap(difference: numpy.ndarray, draws: int, generator: numpy.random.Generator) -> numpy.ndarray:
-    """Draw images and seeds with replacement and average what was drawn.
-
-    The mean of a draw is a sum over seeds and images of (times the seed was drawn) x (times the image was drawn) x
-    difference. Images that make no difference with any seed add nothing however often they are drawn, so it is first
-    drawn how many of the others there are, and then which. All sums are of whole numbers, so that neither their order
-    nor the number of threads changes a bit.
+    The sum is one over seeds and images of (times the seed was drawn) x (times the image was drawn) x correct. All arms
+    have the same draws of images, and those with the same seeds the same draws of seeds. All sums are of whole numbers,
+    so that neither their order nor the number of threads changes a bit.
 
     Args:
-        difference: whole numbers -1, 0 or 1, [seeds, images]; fewer than 2**24 images.
+        correct: for each arm a boolean array [seeds, images], with the same images; fewer than 2**24 of them.
+        seeds: those of each arm.
 
     Returns:
-        The mean difference of each draw, float64 [draws].
+        For each arm float64 [draws].
     """
-    seeds, images = difference.shape
-    differing = difference[:, difference.any(axis=0)].T.astype(numpy.float32)
-    count = len(differing)
-    if not count:
-        return numpy.zeros(draws)
-    sums = [
-        _weighted_sums(weights @ differing, generator) for weights in _drawn_images(images, count, draws, generator)
-    ]
-    means: numpy.ndarray = numpy.concatenate(sums) / (seeds * images)
-    return means
+    if not correct:
+        return {}
+    places = numpy.cumsum([0, *(len(runs) for runs in correct.values())])
+    rows = {arm: slice(*ends) for arm, *ends in zip(correct, places[:-1], places[1:], strict=True)}
+    every = numpy.concatenate(list(correct.values())).T.astype(numpy.float32)
+    times = {arm: _drawn_seeds(own, draws, seed) for arm, own in seeds.items()}
+    parts: dict[str, list[numpy.ndarray]] = {arm: [] for arm in correct}
+    start = 0
+    for weights in _drawn_images(len(every), draws, seed):
+        sums = (weights @ every).astype(numpy.float64)  # whole numbers below 2**24, which float32 holds exactly
+        drawn = slice(start, start + len(weights))
+        for arm, own_sums in parts.items():
+            own_sums.append((sums[:, rows[arm]] * times[arm][drawn]).sum(axis=1))
+        start = drawn.stop
+    return {arm: numpy.concatenate(own_sums) for arm, own_sums in parts.items()}
 
 
-def unpaired_bootstrap(
-    first: numpy.ndarray, second: numpy.ndarray, draws: int, generator: numpy.random.Generator
-) -> numpy.ndarray:
-    """As `paired_bootstrap`, for two arms that do not have the same seeds: each arm's are drawn by themselves.
-
-    Args:
-        first, second: boolean, [seeds, images], with the same images; fewer than 2**24 of them.
-
-    Returns:
-        The difference of the means (first - second) of each draw, float64 [draws].
-    """
-    both = numpy.concatenate([first, second])
-    images = both.shape[1]
-    # an image that every run has right, or none has, adds the same to both means
-    differing = both[:, both.any(axis=0) & ~both.all(axis=0)].T.astype(numpy.float32)
-    if not len(differing):
-        return numpy.zeros(draws)
-    means = []
-    for weights in _drawn_images(images, len(differing), draws, generator):
-        right = weights @ differing
-        parts = right[:, : len(first)], right[:, len(first) :]
-        means.append([_weighted_sums(part, generator) / (part.shape[1] * images) for part in parts])
-    drawn = numpy.concatenate(means, axis=1)
-    difference: numpy.ndarray = drawn[0] - drawn[1]
-    return difference
-
-
-def _drawn_images(images: int, count: int, draws: int, generator: numpy.random.Generator) -> Iterator[numpy.ndarray]:
-    """How often each of `count` of the images is drawn: float32 [draws, count], some draws at a time."""
-    step = max(1, MOST_WEIGHTS // count)
+def _drawn_images(images: int, draws: int, seed: int) -> Iterator[numpy.ndarray]:
+    """How often each image is drawn: float32 [draws, images], some draws at a time."""
+    generator = _generator(seed, "images", images)
+    step = max(1, MOST_WEIGHTS // images)
     for start in range(0, draws, step):
         part = min(step, draws - start)
-        taken = generator.binomial(images, count / images, part)
-        cells = numpy.repeat(numpy.arange(part) * count, taken) + generator.integers(count, size=taken.sum())
-        yield numpy.bincount(cells, minlength=part * count).reshape(part, count).astype(numpy.float32)
+        cells = generator.integers(images, size=(part, images)) + numpy.arange(part)[:, None] * images
+        yield numpy.bincount(cells.ravel(), minlength=part * images).reshape(part, images).astype(numpy.float32)
 
 
-def _weighted_sums(by_seed: numpy.ndarray, generator: numpy.random.Generator) -> numpy.ndarray:
-    """Draw as many seeds as there are and add up their sums over images [draws, seeds]; float64 [draws], exact."""
-    draws, seeds = by_seed.shape  # whole numbers below 2**24, so float32 held them exactly
-    weights = generator.multinomial(seeds, numpy.full(seeds, 1 / seeds), draws)
-    sums: numpy.ndarray = (by_seed.astype(numpy.float64) * weights).sum(axis=1)
-    return sums
+def _drawn_seeds(seeds: list[int], draws: int, seed: int) -> numpy.ndarray:
+    """How often each seed is drawn: int64 [draws, seeds]."""
+    number = len(seeds)
+    return _generator(seed, "seeds", seeds).multinomial(number, numpy.full(number, 1 / number), draws)
+
+
+def _generator(seed: int, *what: Any) -> numpy.random.Generator:
+    """The generator of what is drawn, such as the seeds 0 to 2."""
+    return numpy.random.default_rng([seed, int.from_bytes(hashlib.sha256(json.dumps(what).encode()).digest())])
 
 
 def two_sided_p_value(drawn: numpy.ndarray) -> float:
