@@ -5,14 +5,14 @@ arms is the mean over images and seeds of (right by the one) - (right by the oth
 many images as there are and as many seeds as there are, each with replacement, and the same ones for all arms: what is
 hard for both, or comes with a seed's order of batches, cancels. With a single seed only images are drawn.
 
-Images and seeds are crossed, not nested. Drawing both counts what is peculiar to an image in one run more than once, so
-intervals are wide where that dominates (Owen 2007, "The pigeonhole bootstrap"). What comes with a seed as a whole is
-underestimated with few seeds, as in every bootstrap of few units: its variance by the factor (n - 1) / n. Simulated
-with three seeds and 1,300 images, equal arms are told apart in 2 % of cases, not 5 %, where seeds do not differ as a
-whole, and in about 10 % where a seed moves an arm's accuracy by 1.7 points (standard deviation).
+Images and seeds are crossed, not nested. Resampling both counts the interaction of image and run more than once, so
+intervals are too wide where it dominates (Owen 2007, "The pigeonhole bootstrap"). The effect of a seed on all images is
+underestimated with few seeds: its variance by the factor (n - 1) / n. In simulations with three seeds and 1,300 images,
+the false positive rate is 2 % instead of 5 % without an effect of the seed, and about 10 % if the seed changes the
+accuracy of an arm by 1.7 points (standard deviation).
 
-Where runs are missing, so that two arms do not have the same seeds, the images are still the same for both, but the
-seeds of each arm are drawn by themselves: what comes with a seed does not cancel.
+If runs are missing, so that two arms have different seeds, the images are resampled jointly but the seeds of each arm
+separately. The effects of seeds then do not cancel.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ from statsmodels.stats.multitest import multipletests
 from triptych.results.schema import COMPARISONS
 
 MOST_WEIGHTS = 1_000_000
-"""Weights (draws x images) that are held at one time: some 30 MB, few enough for a processor's cache to help."""
+"""The largest number of weights (draws x images) in memory at a time: about 30 MB, small enough to use the cache."""
 
 
 def compare_arms(
@@ -47,30 +47,30 @@ def compare_arms(
             the same for all arms.
         margin: of equivalence, in points of accuracy.
         confidence: of the intervals, such as 0.95. A corrected p-value below 1 - confidence is significant.
-        draws: of the bootstrap.
-        seed: of the draws. These depend on it, the number of images and an arm's seeds, so another arm changes none.
-        seeds: those of each arm, in the order of its rows in `correct`; by default all arms have the same.
+        draws: the number of bootstrap draws.
+        seed: of the draws. They depend on it, the number of images and the seeds of an arm, not on other arms.
+        seeds: the seeds of each arm, in the order of its rows in `correct`; by default the same for all arms.
 
     Returns:
-        A row for each pair in the order of `correct`: `arm_a` is the one with the higher accuracy (a tie: the one that
-        comes first); `difference` in points, `low` and `high` its percentile interval for this pair alone; `p_value`
-        two-sided, corrected by Holm's method (1979) for the number of pairs; `verdict`: `equivalent` where the whole
-        interval lies inside plus or minus `margin` and there are images enough to show that (`unseen_difference`), else
-        `better` where the corrected p-value is significant, else `undecided`.
+        A row for each pair in the order of `correct`: `arm_a`, the arm with the higher accuracy (on a tie, the first);
+        `difference` in points; `low` and `high`, its percentile interval, not corrected for other pairs; `p_value`,
+        two-sided, with Holm's correction (1979) for the number of pairs; `verdict`: `equivalent` if the whole interval
+        is within plus or minus `margin` and there are enough images to show it (`unseen_difference`), else `better` if
+        the corrected p-value is significant, else `undecided`.
     """
     own = seeds or {arm: list(range(len(runs))) for arm, runs in correct.items()}
     drawn_sums = bootstrap_sums(correct, own, draws, seed)
     totals = {arm: int(runs.sum()) for arm, runs in correct.items()}
     rows = []
     for first, second in itertools.combinations(correct, 2):
-        # as whole numbers, so that equal shares are equal
+        # in integers, so that equal accuracies compare equal
         if totals[second] * len(correct[first]) > totals[first] * len(correct[second]):
             first, second = second, first
         numbers = len(correct[first]), len(correct[second])
         size = numbers[0] * numbers[1] * correct[first].shape[1]
         observed = 100 * (totals[first] * numbers[1] - totals[second] * numbers[0]) / size
         drawn = (drawn_sums[first] * numbers[1] - drawn_sums[second] * numbers[0]) / size
-        # Adding 0 makes the zero of a negative sum a plain one.
+        # Adding 0 turns -0.0 into 0.0.
         low, high = 100 * numpy.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2]) + 0.0
         rows.append([first, second, observed, float(low), float(high), two_sided_p_value(drawn)])
     table = pandas.DataFrame(rows, columns=COMPARISONS.names[:-1])
@@ -85,10 +85,10 @@ def compare_arms(
 
 
 def unseen_difference(images: int, confidence: float) -> float:
-    """The largest difference in points that may go unseen with so many images: two arms that are right on the same
-    ones of them may still differ in this share of all images (the upper end of Clopper and Pearson's interval of 0).
+    """Return the largest difference in points that may go unseen with this number of images.
 
-    The bootstrap cannot know it: where no image differs, every draw is 0.
+    Two arms that agree on all images may still differ on this share of all images: the upper end of the interval
+    of Clopper and Pearson for 0 differences. The bootstrap does not cover this, because every draw is then 0.
     """
     return float(100 * (1 - ((1 - confidence) / 2) ** (1 / images)))
 
@@ -109,7 +109,7 @@ def warn_of_few_draws(pairs: int, settings: Mapping[str, Any]) -> None:
 
 
 def verdict(low: float, high: float, p_value: float, margin: float, confidence: float) -> str:
-    """`equivalent`, `better` (the arm with the higher accuracy) or `undecided`; see `compare_arms`."""
+    """Return `equivalent`, `better` (the arm with the higher accuracy) or `undecided`; see `compare_arms`."""
     if -margin < low and high < margin:
         return "equivalent"
     return "better" if p_value < 1 - confidence else "undecided"
@@ -118,15 +118,15 @@ def verdict(low: float, high: float, p_value: float, margin: float, confidence: 
 def bootstrap_sums(
     correct: Mapping[str, numpy.ndarray], seeds: Mapping[str, list[int]], draws: int, seed: int
 ) -> dict[str, numpy.ndarray]:
-    """Draw images and seeds with replacement, and add up for each arm what was drawn.
+    """Resample images and seeds with replacement, and add up the correct images of each arm in each draw.
 
-    The sum is one over seeds and images of (times the seed was drawn) x (times the image was drawn) x correct. All arms
-    have the same draws of images, and those with the same seeds the same draws of seeds. All sums are of whole numbers,
-    so that neither their order nor the number of threads changes a bit.
+    The sum of a draw is the sum over seeds and images of (count of the seed) x (count of the image) x correct. All arms
+    share the draws of images, and arms with the same seeds share the draws of seeds. All sums are of integers, so that
+    their order and the number of threads do not affect results.
 
     Args:
-        correct: for each arm a boolean array [seeds, images], with the same images; fewer than 2**24 of them.
-        seeds: those of each arm.
+        correct: for each arm a boolean array [seeds, images], of the same images; fewer than 2**24.
+        seeds: the seeds of each arm.
 
     Returns:
         For each arm float64 [draws].
@@ -140,7 +140,7 @@ def bootstrap_sums(
     parts: dict[str, list[numpy.ndarray]] = {arm: [] for arm in correct}
     start = 0
     for weights in _drawn_images(len(every), draws, seed):
-        sums = (weights @ every).astype(numpy.float64)  # whole numbers below 2**24, which float32 holds exactly
+        sums = (weights @ every).astype(numpy.float64)  # integers below 2**24, which float32 represents exactly
         drawn = slice(start, start + len(weights))
         for arm, own_sums in parts.items():
             own_sums.append((sums[:, rows[arm]] * times[arm][drawn]).sum(axis=1))
@@ -149,7 +149,7 @@ def bootstrap_sums(
 
 
 def _drawn_images(images: int, draws: int, seed: int) -> Iterator[numpy.ndarray]:
-    """How often each image is drawn: float32 [draws, images], some draws at a time."""
+    """Yield how often each image is drawn, float32 [draws, images], in chunks of draws."""
     generator = _generator(seed, "images", images)
     step = max(1, MOST_WEIGHTS // images)
     for start in range(0, draws, step):
@@ -159,21 +159,21 @@ def _drawn_images(images: int, draws: int, seed: int) -> Iterator[numpy.ndarray]
 
 
 def _drawn_seeds(seeds: list[int], draws: int, seed: int) -> numpy.ndarray:
-    """How often each seed is drawn: int64 [draws, seeds]."""
+    """Return how often each seed is drawn, int64 [draws, seeds]."""
     number = len(seeds)
     return _generator(seed, "seeds", seeds).multinomial(number, numpy.full(number, 1 / number), draws)
 
 
 def _generator(seed: int, *what: Any) -> numpy.random.Generator:
-    """The generator of what is drawn, such as the seeds 0 to 2."""
+    """Return the generator of the draws of something, such as the seeds 0 to 2."""
     return numpy.random.default_rng([seed, int.from_bytes(hashlib.sha256(json.dumps(what).encode()).digest())])
 
 
 def two_sided_p_value(drawn: numpy.ndarray) -> float:
-    """Twice the smaller share of draws on either side of zero, zero included, and at most 1.
+    """Return twice the smaller share of draws on either side of zero, including zero, and at most 1.
 
-    The observed sample counts as one more draw on either side, so that no number of draws gives a p-value of 0 (Davison
-    and Hinkley 1997, section 4.2).
+    The observed sample counts as one more draw on each side, so that a p-value is never 0 (Davison and Hinkley 1997,
+    section 4.2).
     """
     sides = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     return min(1.0, 2 * (sides + 1) / (len(drawn) + 1))
