@@ -2,7 +2,7 @@
 
 The unit is the image: for each image and seed it is known whether each arm is right, and the difference of two
 arms is the mean over images and seeds of (right by the one) - (right by the other). A draw of the bootstrap takes as
-many images as there are and as many seeds as there are, each with replacement, and the same ones for both arms: what is
+many images as there are and as many seeds as there are, each with replacement, and the same ones for all arms: what is
 hard for both, or comes with a seed's order of batches, cancels. With a single seed only images are drawn.
 
 Images and seeds are crossed, not nested. Resampling both counts the interaction of image and run more than once, so
@@ -58,6 +58,9 @@ def compare_arms(
         is within plus or minus `margin` and there are enough images to show it (`unseen_difference`), else `better` if
         the corrected p-value is significant, else `undecided`.
     """
+    own = seeds or {arm: list(range(len(runs))) for arm, runs in correct.items()}
+    drawn_sums = bootstrap_sums(correct, own, draws, seed)
+    totals = {arm: int(runs.sum()) for arm, runs in correct.items()}
     rows = []
     for first, second in itertools.combinations(correct, 2):
         # in integers, so that equal accuracies compare equal
@@ -86,8 +89,7 @@ def compare_arms(
 
 
 def unseen_difference(images: int, confidence: float) -> float:
-    """The largest difference in points that may go unseen with so many images: two arms that are right on the same
-    ones of them may still differ in this share of all images (the upper end of Clopper and Pearson's interval of 0).
+    """Return the largest difference in points that may go unseen with this number of images.
 
     Two arms that agree on all test images may still differ on this share of all images: the upper end of the interval
     of Clopper and Pearson for 0 differences. The bootstrap does not cover this, because every draw is then 0.
@@ -134,18 +136,23 @@ def paired_bootstrap(difference: numpy.ndarray, draws: int, generator: numpy.ran
         difference: integers -1, 0 or 1, [seeds, images]; fewer than 2**24 images.
 
     Returns:
-        The mean difference of each draw, float64 [draws].
+        For each arm float64 [draws].
     """
-    seeds, images = difference.shape
-    differing = difference[:, difference.any(axis=0)].T.astype(numpy.float32)
-    count = len(differing)
-    if not count:
-        return numpy.zeros(draws)
-    sums = [
-        _weighted_sums(weights @ differing, generator) for weights in _drawn_images(images, count, draws, generator)
-    ]
-    means: numpy.ndarray = numpy.concatenate(sums) / (seeds * images)
-    return means
+    if not correct:
+        return {}
+    places = numpy.cumsum([0, *(len(runs) for runs in correct.values())])
+    rows = {arm: slice(*ends) for arm, *ends in zip(correct, places[:-1], places[1:], strict=True)}
+    every = numpy.concatenate(list(correct.values())).T.astype(numpy.float32)
+    times = {arm: _drawn_seeds(own, draws, seed) for arm, own in seeds.items()}
+    parts: dict[str, list[numpy.ndarray]] = {arm: [] for arm in correct}
+    start = 0
+    for weights in _drawn_images(len(every), draws, seed):
+        sums = (weights @ every).astype(numpy.float64)  # integers below 2**24, which float32 represents exactly
+        drawn = slice(start, start + len(weights))
+        for arm, own_sums in parts.items():
+            own_sums.append((sums[:, rows[arm]] * times[arm][drawn]).sum(axis=1))
+        start = drawn.stop
+    return {arm: numpy.concatenate(own_sums) for arm, own_sums in parts.items()}
 
 
 def unpaired_bootstrap(
@@ -180,9 +187,8 @@ def _drawn_images(images: int, count: int, draws: int, generator: numpy.random.G
     step = max(1, MOST_WEIGHTS // count)
     for start in range(0, draws, step):
         part = min(step, draws - start)
-        taken = generator.binomial(images, count / images, part)
-        cells = numpy.repeat(numpy.arange(part) * count, taken) + generator.integers(count, size=taken.sum())
-        yield numpy.bincount(cells, minlength=part * count).reshape(part, count).astype(numpy.float32)
+        cells = generator.integers(images, size=(part, images)) + numpy.arange(part)[:, None] * images
+        yield numpy.bincount(cells.ravel(), minlength=part * images).reshape(part, images).astype(numpy.float32)
 
 
 def _weighted_sums(by_seed: numpy.ndarray, generator: numpy.random.Generator) -> numpy.ndarray:
