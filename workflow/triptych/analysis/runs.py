@@ -77,7 +77,7 @@ def read_truth(path: Path) -> Truth:
     labels = map_tensor(path, "labels")
     classes = load_metadata(path).get("classes")
     if not len(labels) or not classes:
-        raise InputError(f"{path}: expected test images and class names, found {len(labels)} images")
+        raise InputError(f"{path}: expected test images and class names, found {len(labels)} images.")
     return Truth(labels, classes)
 
 
@@ -95,7 +95,7 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, test: Trut
     if not math.isclose(accuracy, recorded, abs_tol=1e-9):
         raise InputError(
             f"{folder / 'predictions.safetensors'}: expected a test accuracy of {recorded} %, as in history.csv, "
-            f"found {accuracy} %"
+            f"found {accuracy} %."
         )
     weights = read_weights(folder / "weights.json")
     weight_delta = read_weight_delta(folder / "weight_delta.csv", weights)
@@ -130,18 +130,18 @@ def read_history(path: Path, training: dict[str, Any]) -> pandas.DataFrame:
     if history["epoch"].tolist() != list(range(last + 1)):
         found = ", ".join(f"{epoch:g}" for epoch in history["epoch"]) or "none"
         at_most = " (at most)" if training["patience"] else ""
-        raise InputError(f"{path}: expected the epochs 0 to {epochs}{at_most}, found {found}")
+        raise InputError(f"{path}: expected the epochs 0 to {epochs}{at_most}, found {found}.")
     kept = [epoch for epoch, mark in enumerate(history["kept"]) if mark == 1]
     if len(kept) != 1 or kept[0] == 0 or (training["keep"] == "last" and kept[0] != last):
         expected = f"{last} only" if training["keep"] == "last" else "one"
         found = ", ".join(map(str, kept)) or "none"
-        raise InputError(f"{path}: expected the mark of the kept epoch (1) in epoch {expected}, found {found}")
+        raise InputError(f"{path}: expected the mark of the kept epoch (1) in epoch {expected}, found {found}.")
     # There are no training values before training, and fit values only in the kept epoch.
     for split, rows in (("test", slice(None)), ("train", slice(1, None)), ("fit", slice(kept[0], kept[0] + 1))):
         for column in (f"{split}_loss", f"{split}_accuracy"):
             empty = history["epoch"][rows][history[column][rows].isna()]
             if len(empty):
-                raise InputError(f"{path}: expected a number for {column} in epoch {empty.iloc[0]}, found none")
+                raise InputError(f"{path}: expected a number for {column} in epoch {empty.iloc[0]}, found none.")
     return history
 
 
@@ -154,7 +154,9 @@ def read_predicted(path: Path, test: Truth) -> numpy.ndarray:
     logits = map_tensor(path, "test_logits")
     expected = (len(test.labels), len(test.classes))
     if logits.shape != expected:
-        raise InputError(f"{path}: expected test_logits {list(expected)} (images, classes), found {list(logits.shape)}")
+        raise InputError(
+            f"{path}: expected test_logits {list(expected)} (images, classes), found {list(logits.shape)}."
+        )
     predicted: numpy.ndarray = logits.argmax(axis=1)
     return predicted
 
@@ -168,7 +170,7 @@ def read_weights(path: Path) -> dict[str, int]:
     weights = read_json(path, WEIGHTS_KEYS)
     for key in WEIGHTS_KEYS:
         if type(weights[key]) is not int or weights[key] < 0:
-            raise InputError(f"{path}: expected a whole number for {key}, found {weights[key]!r}")
+            raise InputError(f"{path}: expected a whole number for {key}, found {weights[key]!r}.")
     return weights
 
 
@@ -180,12 +182,12 @@ def read_weight_delta(path: Path, weights: dict[str, int]) -> pandas.DataFrame:
     """
     table = read_table(path, RUN_WEIGHT_DELTA, verbatim=True)
     if (table["size"] == "").any():
-        raise InputError(f"{path}: expected whole numbers in the column size, found an empty cell")
+        raise InputError(f"{path}: expected whole numbers in the column size, found an empty cell.")
     sizes = table["size"].astype(int).groupby(table["kind"]).sum()
     for kind, key in (("parameter", "parameters"), ("buffer", "buffer_elements")):
         found = int(sizes.get(kind, 0))
         if found != weights[key]:
             raise InputError(
-                f"{path}: expected {kind}s with {weights[key]} elements, as in weights.json, found {found}"
+                f"{path}: expected {kind}s with {weights[key]} elements, as in weights.json, found {found}."
             )
     return table
