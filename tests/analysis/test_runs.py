@@ -49,7 +49,7 @@ def test_the_largest_logit_decides_and_of_equal_ones_the_first(read, folder):
 def test_too_few_epochs(read, folder):
     lines = (folder / "history.csv").read_text().splitlines()
     (folder / "history.csv").write_text("\n".join(lines[:-1]) + "\n")
-    with pytest.raises(InputError, match=r"seed0/history\.csv: expected the epochs 0 to 2, found 0, 1$"):
+    with pytest.raises(InputError, match=r"seed0/history\.csv: expected the epochs 0 to 2, found 0, 1\.$"):
         read()
 
 
@@ -192,9 +192,9 @@ def test_a_run_that_stopped(experiment):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"patience": None}, r"expected the epochs 0 to 4, found 0, 1, 2, 3$"),
-        ({"epochs": 2}, r"expected the epochs 0 to 2 \(at most\), found 0, 1, 2, 3$"),
-        ({"keep": "last"}, r"expected the mark of the kept epoch \(1\) in epoch 3 only, found 2$"),
+        ({"patience": None}, r"expected the epochs 0 to 4, found 0, 1, 2, 3\.$"),
+        ({"epochs": 2}, r"expected the epochs 0 to 2 \(at most\), found 0, 1, 2, 3\.$"),
+        ({"keep": "last"}, r"expected the mark of the kept epoch \(1\) in epoch 3 only, found 2\.$"),
     ],
 )
 def test_a_run_that_does_not_fit_its_recipe(experiment, changes, message):

@@ -89,8 +89,8 @@ def test_cifar100_has_two_labels(tmp_path):
 @pytest.mark.parametrize(
     ("byte", "value", "message"),
     [
-        (0, 20, "record 7 of test.bin has the coarse label 20, expected 0 to 19"),
-        (1, 100, "record 7 of test.bin has the label 100, expected 0 to 99"),
+        (0, 20, "record 7 of test.bin has coarse label 20, expected 0 to 19"),
+        (1, 100, "record 7 of test.bin has label 100, expected 0 to 99"),
     ],
 )
 def test_both_labels_of_cifar100_are_checked(tmp_path, byte, value, message):
@@ -117,9 +117,9 @@ LABEL_OF_10 = bytes([1]) + bytes(3072) + bytes([10]) + bytes(3072)
         (changed(data_batch_3__bin=bytes(3073 * 2 - 1)), "data_batch_3.bin has 6,145 bytes, expected complete records"),
         (changed(data_batch_3__bin=b""), "data_batch_3.bin has 0 bytes"),
         (changed(data_batch_3__bin=bytes(3073)), r"train part of CIFAR-10 has 81 images .*_3.bin 1, .*, expected 100"),
-        (changed(test_batch__bin=LABEL_OF_10), "record 1 of test_batch.bin has the label 10, expected 0 to 9"),
+        (changed(test_batch__bin=LABEL_OF_10), "record 1 of test_batch.bin has label 10, expected 0 to 9"),
         (changed(batches__meta__txt=b"cat\ndog\n"), "batches.meta.txt has 2 names, expected 10 unique names"),
-        ({"data_batch_1": b"pickle"}, "no batches.meta.txt, data_batch_1.bin, .*; found data_batch_1$"),
+        ({"data_batch_1": b"pickle"}, "no batches.meta.txt, data_batch_1.bin, .*; found data_batch_1.$"),
         ({}, "it is empty"),
     ],
 )

@@ -74,7 +74,7 @@ def test_each_difference_has_a_line(folder):
 
 
 def test_a_manifest_that_is_missing(tmp_path):
-    assert problem_of(tmp_path) == f"{tmp_path / 'manifest.json'}: the file is missing"
+    assert problem_of(tmp_path) == f"{tmp_path / 'manifest.json'}: the file is missing."
     assert "the file is missing" in problem_of(tmp_path / "none")
 
 

@@ -14,18 +14,18 @@ REFUSED = {
     "no partition": (
         (None, []),
         "No partition specified or system default partition",
-        "name one as `slurm_partition` under `default-resources` in profiles/slurm/profile.yaml",
+        "set `slurm_partition` under `default-resources` in profiles/slurm/profile.yaml",
     ),
     "no such partition": (("nowhere", []), "Invalid partition name specified", "correct `slurm_partition`"),
     "no account": (
         ("billed", []),
         "Invalid account or account/partition combination specified",
-        "name it as `slurm_account` under `default-resources` in profiles/slurm/profile.yaml",
+        "set `slurm_account` under `default-resources` in profiles/slurm/profile.yaml",
     ),
     "no GPU": (
         ("none", ["--set-resources", "write_configuration:gpu=1"]),
         "Requested node configuration is not available",
-        "send the rule to a partition that has them (`slurm_partition` under `set-resources`",
+        "submit the rule to a partition with GPUs (`slurm_partition` under `set-resources`",
     ),
     "no such GPU": (
         ("one", ["--set-resources", "write_configuration:gpu_model=a100"]),
@@ -35,7 +35,7 @@ REFUSED = {
     "too long": (
         ("one", ["--set-resources", "write_configuration:runtime=2d"]),
         "Requested time limit is invalid",
-        "set a lower `runtime` (minutes) under `set-resources` in profiles/slurm/profile.yaml",
+        "lower `runtime` (minutes) under `set-resources` in profiles/slurm/profile.yaml",
     ),
 }
 

@@ -63,7 +63,7 @@ def check_same_tensors(trained: Path, before: Tensors, after: Tensors) -> None:
     """
     if after.keys() != before.keys():
         differing = ", ".join(sorted(after.keys() ^ before.keys())[:5])
-        raise InputError(f"{trained}: the tensors are not those of the network (missing or unexpected: {differing})")
+        raise InputError(f"{trained}: the tensors are not those of the network (missing or unexpected: {differing}).")
     for name, array in before.items():
         if array.shape != after[name].shape:
-            raise InputError(f"{trained}: expected {name} {list(array.shape)}, found {list(after[name].shape)}")
+            raise InputError(f"{trained}: expected {name} {list(array.shape)}, found {list(after[name].shape)}.")

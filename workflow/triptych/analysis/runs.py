@@ -183,7 +183,7 @@ def read_history(path: Path, training: dict[str, Any], mode: Mode, splits: Seque
     if history["epoch"].tolist() != list(range(last + 1)):
         found = ", ".join(f"{epoch:g}" for epoch in history["epoch"]) or "none"
         at_most = " (at most)" if training["patience"] else ""
-        raise InputError(f"{path}: expected the epochs 0 to {epochs}{at_most}, found {found}")
+        raise InputError(f"{path}: expected the epochs 0 to {epochs}{at_most}, found {found}.")
     kept = [epoch for epoch, mark in enumerate(history["kept"]) if mark == 1]
     if len(kept) != 1 or kept[0] == 0 or (training["keep"] == "last" and kept[0] != last):
         expected = f"{last} only" if training["keep"] == "last" else "one"
@@ -195,7 +195,7 @@ def read_history(path: Path, training: dict[str, Any], mode: Mode, splits: Seque
         for column in (f"{split}_loss", f"{split}_accuracy"):
             empty = history["epoch"][rows][history[column][rows].isna()]
             if len(empty):
-                raise InputError(f"{path}: expected a number for {column} in epoch {empty.iloc[0]}, found none")
+                raise InputError(f"{path}: expected a number for {column} in epoch {empty.iloc[0]}, found none.")
     return history
 
 
@@ -225,7 +225,7 @@ def read_weights(path: Path) -> dict[str, int]:
     weights = read_json(path, WEIGHTS_KEYS)
     for key in WEIGHTS_KEYS:
         if type(weights[key]) is not int or weights[key] < 0:
-            raise InputError(f"{path}: expected a whole number for {key}, found {weights[key]!r}")
+            raise InputError(f"{path}: expected a whole number for {key}, found {weights[key]!r}.")
     return weights
 
 
@@ -237,12 +237,12 @@ def read_weight_delta(path: Path, weights: dict[str, int]) -> pandas.DataFrame:
     """
     table = read_table(path, RUN_WEIGHT_DELTA, verbatim=True)
     if (table["size"] == "").any():
-        raise InputError(f"{path}: expected whole numbers in the column size, found an empty cell")
+        raise InputError(f"{path}: expected whole numbers in the column size, found an empty cell.")
     sizes = table["size"].astype(int).groupby(table["kind"]).sum()
     for kind, key in (("parameter", "parameters"), ("buffer", "buffer_elements")):
         found = int(sizes.get(kind, 0))
         if found != weights[key]:
             raise InputError(
-                f"{path}: expected {kind}s with {weights[key]} elements, as in weights.json, found {found}"
+                f"{path}: expected {kind}s with {weights[key]} elements, as in weights.json, found {found}."
             )
     return table

@@ -161,13 +161,13 @@ def _wanted_members(layout: Layout, archive: Path, limit: int) -> dict[str, byte
                 elif member.isfile():
                     others.append(repr(name)[1:-1])
     except FileNotFoundError:
-        raise InputError(f"{archive}: the file is missing") from None
+        raise InputError(f"{archive}: the file is missing.") from None
     except (tarfile.TarError, EOFError, zlib.error, OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{archive}: not a complete .tar.gz archive ({' '.join(str(error).split())})") from None
+        raise InputError(f"{archive}: not a complete .tar.gz archive ({' '.join(str(error).split())}).") from None
     missing = sorted(wanted - set(content))
     if missing:
         found = f"; found {', '.join(sorted([*content, *others])[:12])}" if content or others else "; it is empty"
-        raise InputError(f"{archive}: not the binary version of {layout.name}: no {', '.join(missing)}{found}")
+        raise InputError(f"{archive}: not the binary version of {layout.name}: no {', '.join(missing)}{found}.")
     return content
 
 
@@ -193,6 +193,6 @@ def _records(layout: Layout, archive: Path, member: str, content: bytes) -> nump
         if len(wrong):
             what = "label" if known == layout.classes else "coarse label"
             raise InputError(
-                f"{archive}: record {wrong[0]} of {member} has the {what} {labels[wrong[0]]}, expected 0 to {known - 1}"
+                f"{archive}: record {wrong[0]} of {member} has {what} {labels[wrong[0]]}, expected 0 to {known - 1}."
             )
     return records

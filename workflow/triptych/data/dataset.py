@@ -35,7 +35,7 @@ class Split:
             InputError: the split has fewer images.
         """
         if count is not None and count > len(self):
-            raise InputError(f"train_images: {count} images were asked for, and there are {len(self)}")
+            raise InputError(f"train_images: {count} images were asked for, and there are {len(self)}.")
         return Split(self.images[:count], self.labels[:count], self.classes)
 
 
@@ -43,15 +43,15 @@ def _check(split: Split, where: Path) -> None:
     """Check shapes, types and labels of a split; raise an `InputError` that names `where` if one is wrong."""
     images, labels, classes = split.images, split.labels, split.classes
     if images.dtype != numpy.uint8 or images.ndim != 4 or images.shape[-1] != 3:
-        raise InputError(f"{where}: images: expected uint8 [N, H, W, 3], found {images.dtype} {list(images.shape)}")
+        raise InputError(f"{where}: images: expected uint8 [N, H, W, 3], found {images.dtype} {list(images.shape)}.")
     if labels.dtype != numpy.int64 or labels.shape != (len(images),):
-        raise InputError(f"{where}: labels: expected int64 [{len(images)}], found {labels.dtype} {list(labels.shape)}")
+        raise InputError(f"{where}: labels: expected int64 [{len(images)}], found {labels.dtype} {list(labels.shape)}.")
     if not classes or len(set(classes)) != len(classes) or not all(isinstance(name, str) for name in classes):
-        raise InputError(f"{where}: classes: expected a list of unique names, found {classes!r}")
+        raise InputError(f"{where}: classes: expected a list of unique names, found {classes!r}.")
     outside = labels[(labels < 0) | (labels >= len(classes))]
     if len(outside):
         raise InputError(
-            f"{where}: label {outside[0]} is not one of the {len(classes)} classes (0 to {len(classes) - 1})"
+            f"{where}: label {outside[0]} is not one of the {len(classes)} classes (0 to {len(classes) - 1})."
         )
 
 
@@ -87,10 +87,11 @@ def load_split(path: Path) -> Split:
     """
     metadata = load_metadata(path)
     if "classes" not in metadata:
-        raise InputError(f"{path}: not a split of a data set (no classes in its metadata)")
+        raise InputError(f"{path}: not a split of a data set (no classes in its metadata).")
     try:
         split = Split(map_tensor(path, "images"), map_tensor(path, "labels"), metadata["classes"])
     except InputError as error:
-        raise InputError(f"{path}: not a split of a data set ({str(error).removeprefix(f'{path}: ')})") from None
+        reason = str(error).removeprefix(f"{path}: ").removesuffix(".")
+        raise InputError(f"{path}: not a split of a data set ({reason}).") from None
     _check(split, path)
     return split

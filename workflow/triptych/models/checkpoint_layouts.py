@@ -68,7 +68,7 @@ def safetensors_of(path: Path) -> dict[str, torch.Tensor]:
     try:
         return dict(safetensors.torch.load_file(path))
     except (safetensors.SafetensorError, OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({_first_line(error)})") from None
+        raise InputError(f"{path}: not a readable safetensors file ({_first_line(error)}).") from None
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -94,7 +94,7 @@ def _torch_file(path: Path) -> Any:
                 "torch.save(model.state_dict(), FILE)."
             ) from None
         raise InputError(
-            f"{path}: not a file of tensors only, as torch.save or safetensors write it ({_first_line(error)})"
+            f"{path}: not a file of tensors only, as torch.save or safetensors write it ({_first_line(error)})."
         ) from None
 
 
@@ -218,7 +218,7 @@ def _nothing_complete(
         return len(right), len(found[prefix]), -len(prefix)
 
     if not found:
-        return f"{where}: no tensor has the name of a tensor of {what}; found {listed(list(tensors))}"
+        return f"{where}: no tensor has the name of a tensor of {what}; found {listed(list(tensors))}."
     prefix = max(found, key=matches)
     lines = _problems(found[prefix], tensors, prefix, trunk)
     return f"{where}: not the tensors of {what}:\n  " + "\n  ".join(lines)

@@ -107,4 +107,4 @@ def _parsed(networks: str) -> list[dict[str, Any]]:
     try:
         return [{key: network[key] for key in keys} for network in json.loads(networks)]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"networks: expected a JSON list of networks with {', '.join(keys)} ({error})") from None
+        raise InputError(f"networks: expected a JSON list of networks with {', '.join(keys)} ({error}).") from None

@@ -61,7 +61,7 @@ def convert_weights(*, architecture: str, sha256: str, state_dict: Path, weights
     }
     not_finite = [name for name, array in arrays.items() if not numpy.isfinite(array).all()]
     if not_finite:
-        raise InputError(f"{state_dict}: values are not finite in {', '.join(not_finite)}")
+        raise InputError(f"{state_dict}: values are not finite in {', '.join(not_finite)}.")
     save_tensors(weights, arrays, metadata | {"sha256": found})
     numbers = sum(array.size for array in arrays.values())
     print(f"{architecture}: {len(arrays)} tensors, {numbers:,} numbers, from {state_dict}", flush=True)
@@ -93,6 +93,6 @@ def as_array(tensor: torch.Tensor, like: torch.Tensor, name: str) -> numpy.ndarr
     """
     plain = tensor.layout is torch.strided and tensor.device.type == "cpu" and not tensor.is_quantized
     if not plain or tensor.is_floating_point() != like.is_floating_point() or tensor.is_complex():
-        raise InputError(f"{name} is {tensor.dtype} ({tensor.layout}), expected a dense tensor like {like.dtype}")
+        raise InputError(f"{name} is {tensor.dtype} ({tensor.layout}), expected a dense tensor like {like.dtype}.")
     array: numpy.ndarray = tensor.detach().to(like.dtype).numpy().copy()
     return array

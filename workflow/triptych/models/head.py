@@ -13,7 +13,7 @@ def head_of(network: torch.nn.Module, head: list[str]) -> torch.nn.Module:
     """
     modules = {name.rpartition(".")[0] for name in head}
     if len(modules) != 1:
-        raise InputError(f"the head has several modules ({', '.join(sorted(modules))}); it cannot use cached features")
+        raise InputError(f"the head has several modules ({', '.join(sorted(modules))}); it cannot use cached features.")
     return network.get_submodule(modules.pop())
 
 
@@ -36,5 +36,5 @@ def features_and_logits(
     finally:
         handle.remove()
     if len(calls) != 1 or calls[0][1] is not logits:
-        raise InputError("the head is not the last operation of the network; it cannot use cached features")
+        raise InputError("the head is not the last operation of the network; it cannot use cached features.")
     return calls[0]

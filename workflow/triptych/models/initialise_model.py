@@ -61,7 +61,7 @@ def initial_weights(trained: Path, pretrained: Path | None) -> tuple[dict[str, n
     run = metadata.pop("run", None)
     described = {"architecture", "classes", "input_size", "head"} <= metadata.keys()
     if not described or not isinstance(run, dict) or not {"seed", "initial_sha256", "torch", "trained"} <= run.keys():
-        raise InputError(f"{trained}: not weights that `train` wrote (the metadata does not describe a run)")
+        raise InputError(f"{trained}: not weights that `train` wrote (the metadata does not describe a run).")
     network = _drawn(metadata["architecture"], metadata["input_size"], run["seed"], metadata["classes"], pretrained)
     arrays = state_arrays(network)
     if tensors_sha256(arrays) != run["initial_sha256"]:
@@ -149,7 +149,7 @@ def read_trunk(
     """
     found_architecture = load_metadata(pretrained).get("architecture")
     if found_architecture != architecture:
-        raise InputError(f"{pretrained}: expected weights of {architecture}, found {found_architecture}")
+        raise InputError(f"{pretrained}: expected weights of {architecture}, found {found_architecture}.")
     found = {name: array for name, array in load_tensors(pretrained).items() if name not in head}
     trunk = {name: array for name, array in arrays.items() if name not in head}
     check_tensors(shapes_of(found), shapes_of(trunk), str(pretrained), f"{architecture} without its head")

@@ -35,7 +35,7 @@ def _construct(architecture: str, num_classes: int, input_size: int, auxiliary: 
     if name not in library.names():
         nearest = get_close_matches(name, library.names(), n=1)
         hint = f"; the nearest is {nearest[0]}" if nearest else ""
-        raise InputError(f"architecture {architecture!r}: not a classification network of its library{hint}")
+        raise InputError(f"architecture {architecture!r}: not a classification network of its library{hint}.")
     try:
         return library.build(name, num_classes, input_size, auxiliary)
     except (AssertionError, RuntimeError, ValueError) as error:
@@ -113,7 +113,7 @@ def head_tensors(architecture: str, num_classes: int, input_size: int, auxiliary
     other = build_shapes(architecture, num_classes + 1, input_size, auxiliary).state_dict()
     names = [name for name, tensor in given.items() if tensor.shape != other[name].shape]
     if not names:
-        raise InputError(f"{architecture}: no tensor depends on the number of classes, so there is no head to replace")
+        raise InputError(f"{architecture}: no tensor depends on the number of classes, so there is no head to replace.")
     return names
 
 
@@ -218,10 +218,10 @@ def load_network(path: Path) -> tuple[torch.nn.Module, dict[str, Any]]:
     metadata = load_metadata(path)
     missing = [key for key in ("architecture", "classes", "input_size") if key not in metadata]
     if missing:
-        raise InputError(f"{path}: the metadata does not describe a network (no {', '.join(missing)})")
+        raise InputError(f"{path}: the metadata does not describe a network (no {', '.join(missing)}).")
     for key, kind in (("architecture", str), ("classes", list), ("input_size", int)):
         if not isinstance(metadata[key], kind):
-            raise InputError(f"{path}: {key} in the metadata is {metadata[key]!r:.60}, expected {kind.__name__}")
+            raise InputError(f"{path}: {key} in the metadata is {metadata[key]!r:.60}, expected {kind.__name__}.")
     architecture, num_classes = metadata["architecture"], len(metadata["classes"])
     with torch.random.fork_rng(devices=[]):
         network = build_network(

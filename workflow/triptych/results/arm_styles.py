@@ -72,5 +72,5 @@ def style_of(styles: dict[str, ArmStyle], arm: str, source: Path) -> ArmStyle:
         InputError: `source` has no such arm.
     """
     if arm not in styles:
-        raise InputError(f"{source}: there is no arm {arm!r}; found {', '.join(styles)}")
+        raise InputError(f"{source}: there is no arm {arm!r}; found {', '.join(styles)}.")
     return styles[arm]

@@ -71,18 +71,18 @@ def read_table(
     try:
         frame = pandas.read_csv(path, dtype=str, keep_default_na=False)
     except FileNotFoundError:
-        raise InputError(f"{path}: the file is missing") from None
+        raise InputError(f"{path}: the file is missing.") from None
     except (pandas.errors.EmptyDataError, pandas.errors.ParserError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a readable table ({error})") from None
+        raise InputError(f"{path}: not a readable table ({error}).") from None
     for name, cell in (absent or {}).items():
         if name not in frame:
             frame[name] = "" if cell is None else str(cell)
     chosen = [table[name] for name in columns] if columns else table.columns
     missing = [column.name for column in chosen if column.name not in frame]
     if missing:
-        raise InputError(f"{path}: no column {', '.join(missing)}; found {', '.join(frame.columns)}")
+        raise InputError(f"{path}: no column {', '.join(missing)}; found {', '.join(frame.columns)}.")
     if frame.empty and not table.may_be_empty:
-        raise InputError(f"{path}: the table has no rows")
+        raise InputError(f"{path}: the table has no rows.")
     for column in chosen:
         if column.kind != TEXT:
             numbers = _numbers(frame[column.name], column, path)
@@ -100,9 +100,9 @@ def _numbers(cells: pandas.Series, column: Column, path: Path) -> pandas.Series:
     try:
         numbers = pandas.to_numeric(cells.where(cells != "", None))
     except ValueError as error:
-        raise InputError(f"{path}: column {column.name} should hold numbers ({error})") from None
+        raise InputError(f"{path}: column {column.name} should hold numbers ({error}).") from None
     if column.kind == WHOLE:
         wrong = cells[numbers.notna() & (numbers % 1 != 0)]
         if len(wrong):
-            raise InputError(f"{path}: column {column.name} should hold whole numbers, found {wrong.iloc[0]!r}")
+            raise InputError(f"{path}: column {column.name} should hold whole numbers, found {wrong.iloc[0]!r}.")
     return numbers

@@ -161,9 +161,9 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise InputError(f"{path}: the file is missing") from None
+        raise InputError(f"{path}: the file is missing.") from None
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error})") from None
+        raise InputError(f"{path}: not UTF-8 text ({error}).") from None
 
 
 def read_json(path: Path, keys: Iterable[str]) -> dict[str, Any]:
@@ -175,11 +175,11 @@ def read_json(path: Path, keys: Iterable[str]) -> dict[str, Any]:
     try:
         value = json.loads(read_text(path))
     except ValueError as error:
-        raise InputError(f"{path}: expected JSON, found something else ({error})") from None
+        raise InputError(f"{path}: expected JSON, found something else ({error}).") from None
     mapping: dict[str, Any] = value if isinstance(value, dict) else {}
     missing = [key for key in keys if key not in mapping]
     if missing:
-        raise InputError(f"{path}: missing keys {', '.join(missing)}; expected are {', '.join(keys)}")
+        raise InputError(f"{path}: missing keys {', '.join(missing)}; expected are {', '.join(keys)}.")
     return mapping
 
 

@@ -66,9 +66,9 @@ def load_tensors(path: Path) -> dict[str, numpy.ndarray]:
     try:
         return safetensors.numpy.load_file(path)
     except FileNotFoundError:
-        raise InputError(f"{path}: the file is missing") from None
+        raise InputError(f"{path}: the file is missing.") from None
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({_in_short(error)})") from None
+        raise InputError(f"{path}: not a readable safetensors file ({_in_short(error)}).") from None
 
 
 def load_metadata(path: Path) -> dict[str, Any]:
@@ -81,13 +81,13 @@ def load_metadata(path: Path) -> dict[str, Any]:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = json.loads((file.metadata() or {})[METADATA_KEY])
     except FileNotFoundError:
-        raise InputError(f"{path}: the file is missing") from None
+        raise InputError(f"{path}: the file is missing.") from None
     except KeyError:
-        raise InputError(f"{path}: not a safetensors file written by Triptych (no metadata)") from None
+        raise InputError(f"{path}: not a safetensors file written by Triptych (no metadata).") from None
     except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not a safetensors file written by Triptych ({_in_short(error)})") from None
+        raise InputError(f"{path}: not a safetensors file written by Triptych ({_in_short(error)}).") from None
     if not isinstance(metadata, dict):
-        raise InputError(f"{path}: not a safetensors file written by Triptych (its metadata is not a mapping)")
+        raise InputError(f"{path}: not a safetensors file written by Triptych (its metadata is not a mapping).")
     return metadata
 
 
@@ -100,17 +100,17 @@ def map_tensor(path: Path, name: str) -> numpy.ndarray:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:  # checks the header
             if name not in file.keys():  # noqa: SIM118 (it is not a mapping)
-                raise InputError(f"{path}: there is no tensor {name}")
+                raise InputError(f"{path}: there is no tensor {name}.")
     except FileNotFoundError:
-        raise InputError(f"{path}: the file is missing") from None
+        raise InputError(f"{path}: the file is missing.") from None
     except (safetensors.SafetensorError, OSError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not a readable safetensors file ({_in_short(error)})") from None
+        raise InputError(f"{path}: not a readable safetensors file ({_in_short(error)}).") from None
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         tensor = json.loads(file.read(size))[name]
     kind, shape = NUMPY_NAMES.get(tensor["dtype"]), tuple(tensor["shape"])
     if kind is None:
-        raise InputError(f"{path}: {name} has a type that cannot be memory-mapped ({tensor['dtype']})")
+        raise InputError(f"{path}: {name} has a type that cannot be memory-mapped ({tensor['dtype']}).")
     if 0 in shape:  # an empty file region cannot be mapped
         return numpy.empty(shape, kind)
     return numpy.memmap(path, kind, "c", 8 + size + tensor["data_offsets"][0], shape)

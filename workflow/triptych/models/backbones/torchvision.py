@@ -40,7 +40,7 @@ def build(name: str, num_classes: int, input_size: int, auxiliary: bool = False)
         # Never used in training: an auxiliary head needs its own term in the loss.
         arguments = {"aux_logits": auxiliary, "init_weights": True}
     elif auxiliary:
-        raise InputError(f"{name}: torchvision's network has no auxiliary head")
+        raise InputError(f"{name}: torchvision's network has no auxiliary head.")
     elif name.startswith("vit_"):
         arguments = {"image_size": input_size}
     elif name.startswith("maxvit_"):
