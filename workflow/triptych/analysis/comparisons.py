@@ -48,7 +48,7 @@ def compare_arms(
         margin: of equivalence, in points of accuracy.
         confidence: of the intervals, such as 0.95. A corrected p-value below 1 - confidence is significant.
         draws: the number of bootstrap draws.
-        seed: of the draws. The draws of a pair depend only on the seed and the two names, not on other arms.
+        seed: of the draws. They depend on it, the number of images and the seeds of an arm, not on other arms.
         seeds: the seeds of each arm, in the order of its rows in `correct`; by default the same for all arms.
 
     Returns:
@@ -64,16 +64,12 @@ def compare_arms(
     rows = []
     for first, second in itertools.combinations(correct, 2):
         # in integers, so that equal accuracies compare equal
-        if correct[second].sum() * len(correct[first]) > correct[first].sum() * len(correct[second]):
+        if totals[second] * len(correct[first]) > totals[first] * len(correct[second]):
             first, second = second, first
-        generator = pair_generator(seed, first, second)
-        if seeds is None or seeds[first] == seeds[second]:
-            difference = correct[first].astype(numpy.int8) - correct[second].astype(numpy.int8)
-            drawn = paired_bootstrap(difference, draws, generator)
-            observed = 100 * int(difference.sum(dtype=numpy.int64)) / difference.size
-        else:
-            drawn = unpaired_bootstrap(correct[first], correct[second], draws, generator)
-            observed = 100 * float(correct[first].mean() - correct[second].mean())
+        numbers = len(correct[first]), len(correct[second])
+        size = numbers[0] * numbers[1] * correct[first].shape[1]
+        observed = 100 * (totals[first] * numbers[1] - totals[second] * numbers[0]) / size
+        drawn = (drawn_sums[first] * numbers[1] - drawn_sums[second] * numbers[0]) / size
         # Adding 0 turns -0.0 into 0.0.
         low, high = 100 * numpy.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2]) + 0.0
         rows.append([first, second, observed, float(low), float(high), two_sided_p_value(drawn)])
@@ -91,7 +87,7 @@ def compare_arms(
 def unseen_difference(images: int, confidence: float) -> float:
     """Return the largest difference in points that may go unseen with this number of images.
 
-    Two arms that agree on all test images may still differ on this share of all images: the upper end of the interval
+    Two arms that agree on all images may still differ on this share of all images: the upper end of the interval
     of Clopper and Pearson for 0 differences. The bootstrap does not cover this, because every draw is then 0.
     """
     return float(100 * (1 - ((1 - confidence) / 2) ** (1 / images)))
@@ -119,21 +115,18 @@ def verdict(low: float, high: float, p_value: float, margin: float, confidence: 
     return "better" if p_value < 1 - confidence else "undecided"
 
 
-def pair_generator(seed: int, first: str, second: str) -> numpy.random.Generator:
-    """Return the generator of a pair, which does not depend on the order of the two arms or on other arms."""
-    names = json.dumps(sorted([first, second])).encode()
-    return numpy.random.default_rng([seed, int.from_bytes(hashlib.sha256(names).digest())])
+def bootstrap_sums(
+    correct: Mapping[str, numpy.ndarray], seeds: Mapping[str, list[int]], draws: int, seed: int
+) -> dict[str, numpy.ndarray]:
+    """Resample images and seeds with replacement, and add up the correct images of each arm in each draw.
 
-
-def paired_bootstrap(difference: numpy.ndarray, draws: int, generator: numpy.random.Generator) -> numpy.ndarray:
-    """Resample images and seeds with replacement, and average the difference of each draw.
-
-    The mean of a draw is the sum over seeds and images of (count of the seed) x (count of the image) x difference.
-    Images without a difference in any seed add nothing. So the number of the other images in a draw is drawn first, and
-    then which ones. All sums are of integers, so that their order and the number of threads do not affect results.
+    The sum of a draw is the sum over seeds and images of (count of the seed) x (count of the image) x correct. All arms
+    share the draws of images, and arms with the same seeds share the draws of seeds. All sums are of integers, so that
+    their order and the number of threads do not affect results.
 
     Args:
-        difference: integers -1, 0 or 1, [seeds, images]; fewer than 2**24 images.
+        correct: for each arm a boolean array [seeds, images], of the same images; fewer than 2**24.
+        seeds: the seeds of each arm.
 
     Returns:
         For each arm float64 [draws].
@@ -155,48 +148,25 @@ def paired_bootstrap(difference: numpy.ndarray, draws: int, generator: numpy.ran
     return {arm: numpy.concatenate(own_sums) for arm, own_sums in parts.items()}
 
 
-def unpaired_bootstrap(
-    first: numpy.ndarray, second: numpy.ndarray, draws: int, generator: numpy.random.Generator
-) -> numpy.ndarray:
-    """Resample as `paired_bootstrap` does, but the seeds of each arm separately, for arms with different seeds.
-
-    Args:
-        first, second: boolean, [seeds, images], of the same images; fewer than 2**24.
-
-    Returns:
-        The difference of the means (first - second) of each draw, float64 [draws].
-    """
-    both = numpy.concatenate([first, second])
-    images = both.shape[1]
-    # an image on which all runs agree adds the same to both means
-    differing = both[:, both.any(axis=0) & ~both.all(axis=0)].T.astype(numpy.float32)
-    if not len(differing):
-        return numpy.zeros(draws)
-    means = []
-    for weights in _drawn_images(images, len(differing), draws, generator):
-        sums = weights @ differing
-        parts = sums[:, : len(first)], sums[:, len(first) :]
-        means.append([_weighted_sums(part, generator) / (part.shape[1] * images) for part in parts])
-    drawn = numpy.concatenate(means, axis=1)
-    difference: numpy.ndarray = drawn[0] - drawn[1]
-    return difference
-
-
-def _drawn_images(images: int, count: int, draws: int, generator: numpy.random.Generator) -> Iterator[numpy.ndarray]:
-    """Yield how often each of `count` images is drawn, float32 [draws, count], in chunks of draws."""
-    step = max(1, MOST_WEIGHTS // count)
+def _drawn_images(images: int, draws: int, seed: int) -> Iterator[numpy.ndarray]:
+    """Yield how often each image is drawn, float32 [draws, images], in chunks of draws."""
+    generator = _generator(seed, "images", images)
+    step = max(1, MOST_WEIGHTS // images)
     for start in range(0, draws, step):
         part = min(step, draws - start)
         cells = generator.integers(images, size=(part, images)) + numpy.arange(part)[:, None] * images
         yield numpy.bincount(cells.ravel(), minlength=part * images).reshape(part, images).astype(numpy.float32)
 
 
-def _weighted_sums(by_seed: numpy.ndarray, generator: numpy.random.Generator) -> numpy.ndarray:
-    """Resample seeds, and add their sums over images [draws, seeds]; float64 [draws], exact."""
-    draws, seeds = by_seed.shape  # integers below 2**24, which float32 represents exactly
-    weights = generator.multinomial(seeds, numpy.full(seeds, 1 / seeds), draws)
-    sums: numpy.ndarray = (by_seed.astype(numpy.float64) * weights).sum(axis=1)
-    return sums
+def _drawn_seeds(seeds: list[int], draws: int, seed: int) -> numpy.ndarray:
+    """Return how often each seed is drawn, int64 [draws, seeds]."""
+    number = len(seeds)
+    return _generator(seed, "seeds", seeds).multinomial(number, numpy.full(number, 1 / number), draws)
+
+
+def _generator(seed: int, *what: Any) -> numpy.random.Generator:
+    """Return the generator of the draws of something, such as the seeds 0 to 2."""
+    return numpy.random.default_rng([seed, int.from_bytes(hashlib.sha256(json.dumps(what).encode()).digest())])
 
 
 def two_sided_p_value(drawn: numpy.ndarray) -> float:
