@@ -30,6 +30,16 @@ def test_the_modules_of_training_hold_the_loop_and_the_helpers_but_no_figure():
     assert not [name for name in modules if name.startswith(("triptych.figures", "triptych.report"))]
 
 
+def test_evaluation_stands_on_training_and_not_the_reverse():
+    opening = set(code_digest.modules_of("triptych.evaluation.open_test"))
+    assert {"triptych.training.evaluate", "triptych.results.decision"} <= opening
+    assert "triptych.training.loop" not in opening  # another loop opens nothing again
+    for command in ("train", "pretrain_weights", "extract_features"):
+        modules = code_digest.modules_of(f"triptych.training.{command}")
+        assert "triptych.training.evaluate" in modules
+        assert not [name for name in modules if name.startswith("triptych.evaluation")]
+
+
 @pytest.mark.parametrize(
     ("changed", "differs"),
     [

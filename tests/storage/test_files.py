@@ -11,6 +11,7 @@ import pytest
 from triptych.storage import locks
 from triptych.storage.files import (
     _prefix,
+    append_line,
     atomic_write,
     remove_stale_tempfiles,
     sha256,
@@ -161,3 +162,24 @@ def test_a_folder_that_may_not_be_written(tmp_path):
     assert done.returncode == 1
     assert done.stderr.startswith("error: ")
     assert "Traceback" not in done.stderr
+
+
+def test_a_line_is_appended_below_what_is_there(tmp_path):
+    log = tmp_path / "new" / "folder" / "log.jsonl"
+    assert append_line(log, "first") == ["first"]
+    log.write_bytes(log.read_bytes() + b"cut o")  # by a power cut
+    assert append_line(log, "second") == ["first", "cut o", "second"]
+    assert log.read_bytes() == b"first\ncut o\nsecond\n"
+    assert [path.name for path in log.parent.iterdir()] == ["log.jsonl"]  # the lock is gone
+
+
+def test_processes_append_their_lines_in_turn(tmp_path):
+    code = (
+        "import sys, pathlib; from triptych.storage.files import append_line\n"
+        "for number in range(20): append_line(pathlib.Path(sys.argv[1]), sys.argv[2] * 5000)"
+    )
+    calls = [[sys.executable, "-c", code, str(tmp_path / "log"), letter] for letter in "abc"]
+    processes = [subprocess.Popen(call, stdout=subprocess.DEVNULL) for call in calls]
+    assert [process.wait(120) for process in processes] == [0, 0, 0]
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert sorted(lines) == sorted(letter * 5000 for letter in "abc" for _ in range(20))
