@@ -1,11 +1,9 @@
 import json
-import os
 
 import numpy
 import pandas
 import pytest
 
-from tests.workflow.conftest import jobs_of, rules_of, snakemake
 from triptych.analysis.extract_weight_delta import extract_weight_delta
 from triptych.analysis.weight_changes import brightness_and_colour, change_of, write_changes
 from triptych.models.initialise_model import initialise_model, run_metadata, starting_network
@@ -269,31 +267,3 @@ def test_a_missing_file_is_named(run):
     run["trained"].unlink()
     with pytest.raises(InputError, match=r"trained\.safetensors: the file is missing"):
         extract_weight_delta(**run)
-
-
-# The rule
-
-KEPT = {"trained": {"trained"}, "none": set()}
-
-
-def dry_run(folder, keep_weights, *arguments):
-    return snakemake("--dry-run", *arguments, "--config", f"keep_weights={keep_weights}", directory=folder).stdout
-
-
-@pytest.mark.parametrize("keep_weights", KEPT)
-def test_it_is_the_last_to_read_weights_that_are_not_kept(tmp_path, keep_weights):
-    """A finished tree without them: what collects, plots and tells again does not train again."""
-    deleted = {f"{name}.safetensors" for name in {"trained"} - KEPT[keep_weights]}
-    for job in jobs_of(dry_run(tmp_path, keep_weights)):
-        for path in (tmp_path / name for name in job.get("output", "").split(", ")):
-            if job["rule"] != "all" and path.name not in deleted:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.touch()
-                os.utime(path, (1e9, 1e9))  # none newer than another
-    assert not rules_of(dry_run(tmp_path, keep_weights))
-    again = jobs_of(dry_run(tmp_path, keep_weights, "--forcerun", "collect_results"))
-    assert {"collect_results", "plot_kernels", "write_manifest"} <= {job["rule"] for job in again}
-    assert not {"train", "extract_weight_delta"} & {job["rule"] for job in again}
-    (manifest,) = (job for job in again if job["rule"] == "write_manifest")
-    read = {name for name in ("trained",) if f"/{name}.safetensors" in manifest["input"]}
-    assert read == KEPT[keep_weights]

@@ -170,7 +170,7 @@ def with_other_classes(arguments):
         (with_other_classes, r"expected the classes \['a', 'b', 'c'\], found \['dark', 'light', 'red'\]"),
         (lambda given: with_metadata(given, run=None), "expected weights from `train`"),
         (lambda given: with_metadata(given, normalisation=None), "expected weights from `train`"),
-        (lambda given: {"trained": given["test_data"]}, "does not say of which network it is"),
+        (lambda given: {"trained": given["test_data"]}, "does not describe a network"),
         (lambda given: {"test_data": given["decision"]}, "not a safetensors file"),
     ],
 )

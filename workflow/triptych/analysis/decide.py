@@ -7,6 +7,8 @@
 4. If no other arm is left, that is the decision.
 5. Else it is undecided. `prefer: accurate` takes the arm of rule 3, `prefer: cheap` the cheapest arm that is left.
 
+Arms that are not better than guessing are left out of rules 2 to 5.
+
 The run of the chosen arm is that with the highest accuracy on the images that decide (ties: the first).
 """
 
@@ -166,8 +168,9 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
     )
     pairs = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
     ranking = ranking_of(in_rank(competitors), deciding, settings["confidence"])
-    if any(entry["beats_guessing"] for entry in ranking):
-        choice = choose(competitors, pairs, settings["prefer"])
+    better = {entry["arm"] for entry in ranking if entry["beats_guessing"]}
+    if better:
+        choice = choose([one for one in competitors if one.arm in better], pairs, settings["prefer"])
     else:
         smallest = min(entry["p_guessing"] for entry in ranking)
         reason = {"code": "no_arm_beats_guessing", "chance": 100 * deciding.chance, "p_value": smallest}
