@@ -53,7 +53,7 @@ def test_arms_are_what_is_in_effect(experiment):
         "patience": "",
         "keep": "last",
         "batch_size": "32",
-        "evaluation_batch_size": "256",
+        "evaluation_batch_size": "32",
         "num_threads": "2",
         "device": "auto",
         "precision": "float32",

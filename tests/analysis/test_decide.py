@@ -52,6 +52,19 @@ def codes(decision):
 # Rule by rule
 
 
+def test_a_cheap_arm_that_is_not_better_than_guessing_is_not_chosen():
+    labels = numpy.arange(20) % 4
+    images = numpy.arange(20)[None]
+    arms = [
+        Competitor("good", [0], images < 12, macs=9.0, peak_bytes=1.0),
+        Competitor("guess", [0], (images >= 10) & (images < 17), macs=1.0, peak_bytes=1.0),
+    ]
+    decision = decided(*arms, labels=labels, prefer="cheap")
+    assert [entry["beats_guessing"] for entry in decision["ranking"]] == [True, False]
+    assert decision["pairs"][0]["verdict"] == "undecided"
+    assert decision["chosen"] == {"arm": "good", "seed": 0} and decision["candidates"] == ["good"]
+
+
 def test_an_arm_that_is_better_than_all_is_chosen():
     decision = decided(competitor("poor", 400), competitor("good", 700, cost=9.0), competitor("mean", 500))
     assert decision["verdict"] == "better"
