@@ -29,8 +29,8 @@ def test_images_that_decide_are_compared_while_the_test_images_are_unopened(find
     made = find(TWO).copy(tmp_path / "digits").complete("partial/")
     found = read_results(made.folder, made.folder / "partial", {"scratch": [], "finetune": []})
     paragraph, table, *_ = comparisons.blocks(found)
-    assert paragraph.text.startswith("Provisional comparisons on the images that decide.")
-    assert (table.title, table.file) == ("Pairs of arms on validation images", "decision.json")
+    assert paragraph.text.startswith("Provisional, on the images that decide.")
+    assert (table.title, table.file) == ("Pairs of arms", "decision.json")
     assert plain(table.rows[0][1]) == f"{found.decision['pairs'][0]['difference']:.1f}"
     row = pandas.Series(("finetune", "scratch", 0.0, 0.0, 0.0, 1, "undecided"), COLUMNS)
     assert "200 validation images are too few" in plain(comparisons.undecided(found, row))

@@ -28,7 +28,7 @@ def test_every_arm_is_ranked_with_its_interval_and_its_distance_from_the_leader(
     accuracy, interval = cells(found, "accuracy")[0]
     assert (plain(accuracy), interval) == ("97.3 %", f"{leader['low']:.1f} to {leader['high']:.1f}")
     assert cells(found, "behind")[0] == "–" and cells(found, "behind")[1][0] == "6.0"
-    assert cells(found, "against it") == ["leader", "worse", "worse"]
+    assert cells(found, "verdict") == ["leader", "worse", "worse"]
     assert [plain(cell) for cell in cells(found, "operations")] == ["333 GMAC", "333 GMAC", "111 GMAC"]
     assert cells(found, "choice") == ["chosen", "dropped", "dropped"]
     assert "guessing" not in [column.title for column in decision.table(found).columns]

@@ -34,7 +34,7 @@ def test_how_few_the_seeds_are(results, seeds, few, one_in_ten):
 
 
 def test_what_to_select_on(results):
-    assert "The test images were opened after the decision." in said(results())
+    assert "because of these test accuracies needs new test images." in said(results())
     every = results(test="every_epoch")
     assert "Select epochs, recipes and arms on the 200 validation images" in said(every)
     assert "There are no validation images" in said(results(images=(300, 0), test="every_epoch"))

@@ -24,15 +24,13 @@ def blocks(results: Results) -> list[Block]:
             f"{_origin(results)} Each pair is compared image by image (paired bootstrap). Arms are equivalent if the "
             f"whole interval lies within {words.plural(results.margin, 'point')}."
         ),
-        table(results, shown, f"Pairs of arms on {_split(results)} images"),
+        table(results, shown, "Pairs of arms"),
     ]
     reasons = [undecided(results, row) for _, row in shown.iterrows() if row["verdict"] == "undecided"]
     if reasons:
         found.append(Bullets(reasons))
     if len(others):
-        found.append(
-            Details(f"{len(others)} other pairs", [table(results, others, f"Other pairs on {_split(results)} images")])
-        )
+        found.append(Details(f"{len(others)} other pairs", [table(results, others, "Other pairs of arms")]))
     return found
 
 
@@ -52,10 +50,10 @@ def _split(results: Results) -> str:
 def _origin(results: Results) -> str:
     """Whether these comparisons decided."""
     if not results.is_tested:
-        return "Provisional comparisons on the images that decide."
+        return "Provisional, on the images that decide."
     if decided(results)["images"] == "test":
-        return "Comparisons on the test images, on which the arm was chosen."
-    return "Comparisons on the test images; the arm was chosen on validation images."
+        return "On the test images, on which the arm was chosen."
+    return "On the test images; the arm was chosen on validation images."
 
 
 def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:

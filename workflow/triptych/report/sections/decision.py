@@ -115,7 +115,7 @@ def table(results: Results) -> Table:
         Column("accuracy", f"Mean accuracy on the {decision['images']} images that decide (%). Below: {interval}."),
         *([Column("guessing", "Probability of such an accuracy by guessing (Holm’s correction).")] if guessing else []),
         Column("behind", f"Lead of the most accurate arm over this one, in points. Below: {interval}."),
-        Column("against it", "worse: the most accurate arm is better than this one.", "verdict"),
+        Column("verdict", "On this arm, beside the most accurate one.", "verdict"),
         Column("operations", "Computed multiply-accumulates of training one run."),
         Column("peak memory", "Computed: the larger of training and evaluation."),
         Column("choice", "candidate: may be taken as well; no arm is better.", "text"),

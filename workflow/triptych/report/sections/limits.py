@@ -38,10 +38,7 @@ def testing(results: Results) -> str:
     if results.mode == UNOPENED:
         return f"The test images have not been opened. {reported(results)}"
     if results.mode == AFTER_DECISION:
-        return (
-            "The test images were opened after the decision. A recipe that is changed because of their accuracies "
-            f"needs new test images. {reported(results)}"
-        )
+        return f"A recipe that is changed because of these test accuracies needs new test images. {reported(results)}"
     validation = results.images("validation")
     watched = (
         f"Select epochs, recipes and arms on the {words.count(validation)} validation images, not on these curves."

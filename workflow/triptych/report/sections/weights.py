@@ -183,6 +183,6 @@ def kernels(results: Results, arm: str) -> str:
     if colour < ROUNDING:
         return f"{text} The change is brightness alone, as grey images imply."
     return (
-        f"{text} Of the squared change {words.share(change['brightness_share'].mean())} is brightness (common to the "
-        f"three colours) and {words.share(colour)} is colour."
+        f"{text} Of the squared change {words.share(change['brightness_share'].mean())} is brightness, "
+        f"{words.share(colour)} is colour."
     )
