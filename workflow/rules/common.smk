@@ -1,4 +1,4 @@
-# Shared by all rule files: the checked configuration, the environment of the commands, and small functions.
+# What all rule files share. The checked configuration, the environment of the commands, and small functions.
 # Needs: config. Makes: settings (the effective configuration), graph (look-ups in it), code, ...
 import json
 import os
