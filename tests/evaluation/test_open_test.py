@@ -197,7 +197,7 @@ def test_processes_that_open_at_once_all_leave_their_line(arguments, tmp_path):
         )
         for number in range(3)
     ]
-    processes = [subprocess.Popen(call, stdout=subprocess.PIPE, text=True) for call in calls]
+    processes = [subprocess.Popen(call, stdout=subprocess.DEVNULL) for call in calls]
     assert [process.wait(300) for process in processes] == [0, 0, 0]
     assert len(recorded(arguments)) == 3
     counts = [json.loads((tmp_path / f"{number}.json").read_text())["openings"] for number in range(3)]
