@@ -45,7 +45,7 @@ OF_OPENING = ("test.safetensors", "opened.json")
 def write_manifest(*, experiment_folder: Path, keep_weights: str, trunks: str, output: Path) -> None:
     """Write the checksums of an experiment's files, and what the results depend on.
 
-    The files are those that the workflow makes at its known patterns in `experiment_folder`, of the configured runs and
+    The files are those that the workflow makes at its known paths in `experiment_folder`, of the configured runs and
     networks; logs, benchmarks, temporary files and the manifest itself are not among them. Those in `data/` and
     `weights/` are what the runs were made from.
 
@@ -103,7 +103,7 @@ def write_manifest(*, experiment_folder: Path, keep_weights: str, trunks: str, o
 
 
 def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str, trunks: list[str]) -> list[str]:
-    """The patterns of an experiment's files below its folder, sorted, with `/` between the parts.
+    """The paths of an experiment's files below its folder, sorted, with `/` between the parts.
 
     A stray file, or one of an arm, a run or a network that is no longer configured, or of weights that are not kept,
     is not listed.
