@@ -277,7 +277,7 @@ def test_the_verdict_follows_from_those_of_the_leader(verdicts, prefer):
         }
         for one, kind in zip(arms[1:], verdicts, strict=True)
     ]
-    choice = choose(arms, pairs, prefer)
+    choice = choose(arms, pairs, prefer, {one.arm for one in arms})
     left = [one.arm for one, kind in zip(arms[1:], verdicts, strict=True) if kind != "better"]
     assert choice["candidates"] == ["arm0", *left]
     equivalent = [one.arm for one, kind in zip(arms[1:], verdicts, strict=True) if kind == "equivalent"]

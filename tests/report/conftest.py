@@ -36,7 +36,7 @@ def with_decision(found, rows, prefer="accurate", **costs):
     cost = {entry["arm"]: (entry["macs"], entry["peak_bytes"]) for entry in ranking}
     competitors = [Competitor(arm, *by_arm[arm], *cost[arm]) for arm in found.arms["arm"] if arm in cost]
     pairs = [dict(zip(COMPARISONS.names, row, strict=True)) for row in rows]
-    choice = choose(competitors, pairs, prefer)
+    choice = choose(competitors, pairs, prefer, {one.arm for one in competitors})
     return replace(found, decision={**found.decision, "ranking": ranking, "pairs": pairs, "prefer": prefer, **choice})
 
 

@@ -94,7 +94,7 @@ def jobs_of(dry_run: str) -> list[dict[str, str]]:
     """The jobs that a dry run lists, each with its rule's name and the lines below it by their key."""
     jobs = []
     for block in re.split(r"^\[.*\]$", dry_run, flags=re.M):
-        match = re.search(r"^(?:(?:local)?rule|checkpoint) (\w+):$", block, flags=re.M)
+        match = re.search(r"^(?:local)?(?:rule|checkpoint) (\w+):$", block, flags=re.M)
         if match:
             lines = dict(re.findall(r"^    (\w+): (.*)$", block, flags=re.M))
             jobs.append({"rule": match[1], **lines})

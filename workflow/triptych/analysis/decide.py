@@ -7,13 +7,13 @@
 4. If no other arm is left, that is the decision.
 5. Else it is undecided. `prefer: accurate` takes the arm of rule 3, `prefer: cheap` the cheapest arm that is left.
 
-Arms that are not better than guessing are left out of rules 2 to 5.
+An arm that is not better than guessing is never taken in place of the leader.
 
 The run of the chosen arm is that with the highest accuracy on the images that decide (ties: the first).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -170,7 +170,7 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
     ranking = ranking_of(in_rank(competitors), deciding, settings["confidence"])
     better = {entry["arm"] for entry in ranking if entry["beats_guessing"]}
     if better:
-        choice = choose([one for one in competitors if one.arm in better], pairs, settings["prefer"])
+        choice = choose(competitors, pairs, settings["prefer"], better)
     else:
         smallest = min(entry["p_guessing"] for entry in ranking)
         reason = {"code": "no_arm_beats_guessing", "chance": 100 * deciding.chance, "p_value": smallest}
@@ -250,20 +250,24 @@ def p_of_guessing(correct: numpy.ndarray, chance: float) -> float:
     return max(of_images, float(stats.t.sf(above / error, seeds - 1)))
 
 
-def choose(competitors: Sequence[Competitor], pairs: Sequence[Mapping[str, Any]], prefer: str) -> dict[str, Any]:
+def choose(
+    competitors: Sequence[Competitor], pairs: Sequence[Mapping[str, Any]], prefer: str, better_than_guessing: Set[str]
+) -> dict[str, Any]:
     """Return the verdict, the candidates, the choice and the reasons by rules 2 to 5.
 
     Args:
         competitors: in the order of the configuration.
         pairs: the comparisons of `compare_arms`; the leader is `arm_a` of its own.
         prefer: accurate or cheap.
+        better_than_guessing: the arms that may be taken in place of the leader.
     """
     leader, *others = in_rank(competitors)
     of_leader = {pair["arm_b"]: pair for pair in pairs if pair["arm_a"] == leader.arm}
     with_leader = [of_leader[other.arm] for other in others]
     arms = {kind: [pair["arm_b"] for pair in with_leader if pair["verdict"] == kind] for kind in schema.VERDICTS}
-    equivalent = [leader.arm, *arms["equivalent"]]
-    candidates = [leader.arm, *(pair["arm_b"] for pair in with_leader if pair["verdict"] != "better")]
+    equivalent = [leader.arm, *(arm for arm in arms["equivalent"] if arm in better_than_guessing)]
+    left = (pair["arm_b"] for pair in with_leader if pair["verdict"] != "better")
+    candidates = [leader.arm, *(arm for arm in left if arm in better_than_guessing)]
     undecided = bool(arms["undecided"])
     eligible = candidates if undecided and prefer == "cheap" else equivalent
     # of equals `min` takes the first, in the order of the configuration
@@ -293,11 +297,11 @@ def choose(competitors: Sequence[Competitor], pairs: Sequence[Mapping[str, Any]]
         )
     if not with_leader:
         reasons.append({"code": "only_arm", "arm": leader.arm})
-    elif len(candidates) == 1:
+    elif len(arms["better"]) == len(with_leader):
         reasons.append({"code": "best", "arm": leader.arm, "p_value": max(pair["p_value"] for pair in with_leader)})
     alone = "better" if with_leader else "only_arm"
     return {
-        "verdict": "undecided" if undecided else alone if len(candidates) == 1 else "equivalent",
+        "verdict": "undecided" if undecided else "equivalent" if arms["equivalent"] else alone,
         "candidates": candidates,
         "chosen": {"arm": chosen.arm, "seed": chosen.best_seed},
         "reasons": reasons,
