@@ -235,8 +235,8 @@ def test_a_partial_report_is_provisional_and_has_no_test_result(partial):
 
 def test_a_partial_report_that_lacks_no_run(partial):
     page = partial({"scratch": []})
-    assert "This partial report lacks no run: all 9 exist" in page and "Means over 3 seeds" in page
-    assert "The test images have not been opened.</p>" in page
+    assert "This partial report lacks no run: all 9 exist" in page
+    assert "The test images have not been opened. Means over 3 seeds" in page
 
 
 def test_a_partial_report_has_test_results_where_these_are_there_every_epoch(partial):

@@ -136,10 +136,7 @@ def _unfinished(results: Results) -> list[str]:
     ]
     unfinished = [f"{results.name_of(arm)} ({_gain(table.loc[arm])})" for arm in rising if arm not in fitted]
     if unfinished:
-        items.append(
-            f"Still improving: {words.listing(unfinished)}. Try more epochs or a higher learning rate before you rule "
-            f"{'it' if len(unfinished) == 1 else 'them'} out."
-        )
+        items.append(f"Still improving: {words.listing(unfinished)}. Try more epochs or a higher learning rate.")
     return items
 
 

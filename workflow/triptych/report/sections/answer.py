@@ -30,9 +30,8 @@ def blocks(results: Results) -> list[Block]:
     return [
         *found,
         Paragraph(headline(results), "answer"),
-        Paragraph(tested(results)),
         *(Paragraph(text, "partial") for text in opened_otherwise(results)),
-        Paragraph(" ".join(filter(None, [about_seeds(results), about_controls(results)]))),
+        Paragraph(" ".join(filter(None, [tested(results), about_seeds(results), about_controls(results)]))),
         summary(results),
         figure(results.curve_column("accuracy"), curve(results)),
         Bullets(advice(results), "What to do"),
