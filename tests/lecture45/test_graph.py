@@ -17,7 +17,7 @@ ONLY_WITH_CLAIMS = {
 
 @pytest.mark.parametrize("claims", ["none", "lecture45"])
 def test_the_rules_are_there_with_claims_alone(tmp_path, claims):
-    path = write_configuration(tmp_path, {**TINY, "claims": claims})
+    path = write_configuration(tmp_path, {**TINY, "claims": claims, "test": "every_epoch"})
     rules = rules_of(snakemake("--dry-run", "--configfile", path, directory=tmp_path).stdout)
     assert ONLY_WITH_CLAIMS & set(rules) == (ONLY_WITH_CLAIMS if claims == "lecture45" else set())
     assert rules["plot_batchnorm_drift"] == 1
@@ -26,7 +26,7 @@ def test_the_rules_are_there_with_claims_alone(tmp_path, claims):
 @pytest.mark.parametrize(("device", "slots"), [("auto", True), ("cpu", False)])
 def test_the_timing_asks_for_the_gpu_that_the_training_uses(tmp_path, device, slots):
     training = {**TINY["training"], "device": device}
-    path = write_configuration(tmp_path, {**TINY, "training": training, "claims": "lecture45"})
+    path = write_configuration(tmp_path, {**TINY, "training": training, "claims": "lecture45", "test": "every_epoch"})
     jobs = jobs_of(snakemake("--dry-run", "--configfile", path, directory=tmp_path).stdout)
     asking = {job["rule"] for job in jobs if resources_of(job).get("gpu") == "1"}
     assert ("time_backward" in asking) is slots

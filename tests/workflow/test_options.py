@@ -11,7 +11,8 @@ ELSEWHERE = {"urls": ["http://mirror/x"], "path": "x"}
 
 
 def experiment_of(**keys):
-    return effective(load_configuration({"experiments": {"e": {"arms": ARMS, **keys}}}))["experiments"]["e"]
+    experiment = {"arms": ARMS, "test": "every_epoch", **keys}
+    return effective(load_configuration({"experiments": {"e": experiment}}))["experiments"]["e"]
 
 
 def test_the_images_are_decided_by_sorted_settings_without_addresses():

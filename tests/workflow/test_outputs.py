@@ -14,7 +14,7 @@ def test_tables_with_a_category_are_shown():
 
 
 def test_only_what_needs_runs_is_in_a_partial_report():
-    assert tables_of(mark, "collect_results")["arms"][0] == "<results>/{experiment}/{part}tables/arms.csv"
+    assert tables_of(mark, "collect_validation")["arms"][0] == "<results>/{experiment}/{part}tables/arms.csv"
     assert tables_of(mark, "check_claims")["claims"][0] == "<results>/{experiment}/tables/claims.csv"
     assert tables_for("plot_cost")["cost"] == "<results>/{experiment}/{part}tables/cost.csv"
 

@@ -28,7 +28,7 @@ SUBMIT = "sh -c 'nohup \"$0\" > /dev/null 2>&1 & echo $!'"
 def test_only_what_computes_on_a_gpu_asks_for_one(tmp_path, tiny):
     jobs = jobs_of(snakemake("--dry-run", "--configfile", tiny, directory=tmp_path).stdout)
     asking = {job["rule"] for job in jobs if "gpu" in resources_of(job)}
-    assert asking == {"pretrain_weights", "train"}
+    assert asking == {"pretrain_weights", "train", "open_test"}
     assert all(resources_of(job)["gpu"] == "1" for job in jobs if job["rule"] in asking)
     for job in jobs:
         if job["rule"] != "all":

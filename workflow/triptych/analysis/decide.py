@@ -265,13 +265,13 @@ def choose(
     of_leader = {pair["arm_b"]: pair for pair in pairs if pair["arm_a"] == leader.arm}
     with_leader = [of_leader[other.arm] for other in others]
     arms = {kind: [pair["arm_b"] for pair in with_leader if pair["verdict"] == kind] for kind in schema.VERDICTS}
-    equivalent = [leader.arm, *(arm for arm in arms["equivalent"] if arm in better_than_guessing)]
-    left = (pair["arm_b"] for pair in with_leader if pair["verdict"] != "better")
-    candidates = [leader.arm, *(arm for arm in left if arm in better_than_guessing)]
+    equivalent = [leader.arm, *arms["equivalent"]]
+    candidates = [leader.arm, *(pair["arm_b"] for pair in with_leader if pair["verdict"] != "better")]
     undecided = bool(arms["undecided"])
     eligible = candidates if undecided and prefer == "cheap" else equivalent
     # of equals `min` takes the first, in the order of the configuration
-    chosen = min((one for one in competitors if one.arm in eligible), key=lambda one: (one.macs, one.peak_bytes))
+    taken = [one for one in competitors if one.arm in eligible and one.arm in {leader.arm, *better_than_guessing}]
+    chosen = min(taken, key=lambda one: (one.macs, one.peak_bytes))
     reasons = [
         {"code": code, "arm": pair["arm_b"], **by, **{key: pair[key] for key in ("difference", "low", "high")}}
         for kind, code, by in (("better", "dropped", {"by": leader.arm}), ("equivalent", "equivalent", {}))
