@@ -70,7 +70,7 @@ def configuration_of(arms: int, seeds: int) -> dict[str, Any]:
         "seeds": list(range(seeds)),
         "arms": dict(itertools.islice(chosen.items(), arms)),
     }
-    return {"keep_weights": "none", "experiments": {EXPERIMENT: experiment}}
+    return {"keep_weights": "model", "experiments": {EXPERIMENT: experiment}}
 
 
 def fabricate_runs(folder: Path, configuration: dict[str, Any]) -> None:

@@ -129,7 +129,7 @@ def prepare(command, folder, before="pass"):
             "--dataset",
             '{"source": "digits", "train_per_class": 5, "validation_per_class": 2, "seed": 0}',
         ],
-        "prepare-letters": ["--image-size", "24", "--train-images", "52", "--test-images", "26", "--seed", "0"],
+        "prepare-letters": ["--image-size", "24", "--train-images", "52", "--validation-images", "26", "--seed", "0"],
     }[command]
     for name in CALLS[command]:
         options += [f"--{name}", str(folder / name)]

@@ -42,7 +42,7 @@ def summary(output: str) -> str:
     """
     jobs = jobs_of(output)
     patterns: dict[str, str] = {}
-    makers: dict[str, str] = {}
+    makers = {"<TBD>": "the decision"}  # what depends on it is not known yet
     by_rule = defaultdict(list)
     for job in jobs:
         by_rule[job["rule"]].append(job)

@@ -70,7 +70,8 @@ def test_minutes_between_checkpoints_are_not_rounded(tmp_path):
     configuration.write_text(yaml.safe_dump({"experiments": {"tiny": {**TINY, "training": training}}}))
     said = snakemake("--dry-run", "--printshellcmds", "--configfile", configuration, directory=tmp_path).stdout
     executions = [line for line in said.splitlines() if line.lstrip().startswith("--execution ")]
-    assert len(executions) == said.count("--runtime ") == 1 + 3 * 2  # pretrain_weights, train
+    assert said.count("--runtime ") == 1 + 3 * 2  # pretrain_weights, train
+    assert len(executions) == 1 + 3 * 2 + 3 * 2  # and open_test
     assert all('"checkpoint_minutes": 0.5,' in line for line in executions)
 
 
