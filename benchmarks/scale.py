@@ -47,7 +47,7 @@ RATES = ("3e-5", "1e-4", "3e-4", "1e-3", "3e-3")
 BATCHES = (32, 64, 128)
 
 
-def configuration_of(arms: int, seeds: int) -> dict[str, Any]:
+def configuration_of(arms: int, seeds: int, test: str = "every_epoch") -> dict[str, Any]:
     """Return a configuration with `arms` arms (at most 60) and `seeds` seeds: regimes x learning rates x batch sizes.
 
     Raises:
@@ -67,10 +67,11 @@ def configuration_of(arms: int, seeds: int) -> dict[str, Any]:
         "model": {"architecture": "resnet18", "input_size": 24},
         "weights": {"source": "letters", "train_images": 260, "validation_images": 52, "epochs": 1},
         "training": {"epochs": EPOCHS, "device": "cpu", "num_threads": 1},
+        "test": test,
         "seeds": list(range(seeds)),
         "arms": dict(itertools.islice(chosen.items(), arms)),
     }
-    return {"keep_weights": "model", "experiments": {EXPERIMENT: experiment}}
+    return {"keep_weights": "trained", "experiments": {EXPERIMENT: experiment}}
 
 
 def fabricate_runs(folder: Path, configuration: dict[str, Any]) -> None:
@@ -101,7 +102,7 @@ def fabricate_runs(folder: Path, configuration: dict[str, Any]) -> None:
             )
     weights = folder / "weights" / f"{settings['model']['architecture']}"
     save_tensors(weights.with_suffix(".safetensors"), initial)
-    history = {"epoch": [0, 1], "test_accuracy": [3.9, 88.0]}
+    history = {"epoch": [0, 1], "validation_accuracy": [3.9, 88.0]}
     write_table(weights.with_name(f"{weights.name}_history.csv"), pandas.DataFrame(history))
 
 
@@ -160,6 +161,7 @@ def write_run(
     logits = [made_up_logits(random, split, hard, skill) for split, hard in zip(splits, hardness, strict=True)]
     names = ("test_logits", "validation_logits")
     save_tensors(folder / "predictions.safetensors", dict(zip(names, logits, strict=True)))
+    save_tensors(folder / "trained.safetensors", {"made.up": numpy.zeros(1, numpy.float32)})
     correct = [
         100 * int((guess.argmax(axis=1) == split.labels).sum()) / len(split)
         for guess, split in zip(logits, splits, strict=True)
@@ -332,7 +334,14 @@ def finished(tree: Tree, repeats: int) -> Iterator[Measurement]:
             raise RuntimeError(f"the tree should be finished:\n{said[-5000:]}")
         yield "dry run, finished", wall, cpu
     logs = tree.folder / "logs" / "benchmarks"
-    for rule in ("collect_results", *sorted(path.name for path in logs.glob("plot_*")), "report", "write_manifest"):
+    for rule in (
+        "collect_validation",
+        "decide",
+        "collect_results",
+        *sorted(path.name for path in logs.glob("plot_*")),
+        "report",
+        "write_manifest",
+    ):
         for path in sorted(logs.glob(f"{rule}/**/*.tsv")) + sorted(logs.glob(f"{rule}.tsv")):
             row = pandas.read_csv(path, sep="\t").iloc[0]
             yield f"rule {rule}", row["s"], row["cpu_time"]

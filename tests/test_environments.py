@@ -51,7 +51,7 @@ def conda(path) -> dict[str, str]:
 def environment_of_rules() -> dict[str, str]:
     """Rule -> the file name of its conda environment, as the rule files say."""
     text = "".join(path.read_text() for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")))
-    blocks = re.split(r"^(?:use rule (\w+) as|rule) (\w+)(?: with)?:$", text, flags=re.M)[1:]
+    blocks = re.split(r"^(?:use rule (\w+) as|rule|checkpoint) (\w+)(?: with)?:$", text, flags=re.M)[1:]
     found = {}
     for base, name, block in zip(blocks[::3], blocks[1::3], blocks[2::3], strict=True):
         own = re.search(r'"\.\./\.\./envs/(\w+\.yaml)"', block)

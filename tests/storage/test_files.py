@@ -118,7 +118,7 @@ def test_sha256_of_a_known_text(tmp_path):
 
 CALLS = {
     "prepare-dataset": ["train", "validation", "test", "index", "sizes"],
-    "prepare-letters": ["train", "test"],
+    "prepare-letters": ["train", "validation"],
 }
 
 

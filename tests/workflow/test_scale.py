@@ -37,9 +37,9 @@ def test_many_arms_and_seeds_end_in_one_whole_report(tmp_path):
 def test_a_thousand_trainings_are_one_graph(tmp_path):
     """How long this takes is measured by the benchmark (at most 15 s are wanted); here, that nothing is left out."""
     configuration = tmp_path / "scale.yaml"
-    configuration.write_text(yaml.safe_dump(scale.configuration_of(50, 20), sort_keys=False))
+    configuration.write_text(yaml.safe_dump(scale.configuration_of(50, 20, test="after_decision"), sort_keys=False))
     rules = rules_of(snakemake("--dry-run", "--configfile", configuration, directory=tmp_path, timeout=120).stdout)
-    assert rules["train"] == rules["extract_weight_delta"] == 1000
+    assert rules["train"] == rules["extract_weight_delta"] == rules["open_test"] == 1000
     assert rules["plot_arm_curves"] == rules["plot_kernels"] == rules["plot_confusion"] == 50
     assert rules["extract_features"] == rules["collect_results"] == rules["report"] == 1
 
