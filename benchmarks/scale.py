@@ -66,7 +66,7 @@ def configuration_of(arms: int, seeds: int, test: str = "every_epoch") -> dict[s
         "dataset": {"source": "digits", "train_per_class": 20, "validation_per_class": 20},
         "model": {"architecture": "resnet18", "input_size": 24},
         "weights": {"source": "letters", "train_images": 260, "validation_images": 52, "epochs": 1},
-        "training": {"epochs": EPOCHS, "device": "cpu", "num_threads": 1},
+        "training": {"epochs": EPOCHS, "evaluation_batch_size": 64, "device": "cpu", "num_threads": 1},
         "test": test,
         "seeds": list(range(seeds)),
         "arms": dict(itertools.islice(chosen.items(), arms)),

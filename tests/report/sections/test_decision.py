@@ -56,8 +56,8 @@ def test_where_none_beats_guessing_its_probability_is_shown(results):
             "accurate",
             [
                 "Equivalent to finetune, within 1 point: last_layer.",
-                "last_layer is the cheapest of these: 111 GMAC and 77.8 MiB, computed (finetune: 333 GMAC and "
-                "206 MiB).",
+                "last_layer is the cheapest of these: 111 GMAC and 47.2 MiB, computed (finetune: 333 GMAC and "
+                "185 MiB).",
             ],
         ),
         (
@@ -73,8 +73,8 @@ def test_where_none_beats_guessing_its_probability_is_shown(results):
             "cheap",
             [
                 "Undecided: whether finetune is better than last_layer.",
-                "last_layer is preferred until that is decided (prefer: cheap): 111 GMAC and 77.8 MiB, computed "
-                "(finetune: 333 GMAC and 206 MiB).",
+                "last_layer is preferred until that is decided (prefer: cheap): 111 GMAC and 47.2 MiB, computed "
+                "(finetune: 333 GMAC and 185 MiB).",
             ],
         ),
     ],

@@ -188,7 +188,7 @@ def read_history(path: Path, training: dict[str, Any], mode: Mode, splits: Seque
     if len(kept) != 1 or kept[0] == 0 or (training["keep"] == "last" and kept[0] != last):
         expected = f"{last} only" if training["keep"] == "last" else "one"
         found = ", ".join(map(str, kept)) or "none"
-        raise InputError(f"{path}: expected the mark of the kept epoch (1) in epoch {expected}, found {found}")
+        raise InputError(f"{path}: expected the mark of the kept epoch (1) in epoch {expected}, found {found}.")
     # Training figures do not exist before training; fit figures exist for the kept epoch alone.
     every = dict.fromkeys(splits, slice(None))
     for split, rows in (every | {"train": slice(1, None), "fit": slice(kept[0], kept[0] + 1)}).items():
