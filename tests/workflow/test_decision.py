@@ -137,6 +137,19 @@ def test_a_dry_run_lists_only_the_trainings_that_depend_on_a_change(complete, ch
     assert sorted(arms) == trained.split()
 
 
+def test_a_partial_report_ranks_what_is_there_and_opens_nothing(finished):
+    arms = SMALL["arms"] | {"third": {"weights": "random", "train": "all"}}
+    before = {path: path.read_bytes() for path in finished.glob("logs/openings/**/*.jsonl")}
+    jobs, trained = made(finished, f"{RESULTS}/partial/report.html", arms=arms)
+    assert not trained and not jobs["open_test"] and jobs["decide"] == 1
+    partial = finished / RESULTS / "partial"
+    ranking = json.loads((partial / "decision.json").read_text())["ranking"]
+    assert {entry["arm"] for entry in ranking} == {"slow", "fast"}
+    assert "provisional" in (partial / "report.html").read_text()
+    assert not {"test_results.csv", "summary.csv"} & {path.name for path in (partial / "tables").iterdir()}
+    assert len(before) == 4 and all(path.read_bytes() == content for path, content in before.items())
+
+
 def test_a_model_that_was_deleted_costs_one_training(finished):
     before = (finished / RESULTS / "model" / "model.safetensors").read_bytes()
     shutil.rmtree(finished / RESULTS / "model")

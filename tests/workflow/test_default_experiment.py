@@ -12,6 +12,7 @@ from tests.conftest import ROOT
 from tests.workflow.conftest import jobs_of, rules_of, snakemake
 from tests.workflow.test_rerun import check_same_bytes
 from triptych.storage.files import sha256
+from triptych.storage.tensors import load_metadata
 
 pytestmark = pytest.mark.slow
 
@@ -48,7 +49,8 @@ def table(results, name):
 
 def test_the_order_of_the_arms(results):
     summary = table(results, "summary").set_index("arm")
-    accuracy, first = summary["test_accuracy_mean"], summary["first_epoch_accuracy_mean"]
+    history = table(results, "history").query("epoch == 1").groupby("arm")["validation_accuracy"]
+    accuracy, first = summary["test_accuracy_mean"], history.mean()
     assert accuracy["finetune"] > accuracy["scratch"] > accuracy["last_layer"]
     assert first["finetune"] > first["scratch"] + 10
     assert first["finetune"] > first["last_layer"] + 10
@@ -58,6 +60,15 @@ def test_the_order_of_the_arms(results):
     verdict = best.set_index(["arm_a", "arm_b"])["verdict"]
     assert verdict["finetune", "scratch"] == "better"
     assert verdict["finetune", "last_layer"] == "better"
+
+
+def test_the_arm_that_is_chosen_and_that_little_is_left(results):
+    decision = json.loads((results / "decision.json").read_text())
+    assert (decision["verdict"], decision["chosen"]["arm"]) == ("better", "finetune")
+    assert not list(results.glob("runs/*/*/trained.safetensors"))
+    chosen = load_metadata(results / "model" / "model.safetensors")
+    assert chosen["run"]["seed"] == decision["chosen"]["seed"]
+    assert sum(path.stat().st_size for path in results.rglob("*") if path.is_file()) < 102e6
 
 
 def test_in_the_last_layer_arm_nothing_but_the_head_moved(results):
@@ -72,13 +83,13 @@ def test_in_the_last_layer_arm_nothing_but_the_head_moved(results):
 
 def test_every_declared_table_has_the_columns_that_others_rely_on(results):
     expected = {
-        "history": "arm label seed epoch train_loss train_accuracy validation_loss validation_accuracy test_loss "
-        "test_accuracy kept",
+        "history": "arm label seed epoch train_loss train_accuracy validation_loss validation_accuracy "
+        "selection_accuracy kept",
         "runs": "arm label seed epochs epochs_run kept_epoch trainable_parameters total_parameters train_loss "
-        "train_accuracy fit_loss fit_accuracy validation_loss validation_accuracy test_loss test_accuracy "
-        "test_accuracy_low test_accuracy_high",
+        "train_accuracy fit_loss fit_accuracy validation_loss validation_accuracy",
+        "test_results": "arm label seed test_loss test_accuracy test_accuracy_low test_accuracy_high",
         "summary": "arm label n test_accuracy_mean test_accuracy_sd test_accuracy_low test_accuracy_high "
-        "first_epoch_accuracy_mean validation_accuracy_mean test_loss_mean",
+        "validation_accuracy_mean drop_mean test_loss_mean",
         "comparisons": "arm_a arm_b difference low high p_value verdict",
         "per_class": "arm seed class images recall precision",
         "confusion": "arm true_class predicted_class share",
@@ -113,12 +124,12 @@ def test_snakemakes_own_report_holds_the_figures_and_tables(folder, tmp_path):
     snakemake("--report", tmp_path / "report.zip", directory=folder)
     with zipfile.ZipFile(tmp_path / "report.zip") as archive:
         names = archive.namelist()
-    for file in ("test_accuracy.svg", "kernels_finetune.svg", "summary.csv", "sizes.csv"):
+    for file in ("validation_accuracy.svg", "kernels_finetune.svg", "summary.csv", "sizes.csv"):
         assert any(name.endswith(file) for name in names), file
 
 
 def test_one_artefact_alone(folder, tmp_path):
-    target = "results/digits/figures/test_accuracy.svg"
+    target = "results/digits/figures/validation_accuracy.svg"
     jobs = jobs_of(snakemake(target, "--dry-run", directory=tmp_path).stdout)
     assert sum(job["rule"] == "train" for job in jobs) == 9
     assert sum(job["rule"].startswith("plot_") for job in jobs) == 1

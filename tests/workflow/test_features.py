@@ -22,5 +22,5 @@ def test_the_cache_changes_the_time_and_not_the_results(finished):
     assert not {"pretrain_weights", "extract_features"} & set(planned)
     snakemake("results/tiny/tables/runs.csv", "--cores", "2", *call, directory=finished)
     uncached = pandas.read_csv(folder / "tables" / "runs.csv")
-    for column in ("test_accuracy", "test_loss", "fit_loss"):
+    for column in ("validation_accuracy", "validation_loss", "fit_loss"):
         assert uncached[column].to_numpy() == pytest.approx(runs[column].to_numpy(), rel=1e-5)

@@ -203,7 +203,8 @@ def check_same_bytes(folder, other):
     pages = folder / "report.html", folder / "manifest.json"
     report = command("report", experiment=folder.name, experiment_folder=folder, output=pages[0])
     trunks = json.dumps([path.name for path in (folder / "features").glob("*")])
-    options = {"keep_weights": "trained", "trunks": trunks, "output": pages[1]}
+    keep_weights = "trained" if any(folder.glob("runs/*/*/trained.safetensors")) else "model"
+    options = {"keep_weights": keep_weights, "trunks": trunks, "output": pages[1]}
     manifest = command("write_manifest", experiment_folder=folder, **options)
     for call in (report, manifest):
         subprocess.run(call, check=True, timeout=120)
