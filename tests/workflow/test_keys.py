@@ -148,7 +148,7 @@ def weights_after(checkout, folder, recipe) -> bytes:
 
 
 def test_a_new_key_is_everywhere_and_changes_a_result(finished, checkout, consumed, tmp_path):
-    assert "weight_decay (a number; 0.0 if left out)" in " ".join(triptych(checkout, "train", "--help").split())
+    assert "weight_decay (a number; default 0.0)" in " ".join(triptych(checkout, "train", "--help").split())
     schema, readme = checkout / "config" / "schema.json", checkout / "config" / "README.md"
     triptych(checkout, "document-configuration", "--schema", schema, "--readme", readme)
     assert '"weight_decay": {' in schema.read_text()
