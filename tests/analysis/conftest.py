@@ -14,6 +14,17 @@ OPTIONS = {
     "whole_kernels": False,
 }
 
+DECIDED = {"test": "after_decision", "images": (60, 30)}
+"""The options of an experiment whose arms are chosen on validation images."""
+
+
+def only(table, **values):
+    """The one row with these values, as a mapping of texts."""
+    for column, value in values.items():
+        table = table[table[column] == str(value)]
+    (row,) = table.to_dict("records")
+    return row
+
 
 @pytest.fixture
 def make_experiment(tmp_path):
@@ -38,6 +49,32 @@ def fabricated(tmp_path_factory):
         .add_arm("poor", wrong=[[0, 1, 4, 7, 8], [0, 1, 4, 7]], **poor)
         .add_arm("sanity", wrong=[[], []], role="control")
     )
+
+
+@pytest.fixture(scope="session")
+def fabricated_decided(tmp_path_factory):
+    """Two arms, two seeds, 30 validation images of three classes and ten test images; and the tables of all."""
+    experiment = Experiment(
+        tmp_path_factory.mktemp("decided") / "experiment", **{**OPTIONS, **DECIDED, "training": {"epochs": 2}}
+    )
+    experiment.add_arm("a", wrong=[[], [9]], wrong_validation=[[0, 1, 2], [3]])
+    experiment.add_arm("b", wrong=[[0], [1]], wrong_validation=[[], [0]])
+    experiment.collect()
+    return experiment
+
+
+@pytest.fixture
+def decided(fabricated_decided, tmp_path):
+    """The same, for a test to change, without its tables and its decision."""
+    decided = fabricated_decided.copy(tmp_path / "decided", without=("tables", "decision.json", "opened.json"))
+    (decided.folder / "validation.safetensors").unlink()
+    return decided
+
+
+@pytest.fixture
+def opened(fabricated_decided, tmp_path):
+    """The same, for a test to change."""
+    return fabricated_decided.copy(tmp_path / "opened")
 
 
 @pytest.fixture

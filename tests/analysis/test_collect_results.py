@@ -1,158 +1,116 @@
+"""Tables of test results."""
+
 import json
 import os
 import subprocess
 import sys
-import time
 
 import numpy
-import pandas
 import pytest
 from scipy import stats
 
+from tests.analysis.conftest import only
 from triptych.analysis.collect_results import collect_results
 from triptych.analysis.intervals import wilson_interval
+from triptych.results.schema import tables_of_mode
 from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_tensors, save_tensors
 
-COLUMNS = {
-    "arms": "arm,label,role,architecture,input_size,normalisation,weights,train,batchnorm,learning_rate,epochs,"
-    "patience,keep,batch_size,evaluation_batch_size,num_threads,device,precision,"
-    "channels_last,fused_optimizer,features,train_images,cache_features",
-    "history": "arm,label,seed,epoch,train_loss,train_accuracy,validation_loss,validation_accuracy,test_loss,"
-    "test_accuracy,kept",
-    "runs": "arm,label,seed,epochs,epochs_run,kept_epoch,trainable_parameters,total_parameters,train_loss,"
-    "train_accuracy,fit_loss,fit_accuracy,validation_loss,validation_accuracy,test_loss,test_accuracy,test_accuracy_low,test_accuracy_high",
-    "summary": "arm,label,n,test_accuracy_mean,test_accuracy_sd,test_accuracy_low,test_accuracy_high,"
-    "first_epoch_accuracy_mean,validation_accuracy_mean,test_loss_mean",
-    "comparisons": "arm_a,arm_b,difference,low,high,p_value,verdict",
-    "per_class": "arm,seed,class,images,recall,precision",
-    "confusion": "arm,true_class,predicted_class,share",
-    "weight_delta": "arm,seed,tensor,kind,size,initial_norm,delta_norm,relative_delta,cosine,max_abs_delta,"
-    "unchanged_fraction,near_zero_fraction,block,role",
-    "kernel_change": "arm,seed,convolution,tensor,brightness_share,colour_share",
-    "layers": "architecture,layer,type,output_shape,parameters,macs,activation_bytes,input_size,output_height,"
-    "output_width",
-    "models": "architecture,input_size,parameters,head_parameters,macs,activation_bytes,weight_bytes,file_bytes,"
-    "batchnorm_momentum",
-    "memory": "arm,label,architecture,input_size,batch_size,training_bytes,inference_bytes",
-    "cost": "arm,seed,device,device_name,seconds,images_per_second,peak_memory_bytes,training_seconds,"
-    "evaluation_seconds,features_seconds,of_peak",
-    "computed_cost": "arm,label,macs,training_bytes,peak_bytes,same_work",
-    "convergence": "arm,label,stopped,late_epochs,late_gain,least_difference,rising,steady_epoch,lowest_epoch,"
-    "lowest_loss,overfits",
-    "loss_and_accuracy": "arm_a,arm_b,train_loss_a,train_loss_b,test_accuracy_a,test_accuracy_b,least_difference",
-}
 ARMS = ["middle", "good", "poor", "sanity"]
+OWN = [name for name, table in tables_of_mode("every_epoch").items() if table.rule == "collect_results"]
 
 
-def only(table, **values):
-    """The one row with these values, as a mapping of texts."""
-    for column, value in values.items():
-        table = table[table[column] == str(value)]
-    (row,) = table.to_dict("records")
-    return row
-
-
-def test_every_table_has_its_columns_and_its_rows_in_the_configurations_order(experiment):
+def test_every_table_has_its_rows_in_the_configurations_order(experiment):
     tables = experiment.collect()
-    assert {name: ",".join(table.columns) for name, table in tables.items()} == COLUMNS
     runs = [(arm, seed) for arm in ARMS for seed in "01"]
-    assert tables["arms"]["arm"].tolist() == tables["summary"]["arm"].tolist() == ARMS
-    for name, repeated in {
-        "runs": 1,
-        "cost": 1,
-        "kernel_change": 1,
-        "history": 3,
-        "per_class": 3,
-        "weight_delta": 122,
-    }.items():
+    assert tables["summary"]["arm"].tolist() == ARMS
+    for name, repeated in {"test_results": 1, "per_class": 3}.items():
         expected = [run for run in runs for _ in range(repeated)]
         assert list(tables[name][["arm", "seed"]].itertuples(index=False, name=None)) == expected, name
-    assert tables["history"]["epoch"].tolist() == ["0", "1", "2"] * 8
     assert tables["confusion"]["arm"].tolist() == [arm for arm in ARMS for _ in range(9)]
-    assert tables["memory"]["arm"].tolist() == [arm for arm in ARMS for _ in range(9)]
 
 
-def test_arms_are_what_is_in_effect(experiment):
-    arms = experiment.collect()["arms"]
-    assert only(arms, arm="poor") == {
-        "arm": "poor",
-        "label": "label of poor",
-        "role": "arm",
-        "architecture": "resnet18",
-        "input_size": "32",
-        "normalisation": "none",
-        "weights": "pretrained",
-        "train": "head",
-        "batchnorm": "train",
-        "learning_rate": "0.0001",
-        "epochs": "2",
-        "patience": "",
-        "keep": "last",
-        "batch_size": "32",
-        "evaluation_batch_size": "256",
-        "num_threads": "2",
-        "device": "auto",
-        "precision": "float32",
-        "channels_last": "0",
-        "fused_optimizer": "0",
-        "features": "computed",
-        "train_images": "30",
-        "cache_features": "1",
-    }
-    assert only(arms, arm="good")["train_images"] == "60"  # null is all of them
-    assert only(arms, arm="sanity")["role"] == "control"
-
-
-def test_history_leaves_empty_what_does_not_exist(experiment):
-    history = experiment.collect()["history"]
-    before = only(history, arm="good", seed=1, epoch=0)
-    assert (before["label"], before["train_loss"], before["train_accuracy"]) == ("label of good", "", "")
-    assert (before["test_loss"], before["test_accuracy"]) == ("2.168", "10.15")
-    after = only(history, arm="good", seed=1, epoch=2)
-    assert (after["train_loss"], after["train_accuracy"], after["test_accuracy"]) == ("0.2709", "93.15", "90.0")
-    assert set(history["validation_loss"]) == set(history["validation_accuracy"]) == {""}
-
-
-def test_numbers_keep_every_digit(experiment):
-    path = experiment.run("good", 0) / "history.csv"
-    number = "0.12345678901234568"
-    path.write_text(path.read_text().replace("2.1749", number))
-    assert only(experiment.collect()["history"], arm="good", seed=0, epoch=0)["test_loss"] == number
-
-
-def test_runs(experiment):
-    runs = experiment.collect()["runs"]
-    row = only(runs, arm="poor", seed=0)
-    # a ResNet-18 of 3 channels: fc; conv1, 16 convolutions and 3 shortcuts, 20 BatchNorms; buffers do not count
-    total = (3 * 3 + 3) + 3 * 3 * 7 * 7 + 16 * 3 * 3 * 3 * 3 + 3 * 3 * 3 + 20 * (3 + 3)
-    assert (row["trainable_parameters"], row["total_parameters"]) == ("12", str(total))
-    assert only(runs, arm="good", seed=0)["trainable_parameters"] == str(total)
-    assert (row["epochs"], row["train_loss"], row["train_accuracy"]) == ("2", "0.9634", "62.85")
-    assert (row["fit_loss"], row["fit_accuracy"], row["validation_loss"]) == ("0.02", "79.5", "")
-    assert (row["test_loss"], row["test_accuracy"]) == ("1.032", "50.0")
+def test_results_of_a_run(experiment):
+    row = only(experiment.collect()["test_results"], arm="poor", seed=0)
+    assert (row["label"], row["test_accuracy"]) == ("label of poor", "50.0")
     low, high = wilson_interval(5, 10, 0.95)
     assert (float(row["test_accuracy_low"]), float(row["test_accuracy_high"])) == (100 * low, 100 * high)
-    assert float(row["test_accuracy_low"]) == pytest.approx(
-        23.66, abs=0.01
-    )  # (5 + z²/2 - z sqrt(2.5 + z²/4)) / (10 + z²)
+    # (5 + z²/2 - z sqrt(2.5 + z²/4)) / (10 + z²)
+    assert float(row["test_accuracy_low"]) == pytest.approx(23.66, abs=0.01)
+    logits = load_tensors(experiment.run("poor", 0) / "predictions.safetensors")["test_logits"].astype(float)
+    exponentials = numpy.exp(logits)
+    own = exponentials[numpy.arange(10), experiment.labels]
+    assert float(row["test_loss"]) == pytest.approx(-numpy.log(own / exponentials.sum(axis=1)).mean())
+
+
+def test_the_drop_from_validation_to_test_images(opened):
+    row = only(opened.collect()["summary"], arm="a")
+    assert float(row["validation_accuracy_mean"]) == pytest.approx(100 * 56 / 60)
+    assert float(row["drop_mean"]) == pytest.approx(100 * 56 / 60 - 95)
+    assert row["test_accuracy_mean"] == "95.0"
+
+
+def test_without_validation_images_there_is_no_drop(experiment):
+    row = only(experiment.collect()["summary"], arm="good")
+    assert (row["validation_accuracy_mean"], row["drop_mean"]) == ("", "")
+
+
+def test_the_openings_of_all_runs_are_counted(opened):
+    digest = opened.decide()["digest"]
+    before = json.loads((opened.folder / "opened.json").read_text())
+    assert before == {
+        "openings": 4,
+        "decisions": [digest],
+        "runs": [[arm, seed, digest] for arm in "ab" for seed in (0, 1)],
+    }
+    # b's first run was opened under another decision, and then again
+    folder = opened.run("b", 0)
+    other = {"decision": digest, "openings": 2, "decisions": ["other", digest]}
+    (folder / "opened.json").write_text(json.dumps(other))
+    save_tensors(
+        opened.run("b", 1) / "test.safetensors", {"test_logits": opened.test_logits["b", 1]}, {"decision": "c"}
+    )
+    opened.test()
+    after = json.loads((opened.folder / "opened.json").read_text())
+    assert (after["openings"], after["decisions"], after["runs"][-1]) == (5, [digest, "other"], ["b", 1, "c"])
+
+
+def test_logits_without_the_digest_of_a_decision(opened):
+    save_tensors(opened.run("b", 1) / "test.safetensors", {"test_logits": opened.test_logits["b", 1]})
+    with pytest.raises(InputError, match=r"b/seed1/test\.safetensors: expected the digest of a decision, found None"):
+        opened.test()
+
+
+def test_openings_are_written_where_there_are_such(experiment, opened):
+    for one, openings in ((experiment, experiment.folder / "opened.json"), (opened, None)):
+        options = one.options() | {"runs_table": one.folder / "tables" / "runs.csv", "openings": openings}
+        with pytest.raises(InputError, match="openings: expected a file if the mode is after_decision, and only then"):
+            collect_results(**options)
+
+
+def test_the_table_of_other_runs(opened):
+    opened.runs["b"] = [1]
+    with pytest.raises(InputError, match=r"runs\.csv: expected the runs that are collected, but b, seed 0 differs"):
+        opened.test()
 
 
 def test_summary(experiment):
-    row = only(experiment.collect()["summary"], arm="poor")
+    tables = experiment.collect()
+    row = only(tables["summary"], arm="poor")
     assert (row["label"], row["n"], row["test_accuracy_mean"]) == ("label of poor", "2", "55.0")
     assert float(row["test_accuracy_sd"]) == pytest.approx(50**0.5)
     half = stats.t.ppf(0.975, 1) * 5
     assert float(row["test_accuracy_low"]) == pytest.approx(55 - half)
     assert float(row["test_accuracy_high"]) == pytest.approx(55 + half)
-    assert float(row["first_epoch_accuracy_mean"]) == 20
-    assert float(row["test_loss_mean"]) == pytest.approx((1.032 + 1.0251) / 2)
+    losses = [float(only(tables["test_results"], arm="poor", seed=seed)["test_loss"]) for seed in (0, 1)]
+    assert float(row["test_loss_mean"]) == pytest.approx(sum(losses) / 2)
 
 
 def test_the_confidence_is_the_configurations(experiment):
     wide = experiment.collect()
     experiment.comparison["confidence"] = 0.8
     narrow = experiment.collect()
-    for name, key in (("summary", {"arm": "poor"}), ("runs", {"arm": "poor", "seed": 1})):
+    for name, key in (("summary", {"arm": "poor"}), ("test_results", {"arm": "poor", "seed": 1})):
         ends = [only(tables[name], **key) for tables in (wide, narrow)]
         assert float(ends[0]["test_accuracy_low"]) < float(ends[1]["test_accuracy_low"])
     half = stats.t.ppf(0.9, 1) * 5
@@ -183,7 +141,7 @@ def test_one_seed_leaves_the_seeds_columns_empty(make_experiment):
     row = only(tables["summary"], arm="b")
     assert (row["n"], row["test_accuracy_mean"]) == ("1", "60.0")
     assert (row["test_accuracy_sd"], row["test_accuracy_low"], row["test_accuracy_high"]) == ("", "", "")
-    assert float(only(tables["runs"], arm="b", seed=7)["test_accuracy_low"]) > 0
+    assert float(only(tables["test_results"], arm="b", seed=7)["test_accuracy_low"]) > 0
     comparison = only(tables["comparisons"], arm_a="a")
     assert float(comparison["low"]) < 40.0 == float(comparison["difference"]) < float(comparison["high"])
 
@@ -191,7 +149,9 @@ def test_one_seed_leaves_the_seeds_columns_empty(make_experiment):
 def test_one_arm_has_nothing_to_be_compared_with(make_experiment):
     experiment = make_experiment().add_arm("alone", [[], [1]])
     tables = experiment.collect()
-    assert (experiment.folder / "tables" / "comparisons.csv").read_text() == COLUMNS["comparisons"] + "\n"
+    assert (
+        experiment.folder / "tables" / "comparisons.csv"
+    ).read_text() == "arm_a,arm_b,difference,low,high,p_value,verdict\n"
     assert len(tables["summary"]) == 1
 
 
@@ -214,64 +174,6 @@ def test_a_class_that_is_never_predicted_has_no_precision(make_experiment):
     assert (row["recall"], row["precision"]) == ("0.0", "")
 
 
-def test_weights_are_the_runs_own_rows(experiment):
-    tables = experiment.collect()
-    own = tables["weight_delta"].query("arm == 'poor' and seed == '1'").drop(columns=["arm", "seed"])
-    assert own.to_csv(index=False, lineterminator="\n") == (experiment.run("poor", 1) / "weight_delta.csv").read_text()
-    still = tables["weight_delta"].query("arm == 'poor' and kind == 'parameter' and not tensor.str.startswith('fc.')")
-    assert len(still) == 2 * 60
-    assert set(still["delta_norm"]) == {"0.0"}
-    assert only(tables["kernel_change"], arm="poor", seed=0)["brightness_share"] == ""
-    assert float(only(tables["kernel_change"], arm="good", seed=0)["brightness_share"]) > 0
-
-
-def test_cost_is_what_was_measured(experiment):
-    assert only(experiment.collect()["cost"], arm="good", seed=1) == {
-        "arm": "good",
-        "seed": "1",
-        "device": "cpu",
-        "device_name": "A Processor",
-        "seconds": "20.5",
-        "images_per_second": str(3000 / 20.5),
-        "peak_memory_bytes": "610000000",
-        "training_seconds": "10.25",
-        "evaluation_seconds": "5.125",
-        "features_seconds": "0.0",
-        "of_peak": "",  # of a CPU it is not known
-    }
-
-
-def test_models_and_memory_follow_the_arms(make_experiment):
-    experiment = make_experiment(seeds=[3])
-    experiment.add_arm("a", [[]], model={"input_size": 64})
-    experiment.add_arm("b", [[]], train="head").add_arm("c", [[]])
-    experiment.add_arm("d", [[]], model={"architecture": "resnet34"})
-    tables = experiment.collect()
-    names = list(tables["models"][["architecture", "input_size"]].itertuples(index=False, name=None))
-    assert names == [("resnet18", "64"), ("resnet18", "32"), ("resnet34", "32")]
-    described = {model: experiment.folder / "models" / "_".join(model) for model in names}
-    layers = [pandas.read_csv(folder / "layers.csv", dtype=str, keep_default_na=False) for folder in described.values()]
-    assert tables["layers"].equals(pandas.concat(layers, ignore_index=True))
-    size = (experiment.run("b", 3) / "trained.safetensors").stat().st_size  # of as many tensors, described alike
-    assert only(tables["models"], architecture="resnet18", input_size=32)["file_bytes"] == str(size)
-    columns = ["batch_size", "training_bytes", "inference_bytes"]
-    for arm, model, train in (("a", 0, "all"), ("b", 1, "head"), ("c", 1, "all"), ("d", 2, "all")):
-        memory = pandas.read_csv(described[names[model]] / "memory.csv", dtype=str)
-        expected = memory.loc[memory["train"] == train, columns].to_numpy().tolist()
-        assert tables["memory"].loc[tables["memory"]["arm"] == arm, columns].to_numpy().tolist() == expected
-        assert [int(row[0]) for row in expected] == [2**power for power in range(9)]
-    assert only(tables["memory"], arm="d", batch_size=1)["architecture"] == "resnet34"
-
-
-def test_weight_files_are_not_read(experiment):
-    """`keep_weights` may have deleted them."""
-    tables = experiment.collect()
-    for path in experiment.folder.rglob("trained.safetensors"):
-        path.unlink()
-    again = experiment.collect("again")
-    assert all(again[name].equals(tables[name]) for name in tables)
-
-
 def test_images_of_the_test_set_are_not_read(experiment):
     """They can be many gigabytes, and only their labels count: images that do not fit their shape go unnoticed."""
     path = experiment.folder / "data" / "test.safetensors"
@@ -282,28 +184,28 @@ def test_images_of_the_test_set_are_not_read(experiment):
     start = 8 + int.from_bytes(content[:8], "little") + header["images"]["data_offsets"][0]
     content[start : start + 120] = b"\xff" * 120
     path.write_bytes(content)
-    again = experiment.collect("again")
+    again = experiment.collect("again/")
     assert all(again[name].equals(tables[name]) for name in tables)
 
 
-def test_two_processes_write_the_same_bytes(experiment):
-    experiment.collect()
-    command = [sys.executable, "-m", "triptych", "collect-results", "--experiment-folder", experiment.folder]
-    command += [
-        "--arms",
-        json.dumps(experiment.arms),
-        "--runs",
-        json.dumps(experiment.runs),
-    ]
-    command += ["--comparison", json.dumps(experiment.comparison), "--tables", experiment.folder / "again"]
-    run = subprocess.run(
-        command, env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONHASHSEED": "7"}, capture_output=True, text=True
-    )
-    assert (run.returncode, run.stderr) == (0, "")
-    assert "10 test images" in run.stdout
-    for name in COLUMNS:
-        file = experiment.folder / "tables" / f"{name}.csv"
-        assert file.read_bytes() == (experiment.folder / "again" / f"{name}.csv").read_bytes(), name
+def test_two_processes_write_the_same_bytes(opened):
+    for part in ("", "again/"):
+        tables = opened.folder / part / "tables"
+        options = opened.options(part) | {"runs_table": opened.folder / "tables" / "runs.csv"}
+        options["openings"] = opened.folder / part / "opened.json"
+        call = [sys.executable, "-m", "triptych", "collect-results"]
+        for name, value in options.items():
+            call += [f"--{name.replace('_', '-')}", str(value)]
+        environment = {
+            **os.environ,
+            "OPENBLAS_NUM_THREADS": "1" if part else "2",
+            "PYTHONHASHSEED": "7" if part else "1",
+        }
+        run = subprocess.run(call, env=environment, capture_output=True, text=True)
+        assert (run.returncode, run.stderr) == (0, "")
+        assert "10 test images" in run.stdout
+    for name in OWN:
+        assert (tables / f"{name}.csv").read_bytes() == (opened.folder / "tables" / f"{name}.csv").read_bytes(), name
 
 
 def test_too_few_draws_for_any_verdict_are_told(experiment, capsys):
@@ -320,69 +222,29 @@ def test_too_few_draws_for_any_verdict_are_told(experiment, capsys):
 
 FILES = [
     "data/test.safetensors",
-    "data/sizes.csv",
-    "models/resnet18_32/layers.csv",
-    "models/resnet18_32/totals.json",
-    "models/resnet18_32/memory.csv",
-    *(
-        f"runs/good/seed1/{name}"
-        for name in (
-            "history.csv",
-            "predictions.safetensors",
-            "weight_delta.csv",
-            "kernel_change.csv",
-            "weights.json",
-            "cost.json",
-        )
-    ),
+    "tables/runs.csv",
+    "runs/a/seed1/test.safetensors",
+    "runs/a/seed1/opened.json",
 ]
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_missing_file_is_named(experiment, name):
-    (experiment.folder / name).unlink()
+def test_a_missing_file_is_named(opened, name):
+    (opened.folder / "tables" / "summary.csv").unlink()
+    (opened.folder / name).unlink()
     with pytest.raises(InputError, match=f"{name}: the file is missing"):
-        experiment.collect()
-    assert not (experiment.folder / "tables").exists()
+        opened.test()
+    assert not (opened.folder / "tables" / "summary.csv").exists()
 
 
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00nonsense"])
-def test_a_broken_file_is_named(experiment, name, content):
-    (experiment.folder / name).write_bytes(content)
+def test_a_broken_file_is_named(opened, name, content):
+    (opened.folder / "tables" / "summary.csv").unlink()
+    (opened.folder / name).write_bytes(content)
     with pytest.raises(InputError, match=f"{name}: "):
-        experiment.collect()
-    assert not (experiment.folder / "tables").exists()
-
-
-def test_more_training_images_than_there_are(make_experiment):
-    experiment = make_experiment().add_arm("a", [[], []], training={"train_images": 61})
-    with pytest.raises(InputError, match="train_images of the arm a: expected at most 60, found 61"):
-        experiment.collect()
-
-
-def test_sizes_of_another_data_set(experiment):
-    path = experiment.folder / "data" / "sizes.csv"
-    path.write_text(path.read_text().replace("test,NA,3", "test,NA,4"))
-    with pytest.raises(InputError, match=r"sizes\.csv: expected 10 test images as in the data, found 11"):
-        experiment.collect()
-    path.write_text(path.read_text().replace("test,NA,4", "test,NA,three"))
-    with pytest.raises(InputError, match=r"sizes\.csv: column images should hold numbers"):
-        experiment.collect()
-
-
-def test_a_model_without_the_arms_regime(experiment):
-    path = experiment.folder / "models" / "resnet18_32" / "memory.csv"
-    path.write_text("\n".join(line for line in path.read_text().splitlines() if not line.startswith("head")) + "\n")
-    with pytest.raises(InputError, match=r"memory\.csv: expected rows with train head, found none"):
-        experiment.collect()
-
-
-def test_options_that_are_no_json(experiment, tmp_path):
-    good = {"arms": json.dumps(experiment.arms), "runs": "{}", "comparison": json.dumps(experiment.comparison)}
-    for option in good:
-        with pytest.raises(InputError, match=f"{option}: expected JSON"):
-            collect_results(experiment_folder=experiment.folder, tables=tmp_path / "t", **good | {option: "{oops"})
+        opened.test()
+    assert not (opened.folder / "tables" / "summary.csv").exists()
 
 
 def test_it_starts_without_torch():
@@ -390,37 +252,6 @@ def test_it_starts_without_torch():
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert "triptych.analysis.comparisons" in modules
     assert not {"torch", "torchvision", "matplotlib", "sklearn"} & set(modules)
-
-
-@pytest.mark.slow
-def test_four_hundred_runs(make_experiment):
-    """20 arms x 20 seeds with networks of 60 tensors and 1,300 images, few draws: reading alone takes seconds."""
-    generator = numpy.random.default_rng(0)
-    experiment = make_experiment(seeds=range(20), epochs=10, test_labels=numpy.arange(1300) % 3)
-    for number in range(20):
-        wrong = [numpy.flatnonzero(generator.random(1300) < 0.05 + 0.01 * number) for _ in range(20)]
-        experiment.add_arm(f"arm{number}", wrong)
-    start = time.perf_counter()
-    tables = experiment.collect()
-    assert time.perf_counter() - start < 40
-    assert len(tables["runs"]) == 400
-    assert len(tables["comparisons"]) == 190
-
-
-def test_seeds_of_different_lengths_each_count_with_the_epoch_that_is_kept(make_experiment):
-    experiment = make_experiment(epochs=9).add_arm(
-        "long", [[0], [4, 7]], ran=[5, 9], kept=[3, 8], training={"keep": "best", "patience": 2}
-    )
-    tables = experiment.collect()
-    history, runs, summary = (tables[name] for name in ("history", "runs", "summary"))
-    assert history.groupby("seed").size().to_dict() == {"0": 6, "1": 10}
-    assert history[history["kept"] == "1"][["seed", "epoch"]].to_numpy().tolist() == [["0", "3"], ["1", "8"]]
-    assert runs[["epochs", "epochs_run", "kept_epoch"]].to_numpy().tolist() == [["9", "5", "3"], ["9", "9", "8"]]
-    assert runs["test_accuracy"].tolist() == ["90.0", "80.0"]
-    assert runs["train_accuracy"].tolist() == ["90.35", "97.181"]
-    assert runs["fit_accuracy"].tolist() == ["95.5", "91.5"]
-    assert float(summary["test_accuracy_mean"][0]) == 85
-    assert tables["arms"][["patience", "keep"]].to_numpy().tolist() == [["2", "best"]]
 
 
 def test_arms_may_have_different_seeds(make_experiment):
