@@ -30,6 +30,8 @@ from triptych.results.schema import COMPARISONS, OF_ARMS, OF_NETWORKS, OF_TWO_SE
 SEEDS_FOR_A_VERDICT = 3
 """The fewest seeds of either arm from which there are verdicts on arms."""
 
+ROUNDING = 1e-12
+"""Shares that differ by less are equal: it is far less than one image of one run."""
 VERDICT_FROM = ("low", "high", "p_value", "scope")
 """The columns that a verdict is made from."""
 
@@ -70,7 +72,7 @@ class Difference:
     def p_value(self) -> float:
         """Return the two-sided p-value of a single difference: the level at which the interval ends at 0."""
         away = abs(float(self.centre))
-        if away == 0:
+        if away < ROUNDING:
             return 1.0
         return level_at(lambda level: float(self.half_width(level)) - away)
 
@@ -160,10 +162,9 @@ def compare_arms(
             correct[first], correct[second], sampling, (first in deterministic, second in deterministic)
         )
         networks_p = p_of_two_networks(correct[first], correct[second], sampling)
-        low, high = found.interval(level)
-        # Adding 0 makes the zero of a negative sum a plain one.
-        numbers = [100 * float(number) + 0.0 for number in (found.mean, low, high)]
-        rows.append([first, second, *numbers, found.p_value(), networks_p, found.scope])
+        low, high = (100 * float(end) for end in found.interval(level))
+        observed = float(100 * (share[first] - share[second]))
+        rows.append([first, second, observed, low, high, found.p_value(), networks_p, found.scope])
     table = pandas.DataFrame(rows, columns=COMPARISONS.names[:-1])
     if rows:
         leader = max(correct, key=lambda arm: share[arm])
