@@ -114,7 +114,7 @@ def test_seeds_by_hand():
     narrow = math.sqrt(0.674490**2 * (2 / 9 + 8 / 54) / 36 + 0.816497**2 * seeds)  # t(0.5, 2)
     assert float(found.half_width(0.05)) == pytest.approx(half, rel=1e-6)
     assert [float(end) for end in found.interval(0.05)] == [-1, 1]  # 2/9 ± 1.26
-    assert [float(end) for end in found.interval(0.5)] == pytest.approx([2 / 9 - narrow, 2 / 9 + narrow], rel=1e-6)
+    assert [float(end) for end in found.interval(0.5)] == pytest.approx([2 / 9 - narrow, 2 / 9 + narrow], abs=1e-6)
 
 
 def test_arms_that_are_all_alike_have_an_interval_with_a_width():
