@@ -3,7 +3,8 @@ import json
 import numpy
 import pytest
 
-from triptych.analysis.runs import read_run, read_truth
+from triptych.analysis.runs import read_answers, read_run, read_truth, read_truths
+from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors, save_tensors
 
@@ -12,8 +13,8 @@ from triptych.storage.tensors import load_tensors, save_tensors
 def read(experiment):
     """A function that reads the run of the arm `good` with seed 0."""
     (arm,) = (arm for arm in experiment.arms if arm["name"] == "good")
-    truth = read_truth(experiment.folder / "data" / "test.safetensors")
-    return lambda: read_run(experiment.folder, arm, 0, truth)
+    truths = read_truths(experiment.folder, EVERY_EPOCH)
+    return lambda: read_run(experiment.folder, arm, 0, truths, EVERY_EPOCH)
 
 
 @pytest.fixture
@@ -30,7 +31,8 @@ def edit(path, old, new):
 def test_a_run(read, experiment):
     run = read()
     assert (run.arm, run.seed) == ("good", 0)
-    assert run.predicted.tolist() == experiment.labels.tolist()
+    assert run.answers["test"].predicted.tolist() == experiment.labels.tolist()
+    assert run.answers["test"].accuracy == 100 and list(run.answers) == ["test"]
     assert run.kept("fit_accuracy") == 99.5
     assert numpy.isnan(run.kept("validation_loss"))
     assert (run.kept_epoch, run.epochs_run) == (2, 2)
@@ -41,7 +43,7 @@ def test_the_largest_logit_decides_and_of_equal_ones_the_first(read, folder):
     logits["test_logits"][0] = [-2, -3, -4]
     logits["test_logits"][1] = [5, 5, 5]
     save_tensors(folder / "predictions.safetensors", logits)
-    assert read().predicted[:2].tolist() == [0, 0]
+    assert read().answers["test"].predicted[:2].tolist() == [0, 0]
 
 
 def test_too_few_epochs(read, folder):
@@ -72,6 +74,28 @@ def test_a_history_that_lacks_something(read, folder, old, new, message):
     edit(folder / "history.csv", old, new)
     with pytest.raises(InputError, match=rf"seed0/history\.csv: {message}"):
         read()
+
+
+def test_before_the_decision_a_run_is_about_validation_images(decided):
+    run = read_run(decided.folder, decided.arms[0], 0, read_truths(decided.folder, AFTER_DECISION), AFTER_DECISION)
+    assert list(run.answers) == ["validation"]
+    assert numpy.flatnonzero(~run.answers["validation"].correct).tolist() == [0, 1, 2]
+    assert run.kept("validation_accuracy") == run.answers["validation"].accuracy == 90
+    assert "test_accuracy" not in run.history
+    path = decided.run("a", 0) / "history.csv"
+    path.write_text(path.read_text().replace(",90.0,", ",80.0,"))
+    with pytest.raises(
+        InputError, match=r"predictions\.safetensors: expected a validation accuracy of 80.0 %.* 90.0 %"
+    ):
+        read_run(decided.folder, decided.arms[0], 0, read_truths(decided.folder, AFTER_DECISION), AFTER_DECISION)
+
+
+def test_a_loss_is_the_cross_entropy_of_the_logits(read, folder, experiment):
+    logits = numpy.full((10, 3), 900.0, numpy.float32)  # too large for a plain exponential
+    logits[numpy.arange(10), experiment.labels] = 899.0
+    save_tensors(folder / "predictions.safetensors", {"test_logits": logits})
+    answers = read_answers(folder / "predictions.safetensors", read_truth(experiment.folder / "data/test.safetensors"))
+    assert answers.loss == pytest.approx(numpy.log(2 * numpy.e + 1)) and answers.accuracy == 0
 
 
 @pytest.mark.parametrize("shape", [(9, 3), (10, 4), (30,)])
@@ -146,7 +170,7 @@ def test_costs_that_lack_a_figure(read, folder):
 
 def test_a_test_set_without_images(experiment, tmp_path):
     save_tensors(tmp_path / "empty.safetensors", {"labels": numpy.zeros(0, numpy.int64)}, {"classes": ["a"]})
-    with pytest.raises(InputError, match=r"empty\.safetensors: expected test images"):
+    with pytest.raises(InputError, match=r"empty\.safetensors: expected empty images"):
         read_truth(tmp_path / "empty.safetensors")
 
 
@@ -155,7 +179,7 @@ def read_long(experiment, **changes):
     experiment.add_arm("long", [[], []], ran=[3, 3], kept=[2, 2], training={"epochs": 4, "patience": 1, "keep": "best"})
     arm = experiment.arms[-1]
     arm = {**arm, "training": {**arm["training"], **changes}}
-    return read_run(experiment.folder, arm, 0, read_truth(experiment.folder / "data" / "test.safetensors"))
+    return read_run(experiment.folder, arm, 0, read_truths(experiment.folder, EVERY_EPOCH), EVERY_EPOCH)
 
 
 def test_a_run_that_stopped(experiment):

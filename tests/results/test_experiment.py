@@ -6,7 +6,8 @@ import sys
 import pandas
 import pytest
 
-from triptych.results.experiment import mean_curve, read_results
+from triptych.results.experiment import mean_curve, mode_of, read_results
+from triptych.results.schema import EXPERIMENT_TABLES, tables_of_mode
 from triptych.storage.errors import InputError
 
 
@@ -21,6 +22,57 @@ def test_a_lead_has_the_sign_of_its_order(found):
     assert difference == pytest.approx(6.0) and low < difference < high and verdict == "better"
     with pytest.raises(InputError, match="scratch and other are not compared"):
         found.lead("scratch", "other")
+
+
+def test_arms_are_in_the_order_of_the_decision(found):
+    assert found.contestants == [entry["arm"] for entry in found.decision["ranking"]]
+    assert found.contestants == ["finetune", "scratch", "last_layer"]
+    assert found.ranking["scratch"]["accuracy"] == pytest.approx(91 + 1 / 3)
+    found.tables["summary"]["test_accuracy_mean"] = [99.0, 1.0, 2.0]
+    assert found.contestants == ["finetune", "scratch", "last_layer"]
+
+
+def test_a_run_has_its_test_results(found):
+    runs = found.tables["runs"]
+    assert runs["validation_accuracy"].notna().all()
+    assert runs["test_accuracy"].tolist() == found.tables["test_results"]["test_accuracy"].tolist()
+    assert found.opened["openings"] == len(runs) == 9
+
+
+def test_test_results_of_other_runs(shelf, tmp_path):
+    folder = shelf().copy(tmp_path / "digits", without=("runs",)).folder
+    path = folder / "tables" / "test_results.csv"
+    path.write_text("".join(path.read_text().splitlines(True)[:-1]))
+    with pytest.raises(InputError, match=r"test_results\.csv: expected the runs of runs\.csv, found others"):
+        read_results(folder)
+
+
+def test_tables_and_curves_follow_the_mode(shelf, tmp_path):
+    after, every = shelf(), shelf(test="every_epoch")
+    failed = after.copy(tmp_path / "digits")
+    failed.runs = {"scratch": [0, 1], "last_layer": [2]}
+    failed.complete("partial/")
+    modes = {"after_decision": (after.folder, None, None), "every_epoch": (every.folder, None, None)}
+    modes["unopened"] = (failed.folder, failed.folder / "partial", {"scratch": [2]})
+    for mode, (folder, part, missing) in modes.items():
+        found = read_results(folder, part, missing)
+        assert found.mode == mode == mode_of(found.configuration, missing)
+        assert set(found.tables) == set(tables_of_mode(mode)) & set(EXPERIMENT_TABLES)
+        assert found.curve_column("loss") == f"{found.curve_split}_loss"
+        assert found.curve_split == ("test" if mode == "every_epoch" else "validation")
+        assert found.curve("scratch", found.curve_column("accuracy")).notna().all()
+        assert ("test_accuracy" in found.tables["history"]) == (mode == "every_epoch")
+        assert (found.opened is None) == (mode != "after_decision")
+        assert found.is_tested == ("summary" in found.tables) == ("test_accuracy" in found.tables["runs"])
+    assert found.contestants == ["scratch", "last_layer"] and found.numbers_of_runs == [1, 2]
+
+
+def test_a_decision_that_was_edited_is_refused(shelf, tmp_path):
+    folder = shelf().copy(tmp_path / "digits", without=("runs",)).folder
+    path = folder / "decision.json"
+    path.write_text(path.read_text().replace('"prefer": "accurate"', '"prefer": "cheap"'))
+    with pytest.raises(InputError, match=r"decision\.json: the decision was changed by hand"):
+        read_results(folder)
 
 
 def test_a_mean_curve_goes_as_far_as_every_seed():

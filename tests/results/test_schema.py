@@ -8,6 +8,7 @@ import pytest
 
 from tests.test_names import RULES
 from triptych.figures import plot_curves
+from triptych.results.schema import EVERY_EPOCH, MODES, TESTED, curve_split, tables_of_mode
 from triptych.storage.code_digest import PACKAGE_FOLDER
 from triptych.wings import FIGURES, TABLES, figures_of, tables_of
 
@@ -22,6 +23,18 @@ def test_a_table_says_what_it_holds(table):
         assert column.heading
     # what is measured is known by its name
     assert table.measured == (table.file.startswith("tables/") and table.name.startswith("cost"))
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_tables_of_a_mode_have_its_columns(mode):
+    tables = tables_of_mode(mode)
+    assert ("summary" in tables) == (mode in TESTED) == ("test_results" in tables)
+    assert {"decision", "runs", "cost"} < set(tables)
+    for table in tables.values():
+        assert [column for column in TABLES[table.name].columns if mode in column.modes] == list(table.columns)
+    assert ("test_loss" in tables["history"].names) == (mode == EVERY_EPOCH)
+    # the curves are in every table of curves
+    assert f"{curve_split(mode)}_accuracy" in tables["history"].names
 
 
 @pytest.mark.parametrize("figure", FIGURES.values(), ids=FIGURES)

@@ -1,0 +1,403 @@
+"""Which arm is chosen, by each rule and in general."""
+
+import gc
+import json
+import os
+import subprocess
+import sys
+
+import numpy
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from tests.analysis.conftest import only
+from triptych.analysis.decide import Competitor, Deciding, accuracy_interval, choose, decide, decision_of, p_of_guessing
+from triptych.analysis.intervals import wilson_interval
+from triptych.results.decision import read_decision
+from triptych.results.schema import VERDICTS
+from triptych.storage.errors import InputError
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
+
+SETTINGS = {"equivalence_margin": 1.0, "confidence": 0.95, "prefer": "accurate", "bootstrap_draws": 500, "seed": 0}
+LABELS = numpy.arange(800) % 4
+CHANCE = 0.25
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_objects():
+    """statsmodels collects garbage for each correction: with all that tests have loaded, most of their time."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+def competitor(arm, right, cost=1.0, seeds=(0,), peak=1.0, start=0):
+    """An arm whose runs have images from `start` on right: as many as `right` says, for each seed or for all."""
+    numbers = right if isinstance(right, list) else [right] * len(seeds)
+    images = numpy.arange(len(LABELS))
+    correct = numpy.stack([(images >= start) & (images < start + number) for number in numbers])
+    return Competitor(arm, list(seeds), correct, cost, peak)
+
+
+def decided(*competitors, labels=LABELS, **changes):
+    return decision_of(competitors, Deciding("validation", labels, 4), SETTINGS | changes)
+
+
+def codes(decision):
+    return [reason["code"] for reason in decision["reasons"]]
+
+
+# Rule by rule
+
+
+def test_an_arm_that_is_better_than_all_is_chosen():
+    decision = decided(competitor("poor", 400), competitor("good", 700, cost=9.0), competitor("mean", 500))
+    assert decision["verdict"] == "better"
+    assert decision["candidates"] == ["good"] and decision["chosen"] == {"arm": "good", "seed": 0}
+    assert [entry["arm"] for entry in decision["ranking"]] == ["good", "mean", "poor"]
+    assert codes(decision) == ["dropped", "dropped", "best"]
+    dropped = decision["reasons"][0]
+    assert (dropped["arm"], dropped["by"], dropped["difference"]) == ("mean", "good", 25.0)
+    assert dropped["low"] < 25 < dropped["high"]
+    assert decision["reasons"][-1]["p_value"] == max(p["p_value"] for p in decision["pairs"] if p["arm_a"] == "good")
+
+
+def test_of_equivalent_arms_the_cheapest_is_chosen():
+    arms = [competitor("a", 602, 3.0), competitor("b", 601, 2.0, peak=8.0), competitor("c", 600, 2.0, peak=7.0)]
+    decision = decided(*arms)
+    assert decision["verdict"] == "equivalent"
+    assert decision["candidates"] == ["a", "b", "c"] and decision["chosen"]["arm"] == "c"
+    assert codes(decision) == ["equivalent", "equivalent", "cheapest_equivalent"]
+    reason = {"code": "cheapest_equivalent", "arm": "c", "macs": 2.0, "leader_macs": 3.0}
+    assert decision["reasons"][-1] == reason | {"peak_bytes": 7.0, "leader_peak_bytes": 1.0}
+
+
+def test_of_equals_the_first_of_the_configuration_is_chosen():
+    assert decided(competitor("z", 600), competitor("a", 601))["chosen"]["arm"] == "z"
+
+
+def test_an_undecided_arm_is_neither_dropped_nor_equivalent():
+    arms = competitor("leader", 600, 5.0), competitor("cheap", 595, 1.0, start=10), competitor("same", 599, 3.0)
+    decision = decided(*arms)
+    assert decision["verdict"] == "undecided"
+    assert decision["candidates"] == ["leader", "same", "cheap"] and decision["chosen"]["arm"] == "same"
+    assert codes(decision) == ["equivalent", "undecided", "cheapest_equivalent", "preferred_accurate"]
+    assert decision["reasons"][1]["arms"] == ["cheap"]
+    cheap = decided(*arms, prefer="cheap")
+    assert (cheap["verdict"], cheap["chosen"]["arm"]) == ("undecided", "cheap")
+    assert codes(cheap) == ["equivalent", "undecided", "preferred_cheap"]
+    assert (cheap["reasons"][-1]["macs"], cheap["reasons"][-1]["leader_macs"]) == (1.0, 5.0)
+
+
+def test_a_cheap_arm_that_is_worse_is_not_preferred():
+    arms = competitor("leader", 600, 5.0), competitor("near", 595, 4.0, start=10), competitor("cheap", 400, 1.0)
+    assert decided(*arms, prefer="cheap")["chosen"]["arm"] == "near"
+
+
+def test_the_only_arm_is_taken_if_it_beats_guessing():
+    decision = decided(competitor("alone", [500, 510, 510], seeds=(3, 4, 5)))
+    assert (decision["verdict"], codes(decision)) == ("only_arm", ["only_arm"])
+    assert decision["chosen"] == {"arm": "alone", "seed": 4}  # the best run, of equals the first
+    assert decision["pairs"] == []
+
+
+def test_nothing_is_chosen_if_nothing_beats_guessing():
+    decision = decided(competitor("a", 205), competitor("b", 199))
+    assert decision["verdict"] == "not_better_than_guessing"
+    assert decision["candidates"] == [] and decision["chosen"] is None
+    assert codes(decision) == ["no_arm_beats_guessing"] and decision["reasons"][0]["chance"] == 25.0
+    assert decision["reasons"][0]["p_value"] == decision["ranking"][0]["p_guessing"] > 0.05
+
+
+def test_guessing_is_the_most_frequent_class():
+    labels = numpy.array([0] * 600 + [1] * 200)
+    decision = decided(competitor("a", 600), competitor("b", 500), labels=labels)
+    assert decision["chance"] == 75.0 and decision["verdict"] == "not_better_than_guessing"
+
+
+# The numbers
+
+
+def test_guessing_is_tested_over_images_and_over_seeds():
+    one = numpy.arange(800)[None] < 230
+    of_images = stats.binom.sf(229, 800, CHANCE)
+    assert p_of_guessing(one, CHANCE) == pytest.approx(of_images)
+    # three seeds that agree are no more images
+    assert p_of_guessing(numpy.repeat(one, 3, axis=0), CHANCE) == pytest.approx(of_images)
+    # nor do many images replace seeds
+    wide = numpy.stack([numpy.arange(800) < number for number in (790, 205, 206)])
+    shares = wide.mean(axis=1)
+    expected = stats.ttest_1samp(shares, CHANCE, alternative="greater").pvalue
+    assert p_of_guessing(wide, CHANCE) == pytest.approx(expected) and expected > 0.05
+    # the mean number of correct images is rounded down
+    two = numpy.stack([numpy.arange(800) < number for number in (230, 231)])
+    assert p_of_guessing(two, CHANCE) == pytest.approx(of_images)
+    assert p_of_guessing(numpy.repeat(numpy.arange(800)[None] < 100, 2, axis=0), CHANCE) == 1.0
+
+
+def test_guesses_are_corrected_for_the_number_of_arms():
+    arms = competitor("a", 230), competitor("b", 226), competitor("c", 210)
+    plain = [p_of_guessing(one.correct, CHANCE) for one in arms]
+    corrected = [entry["p_guessing"] for entry in decided(*arms)["ranking"]]
+    assert corrected == pytest.approx([3 * plain[0], max(3 * plain[0], 2 * plain[1]), max(3 * plain[0], plain[2])])
+
+
+def test_intervals_stay_within_the_possible():
+    assert accuracy_interval(numpy.array([[1] * 50, [1] * 49 + [0]], bool), 0.95)[1] == 100.0
+    assert accuracy_interval(numpy.array([[0] * 50, [0] * 49 + [1]], bool), 0.95)[0] == 0.0
+    low, high = accuracy_interval(numpy.array([[1] * 45 + [0] * 5], bool), 0.95)
+    assert (low / 100, high / 100) == pytest.approx(wilson_interval(45, 50, 0.95))
+    shares = numpy.array([80.0, 84.0, 86.0])
+    correct = numpy.stack([numpy.arange(50) < share / 2 for share in shares])
+    half = stats.t.ppf(0.975, 2) * shares.std(ddof=1) / 3**0.5
+    assert accuracy_interval(correct, 0.95) == pytest.approx((shares.mean() - half, shares.mean() + half))
+
+
+# In general: arms whose images differ by chance, as clear or as unclear as it comes
+
+SHARES = st.sampled_from([0.25, 0.3, 0.5, 0.7, 0.72, 0.9])
+ARMS = st.lists(st.tuples(SHARES, st.sampled_from([1.0, 2.0, 3.0])), min_size=1, max_size=4)
+GENERAL = settings(max_examples=60, deadline=None)
+
+
+def made(arms, seeds=2, seed=0, images=400):
+    generator = numpy.random.default_rng(seed)
+    hard = generator.random(images)  # what is hard for one arm is hard for all
+    return [
+        Competitor(
+            f"arm{position}",
+            list(range(seeds)),
+            (hard + generator.normal(0, 0.05, (seeds, images))) < share,
+            cost,
+            cost,
+        )
+        for position, (share, cost) in enumerate(arms)
+    ]
+
+
+def arrays(competitors, prefer="accurate"):
+    labels = numpy.arange(competitors[0].correct.shape[1]) % 4
+    return decision_of(competitors, Deciding("validation", labels, 4), SETTINGS | {"prefer": prefer})
+
+
+@GENERAL
+@given(ARMS, st.sampled_from(["accurate", "cheap"]), st.integers(0, 3))
+def test_a_choice_is_never_worse_than_the_leader(arms, prefer, seed):
+    competitors = made(arms, seed=seed)
+    decision = arrays(competitors, prefer)
+    beaten = {pair["arm_b"] for pair in decision["pairs"] if pair["verdict"] == "better"}
+    leader = decision["ranking"][0]
+    assert leader["accuracy"] == max(entry["accuracy"] for entry in decision["ranking"])
+    if any(entry["beats_guessing"] for entry in decision["ranking"]):
+        chosen = decision["chosen"]["arm"]
+        dropped = {
+            pair["arm_b"]
+            for pair in decision["pairs"]
+            if pair["verdict"] == "better" and pair["arm_a"] == leader["arm"]
+        }
+        assert chosen in decision["candidates"]
+        assert set(decision["candidates"]) == {one.arm for one in competitors} - dropped
+        assert dropped <= beaten
+    else:
+        assert decision["chosen"] is None and decision["candidates"] == []
+
+
+@GENERAL
+@given(st.lists(st.sampled_from([0.24, 0.25]), min_size=1, max_size=4), st.integers(0, 5))
+def test_guesses_are_chosen_rarely_and_only_where_they_beat_guessing(shares, seed):
+    decision = arrays(made([(share, 1.0) for share in shares], seed=seed))
+    assert (decision["chosen"] is None) == (not any(entry["beats_guessing"] for entry in decision["ranking"]))
+    assert (decision["verdict"] == "not_better_than_guessing") == (decision["chosen"] is None)
+
+
+def is_clear(decision):
+    """Whether no draw of the bootstrap is near a border of a verdict, and no two arms have the same accuracy."""
+    accuracies = [entry["accuracy"] for entry in decision["ranking"]]
+    return len(set(accuracies)) == len(accuracies) and all(
+        (pair["p_value"] < 0.03 or pair["p_value"] > 0.1)
+        and (max(abs(pair["low"]), abs(pair["high"])) < 0.7 or max(abs(pair["low"]), abs(pair["high"])) > 1.5)
+        for pair in decision["pairs"]
+    )
+
+
+@GENERAL
+@given(ARMS, st.permutations(range(4)), st.sampled_from(["accurate", "cheap"]), st.integers(0, 3))
+def test_the_order_of_arms_seeds_and_images_does_not_matter(arms, order, prefer, seed):
+    competitors = made(arms, seed=seed)
+    before = arrays(competitors, prefer)
+    costs = [(one.macs, one.peak_bytes) for one in competitors]
+    assume(is_clear(before) and len(set(costs)) == len(costs))
+    images = numpy.random.default_rng(seed).permutation(competitors[0].correct.shape[1])
+    turned = [
+        Competitor(one.arm, one.seeds[::-1], one.correct[::-1][:, images], one.macs, one.peak_bytes)
+        for one in (competitors[place] for place in order if place < len(competitors))
+    ]
+    after = arrays(turned, prefer)
+    assert after["verdict"] == before["verdict"] and after["candidates"] == before["candidates"]
+    assert (after["chosen"] and after["chosen"]["arm"]) == (before["chosen"] and before["chosen"]["arm"])
+
+
+@GENERAL
+@given(st.permutations([1.0, 2.0, 3.0]), st.sampled_from(["accurate", "cheap"]), st.sampled_from([300, 500]))
+def test_of_equal_arms_the_cheapest_is_chosen(costs, prefer, number):
+    arms = [competitor(f"arm{place}", number, cost) for place, cost in enumerate(costs)]
+    decision = decided(*arms, prefer=prefer)
+    assert decision["verdict"] == "equivalent"
+    assert decision["chosen"]["arm"] == f"arm{costs.index(1.0)}"
+
+
+@GENERAL
+@given(st.lists(st.sampled_from(VERDICTS), min_size=1, max_size=5), st.sampled_from(["accurate", "cheap"]))
+def test_the_verdict_follows_from_those_of_the_leader(verdicts, prefer):
+    arms = [competitor(f"arm{place}", 700 - place, cost=9.0 - place) for place in range(len(verdicts) + 1)]
+    pairs = [
+        {
+            "arm_a": "arm0",
+            "arm_b": one.arm,
+            "difference": 1.0,
+            "low": 0.5,
+            "high": 1.5,
+            "p_value": 0.01,
+            "verdict": kind,
+        }
+        for one, kind in zip(arms[1:], verdicts, strict=True)
+    ]
+    choice = choose(arms, pairs, prefer)
+    left = [one.arm for one, kind in zip(arms[1:], verdicts, strict=True) if kind != "better"]
+    assert choice["candidates"] == ["arm0", *left]
+    equivalent = [one.arm for one, kind in zip(arms[1:], verdicts, strict=True) if kind == "equivalent"]
+    if "undecided" in verdicts:
+        assert choice["verdict"] == "undecided"
+        # each arm is cheaper than the one before
+        assert choice["chosen"]["arm"] == (left if prefer == "cheap" else ["arm0", *equivalent])[-1]
+    else:
+        assert choice["verdict"] == ("equivalent" if equivalent else "better")
+        assert choice["chosen"]["arm"] == ["arm0", *equivalent][-1]
+
+
+# The command
+
+
+def test_two_processes_write_the_same_bytes(decided_folder):
+    outputs = []
+    for name in ("first", "second"):
+        files = {"decision": decided_folder / f"{name}.json", "table": decided_folder / f"{name}.csv"}
+        call = [sys.executable, "-W", "error", "-m", "triptych", "decide"]
+        for option, value in (command_options(decided_folder) | files).items():
+            call += [f"--{option.replace('_', '-')}", str(value)]
+        threads = {"OPENBLAS_NUM_THREADS": str(len(name) - 4), "PYTHONHASHSEED": str(len(name))}
+        run = subprocess.run(call, env={**os.environ, **threads}, capture_output=True, text=True)
+        assert (run.returncode, run.stderr) == (0, "")
+        assert "30 validation images, 2 arms" in run.stdout
+        outputs.append([path.read_bytes() for path in files.values()])
+    assert outputs[0] == outputs[1]
+    read_decision(decided_folder / "first.json")
+
+
+@pytest.fixture
+def decided_folder(opened):
+    return opened.folder
+
+
+def command_options(folder, **changes):
+    """The options of the command for an experiment's folder."""
+    return {
+        "correct": folder / "validation.safetensors",
+        "arms_table": folder / "tables" / "arms.csv",
+        "computed_cost": folder / "tables" / "computed_cost.csv",
+        "comparison": json.dumps(SETTINGS),
+        "decision": folder / "decision.json",
+        "table": folder / "tables" / "decision.csv",
+        **changes,
+    }
+
+
+def test_the_table_says_what_the_decision_says(opened):
+    decision, table = opened.decide(), opened.collect()["decision"]
+    assert table["arm"].tolist() == [entry["arm"] for entry in decision["ranking"]] == ["b", "a"]
+    leader, other = only(table, rank=1), only(table, rank=2)
+    assert (leader["verdict"], leader["difference"], leader["difference_low"]) == ("leader", "0.0", "")
+    (pair,) = decision["pairs"]
+    assert (other["verdict"], float(other["difference"])) == (pair["verdict"], pair["difference"])
+    assert (float(other["difference_low"]), float(other["difference_high"])) == (pair["low"], pair["high"])
+    cost = only(opened.collect()["computed_cost"], arm="a")
+    assert (other["macs"], other["peak_bytes"]) == (cost["macs"], cost["peak_bytes"])
+    assert (leader["candidate"], leader["chosen"]) == ("1", str(int(decision["chosen"]["arm"] == "b")))
+
+
+def test_controls_are_not_ranked(experiment):
+    experiment.validate()
+    decision = experiment.decide()
+    assert [entry["arm"] for entry in decision["ranking"]] == ["good", "middle", "poor"]
+    assert decision["images"] == "test"
+
+
+def test_arms_that_have_lost_runs(decided_runs_lost):
+    assert [(entry["arm"], entry["seeds"]) for entry in decided_runs_lost["ranking"]] == [("b", [1]), ("a", [0, 1])]
+
+
+@pytest.fixture
+def decided_runs_lost(decided):
+    decided.runs["b"] = [1]
+    decided.validate("partial/")
+    return decided.decide("partial/")
+
+
+def test_an_experiment_of_controls_alone(opened):
+    path = opened.folder / "tables" / "arms.csv"
+    path.write_text(path.read_text().replace(",arm,", ",control,"))
+    with pytest.raises(InputError, match=r"arms\.csv: expected an arm that is no control, found none"):
+        opened.decide()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("validation.safetensors", "no run of the arm a"), ("tables/computed_cost.csv", "no run of the arm a")],
+)
+def test_files_that_do_not_fit(opened, name, message):
+    path = opened.folder / name
+    if name.endswith("csv"):
+        path.write_text("".join(line for line in path.read_text().splitlines(True) if not line.startswith("a,")))
+    else:
+        tensors, metadata = load_tensors(path), load_metadata(path)
+        tensors["correct"] = tensors["correct"][2:]
+        save_tensors(path, tensors, metadata | {"runs": metadata["runs"][2:]})
+    with pytest.raises(InputError, match=f"{name}: {message}"):
+        opened.decide()
+
+
+@pytest.mark.parametrize("key", ["runs", "classes", "images", "correct", "labels"])
+def test_a_file_that_lacks_something(opened, key):
+    path = opened.folder / "validation.safetensors"
+    tensors, metadata = load_tensors(path), load_metadata(path)
+    tensors.pop(key, None), metadata.pop(key, None)
+    save_tensors(path, tensors, metadata)
+    with pytest.raises(InputError, match=rf"validation\.safetensors: no {key}$"):
+        opened.decide()
+
+
+def test_a_file_of_another_shape(opened):
+    path = opened.folder / "validation.safetensors"
+    tensors, metadata = load_tensors(path), load_metadata(path)
+    save_tensors(path, tensors | {"correct": tensors["correct"][:3]}, metadata)
+    with pytest.raises(InputError, match=r"expected correct \[4, 30\] \(runs, images\), found \[3, 30\]"):
+        opened.decide()
+
+
+@pytest.mark.parametrize("option", ["correct", "arms_table", "computed_cost"])
+def test_a_missing_file_is_named(opened, option):
+    path = command_options(opened.folder)[option]
+    path.unlink()
+    for made in ("decision.json", "tables/decision.csv"):
+        (opened.folder / made).unlink()
+    with pytest.raises(InputError, match=f"{path.name}: the file is missing"):
+        decide(**command_options(opened.folder))
+    assert not (opened.folder / "decision.json").exists()
+
+
+def test_it_starts_without_torch():
+    code = "import sys, triptych.analysis.decide; print(*sys.modules)"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"torch", "torchvision", "matplotlib", "sklearn"} & set(modules)
