@@ -278,19 +278,27 @@ def as_whole_numbers(cell: Cell) -> list[int]:
     return [cell.arms, cell.seeds, round(10 * cell.deviation), cell.images]
 
 
-COLUMNS = (
-    # title, column, methods, digits
-    ("false `better` in ties, %", "false", ("before", "after"), 1),
-    ("found, %", "found", ("before", "after"), 0),
-    ("mean width, points", "width", ("before", "after"), 1),
-    ("coverage in ties, %", "coverage_tie", ("before", "after"), 1),
-    ("coverage with the lead, %", "coverage_lead", ("before", "after"), 1),
-    ("coverage of an arm's interval, %", "arm_coverage", ("before", "after"), 0),
-)
+COLUMNS = {
+    "verdicts": (
+        # title, column, digits
+        ("false, %", "false", 1),
+        ("found, %", "found", 0),
+        ("mean width, points", "width", 1),
+    ),
+    "coverage, %": (
+        ("in ties", "coverage_tie", 1),
+        ("with the lead", "coverage_lead", 1),
+        ("of one arm’s interval", "arm_coverage", 0),
+    ),
+}
+METHODS = ("before", "after")
 LEGEND = """
-- false: any pair of equal arms gets `better`; found: the first arm, 5 points ahead, gets it against each other arm
+- before: the percentile bootstrap over images and seeds; after: the multi-reader analysis of the package
+- sd over seeds: of an arm’s accuracy, in points
+- false: in ties, any pair of arms gets the verdict `better`
+- found: the first arm, 5 points ahead, gets it against each other arm
 - in brackets: p at most 5 %, where there are too few seeds for a verdict
-- width and coverage: of the 95 % interval of a difference; an arm's interval was over its seeds alone before
+- width and coverage: of the 95 % interval of a difference; one arm’s interval was over its seeds alone before
 """
 TARGETS = (
     ("false `better`, at most 6 % with three or more seeds", "false_better", 0, 6),
@@ -332,18 +340,17 @@ def targets(table: pandas.DataFrame) -> Iterator[str]:
 def markdown(table: pandas.DataFrame, about: dict[str, object]) -> str:
     """The tables by the number of arms; of each row the values at each number of images."""
     lines = [f"- {key}: {value}" for key, value in about.items()]
-    lines += [LEGEND.strip(), "", "| target | measured | met |", "|---|---|---|", *targets(table)]
-    heads = [f"{title}, {method}" for title, _, methods, _ in COLUMNS for method in methods]
-    for arms, own in table.groupby("arms"):
+    lines += ["", LEGEND.strip(), "", "| target | measured | met |", "|---|---|---|", *targets(table)]
+    for (arms, own), (name, columns) in itertools.product(table.groupby("arms"), COLUMNS.items()):
+        heads = [f"{title}, {method}" for title, _, _ in columns for method in METHODS]
         sizes = " / ".join(f"{images:,}" for images in sorted(own["images"].unique()))
-        lines += ["", f"## {arms} arms, {sizes} images", ""]
+        lines += ["", f"## {arms} arms: {name} with {sizes} images", ""]
         lines += [f"| seeds | sd over seeds | {' | '.join(heads)} |", "|---" * (len(heads) + 2) + "|"]
         for (seeds, deviation), row in own.groupby(["seeds", "deviation"]):
             cells = [str(seeds), f"{deviation:g}"]
-            for _, column, methods, digits in COLUMNS:
-                for method in methods:
-                    part = row[row["method"] == method].sort_values("images")
-                    cells.append(" / ".join(shown(one, column, digits) for _, one in part.iterrows()))
+            for (_, column, digits), method in itertools.product(columns, METHODS):
+                part = row[row["method"] == method].sort_values("images")
+                cells.append(" / ".join(shown(one, column, digits) for _, one in part.iterrows()))
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -351,7 +358,7 @@ def markdown(table: pandas.DataFrame, about: dict[str, object]) -> str:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="where to write .csv and .md, without the ending")
-    parser.add_argument("--runs", type=int, default=2_000, help="simulated experiments a cell")
+    parser.add_argument("--runs", type=int, default=2_000, help="simulated experiments per cell")
     parser.add_argument("--draws", type=int, default=1_000, help="of the bootstrap")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--most-images", type=int, default=max(IMAGES), help="leave out cells with more")
@@ -361,7 +368,7 @@ def main(arguments: list[str] | None = None) -> None:
         rows += measure(cell, options.runs, options.draws, options.seed)
         print(cell, f"false {rows[-1]['false_p']:.1f} %, found {rows[-1]['found_p']:.1f} %", flush=True)
     about = {
-        "runs a cell": f"{options.runs:,}; {options.draws:,} draws of the bootstrap; seed {options.seed}",
+        "runs per cell": f"{options.runs:,}; {options.draws:,} draws of the bootstrap; seed {options.seed}",
         "measured on": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores; Python "
         f"{platform.python_version()}, numpy {numpy.__version__}, scipy {scipy.__version__}",
         "CPU time": f"{(time.process_time() - clock) / 60:.0f} minutes of one core",
