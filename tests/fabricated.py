@@ -49,7 +49,6 @@ SETTINGS = {
     "dataset": {"source": "digits", "train_per_class": 30, "validation_per_class": 20, "test_per_class": 100},
     "model": {"input_size": 32},
     "weights": {"source": "letters", "epochs": 2},
-    "comparison": {"bootstrap_draws": 1000},
     "arms": {"plain": {"weights": "pretrained"}},
 }
 LECTURE = (

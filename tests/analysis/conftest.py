@@ -12,7 +12,6 @@ OPTIONS = {
     "test": "every_epoch",
     "image_size": 2,
     "whole_kernels": False,
-    "comparison": {"bootstrap_draws": 200},
 }
 
 DECIDED = {"test": "after_decision", "images": (60, 30)}

@@ -7,7 +7,6 @@ import sys
 
 import numpy
 import pytest
-from scipy import stats
 
 from tests.analysis.conftest import only
 from triptych.analysis.intervals import wilson_interval
@@ -92,14 +91,25 @@ def test_the_table_of_other_runs(opened):
         opened.test()
 
 
+def interval_of(row):
+    return float(row["test_accuracy_low"]), float(row["test_accuracy_high"])
+
+
+def wilson(share, squared):
+    """Wilson's interval in percent, from the square of half the width of a normal interval."""
+    k = squared / (share * (1 - share))
+    centre, half = (share + k / 2) / (1 + k), (squared + k**2 / 4) ** 0.5 / (1 + k)
+    return 100 * (centre - half), 100 * (centre + half)
+
+
 def test_summary(experiment):
     tables = experiment.collect()
     row = only(tables["summary"], arm="poor")
     assert (row["label"], row["n"], row["test_accuracy_mean"]) == ("label of poor", "2", "55.0")
     assert float(row["test_accuracy_sd"]) == pytest.approx(50**0.5)
-    half = stats.t.ppf(0.975, 1) * 5
-    assert float(row["test_accuracy_low"]) == pytest.approx(55 - half)
-    assert float(row["test_accuracy_high"]) == pytest.approx(55 + half)
+    # four images are right with no seed, one with one of two, five with both; the seeds differ by noise alone
+    images = (4 * 0.55**2 + 0.05**2 + 5 * 0.45**2) / 10**2
+    assert interval_of(row) == pytest.approx(wilson(0.55, 1.959964**2 * images), rel=1e-6)
     losses = [float(only(tables["test_results"], arm="poor", seed=seed)["test_loss"]) for seed in (0, 1)]
     assert float(row["test_loss_mean"]) == pytest.approx(sum(losses) / 2)
 
@@ -111,8 +121,9 @@ def test_the_confidence_is_the_configurations(experiment):
     for name, key in (("summary", {"arm": "poor"}), ("test_results", {"arm": "poor", "seed": 1})):
         ends = [only(tables[name], **key) for tables in (wide, narrow)]
         assert float(ends[0]["test_accuracy_low"]) < float(ends[1]["test_accuracy_low"])
-    half = stats.t.ppf(0.9, 1) * 5
-    assert float(only(narrow["summary"], arm="poor")["test_accuracy_low"]) == pytest.approx(55 - half)
+    images = (4 * 0.55**2 + 0.05**2 + 5 * 0.45**2) / 10**2
+    expected = wilson(0.55, 1.281552**2 * images)  # z(0.2)
+    assert interval_of(only(narrow["summary"], arm="poor")) == pytest.approx(expected, rel=1e-6)
 
 
 def test_comparisons_leave_controls_out_and_put_the_better_first(experiment):
@@ -124,23 +135,26 @@ def test_comparisons_leave_controls_out_and_put_the_better_first(experiment):
 
 def test_verdicts_of_a_larger_test_set(make_experiment):
     # fewer than 368 could not show that two arms are equivalent
-    experiment = make_experiment(test_labels=[0, 1, 2] * 130)
-    experiment.comparison["bootstrap_draws"] = 2000
+    experiment = make_experiment(seeds=[0, 1, 2], test_labels=[0, 1, 2] * 130)
     half = list(range(0, 390, 2))
-    experiment.add_arm("a", [[], []]).add_arm("b", [[], []]).add_arm("c", [half, half[1:]])
+    experiment.add_arm("a", [[], [], []]).add_arm("b", [[], [], []]).add_arm("c", [half, half[1:], half])
     comparisons = experiment.collect()["comparisons"]
     assert comparisons["verdict"].tolist() == ["equivalent", "better", "better"]
     assert comparisons["arm_a"].tolist() == ["a", "a", "b"]
+    assert set(comparisons["scope"]) == {"arms"} and set(comparisons["networks_p"]) == {""}
 
 
-def test_one_seed_leaves_the_seeds_columns_empty(make_experiment):
+def test_one_seed_has_an_interval_over_images_and_no_verdict(make_experiment):
     experiment = make_experiment(seeds=[7]).add_arm("a", [[]]).add_arm("b", [[0, 1, 2, 3]])
     tables = experiment.collect()
     row = only(tables["summary"], arm="b")
     assert (row["n"], row["test_accuracy_mean"]) == ("1", "60.0")
-    assert (row["test_accuracy_sd"], row["test_accuracy_low"], row["test_accuracy_high"]) == ("", "", "")
-    assert float(only(tables["test_results"], arm="b", seed=7)["test_accuracy_low"]) > 0
+    own = only(tables["test_results"], arm="b", seed=7)
+    assert row["test_accuracy_sd"] == ""
+    assert interval_of(row) == pytest.approx(interval_of(own))
     comparison = only(tables["comparisons"], arm_a="a")
+    assert (comparison["scope"], comparison["verdict"]) == ("networks", "undecided")
+    assert float(comparison["networks_p"]) == pytest.approx(2 / 2**4)
     assert float(comparison["low"]) < 40.0 == float(comparison["difference"]) < float(comparison["high"])
 
 
@@ -149,7 +163,7 @@ def test_one_arm_has_nothing_to_be_compared_with(make_experiment):
     tables = experiment.collect()
     assert (
         experiment.folder / "tables" / "comparisons.csv"
-    ).read_text() == "arm_a,arm_b,difference,low,high,p_value,verdict\n"
+    ).read_text() == "arm_a,arm_b,difference,low,high,p_value,networks_p,scope,verdict\n"
     assert len(tables["summary"]) == 1
 
 
@@ -204,15 +218,6 @@ def test_two_processes_write_the_same_bytes(opened):
         assert "10 test images" in run.stdout
     for name in OWN:
         assert (tables / f"{name}.csv").read_bytes() == (opened.folder / "tables" / f"{name}.csv").read_bytes(), name
-
-
-def test_too_few_draws_for_any_verdict_are_told(experiment, capsys):
-    experiment.comparison["bootstrap_draws"] = 100
-    experiment.collect()
-    assert "raise comparison.bootstrap_draws" in capsys.readouterr().out
-    experiment.comparison["bootstrap_draws"] = 1000
-    experiment.collect()
-    assert "bootstrap_draws" not in capsys.readouterr().out
 
 
 # What is missing or does not fit

@@ -323,7 +323,6 @@ def test_four_hundred_runs(make_experiment):
     own = {
         **DECIDED,
         "images": (60, 5000),
-        "comparison": {"bootstrap_draws": 10_000},
         "classes": classes,
         "test_labels": numpy.arange(100) % 10,
     }

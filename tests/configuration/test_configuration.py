@@ -38,7 +38,7 @@ FULL = {
             "model": {"architecture": "resnet18", "input_size": 32, "normalisation": "dataset"},
             "weights": {"source": "letters", "train_images": 100, "epochs": 1, "learning_rate": 0.01},
             "training": {"epochs": 2, "batch_size": 16, "learning_rate": 0.001, "device": "cpu", "num_threads": 1},
-            "comparison": {"equivalence_margin": 2, "confidence": 0.9, "bootstrap_draws": 500, "seed": 3},
+            "comparison": {"equivalence_margin": 2, "confidence": 0.9},
             "reference_models": [
                 {"architecture": "googlenet", "input_size": 224, "auxiliary": True},
                 {"architecture": "resnet34", "input_size": 32},
@@ -443,6 +443,14 @@ REFUSED = {
         with_experiment(train_per_class=3),
         "experiments.mine.train_per_class: there is no such key (given 3); train_per_class belongs to dataset: "
         "experiments.mine.dataset.train_per_class",
+    ),
+    "the number of draws, and their seed": (
+        with_experiment(comparison={"bootstrap_draws": 500, "seed": 3}),
+        "2 problems:\n"
+        "  experiments.mine.comparison.bootstrap_draws: this key was removed; arms are compared by formulas, without "
+        "drawing random numbers; delete this key.\n"
+        "  experiments.mine.comparison.seed: this key was removed; arms are compared by formulas, without drawing "
+        "random numbers; delete this key",
     ),
     "a seed in place of seeds": (
         with_experiment(seed=3),

@@ -20,7 +20,6 @@ TINY = {
     "model": {"architecture": "resnet18", "input_size": 32},
     "weights": {"source": "letters", "train_images": 260, "validation_images": 52, "epochs": 1},
     "training": {"epochs": 1, "num_threads": 2},
-    "comparison": {"bootstrap_draws": 1000},
     "seeds": [0, 1],
     "arms": {
         "scratch": {"label": "net1", "weights": "random", "train": "all"},

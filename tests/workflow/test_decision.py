@@ -16,7 +16,6 @@ SMALL = {
     "dataset": {"source": "digits", "train_per_class": 20, "validation_per_class": 10, "test_per_class": 10},
     "model": {"architecture": "resnet18", "input_size": 32},
     "training": {"epochs": 2, "batch_size": 8, "num_threads": 1, "device": "cpu"},
-    "comparison": {"bootstrap_draws": 1000},
     "report": {"images": "none"},
     "seeds": [0, 1],
     "arms": {

@@ -144,7 +144,7 @@ FORCED = ["--forcerun", "download_dataset", "download_weights"]
         (OWN_FILES, "write_configuration"),
         # a change beside another address: it runs what it runs alone
         ({**ELSEWHERE, "question": "Another one?"}, "write_configuration"),
-        ({**ELSEWHERE, "comparison": {"bootstrap_draws": 1001}}, "write_configuration collect_validation"),
+        ({**ELSEWHERE, "comparison": {"confidence": 0.9}}, "write_configuration collect_validation"),
         ({**ELSEWHERE, "arms": {"only": {**ARM, "training": {"learning_rate": 0.1}}}}, "write_configuration train"),
         ({**ELSEWHERE, "seeds": [0, 1]}, "write_configuration train"),
         (

@@ -8,8 +8,8 @@ import numpy
 import pandas
 
 from triptych.analysis.classes import confusion_counts, recall_and_precision, shares_of_rows
-from triptych.analysis.comparisons import compare_arms, warn_of_few_draws
-from triptych.analysis.intervals import mean_interval, wilson_interval
+from triptych.analysis.comparisons import compare_arms
+from triptych.analysis.intervals import accuracy_interval, wilson_interval
 from triptych.analysis.options import parsed_json, parsed_mode
 from triptych.analysis.runs import Answers, Truth, read_answers, read_truth, run_folder
 from triptych.results import schema
@@ -48,7 +48,7 @@ def collect_results(
             after_decision, and in `runs/*/predictions.safetensors` in every_epoch.
         arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
         runs: JSON, the seeds of each arm by its name; at least one.
-        comparison: JSON, `equivalence_margin`, `confidence`, `bootstrap_draws` and `seed`.
+        comparison: JSON, `equivalence_margin` and `confidence`.
         mode: when test images are evaluated: after_decision or every_epoch.
         runs_table: `tables/runs.csv`, for the accuracies on validation images.
         tables: the folder to write `NAME.csv` into.
@@ -75,7 +75,8 @@ def collect_results(
     print(f"{number} runs of {len(arm_list)} arms, {len(test.labels)} test images", flush=True)
 
     results = test_results_table(labels, read, settings["confidence"])
-    summary = summary_table(labels, results, read_validation(runs_table, folders), settings["confidence"])
+    before = read_validation(runs_table, folders)
+    summary = summary_table(labels, results, read, before, settings["confidence"])
     compared = {arm["name"]: read[arm["name"]] for arm in arm_list if arm["role"] != "control"}
     comparisons = comparison_table(compared, settings)
     written = {
@@ -91,7 +92,6 @@ def collect_results(
     print(summary[["arm", "n", "test_accuracy_mean", "test_accuracy_sd"]].to_string(index=False), flush=True)
     if len(comparisons):
         print(comparisons.to_string(index=False), flush=True)
-    warn_of_few_draws(len(comparisons), settings)
 
 
 def all_openings(folders: Mapping[str, Mapping[int, Path]]) -> dict[str, Any]:
@@ -154,9 +154,13 @@ def test_results_table(labels: Mapping[str, str], tested: Tested, confidence: fl
 
 
 def summary_table(
-    labels: Mapping[str, str], results: pandas.DataFrame, validation: Mapping[str, list[float]], confidence: float
+    labels: Mapping[str, str],
+    results: pandas.DataFrame,
+    tested: Tested,
+    validation: Mapping[str, list[float]],
+    confidence: float,
 ) -> pandas.DataFrame:
-    """Every arm over its seeds. With one seed the standard deviation and the interval are empty.
+    """Every arm over its seeds. With one seed the standard deviation is empty, and the interval is over images alone.
 
     Args:
         results: the table `test_results`.
@@ -165,19 +169,19 @@ def summary_table(
     rows = []
     for arm, label in labels.items():
         own = results[results["arm"] == arm]
-        accuracy = mean_interval(own["test_accuracy"].tolist(), confidence)
-        before = float(numpy.mean(validation[arm]))
+        mean, before = float(own["test_accuracy"].mean()), float(numpy.mean(validation[arm]))
+        low, high = accuracy_interval(correct_of(tested[arm]), confidence)
         rows.append(
             {
                 "arm": arm,
                 "label": label,
-                "n": accuracy.n,
-                "test_accuracy_mean": accuracy.mean,
-                "test_accuracy_sd": accuracy.sd,
-                "test_accuracy_low": accuracy.low,
-                "test_accuracy_high": accuracy.high,
+                "n": len(own),
+                "test_accuracy_mean": mean,
+                "test_accuracy_sd": float(own["test_accuracy"].std(ddof=1)),
+                "test_accuracy_low": low,
+                "test_accuracy_high": high,
                 "validation_accuracy_mean": before,
-                "drop_mean": before - accuracy.mean,
+                "drop_mean": before - mean,
                 "test_loss_mean": float(own["test_loss"].mean()),
             }
         )
@@ -187,13 +191,15 @@ def summary_table(
 def comparison_table(tested: Tested, settings: Mapping[str, Any]) -> pandas.DataFrame:
     """Every pair of these arms."""
     return compare_arms(
-        {arm: numpy.stack([answers.correct for answers in own.values()]) for arm, own in tested.items()},
-        seeds={arm: list(own) for arm, own in tested.items()},
+        {arm: correct_of(own) for arm, own in tested.items()},
         margin=settings["equivalence_margin"],
         confidence=settings["confidence"],
-        draws=settings["bootstrap_draws"],
-        seed=settings["seed"],
     )
+
+
+def correct_of(runs: Mapping[int, Answers]) -> numpy.ndarray:
+    """Return whether each of an arm's runs has each image right: bool [seeds, images]."""
+    return numpy.stack([answers.correct for answers in runs.values()])
 
 
 def per_class_table(tested: Tested, test: Truth) -> pandas.DataFrame:

@@ -1,179 +1,252 @@
-"""Are two arms different? A paired bootstrap over images and seeds, corrected for the number of pairs.
+"""Are two arms different? Comparisons over images and seeds, corrected for the number of pairs.
 
-The unit is the image: for each image and seed it is known whether each arm is right, and the difference of two
-arms is the mean over images and seeds of (right by the one) - (right by the other). A draw of the bootstrap takes as
-many images as there are and as many seeds as there are, each with replacement, and the same ones for all arms: what is
-hard for both, or comes with a seed's order of batches, cancels. With a single seed only images are drawn.
-
-Images and seeds are crossed, not nested. Resampling both counts the interaction of image and run more than once, so
-intervals are too wide where it dominates (Owen 2007, "The pigeonhole bootstrap"). The effect of a seed on all images is
-underestimated with few seeds: its variance by the factor (n - 1) / n. In simulations with three seeds and 1,300 images,
-the false positive rate is 2 % instead of 5 % without an effect of the seed, and about 10 % if the seed changes the
-accuracy of an arm by 1.7 points (standard deviation).
-
-If runs are missing, so that two arms have different seeds, the images are resampled jointly but the seeds of each arm
-separately. The effects of seeds then do not cancel.
+The answer is about arms, not about the networks that were trained: other images and other seeds would change it. The
+variance of a difference has a part of the images, which both arms share, and a part of the seeds, which are drawn for
+each arm by itself (Obuchowski and Rockette 1995; Hillis 2007: `triptych.analysis.variance_parts`). Each part gets a
+quantile of its own: normal for many images, Student's t for few seeds.
 """
 
-import hashlib
 import itertools
-import json
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy
 import pandas
+from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 
-from triptych.results.schema import COMPARISONS
+from triptych.analysis.variance_parts import (
+    EACH_IMAGE,
+    Sampling,
+    SeedPart,
+    degrees_of_freedom,
+    level_at,
+    seed_part,
+    squared_half_width,
+)
+from triptych.results.schema import COMPARISONS, OF_ARMS, OF_NETWORKS, OF_TWO_SEEDS
 
-MOST_WEIGHTS = 1_000_000
-"""The largest number of weights (draws x images) in memory at a time: about 30 MB, small enough to use the cache."""
+SEEDS_FOR_A_VERDICT = 3
+"""The fewest seeds of either arm from which there are verdicts on arms."""
+
+ROUNDING = 1e-12
+"""Shares that differ by less are equal: it is far less than one image of one run."""
+VERDICT_FROM = ("low", "high", "p_value", "scope")
+"""The columns that a verdict is made from."""
+
+
+@dataclass(frozen=True, eq=False)
+class Difference:
+    """The difference of two arms' accuracies, and the variance of its parts. Shares are 0 to 1.
+
+    Attributes:
+        mean: as observed; [...].
+        centre: of the interval: the mean, shrunken by two images of discordance; [...].
+        image_variance: of the centre, [...].
+        first, second: the seed parts of the two arms.
+        images: their number.
+        sampling: of the images.
+    """
+
+    mean: numpy.ndarray
+    centre: numpy.ndarray
+    image_variance: numpy.ndarray
+    first: SeedPart
+    second: SeedPart
+    images: int
+    sampling: Sampling
+
+    def half_width(self, level: float) -> numpy.ndarray:
+        """Return half the width of the interval that misses the difference with the probability `level`; [...]."""
+        variances = (self.image_variance, self.first.variance + self.second.variance)
+        degrees = degrees_of_freedom(self.first, self.second)
+        half: numpy.ndarray = numpy.sqrt(squared_half_width(level, self.sampling, self.images, variances, degrees))
+        return half
+
+    def interval(self, level: float) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """Return both ends of the interval, [...] each, within -1 and 1."""
+        half = self.half_width(level)
+        return numpy.clip(self.centre - half, -1.0, 1.0), numpy.clip(self.centre + half, -1.0, 1.0)
+
+    def p_value(self) -> float:
+        """Return the two-sided p-value of a single difference: the level at which the interval ends at 0."""
+        away = abs(float(self.centre))
+        if away < ROUNDING:
+            return 1.0
+        return level_at(lambda level: float(self.half_width(level)) - away)
+
+    @property
+    def scope(self) -> str:
+        """What a verdict may be about: `schema.SCOPES`."""
+        fewest = min((part.seeds for part in (self.first, self.second) if part.seeds is not None), default=None)
+        if fewest is None or fewest >= SEEDS_FOR_A_VERDICT:
+            return OF_ARMS
+        return OF_TWO_SEEDS if fewest == 2 else OF_NETWORKS
+
+
+def difference_of(
+    first: numpy.ndarray,
+    second: numpy.ndarray,
+    sampling: Sampling = EACH_IMAGE,
+    deterministic: tuple[bool, bool] = (False, False),
+) -> Difference:
+    """Return the difference of two arms on the same images.
+
+    Two images of discordance, one for each arm, are added to those that there are (or two groups of images): they keep
+    the level where few images differ, and where none does the interval still has a width.
+
+    Args:
+        first, second: whether each run has each image right, bool [..., seeds, images]; the seeds may differ.
+        deterministic: whether every seed of an arm gives the same network.
+    """
+    images = first.shape[-1]
+    difference = first.mean(axis=-2) - second.mean(axis=-2)
+    weights = sampling.weights(images)
+    mean = (weights * difference).mean(axis=-1)
+    by_unit, units = sampling.by_unit(weights * difference), sampling.units(images)
+    differs = sampling.by_unit((difference != 0).astype(float)) > 0
+    square = numpy.where(
+        differs.any(axis=-1),
+        (by_unit**2 * differs).sum(axis=-1) / numpy.maximum(differs.sum(axis=-1), 1),
+        (sampling.by_unit(weights) ** 2).mean(),
+    )
+    # in units of one image or group: `by_unit` has the mean `mean` x images / units
+    squares = (sampling.residuals(difference) ** 2).sum(axis=-1)
+    moved = 2 * units * (mean * images / units) ** 2 / (units + 2)
+    of_units = (squares + 2 * square + moved) / (units + 2) ** 2
+    return Difference(
+        mean=mean,
+        centre=mean * units / (units + 2),
+        image_variance=of_units * (units / images) ** 2 * sampling.variance_factor(images),
+        first=seed_part(first, sampling, deterministic[0]),
+        second=seed_part(second, sampling, deterministic[1]),
+        images=images,
+        sampling=sampling,
+    )
 
 
 def compare_arms(
-    correct: dict[str, numpy.ndarray],
+    correct: Mapping[str, numpy.ndarray],
     *,
     margin: float,
     confidence: float,
-    draws: int,
-    seed: int,
-    seeds: dict[str, list[int]] | None = None,
+    look: int = 1,
+    sampling: Sampling = EACH_IMAGE,
+    deterministic: Collection[str] = (),
 ) -> pandas.DataFrame:
     """Compare every pair of arms.
 
     Args:
         correct: for each arm a boolean array [seeds, images], whether a run has that image right; the images are
-            the same for all arms.
+            the same for all arms, the seeds need not be.
         margin: of equivalence, in points of accuracy.
-        confidence: of the intervals, such as 0.95. A corrected p-value below 1 - confidence is significant.
-        draws: the number of bootstrap draws.
-        seed: of the draws. They depend on it, the number of images and the seeds of an arm, not on other arms.
-        seeds: the seeds of each arm, in the order of its rows in `correct`; by default the same for all arms.
+        confidence: of the intervals, such as 0.95; 1 - confidence is the level of the verdicts.
+        look: 1 for the first decision; the level is divided by it, since more seeds give another chance of an error.
+        sampling: of the images.
+        deterministic: arms whose every seed gives the same network.
 
     Returns:
-        A row for each pair in the order of `correct`: `arm_a`, the arm with the higher accuracy (on a tie, the first);
-        `difference` in points; `low` and `high`, its percentile interval, not corrected for other pairs; `p_value`,
-        two-sided, with Holm's correction (1979) for the number of pairs; `verdict`: `equivalent` if the whole interval
-        is within plus or minus `margin` and there are enough images to show it (`unseen_difference`), else `better` if
-        the corrected p-value is significant, else `undecided`.
+        A row for each pair in the order of `correct`: `arm_a` is the one with the higher accuracy (a tie: the one that
+        comes first); `difference` in points, `low` and `high` its interval for this pair alone; `p_value` two-sided,
+        see `adjusted_p_values`; `networks_p` of two single runs, see `p_of_two_networks`; `scope`, one of
+        `schema.SCOPES`; `verdict`, see `verdict`.
     """
-    own = seeds or {arm: list(range(len(runs))) for arm, runs in correct.items()}
-    drawn_sums = bootstrap_sums(correct, own, draws, seed)
-    totals = {arm: int(runs.sum()) for arm, runs in correct.items()}
+    level = (1 - confidence) / look
+    share = {arm: exact_share(runs, sampling) for arm, runs in correct.items()}
     rows = []
     for first, second in itertools.combinations(correct, 2):
-        # in integers, so that equal accuracies compare equal
-        if totals[second] * len(correct[first]) > totals[first] * len(correct[second]):
+        if share[second] > share[first]:
             first, second = second, first
-        numbers = len(correct[first]), len(correct[second])
-        size = numbers[0] * numbers[1] * correct[first].shape[1]
-        observed = 100 * (totals[first] * numbers[1] - totals[second] * numbers[0]) / size
-        drawn = (drawn_sums[first] * numbers[1] - drawn_sums[second] * numbers[0]) / size
-        # Adding 0 turns -0.0 into 0.0.
-        low, high = 100 * numpy.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2]) + 0.0
-        rows.append([first, second, observed, float(low), float(high), two_sided_p_value(drawn)])
+        found = difference_of(
+            correct[first], correct[second], sampling, (first in deterministic, second in deterministic)
+        )
+        networks_p = p_of_two_networks(correct[first], correct[second], sampling)
+        low, high = (100 * float(end) for end in found.interval(level))
+        observed = float(100 * (share[first] - share[second]))
+        rows.append([first, second, observed, low, high, found.p_value(), networks_p, found.scope])
     table = pandas.DataFrame(rows, columns=COMPARISONS.names[:-1])
     if rows:
-        table["p_value"] = multipletests(table["p_value"], method="holm")[1]
-    enough = all(unseen_difference(runs.shape[1], confidence) < margin for runs in correct.values())
+        leader = max(correct, key=lambda arm: share[arm])
+        of_leader = [leader in pair for pair in zip(table["arm_a"], table["arm_b"], strict=True)]
+        table["p_value"] = adjusted_p_values(table["p_value"].to_numpy(), numpy.array(of_leader))
+        single = table["networks_p"].notna()
+        if single.any():
+            table.loc[single, "networks_p"] = multipletests(table.loc[single, "networks_p"], method="holm")[1]
+    enough = all(unseen_difference(sampling.units(runs.shape[1]), level) < margin for runs in correct.values())
     table["verdict"] = [
-        verdict(low, high, p_value, margin if enough else 0.0, confidence)
-        for low, high, p_value in zip(table["low"], table["high"], table["p_value"], strict=True)
+        verdict(low, high, p_value, scope, margin=margin if enough else 0.0, level=level)
+        for low, high, p_value, scope in zip(*(table[name] for name in VERDICT_FROM), strict=True)
     ]
     return table
 
 
-def unseen_difference(images: int, confidence: float) -> float:
-    """Return the largest difference in points that may go unseen with this number of images.
-
-    Two arms that agree on all images may still differ on this share of all images: the upper end of the interval
-    of Clopper and Pearson for 0 differences. The bootstrap does not cover this, because every draw is then 0.
-    """
-    return float(100 * (1 - ((1 - confidence) / 2) ** (1 / images)))
-
-
-def warn_of_few_draws(pairs: int, settings: Mapping[str, Any]) -> None:
-    """Print a note if the bootstrap has too few draws for any corrected p-value to be significant.
+def exact_share(correct: numpy.ndarray, sampling: Sampling = EACH_IMAGE) -> Fraction:
+    """Return the mean accuracy or balanced accuracy of an arm's runs as a fraction, so that equal ones are equal.
 
     Args:
-        settings: the section `comparison` of the configuration.
+        correct: bool [seeds, images].
     """
-    smallest = pairs * 2 / (settings["bootstrap_draws"] + 1)
-    if smallest >= 1 - settings["confidence"]:
-        print(
-            f"note: with {settings['bootstrap_draws']} draws the smallest p-value corrected for {pairs} pairs is "
-            f"{smallest:.2g}, so no verdict can be `better`: raise comparison.bootstrap_draws",
-            flush=True,
-        )
+    if sampling.labels is None:
+        return Fraction(int(correct.sum()), correct.size)
+    classes = [correct[:, sampling.labels == label] for label in numpy.unique(sampling.labels)]
+    return sum((Fraction(int(own.sum()), own.size) for own in classes), Fraction(0)) / len(classes)
 
 
-def verdict(low: float, high: float, p_value: float, margin: float, confidence: float) -> str:
-    """Return `equivalent`, `better` (the arm with the higher accuracy) or `undecided`; see `compare_arms`."""
+def adjusted_p_values(p_values: numpy.ndarray, of_leader: numpy.ndarray) -> numpy.ndarray:
+    """Correct p-values for the number of pairs: by Holm's method (1979), and for the leader's pairs by the smaller of
+    that and the largest p-value of these pairs.
+
+    That the leader is the best is the claim that it beats each other arm, so each is tested at the whole level (an
+    intersection-union test: Berger 1982, Technometrics 24, 295-300).
+
+    Args:
+        p_values: uncorrected, [pairs].
+        of_leader: the pairs with the arm that has the highest accuracy; bool [pairs], at least one.
+    """
+    corrected: numpy.ndarray = multipletests(p_values, method="holm")[1]
+    return numpy.where(of_leader, numpy.minimum(corrected, p_values[of_leader].max()), corrected)
+
+
+def p_of_two_networks(first: numpy.ndarray, second: numpy.ndarray, sampling: Sampling = EACH_IMAGE) -> float:
+    """Return the exact p-value of McNemar's test (1947): that two networks differ, on images that were drawn one by
+    one. NaN where there is more than one run of an arm, or images count or were drawn in another way.
+
+    Args:
+        first, second: bool [seeds, images].
+    """
+    if len(first) > 1 or len(second) > 1 or not sampling.is_plain:
+        return float("nan")
+    table = [[(a & b).sum() for b in (second[0], ~second[0])] for a in (first[0], ~first[0])]
+    return float(mcnemar(table, exact=True).pvalue)
+
+
+def unseen_difference(units: int, level: float) -> float:
+    """The largest difference in points that may go unseen with so many images (or groups): two arms that are right on
+    the same ones of them may still differ in this share of all (the upper end of Clopper and Pearson's interval of 0).
+
+    Args:
+        level: of both sides together.
+    """
+    return float(100 * (1 - (level / 2) ** (1 / units)))
+
+
+def verdict(low: float, high: float, p_value: float, scope: str, *, margin: float, level: float) -> str:
+    """Return the verdict on two arms, of which the first has the higher accuracy.
+
+    `undecided` where there are fewer than three seeds; else `equivalent` where the whole interval lies inside plus or
+    minus `margin` (two one-sided tests); else `better` where the corrected p-value is at most `level`; else
+    `undecided`.
+
+    Args:
+        low, high: of the interval, in points.
+        p_value: corrected.
+        scope: one of `schema.SCOPES`.
+        margin: in points; 0 where there are too few images to show equivalence.
+        level: such as 0.05.
+    """
+    if scope != OF_ARMS:
+        return "undecided"
     if -margin < low and high < margin:
         return "equivalent"
-    return "better" if p_value < 1 - confidence else "undecided"
-
-
-def bootstrap_sums(
-    correct: Mapping[str, numpy.ndarray], seeds: Mapping[str, list[int]], draws: int, seed: int
-) -> dict[str, numpy.ndarray]:
-    """Resample images and seeds with replacement, and add up the correct images of each arm in each draw.
-
-    The sum of a draw is the sum over seeds and images of (count of the seed) x (count of the image) x correct. All arms
-    share the draws of images, and arms with the same seeds share the draws of seeds. All sums are of integers, so that
-    their order and the number of threads do not affect results.
-
-    Args:
-        correct: for each arm a boolean array [seeds, images], of the same images; fewer than 2**24.
-        seeds: the seeds of each arm.
-
-    Returns:
-        For each arm float64 [draws].
-    """
-    if not correct:
-        return {}
-    places = numpy.cumsum([0, *(len(runs) for runs in correct.values())])
-    rows = {arm: slice(*ends) for arm, *ends in zip(correct, places[:-1], places[1:], strict=True)}
-    every = numpy.concatenate(list(correct.values())).T.astype(numpy.float32)
-    times = {arm: _drawn_seeds(own, draws, seed) for arm, own in seeds.items()}
-    parts: dict[str, list[numpy.ndarray]] = {arm: [] for arm in correct}
-    start = 0
-    for weights in _drawn_images(len(every), draws, seed):
-        sums = (weights @ every).astype(numpy.float64)  # integers below 2**24, which float32 represents exactly
-        drawn = slice(start, start + len(weights))
-        for arm, own_sums in parts.items():
-            own_sums.append((sums[:, rows[arm]] * times[arm][drawn]).sum(axis=1))
-        start = drawn.stop
-    return {arm: numpy.concatenate(own_sums) for arm, own_sums in parts.items()}
-
-
-def _drawn_images(images: int, draws: int, seed: int) -> Iterator[numpy.ndarray]:
-    """Yield how often each image is drawn, float32 [draws, images], in chunks of draws."""
-    generator = _generator(seed, "images", images)
-    step = max(1, MOST_WEIGHTS // images)
-    for start in range(0, draws, step):
-        part = min(step, draws - start)
-        cells = generator.integers(images, size=(part, images)) + numpy.arange(part)[:, None] * images
-        yield numpy.bincount(cells.ravel(), minlength=part * images).reshape(part, images).astype(numpy.float32)
-
-
-def _drawn_seeds(seeds: list[int], draws: int, seed: int) -> numpy.ndarray:
-    """Return how often each seed is drawn, int64 [draws, seeds]."""
-    number = len(seeds)
-    return _generator(seed, "seeds", seeds).multinomial(number, numpy.full(number, 1 / number), draws)
-
-
-def _generator(seed: int, *what: Any) -> numpy.random.Generator:
-    """Return the generator of the draws of something, such as the seeds 0 to 2."""
-    return numpy.random.default_rng([seed, int.from_bytes(hashlib.sha256(json.dumps(what).encode()).digest())])
-
-
-def two_sided_p_value(drawn: numpy.ndarray) -> float:
-    """Return twice the smaller share of draws on either side of zero, including zero, and at most 1.
-
-    The observed sample counts as one more draw on each side, so that a p-value is never 0 (Davison and Hinkley 1997,
-    section 4.2).
-    """
-    sides = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
-    return min(1.0, 2 * (sides + 1) / (len(drawn) + 1))
+    return "better" if p_value <= level else "undecided"

@@ -12,7 +12,6 @@ An arm that is not better than guessing is never taken in place of the leader.
 The run of the chosen arm is that with the highest accuracy on the images that decide (ties: the first).
 """
 
-import math
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from fractions import Fraction
@@ -21,11 +20,10 @@ from typing import Any
 
 import numpy
 import pandas
-from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from triptych.analysis.comparisons import compare_arms, warn_of_few_draws
-from triptych.analysis.intervals import mean_interval, wilson_interval
+from triptych.analysis.comparisons import compare_arms
+from triptych.analysis.intervals import accuracy_interval, p_of_guessing
 from triptych.analysis.options import parsed_json
 from triptych.results import schema
 from triptych.results.decision import decision_digest
@@ -34,6 +32,9 @@ from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import write_json
 from triptych.storage.tensors import load_metadata, load_tensors
+
+NO_PAIR = {"difference": 0.0, "low": None, "high": None, "scope": None, "verdict": "leader"}
+"""What the table says of the leader, which is not compared with itself."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ def decide(
         correct: the file of `collect_validation`.
         arms_table: `tables/arms.csv`, in the order of the configuration.
         computed_cost: `tables/computed_cost.csv`.
-        comparison: JSON, `equivalence_margin`, `confidence`, `prefer`, `bootstrap_draws` and `seed`.
+        comparison: JSON, `equivalence_margin`, `confidence` and `prefer`.
         decision: the file to write: JSON, with the digest of its content.
         table: the file to write: a row for each arm that is no control, the most accurate first.
 
@@ -126,7 +127,6 @@ def decide(
     print(
         frame[["rank", "arm", "n", "accuracy", "low", "high", "verdict", "chosen"]].to_string(index=False), flush=True
     )
-    warn_of_few_draws(len(content["pairs"]), settings)
 
 
 def read_correct(path: Path) -> tuple[Deciding, dict[str, tuple[list[int], numpy.ndarray]]]:
@@ -160,13 +160,13 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
     """
     table = compare_arms(
         {one.arm: one.correct for one in competitors},
-        seeds={one.arm: list(one.seeds) for one in competitors},
         margin=settings["equivalence_margin"],
         confidence=settings["confidence"],
-        draws=settings["bootstrap_draws"],
-        seed=settings["seed"],
     )
-    pairs = [{str(key): value for key, value in row.items()} for row in table.to_dict("records")]
+    pairs = [
+        {str(key): None if pandas.isna(value) else value for key, value in row.items()}
+        for row in table.to_dict("records")
+    ]
     ranking = ranking_of(in_rank(competitors), deciding, settings["confidence"])
     better = {entry["arm"] for entry in ranking if entry["beats_guessing"]}
     if better:
@@ -212,42 +212,6 @@ def ranking_of(ranked: Sequence[Competitor], deciding: Deciding, confidence: flo
             }
         )
     return entries
-
-
-def accuracy_interval(correct: numpy.ndarray, confidence: float) -> tuple[float, float]:
-    """Return the interval of an arm's accuracy in percent: Student's t over seeds, Wilson's over images for one seed.
-
-    Args:
-        correct: bool [seeds, images].
-    """
-    seeds, images = correct.shape
-    if seeds == 1:
-        low, high = wilson_interval(int(correct.sum()), images, confidence)
-        return 100 * low, 100 * high
-    interval = mean_interval([100 * int(right) / images for right in correct.sum(axis=1)], confidence)
-    return max(0.0, interval.low), min(100.0, interval.high)
-
-
-def p_of_guessing(correct: numpy.ndarray, chance: float) -> float:
-    """Return the one-sided p-value of an arm's accuracy if it were that of guessing.
-
-    For one seed it is the binomial test's over images. For several it is the larger of two: that of the t test over
-    seeds, and the binomial test's of the mean number of correct images, rounded down. So few seeds that agree cannot
-    stand in for images, nor many images for seeds.
-
-    Args:
-        correct: bool [seeds, images].
-        chance: the accuracy of guessing, 0 to 1.
-    """
-    seeds, images = correct.shape
-    of_images = float(stats.binomtest(int(correct.sum()) // seeds, images, chance, alternative="greater").pvalue)
-    if seeds == 1:
-        return of_images
-    shares = correct.mean(axis=1)
-    above, error = float(shares.mean()) - chance, float(shares.std(ddof=1)) / math.sqrt(seeds)
-    if error == 0:
-        return of_images if above > 0 else 1.0
-    return max(of_images, float(stats.t.sf(above / error, seeds - 1)))
 
 
 def choose(
@@ -315,7 +279,7 @@ def decision_table(content: Mapping[str, Any], labels: Mapping[str, str]) -> pan
     chosen = content["chosen"] and content["chosen"]["arm"]
     rows = []
     for rank, entry in enumerate(content["ranking"], start=1):
-        pair = against.get(entry["arm"], {"difference": 0.0, "low": None, "high": None, "verdict": "leader"})
+        pair = against.get(entry["arm"], NO_PAIR)
         rows.append(
             {
                 "rank": rank,
@@ -327,6 +291,7 @@ def decision_table(content: Mapping[str, Any], labels: Mapping[str, str]) -> pan
                 "difference": pair["difference"],
                 "difference_low": pair["low"],
                 "difference_high": pair["high"],
+                "scope": pair["scope"],
                 "verdict": pair["verdict"],
                 **{key: entry[key] for key in ("macs", "peak_bytes")},
                 "candidate": int(entry["arm"] in content["candidates"]),

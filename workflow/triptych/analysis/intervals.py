@@ -1,48 +1,127 @@
-"""Confidence intervals: of a mean over seeds, and of the accuracy of one run."""
+"""Confidence intervals of accuracies, over images and seeds, and what they say about guessing."""
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
 from scipy import stats
 
-
-@dataclass(frozen=True)
-class MeanInterval:
-    """The mean of `n` values, their sample standard deviation, and the interval of the mean (NaN if `n` is 1)."""
-
-    n: int
-    mean: float
-    sd: float
-    low: float
-    high: float
-
-
-def mean_interval(values: Sequence[float], confidence: float) -> MeanInterval:
-    """Return Student's t interval of a mean: mean ± t(n - 1) sd / sqrt(n), with the sample standard deviation (n - 1).
-
-    The interval is not truncated, so it may include impossible values, such as an accuracy above 100 %.
-
-    Args:
-        values: one or more independent values.
-        confidence: such as 0.95.
-    """
-    array = numpy.asarray(values, dtype=numpy.float64)
-    n, mean = len(array), float(array.mean())
-    if n == 1:
-        return MeanInterval(n, mean, math.nan, math.nan, math.nan)
-    sd = float(array.std(ddof=1))
-    half = float(stats.t.ppf((1 + confidence) / 2, n - 1)) * sd / math.sqrt(n)
-    return MeanInterval(n, mean, sd, mean - half, mean + half)
+from triptych.analysis.variance_parts import (
+    EACH_IMAGE,
+    Sampling,
+    degrees_of_freedom,
+    level_at,
+    seed_part,
+    squared_half_width,
+)
 
 
 def wilson_interval(successes: int, trials: int, confidence: float) -> tuple[float, float]:
-    """Return Wilson's score interval (1927) of a binomial proportion, 0 to 1.
+    """Wilson's score interval (1927) of a binomial share, both ends from 0 to 1.
 
     Args:
-        successes: the successes in `trials` independent trials.
+        successes: of `trials` independent trials.
         confidence: such as 0.95.
     """
     interval = stats.binomtest(successes, trials).proportion_ci(confidence, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+@dataclass(frozen=True, eq=False)
+class ArmShare:
+    """The share of images that an arm has right (or its balanced accuracy), and the variance of its parts.
+
+    Attributes:
+        share: mean over seeds and images, 0 to 1; [...].
+        image_variance, seed_variance: of it; [...] each.
+        degrees: of freedom of the seed variance; None if there is none.
+        seeds, images: their numbers.
+        sampling: of the images.
+    """
+
+    share: numpy.ndarray
+    image_variance: numpy.ndarray
+    seed_variance: numpy.ndarray
+    degrees: numpy.ndarray | None
+    seeds: int
+    images: int
+    sampling: Sampling
+
+    def inverse_size(self, level: float) -> numpy.ndarray:
+        """Return z² / n of Wilson's interval for the size n of a sample that leaves as much variance; [...].
+
+        It is at least that of as many independent answers as there are. Where all answers are right, or all are wrong,
+        the variance says nothing, and n is the number of images (or groups).
+        """
+        z = self.sampling.quantile(level, self.images)
+        binomial = self.share * (1 - self.share)
+        variances = (self.image_variance, self.seed_variance)
+        squared = squared_half_width(level, self.sampling, self.images, variances, self.degrees)
+        with numpy.errstate(invalid="ignore", divide="ignore"):
+            found: numpy.ndarray = numpy.where(
+                binomial > 0,
+                numpy.maximum(squared / binomial, z**2 / (self.seeds * self.images)),
+                z**2 / self.sampling.units(self.images),
+            )
+        return found
+
+    def interval(self, level: float) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """Return Wilson's interval (1927) with the effective size; [...] each, within 0 and 1."""
+        inverse = self.inverse_size(level)
+        centre = (self.share + inverse / 2) / (1 + inverse)
+        half = numpy.sqrt(inverse * self.share * (1 - self.share) + inverse**2 / 4) / (1 + inverse)
+        return numpy.clip(centre - half, 0.0, 1.0), numpy.clip(centre + half, 0.0, 1.0)
+
+
+def arm_share(correct: numpy.ndarray, sampling: Sampling = EACH_IMAGE, deterministic: bool = False) -> ArmShare:
+    """Return an arm's share of correct images, and its variance.
+
+    Args:
+        correct: whether each run has each image right, bool [..., seeds, images].
+        deterministic: whether every seed gives the same network.
+    """
+    seeds, images = correct.shape[-2:]
+    mean = correct.mean(axis=-2)
+    part = seed_part(correct, sampling, deterministic)
+    return ArmShare(
+        share=(sampling.weights(images) * mean).mean(axis=-1),
+        image_variance=(sampling.residuals(mean) ** 2).sum(axis=-1) / images**2 * sampling.variance_factor(images),
+        seed_variance=part.variance,
+        degrees=degrees_of_freedom(part),
+        seeds=seeds,
+        images=images,
+        sampling=sampling,
+    )
+
+
+def accuracy_interval(
+    correct: numpy.ndarray, confidence: float, sampling: Sampling = EACH_IMAGE, deterministic: bool = False
+) -> tuple[float, float]:
+    """Return the interval of an arm's accuracy in percent, over images and seeds; of one run Wilson's, over images.
+
+    Args:
+        correct: bool [seeds, images].
+        confidence: such as 0.95.
+    """
+    low, high = arm_share(correct, sampling, deterministic).interval(1 - confidence)
+    return 100 * float(low), 100 * float(high)
+
+
+def p_of_guessing(
+    correct: numpy.ndarray, chance: float, sampling: Sampling = EACH_IMAGE, deterministic: bool = False
+) -> float:
+    """Return the one-sided p-value of an arm's accuracy if it were that of guessing, by inverting its interval.
+
+    It is half the level of the interval that ends at `chance`. `chance` is an end of Wilson's interval where
+    (share - chance)² = `inverse_size` x chance x (1 - chance).
+
+    Args:
+        correct: bool [seeds, images].
+        chance: the accuracy of guessing, above 0 and at most 1.
+    """
+    arm = arm_share(correct, sampling, deterministic)
+    away = float(arm.share) - chance
+    if chance == 1 or away == 0:
+        return 1.0 if chance == 1 else 0.5
+    wanted = away**2 / (chance * (1 - chance))
+    two_sided = level_at(lambda level: float(arm.inverse_size(level)) - wanted)
+    return two_sided / 2 if away > 0 else 1 - two_sided / 2

@@ -4,8 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from triptych.configuration.keys import MANY
-from triptych.configuration.values import Number, Section, Seed, Whole
+from triptych.configuration.values import Number, Section
 
 
 class Comparison(Section):
@@ -23,5 +22,3 @@ class Comparison(Section):
         "validation accuracy. cheap: the arm with the fewest computed operations.",
     )
     confidence: Number = Field(0.95, gt=0, lt=1, description="Confidence level of the intervals.")
-    bootstrap_draws: Whole = Field(10_000, ge=100, le=MANY, description="Resamples of the paired bootstrap.")
-    seed: Seed = Field(0, description="Seed of the bootstrap.")

@@ -50,6 +50,12 @@ USUAL_NAMES = {
 }
 """What other tools call a key or a value, and what it is called here."""
 
+REMOVED = {
+    ("comparison", key): "arms are compared by formulas, without drawing random numbers; delete this key"
+    for key in ("bootstrap_draws", "seed")
+}
+"""Removed keys of an experiment, by section and name, and what to do, as the end of a sentence."""
+
 LONGEST_EXAMPLE = 10
 """The most entries of a list that a message writes out."""
 
@@ -218,6 +224,8 @@ def _message(schema: dict[str, Any], problem: Mapping[str, Any]) -> str:
         return f"{_dotted(keys)}: the name {short_repr(value)} is not allowed; {_name_advice(value)}"
     if kind in ("extra_forbidden", "invalid_key"):  # the second: a key that is not text
         keys, node = _resolved(schema, location[:-1])
+        if (removed := REMOVED.get((*keys[2:], location[-1]))) is not None:
+            return f"{_dotted([*keys, location[-1]])}: this key was removed; {removed}"
         known = list(node["properties"])
         what = f"no such key (given {short_repr(value)})" if kind == "extra_forbidden" else "no such key"
         home = _home(schema, keys, location[-1])

@@ -155,11 +155,8 @@ class Results:
         return int(self.sizes.loc[self.sizes["split"] == split, "images"].sum())
 
     def accuracy_interval(self, arm: str) -> tuple[float, float]:
-        """The interval of an arm's test accuracy: over seeds, or for one seed over images (Wilson's)."""
-        if len(self.of("runs", arm)) > 1:
-            return self.summary(arm, "test_accuracy_low"), self.summary(arm, "test_accuracy_high")
-        run = self.of("runs", arm).iloc[0]
-        return float(run["test_accuracy_low"]), float(run["test_accuracy_high"])
+        """The interval of an arm's test accuracy, over images and seeds; with one seed over images alone."""
+        return self.summary(arm, "test_accuracy_low"), self.summary(arm, "test_accuracy_high")
 
     def curve(self, arm: str, column: str) -> pandas.Series:
         """A quantity of `tables/history.csv` by epoch, mean over seeds: as far as every seed was trained."""

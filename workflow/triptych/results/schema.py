@@ -39,6 +39,10 @@ def curve_split(mode: Mode) -> str:
 VERDICTS = ("better", "equivalent", "undecided")
 """Of a comparison of two arms."""
 
+OF_ARMS, OF_TWO_SEEDS, OF_NETWORKS = SCOPES = ("arms", "two seeds", "networks")
+"""What a comparison is about. Arms: three or more seeds on both sides. Two seeds: too few for a verdict on arms.
+Networks: an arm has a single run, and another seed may change the result."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -410,7 +414,7 @@ TEST_RESULTS = Table(
 SUMMARY = Table(
     "summary",
     "collect_results",
-    "accuracies of every arm, mean and interval over seeds",
+    "accuracies of every arm: mean over seeds, interval over images and seeds",
     "an arm",
     (
         ARM,
@@ -418,8 +422,8 @@ SUMMARY = Table(
         whole("n", "Its seeds."),
         number("test_accuracy_mean", "Mean test accuracy after the epoch that is kept.", PERCENT),
         number("test_accuracy_sd", "Standard deviation of it over the seeds.", POINTS, optional=True),
-        number("test_accuracy_low", "Lower end of its t interval over the seeds.", PERCENT, optional=True),
-        number("test_accuracy_high", "Upper end of the interval.", PERCENT, optional=True),
+        number("test_accuracy_low", "Lower end of its interval over test images and seeds.", PERCENT),
+        number("test_accuracy_high", "Upper end of the interval.", PERCENT),
         number("validation_accuracy_mean", "Mean validation accuracy.", PERCENT, optional=True),
         number("drop_mean", "Mean validation accuracy minus mean test accuracy.", POINTS, optional=True),
         number("test_loss_mean", "Mean test loss.", NATS),
@@ -438,13 +442,14 @@ DECISION = Table(
         LABEL,
         whole("n", "Its runs."),
         number("accuracy", "Mean accuracy on the images that decide.", PERCENT),
-        number("low", "Lower end of its interval.", PERCENT, "interval"),
+        number("low", "Lower end of its interval over images and seeds.", PERCENT, "interval"),
         number("high", "Upper end of the interval.", PERCENT),
         number("p_guessing", "Probability of such an accuracy by guessing; Holm’s correction for the number of arms."),
         whole("beats_guessing", "1 if it is better than guessing beyond doubt, else 0."),
         number("difference", "Accuracy of the leader minus that of this arm; 0 for the leader.", POINTS),
         number("difference_low", "Lower end of the interval of the difference.", POINTS, optional=True),
         number("difference_high", "Upper end of the interval.", POINTS, optional=True),
+        text("scope", "What the comparison with the leader is about, as in the comparisons.", optional=True),
         text(
             "verdict",
             "Of the leader and this arm: better, equivalent or undecided, as in the comparisons; leader for itself.",
@@ -465,17 +470,29 @@ COMPARISONS = Table(
         text("arm_a", "The arm with the higher test accuracy.", "arms"),
         text("arm_b", "The other arm."),
         number("difference", "Test accuracy of the first minus that of the second.", POINTS),
-        number("low", "Lower end of the interval of the difference, from a paired bootstrap.", POINTS, "interval"),
+        number("low", "Lower end of the interval of the difference over images and seeds.", POINTS, "interval"),
         number("high", "Upper end of the interval.", POINTS),
         number(
             "p_value",
-            "Probability of a difference as large if there were none; Holm’s correction for the number of pairs.",
+            "Probability of a difference as large if there were none; corrected for the number of pairs (Holm), for "
+            "the leader’s pairs at most the largest uncorrected one of these.",
             title="p",
+        ),
+        number(
+            "networks_p",
+            "With one seed: the same for these two networks alone (exact McNemar test), with Holm’s correction.",
+            title="p of the networks",
+            optional=True,
+        ),
+        text(
+            "scope",
+            "arms: three or more seeds on both sides. two seeds: too few for a verdict. networks: an arm has a single "
+            "run, and another seed may change the result.",
         ),
         text(
             "verdict",
-            "better: the lead is more than chance. equivalent: the whole interval is within the margin, and there are "
-            "enough test images to show it. undecided: neither.",
+            "On arms. better: the lead is more than chance. equivalent: the whole interval is within the margin, and "
+            "there are enough test images to show it. undecided: neither, or fewer than three seeds.",
         ),
     ),
     category="Tables",

@@ -1,0 +1,104 @@
+import math
+
+import numpy
+import pytest
+from scipy import stats
+
+from triptych.analysis.comparisons import Difference, difference_of
+from triptych.analysis.settling import Settlement, what_would_settle_it
+from triptych.analysis.variance_parts import EACH_IMAGE, SeedPart
+
+Z, T = 1.959964, {3: 4.302653, 4: 3.182446, 5: 2.776445}  # of 5 %; t of two arms, one of which varies, by seeds
+
+
+def difference(image_variance, observed, noise=0.0, seeds=3, other=None):
+    """A difference of two arms of which the first alone has seeds that vary, unless the other's part is given."""
+    first = SeedPart(numpy.array(observed), numpy.array(noise), seeds)
+    second = other or SeedPart(numpy.array(0.0), numpy.array(0.0), seeds)
+    zero = numpy.array(0.0)
+    return Difference(zero, zero, numpy.array(image_variance), first, second, 1_000_000, EACH_IMAGE)
+
+
+def test_the_number_of_seeds_by_hand():
+    """The seeds' variance is 3 x 0.0001 for one of them; the image part takes 0.01² of the wanted square.
+
+    t(0.05, S - 1)² x 0.0003 / S is 0.000759 with 4 seeds, and 0.000463 with 5.
+    """
+    found = what_would_settle_it(difference(0.01**2 / Z**2, 0.0001), 100 * math.sqrt(0.01**2 + 0.0005), 0.95)
+    assert T[5] ** 2 * 0.0003 / 5 < 0.0005 < T[4] ** 2 * 0.0003 / 4
+    assert found.about == 5
+    # upper 80 % bound: two degrees of freedom over the 20 % quantile of chi² with as many, -2 ln 0.8
+    upper = 0.0003 * 2 / (-2 * math.log(0.8))
+    safe = next(seeds for seeds in range(3, 99) if stats.t.ppf(0.975, seeds - 1) ** 2 * upper / seeds <= 0.0005)
+    assert found.safe == safe > 10
+
+
+def test_noise_is_no_seed_part_and_shrinks_with_the_seeds():
+    """The observed variance is noise alone: more seeds make the image part smaller, which holds it too."""
+    images = 0.0004
+    found = what_would_settle_it(difference(images, 0.0001, noise=0.0001), 100 * Z * math.sqrt(0.000351), 0.95)
+    # 0.0004 - 0.0001 (1 - 3 / S) is at most 0.000351 from 6 seeds on
+    assert found.about == 6
+    assert found.safe > 6
+    assert found.images == pytest.approx(images / 0.000351)
+
+
+def test_more_seeds_alone_cannot():
+    found = what_would_settle_it(difference(0.0004, 0.00001), 100 * Z * 0.01, 0.95)
+    assert (found.about, found.safe) == (None, None)
+    left = Z**2 * 0.0001 - T[3] ** 2 * 0.00001
+    assert found.images == pytest.approx(Z**2 * 0.0004 / left, rel=1e-5)
+
+
+def test_more_images_alone_cannot():
+    found = what_would_settle_it(difference(0.00001, 0.001), 100 * 0.05, 0.95)
+    assert found.images is None
+    assert 3 < found.about < found.safe
+
+
+def test_what_is_settled_needs_nothing():
+    assert what_would_settle_it(difference(0.00001, 0.000001), 5, 0.95) == Settlement(3, 3, 1.0)
+
+
+def test_two_seeds_become_three_at_least():
+    assert what_would_settle_it(difference(0.00001, 0.0000001, seeds=2), 5, 0.95).about == 3
+
+
+def test_a_single_run_says_nothing_about_seeds():
+    assert what_would_settle_it(difference(0.0004, 0.0, seeds=1), 1, 0.95) is None
+
+
+def test_a_deterministic_arm_has_no_seeds_to_add():
+    fixed = SeedPart(numpy.array(0.0), numpy.array(0.0), None)
+    wanted = 100 * math.sqrt(0.01**2 + 0.0005)
+    assert what_would_settle_it(difference(0.01**2 / Z**2, 0.0001, other=fixed), wanted, 0.95).about == 5
+
+
+def test_arms_with_seeds_of_their_own_number():
+    """Variances of one seed, 3 x 0.0001 and 6 x 0.0002: degrees (1 + 4)² / (1 + 16) = 1.47 times S - 1."""
+    other = SeedPart(numpy.array(0.0002), numpy.array(0.0), 6)
+    found = what_would_settle_it(difference(0.0, 0.0001, other=other), 3, 0.95)
+    expected = next(
+        seeds for seeds in range(6, 99) if stats.t.ppf(0.975, 25 / 17 * (seeds - 1)) ** 2 * 0.0015 / seeds <= 0.03**2
+    )
+    assert found.about == expected > 6
+
+
+def test_a_later_look_needs_more():
+    first, second = (what_would_settle_it(difference(0.0001, 0.0002), 4, 0.95, look) for look in (1, 2))
+    assert second.about > first.about
+    assert second.safe > first.safe
+
+
+def test_of_real_runs_as_many_seeds_as_it_says_are_enough():
+    """With `about` seeds the half width is about what was wanted, and `safe` is enough."""
+    generator = numpy.random.default_rng(3)
+
+    def runs(seeds, accuracy):
+        return generator.random((seeds, 4000)) < accuracy + 0.02 * generator.standard_normal((seeds, 1))
+
+    found = what_would_settle_it(difference_of(runs(8, 0.8), runs(8, 0.8)), 1.5, 0.95)
+    assert 10 < found.about < found.safe
+    after = 100 * float(difference_of(runs(found.about, 0.8), runs(found.about, 0.8)).half_width(0.05))
+    assert after == pytest.approx(1.5, rel=0.4)
+    assert 100 * float(difference_of(runs(found.safe, 0.8), runs(found.safe, 0.8)).half_width(0.05)) < 1.5

@@ -1,0 +1,82 @@
+"""How many seeds or images would settle an undecided comparison: a range, since few seeds say little about seeds."""
+
+from dataclasses import dataclass
+
+import numpy
+from scipy import stats
+
+from triptych.analysis.comparisons import SEEDS_FOR_A_VERDICT, Difference
+from triptych.analysis.variance_parts import degrees_of_freedom, squared_half_width
+
+MOST_SEEDS = 1_000
+"""More seeds than these count as no answer."""
+SAFE_SHARE = 0.8
+"""How sure the upper bound of the seeds' variance is."""
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """What would make the interval of a difference as narrow as wanted.
+
+    Attributes:
+        about: the fewest seeds of each arm if seeds vary as observed; None: more seeds alone cannot.
+        safe: the same with the upper bound of their variance, at least `about`.
+        images: the factor by which the images must become more, at the present seeds; None: more images alone cannot.
+    """
+
+    about: int | None
+    safe: int | None
+    images: float | None
+
+
+def what_would_settle_it(
+    difference: Difference, half_width: float, confidence: float, look: int = 1
+) -> Settlement | None:
+    """Return the seeds and the images that would make the interval of a difference as narrow as wanted.
+
+    More seeds also average out run-by-image noise, which is part of the image variance.
+
+    Args:
+        half_width: wanted of the interval, in points.
+        confidence: of the interval, such as 0.95.
+        look: as in `compare_arms`.
+
+    Returns:
+        None where an arm has a single run, which says nothing about its seeds.
+    """
+    parts = (difference.first, difference.second)
+    if any(part.seeds == 1 for part in parts):
+        return None
+    level, wanted = (1 - confidence) / look, (half_width / 100) ** 2
+    sampling, images, units = difference.sampling, difference.images, difference.sampling.units(difference.images)
+    known = [(part, part.seeds) for part in parts if part.seeds is not None]
+    degrees = degrees_of_freedom(*parts)
+
+    # of one seed of each arm; their means over S seeds vary by an S-th of it
+    each = numpy.array([seeds * float(part.observed) for part, seeds in known])
+    noise = sum(seeds * float(part.noise) for part, seeds in known)
+    observed = sum(seeds * float(part.variance) for part, seeds in known)
+    upper = observed
+    if degrees is not None:
+        bound = each.sum() * float(degrees) / stats.chi2.ppf(1 - SAFE_SHARE, float(degrees))
+        upper = max(observed, bound - noise)
+
+    seeds = numpy.arange(max([SEEDS_FOR_A_VERDICT, *(own for _, own in known)]), MOST_SEEDS + 1)
+    shrinking = (units / (units + 2)) ** 2 * sampling.variance_factor(images)
+    averaged = sum(float(part.noise) * (1 - own / seeds) for part, own in known)
+    image_variance = numpy.maximum(float(difference.image_variance) - shrinking * averaged, 0.0)
+    per_seed = each.sum() ** 2 / (each**2).sum() if each.any() else len(known)
+
+    def fewest(seed_variance: float) -> int | None:
+        parts_then = (image_variance, seed_variance / seeds)
+        then = squared_half_width(level, sampling, images, parts_then, per_seed * (seeds - 1) if known else None)
+        enough = numpy.flatnonzero(then <= wanted)
+        return int(seeds[enough[0]]) if len(enough) else None
+
+    now = squared_half_width(
+        level, sampling, images, (0.0, difference.first.variance + difference.second.variance), degrees
+    )
+    left = wanted - float(now)
+    of_images = squared_half_width(level, sampling, images, (float(difference.image_variance), 0.0), None)
+    factor = max(1.0, float(of_images) / left) if left > 0 else None
+    return Settlement(fewest(observed), fewest(upper), factor)
