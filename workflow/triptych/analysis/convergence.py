@@ -20,7 +20,7 @@ def least_difference(first: float, second: float, test_images: int, margin: floa
     """Return the points by which two test accuracies (%) must differ to count, if there is no verdict.
 
     It is the larger of the margin and two standard errors of the difference, for `test_images` independent images each.
-    Both accuracies are on the same images, so the true error is smaller.
+    Both accuracies are on the same images, so the true error is usually smaller.
     """
     variance = sum(accuracy * (100 - accuracy) for accuracy in (first, second)) / test_images
     return max(margin, 2 * math.sqrt(variance))
