@@ -176,7 +176,7 @@ def test_if_both_checkpoints_are_corrupt_training_restarts_and_prints_so(argumen
     printed = capsys.readouterr().out
     for path in both:
         assert f"{path}: the checkpoint is corrupt, renamed to {path.stem}.damaged" in printed
-    assert f"{both[0].parent}: no checkpoint is intact; training restarts from epoch 0\nepoch 0/2" in printed
+    assert f"{both[0].parent}: no checkpoint is intact; starting from the beginning\nepoch 0/2" in printed
     assert outputs(arguments) == undisturbed
     assert not both[0].parent.exists()
 

@@ -50,7 +50,7 @@ def printed(finished):
     call = ["--configfile", "tiny.yaml", "--dry-run", "--forceall", "--printshellcmds"]
     text = snakemake(*call, directory=finished).stdout
     commands = [block.partition("\nJob stats")[0] for block in text.split("Shell command: ")[1:]]
-    commands = [command.split("\n[")[0].strip() for command in commands]
+    commands = [re.split(r"\n\[|\nDAG of jobs", command)[0].strip() for command in commands]
     jobs = [(job, command) for job, command in zip(jobs_of(text), commands, strict=True) if job["rule"] != "all"]
     jobs.sort(key=lambda pair: pair[0]["output"])  # Snakemake's order differs from call to call
     return {job["rule"]: (command, job["output"].split(", ")) for job, command in jobs}

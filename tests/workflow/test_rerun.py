@@ -136,7 +136,7 @@ def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, 
         ("data/index.csv", "plot_samples plot_confusion"),
         ("weights/letters/validation.safetensors", "pretrain_weights"),
         ("weights/resnet18.safetensors", "extract_features train extract_weight_delta"),
-        ("runs/finetune/seed1/predictions.safetensors", "collect_results"),
+        ("runs/finetune/seed1/predictions.safetensors", "collect_validation"),
         ("tables/summary.csv", "plot_cost check_claims report"),
     ],
 )

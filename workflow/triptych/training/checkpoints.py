@@ -112,7 +112,7 @@ class Checkpoints:
                 print(f"{path}: the checkpoint is corrupt, renamed to {renamed.name} ({error})", flush=True)
         if not found:
             if corrupt:
-                print(f"{self.folder}: no checkpoint is intact; training restarts from epoch 0", flush=True)
+                print(f"{self.folder}: no checkpoint is intact; starting from the beginning", flush=True)
             return None
         self.count, tensors, self.latest = max(found, key=lambda one: one[0])
         return tensors, self.latest
