@@ -38,6 +38,9 @@ class SquaresDataset(Source):
     def has_validation(self) -> bool:
         return self.validation_per_class > 0
 
+    def enough_validation(self) -> str:
+        return "validation_per_class: 2"
+
 
 SECTION = SquaresDataset
 '''

@@ -75,9 +75,9 @@ def run_is_there(experiment, arm, seed):
     )
 
 
-def chosen_run(wildcards):
+def chosen_run(experiment):
     """The arm and the seed that the decision chose; None if it chose nothing."""
-    decision = checkpoints.decide.get(experiment=wildcards.experiment, part="").output.json
+    decision = checkpoints.decide.get(experiment=experiment, part="").output.json
     try:
         return read_decision(Path(decision))["chosen"]
     except InputError as error:
@@ -86,14 +86,19 @@ def chosen_run(wildcards):
 
 def chosen_weights(wildcards):
     """The trained weights of the chosen run."""
-    return filled(
-        f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen_run(wildcards).items()}
-    )
+    chosen = chosen_run(wildcards.experiment)
+    return filled(f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen.items()})
 
 
 def chosen_model(wildcards):
     """The copy of its weights, if a run is chosen."""
-    return rules.copy_model.output.model if chosen_run(wildcards) else []
+    return rules.copy_model.output.model if chosen_run(wildcards.experiment) else []
+
+
+def chosen_models(wildcards):
+    """The copies of all experiments: of a target, so that one that was deleted is made again."""
+    chosen = [name for name in settings["experiments"] if chosen_run(name)]
+    return collect(rules.copy_model.output.model, experiment=chosen)
 
 
 # The questions that rules ask about experiments, with the wildcards of a job.
