@@ -79,7 +79,10 @@ rule collect_validation:
     params:
         arms=graph.arms_json,
         runs=graph.runs_json,
-        comparison=graph.of_experiment(lambda experiment: as_json(experiment["comparison"])),
+        # no more of it: another preference or other draws change nothing before the decision
+        comparison=graph.of_experiment(
+            lambda experiment: as_json({"equivalence_margin": experiment["comparison"]["equivalence_margin"]})
+        ),
         mode=graph.experiment_setting("test"),
         experiment_folder=subpath(input.sizes, ancestor=2),
         tables=subpath(output.arms, parent=True),

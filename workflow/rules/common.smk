@@ -86,9 +86,10 @@ def chosen_run(wildcards):
 
 def chosen_weights(wildcards):
     """The trained weights of the chosen run."""
-    return filled(
-        f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen_run(wildcards).items()}
-    )
+    chosen = chosen_run(wildcards)
+    if chosen is None:
+        sys.exit(f"{wildcards.experiment}: no run was chosen, so there is no model.")
+    return filled(f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen.items()})
 
 
 def chosen_model(wildcards):
