@@ -81,7 +81,9 @@ rule collect_validation:
         runs=graph.runs_json,
         # no more of it: another preference or other draws change nothing before the decision
         comparison=graph.of_experiment(
-            lambda experiment: as_json({"equivalence_margin": experiment["comparison"]["equivalence_margin"]})
+            lambda experiment: as_json(
+                {"equivalence_margin": experiment["comparison"]["equivalence_margin"]}
+            )
         ),
         mode=graph.experiment_setting("test"),
         experiment_folder=subpath(input.sizes, ancestor=2),
