@@ -103,6 +103,7 @@ WING = {
 """What the configuration knows of the lecture."""
 
 DESCRIPTION = "count the images of lecture 46; it needs an arm called frozen"
+TEST = "after_decision"
 ARMS = {"frozen": {"weights": "pretrained", "train": "head"}}
 ''',
     "schema.py": '''\

@@ -36,7 +36,7 @@ from triptych.workflow.named_modules import (
     modules_of_source,
 )
 from triptych.workflow.recipes import execution_of, recipe_of, recipe_of_pretraining
-from triptych.workflow.options import as_json, dataset_json, option, options
+from triptych.workflow.options import as_json, comparison_json, dataset_json, option, options
 from triptych.workflow.resources import gpu_slots, double_on_retry
 
 # Snakemake has read the files of --configfile, but not yet the default one, which users also edit.
@@ -85,9 +85,13 @@ def chosen_run(experiment):
 
 
 def chosen_weights(wildcards):
-    """The trained weights of the chosen run."""
+    """The trained weights of the chosen run; none if nothing is chosen, which the command says."""
     chosen = chosen_run(wildcards.experiment)
-    return filled(f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen.items()})
+    return (
+        filled(f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen.items()})
+        if chosen
+        else []
+    )
 
 
 def chosen_model(wildcards):
