@@ -117,7 +117,9 @@ def test_an_environment_holds_what_its_rules_import_and_nothing_more(name):
 def test_the_commands_of_an_environment_are_imported_with_nothing_but_it(name):
     """In a fresh process, where everything else that is installed here is hidden."""
     commands = [
-        f"{COMMANDS[rule]}.{rule}" for rule, environment in environment_of_rules().items() if environment == name
+        f"{COMMANDS[rule]}.{rule}"
+        for rule, environment in environment_of_rules().items()
+        if environment == name and rule not in WITHOUT_COMMAND
     ]
     modules = sorted(set(commands).union(*map(with_registered, commands)))
     call = [sys.executable, environment_alone.__file__, ENVS / name, *modules]

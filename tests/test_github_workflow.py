@@ -89,7 +89,8 @@ def test_the_commands_for_the_graphs_run_as_they_are(tmp_path):
         assert result.returncode == 0, result.stdout + result.stderr
     assert {path.stem for path in (copy / "graphs").glob("*.dot")} == {path.stem for path in CONFIGURATIONS}
     for path in CONFIGURATIONS:
-        known = re.findall(r"^(\w+): \d+ jobs?, after (.*)$", golden(path).read_text(), flags=re.M)
+        text = golden(path).read_text().replace("the decision", "decide")
+        known = re.findall(r"^(\w+): \d+ jobs?, after (.*)$", text, flags=re.M)
         drawn = (copy / "graphs" / f"{path.stem}.dot").read_text()
         names = dict(re.findall(r'^\s*(\d+)\[label = "(\w+)"', drawn, flags=re.M))
         edges = {(names[first], names[then]) for first, then in re.findall(r"^\s*(\d+) -> (\d+)", drawn, flags=re.M)}

@@ -124,14 +124,14 @@ def nearly_right(draw, values=VALUES, keys=KEYS, texts=TEXTS):
 
 
 @st.composite
-def with_other_texts(draw):
+def with_other_texts(draw, texts=TEXTS):
     """A shipped configuration in which the texts that are free are any."""
     raw = copy.deepcopy(draw(st.sampled_from(SHIPPED)))
     for experiment in raw["experiments"].values():
-        experiment["question"] = draw(TEXTS)
-        experiment["weights"] = {"source": "torchvision", "path": draw(TEXTS), "urls": ["https://a/" + draw(TEXTS)]}
+        experiment["question"] = draw(texts)
+        experiment["weights"] = {"source": "torchvision", "path": draw(texts), "urls": ["https://a/" + draw(texts)]}
         for arm in draw(st.sets(st.sampled_from(sorted(experiment["arms"])), max_size=2)):
-            experiment["arms"][arm]["label"] = draw(TEXTS)
+            experiment["arms"][arm]["label"] = draw(texts)
     return raw
 
 

@@ -68,7 +68,8 @@ def cluster():
 @pytest.fixture(scope="session")
 def configuration(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("slurm") / "experiments.yaml"
-    path.write_text(yaml.safe_dump({"experiments": {"tiny": EXPERIMENT}}, sort_keys=False))
+    content = {"keep_weights": "trained", "experiments": {"tiny": EXPERIMENT}}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
     return path
 
 
@@ -117,9 +118,9 @@ def submit(cluster, configuration) -> Callable:
     drivers = []
 
     @contextmanager
-    def started(*arguments: str, directory: Path, partition: str | None, profile: Path = PROFILE, seconds: int = 600):
+    def started(*arguments: str, directory: Path, partition: str | None, seconds: int = 600):
         call = [sys.executable, DRIVER, "--snakefile", ROOT / "Snakefile", "--directory", directory]
-        options = ["--configfile", configuration, "--profile", profile, "--latency-wait", "20"]
+        options = ["--configfile", configuration, "--profile", PROFILE, "--latency-wait", "20"]
         options += ["--slurm-init-seconds-before-status-checks", "1"]
         if partition:
             options += ["--default-resources", f"slurm_partition={partition}"]

@@ -10,36 +10,22 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
-import yaml
 
-from tests.slurm.conftest import PROFILE, RESUMES, TARGETS, log_of, printed, run_name, train_jobs
+from tests.slurm.conftest import RESUMES, TARGETS, log_of, printed, run_name, train_jobs
 from tests.workflow.test_rerun import contents
 
 GPUS = 2
-GPU_RULES = {"train": 7, "pretrain_weights": 1, "extract_features": 1}
+GPU_RULES = {"train": 7, "pretrain_weights": 1, "extract_features": 1, "open_test": 3}
 """Rule -> how many jobs: of the trainings, three for each that is disturbed."""
-FIGURES = 16
-"""How many jobs draw figures from tables."""
 ENDS = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT")
 """The states of jobs that are over."""
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The folder of the profile, with larger groups as in docs/cluster.md: most of a short job's time is its start."""
-    folder = tmp_path_factory.mktemp("site")
-    profile = yaml.safe_load((PROFILE / "profile.yaml").read_text())
-    profile["groups"]["extract_weight_delta"] = "deltas"
-    profile["group-components"] = {"figures": 8, "deltas": 4}
-    (folder / "profile.yaml").write_text(yaml.safe_dump(profile))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def disturbed(cluster, undisturbed, site, submit, hold, tmp_path_factory):
+def disturbed(cluster, undisturbed, submit, hold, tmp_path_factory):
     """What the first driver has left: the second job of `finetune`, which hangs, and all that does not wait for it."""
     folder = tmp_path_factory.mktemp("cluster")
-    with submit(*TARGETS, directory=folder, partition="two", profile=site, seconds=1200) as driver:
+    with submit(*TARGETS, directory=folder, partition="two", seconds=1200) as driver:
         both = {arm: hold(driver, folder, arm) for arm in ("scratch", "finetune")}
         devices = [
             (training.environment["CUDA_VISIBLE_DEVICES"], cluster.record(training.job)["GRES"])
@@ -66,10 +52,10 @@ def disturbed(cluster, undisturbed, site, submit, hold, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def finished(disturbed, cluster, site, submit, run_there):
+def finished(disturbed, cluster, submit, run_there):
     """SLURM's records of all jobs, and what the second driver printed, whose job waited for the one left."""
     folder = disturbed.folder
-    where = {"directory": folder, "partition": "two", "profile": site}
+    where = {"directory": folder, "partition": "two"}
     assert cluster.record(disturbed.left.job)["JobState"] == "RUNNING"
     run_there("--unlock", **where)
     with submit(*TARGETS, **where, seconds=900) as driver:
@@ -103,7 +89,7 @@ def test_a_disturbed_training_is_submitted_again_with_twice_the_memory_and_goes_
 
 def test_the_driver_is_killed_and_started_again(disturbed, finished, cluster):
     """Its job lives on, and the new driver's job for the same run waits for that one; nothing else is trained again."""
-    (new,) = [job for job in cluster.jobs(finished.name) if job["rule"] in GPU_RULES]
+    (new,) = [job for job in cluster.jobs(finished.name) if job["rule"] in GPU_RULES.keys() - {"open_test"}]
     assert new["wildcards"] == "tiny_finetune_0"
     assert (cluster.record(disturbed.left.job)["JobState"], new["JobState"]) == ("COMPLETED", "COMPLETED")
     assert "Trying to restart" not in finished.said
@@ -127,14 +113,6 @@ def test_there_are_never_more_jobs_with_a_gpu_than_gpus(finished):
     spans = [(job["StartTime"], job["EndTime"]) for job in finished.jobs if job["rule"] in GPU_RULES]
     at_once = [sum(start <= moment < end for start, end in spans) for moment, _ in spans]
     assert max(at_once) == GPUS
-
-
-def test_short_jobs_share_one_job_of_slurm(finished):
-    groups = [job for job in finished.jobs if job["rule"].startswith("figures")]
-    assert [job["NumCPUs"] for job in groups] == ["8"] * (FIGURES // 8)
-    assert [job["NumCPUs"] for job in finished.jobs if job["rule"].startswith("deltas")] == ["3"]
-    alone = {job["rule"] for job in finished.jobs if job["rule"].startswith(("plot_", "extract_weight_delta"))}
-    assert alone == {"plot_samples"}
 
 
 def test_the_bytes_are_those_of_a_local_run(disturbed, finished, undisturbed):

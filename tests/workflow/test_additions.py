@@ -38,6 +38,9 @@ class SquaresDataset(Source):
     def has_validation(self) -> bool:
         return self.validation_per_class > 0
 
+    def enough_validation(self) -> str:
+        return "validation_per_class: 2"
+
 
 SECTION = SquaresDataset
 '''
@@ -100,6 +103,7 @@ WING = {
 """What the configuration knows of the lecture."""
 
 DESCRIPTION = "count the images of lecture 46; it needs an arm called frozen"
+TEST = "after_decision"
 ARMS = {"frozen": {"weights": "pretrained", "train": "head"}}
 ''',
     "schema.py": '''\

@@ -179,3 +179,24 @@ def test_a_decision_that_was_changed_by_hand_is_refused(finished):
     assert output.returncode
     assert "decision.json: the decision was changed by hand; delete it and run again" in output.stdout
     assert "Traceback" not in output.stdout
+
+
+def test_another_preference_only_decides_anew(complete):
+    jobs = rules_of(call(complete, "--dry-run", comparison={**SMALL["comparison"], "prefer": "cheap"}).stdout)
+    assert jobs["decide"] == 1 and not jobs["collect_validation"] and not jobs["train"]
+
+
+def test_a_model_is_refused_where_no_run_was_chosen(finished):
+    path = finished / RESULTS / "decision.json"
+    content = json.loads(path.read_text()) | {"chosen": None}
+    path.write_text(json.dumps(content | {"digest": decision_digest(content)}))
+    shutil.rmtree(finished / RESULTS / "model")
+    configuration = write_configuration(finished, SMALL, "small", keep_weights="model")
+    output = snakemake(
+        *(f"{RESULTS}/model/model.safetensors", "--cores", "1", "--configfile", configuration),
+        directory=finished,
+        check=False,
+    )
+    assert output.returncode
+    assert "decision.json: no run was chosen, so there is no model." in output.stdout
+    assert "Traceback" not in output.stdout

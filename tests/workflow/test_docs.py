@@ -160,11 +160,11 @@ def tutorial(checkout):
 def test_the_tutorial_does_what_it_says(tutorial):
     folder, said = tutorial
     results = folder / "results" / "few"
-    assert (results / "report.html").is_file() and (results / "figures" / "test_accuracy.svg").is_file()
+    assert (results / "report.html").is_file() and (results / "figures" / "validation_accuracy.svg").is_file()
     changed = said["snakemake --cores 2 --configfile more.yaml -n"]
     assert re.search(r"^train +2$", changed, flags=re.M)
     assert not re.search(r"^(pretrain_weights|prepare_dataset) ", changed, flags=re.M)
-    assert "Nothing to be done" in said[next(text for text in said if "test_accuracy.svg" in text)]
+    assert "Nothing to be done" in said[next(text for text in said if "validation_accuracy.svg" in text)]
     assert "python -m triptych train" in said["snakemake --cores 2 --configfile more.yaml -n -p"]
     settings = yaml.safe_load((results / "config.yaml").read_text())["experiments"]["few"]
     assert list(settings["arms"]) == ["scratch", "finetune"]

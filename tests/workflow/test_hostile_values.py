@@ -20,6 +20,9 @@ from triptych.storage.files import sha256
 
 pytestmark = pytest.mark.slow
 
+PRINTABLE = st.text("aZ 0é東$`'\"\\{}()<>&|;:#%*?!~-/", min_size=1, max_size=40)
+"""Texts that are allowed, of characters that mean something to a shell, to YAML, to HTML or to Snakemake."""
+
 
 def test_nothing_is_executed(whole):
     assert not [path for path in whole.parent.rglob("*") if "pwned" in path.name]
@@ -65,6 +68,7 @@ def test_paths_and_addresses_reach_no_shell(tmp_path, given_as):
         "sha256": sha256(source),
         "expected_train": 100,
         "expected_test": 20,
+        "validation_per_class": 2,
         "urls": ["file:///none/$(touch pwned)'`touch pwned`\";touch pwned {output}", source.as_uri()],
         "path": str(source) if given_as == "path" else None,
     }
@@ -102,7 +106,7 @@ def test_anything_is_a_dry_run_or_one_message(tmp_path_factory):
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.one_of(nearly_right(), with_other_texts()))
+    @given(st.one_of(nearly_right(), with_other_texts(), with_other_texts(PRINTABLE)))
     def check(raw):
         folder = tmp_path_factory.mktemp("dry")
         (folder / "c.yaml").write_text(yaml.safe_dump(raw), encoding="utf-8")

@@ -7,7 +7,6 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.test_names import RULES
 from tests.workflow.conftest import jobs_of, snakemake
 
 DEFAULT = yaml.safe_load((ROOT / "profiles" / "default" / "profile.yaml").read_text())
@@ -24,9 +23,9 @@ def test_the_default_profile_sets_nothing_that_a_site_sets():
     assert not DEFAULT.keys() & site
 
 
-def test_all_rules_that_draw_from_tables_are_grouped_and_no_other():
-    figures = {rule for rule in RULES if rule.startswith("plot_")}
-    assert yaml.safe_load(SLURM.read_text())["groups"].keys() == figures - {"plot_samples"}
+def test_the_cluster_profile_groups_no_jobs():
+    """Snakemake 9 merges groups again at each checkpoint, and the decision is one."""
+    assert not [key for key in yaml.safe_load(SLURM.read_text()) if "group" in key]
 
 
 def test_every_entry_is_explained():

@@ -49,7 +49,7 @@ def write(server):
             file: {"urls": [f"{address}/{file}"], "sha256": server.sums[file]}
             for file in ("archive.tar.gz", "weights.pth")
         }
-        numbers = {"expected_train": 100, "expected_test": 20}
+        numbers = {"expected_train": 100, "expected_test": 20, "validation_per_class": 2}
         experiment = {
             **TINY,
             "dataset": {"source": "cifar10", **numbers, **files["archive.tar.gz"], **(dataset or {})},

@@ -79,7 +79,7 @@ rule collect_validation:
     params:
         arms=graph.arms_json,
         runs=graph.runs_json,
-        comparison=graph.of_experiment(lambda experiment: as_json(experiment["comparison"])),
+        comparison=graph.of_experiment(comparison_json("equivalence_margin")),
         mode=graph.experiment_setting("test"),
         experiment_folder=subpath(input.sizes, ancestor=2),
         tables=subpath(output.arms, parent=True),
@@ -157,7 +157,9 @@ rule collect_results:
     params:
         arms=graph.arms_json,
         runs=graph.runs_json,
-        comparison=graph.of_experiment(lambda experiment: as_json(experiment["comparison"])),
+        comparison=graph.of_experiment(
+            comparison_json("bootstrap_draws", "confidence", "equivalence_margin", "seed")
+        ),
         mode=graph.experiment_setting("test"),
         experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.summary, parent=True),

@@ -36,7 +36,7 @@ from triptych.workflow.named_modules import (
     modules_of_source,
 )
 from triptych.workflow.recipes import execution_of, recipe_of, recipe_of_pretraining
-from triptych.workflow.options import as_json, dataset_json, option, options
+from triptych.workflow.options import as_json, comparison_json, dataset_json, option, options
 from triptych.workflow.resources import gpu_slots, double_on_retry
 
 # Snakemake has read the files of --configfile, but not yet the default one, which users also edit.
@@ -75,9 +75,9 @@ def run_is_there(experiment, arm, seed):
     )
 
 
-def chosen_run(wildcards):
+def chosen_run(experiment):
     """The arm and the seed that the decision chose; None if it chose nothing."""
-    decision = checkpoints.decide.get(experiment=wildcards.experiment, part="").output.json
+    decision = checkpoints.decide.get(experiment=experiment, part="").output.json
     try:
         return read_decision(Path(decision))["chosen"]
     except InputError as error:
@@ -85,15 +85,24 @@ def chosen_run(wildcards):
 
 
 def chosen_weights(wildcards):
-    """The trained weights of the chosen run."""
-    return filled(
-        f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen_run(wildcards).items()}
+    """The trained weights of the chosen run; none if nothing is chosen, which the command says."""
+    chosen = chosen_run(wildcards.experiment)
+    return (
+        filled(f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen.items()})
+        if chosen
+        else []
     )
 
 
 def chosen_model(wildcards):
     """The copy of its weights, if a run is chosen."""
-    return rules.copy_model.output.model if chosen_run(wildcards) else []
+    return rules.copy_model.output.model if chosen_run(wildcards.experiment) else []
+
+
+def chosen_models(wildcards):
+    """The copies of all experiments: of a target, so that one that was deleted is made again."""
+    chosen = [name for name in settings["experiments"] if chosen_run(name)]
+    return collect(rules.copy_model.output.model, experiment=chosen)
 
 
 # The questions that rules ask about experiments, with the wildcards of a job.

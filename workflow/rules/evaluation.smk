@@ -87,11 +87,12 @@ rule copy_model:
         mem_mb=500,
         runtime=10,
     params:
+        trained=lambda wildcards, input: option("--trained", input.trained),
         code=code("evaluation.copy_model"),
     shell:
         r"""
         python -m triptych copy-model \
-            --trained {input.trained:q} \
+            {params.trained} \
             --decision {input.decision:q} \
             --model {output.model:q} \
             2>&1 | tee {log:q}

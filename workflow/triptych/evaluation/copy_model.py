@@ -8,19 +8,19 @@ from triptych.storage.errors import InputError
 from triptych.storage.files import atomic_write
 
 
-def copy_model(*, decision: Path, trained: Path, model: Path) -> None:
+def copy_model(*, decision: Path, trained: Path | None = None, model: Path) -> None:
     """Copy the trained weights of the run that the decision chose.
 
     Args:
         decision: by `decide`.
-        trained: the trained weights of the chosen run.
+        trained: the trained weights of the chosen run; needed if one is chosen.
         model: the copy.
 
     Raises:
         InputError: the decision was changed by hand or chose no run, or the weights are missing.
     """
     chosen = read_decision(decision)["chosen"]
-    if chosen is None:
+    if chosen is None or trained is None:
         raise InputError(f"{decision}: no run was chosen, so there is no model.")
     with atomic_write(model) as temporary:
         try:

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from triptych.configuration.sources.registry import source_of
@@ -29,6 +29,11 @@ def options(**values: Any) -> str:
     """Return `--name value` for each value, one per line."""
     lines = [option(f"--{name.replace('_', '-')}", value) for name, value in values.items()]
     return " \\\n            ".join(lines)
+
+
+def comparison_json(*keys: str) -> Callable[[Mapping[str, Any]], str]:
+    """Return a function from an experiment to these keys of its section `comparison`, as sorted JSON."""
+    return lambda experiment: as_json({key: experiment["comparison"][key] for key in keys})
 
 
 def dataset_json(experiment: Mapping[str, Any]) -> str:
