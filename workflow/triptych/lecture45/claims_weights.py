@@ -77,7 +77,9 @@ def pretrained_kernels_hardly_change(evidence: Evidence) -> Claim:
     changes by a step that shows. Where no colour leads beyond noise, (c) is open.
     """
     at = "19:25"
-    claim = "the change of net2’s conv1 is near zero in most places, with accents in certain colours; some kernels do change"
+    claim = (
+        "the change of net2’s conv1 is near zero in most places, with accents in certain colours; some kernels change"
+    )
     change = evidence.tensor("finetune", FIRST)
     if change is None:
         return Claim(at, claim, "", NOT_TESTED, f"the network has no tensor {FIRST}")
