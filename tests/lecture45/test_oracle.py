@@ -11,8 +11,7 @@ log-softmax and its mean in float64, from all logits at once. From the loop's lo
 number exactly, and the lecture's own number agrees with it within 2**-22, relatively (measured: at most 6.5e-8).
 
 A second run of the loop is as free as the notebook: Pillow resizes its images, which rounds them to whole grey levels,
-and its batches have an order of their own. Nothing is bitwise equal then; the losses agree within TOLERANCE, and the
-package's own run on another order differs as much.
+and its batches have an order of their own. Nothing is bitwise equal then; the losses agree within TOLERANCE.
 """
 
 import csv
@@ -49,8 +48,8 @@ COMPARED = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
 ARMS = {"scratch": "all", "finetune": "all", "last_layer": "head"}
 
 TOLERANCE = {"scratch": 0.05, "finetune": 0.05, "last_layer": 0.02}
-"""By which share the train loss of an epoch may differ in the second run. Decided before it was made, from what changes:
-the batches of so short an epoch are others (a few hundredths of a loss), and one grey level of 255 in some pixels.
+"""By which share the train loss of an epoch may differ in the second run. Decided before it was made, by what
+differs: the batches of so short an epoch (a few hundredths of a loss), and one grey level of 255 in some pixels.
 """
 
 
