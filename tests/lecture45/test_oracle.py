@@ -47,9 +47,10 @@ SEED = 0
 COMPARED = ["train_loss", "train_accuracy", "test_loss", "test_accuracy"]
 ARMS = {"scratch": "all", "finetune": "all", "last_layer": "head"}
 
-TOLERANCE = {"scratch": 0.05, "finetune": 0.05, "last_layer": 0.02}
-"""By which share the train loss of an epoch may differ in the second run. Decided before it was made, by what
-differs: the batches of so short an epoch (a few hundredths of a loss), and one grey level of 255 in some pixels.
+TOLERANCE = 0.09
+"""By how much the train loss of an epoch may differ in the second run, in nats: three standard deviations of the
+difference of two runs of the loop on the same pixels that differ in their order alone (four orders; one has a standard
+deviation of up to 0.022 in either epoch of any net on either data set).
 """
 
 
@@ -221,7 +222,7 @@ def test_pillows_pixels_in_an_order_of_their_own_give_the_same_losses_within_a_t
     pixels = [by_pillow(split.images) for split in (train_split, test_split)]
     ours = InputTransform(SIZE, [0, 0, 0], [1, 1, 1], torch.device("cpu"))(torch.from_numpy(train_split.images))
     apart = (255 * ours).round() - 255 * scaled(torch.from_numpy(pixels[0]))
-    assert 0 < (apart.abs() > 0.5).float().mean() < 0.25 and apart.abs().max() < 1.5  # one level in some pixels
+    assert 0.5 < apart.abs().max() < 1.5  # one grey level in some pixels
 
     starts = [
         starting_network("resnet18", SIZE, "none", SEED, train_split.classes, train_split.images, weights)[0]
@@ -237,7 +238,7 @@ def test_pillows_pixels_in_an_order_of_their_own_give_the_same_losses_within_a_t
     )
     for arm, found in zip(ARMS, second, strict=True):
         assert found.train_loss != results[arm].train_loss
-        assert found.train_loss == pytest.approx(results[arm].train_loss, rel=TOLERANCE[arm]), arm
+        assert found.train_loss == pytest.approx(results[arm].train_loss, abs=TOLERANCE), arm
 
 
 def by_pillow(images: numpy.ndarray) -> numpy.ndarray:
