@@ -43,8 +43,8 @@ GREY = BETWEEN / 255
 """Of what is between kernels, from 0 to 1."""
 
 DRAWN: dict[str, str] = {
-    FIRST: "As in the notebook: each stretched to its own range, then abs; in colour",
-    SECOND: "As in the notebook: one filter, each stretched to its own range, then abs; in grey",
+    FIRST: "As in the notebook: each stretched to its own range, then abs",
+    SECOND: "As in the notebook: the same in grey",
 }
 
 
@@ -114,8 +114,9 @@ def stretched(picture: numpy.ndarray) -> numpy.ndarray:
 
 def height_of(block: Block) -> float:
     """Return the height in inches that `draw_block` takes."""
-    height = panel_size(block.picture(block.change.before))[1]
-    return whole_pixels(0.25) + 2 * (HEAD + height) + whole_pixels(0.1) + whole_pixels(0.62)
+    picture = block.picture(block.change.before)
+    below = whole_pixels(0.62 if picture.ndim == 2 else 0.2)  # the colour bar
+    return whole_pixels(0.25) + 2 * (HEAD + panel_size(picture)[1]) + whole_pixels(0.1) + below
 
 
 def draw_block(figure: Figure, top: float, block: Block) -> None:
@@ -129,9 +130,11 @@ def draw_block(figure: Figure, top: float, block: Block) -> None:
     for number, (text, picture) in enumerate(notebook):
         draw_stretched(panel(figure, number, top + HEAD, text, size), stretched(picture))
     top += HEAD + size[1] + whole_pixels(0.1)
-    zero = "grey" if before.ndim == 3 else "white"
-    style.write(figure, 0.06, top, f"On one signed scale: zero is {zero}", fontweight="bold")
-    scale = symmetric(float(max(numpy.nanmax(numpy.abs(picture)) for picture in (before, after))))
+    sizes = numpy.abs(numpy.stack((before, after)))
+    bound = float(sizes[numpy.isfinite(sizes)].max())
+    scale = symmetric(bound)
+    words = f"zero is grey, full colour ±{bound:.2g}" if before.ndim == 3 else "zero is white"
+    style.write(figure, 0.06, top, f"On one signed scale: {words}", fontweight="bold")
     signed = (("before", before), ("after", after), ("after − before", after - before))
     for number, (text, picture) in enumerate(signed):
         draw_picture(panel(figure, number, top + HEAD, text, size), picture, scale)
