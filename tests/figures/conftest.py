@@ -95,7 +95,8 @@ def results(shelf, tmp_path_factory):
     for name in ("architectures", "largest_batch"):
         table = made.tables / f"{name}.csv"
         table.write_text(table.read_text().replace("squeezenet1_1,", "shufflenet_v2_x0_5_with_a_long_name,"))
-    out = {"curves": made.tables / "full_run.csv", "settings": made.tables / "full_run_settings.csv"}
+    files = {"curves": "full_run", "settings": "full_run_settings", "verdicts": "full_run_verdicts"}
+    out = {option: made.tables / f"{name}.csv" for option, name in files.items()}
     sizes = made.folder / "data" / "sizes.csv"
     compare_full_run(tables=made.tables, sizes=sizes, dataset="digits", weights="letters", **out)
     return made

@@ -5,7 +5,10 @@ import shutil
 import pandas
 import pytest
 
-from triptych.lecture45.compare_full_run import FULL_RUN, compare_full_run
+from tests.lecture45 import stored
+from triptych.lecture45.compare_full_run import FULL_RUN, compare_full_run, verdicts_by_rules
+from triptych.lecture45.options import FULL_RUN_READ
+from triptych.lecture45.verdicts import RULES_DATE
 from triptych.storage.errors import InputError
 
 
@@ -26,7 +29,8 @@ def edit(path, change):
 
 
 def compared(tables, official=True):
-    out = {"curves": tables / "out" / "full_run.csv", "settings": tables / "out" / "full_run_settings.csv"}
+    files = {"curves": "full_run", "settings": "full_run_settings", "verdicts": "full_run_verdicts"}
+    out = {option: tables / "out" / f"{name}.csv" for option, name in files.items()}
     sources = {"dataset": "cifar10", "weights": "torchvision"}
     sources |= {"official_dataset": official, "official_weights": official}
     compare_full_run(tables=tables, sizes=tables / "sizes.csv", **sources, **out)
@@ -69,6 +73,50 @@ def test_a_setting_that_differs_between_nets_is_listed_by_net(small):
     )
     _, settings = compared(small)
     assert settings.loc["learning rate", "this_run"] == "net1 0.0001, net2 0.0001, net3 0.001"
+
+
+def test_verdicts_on_the_full_run_are_those_of_earlier_rules_and_of_todays(small):
+    compared(small)
+    verdicts = pandas.read_csv(small / "out" / "full_run_verdicts.csv")
+    counts = verdicts.groupby("rules")["verdict"].value_counts().unstack(fill_value=0)
+    assert list(counts.loc["2026-11-25", ["agrees", "disagrees", "not tested here"]]) == [11, 3, 1]
+    assert list(counts.loc["2026-11-26", ["agrees", "disagrees", "not tested here"]]) == [10, 0, 7]
+    assert list(counts.index) == ["2026-11-25", "2026-11-26", RULES_DATE]
+    now = verdicts[verdicts["rules"] == RULES_DATE]
+    stored = pandas.read_csv(FULL_RUN / "claims.csv")
+    assert list(now["verdict"]) == list(stored["verdict"])
+    last = counts.loc[RULES_DATE, ["agrees", "disagrees", "undecided", "not tested here"]]
+    assert f"| {RULES_DATE} | {' | '.join(map(str, last))} |" in (FULL_RUN / "README.md").read_text()
+
+
+def test_todays_verdicts_follow_from_the_stored_tables(small):
+    """A curve of another full run changes its verdicts, so they are computed and not copied."""
+    other = small / "other"
+    shutil.copytree(FULL_RUN, other)
+    edit(
+        other / "history.csv",
+        lambda history: history.assign(
+            test_accuracy=history["test_accuracy"].where(
+                (history["arm"] != "last_layer") | (history["epoch"] != 9), 60.0
+            )
+        ),
+    )
+    before, after = (verdicts_by_rules(folder).query("rules == @RULES_DATE") for folder in (FULL_RUN, other))
+    rising = "net3 is still rising, much below 80 %"
+    assert before.set_index("claim")["verdict"][rising] == "agrees"
+    assert after.set_index("claim")["verdict"][rising] == "disagrees"
+
+
+def test_what_is_stored_with_the_full_run_is_what_its_tables_give(tmp_path):
+    stored.write(tmp_path)
+    for name in ("claims.csv", "faults.csv"):
+        assert (tmp_path / name).read_text() == (FULL_RUN / name).read_text(), "run python -m tests.lecture45.stored"
+
+
+def test_every_stored_file_that_is_read_is_declared():
+    """The rule runs again when one of them changes."""
+    unread = {"README.md", "claims.csv", "faults.csv", "confusion.csv", "cost_backward.csv", "per_class.csv"}
+    assert {path.name for path in FULL_RUN.iterdir()} - unread == set(FULL_RUN_READ)
 
 
 def test_without_an_arm_of_the_lecture_it_stops(small):

@@ -1,20 +1,34 @@
 """The sections about the lecture: in reports with its claims, and in no other."""
 
+from dataclasses import replace
+
 import pandas
 import pytest
 import yaml
 
 from tests.report.test_report import Page, written
 from triptych.lecture45 import sections
+from triptych.lecture45.verdicts import RULES_DATE
 from triptych.results.experiment import read_results
 from triptych.storage.errors import InputError
 
 DIFFERENT = "epochs 2, not 10"
+FILES = "the archive of the images is not the official file"
 CLAIMS = [
     ("02:08", "a batch fits", "1.9 GiB", "agrees", "within 8 GB", ""),
     ("12:43", "net3 is ahead", "net3 60.0 %", "not tested here", "another run than the lecture’s", DIFFERENT),
-    ("19:12", "it changes", "1 %", "not tested here", "3 % shows; another run than the lecture’s", DIFFERENT),
+    ("19:12", "it changes", "1 %", "not tested here", "another run than the lecture’s", DIFFERENT),
+    ("19:25", "they look alike", "45 of 64", "undecided", "open: alike", FILES),
     ("20:50", "nothing moves", "", "disagrees", "it <moved>", ""),
+]
+VERDICTS = [
+    (rules, "02:08", f"claim {number}", verdict, "because")
+    for rules, verdicts in (
+        ("2026-11-25", ["agrees", "agrees", "disagrees"]),
+        ("2026-11-26", ["agrees", "not tested here", "not tested here"]),
+        ("2026-11-28", ["agrees", "disagrees", "undecided", "disagrees"]),
+    )
+    for number, verdict in enumerate(verdicts)
 ]
 FAULTS = [(number, f"notebook {number}", f"here {number}", f"effect {number}", None, "") for number in range(1, 18)]
 BACKWARD = {
@@ -52,6 +66,7 @@ def claimed(experiment):
         "cost_backward": pandas.DataFrame([BACKWARD]),
         "full_run": pandas.DataFrame(FULL_RUN, columns=["run", "arm", "seed", "epoch", "images_seen", "test_accuracy"]),
         "full_run_settings": pandas.DataFrame(SETTINGS, columns=["setting", "this_run", "full_run"]),
+        "full_run_verdicts": pandas.DataFrame(VERDICTS, columns=["rules", "at", "claim", "verdict", "reason"]),
     }
     for name, table in tables.items():
         table.to_csv(folder / "tables" / f"{name}.csv", index=False)
@@ -69,10 +84,14 @@ def test_claims_and_faults_are_shown_with_their_numbers(claimed):
     page = Page(written(claimed))
     said = said_by(page)
     assert page.faults == []
-    assert "Of 4 claims, this run agrees with 1 and disagrees with 1; 2 are not tested here." in said
+    assert (
+        "Of 5 claims, this run agrees with 1 and disagrees with 1; 1 is undecided, and 2 are not tested here." in said
+    )
+    assert f"A fixed rule of {RULES_DATE} decides each verdict" in said
     assert "This run is not the lecture’s (epochs 2, not 10)" in said
     assert said.count("epochs 2, not 10") == 1
-    assert "3 % shows; another run than the lecture’s" in said
+    assert f"The files are not the lecture’s ({FILES}). A verdict is about this run as it is" in said
+    assert "first version of 2018" in said
     assert "it <moved>" in said
     for number in (1, 2, 17):
         assert f"effect {number}" in said
@@ -83,6 +102,37 @@ def test_claims_and_faults_are_shown_with_their_numbers(claimed):
     assert {"#claims", "#faults"} <= set(links)
     assert {"claims.csv", "faults.csv", "cost_backward.csv"} <= set(page.attributes("a", "download"))
     assert all(source.split(",")[0] == "data:image/svg+xml" for source in page.attributes("img", "src"))
+
+
+def test_the_page_tells_how_verdicts_on_the_full_run_moved(claimed):
+    """Counted from the table; with other rows it says other numbers."""
+    said = said_by(Page(written(claimed)))
+    assert "On the stored full run they were 2 / 1 / 0 / 0, then 1 / 0 / 0 / 2 (agrees / disagrees / undecided" in said
+    assert "By the rules of 2026-11-28, computed from its tables, they are 1 / 2 / 1 / 0." in said
+    assert "2026-11-26 3 1 0 0 2" in said
+    path = claimed / "tables" / "full_run_verdicts.csv"
+    pandas.read_csv(path).query("claim != 'claim 3'").to_csv(path, index=False)
+    assert "they are 1 / 1 / 1 / 0." in said_by(Page(written(claimed)))
+
+
+def test_what_follows_from_one_seed_is_said(claimed, results_with):
+    assert sections.one_seed(results_with(1))[0].startswith(
+        "With one seed, verdicts on losses and accuracies are about"
+    )
+    assert sections.one_seed(results_with(2)) == []
+
+
+@pytest.fixture
+def results_with(claimed):
+    """A function that gives the results of an experiment with so many seeds."""
+
+    def make(seeds):
+        found = read_results(claimed)
+        runs = found.tables["runs"]
+        first = runs[runs["seed"].isin(list(dict.fromkeys(runs["seed"]))[:seeds])]
+        return replace(found, tables={**found.tables, "runs": first})
+
+    return make
 
 
 def test_the_full_run_is_compared_with_this_run(claimed):
@@ -120,7 +170,7 @@ def test_an_experiment_without_claims_has_none_of_it(experiment):
     assert "Numbers from elsewhere" not in text
 
 
-@pytest.mark.parametrize("name", ["claims", "faults", "cost_backward"])
+@pytest.mark.parametrize("name", ["claims", "faults", "cost_backward", "full_run_verdicts"])
 def test_a_missing_table_is_named(claimed, name):
     (claimed / "tables" / f"{name}.csv").unlink()
     with pytest.raises(InputError, match=rf"{name}\.csv: the file is missing"):

@@ -1,13 +1,11 @@
 # Lecture 45, for experiments with `claims: lecture45`: its claims, the faults of its notebook, and its full run.
-# Needs: data/, tables/, and the kernels of one run. Makes: tables/claims.csv, faults.csv, cost_backward.csv,
-# full_run.csv and full_run_settings.csv, and the figures that show them.
-from triptych.lecture45.options import NET3, official_flags, timing_recipe
+# Needs: data/, tables/, and the kernels of the three nets. Makes: tables/claims.csv, faults.csv, cost_backward.csv,
+# full_run.csv, full_run_settings.csv and full_run_verdicts.csv, and the figures that show them.
+from triptych.lecture45.options import FULL_RUN_READ, NET3, official_flags, timing_recipe
+from triptych.lecture45.requirements import ARMS as NETS_OF_LECTURE
 
 # The files of the full run, for compare_full_run.
-FULL_RUN_FILES = [
-    f"lecture45/full_run/{file}"
-    for file in ("about.json", "arms.csv", "cost.csv", "history.csv", "sizes.csv")
-]
+FULL_RUN_FILES = [f"lecture45/full_run/{file}" for file in FULL_RUN_READ]
 ARCHITECTURE_OF_NET3 = graph.experiment_setting(f"{NET3}/model/architecture")
 
 
@@ -32,6 +30,12 @@ rule check_claims:
             ],
         ),
         sizes="<results>/{experiment}/data/sizes.csv",
+        kernels=lambda wildcards: expand(
+            "<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors",
+            experiment=wildcards.experiment,
+            arm=NETS_OF_LECTURE,
+            seed=graph.experiments[wildcards.experiment]["seeds"],
+        ),
     output:
         **tables_of("check_claims"),
     log:
@@ -103,6 +107,7 @@ rule compare_full_run:
             {params.official} \
             --curves {output.full_run:q} \
             --settings {output.full_run_settings:q} \
+            --verdicts {output.full_run_verdicts:q} \
             2>&1 | tee {log:q}
         """
 

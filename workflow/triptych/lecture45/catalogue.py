@@ -21,7 +21,7 @@ NOTEBOOK_LOSS = Figure(
     "Test loss: the true one and the notebook’s",
     "Fault 2. Solid: the true test loss. Dashed: the notebook’s test loss, which adds the train loss, summed over all "
     "training images and divided by the number of test images. It follows the train loss and can hide a rise of the "
-    "true test loss.",
+    "true test loss: 15:41 calls net1’s falling.",
     (HISTORY, ARMS, SIZES),
     category="The lecture",
     label="the notebook's test loss",
@@ -30,9 +30,11 @@ NOTEBOOK_LOSS = Figure(
 NOTEBOOK_KERNELS = Figure(
     "notebook_kernels",
     "plot_notebook_kernels",
-    "One weight change in the notebook’s colours and on one signed scale",
-    "Faults 11 and 12. The same three arrays twice. Above, each picture is stretched to its own range: the change "
-    "looks as strong as the weights. Below, all three share one signed scale; zero is white.",
+    "Weight changes in the notebook’s colours and on one signed scale",
+    "Faults 11 to 13. The same arrays twice: the first convolution, and filter 0 of the second. Above, in the "
+    "notebook’s colours (RGB for conv1, grey for the second), each picture is stretched to its own range: the change "
+    "looks as strong as the weights. Below, all three share one signed scale; zero is grey in colour pictures, "
+    "else white.",
     (ARMS,),
     category="The lecture",
     label="the notebook's kernels",

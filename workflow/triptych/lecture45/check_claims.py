@@ -26,18 +26,20 @@ def check_claims(
 
     Args:
         tables: the folder with the tables of the experiment; `architectures.csv` and `largest_batch.csv` are optional.
+            Beside it are the kernels of its runs: `runs/ARM/seedSEED/kernels.safetensors` of the lecture's three arms.
         sizes: the numbers of images, `data/sizes.csv`.
         dataset, weights: the sources of the images and of the pretrained weights, as the configuration names them.
         official_dataset, official_weights: whether the files of the images and of net2's weights are the published ones
-            (true where no file is read). Claims about accuracies and losses are only tested with the official files.
+            (true where no file is read).
         confidence: of the intervals, such as 0.95.
         margin: of equivalence, in points of accuracy.
         claims: a CSV file: at (minute:second of the film), claim, number (this run's result), verdict (agrees,
-            disagrees, not tested here), reason, different (how this run is not the lecture's, if that leaves it open).
+            disagrees, undecided, not tested here), reason, different (how this run is not the lecture's, for claims
+            about the lecture's run).
         faults: a CSV file: fault (1 to 17), notebook, here, effect, and the number in it as value and unit.
 
     Raises:
-        InputError: a table is missing or invalid, or an arm of the lecture is missing.
+        InputError: a table or a run's kernels are missing or invalid, or an arm of the lecture is missing.
     """
     evidence = read_evidence(
         tables,

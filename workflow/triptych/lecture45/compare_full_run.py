@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pandas
 
-from triptych.configuration.training import COMPARED, RECIPE, title_of
+from triptych.configuration.training import COMPARED, title_of
 from triptych.lecture45 import schema as own
-from triptych.lecture45.evidence import ARMS, NETS
+from triptych.lecture45.claims import claims_table
+from triptych.lecture45.evidence import ARMS, NETS, NEUTRAL, read_stored_run
+from triptych.lecture45.verdicts import RULES_DATE
 from triptych.results import schema
-from triptych.results.tables import cell, read_table, save_table
+from triptych.results.tables import read_table, save_table
 from triptych.storage.errors import InputError
 
 FULL_RUN = Path(__file__).parent / "full_run"
@@ -31,10 +33,6 @@ SETTINGS = {name: TITLES[name] for name in dict.fromkeys((*FIRST_SETTINGS, *TITL
 """The settings in which two runs are compared: columns of arms.csv and the number of test images, with their titles."""
 
 
-NEUTRAL = {name: cell(RECIPE[name].neutral) for name in COMPARED if RECIPE[name].has_neutral}
-"""The value of a column that a table from before its key lacks."""
-
-
 def compare_full_run(
     *,
     tables: Path,
@@ -45,9 +43,11 @@ def compare_full_run(
     official_weights: bool = False,
     curves: Path,
     settings: Path,
+    verdicts: Path,
     full_run: Path = FULL_RUN,
 ) -> None:
-    """Write the test accuracy of the lecture's three nets by epoch, here and in the full run, and the settings of both.
+    """Write the test accuracy of the lecture's three nets by epoch, here and in the full run, the settings of both, and
+    the verdicts on the full run.
 
     Args:
         tables: the folder with the tables of the experiment: arms, history and cost.
@@ -58,8 +58,10 @@ def compare_full_run(
         curves: a CSV file: run (`this run` or `full run`), arm, seed, epoch, images_seen (in training until then),
             test_accuracy in percent.
         settings: a CSV file: setting, this_run, full_run; a row for each setting, also if both runs agree in it.
-        full_run: a folder with the same tables and sizes.csv of the full run, and about.json, which names its `images`
-            and `weights`; by default the stored one.
+        verdicts: a CSV file: rules (their day), at, claim, verdict, reason: the verdicts of earlier rules on the full
+            run, and those of today's, computed from its tables.
+        full_run: a folder with the full run: the tables of an experiment with claims, sizes.csv, kernels.json,
+            earlier_verdicts.csv, and about.json, which names its `images` and `weights`; by default the stored one.
 
     Raises:
         InputError: a file is missing or invalid, or an arm of the lecture is missing.
@@ -75,6 +77,14 @@ def compare_full_run(
     ]
     found = pandas.DataFrame(rows, columns=own.FULL_RUN_SETTINGS.names)
     save_table(settings, found, own.FULL_RUN_SETTINGS)
+    save_table(verdicts, verdicts_by_rules(full_run), own.FULL_RUN_VERDICTS)
+
+
+def verdicts_by_rules(full_run: Path) -> pandas.DataFrame:
+    """Return the verdicts of earlier rules on the full run, and those of today's rules on its tables."""
+    earlier = read_table(full_run / "earlier_verdicts.csv", own.FULL_RUN_VERDICTS)
+    now = claims_table(read_stored_run(full_run)).assign(rules=RULES_DATE)
+    return pandas.concat([earlier, now[own.FULL_RUN_VERDICTS.names]], ignore_index=True)
 
 
 def _source(source: str, official: bool) -> str:

@@ -1,5 +1,8 @@
 """The 17 faults of the lecture's published notebook: what the notebook does, what is done here, and what that changes.
 
+The film shows another one, the first version of 2018 in the course's repository. It divides its sums of the batches'
+mean losses by 50,000 and 10,000, and has fault 2 but not fault 1.
+
 Effects are computed from the tables, so the same run gives the same text. The effect of fault 5 is a measured time: the
 report takes it from `tables/cost_backward.csv`.
 """
@@ -7,17 +10,24 @@ report takes it from `tables/cost_backward.csv`.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import pandas
 
 from triptych.configuration.training import COMPARED
 from triptych.lecture45 import schema
-from triptych.lecture45.claims import FIRST, NO_REFERENCE
 from triptych.lecture45.evidence import ARMS, NETS, Evidence
+from triptych.lecture45.rules import FIRST, NO_REFERENCE, epoch_of_lowest
 from triptych.results.batchnorm import MEAN, VARIANCE, statistics_drift
+from triptych.results.schema import OF_ARMS, OF_TWO_SEEDS
 
 BATCH = 32
 """The notebook's batch size."""
+
+NETWORKS_DIFFER = 0.05
+"""The level of the test that two networks differ."""
+
+Losses = TypeVar("Losses", float, pandas.Series)
 
 RECIPE = ["architecture", "input_size", "weights", "train", *COMPARED]
 """The settings that the four arms of fault 7's 2x2 must share."""
@@ -51,8 +61,8 @@ def faults_table(evidence: Evidence) -> pandas.DataFrame:
     return pandas.DataFrame(rows, columns=schema.FAULTS.names)
 
 
-def notebook_test_loss(train_loss: float, test_loss: float, train_images: int, test_images: int) -> float:
-    """Return the test loss that the notebook draws.
+def notebook_test_loss(train_loss: Losses, test_loss: Losses, train_images: int, test_images: int) -> Losses:
+    """Return the test loss that the notebook draws, of an epoch or of each.
 
     It adds the losses of the test batches to those of the epoch's training batches, and divides the sum by the number
     of test batches.
@@ -74,14 +84,23 @@ def cannot_finish(evidence: Evidence) -> Effect:
 
 
 def loss_not_reset(evidence: Evidence) -> Effect:
-    """Fault 2: the value is the largest error among the arms, in nats."""
-    parts, most = [], 0.0
+    """Fault 2: the value is the largest error among the arms, in nats. Where a true test loss ends above its lowest
+    value and the one that is drawn ends below its own in that epoch, the fault hides the rise.
+    """
+    parts, hidden, most = [], [], 0.0
     for arm in ARMS:
-        train, test = evidence.last(arm, "train_loss"), evidence.last(arm, "test_loss")
+        train, test = (evidence.curve(arm, f"{split}_loss").loc[1:] for split in ("train", "test"))
         drawn = notebook_test_loss(train, test, _train_images(evidence, arm), evidence.images("test"))
-        parts.append(f"{NETS[arm]} {drawn:.3f} instead of {test:.3f}")
-        most = max(most, drawn - test)
-    return Effect(f"test loss after the last epoch as the notebook would draw it: {', '.join(parts)}", most, "nats")
+        parts.append(f"{NETS[arm]} {drawn.iloc[-1]:.3f} instead of {test.iloc[-1]:.3f}")
+        most = max(most, drawn.iloc[-1] - test.iloc[-1])
+        lowest = epoch_of_lowest(test)
+        if test.iloc[-1] > test[lowest] and drawn.iloc[-1] < drawn[lowest]:
+            hidden.append(
+                f"{NETS[arm]}’s rises from {test[lowest]:.3f} (epoch {lowest}) to {test.iloc[-1]:.3f} and is drawn "
+                f"falling from {drawn[lowest]:.3f} to {drawn.iloc[-1]:.3f}"
+            )
+    text = f"test loss after the last epoch as the notebook would draw it: {', '.join(parts)}"
+    return Effect("; ".join([text, *hidden]), most, "nats")
 
 
 def wrong_divisor(evidence: Evidence) -> Effect:
@@ -175,13 +194,26 @@ def no_interval(evidence: Evidence) -> Effect:
         low, high = evidence.interval(accuracy)
         parts.append(f"{NETS[arm]} {accuracy:.1f} ± {(high - low) / 2:.1f} %")
         first = (high - low) / 2 if arm == "scratch" else first
-    difference, low, high, verdict = evidence.lead("scratch", "last_layer")
-    seeds = "one seed" if len(evidence.seeds) == 1 else f"{len(evidence.seeds)} seeds"
+    difference, low, high, _ = evidence.lead("scratch", "last_layer")
     text = (
         f"on {evidence.images('test'):,} test images {', '.join(parts)}; net1 minus net3 {difference:+.1f} points "
-        f"({low:.1f} to {high:.1f}): {verdict}; {seeds}"
+        f"({low:.1f} to {high:.1f}): {_what_follows(evidence.comparison('scratch', 'last_layer'))}"
     )
     return Effect(text.replace("-", "−"), first, "points")
+
+
+def _what_follows(comparison: pandas.Series) -> str:
+    """What a comparison says of two nets: with fewer than three seeds nothing of other seeds."""
+    if comparison["scope"] == OF_ARMS:
+        return str(comparison["verdict"])
+    if comparison["scope"] == OF_TWO_SEEDS:
+        return "two seeds are too few for a verdict"
+    p_value = comparison["networks_p"]
+    if math.isnan(p_value):
+        return "one run: another seed may change this"
+    differ = "differ" if p_value <= NETWORKS_DIFFER else "are not told apart"
+    at_most = "p < 0.001" if p_value < 0.001 else f"p = {p_value:.2g}"
+    return f"these two networks {differ} ({at_most}, exact McNemar test); with one seed, another may change this"
 
 
 def one_process(evidence: Evidence) -> Effect:
@@ -295,17 +327,20 @@ def _accuracy_interval(evidence: Evidence, arm: str) -> tuple[float, float]:
 
 FAULTS: tuple[tuple[str, str, Callable[[Evidence], Effect]], ...] = (
     (
-        "the line that keeps net1’s train loss is commented out: the plot after epoch 1 raises, and the notebook ends",
+        "the line that keeps net1’s train loss is commented out: the plot after epoch 1 raises, and the notebook ends "
+        "(not in the film’s own notebook, the first version of 2018)",
         "every figure of every epoch is kept in history.csv",
         cannot_finish,
     ),
     (
-        "the running loss is not reset before the test pass: the test loss holds the train loss too",
+        "the running loss is not reset before the test pass: the test loss holds the train loss too (in the film’s own "
+        "notebook as well)",
         "each is a sum of its own",
         loss_not_reset,
     ),
     (
-        "sums of batch means are divided by N / 32, though the last batch is smaller",
+        "sums of batch means are divided by N / 32, though the last batch is smaller (the film’s own notebook divides "
+        "by 50,000 and 10,000: its losses are about a 32nd of the mean)",
         "the sum of loss times images over the number of images",
         wrong_divisor,
     ),
@@ -331,7 +366,7 @@ FAULTS: tuple[tuple[str, str, Callable[[Evidence], Effect]], ...] = (
     ),
     (
         "no seed, one run, no interval",
-        "seeds, intervals over images and seeds, a paired bootstrap",
+        "seeds; intervals and comparisons over images and seeds, and no verdict on arms below three seeds",
         no_interval,
     ),
     (

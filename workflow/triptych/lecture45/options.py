@@ -10,6 +10,13 @@ from triptych.workflow.options import as_json
 NET3 = "arms/last_layer"
 """The path of the arm that is the lecture's net3, in the settings of an experiment."""
 
+FULL_RUN_READ = (
+    *("about.json", "architectures.csv", "arms.csv", "comparisons.csv", "cost.csv", "earlier_verdicts.csv"),
+    *("history.csv", "kernel_change.csv", "kernels.json", "largest_batch.csv", "memory.csv", "models.csv", "runs.csv"),
+    *("sizes.csv", "summary.csv", "weight_delta.csv"),
+)
+"""The files of the stored full run that `compare_full_run` reads."""
+
 TIMED = ("batch_size", "learning_rate", "num_threads", "device")
 """The keys of net3's recipe that decide the time of its steps."""
 

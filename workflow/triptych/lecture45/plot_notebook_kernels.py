@@ -1,22 +1,27 @@
-"""One weight change, drawn as in the lecture's notebook and on a common scale (faults 11 and 12).
+"""Weight changes, drawn as in the lecture's notebook and on a common scale (faults 11 to 13).
 
 The notebook stretches each grid of kernels to its own minimum and maximum, takes absolute values, and shows before
-minus after. A change of a thousandth of the weights then fills the same colour range as the weights.
+minus after: of the first convolution in colour (RGB), of the second one filter in grey. A change of a thousandth of the
+weights then fills the same range as the weights.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
-from matplotlib.colors import Colormap, Normalize
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
 from triptych.figures import style
 from triptych.figures.plot_kernels import (
+    BETWEEN,
     MOST_KERNELS,
     PIXEL,
-    SIGNED,
-    common_scale,
+    Change,
     draw_colour_bar,
+    draw_picture,
     frame,
     mosaic,
     panel_size,
@@ -29,58 +34,73 @@ from triptych.results.arm_styles import arm_styles, style_of
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata
 
-CONVOLUTION = "first_convolution"
 SPACE = 30 * PIXEL
-COLOURS = ("red", "green", "blue")
-NOTEBOOK_COLOURS = "viridis"
-"""Matplotlib's default, which the notebook uses."""
+FIRST, SECOND = "first_convolution", "first_3x3_convolution"
+HEAD = whole_pixels(0.52)
+"""From the heading of a row to its pictures, in inches."""
+
+GREY = BETWEEN / 255
+"""Of what is between kernels, from 0 to 1."""
+
+DRAWN: dict[str, str] = {
+    FIRST: "As in the notebook: each stretched to its own range, then abs",
+    SECOND: "As in the notebook: the same in grey",
+}
+
+
+@dataclass(frozen=True)
+class Block:
+    """A convolution, and how it is cut into a picture: [rows, columns], with a last dimension of three in colour."""
+
+    convolution: str
+    name: str
+    change: Change
+    picture: Callable[[numpy.ndarray], numpy.ndarray]
 
 
 def plot_notebook_kernels(*, experiment_folder: Path, arms: Path, arm: str, seed: int, svg: Path, png: Path) -> None:
-    """Draw one arm's first convolution before, after, and their difference: as in the notebook, and on one scale."""
+    """Draw one arm's first two convolutions before, after, and their difference: as in the notebook, and on one scale.
+
+    The second one is left out where it is no 3x3 convolution with many inputs.
+    """
     look = style_of(arm_styles(read_arms(arms)), arm, arms)
     path = experiment_folder / "runs" / arm / f"seed{seed}" / "kernels.safetensors"
-    change = read_changes(path).get(CONVOLUTION)
-    if change is None:
+    changes = read_changes(path)
+    if FIRST not in changes:
         raise InputError(f"{path}: holds no first convolution")
-    inputs = change.before.shape[1]
-    # The input channel that moved most: one is enough to see the difference.
-    channel = int(numpy.abs(change.difference).sum(axis=(0, 2, 3)).argmax())
-    before, after = (mosaic(weights[:MOST_KERNELS, channel].astype(float)) for weights in (change.before, change.after))
-    scale = symmetric(common_scale([change]).weights)
-    name = load_metadata(path)[CONVOLUTION]
-    of = COLOURS[channel] if inputs == 3 else f"input {channel}"
+    blocks = blocks_of(changes, load_metadata(path))
 
-    heading = style.wrapped(f"{look.title}: one weight change, drawn in two ways (seed {seed})")
+    heading = style.wrapped(f"{look.title}: weight changes, each drawn in two ways (seed {seed})")
     top = whole_pixels(0.2 * (heading.count("\n") + 1) + 0.12)
-    width, height = panel_size(before)
-    block = whole_pixels(0.62) + height + whole_pixels(0.12)
-    figure = Figure(figsize=(style.WIDTH, top + 0.25 + 2 * block + whole_pixels(0.45)))
+    figure = Figure(figsize=(style.WIDTH, top + sum(height_of(block) for block in blocks)))
     style.write(figure, 0.06, 0.08, heading, fontsize=11, fontweight="bold")
-    shown = f"{name}, {of} only; {min(len(change.before), MOST_KERNELS)} kernels"
-    style.write(figure, 0.06, top, shown, fontsize=style.SMALL, color=style.MUTED)
-    top += whole_pixels(0.25)
-
-    notebook = [
-        ("before", stretched(before)),
-        ("after", stretched(after)),
-        ("before − after", stretched(before - after)),
-    ]
-    style.write(figure, 0.06, top, "As in the notebook: each stretched to its own range, then abs", fontweight="bold")
-    for number, (text, picture) in enumerate(notebook):
-        draw(
-            figure, number, top + whole_pixels(0.52), text, picture, NOTEBOOK_COLOURS, Normalize(0, 1), (width, height)
-        )
-    top += block + whole_pixels(0.1)
-    common = [("before", before), ("after", after), ("after − before", after - before)]
-    style.write(figure, 0.06, top, "On one signed scale: zero is white", fontweight="bold")
-    for number, (text, picture) in enumerate(common):
-        draw(figure, number, top + whole_pixels(0.52), text, picture, SIGNED, scale, (width, height))
-    bottom = top + whole_pixels(0.52) + height
-    draw_colour_bar(
-        figure, place_of(0, width), bottom, 2 * SPACE + 3 * width, scale, "weight, and change of the weight"
-    )
+    for block in blocks:
+        draw_block(figure, top, block)
+        top += height_of(block)
     style.save(figure, svg, png)
+
+
+def blocks_of(changes: dict[str, Change], names: dict[str, str]) -> list[Block]:
+    """Return the first convolution, in colour where it reads three channels, and filter 0 of the second."""
+    first = changes[FIRST]
+    count, inputs = min(len(first.before), MOST_KERNELS), first.before.shape[1]
+    if inputs == 3:
+        blocks = [Block(FIRST, f"{names[FIRST]}, {count} kernels", first, in_colour)]
+    else:
+        name = f"{names[FIRST]}, input 0 only, {count} kernels"
+        blocks = [Block(FIRST, name, first, lambda weights: mosaic(weights[:MOST_KERNELS, 0].astype(float)))]
+    if SECOND in changes:
+        second = changes[SECOND]
+        outputs, channels = second.before.shape[:2]
+        shown = min(channels, MOST_KERNELS)
+        name = f"{names[SECOND]}, filter 0 of {outputs} only, {shown} of its {channels} channels"
+        blocks.append(Block(SECOND, name, second, lambda weights: mosaic(weights[0, :MOST_KERNELS].astype(float))))
+    return blocks
+
+
+def in_colour(weights: numpy.ndarray) -> numpy.ndarray:
+    """Return the kernels [out, 3, height, width] as one picture [rows, columns, 3]; NaN is between them."""
+    return numpy.stack([mosaic(weights[:MOST_KERNELS, channel].astype(float)) for channel in range(3)], axis=-1)
 
 
 def stretched(picture: numpy.ndarray) -> numpy.ndarray:
@@ -92,24 +112,52 @@ def stretched(picture: numpy.ndarray) -> numpy.ndarray:
     return scaled
 
 
+def height_of(block: Block) -> float:
+    """Return the height in inches that `draw_block` takes."""
+    picture = block.picture(block.change.before)
+    below = whole_pixels(0.62 if picture.ndim == 2 else 0.2)  # the colour bar
+    return whole_pixels(0.25) + 2 * (HEAD + panel_size(picture)[1]) + whole_pixels(0.1) + below
+
+
+def draw_block(figure: Figure, top: float, block: Block) -> None:
+    """Draw one convolution twice, from `top` inches down: two rows of three pictures, and a colour bar."""
+    before, after = (block.picture(weights) for weights in (block.change.before, block.change.after))
+    size = panel_size(before)
+    style.write(figure, 0.06, top, block.name, fontsize=style.SMALL, color=style.MUTED)
+    top += whole_pixels(0.25)
+    style.write(figure, 0.06, top, DRAWN[block.convolution], fontweight="bold")
+    notebook = (("before", before), ("after", after), ("before − after", before - after))
+    for number, (text, picture) in enumerate(notebook):
+        draw_stretched(panel(figure, number, top + HEAD, text, size), stretched(picture))
+    top += HEAD + size[1] + whole_pixels(0.1)
+    sizes = numpy.abs(numpy.stack((before, after)))
+    bound = float(sizes[numpy.isfinite(sizes)].max())
+    scale = symmetric(bound)
+    words = f"zero is grey, full colour ±{bound:.2g}" if before.ndim == 3 else "zero is white"
+    style.write(figure, 0.06, top, f"On one signed scale: {words}", fontweight="bold")
+    signed = (("before", before), ("after", after), ("after − before", after - before))
+    for number, (text, picture) in enumerate(signed):
+        draw_picture(panel(figure, number, top + HEAD, text, size), picture, scale)
+    bottom = top + HEAD + size[1]
+    if before.ndim == 2:
+        width = 2 * SPACE + 3 * size[0]
+        draw_colour_bar(figure, place_of(0, size[0]), bottom, width, scale, "weight, and change of the weight")
+
+
 def place_of(number: int, width: float) -> float:
     """Return the left edge of one of three pictures in a centred row, in inches."""
     return whole_pixels((style.WIDTH - 3 * width - 2 * SPACE) / 2 + number * (width + SPACE))
 
 
-def draw(
-    figure: Figure,
-    number: int,
-    top: float,
-    text: str,
-    picture: numpy.ndarray,
-    colours: str | Colormap,
-    norm: Normalize,
-    size: tuple[float, float],
-) -> None:
-    """Draw one of three pictures in a row with its name above it; `top` and `size` in inches."""
+def panel(figure: Figure, number: int, top: float, text: str, size: tuple[float, float]) -> Axes:
+    """Place one of three pictures in a row, with its name above it; `top` and `size` in inches."""
     left = place_of(number, size[0])
     style.write(figure, left + size[0] / 2, top - 0.05, text, horizontalalignment="center", verticalalignment="bottom")
-    axes = style.place(figure, left, top, *size)
-    axes.imshow(picture, cmap=colours, norm=norm, interpolation="none", aspect="auto", zorder=3)
+    return style.place(figure, left, top, *size)
+
+
+def draw_stretched(axes: Axes, picture: numpy.ndarray) -> None:
+    """Draw a picture from 0 to 1: RGB as it is, one channel in grey; what is between kernels is light grey."""
+    shown = numpy.where(numpy.isnan(picture), GREY, picture)
+    axes.imshow(shown, cmap="gray", norm=Normalize(0, 1), interpolation="none", aspect="auto", zorder=3)
     frame(axes)

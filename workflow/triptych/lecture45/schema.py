@@ -13,11 +13,15 @@ CLAIMS = Table(
         text("number", "The result of this run.", "this run", optional=True),
         text(
             "verdict",
-            "agrees and disagrees follow from a fixed rule for each claim (triptych/lecture45/claims.py). not tested "
-            "here: this run cannot decide it; the reason says why.",
+            "A fixed rule for each claim decides (triptych/lecture45/claims.py). undecided: the interval or the noise "
+            "allows either. not tested here: this run cannot tell; the reason says why.",
         ),
-        text("reason", "What decided the verdict."),
-        text("different", "How this run is not the lecture’s, if that leaves the claim open.", optional=True),
+        text(
+            "reason",
+            "What decided the verdict: each part of the claim with yes, no, open or not measured. A claim needs each "
+            "of its parts.",
+        ),
+        text("different", "How this run is not the lecture’s, for claims about the lecture’s run.", optional=True),
     ),
     category="The lecture",
     of_claims=True,
@@ -95,6 +99,24 @@ FULL_RUN_SETTINGS = Table(
     of_claims=True,
     may_be_empty=True,
 )
+FULL_RUN_VERDICTS = Table(
+    "full_run_verdicts",
+    "compare_full_run",
+    "verdicts of the rules of different days on the full run",
+    "a claim by the rules of a day",
+    (
+        text("rules", "The day of the rules."),
+        text("at", "Minute and second of the film.", "film"),
+        text("claim", "What the lecturer says."),
+        text("verdict", "The verdict of these rules on the stored full run."),
+        text("reason", "What decided the verdict."),
+    ),
+    category="The lecture",
+    label="full run, verdicts",
+    of_claims=True,
+)
 
-TABLES = {table.name: table for table in (CLAIMS, FAULTS, COST_BACKWARD, FULL_RUN, FULL_RUN_SETTINGS)}
+TABLES = {
+    table.name: table for table in (CLAIMS, FAULTS, COST_BACKWARD, FULL_RUN, FULL_RUN_SETTINGS, FULL_RUN_VERDICTS)
+}
 """By name, in the order of the report's list."""
