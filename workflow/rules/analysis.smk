@@ -157,9 +157,7 @@ rule collect_results:
     params:
         arms=graph.arms_json,
         runs=graph.runs_json,
-        comparison=graph.of_experiment(
-            comparison_json("bootstrap_draws", "confidence", "equivalence_margin", "seed")
-        ),
+        comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin")),
         mode=graph.experiment_setting("test"),
         experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.summary, parent=True),
