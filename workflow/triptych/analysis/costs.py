@@ -1,6 +1,7 @@
 """Operations and memory of the runs of an arm, computed, beside what was measured of them."""
 
 import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,12 +24,15 @@ FLOPS_OF_A_MAC = 2
 
 HALF_PRECISIONS = ("bfloat16", "float16")
 
+REESTIMATION_IMAGES = 2_048
+"""The most training images that BatchNorm's statistics are re-estimated on."""
+
 LEAST_SAVING = 0.1
 """The share of measured time or memory from which a saving is worth a sentence."""
 
 
 def computed_cost_table(tables: Mapping[str, pandas.DataFrame], evaluated_images: int) -> pandas.DataFrame:
-    """Return the table `computed_cost` from the tables arms, runs, models and memory.
+    """Return the table `computed_cost` from the tables arms, runs, history, models and memory.
 
     Args:
         evaluated_images: the images that are evaluated after every epoch, of all splits.
@@ -41,7 +45,7 @@ def computed_cost_table(tables: Mapping[str, pandas.DataFrame], evaluated_images
             dict.fromkeys(("batch_size", "training_bytes", "inference_bytes"), float)
         )
         training = training_macs(arm, tables["runs"], tables["models"])
-        evaluation = evaluation_macs(arm, tables["runs"], tables["models"], evaluated_images)
+        evaluation = evaluation_macs(arm, tables, evaluated_images)
         parts = memory_parts(arm, memory)
         rows.append(
             {
@@ -76,18 +80,22 @@ def training_macs(arm: pandas.Series, runs: pandas.DataFrame, models: pandas.Dat
     return forward_macs(arm, models) * (3 if everything else 1) * float(arm["train_images"]) * passes
 
 
-def evaluation_macs(
-    arm: pandas.Series, runs: pandas.DataFrame, models: pandas.DataFrame, evaluated_images: int
-) -> float:
+def evaluation_macs(arm: pandas.Series, tables: Mapping[str, pandas.DataFrame], evaluated_images: int) -> float:
     """Return the multiply-accumulates of all evaluations of a run, mean over seeds.
 
     `evaluated_images` are evaluated before training and after every epoch, the training images once, with the weights
-    that are kept. With cached features an image passes through the network once: `training_macs` has those of training.
+    that are kept. Where BatchNorm's statistics are re-estimated, on training images, the epoch is evaluated once more.
+    With cached features an image passes through the network once: `training_macs` has those of training.
     """
+    forward = forward_macs(arm, tables["models"])
     if arm["features"] == "cached":
-        return forward_macs(arm, models) * evaluated_images
-    epochs = float(runs.loc[runs["arm"] == arm["arm"], "epochs_run"].mean())
-    return forward_macs(arm, models) * ((epochs + 1) * evaluated_images + float(arm["train_images"]))
+        return forward * evaluated_images
+    runs, history = (tables[name][tables[name]["arm"] == arm["arm"]] for name in ("runs", "history"))
+    evaluations = float(runs["epochs_run"].mean()) + 1
+    train_images = float(arm["train_images"])
+    reestimations = int(history.filter(like="reestimated_").notna().any(axis="columns").sum()) / len(runs)
+    images = math.ceil(train_images / math.ceil(train_images / REESTIMATION_IMAGES))
+    return forward * (evaluations * evaluated_images + train_images + reestimations * (images + evaluated_images))
 
 
 def bytes_at(memory: pandas.DataFrame, column: str, batch_size: float) -> float:
