@@ -46,7 +46,9 @@ def test_reestimating_batchnorm_is_work_of_the_evaluations(found):
     costs = computed_cost_table({**found.tables, "history": history}, 200).set_index("arm")["evaluation_macs"]
     assert costs["scratch"] - costs["finetune"] == pytest.approx(MACS * 2 / 3 * (300 + 200))
     arms = found.tables["arms"].assign(train_images=50_000)
-    both = [computed_cost_table({**found.tables, "arms": arms, "history": own}, 200) for own in (history, history[~own])]
+    both = [
+        computed_cost_table({**found.tables, "arms": arms, "history": own}, 200) for own in (history, history[~own])
+    ]
     many, none = (table.set_index("arm")["evaluation_macs"]["scratch"] for table in both)
     assert many - none == pytest.approx(MACS * 2 / 3 * (2_000 + 200))  # every 25th image
 

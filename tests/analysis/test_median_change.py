@@ -34,13 +34,18 @@ def test_a_tensor_without_a_ratio_in_one_arm_counts_in_none():
 
 def test_one_seed_without_a_ratio_is_enough():
     third = delta("finetune", {"a": 0.3, "b": 0.5}, seeds=["0"])
-    found = medians(ARMS, delta("scratch", {"a": 0.1, "b": 0.2}), third, delta("finetune", {"a": 0.3, "b": None}, ["1"]))
+    found = medians(
+        ARMS, delta("scratch", {"a": 0.1, "b": 0.2}), third, delta("finetune", {"a": 0.3, "b": None}, ["1"])
+    )
     assert found["common_tensors"].tolist() == [1, 1] and found["median_change"].tolist() == pytest.approx([0.1, 0.3])
 
 
 def test_frozen_tensors_and_controls_do_not_change_what_the_median_is_over():
     arms = [*ARMS, ("head", "net", "arm"), ("control", "net", "control")]
-    frozen, control = delta("head", {"a": 0.0, "b": 0.0, "fc": 0.9}), delta("control", {"a": 0.4, "b": None, "fc": None})
+    frozen, control = (
+        delta("head", {"a": 0.0, "b": 0.0, "fc": 0.9}),
+        delta("control", {"a": 0.4, "b": None, "fc": None}),
+    )
     own = [delta("scratch", {"a": 0.1, "b": 0.2, "fc": 0.3}), delta("finetune", {"a": 0.2, "b": 0.3, "fc": 0.4})]
     found = medians(arms, *own, frozen, control)
     assert found["common_tensors"].tolist() == [3] * 4

@@ -157,7 +157,9 @@ def test_fewer_epochs_are_advised_of_the_chosen_arm_alone(results):
     fewer = {"shorter": 1, "steady_epoch": 4}
     said = plain(" ".join(advice(lengths(results(), finetune=fewer, scratch=fewer))))
     assert said.count("Fewer epochs") == 1
-    assert "Fewer epochs may do for net2 · finetune: from epoch 4 of 10 on every run stays within 1 point of its" in said
+    assert (
+        "Fewer epochs may do for net2 · finetune: from epoch 4 of 10 on every run stays within 1 point of its" in said
+    )
 
 
 def test_a_curve_of_test_images_advises_nothing(results):

@@ -179,8 +179,8 @@ MEMORY = Figure(
     "memory",
     "plot_memory",
     "Memory against batch size",
-    "Computed: weights and activations; in training also gradients and Adam’s moments. Workspaces, libraries and images "
-    "are not counted. A line of several colours belongs to several arms. Dashed: the batch size of the recipe.",
+    "Tensor memory, computed: weights and activations; in training also gradients and Adam’s moments. Workspaces, "
+    "libraries and images are not counted. A line of several colours belongs to several arms. Dashed: the batch size of the recipe.",
     (schema.MEMORY, schema.ARMS),
     category="Cost",
     label="memory",

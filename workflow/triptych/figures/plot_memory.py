@@ -96,7 +96,7 @@ def scale_axes(axes: Axes, table: pandas.DataFrame) -> None:
     axes.set_yticks(marks, [in_unit(mark) for mark in marks])
     axes.set_ylim(marks[0], marks[-1])
     axes.minorticks_off()
-    axes.set_ylabel("memory (log scale)")
+    axes.set_ylabel("tensor memory (log scale)")
 
 
 def memory_marks(smallest: float, largest: float) -> list[float]:

@@ -624,7 +624,9 @@ COMPUTED_COST = Table(
     (
         ARM,
         LABEL,
-        number("macs", "Multiply-accumulates of one run, of training and evaluation, mean over seeds.", MACS, "operations"),
+        number(
+            "macs", "Multiply-accumulates of one run, of training and evaluation, mean over seeds.", MACS, "operations"
+        ),
         number("training_macs", "The part of them in training.", MACS),
         number(
             "evaluation_macs",

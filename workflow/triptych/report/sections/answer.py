@@ -214,14 +214,15 @@ def summary(results: Results) -> Table:
     validated = bool(results.tables["runs"]["validation_accuracy"].notna().any())
     interval = f" Below: {words.interval(results.confidence)} {_covers(results)}."
     features = " +: cached features, computed once for all seeds." if results.caches_features else ""
+    guessing = "Guessing: the most frequent class."
     columns = {
         "arm": ARM,
         "validation": Column(
             "validation",
-            f"Validation accuracy after the {kept} epoch (%). Used to choose the arm. Guessing: the most frequent class."
+            f"Validation accuracy after the {kept} epoch (%). Used to choose the arm. {guessing}"
             + ("" if results.is_tested else interval),
         ),
-        "test": Column("test accuracy", f"Test accuracy after the {kept} epoch (%). Guessing: the most frequent class.{interval}"),
+        "test": Column("test accuracy", f"Test accuracy after the {kept} epoch (%). {guessing}{interval}"),
         "drop": Column("drop", "Validation accuracy minus test accuracy, in points."),
         "time": Column(
             "time",
