@@ -32,6 +32,13 @@ def test_a_tensor_without_a_ratio_in_one_arm_counts_in_none():
     assert found["common_tensors"].tolist() == [2, 2] and found["tensors"].tolist() == [3, 3]
 
 
+def test_changes_as_files_have_them():
+    """Texts; an empty one where there is no ratio."""
+    texts = delta("scratch", {"a": "0.1", "b": "0.3", "bias": ""})
+    found = medians(ARMS, texts, delta("finetune", {"a": "0.2", "b": "0.4", "bias": "0.5"}))
+    assert found["median_change"].tolist() == pytest.approx([0.2, 0.3]) and found["common_tensors"].tolist() == [2, 2]
+
+
 def test_one_seed_without_a_ratio_is_enough():
     third = delta("finetune", {"a": 0.3, "b": 0.5}, seeds=["0"])
     found = medians(

@@ -70,7 +70,7 @@ ARMS = ("scratch", "finetune", "last_layer")
             "All arms at once need at least 2.8 GiB (computed peaks of training or evaluation, summed; workspaces come "
             "on top).",
         ),
-        (5e9, "workspaces come on top). 4 and 8 GB is too small."),
+        (5e9, "workspaces come on top). This exceeds 4 and 8 GB."),
     ],
 )
 def test_computed_peaks_of_all_arms_at_once_fit_nowhere_for_sure(results, each, words):

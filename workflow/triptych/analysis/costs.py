@@ -164,23 +164,26 @@ def cost_savings_table(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFra
     second, the means differ by `LEAST_SAVING`, and the computed operations (or peak memory) are fewer as well.
     """
     arms = tables["arms"].loc[tables["arms"]["role"] != "control", "arm"]
-    measured = {
-        "time": ("macs", tables["cost"].assign(measured=run_seconds(tables["cost"]))),
-        "memory": ("peak_bytes", tables["cost"].assign(measured=tables["cost"]["peak_memory_bytes"].astype(float))),
+    cost, computed = tables["cost"], tables["computed_cost"].set_index("arm")
+    runs = {arm: cost[cost["arm"] == arm] for arm in arms}
+    devices = {arm: set(own["device_name"]) for arm, own in runs.items()}
+    quantities = {
+        "time": ({arm: run_seconds(own) for arm, own in runs.items()}, computed["macs"]),
+        "memory": ({arm: own["peak_memory_bytes"].astype(float) for arm, own in runs.items()}, computed["peak_bytes"]),
     }
-    computed = tables["computed_cost"].set_index("arm")
     rows = []
     for arm, than in itertools.permutations(arms, 2):
         row: dict[str, Any] = {"arm": arm, "than": than}
-        for what, (column, cost) in measured.items():
-            own, other = (cost[cost["arm"] == name] for name in (arm, than))
-            share, less = float(own["measured"].mean() / other["measured"].mean()), computed[column]
-            row |= {f"{what}_share": share, f"computed_{what}_share": float(less[arm] / less[than])}
+        for what, (measured, needed) in quantities.items():
+            own, other = measured[arm], measured[than]
+            row[f"{what}_share"] = float(own.mean() / other.mean())
+            row[f"computed_{what}_share"] = float(needed[arm] / needed[than])
             row[f"saves_{what}"] = int(
-                pandas.concat([own, other])["device_name"].nunique(dropna=False) == 1
-                and own["measured"].max() < other["measured"].min()
-                and share <= 1 - LEAST_SAVING
-                and less[arm] < less[than]
+                devices[arm] == devices[than]
+                and len(devices[arm]) == 1
+                and own.max() < other.min()
+                and row[f"{what}_share"] <= 1 - LEAST_SAVING
+                and needed[arm] < needed[than]
             )
         if row["saves_time"] or row["saves_memory"]:
             rows.append(row)

@@ -159,8 +159,8 @@ def at_once(results: Results) -> str:
         return f"{who} {words.size(needed)} (measured peaks{summed}; without CUDA contexts): {fits}."
     needed = sum(results.one("computed_cost", arm)["peak_bytes"] for arm in arms)
     small = [f"{memory:g}" for memory in memories if needed > memory * 1e9]
-    too_small = f" {words.listing(small)}{words.NO_BREAK}GB is too small." if small else ""
+    exceeded = f" This exceeds {words.listing(small)}{words.NO_BREAK}GB." if small else ""
     return (
         f"{who} at least {words.size(needed)} (computed peaks of training or evaluation{summed}; workspaces come on "
-        f"top).{too_small}"
+        f"top).{exceeded}"
     )
