@@ -91,8 +91,8 @@ def scale_axes(axes: Axes, table: pandas.DataFrame) -> None:
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
     axes.set_xticks(sizes[::2], [f"{size:g}" for size in sizes[::2]])
-    values = table[[column for column, _ in MODES.values()]]
-    marks = memory_marks(float(values.min(axis=None)), float(values.max(axis=None)))
+    values = table[[column for column, _ in MODES.values()]].to_numpy()
+    marks = memory_marks(values.min(), values.max())
     axes.set_yticks(marks, [in_unit(mark) for mark in marks])
     axes.set_ylim(marks[0], marks[-1])
     axes.minorticks_off()
@@ -113,7 +113,7 @@ def add_legend(figure: Figure, entries: dict[str, tuple[Line2D, ...]]) -> None:
     width = style.WIDTH / columns - 0.6
     texts = [style.wrapped(text, size=9, width=width) for text in entries]
     figure.set_figheight(3.4 + 0.19 * sum(text.count("\n") + 1 for text in texts) / columns)
-    handles = list(entries.values())
+    handles: list[Any] = list(entries.values())
     figure.legend(handles, texts, loc="outside lower center", handlelength=3.4, alignment="left", ncols=columns)
 
 

@@ -198,7 +198,8 @@ def largest_tensor(network: torch.nn.Module, input_size: int) -> int:
         with torch.no_grad(), _Elements() as elements:
             network(torch.empty(batch_size, 3, input_size, input_size, device="meta"))
         sizes.append(elements.sizes)
-    return max((large - small) // _SMALL_BATCH for small, large in zip(*sizes, strict=True))
+    slopes: list[int] = [(large - small) // _SMALL_BATCH for small, large in zip(*sizes, strict=True)]
+    return max(slopes)
 
 
 def weight_bytes(network: torch.nn.Module) -> int:
