@@ -19,6 +19,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy
 import pandas
 from scipy import stats
 
@@ -66,23 +67,23 @@ def training_length_table(
 
 def gains(curves: pandas.DataFrame, images: int, margin: float, confidence: float) -> dict[str, Any]:
     """Return the gains of the curves (%; [epochs, seeds]) at the end, with the lower ends of their intervals."""
-    last = int(curves.index[-1])
-    late = max(1, round(last / 3))
+    values = curves.to_numpy(dtype=float)
+    late = max(1, round((len(values) - 1) / 3))
     spans = {"late": late, "last": max(1, late // 2)}
     found: dict[str, Any] = {}
     for name, epochs in spans.items():
-        gain = curves.loc[last] - curves.loc[last - epochs]
+        gain = values[-1] - values[-1 - epochs]
         found |= {
             f"{name}_epochs": epochs,
             f"{name}_gain": float(gain.mean()),
             f"{name}_gain_low": lower_end(gain, confidence),
         }
-    mean = curves.mean(axis="columns")
-    found["least_difference"] = least_difference(mean.loc[last], mean.loc[last - late], images, margin)
+    mean = values.mean(axis=1)
+    found["least_difference"] = least_difference(float(mean[-1]), float(mean[-1 - late]), images, margin)
     return found
 
 
-def lower_end(values: pandas.Series, confidence: float) -> float:
+def lower_end(values: numpy.ndarray, confidence: float) -> float:
     """Return the lower end of Student's t interval of a mean; NaN of a single value."""
     if len(values) < 2:
         return math.nan

@@ -251,9 +251,9 @@ def summary(results: Results) -> Table:
     shown = [column for name, column in columns.items() if name not in absent]
     title = f"Accuracy and cost{over_seeds(results, 'means')}"
     chance = {"arm": "guessing"} | {split: words.percent(results.chance(split)) for split in ("validation", "test")}
-    total = [chance.get(name, words.NOTHING) for name in columns if name not in absent]
+    guesses = [chance.get(name, words.NOTHING) for name in columns if name not in absent]
     file = f"tables/{'summary' if results.is_tested else 'runs'}.csv"
-    return Table(title, shown, rows, file, stacks=True, total=total)
+    return Table(title, shown, rows, file, stacks=True, total=guesses)
 
 
 def _accuracies(results: Results, arm: str) -> dict[str, str | tuple[str, str]]:
