@@ -318,7 +318,8 @@ class Experiment:
 
     def compare(self) -> None:
         """Make the tables of networks on paper."""
-        write_all(self.tables, _compared(json.dumps(compared_networks(self.configuration))))
+        images = (self.folder / "data" / "sizes.csv").read_bytes()
+        write_all(self.tables, _compared(json.dumps(compared_networks(self.configuration)), images))
 
     def complete(self, part: str = "") -> "Experiment":
         """Make all that the report reads, or a partial report (see `collect`); figures are stand-ins."""
@@ -414,12 +415,15 @@ def _description(architecture: str, input_size: int, classes: tuple[str, ...]) -
 
 
 @cache
-def _compared(networks: str) -> dict[str, bytes]:
-    """The tables of networks on paper."""
+def _compared(networks: str, images: bytes) -> dict[str, bytes]:
+    """The tables of networks on paper; `images` is what sizes.csv says."""
     from triptych.models.compare_architectures import compare_architectures
 
     names = {"architectures": "architectures.csv", "largest_batch": "largest_batch.csv"}
-    return _outputs(compare_architectures, names, networks=networks)
+    with TemporaryDirectory() as folder:
+        sizes = Path(folder) / "sizes.csv"
+        sizes.write_bytes(images)
+        return _outputs(compare_architectures, names, networks=networks, sizes=sizes)
 
 
 @cache

@@ -79,7 +79,7 @@ def commands(folder: Path, seeds, output: Path, arm: str, mode: str = EVERY_EPOC
         yield "plot_full_run", {"full_run": tables / "full_run.csv", "arms": arms, **files("full_run")}
         yield "plot_notebook_loss", {**curves, "sizes": folder / "data" / "sizes.csv", **files("notebook_loss")}
         yield "plot_notebook_kernels", {**one, "seed": seed, **files("notebook_kernels")}
-    cost = {"cost": tables / "cost.csv", "summary": tables / "summary.csv", "arms": arms}
+    cost = {name: tables / f"{name}.csv" for name in ("cost", "test_results", "summary", "arms")}
     yield "plot_cost", {**cost, **files("cost_accuracy")}
     yield "plot_memory", {"memory": tables / "memory.csv", "arms": arms, **files("memory")}
     networks = {"architectures": tables / "architectures.csv", "largest_batch": tables / "largest_batch.csv"}

@@ -12,7 +12,7 @@ from triptych.models.compare_architectures import (
     compare_one,
     largest_batches,
 )
-from triptych.models.memory import memory_by_batch_size
+from triptych.models.memory import MOST_ELEMENTS, memory_by_batch_size
 from triptych.models.networks import build_shapes, head_tensors
 from triptych.storage.errors import InputError
 from triptych.storage.files import sha256
@@ -24,13 +24,21 @@ def network(architecture, input_size, auxiliary=False, role="reference"):
 
 def batches_of(needs):
     """The rows of the second table: in a real one they also name the network."""
-    return [row for trainable, need in needs.items() for row in largest_batches({}, trainable, need)]
+    return [row for trainable, need in needs.items() for row in largest_batches({}, trainable, need, 10**9)]
 
 
-def compare(folder, *networks):
+def sizes_of(folder, images):
+    """The table of sizes where so many images are trained on."""
+    path = folder / "sizes.csv"
+    path.write_text(f"split,class,images\ntrain,a,{images - images // 2}\ntrain,b,{images // 2}\ntest,a,{10**9}\n")
+    return path
+
+
+def compare(folder, *networks, images=10**9):
     folder.mkdir(exist_ok=True)
     files = {"architectures": folder / "architectures.csv", "largest_batch": folder / "largest_batch.csv"}
-    compare_architectures(networks=json.dumps([{"trained": [], **network} for network in networks]), **files)
+    listed = json.dumps([{"trained": [], **network} for network in networks])
+    compare_architectures(networks=listed, sizes=sizes_of(folder, images), **files)
     return files
 
 
@@ -47,7 +55,7 @@ def compare(folder, *networks):
     ],
 )
 def test_the_published_numbers(architecture, input_size, auxiliary, parameters, giga_macs):
-    row, needs = compare_one(**network(architecture, input_size, auxiliary))
+    row, needs, _ = compare_one(**network(architecture, input_size, auxiliary))
     assert row["parameters"] == parameters
     assert row["macs"] / 1e9 == pytest.approx(giga_macs, abs=0.0005)
     assert row["auxiliary"] == auxiliary
@@ -60,7 +68,7 @@ def test_the_published_numbers(architecture, input_size, auxiliary, parameters, 
 
 
 def test_one_more_image_does_not_fit():
-    _, needs = compare_one(**network("resnet18", 224))
+    _, needs, _ = compare_one(**network("resnet18", 224))
     shapes, head = build_shapes("resnet18", 1000, 224), head_tensors("resnet18", 1000, 224)
     for row in batches_of(needs):
         sizes = [row["largest_batch"], row["largest_batch"] + 1]
@@ -117,6 +125,23 @@ def test_all_arms_at_once(tmp_path):
     assert ALL_ARMS not in alone["largest_batch"].read_text()
 
 
+def test_no_batch_is_larger_than_the_training_images(tmp_path):
+    arms = [network("resnet18", 64, role="arm") | {"trained": ["all", "head"]}]
+    few = pandas.read_csv(compare(tmp_path / "few", *arms, images=301)["largest_batch"])
+    assert set(few["largest_batch"]) == {301} and ALL_ARMS in set(few["architecture"])
+    many = pandas.read_csv(compare(tmp_path / "many", *arms, images=10**6)["largest_batch"])
+    assert set(many["largest_batch"]) > {MOST_ELEMENTS // (64 * 32 * 32)}  # 32,767
+
+
+def test_no_batch_has_a_tensor_that_kernels_cannot_index(tmp_path):
+    """Of 64 x 112 x 112 elements an image: 2,674 images. 80 GB would hold more when the head is trained."""
+    arms = [network("resnet18", 224, role="arm") | {"trained": ["head", "head"]}]
+    table = pandas.read_csv(compare(tmp_path / "a", *arms)["largest_batch"]).set_index(["train", "memory_gb"])
+    assert table.loc[("head", 80), "largest_batch"] == (2**31 - 1) // (64 * 112 * 112) == 2674
+    assert table.loc[("each its own", 80), "largest_batch"] == 2674
+    assert table.loc[("all", 24), "largest_batch"] < 2674
+
+
 @pytest.mark.parametrize(
     ("networks", "message"),
     [
@@ -130,6 +155,8 @@ def test_all_arms_at_once(tmp_path):
     ],
 )
 def test_bad_input_writes_nothing(networks, message, tmp_path):
+    sizes = sizes_of(tmp_path, 100)
+    files = {"architectures": tmp_path / "a.csv", "largest_batch": tmp_path / "b.csv"}
     with pytest.raises(InputError, match=message):
-        compare_architectures(networks=networks, architectures=tmp_path / "a.csv", largest_batch=tmp_path / "b.csv")
-    assert not list(tmp_path.iterdir())
+        compare_architectures(networks=networks, sizes=sizes, **files)
+    assert list(tmp_path.iterdir()) == [sizes]

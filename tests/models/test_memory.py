@@ -5,7 +5,14 @@ import pytest
 import torch
 
 from triptych.models.layers import layer_table
-from triptych.models.memory import BatchBytes, kept_activations, live_activations, memory_by_batch_size, weight_bytes
+from triptych.models.memory import (
+    BatchBytes,
+    kept_activations,
+    largest_tensor,
+    live_activations,
+    memory_by_batch_size,
+    weight_bytes,
+)
 from triptych.models.networks import build_network, build_shapes, head_tensors
 
 PARAMETERS = 11_181_642
@@ -90,6 +97,14 @@ def test_largest_batch():
     need = BatchBytes(fixed=100, each=30)
     assert [need.largest_batch(memory) for memory in (50, 100, 129, 130, 159, 160)] == [0, 0, 0, 1, 1, 2]
     assert need + BatchBytes(1, 2) == BatchBytes(101, 32)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "input_size", "elements"),
+    [("resnet18", 224, 64 * 112 * 112), ("vgg11", 224, 64 * 224 * 224), ("alexnet", 64, 64 * 15 * 15)],
+)
+def test_the_largest_tensor_is_that_of_the_first_layer(architecture, input_size, elements):
+    assert largest_tensor(build_shapes(architecture, 10, input_size), input_size) == elements
 
 
 def test_network_is_left_trainable():

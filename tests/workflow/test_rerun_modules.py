@@ -21,7 +21,7 @@ READERS = {
     "download_dataset": "prepare_dataset",
     "download_weights": "convert_weights",
     "convert_weights": "extract_features train extract_weight_delta report",
-    "prepare_dataset": "describe_model extract_features train time_backward plot_samples",
+    "prepare_dataset": "describe_model compare_architectures extract_features train time_backward plot_samples",
     "describe_model": "collect_validation",
     "compare_architectures": "plot_architectures check_claims",
     "extract_features": "train",

@@ -137,6 +137,8 @@ rule initialise_model:
 
 rule compare_architectures:
     """Compare the networks with reference networks: parameters, operations, memory, the largest batch that fits."""
+    input:
+        sizes="<results>/{experiment}/data/sizes.csv",
     output:
         **tables_of("compare_architectures"),
     log:
@@ -157,6 +159,7 @@ rule compare_architectures:
         r"""
         python -m triptych compare-architectures \
             --networks {params.networks:q} \
+            --sizes {input.sizes:q} \
             --architectures {output.architectures:q} \
             --largest-batch {output.largest_batch:q} \
             2>&1 | tee {log:q}

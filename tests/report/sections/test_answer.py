@@ -40,8 +40,8 @@ def of_head(verdict):
 def test_of_equivalent_arms_the_cheapest_is_the_answer(results):
     headline = plain(answer.headline(results(arms=[TWO[0], HEAD], comparisons=of_head("equivalent"))))
     assert headline.startswith("net2 · finetune (96.3 %) and net3 · last_layer (95.8 %) are equivalent, within 1 point")
-    # 37,016,576 MACs x 300 images x 10 epochs, one forward pass each, and three
-    assert "net3 · last_layer is the cheapest: 111 GMAC and 47.2 MiB per run, against 333 GMAC" in headline
+    # 37,016,576 MACs x 300 images x 10 epochs, one forward pass each, and three; and those of the evaluations
+    assert "net3 · last_layer is the cheapest: 204 GMAC and 47.2 MiB per run, against 426 GMAC" in headline
     assert "better" not in headline and "best" not in headline
 
 
@@ -198,6 +198,16 @@ def test_validation_is_shown_if_there_are_validation_images(results):
     assert plain(drop) == f"{expected[0] - expected[1]:.1f}"
     without = answer.summary(results(arms=TWO, images=(300, 0), test="every_epoch"))
     assert not {"validation", "drop"} & {column.title for column in without.columns}
+
+
+def test_the_summary_ends_with_the_chance_level_of_each_split(results):
+    table = answer.summary(results())
+    assert [plain(cell) for cell in table.total] == ["guessing", "10.0 %", "10.0 %", "–", "–", "–", "–"]
+    found = results()
+    found.sizes.loc[(found.sizes["split"] == "test") & (found.sizes["class"] == "3"), "images"] = 300.0
+    table = answer.summary(found)
+    assert [plain(cell) for cell in table.total[:3]] == ["guessing", "10.0 %", "25.0 %"]  # 300 of 1,200
+    assert len(table.total) == len(table.columns)
 
 
 # Partial reports

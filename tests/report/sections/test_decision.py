@@ -29,7 +29,7 @@ def test_every_arm_is_ranked_with_its_interval_and_its_distance_from_the_leader(
     assert (plain(accuracy), interval) == ("97.3 %", f"{leader['low']:.1f} to {leader['high']:.1f}")
     assert cells(found, "behind")[0] == "–" and cells(found, "behind")[1][0] == "6.0"
     assert cells(found, "verdict") == ["leader", "worse", "worse"]
-    assert [plain(cell) for cell in cells(found, "operations")] == ["333 GMAC", "333 GMAC", "111 GMAC"]
+    assert [plain(cell) for cell in cells(found, "operations")] == ["426 GMAC", "426 GMAC", "204 GMAC"]
     assert cells(found, "choice") == ["chosen", "dropped", "dropped"]
     assert "guessing" not in [column.title for column in decision.table(found).columns]
 
@@ -56,7 +56,7 @@ def test_where_none_beats_guessing_its_probability_is_shown(results):
             "accurate",
             [
                 "Equivalent to finetune, within 1 point: last_layer.",
-                "last_layer is the cheapest of these: 111 GMAC and 47.2 MiB, computed (finetune: 333 GMAC and "
+                "last_layer is the cheapest of these: 204 GMAC and 47.2 MiB, computed (finetune: 426 GMAC and "
                 "185 MiB).",
             ],
         ),
@@ -73,8 +73,8 @@ def test_where_none_beats_guessing_its_probability_is_shown(results):
             "cheap",
             [
                 "Undecided: whether finetune is better than last_layer.",
-                "last_layer is preferred until that is decided (prefer: cheap): 111 GMAC and 47.2 MiB, computed "
-                "(finetune: 333 GMAC and 185 MiB).",
+                "last_layer is preferred until that is decided (prefer: cheap): 204 GMAC and 47.2 MiB, computed "
+                "(finetune: 426 GMAC and 185 MiB).",
             ],
         ),
     ],

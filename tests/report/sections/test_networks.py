@@ -7,11 +7,13 @@ from tests.report.conftest import plain
 from triptych.report.sections import networks
 
 
-def needing(found, **training_bytes):
-    """The results where training an arm takes these bytes (computed)."""
-    cost = found.tables["computed_cost"]
-    for arm, needed in training_bytes.items():
-        cost.loc[cost["arm"] == arm, "training_bytes"] = float(needed)
+def needing(found, device="cpu", **needed):
+    """The results where a run of an arm takes these bytes at its peak: computed, and measured if on a GPU."""
+    cost, computed = found.tables["cost"], found.tables["computed_cost"]
+    cost["device"] = device
+    for arm, own in needed.items():
+        computed.loc[computed["arm"] == arm, ["training_bytes", "peak_bytes"]] = [1.0, float(own)]
+        cost.loc[cost["arm"] == arm, "peak_memory_bytes"] = [1.1 * own, 1.3 * own, 1.2 * own]
     return found
 
 
@@ -40,6 +42,8 @@ def test_the_largest_batch_is_shown_where_it_limits_an_arm(results):
     assert not networks.memory_limits(found)
     found.tables["arms"]["train_images"] = 1e6
     assert networks.memory_limits(found)
+    batches = found.tables["largest_batch"]
+    batches["largest_batch"] = range(100, 100 + len(batches))  # at most 300, of so many training images
     table = networks.largest_batch(found)
     assert [plain(column.title) for column in table.columns] == [
         *("network", "trains", "arms", "4 GB", "8 GB", "16 GB", "24 GB", "80 GB")
@@ -55,23 +59,41 @@ def test_the_largest_batch_is_shown_where_it_limits_an_arm(results):
     assert len({cell for row in rows for cell in row[3:]}) == 25
 
 
+ARMS = ("scratch", "finetune", "last_layer")
+
+
 @pytest.mark.parametrize(
-    ("training_bytes", "words"),
+    ("each", "words"),
     [
         (
             1e9,
-            "need 2.8 GiB for training at the batch size of the recipe (computed); fits into 4, 8, 16, 24 and 80 GB.",
+            "All arms at once need at least 2.8 GiB (computed peaks of training or evaluation, summed; workspaces come "
+            "on top).",
         ),
-        (5e9, "fits into 16, 24 and 80 GB."),
+        (5e9, "workspaces come on top). This exceeds 4 and 8 GB."),
+    ],
+)
+def test_computed_peaks_of_all_arms_at_once_fit_nowhere_for_sure(results, each, words):
+    found = results(arms=[*LECTURE, {"name": "control", "role": "control"}])
+    said = plain(networks.at_once(needing(found, **dict.fromkeys(ARMS, each), control=1e15)))
+    assert said.endswith(words) and "fits" not in said
+
+
+@pytest.mark.parametrize(
+    ("each", "words"),
+    [
+        (1e9, "need 3.6 GiB (measured peaks, summed; without CUDA contexts): fits into 4, 8, 16, 24 and 80 GB."),
+        (1.333e9, "fits into 8, 16, 24 and 80 GB."),  # 5.2 GB measured where 4.0 are computed
         (9e10, "fits into no memory here."),
     ],
 )
-def test_all_at_once(results, training_bytes, words):
+def test_measured_peaks_of_all_arms_at_once(results, each, words):
+    """The highest of each arm's runs."""
     found = results(arms=[*LECTURE, {"name": "control", "role": "control"}])
-    needed = dict.fromkeys(("scratch", "finetune", "last_layer"), training_bytes)
-    assert plain(networks.at_once(needing(found, **needed, control=1e15))).endswith(words)
+    said = plain(networks.at_once(needing(found, "cuda", **dict.fromkeys(ARMS, each), control=1e15)))
+    assert said.endswith(words)
 
 
 def test_one_arm_alone(results):
     said = plain(networks.at_once(needing(results(arms=[{"name": "scratch"}]), scratch=3e8)))
-    assert said.startswith("scratch needs 286 MiB")
+    assert said.startswith("scratch needs at least 286 MiB (computed peaks of training or evaluation; workspaces")

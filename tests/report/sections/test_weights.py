@@ -66,6 +66,16 @@ def test_the_changes_are_counted(results):
     assert rows["net3 · last_layer"][0] == "2 of 62" and rows["net3 · last_layer"][-1] == "40 of 40"
 
 
+def test_the_median_is_over_common_tensors_and_says_over_which(results):
+    found = results()
+    delta, medians = found.tables["weight_delta"], found.tables["median_change"]
+    delta.loc[delta["tensor"] == "conv1.weight", "relative_delta"] = 9.0  # of its own tensors, which do not count
+    medians["common_tensors"], medians["median_change"] = 41.0, [0.107, 0.111, 0.0]
+    table = weights.table(found)
+    assert [plain(row[4]) for row in table.rows] == ["10.7 %", "11.1 %", "0 %"]
+    assert "median over the 41 of 62 parameter tensors with such a ratio in every arm" in table.columns[4].meaning
+
+
 def test_what_did_not_drift_is_said(results):
     arms = [
         {"name": "scratch", "label": "net1", "first": 10.0, "last": 90.0},

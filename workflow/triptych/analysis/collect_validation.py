@@ -8,9 +8,11 @@ import numpy
 import pandas
 
 from triptych.analysis.convergence import Curves, convergence_table, loss_and_accuracy_table
-from triptych.analysis.costs import computed_cost_table, shares_of_peak
+from triptych.analysis.costs import computed_cost_table, cost_savings_table, shares_of_peak
+from triptych.analysis.median_change import median_change_table
 from triptych.analysis.options import parsed_json, parsed_mode
 from triptych.analysis.runs import Run, Truth, read_run, read_truths
+from triptych.analysis.training_length import training_length_table
 from triptych.data.halves import decision_half
 from triptych.results import schema
 from triptych.results.run_files import COST_KEYS
@@ -40,7 +42,7 @@ def collect_validation(
         experiment_folder: holds `data/`, `models/` and `runs/`.
         arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
         runs: JSON, the seeds of each arm by its name; at least one.
-        comparison: JSON, with `equivalence_margin`.
+        comparison: JSON, with `equivalence_margin` and `confidence`.
         mode: when test images are evaluated: after_decision or every_epoch.
         tables: the folder to write `NAME.csv` into.
         correct: the file to write: `correct` uint8 [runs, images], 1 where a run has an image that decides right;
@@ -52,7 +54,8 @@ def collect_validation(
     """
     arm_list: list[Arm] = parsed_json("arms", arms)
     seeds: dict[str, list[int]] = parsed_json("runs", runs)
-    margin = float(parsed_json("comparison", comparison)["equivalence_margin"])
+    settings = parsed_json("comparison", comparison)
+    margin, confidence = float(settings["equivalence_margin"]), float(settings["confidence"])
     known = parsed_mode(mode)
     truths = read_truths(experiment_folder, known)
     train_images = read_train_images(experiment_folder / "data" / "sizes.csv", truths)
@@ -77,9 +80,13 @@ def collect_validation(
     }
     shown = truths[schema.curve_split(known)]
     curves = Curves(shown.split, len(shown.labels), len(shown.classes))
-    written["computed_cost"] = computed_cost_table(written)
+    written["computed_cost"] = computed_cost_table(written, sum(len(truth.labels) for truth in truths.values()))
+    written["cost_savings"] = cost_savings_table(written)
+    written["median_change"] = median_change_table(written)
     written["convergence"] = convergence_table(written, curves, margin)
     written["loss_and_accuracy"] = loss_and_accuracy_table(written, curves, margin)
+    validation_images = len(truths["validation"].labels) if "validation" in truths else 0
+    written["training_length"] = training_length_table(written, validation_images, margin, confidence)
     written["cost"]["of_peak"] = shares_of_peak(written["cost"], written)
     for name, table in written.items():
         save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known))

@@ -1,5 +1,7 @@
-"""Computed operations and memory of training an arm, and the share of the peak throughput that its runs reach."""
+"""Operations and memory of the runs of an arm, computed, beside what was measured of them."""
 
+import itertools
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,9 +24,19 @@ FLOPS_OF_A_MAC = 2
 
 HALF_PRECISIONS = ("bfloat16", "float16")
 
+REESTIMATION_IMAGES = 2_048
+"""The most training images that BatchNorm's statistics are re-estimated on."""
 
-def computed_cost_table(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
-    """Return the table `computed_cost` from the tables arms, runs, models and memory."""
+LEAST_SAVING = 0.1
+"""The share of measured time or memory from which a saving is worth a sentence."""
+
+
+def computed_cost_table(tables: Mapping[str, pandas.DataFrame], evaluated_images: int) -> pandas.DataFrame:
+    """Return the table `computed_cost` from the tables arms, runs, history, models and memory.
+
+    Args:
+        evaluated_images: the images that are evaluated after every epoch, of all splits.
+    """
     arms, epochs = tables["arms"], tables["runs"].groupby("arm")["epochs_run"].mean()
     groups = arms.assign(epochs_run=arms["arm"].map(epochs)).groupby(SAME_WORK, sort=False, dropna=False).ngroup()
     rows = []
@@ -32,17 +44,28 @@ def computed_cost_table(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFr
         memory = tables["memory"][tables["memory"]["arm"] == arm["arm"]].astype(
             dict.fromkeys(("batch_size", "training_bytes", "inference_bytes"), float)
         )
+        training = training_macs(arm, tables["runs"], tables["models"])
+        evaluation = evaluation_macs(arm, tables, evaluated_images)
+        parts = memory_parts(arm, memory)
         rows.append(
             {
                 "arm": arm["arm"],
                 "label": arm["label"],
-                "macs": training_macs(arm, tables["runs"], tables["models"]),
-                "training_bytes": bytes_at(memory, "training_bytes", arm["batch_size"]),
-                "peak_bytes": peak_bytes(arm, memory),
+                "macs": training + evaluation,
+                "training_macs": training,
+                "evaluation_macs": evaluation,
+                **parts,
+                "peak_bytes": max(parts["training_bytes"], parts["evaluation_bytes"]),
                 "same_work": int(group),
             }
         )
     return pandas.DataFrame(rows, columns=schema.COMPUTED_COST.names)
+
+
+def forward_macs(arm: pandas.Series, models: pandas.DataFrame) -> float:
+    """Return the multiply-accumulates of one image's forward pass through an arm's network."""
+    same = (models["architecture"] == arm["architecture"]) & (models["input_size"] == arm["input_size"])
+    return float(models.loc[same, "macs"].mean())
 
 
 def training_macs(arm: pandas.Series, runs: pandas.DataFrame, models: pandas.DataFrame) -> float:
@@ -51,11 +74,28 @@ def training_macs(arm: pandas.Series, runs: pandas.DataFrame, models: pandas.Dat
     An image needs about three forward passes if everything is trained (forward, backward for the activations, backward
     for the weights), and about one if only the head is trained: in every epoch, or once if its features are cached.
     """
-    same = (models["architecture"] == arm["architecture"]) & (models["input_size"] == arm["input_size"])
     own = runs[runs["arm"] == arm["arm"]]
     everything = bool((own["trainable_parameters"] == own["total_parameters"]).all())
     passes = 1 if arm["features"] == "cached" else float(own["epochs_run"].mean())
-    return float(models.loc[same, "macs"].mean()) * (3 if everything else 1) * float(arm["train_images"]) * passes
+    return forward_macs(arm, models) * (3 if everything else 1) * float(arm["train_images"]) * passes
+
+
+def evaluation_macs(arm: pandas.Series, tables: Mapping[str, pandas.DataFrame], evaluated_images: int) -> float:
+    """Return the multiply-accumulates of all evaluations of a run, mean over seeds.
+
+    `evaluated_images` are evaluated before training and after every epoch, the training images once, with the weights
+    that are kept. Where BatchNorm's statistics are re-estimated, on training images, the epoch is evaluated once more.
+    With cached features an image passes through the network once: `training_macs` has those of training.
+    """
+    forward = forward_macs(arm, tables["models"])
+    if arm["features"] == "cached":
+        return forward * evaluated_images
+    runs, history = (tables[name][tables[name]["arm"] == arm["arm"]] for name in ("runs", "history"))
+    evaluations = float(runs["epochs_run"].mean()) + 1
+    train_images = float(arm["train_images"])
+    reestimations = int(history.filter(like="reestimated_").notna().any(axis="columns").sum()) / len(runs)
+    images = math.ceil(train_images / math.ceil(train_images / REESTIMATION_IMAGES))
+    return forward * (evaluations * evaluated_images + train_images + reestimations * (images + evaluated_images))
 
 
 def bytes_at(memory: pandas.DataFrame, column: str, batch_size: float) -> float:
@@ -68,15 +108,21 @@ def bytes_at(memory: pandas.DataFrame, column: str, batch_size: float) -> float:
     return float(first[column] + slope * (batch_size - first["batch_size"]))
 
 
-def peak_bytes(arm: pandas.Series, memory: pandas.DataFrame) -> float:
-    """Return the memory of a run at its fullest, without resident images: training, or evaluation in larger batches,
-    during which gradients and the optimiser's moments stay."""
-    sizes = {"training_bytes": arm["batch_size"], "inference_bytes": arm["evaluation_batch_size"]}
-    empty = {column: bytes_at(memory, column, 0) for column in sizes}
-    of_batches = (
-        in_precision(bytes_at(memory, column, size) - empty[column], size, arm) for column, size in sizes.items()
-    )
-    return empty["training_bytes"] + max(of_batches)
+def memory_parts(arm: pandas.Series, memory: pandas.DataFrame) -> dict[str, float]:
+    """Return the computed memory of a run without resident images, in bytes.
+
+    Returns:
+        fixed_bytes: weights, gradients and Adam's moments, which stay during evaluation.
+        training_bytes, evaluation_bytes: these with the activations of a training or of an evaluation batch.
+    """
+    fixed = bytes_at(memory, "training_bytes", 0)
+    sizes = {"training": ("training_bytes", arm["batch_size"])}
+    sizes["evaluation"] = ("inference_bytes", arm["evaluation_batch_size"])
+    activations = {
+        part: in_precision(bytes_at(memory, column, size) - bytes_at(memory, column, 0), size, arm)
+        for part, (column, size) in sizes.items()
+    }
+    return {"fixed_bytes": fixed, **{f"{part}_bytes": fixed + own for part, own in activations.items()}}
 
 
 def in_precision(activations: float, batch_size: float, arm: pandas.Series) -> float:
@@ -93,7 +139,7 @@ def in_precision(activations: float, batch_size: float, arm: pandas.Series) -> f
 def shares_of_peak(cost: pandas.DataFrame, tables: Mapping[str, pandas.DataFrame]) -> list[float]:
     """Return the share of the device's peak throughput that each run of the table of costs reaches; NaN if unknown."""
     arms, epochs = tables["arms"].set_index("arm"), tables["runs"].groupby("arm")["epochs_run"].mean()
-    macs = tables["computed_cost"].set_index("arm")["macs"]
+    macs = tables["computed_cost"].set_index("arm")["training_macs"]
     shares = []
     for _, run in cost.iterrows():
         arm = arms.loc[run["arm"]]
@@ -104,6 +150,44 @@ def shares_of_peak(cost: pandas.DataFrame, tables: Mapping[str, pandas.DataFrame
         per_image = FLOPS_OF_A_MAC * macs[run["arm"]] / (arm["train_images"] * epochs[run["arm"]])
         shares.append(float(per_image * run["images_per_second"] / peak))
     return shares
+
+
+def run_seconds(cost: pandas.DataFrame) -> pandas.Series:
+    """Return the measured wall time of each run of the table of costs, with that of its cached features."""
+    return cost["seconds"] + cost["features_seconds"]
+
+
+def cost_savings_table(tables: Mapping[str, pandas.DataFrame]) -> pandas.DataFrame:
+    """Return the table `cost_savings` from the tables arms, cost and computed_cost; controls are left out.
+
+    A saving of time (or memory) counts if, on one device, every run of the first arm takes less than every run of the
+    second, the means differ by `LEAST_SAVING`, and the computed operations (or peak memory) are fewer as well.
+    """
+    arms = tables["arms"].loc[tables["arms"]["role"] != "control", "arm"]
+    cost, computed = tables["cost"], tables["computed_cost"].set_index("arm")
+    runs = {arm: cost[cost["arm"] == arm] for arm in arms}
+    devices = {arm: set(own["device_name"]) for arm, own in runs.items()}
+    quantities = {
+        "time": ({arm: run_seconds(own) for arm, own in runs.items()}, computed["macs"]),
+        "memory": ({arm: own["peak_memory_bytes"].astype(float) for arm, own in runs.items()}, computed["peak_bytes"]),
+    }
+    rows = []
+    for arm, than in itertools.permutations(arms, 2):
+        row: dict[str, Any] = {"arm": arm, "than": than}
+        for what, (measured, needed) in quantities.items():
+            own, other = measured[arm], measured[than]
+            row[f"{what}_share"] = float(own.mean() / other.mean())
+            row[f"computed_{what}_share"] = float(needed[arm] / needed[than])
+            row[f"saves_{what}"] = int(
+                devices[arm] == devices[than]
+                and len(devices[arm]) == 1
+                and own.max() < other.min()
+                and row[f"{what}_share"] <= 1 - LEAST_SAVING
+                and needed[arm] < needed[than]
+            )
+        if row["saves_time"] or row["saves_memory"]:
+            rows.append(row)
+    return pandas.DataFrame(rows, columns=schema.COST_SAVINGS.names)
 
 
 def resident_bytes(results: Results, arm: str) -> float:

@@ -43,7 +43,7 @@ class Competitor:
 
     Attributes:
         correct: whether each run has each image that decides right: bool [seeds, images].
-        macs: computed multiply-accumulates of training one run.
+        macs: computed multiply-accumulates of one run, of training and evaluation.
         peak_bytes: computed peak memory of a run.
     """
 

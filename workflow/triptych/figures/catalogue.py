@@ -166,10 +166,10 @@ BATCHNORM_DRIFT = Figure(
 COST_ACCURACY = Figure(
     "cost_accuracy",
     "plot_cost",
-    "Test accuracy against measured training time",
-    "Training time excludes start-up and evaluation, and includes making cached features. Times are measured: they "
-    "differ between executions and between machines.",
-    (schema.COST, schema.SUMMARY, schema.ARMS),
+    "Test accuracy against measured time",
+    "Wall time of one run with its cached features. Times are measured: they differ between executions and between "
+    "machines.",
+    (schema.COST, schema.TEST_RESULTS, schema.SUMMARY, schema.ARMS),
     category="Cost",
     label="accuracy against cost",
     measured=True,
@@ -179,8 +179,9 @@ MEMORY = Figure(
     "memory",
     "plot_memory",
     "Memory against batch size",
-    "Computed for weights, gradients, the optimiser’s state and the activations that the backward pass needs. Where "
-    "only the head is trained, earlier layers need no gradients and keep no activations.",
+    "Tensor memory, computed: weights and activations; in training also gradients and Adam’s moments. Workspaces, "
+    "libraries and images are not counted. A line of several colours belongs to several arms. Dashed: the batch size "
+    "of the recipe.",
     (schema.MEMORY, schema.ARMS),
     category="Cost",
     label="memory",

@@ -1,4 +1,4 @@
-"""Test accuracy against measured training time."""
+"""Test accuracy against the measured time of a run."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,26 +19,32 @@ LABEL_HEIGHT = 0.17
 """Least distance in inches between the names of two arms."""
 
 LOG_FROM = 8
-"""Ratio of the longest to the shortest training time from which the scale is logarithmic."""
+"""Ratio of the longest to the shortest time from which the scale is logarithmic."""
 
 
-def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) -> None:
-    """Draw test accuracy against the training time of a run, for every arm, making cached features included."""
+def plot_cost(*, cost: Path, test_results: Path, summary: Path, arms: Path, svg: Path, png: Path) -> None:
+    """Draw test accuracy against the measured wall time, cached features included, for every run and arm.
+
+    Raises:
+        InputError: a table is missing or not what it should be, or lacks an arm.
+    """
     runs = read_table(cost, schema.COST)
-    runs["training_seconds"] += runs["features_seconds"]
+    runs["time"] = runs["seconds"] + runs["features_seconds"]
+    tested = read_table(test_results, schema.TEST_RESULTS, ["arm", "seed", "test_accuracy"])
+    runs = runs.merge(tested, on=["arm", "seed"], validate="one_to_one")
     results = read_table(summary, schema.SUMMARY).set_index("arm")
     styles = arm_styles(read_arms(arms))
     figure = Figure(figsize=(style.WIDTH, 3.6 + 0.16 * max(0, len(styles) - 4)), layout="constrained")
     axes = figure.subplots()
     points = []
     for arm, look in styles.items():
-        seconds = runs.loc[runs["arm"] == arm, "training_seconds"]
-        if arm not in results.index or seconds.empty:
-            raise InputError(f"{summary if len(seconds) else cost}: no row of arm {arm!r}, which {arms} names")
+        own = runs[runs["arm"] == arm]
+        if arm not in results.index or own.empty:
+            raise InputError(f"{summary if len(own) else cost}: no row of arm {arm!r}, which {arms} names")
         result = results.loc[[arm]].iloc[0]
-        draw_arm(axes, look, seconds, result)
-        points.append(Point(look, seconds.min(), seconds.max(), result["test_accuracy_mean"]))
-    longest, shortest = runs["training_seconds"].max(), runs["training_seconds"].min()
+        draw_arm(axes, look, own, result)
+        points.append(Point(look, own["time"].min(), own["time"].max(), result["test_accuracy_mean"]))
+    longest, shortest = runs["time"].max(), runs["time"].min()
     if shortest > 0 and longest / shortest >= LOG_FROM:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -46,28 +52,21 @@ def plot_cost(*, cost: Path, summary: Path, arms: Path, svg: Path, png: Path) ->
     else:
         axes.set_xlim(0, longest * 1.08)
     devices = ", ".join(dict.fromkeys(runs["device_name"]))
-    axes.set_xlabel(style.wrapped(f"training time of one run (s), on {devices}", size=10, width=style.WIDTH - 0.8))
+    scale = ", log scale" if axes.get_xscale() == "log" else ""
+    label = f"time of one run (s{scale}), on {devices}"
+    axes.set_xlabel(style.wrapped(label, size=10, width=style.WIDTH - 0.8))
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(heading(results.loc[list(styles)]), fontsize=9, color=style.MUTED)
-    style.title(figure, "Test accuracy against measured training time")
+    style.title(figure, "Test accuracy against measured time")
     label_points(figure, axes, points)
     style.save(figure, svg, png)
 
 
 def heading(results: pandas.DataFrame) -> str:
     """Return what the marks are. The tables do not hold the confidence of the intervals, so the text omits it."""
-    seeds = int(results["n"].max())
-    if seeds < 2:
-        return "one run each: no interval over seeds"
-    ticks = f"ticks: seconds of each of {seeds if results['n'].nunique() == 1 else 'its'} seeds"
-    bars = "Bars: interval of the mean over seeds; " if any(has_interval(row) for _, row in results.iterrows()) else ""
-    return f"{bars}{ticks}"
-
-
-def has_interval(result: pandas.Series) -> bool:
-    """Return whether there is an interval over seeds; one seed has none."""
-    ends = result[["test_accuracy_low", "test_accuracy_high"]].astype(float)
-    return bool(result["n"] > 1 and ends.notna().all())
+    if int(results["n"].max()) < 2:
+        return "one run each; bars: interval of the accuracy over test images only"
+    return "marks: single runs; bars: mean and its interval over test images and seeds"
 
 
 @dataclass(frozen=True)
@@ -80,23 +79,37 @@ class Point:
     accuracy: float
 
 
-def draw_arm(axes: Axes, look: ArmStyle, seconds: pandas.Series, result: pandas.Series) -> None:
-    """Draw one arm: its mean with the interval of its accuracy, and a tick for the seconds of each seed."""
+def draw_arm(axes: Axes, look: ArmStyle, runs: pandas.DataFrame, result: pandas.Series) -> None:
+    """Draw one arm: a hollow mark for each run, and over them its mean with its interval at the mean time.
+
+    The caps and the mean are wider than a mark, so that a short interval is seen as well.
+    """
     mean = result["test_accuracy_mean"]
-    interval = (mean - result["test_accuracy_low"], result["test_accuracy_high"] - mean)
-    axes.errorbar(
-        [seconds.mean()],
-        [mean],
-        yerr=[[end] for end in interval] if has_interval(result) else None,
+    axes.plot(
+        runs["time"],
+        runs["test_accuracy"],
         color=look.colour,
         marker=look.marker,
-        markersize=8,
+        markersize=5,
+        markerfacecolor="none",
+        markeredgewidth=1,
         linestyle="none",
-        elinewidth=1.5,
-        capsize=4,
+        zorder=2,
     )
-    if len(seconds) > 1:
-        axes.plot(seconds, [mean] * len(seconds), color=look.colour, marker="|", markersize=9, linestyle="none")
+    axes.errorbar(
+        [runs["time"].mean()],
+        [mean],
+        yerr=[[mean - result["test_accuracy_low"]], [result["test_accuracy_high"] - mean]],
+        color=look.colour,
+        marker="_",
+        markersize=18,
+        markeredgewidth=1.8,
+        linestyle="none",
+        elinewidth=1.4,
+        capsize=6,
+        capthick=1,
+        zorder=3,
+    )
 
 
 def label_points(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
@@ -120,7 +133,7 @@ def label_points(figure: Figure, axes: Axes, points: Sequence[Point]) -> None:
             axes.annotate(
                 point.look.short_title,
                 (point.last_second if on_right else point.first_second, point.accuracy),
-                xytext=((24 if moved else 11) * (1 if on_right else -1), (height - y) * 72 / inch),
+                xytext=((26 if moved else 14) * (1 if on_right else -1), (height - y) * 72 / inch),
                 textcoords="offset points",
                 horizontalalignment="left" if on_right else "right",
                 verticalalignment="center",

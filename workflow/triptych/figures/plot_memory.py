@@ -1,5 +1,6 @@
 """Memory for training and for inference by batch size."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -9,53 +10,59 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from triptych.figures import style
-from triptych.figures.tables import read_arms
 from triptych.results import schema
-from triptych.results.arm_styles import ArmStyle, Line, arm_styles
+from triptych.results.arm_styles import ArmStyle, arm_styles
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
-MODES = {"training_bytes": "training", "inference_bytes": "inference"}
+MODES = {"training": ("training_bytes", "batch_size"), "inference": ("inference_bytes", "evaluation_batch_size")}
+"""Each panel: its column of the table of memory, and the column of the arms with the batch size of the recipe."""
+
 UNITS = (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10), ("bytes", 1))
-BATCH_LINE: dict[str, Any] = {"color": style.MUTED, "linewidth": 0.9, "linestyle": (0, (2, 2))}
-DASH = 5
-"""Length in line widths of one arm's dash where several arms have the same line."""
+RECIPE_LINE: dict[str, Any] = {"color": style.MUTED, "linewidth": 0.9, "linestyle": (0, (2, 2))}
+CORE, RIM = 1.6, 2.4
+"""Line widths: of the innermost line of a shared one, and by how much each next one is wider."""
+
+MOST_RIMS = 3
+"""The most arms whose colours find room in a shared line; the line of more is drawn in ink."""
+
+MOST_LABELS = 8
+"""The most labels of the memory axis."""
 
 
 def plot_memory(*, memory: Path, arms: Path, svg: Path, png: Path) -> None:
-    """Draw the memory that each arm needs by batch size; arms that need the same share a line of several colours."""
+    """Draw the computed memory of each arm by batch size, training and inference in a panel each.
+
+    Arms that need the same share a line: the colour of the first is its core, those of the others are its rims.
+    """
     table = read_table(memory, schema.MEMORY)
-    known = read_arms(arms)
+    columns = ["arm", "label", "role", *(size for _, size in MODES.values())]
+    known = read_table(arms, schema.ARMS, columns)
     styles = arm_styles(known)
     missing = [arm for arm in styles if arm not in set(table["arm"])]
     if missing:
         raise InputError(f"{memory}: no row of arm {missing[0]!r}, which {arms} names")
     table = table[table["arm"].isin(styles)]
-    entries = []
     figure = Figure(figsize=(style.WIDTH, 3.4), layout="constrained")
-    axes = figure.subplots()
-    for column, mode in MODES.items():
+    panels = figure.subplots(1, len(MODES), sharex=True, sharey=True)
+    entries: dict[str, tuple[Line2D, ...]] = {}
+    for axes, (mode, (column, recipe)) in zip(panels, MODES.items(), strict=True):
+        axes.set_title(mode, fontsize=10)
+        axes.set_xlabel("batch size (log scale)")
+        for batch_size in sorted(set(known[recipe].dropna())):
+            axes.axvline(batch_size, **RECIPE_LINE, zorder=1)
         for members in same_lines(table, column, list(styles)):
             values = table[table["arm"] == members[0]].sort_values("batch_size")
             everyone = len(members) == len(styles) > 1
-            looks = [styles[arm] for arm in members]
-            draw_line(axes, values["batch_size"], values[column], looks, mode, everyone)
-            names = "all arms" if everyone else " = ".join(look.short_title for look in looks)
-            entries.append((legend_handle(looks, mode, everyone), f"{mode}: {names}"))
-        if mode == "training":
-            entries.append((Line2D([], [], **BATCH_LINE), "batch size trained with"))
-    for batch_size in sorted(set(known["batch_size"].dropna())):
-        axes.axvline(batch_size, **BATCH_LINE, zorder=1)
-    scale_axes(axes, table)
-    columns = 1 if len(entries) <= 6 else 2
-    width = style.WIDTH / columns - 0.6
-    entries = [(handle, style.wrapped(text, size=9, width=width)) for handle, text in entries]
-    lines = sum(text.count("\n") + 1 for _, text in entries)
-    figure.set_figheight(3.3 + 0.19 * lines / columns)
+            strokes = strokes_of([styles[arm] for arm in members])
+            for stroke in strokes:
+                axes.plot(values["batch_size"], values[column], **stroke)
+            name = "all arms" if everyone else " = ".join(styles[arm].short_title for arm in members)
+            entries[name] = tuple(Line2D([], [], **stroke) for stroke in strokes)
+    entries["batch size of the recipe"] = (Line2D([], [], **RECIPE_LINE),)
+    scale_axes(panels[0], table)
+    add_legend(figure, entries)
     style.title(figure, "Memory by batch size, computed from the layers")
-    figure.legend(
-        *zip(*entries, strict=True), loc="outside lower center", handlelength=3.4, alignment="left", ncols=columns
-    )
     style.save(figure, svg, png)
 
 
@@ -68,52 +75,46 @@ def same_lines(table: pandas.DataFrame, column: str, arms: list[str]) -> list[li
     return list(groups.values())
 
 
-def draw_line(axes: Axes, x: pandas.Series, y: pandas.Series, looks: list[ArmStyle], mode: str, everyone: bool) -> None:
-    """Draw the line that the arms of `looks` share: training full, inference thin and dashed; all arms' one in grey."""
-    if mode == "inference":
-        colour = style.INK if everyone else looks[0].colour
-        axes.plot(x, y, color=colour, linestyle="--", linewidth=1.4, marker=looks[0].marker, markersize=3.5)
-        return
-    for position, look in enumerate(looks):
-        axes.plot(
-            x,
-            y,
-            color=style.INK if everyone else look.colour,
-            linestyle=alternating(position, 1 if everyone else len(looks)),
-            marker=look.marker,
-            # Every arm keeps its markers: those of a shared line take turns along it.
-            markevery=(position, len(looks)),
-        )
-
-
-def alternating(position: int, count: int) -> Line:
-    """Return dashes for the line at `position` of `count` coinciding lines, so that all are seen."""
-    return "-" if count == 1 else (DASH * (count - position), (DASH, DASH * (count - 1)))
-
-
-def legend_handle(looks: list[ArmStyle], mode: str, everyone: bool) -> Line2D | tuple[Line2D, ...]:
-    """Return the legend's handle for a line of `draw_line`."""
-    if everyone or len(looks) == 1 or mode == "inference":
-        colour = style.INK if everyone else looks[0].colour
-        line: Line = "--" if mode == "inference" else "-"
-        size = 3.5 if mode == "inference" else 5.5
-        return Line2D([], [], color=colour, linestyle=line, marker=looks[0].marker, markersize=size)
-    return tuple(
-        Line2D([], [], color=look.colour, linestyle=alternating(position, len(looks)))
-        for position, look in enumerate(looks)
-    )
+def strokes_of(looks: list[ArmStyle]) -> list[dict[str, Any]]:
+    """Return the lines, the widest first, that make up the line of these arms: solid, each as wide as it is seen."""
+    if len(looks) > MOST_RIMS:
+        return [{"color": style.INK, "linewidth": CORE}]
+    if len(looks) == 1:
+        return [{"color": looks[0].colour, "linewidth": CORE, "marker": looks[0].marker, "markersize": 4}]
+    widths = [CORE + RIM * position for position in range(len(looks))]
+    return [{"color": look.colour, "linewidth": width} for look, width in zip(looks, widths, strict=True)][::-1]
 
 
 def scale_axes(axes: Axes, table: pandas.DataFrame) -> None:
-    """Set both axes to log scales with base 2, and label batch sizes and memory."""
+    """Set both shared axes to log scales with base 2, and label all powers of two, or every second or third."""
     sizes = sorted(table["batch_size"].unique())
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
-    axes.set_xticks(sizes, [f"{size:g}" for size in sizes])
+    axes.set_xticks(sizes[::2], [f"{size:g}" for size in sizes[::2]])
+    values = table[[column for column, _ in MODES.values()]].to_numpy()
+    marks = memory_marks(values.min(), values.max())
+    axes.set_yticks(marks, [in_unit(mark) for mark in marks])
+    axes.set_ylim(marks[0], marks[-1])
     axes.minorticks_off()
-    axes.yaxis.set_major_formatter(lambda value, _: in_unit(value))
-    axes.set_xlabel("batch size (images)")
-    axes.set_ylabel("memory")
+    axes.set_ylabel("tensor memory (log scale)")
+
+
+def memory_marks(smallest: float, largest: float) -> list[float]:
+    """Return powers of two, evenly spaced, the first at most `smallest` and the last at least `largest`."""
+    first, last = math.floor(math.log2(smallest)), math.ceil(math.log2(largest))
+    last = max(last, first + 1)
+    step = math.ceil((last - first) / (MOST_LABELS - 1))
+    return [2.0**power for power in range(first, last + step, step)]
+
+
+def add_legend(figure: Figure, entries: dict[str, tuple[Line2D, ...]]) -> None:
+    """Put the legend below the panels, and make room for it."""
+    columns = 1 if len(entries) <= 6 else 2
+    width = style.WIDTH / columns - 0.6
+    texts = [style.wrapped(text, size=9, width=width) for text in entries]
+    figure.set_figheight(3.4 + 0.19 * sum(text.count("\n") + 1 for text in texts) / columns)
+    handles: list[Any] = list(entries.values())
+    figure.legend(handles, texts, loc="outside lower center", handlelength=3.4, alignment="left", ncols=columns)
 
 
 def in_unit(count: float) -> str:

@@ -7,10 +7,17 @@ from typing import Any
 import pandas
 
 from triptych.models.layers import layer_table
-from triptych.models.memory import BatchBytes, live_activations, training_bytes, weight_bytes
+from triptych.models.memory import (
+    MOST_ELEMENTS,
+    BatchBytes,
+    largest_tensor,
+    live_activations,
+    training_bytes,
+    weight_bytes,
+)
 from triptych.models.networks import build_shapes, head_tensors
-from triptych.results.schema import ARCHITECTURES, LARGEST_BATCH
-from triptych.results.tables import save_table
+from triptych.results.schema import ARCHITECTURES, LARGEST_BATCH, SIZES
+from triptych.results.tables import read_table, save_table
 from triptych.storage.errors import InputError
 
 NUM_CLASSES = 1000
@@ -25,7 +32,7 @@ ALL_ARMS = "all arms at once"
 """The entry of the column `architecture` for all arms that train at the same time."""
 
 
-def compare_architectures(*, networks: str, architectures: Path, largest_batch: Path) -> None:
+def compare_architectures(*, networks: str, sizes: Path, architectures: Path, largest_batch: Path) -> None:
     """Compare networks by parameters, operations, memory, and the largest batch that fits.
 
     The networks run on torch's meta device, which computes shapes only. Every network has a head for the 1,000 classes
@@ -35,26 +42,32 @@ def compare_architectures(*, networks: str, architectures: Path, largest_batch: 
         networks: JSON, a list of `architecture`, `input_size`, `auxiliary` (with or without auxiliary heads), `role`
             (`arm` if an arm of the experiment uses it, else `reference`) and `trained` (`all` or `head` for each arm
             with the network, without controls).
+        sizes: `data/sizes.csv`: no batch is larger than the training images.
         architectures: CSV with one row per network: these four columns, `macs` (multiply-accumulates) and
             `activation_bytes` (outputs of all layers) of the forward pass of one image in float32, `parameters` and
             `weight_bytes` (including buffers).
         largest_batch: CSV with the `largest_batch` in float32 for each network, `train` (all or head) and `memory_gb`
-            (10^9 bytes); 0 if not even one image fits. With several arms, the last rows are for `all arms at once`,
-            each with a batch of that size, without input size. It is an upper bound: weights, gradients, Adam's two
-            moments and saved activations are counted. Library workspaces, the CUDA context, fragmentation, gradients
-            of activations and resident images are not (`triptych.models.memory`).
+            (10^9 bytes); 0 if not even one image fits. No tensor of a batch has more than `MOST_ELEMENTS`. With several
+            arms, the last rows are for `all arms at once`, each with a batch of that size, without input size. It is an
+            upper bound: weights, gradients, Adam's two moments and saved activations are counted. Library workspaces,
+            the CUDA context, fragmentation, gradients of activations and resident images are not
+            (`triptych.models.memory`).
 
     Raises:
-        InputError: `networks` is not such a list, or a network cannot be built for its size.
+        InputError: `networks` is not such a list, a network cannot be built for its size, or `sizes` is no such table.
     """
-    totals, batches, together = [], [], []
+    counted = read_table(sizes, SIZES)
+    images = int(counted.loc[counted["split"] == "train", "images"].sum())
+    totals, batches, together, most_of_arms = [], [], [], images
     for network in _parsed(networks):
         trained = network.pop("trained")
-        row, needs = compare_one(**network)
+        row, needs, elements = compare_one(**network)
         totals.append(row)
         names = {key: row[key] for key in ("architecture", "input_size", "auxiliary")}
-        batches += [each for trainable, need in needs.items() for each in largest_batches(names, trainable, need)]
+        most = min(images, MOST_ELEMENTS // elements)
+        batches += [each for trainable, need in needs.items() for each in largest_batches(names, trainable, need, most)]
         together += [needs[trainable] for trainable in trained]
+        most_of_arms = min(most_of_arms, most) if trained else most_of_arms
         extra = " with auxiliary heads" if row["auxiliary"] else ""
         print(
             f"{row['architecture']} at {row['input_size']} px{extra}: {row['parameters']:,} parameters, "
@@ -63,7 +76,7 @@ def compare_architectures(*, networks: str, architectures: Path, largest_batch: 
         )
     if len(together) > 1:
         names = {"architecture": ALL_ARMS, "input_size": None, "auxiliary": None}
-        batches += largest_batches(names, "each its own", sum(together, BatchBytes(0, 0)))
+        batches += largest_batches(names, "each its own", sum(together, BatchBytes(0, 0)), most_of_arms)
     save_table(architectures, pandas.DataFrame(totals), ARCHITECTURES)
     rows = pandas.DataFrame(batches).astype({"input_size": "Int64", "auxiliary": "Int64"})
     save_table(largest_batch, rows, LARGEST_BATCH)
@@ -71,8 +84,8 @@ def compare_architectures(*, networks: str, architectures: Path, largest_batch: 
 
 def compare_one(
     architecture: str, input_size: int, auxiliary: bool, role: str
-) -> tuple[dict[str, Any], dict[str, BatchBytes]]:
-    """Return the row of a network in `architectures`, and the memory to train `all` and `head`.
+) -> tuple[dict[str, Any], dict[str, BatchBytes], int]:
+    """Return the row of a network in `architectures`, the memory to train `all` and `head`, and `largest_tensor`.
 
     Raises:
         InputError: the network cannot be built for that size, or has no auxiliary heads.
@@ -91,13 +104,18 @@ def compare_one(
         "activation_bytes": int(layers["activation_bytes"].sum()),
     }
     needs = training_bytes(network, head, input_size, live_activations(network, input_size))
-    return row, {trainable: parts.total for trainable, parts in needs.items()}
+    return row, {trainable: parts.total for trainable, parts in needs.items()}, largest_tensor(network, input_size)
 
 
-def largest_batches(names: dict[str, Any], trainable: str, need: BatchBytes) -> list[dict[str, Any]]:
-    """Return rows of `largest_batch`, one per memory size."""
+def largest_batches(names: dict[str, Any], trainable: str, need: BatchBytes, most: int) -> list[dict[str, Any]]:
+    """Return rows of `largest_batch`, one per memory size: `most` images where more would fit."""
     return [
-        {**names, "train": trainable, "memory_gb": gigabytes, "largest_batch": need.largest_batch(gigabytes * 10**9)}
+        {
+            **names,
+            "train": trainable,
+            "memory_gb": gigabytes,
+            "largest_batch": min(most, need.largest_batch(gigabytes * 10**9)),
+        }
         for gigabytes in MEMORY_GB
     ]
 

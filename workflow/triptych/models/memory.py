@@ -26,6 +26,10 @@ from torch.utils._pytree import tree_leaves
 from triptych.configuration.regime import on_paper
 
 ADAM_MOMENTS = 2
+
+MOST_ELEMENTS = 2**31 - 1
+"""The most elements of a tensor that those of torch's kernels can index that count in 32 bits."""
+
 # BatchNorm in training mode needs at least two values per channel, so one image is not enough.
 _SMALL_BATCH = 2
 
@@ -164,6 +168,38 @@ def kept_activations(network: torch.nn.Module, input_size: int, trained: set[str
     """
     with _training_only(network, trained):
         return _by_batch(_kept_bytes, network, input_size)
+
+
+class _Elements(TorchDispatchMode):
+    """List the elements of the largest result of every operation, in the order of the operations."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # untyped in torch
+        self.sizes: list[int] = []
+
+    def __torch_dispatch__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = function(*args, **(kwargs or {}))
+        own = [leaf.numel() for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        self.sizes.append(max(own, default=0))
+        return result
+
+
+def largest_tensor(network: torch.nn.Module, input_size: int) -> int:
+    """Return the elements for one image of the largest tensor of a forward pass, the input included.
+
+    Args:
+        network: on the meta device; left in eval mode.
+    """
+    network.eval()
+    sizes = []
+    for batch_size in (_SMALL_BATCH, 2 * _SMALL_BATCH):
+        with torch.no_grad(), _Elements() as elements:
+            network(torch.empty(batch_size, 3, input_size, input_size, device="meta"))
+        sizes.append(elements.sizes)
+    slopes: list[int] = [(large - small) // _SMALL_BATCH for small, large in zip(*sizes, strict=True)]
+    return max(slopes)
 
 
 def weight_bytes(network: torch.nn.Module) -> int:

@@ -154,6 +154,11 @@ class Results:
         """The number of images of a split."""
         return int(self.sizes.loc[self.sizes["split"] == split, "images"].sum())
 
+    def chance(self, split: str) -> float:
+        """The accuracy (%) of naming the most frequent class of a split; NaN if it has no image."""
+        images = self.sizes.loc[self.sizes["split"] == split, "images"]
+        return float(100 * images.max() / images.sum()) if images.sum() else float("nan")
+
     def accuracy_interval(self, arm: str) -> tuple[float, float]:
         """The interval of an arm's test accuracy, over images and seeds; with one seed over images alone."""
         return self.summary(arm, "test_accuracy_low"), self.summary(arm, "test_accuracy_high")

@@ -454,7 +454,7 @@ DECISION = Table(
             "verdict",
             "Of the leader and this arm: better, equivalent or undecided, as in the comparisons; leader for itself.",
         ),
-        number("macs", "Multiply-accumulates of training one run, mean over seeds.", MACS, "operations"),
+        number("macs", "Multiply-accumulates of one run, of training and evaluation.", MACS, "operations"),
         number("peak_bytes", "Computed peak memory of a run.", BYTES, "peak memory"),
         whole("candidate", "1 if the arm may be taken: nothing is better than it."),
         whole("chosen", "1 for the arm that is chosen; 0 for all if none is."),
@@ -619,22 +619,106 @@ COST = Table(
 COMPUTED_COST = Table(
     "computed_cost",
     "collect_validation",
-    "computed operations and memory of training, by arm",
+    "computed operations and memory of a run, by arm",
     "an arm",
     (
         ARM,
         LABEL,
-        number("macs", "Multiply-accumulates of training one run, mean over seeds.", MACS, "operations"),
-        number("training_bytes", "Memory of training at the arm’s batch size, in float32.", BYTES, "memory"),
         number(
-            "peak_bytes",
-            "Memory of the larger of training and evaluation, in the arm’s precision, without resident images.",
-            BYTES,
-            "peak memory",
+            "macs", "Multiply-accumulates of one run, of training and evaluation, mean over seeds.", MACS, "operations"
         ),
+        number("training_macs", "The part of them in training.", MACS),
+        number(
+            "evaluation_macs",
+            "The part of them in evaluations: after every epoch, and of the training images at the end.",
+            MACS,
+        ),
+        number("fixed_bytes", "Weights, gradients and Adam’s two moments.", BYTES),
+        number(
+            "training_bytes",
+            "These and the activations of a training batch, in the arm’s precision, without resident images.",
+            BYTES,
+        ),
+        number("evaluation_bytes", "The same with the activations of an evaluation batch.", BYTES),
+        number("peak_bytes", "The larger of training_bytes and evaluation_bytes.", BYTES, "tensor memory"),
         whole("same_work", "Arms with the same number do the same arithmetic in the same way.", title="same work"),
     ),
     category="Tables",
+)
+COST_SAVINGS = Table(
+    "cost_savings",
+    "collect_validation",
+    "pairs of arms of which the first saves time or memory, measured and computed",
+    "a pair of arms; controls are left out",
+    (
+        text("arm", "The arm that takes less."),
+        text("than", "The arm that takes more."),
+        number("time_share", "Wall time of the first, with cached features, over that of the second; means."),
+        number("computed_time_share", "The same share of the computed operations."),
+        whole(
+            "saves_time",
+            "1 if every run of the first took less than every run of the second on one device, the means are at least "
+            "a tenth apart, and the first needs fewer operations.",
+        ),
+        number("memory_share", "Measured peak memory of the first over that of the second; means.", optional=True),
+        number("computed_memory_share", "The same share of the computed peak memory."),
+        whole("saves_memory", "The same for peak memory, and the first needs less computed memory."),
+    ),
+    category="Tables",
+    measured=True,
+    may_be_empty=True,
+)
+MEDIAN_CHANGE = Table(
+    "median_change",
+    "collect_validation",
+    "median relative change of the weights, by arm, over tensors that all arms share",
+    "an arm",
+    (
+        ARM,
+        LABEL,
+        whole("tensors", "Parameter tensors of its network."),
+        whole(
+            "common_tensors",
+            "Those that have a relative change in every arm with this network (controls aside): a tensor that starts "
+            "at zero and changes has none.",
+        ),
+        number(
+            "median_change",
+            "Median over these tensors of relative_delta, means over seeds; empty if there are none.",
+            title="median change",
+            optional=True,
+        ),
+    ),
+    category="Tables",
+)
+TRAINING_LENGTH = Table(
+    "training_length",
+    "collect_validation",
+    "whether validation curves support more or fewer epochs",
+    "an arm; without validation images there is none",
+    (
+        ARM,
+        LABEL,
+        whole("n", "Its runs."),
+        whole("images", "Validation images."),
+        whole("epochs", "Epochs that every run has."),
+        number("least_difference", "Smallest gain that counts: the margin, or two standard errors if larger.", POINTS),
+        whole("late_epochs", "Epochs in the last third of training."),
+        number("late_gain", "Gain in validation accuracy over these epochs, mean over seeds.", POINTS, optional=True),
+        number("late_gain_low", "Lower end of its interval over seeds (Student’s t).", POINTS, optional=True),
+        whole("last_epochs", "Epochs in the second half of the last third."),
+        number("last_gain", "Gain over these epochs.", POINTS, optional=True),
+        number("last_gain_low", "Lower end of its interval over seeds.", POINTS, optional=True),
+        number("fit_accuracy", "Accuracy on the training images, mean over seeds.", PERCENT),
+        whole("longer", "1 if the curve supports more epochs, else 0."),
+        whole(
+            "steady_epoch",
+            "First epoch from which on every run stays within the margin of its last validation accuracy.",
+        ),
+        whole("shorter", "1 if the curve supports to stop in that epoch, else 0."),
+    ),
+    category="Tables",
+    may_be_empty=True,
 )
 CONVERGENCE = Table(
     "convergence",
@@ -724,8 +808,9 @@ LARGEST_BATCH = Table(
         whole(
             "largest_batch",
             "The largest batch for which training in float32 fits into this memory (10⁹ bytes); 0: not even one image "
-            "fits. An upper bound: it counts weights, gradients, Adam’s two moments and the activations kept for the "
-            "backward pass, not workspaces, the CUDA context or resident images.",
+            "fits. At most all training images, and no tensor of more than 2³¹ elements, which some of torch’s kernels "
+            "cannot index. An upper bound: it counts weights, gradients, Adam’s two moments and the activations kept "
+            "for the backward pass, not workspaces, the CUDA context or resident images.",
         ),
     ),
     category="Tables",

@@ -1,13 +1,14 @@
-"""What to do, from the decision and computed costs. Test results and measured times rank nothing."""
+"""What to do, from the decision, the costs and the validation curves. Test results rank nothing.
 
-import pandas
+A cost is named beside an accuracy only where the two arms' accuracies are told apart or equivalent.
+"""
 
+from triptych.analysis.costs import run_seconds
 from triptych.report import formatting as words
+from triptych.report.sections.cost import memory_term
 from triptych.report.sections.decision import chosen_arm, decided, lead, price
 from triptych.results.experiment import Results
-
-FITTED = 99
-"""The accuracy on the training images (%) above which an arm fits them."""
+from triptych.results.schema import OF_ARMS
 
 
 def advice(results: Results) -> list[str]:
@@ -17,11 +18,11 @@ def advice(results: Results) -> list[str]:
         return [
             "Use none of these arms. Check the images and their labels; then try more training images, more epochs or "
             "another learning rate.",
-            *_unfinished(results),
+            *_longer(results),
         ]
     words_of = {"only_arm": _only, "better": _best, "equivalent": _cheapest_equivalent, "undecided": _undecided}
     choice = words_of[decided(results)["verdict"]](results, chosen)
-    return [choice, *_saving(results, chosen), *_shorter(results, chosen), *_unfinished(results)]
+    return [choice, *_saving(results, chosen), *_shorter(results, chosen), *_longer(results)]
 
 
 def _only(results: Results, chosen: str) -> str:
@@ -29,10 +30,10 @@ def _only(results: Results, chosen: str) -> str:
 
 
 def _best(results: Results, chosen: str) -> str:
-    return (
-        f"Use {results.name_of(chosen)} if you can afford it; no other arm matches its accuracy. One run takes "
-        f"{computed_and_measured(results, chosen)}."
-    )
+    cheapest = all(price(results, chosen) <= price(results, arm) for arm in results.contestants)
+    no_match = "no other arm matches its accuracy"
+    reason = f": {no_match}, and none needs less computed work" if cheapest else f" if you can afford it; {no_match}"
+    return f"Use {results.name_of(chosen)}{reason}. One run takes {measured_and_computed(results, chosen)}."
 
 
 def _cheapest_equivalent(results: Results, chosen: str) -> str:
@@ -44,102 +45,120 @@ def _cheapest_equivalent(results: Results, chosen: str) -> str:
             f"Use any of {names}: they are equivalent and cost the same "
             f"({words.operations(price(results, chosen)[0])} per run, computed)."
         )
-    return f"Use {name}: {names} are equivalent, and {name} {_cheapest(results, chosen, equal)}."
+    fewest = any(price(results, arm)[0] > price(results, chosen)[0] for arm in equal)
+    needs = "needs the fewest operations" if fewest else "needs the least memory, with the same operations (computed)"
+    text = (
+        f"Use {name}: {names} are equivalent, and {name} {needs}. One run takes "
+        f"{measured_and_computed(results, chosen)}."
+    )
+    faster = [arm for arm in equal if _seconds(results, arm) < _seconds(results, chosen)]
+    if not fewest or not faster:
+        return text
+    times = words.listing([f"{results.name_of(arm)} took {words.duration(_seconds(results, arm))}" for arm in faster])
+    return f"{text} In these runs {times}: measure again before you choose by time."
 
 
 def _undecided(results: Results, chosen: str) -> str:
-    """What to do while no verdict separates the most accurate arm from others: the price of these is not named."""
+    """What to do while no verdict separates the most accurate arm from others: no cost is named."""
     decision = decided(results)
     leader, candidates = results.contestants[0], decision["candidates"]
-    rivals = [arm for arm in candidates if arm != leader and lead(results, leader, arm)[3] == "undecided"]
+    pairs = {pair["arm_b"]: pair for pair in decision["pairs"] if pair["arm_a"] == leader}
+    rivals = [arm for arm in candidates if arm != leader and pairs[arm]["verdict"] == "undecided"]
+    more = f"more seeds or more {decision['images']} images may decide"
+    if any(pairs[arm]["scope"] != OF_ARMS for arm in rivals):
+        more = "a verdict needs at least three seeds of each arm"
     text = (
         f"Whether {results.name_of(leader)} is better than {words.listing(results.names_of(rivals), 'or')} is "
-        f"undecided: more seeds or more {decision['images']} images may decide. "
+        f"undecided: {more}. "
     )
     name = results.name_of(chosen)
     if len({price(results, arm) for arm in candidates}) == 1:
-        return (
-            f"{text}Cost does not decide either: each takes {words.operations(price(results, chosen)[0])} per run "
-            f"(computed). Until then use {name}."
-        )
-    if chosen == leader and all(price(results, chosen) <= price(results, arm) for arm in candidates):
-        return f"{text}Until then use {name}: it is ahead in these runs, and no other costs less."
+        return f"{text}Their computed work is equal, so cost does not decide either. Until then use {name}."
     if decision["prefer"] == "cheap":
-        return f"{text}Until then use {name}, which {_cheapest(results, chosen, candidates)}."
+        return f"{text}Until then use {name}, the cheapest of them (prefer: cheap)."
     if chosen == leader:
         return f"{text}Until then use {name}, the most accurate in these runs."
-    return f"{text}Until then use {name}: it is equivalent to {results.name_of(leader)} and costs less."
+    cheaper = "cheaper" if price(results, chosen) < price(results, leader) else "first in the configuration"
+    return f"{text}Until then use {name}: it is equivalent to {results.name_of(leader)} and {cheaper}."
 
 
-def _cheapest(results: Results, chosen: str, among: list[str]) -> str:
-    """That an arm is the cheapest of some whose computed costs differ."""
-    fewest = any(price(results, arm)[0] > price(results, chosen)[0] for arm in among)
-    needs = "needs the fewest operations" if fewest else "needs the least memory, with the same operations"
-    return f"{needs}: {computed_and_measured(results, chosen)}"
+def _seconds(results: Results, arm: str) -> float:
+    """The measured wall time of a run with its cached features, mean over seeds."""
+    return float(run_seconds(results.of("cost", arm)).mean())
 
 
-def computed_and_measured(results: Results, arm: str) -> str:
-    """The cost of one run: operations and memory as computed, time and memory as measured."""
+def measured_and_computed(results: Results, arm: str) -> str:
+    """The cost of one run: time and memory as measured on this computer, then operations and memory as computed."""
     operations, memory = price(results, arm)
-    seconds = results.mean("cost", arm, "training_seconds") + results.mean("cost", arm, "features_seconds")
     measured = words.size(results.mean("cost", arm, "peak_memory_bytes"))
-    devices = set(results.of("cost", arm)["device"])
-    of = "process memory" if devices == {"cpu"} else "peak memory" if "cpu" in devices else "memory on the GPU"
     return (
-        f"{words.operations(operations)} and {words.size(memory)} (computed; measured: {words.duration(seconds)} of "
-        f"training, {measured} of {of})"
+        f"{words.duration(_seconds(results, arm))} and {measured} of {memory_term(results, [arm])} (measured); "
+        f"{words.operations(operations)} and {words.size(memory)} of tensors (computed)"
     )
 
 
 def _saving(results: Results, chosen: str) -> list[str]:
-    """What the arm with the least memory saves over the chosen one, of those that beat guessing."""
-    able = [arm for arm, entry in results.ranking.items() if entry["beats_guessing"]]
-    frugal = min(able, key=lambda arm: price(results, arm)[::-1])
-    (amount, memory), (most_work, most_memory) = price(results, frugal), price(results, chosen)
-    short_of = ["memory"] * (memory < most_memory) + ["time"] * (amount < most_work)
-    if not short_of:
+    """What an arm saves over the chosen one, if that was measured, and what it loses.
+
+    Only arms that beat guessing and whose accuracy is less than or equivalent to that of the chosen one.
+    """
+    savings = results.tables["cost_savings"]
+    savings = savings[savings["than"] == chosen]
+    known = {arm: lead(results, chosen, arm) for arm in savings["arm"]}
+    savings = savings[
+        [
+            results.ranking[arm]["beats_guessing"]
+            and (known[arm][3] == "equivalent" or (known[arm][3] == "better" and known[arm][0] > 0))
+            for arm in savings["arm"]
+        ]
+    ]
+    if savings.empty:
         return []
-    behind, low, high, verdict = lead(results, chosen, frugal)
-    loss = {
-        "better": f"with {words.points(behind)} less {decided(results)['images']} accuracy "
-        f"({words.interval(results.confidence)} {words.between(low, high)})",
-        "equivalent": "and is equivalent",
-        "undecided": "but whether it is less accurate is undecided",
-    }[verdict]
+    row = min((own for _, own in savings.iterrows()), key=lambda own: price(results, own["arm"]))
+    frugal = row["arm"]
+    measured, computed, short_of = [], [], []
+    if row["saves_time"]:
+        short_of.append("time")
+        measured.append(f"{words.share(row['time_share'], 0)} of the time")
+        computed.append(f"{words.share(row['computed_time_share'], 0)} of the operations")
+    if row["saves_memory"]:
+        short_of.append("memory")
+        measured.append(f"{words.share(row['memory_share'], 0)} of the {memory_term(results, [frugal, chosen])}")
+        computed.append(f"{words.share(row['computed_memory_share'], 0)} of the tensor memory")
+    behind, low, high, verdict = known[frugal]
+    loss = "It is equivalent."
+    if verdict == "better":
+        interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
+        loss = f"Its {decided(results)['images']} accuracy is {words.points(behind)} lower ({interval})."
     return [
-        f"Short of {words.listing(short_of, 'or')}? {results.name_of(frugal)} needs "
-        f"{words.share(memory / most_memory, 0)} of the memory and {words.share(amount / most_work, 0)} of the "
-        f"operations of {results.name_of(chosen)} (computed), {loss}."
+        f"Short of {words.listing(short_of, 'or')}? {results.name_of(frugal)} took {words.listing(measured)} of "
+        f"{results.name_of(chosen)} (measured; computed: {words.listing(computed)}). {loss}"
     ]
 
 
 def _shorter(results: Results, chosen: str) -> list[str]:
-    """Whether the chosen arm needs fewer epochs."""
-    own, last = results.one("convergence", chosen), results.of("runs", chosen)["kept_epoch"].min()
-    if not 0 < own["steady_epoch"] < last or own["rising"]:
-        return []
+    """Whether the validation curve of the chosen arm supports fewer epochs."""
+    own = results.of("training_length", chosen)
     return [
-        f"Train {results.name_of(chosen)} for fewer epochs: from epoch {own['steady_epoch']:.0f} of {last:.0f} on "
-        f"it stays within {words.plural(results.margin, 'point')} of its final accuracy."
+        f"Fewer epochs may do for {results.name_of(chosen)}: from epoch {row['steady_epoch']:.0f} of "
+        f"{row['epochs']:.0f} on every run stays within {words.plural(results.margin, 'point')} of its last validation "
+        "accuracy."
+        for _, row in own[own["shorter"] == 1].iterrows()
     ]
 
 
-def _unfinished(results: Results) -> list[str]:
-    """Which arms would profit from more epochs."""
-    table = results.tables["convergence"].set_index("arm")
-    rising = [arm for arm in results.arms["arm"] if table["rising"][arm] and arm not in results.controls]
-    fitted = [arm for arm in rising if results.mean("runs", arm, "fit_accuracy") > FITTED]
-    items = [
-        f"{results.name_of(arm)} still improves ({_gain(table.loc[arm])}) although it fits its training images: train "
-        "it longer."
-        for arm in fitted
+def _longer(results: Results) -> list[str]:
+    """Which arms' validation curves support more epochs."""
+    table = results.tables["training_length"]
+    return [
+        f"More epochs may help {results.name_of(row['arm'])}: its validation accuracy rose by "
+        f"{words.points(row['late_gain'])} in the last {words.plural(row['late_epochs'], 'epoch')}, by "
+        f"{words.points(row['last_gain'])} in the last {_epochs(row['last_epochs'])} (means over "
+        f"{words.plural(row['n'], 'seed')})."
+        for _, row in table[table["longer"] == 1].iterrows()
+        if row["arm"] not in results.controls
     ]
-    unfinished = [f"{results.name_of(arm)} ({_gain(table.loc[arm])})" for arm in rising if arm not in fitted]
-    if unfinished:
-        items.append(f"Still improving: {words.listing(unfinished)}. Try more epochs or a higher learning rate.")
-    return items
 
 
-def _gain(row: pandas.Series) -> str:
-    span = "epoch" if row["late_epochs"] == 1 else words.plural(row["late_epochs"], "epoch")
-    return f"{words.points(row['late_gain'])} in the last {span}"
+def _epochs(count: float) -> str:
+    return "one" if count == 1 else f"{count:.0f}"

@@ -214,14 +214,15 @@ def summary(results: Results) -> Table:
     validated = bool(results.tables["runs"]["validation_accuracy"].notna().any())
     interval = f" Below: {words.interval(results.confidence)} {_covers(results)}."
     features = " +: cached features, computed once for all seeds." if results.caches_features else ""
+    guessing = "Guessing: the most frequent class."
     columns = {
         "arm": ARM,
         "validation": Column(
             "validation",
-            f"Validation accuracy after the {kept} epoch (%). Used to choose the arm."
+            f"Validation accuracy after the {kept} epoch (%). Used to choose the arm. {guessing}"
             + ("" if results.is_tested else interval),
         ),
-        "test": Column("test accuracy", f"Test accuracy after the {kept} epoch (%).{interval}"),
+        "test": Column("test accuracy", f"Test accuracy after the {kept} epoch (%). {guessing}{interval}"),
         "drop": Column("drop", "Validation accuracy minus test accuracy, in points."),
         "time": Column(
             "time",
@@ -249,7 +250,10 @@ def summary(results: Results) -> Table:
         rows.append([cell for name, cell in cells.items() if name not in absent])
     shown = [column for name, column in columns.items() if name not in absent]
     title = f"Accuracy and cost{over_seeds(results, 'means')}"
-    return Table(title, shown, rows, f"tables/{'summary' if results.is_tested else 'runs'}.csv", stacks=True)
+    chance = {"arm": "guessing"} | {split: words.percent(results.chance(split)) for split in ("validation", "test")}
+    guesses = [chance.get(name, words.NOTHING) for name in columns if name not in absent]
+    file = f"tables/{'summary' if results.is_tested else 'runs'}.csv"
+    return Table(title, shown, rows, file, stacks=True, total=guesses)
 
 
 def _accuracies(results: Results, arm: str) -> dict[str, str | tuple[str, str]]:

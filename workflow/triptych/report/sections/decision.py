@@ -75,7 +75,7 @@ def lead(results: Results, first: str, second: str) -> Lead:
 
 
 def price(results: Results, arm: str) -> tuple[float, float]:
-    """Computed operations and computed peak memory of training an arm."""
+    """Computed operations and computed peak memory of one run of an arm."""
     entry = results.ranking[arm]
     return float(entry["macs"]), float(entry["peak_bytes"])
 
@@ -116,7 +116,7 @@ def table(results: Results) -> Table:
         *([Column("guessing", "Probability of such an accuracy by guessing (Holm’s correction).")] if guessing else []),
         Column("behind", f"Lead of the most accurate arm over this one, in points. Below: {interval}."),
         Column("verdict", "On this arm, beside the most accurate one.", "verdict"),
-        Column("operations", "Computed multiply-accumulates of training one run."),
+        Column("operations", "Computed multiply-accumulates of one run, of training and evaluation."),
         Column("peak memory", "Computed: the larger of training and evaluation."),
         Column("choice", "candidate: may be taken as well; no arm is better.", "text"),
     ]

@@ -143,11 +143,24 @@ def _arms_with(results: Results, network: pandas.Series, trainable: str) -> list
 
 
 def at_once(results: Results) -> str:
-    """Which memories hold all arms but the controls at the same time, each at its own batch size."""
+    """What all arms but the controls need at the same time, each at its own batch sizes.
+
+    Peaks that were measured on a GPU count. A computed sum is a lower bound: it can say what is too small only.
+    """
     arms = [arm for arm in results.arms["arm"] if arm not in results.controls]
-    needed = sum(results.one("computed_cost", arm)["training_bytes"] for arm in arms)
     memories = sorted(set(results.tables["largest_batch"]["memory_gb"]))
-    holding = [f"{memory:g}" for memory in memories if needed <= memory * 1e9]
     who = "All arms at once need" if len(arms) > 1 else f"{results.name_of(arms[0])} needs"
-    fits = f"fits into {words.listing(holding)}{words.NO_BREAK}GB" if holding else "fits into no memory here"
-    return f"{who} {words.size(needed)} for training at the batch size of the recipe (computed); {fits}."
+    cost = results.tables["cost"].loc[lambda table: table["arm"].isin(arms)]
+    summed = ", summed" if len(arms) > 1 else ""
+    if set(cost["device"]) == {"cuda"} and cost["peak_memory_bytes"].notna().all():
+        needed = cost.groupby("arm")["peak_memory_bytes"].max().sum()
+        holding = [f"{memory:g}" for memory in memories if needed <= memory * 1e9]
+        fits = f"fits into {words.listing(holding)}{words.NO_BREAK}GB" if holding else "fits into no memory here"
+        return f"{who} {words.size(needed)} (measured peaks{summed}; without CUDA contexts): {fits}."
+    needed = sum(results.one("computed_cost", arm)["peak_bytes"] for arm in arms)
+    small = [f"{memory:g}" for memory in memories if needed > memory * 1e9]
+    exceeded = f" This exceeds {words.listing(small)}{words.NO_BREAK}GB." if small else ""
+    return (
+        f"{who} at least {words.size(needed)} (computed peaks of training or evaluation{summed}; workspaces come on "
+        f"top).{exceeded}"
+    )

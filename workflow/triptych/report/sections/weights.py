@@ -53,14 +53,14 @@ def table(results: Results) -> Table:
         Column("tensors changed", "Parameter tensors that changed in any seed, of all tensors."),
         Column("unchanged", "Share of the single parameters that are exactly unchanged."),
         Column("nearly unchanged", "Share that changed by less than a thousandth of its tensor’s largest weight."),
-        Column("median change", "Norm of the change over the norm before: median over the parameter tensors."),
+        Column("median change", f"Norm of the change over the norm before: median over {common(results)}."),
         Column("BatchNorm statistics", "Running means and variances that changed, of all."),
     ]
     rows = []
     for arm in results.arms["arm"]:
         delta = results.of("weight_delta", arm)
         parameters = delta[delta["kind"] == "parameter"]
-        change = float(parameters.groupby("tensor")["relative_delta"].mean().median())
+        change = float(results.one("median_change", arm)["median_change"])
         rows.append(
             [
                 arm_cell(results, arm),
@@ -74,6 +74,17 @@ def table(results: Results) -> Table:
             ]
         )
     return Table("Changes, counted", columns, rows, "tables/weight_delta.csv", stacks=True)
+
+
+def common(results: Results) -> str:
+    """The tensors that the medians are over."""
+    table = results.tables["median_change"]
+    sizes = table.groupby("arm", sort=False)[["common_tensors", "tensors"]].first().drop_duplicates()
+    counts = words.listing([f"{own['common_tensors']:.0f} of {own['tensors']:.0f}" for _, own in sizes.iterrows()])
+    return (
+        f"the {counts} parameter tensors with such a ratio in every arm of this network; a tensor that starts at zero "
+        "has none"
+    )
 
 
 def _changed(tensors: pandas.DataFrame) -> str:
