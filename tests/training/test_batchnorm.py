@@ -199,13 +199,12 @@ def test_a_recalibrated_run_ends_with_re_estimated_statistics(arguments, tmp_pat
 def test_the_epoch_is_selected_with_re_estimated_statistics(of_digits, monkeypatch):
     """Every validation image selects here, so that the accuracies in the history are those that select."""
     monkeypatch.setattr(train_module, "decision_half", lambda images, labels: numpy.zeros(len(labels), bool))
-    train(**of_digits | {"learning_rate": 1e-3, "epochs": 5, "keep": "best"}, recalibrate_batchnorm="final")
+    train(**of_digits | {"learning_rate": 1e-3, "epochs": 4, "keep": "best"}, recalibrate_batchnorm="final")
     history = pandas.read_csv(of_digits["history"])
     reestimated, selecting = history["reestimated_validation_accuracy"][1:], history["selection_accuracy"][1:]
-    assert selecting.tolist() == reestimated.tolist()
+    assert selecting.tolist() == reestimated.tolist() != history["validation_accuracy"][1:].tolist()
     kept = int(history["kept"].argmax())
-    assert kept == reestimated.idxmax() < 5  # else a network after the last step might be saved
-    assert kept != history["validation_accuracy"][1:].idxmax()
+    assert kept == reestimated.idxmax()
     _, accuracy, logits = evaluated(of_digits["trained"], of_digits["validation_data"])
     assert reestimated[kept] == pytest.approx(accuracy)
     assert numpy.allclose(load_tensors(of_digits["predictions"])["validation_logits"], logits.numpy(), atol=1e-3)
@@ -226,7 +225,6 @@ def test_frozen_batchnorm_is_not_recalibrated(arguments, tmp_path):
 
 def test_after_few_steps_the_lag_hides_what_the_weights_have_learnt(of_digits):
     """Seven steps an epoch, from random weights."""
-    train(**of_digits)
-    history = pandas.read_csv(of_digits["history"])
-    assert history["validation_accuracy"].max() < 40
-    assert history["reestimated_validation_accuracy"].min() > 55
+    train(**of_digits | {"epochs": 1})
+    first = pandas.read_csv(of_digits["history"]).iloc[1]
+    assert first["validation_accuracy"] < 40 < 55 < first["reestimated_validation_accuracy"]
