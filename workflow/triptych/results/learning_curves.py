@@ -4,6 +4,9 @@ import pandas
 
 from triptych.results.schema import REESTIMATED
 
+VISIBLE = {"accuracy": 1.0, "loss": 0.1}
+"""The differences, in points and nats, above which figures draw a curve with the moving averages as well."""
+
 
 def learning_curves(history: pandas.DataFrame) -> pandas.DataFrame:
     """Return a history whose losses and accuracies are those of the learning curves.
@@ -17,6 +20,19 @@ def learning_curves(history: pandas.DataFrame) -> pandas.DataFrame:
     recorded = [column for column in map(str, history) if column.startswith(REESTIMATED)]
     plain = {column: column.removeprefix(REESTIMATED) for column in recorded}
     return history.assign(**{plain[column]: history[column].fillna(history[plain[column]]) for column in recorded})
+
+
+def shows_lag(history: pandas.DataFrame, column: str) -> bool:
+    """Whether the moving averages of BatchNorm visibly change a learning curve, in any epoch (mean over seeds).
+
+    Args:
+        history: of one arm.
+        column: such as `validation_accuracy`; those of training have no re-estimated statistics.
+    """
+    if f"{REESTIMATED}{column}" not in history:
+        return False
+    gaps = (learning_curves(history)[column] - history[column]).groupby(history["epoch"]).mean().abs()
+    return bool(gaps.max() > VISIBLE[column.rpartition("_")[2]])
 
 
 def kept_value(history: pandas.DataFrame, column: str, recalibrate: str) -> pandas.Series:
