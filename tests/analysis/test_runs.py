@@ -198,9 +198,7 @@ def test_logits_of_a_recalibrated_run_are_those_with_re_estimated_statistics(rea
 def test_epochs_with_re_estimated_statistics_fit_the_recipe(read_lagging, experiment):
     path = experiment.run("lagging", 0) / "history.csv"
     message = r"history\.csv: values with re-estimated BatchNorm statistics in the epochs {} do not fit the recipe"
-    with pytest.raises(
-        InputError, match=message.format("1, 2") + r" \(recalibrate_batchnorm final, BatchNorm frozen\)"
-    ):
+    with pytest.raises(InputError, match=message.format("1, 2") + ".*BatchNorm frozen"):
         read_lagging(batchnorm="frozen")
     history = pandas.read_csv(path)
     columns = [name for name in history if name.startswith("reestimated_test")]

@@ -56,13 +56,9 @@ def test_the_curves_are_of_the_images_that_the_mode_has(results, mode, split):
 
 def test_the_second_line_of_an_arm_is_explained(results):
     found = results(arms=[{"name": "scratch", "first": 75, "lag": 60.0}, {"name": "finetune"}])
-    figures = {
-        block.name: block.caption
-        for block in [*curves.blocks(found), *answer.blocks(found)]
-        if isinstance(block, Figure)
-    }
+    figures = [block for block in [*curves.blocks(found), *answer.blocks(found)] if isinstance(block, Figure)]
     said = "Thin, dash-dotted: with the moving averages of training, which lag after few steps."
-    assert {name for name, caption in figures.items() if said in caption} == {"validation_loss", "validation_accuracy"}
+    assert [one.name for one in figures if said in one.caption] == ["validation_loss", "validation_accuracy"]
     assert said in curves.of_one_arm(found)
     assert "dash-dotted" not in curves.of_one_arm(results()) + answer.curve(results())
 

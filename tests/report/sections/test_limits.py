@@ -55,8 +55,8 @@ def test_the_lag_of_batchnorm_is_told_with_numbers(results):
     found = results(arms=[{"name": "finetune"}, LAGGING])
     (text,) = limits.lag(found)
     assert plain(text).endswith(
-        "Curves and the sentences on them are of validation accuracies with statistics re-estimated on training images: "
-        "scratch in epoch 1 (75.4 %, with the moving averages 15.4 %)."
+        "Curves and the sentences on them are of validation accuracies with statistics re-estimated on training "
+        "images: scratch in epoch 1 (75.4 %, with the moving averages 15.4 %)."
     )
     assert "keep lagging averages" not in text and text in limits.blocks(found)[0].items
     tested = results(arms=[LAGGING], test="every_epoch")
