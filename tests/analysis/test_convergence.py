@@ -41,6 +41,19 @@ def test_rising_arms_gained_more_than_counts(read):
     assert stored["late_gain"]["steep"] == steep["late_gain"]
 
 
+def test_the_lag_of_batchnorm_is_no_progress(read):
+    """Without re-estimated statistics it rises and is not steady; its losses order the arms differently."""
+    steady = {"first": 90.0, "last": 91.0, "training": {"epochs": 3}}
+    found = read([{"name": "lagging", "lag": 80.0, **steady}, {"name": "plain", **steady}])
+    lagging = row(found, "lagging")
+    assert (lagging["rising"], lagging["lowest_epoch"]) == (0, 3)
+    assert lagging["steady_epoch"] == row(found, "plain")["steady_epoch"]
+    assert lagging["late_gain"] == pytest.approx(row(found, "plain")["late_gain"], abs=0.5)
+    plain = [column for column in found.tables["history"] if not column.startswith("reestimated_")]
+    found.tables["history"] = found.tables["history"][plain]
+    assert row(found, "lagging")["rising"] == 1 and row(found, "lagging")["late_gain"] > 15
+
+
 def test_two_standard_errors_or_the_margin():
     assert least_difference(50, 50, 1000, 1.0) == pytest.approx(2 * (2 * 2500 / 1000) ** 0.5)
     assert least_difference(99, 99, 1_000_000, 1.0) == 1.0

@@ -1,6 +1,7 @@
 import json
 
 import numpy
+import pandas
 import pytest
 
 from triptych.analysis.runs import read_answers, read_run, read_truth, read_truths
@@ -172,6 +173,41 @@ def test_a_test_set_without_images(experiment, tmp_path):
     save_tensors(tmp_path / "empty.safetensors", {"labels": numpy.zeros(0, numpy.int64)}, {"classes": ["a"]})
     with pytest.raises(InputError, match=r"empty\.safetensors: expected empty images"):
         read_truth(tmp_path / "empty.safetensors")
+
+
+@pytest.fixture
+def read_lagging(experiment):
+    """A function that reads a run with re-estimated statistics, by a recipe or arm with changes."""
+    experiment.add_arm("lagging", [[], []], lag=40.0)
+    arm, truths = experiment.arms[-1], read_truths(experiment.folder, EVERY_EPOCH)
+
+    def read(recalibrate="final", **changes):
+        recipe = {**arm["training"], "recalibrate_batchnorm": recalibrate}
+        return read_run(experiment.folder, {**arm, **changes, "training": recipe}, 0, truths, EVERY_EPOCH)
+
+    return read
+
+
+def test_logits_of_a_recalibrated_run_are_those_with_re_estimated_statistics(read_lagging):
+    run = read_lagging()
+    assert run.answers["test"].accuracy == run.kept("reestimated_test_accuracy") == 100 > run.kept("test_accuracy")
+    with pytest.raises(InputError, match=r"predictions\.safetensors: expected a test accuracy of 7.* found 100.0 %"):
+        read_lagging("never")
+
+
+def test_epochs_with_re_estimated_statistics_fit_the_recipe(read_lagging, experiment):
+    path = experiment.run("lagging", 0) / "history.csv"
+    message = r"history\.csv: values with re-estimated BatchNorm statistics in the epochs {} do not fit the recipe"
+    with pytest.raises(InputError, match=message.format("1, 2") + ".*BatchNorm frozen"):
+        read_lagging(batchnorm="frozen")
+    history = pandas.read_csv(path)
+    columns = [name for name in history if name.startswith("reestimated_test")]
+    for rows, cells, epochs in ((2, columns, "1"), (1, columns, "2"), (2, columns[:1], "1, 2")):
+        changed = history.copy()
+        changed.loc[rows, cells] = None
+        changed.to_csv(path, index=False)
+        with pytest.raises(InputError, match=message.format(epochs)):
+            read_lagging()
 
 
 def read_long(experiment, **changes):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.fabricated import LECTURE
 from triptych.figures import plot_arm_curves, style
 from triptych.storage.errors import InputError
 
@@ -41,6 +42,14 @@ def test_before_the_decision_the_arms_line_is_of_validation_images(draw, make_re
         assert labels(own) == ["train (running mean)", "validation"]
         (line,) = (line for line in own.lines if line.get_label() == "validation")
         assert line.get_linestyle() == "-"
+
+
+def test_lagging_averages_are_thin_lines(draw, make_results):
+    axes = draw(make_results(arms=({**LECTURE[0], "first": 75, "lag": 60.0}, *LECTURE[1:])), "scratch")
+    for own in axes.values():
+        assert sum(line.get_linestyle() == "-." for line in own.lines) == 2  # validation and test
+        assert "thin, dash-dotted" in own.figure.legends[0].get_title().get_text()
+        assert labels(own) == ["train (running mean)", "validation", "test"]
 
 
 def test_without_validation_images_there_is_no_such_line(draw, make_results):

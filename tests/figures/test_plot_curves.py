@@ -46,6 +46,23 @@ def test_after_the_decision_the_curves_are_of_validation_images(drawn, make_resu
         drawn("test_loss", history=tables / "history.csv")
 
 
+LAGGING = {**LECTURE[0], "first": 75, "lag": 60.0}
+
+
+@pytest.mark.parametrize("quantity", ["test_accuracy", "test_loss"])
+def test_lagging_averages_are_a_second_thin_line(drawn, make_results, quantity):
+    tables = make_results(arms=(LAGGING, *LECTURE[1:])).tables
+    axes = drawn(quantity, history=tables / "history.csv", arms=tables / "arms.csv")
+    history = pandas.read_csv(tables / "history.csv").query("arm == 'scratch'").groupby("epoch")
+    (second,) = (line for line in axes.lines if line.get_linestyle() == "-." and line.get_linewidth() < 1)
+    assert second.get_ydata() == pytest.approx(history[quantity].mean().to_numpy())
+    (main,) = (line for line in axes.lines if line.get_label().startswith("net1"))
+    assert main.get_ydata()[1:] == pytest.approx(history[f"reestimated_{quantity}"].mean().to_numpy()[1:])
+    assert "dash-dotted: with BatchNorm’s moving averages" in axes.figure.legends[0].get_title().get_text()
+    if quantity == "test_loss":  # the axis is for the learning curves
+        assert main.get_ydata().max() < axes.get_ylim()[1] < second.get_ydata().max()
+
+
 def test_many_seeds_become_a_band_from_the_lowest_to_the_highest(drawn, results, tmp_path):
     history = pandas.read_csv(results.tables / "history.csv")
     seeds = [history[history["seed"] == 0].assign(seed=seed) for seed in range(style.MOST_SEED_LINES + 1)]

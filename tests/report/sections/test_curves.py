@@ -4,7 +4,7 @@ import pytest
 
 from tests.report.conftest import plain
 from triptych.report.blocks import Figure
-from triptych.report.sections import curves, limits, setup
+from triptych.report.sections import answer, curves, limits, setup
 
 LONG = {"epochs": 60, "patience": 5, "keep": "best"}
 ARMS = [
@@ -52,6 +52,15 @@ def test_the_curves_are_of_the_images_that_the_mode_has(results, mode, split):
     assert curves.of_one_arm(found).startswith(f"Solid: {split} images.")
     assert ("Dotted: validation" in curves.of_one_arm(found)) == (mode == "every_epoch")
     assert f"of the {split} images (gap:" in plain(curves.generalisation_gap(found, "finetune"))
+
+
+def test_the_second_line_of_an_arm_is_explained(results):
+    found = results(arms=[{"name": "scratch", "first": 75, "lag": 60.0}, {"name": "finetune"}])
+    figures = [block for block in [*curves.blocks(found), *answer.blocks(found)] if isinstance(block, Figure)]
+    said = "Thin, dash-dotted: with the moving averages of training, which lag after few steps."
+    assert [one.name for one in figures if said in one.caption] == ["validation_loss", "validation_accuracy"]
+    assert said in curves.of_one_arm(found)
+    assert "dash-dotted" not in curves.of_one_arm(results()) + answer.curve(results())
 
 
 def test_a_curve_ends_with_the_shortest_seed(found):

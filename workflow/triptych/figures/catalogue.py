@@ -76,6 +76,10 @@ OF_VALIDATION = (AFTER_DECISION, UNOPENED)
 """The modes in which learning curves are of validation images; in the other they are of test images."""
 
 SEEDS = "Means over seeds end with the seed that was trained for the fewest epochs."
+REESTIMATED = (
+    "BatchNorm’s statistics are re-estimated where the history has such values; a thin, dash-dotted line has the "
+    "moving averages of training."
+)
 ARM_CURVES = "The train curve is the running mean of an epoch, in train mode: not like for like with the other splits."
 
 SAMPLES = Figure(
@@ -93,7 +97,7 @@ VALIDATION_ACCURACY = Figure(
     "validation_accuracy",
     "plot_curves",
     "Validation accuracy of all arms by epoch",
-    f"Validation accuracy after each epoch, in eval mode. {SEEDS}",
+    f"Validation accuracy after each epoch, in eval mode. {REESTIMATED} {SEEDS}",
     CURVES,
     category="Curves",
     label="validation accuracy",
@@ -104,7 +108,7 @@ TEST_ACCURACY = Figure(
     "test_accuracy",
     "plot_curves",
     "Test accuracy of all arms by epoch",
-    f"Test accuracy after each epoch, in eval mode. {SEEDS}",
+    f"Test accuracy after each epoch, in eval mode. {REESTIMATED} {SEEDS}",
     CURVES,
     category="Curves",
     label="test accuracy",
@@ -125,7 +129,7 @@ VALIDATION_LOSS = Figure(
     "validation_loss",
     "plot_curves",
     "Validation loss of all arms by epoch",
-    f"Validation loss after each epoch, in eval mode. Where it rises again, the arm overfits. {SEEDS}",
+    f"Validation loss after each epoch, in eval mode. {REESTIMATED} {SEEDS}",
     CURVES,
     category="Curves",
     label="validation loss",
@@ -136,7 +140,7 @@ TEST_LOSS = Figure(
     "test_loss",
     "plot_curves",
     "Test loss of all arms by epoch",
-    f"Test loss after each epoch, in eval mode. Where it rises again, the arm overfits. {SEEDS}",
+    f"Test loss after each epoch, in eval mode. {REESTIMATED} {SEEDS}",
     CURVES,
     category="Curves",
     label="test loss",

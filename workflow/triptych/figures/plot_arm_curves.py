@@ -9,6 +9,7 @@ from triptych.figures import style
 from triptych.figures.tables import read_arms
 from triptych.results import schema
 from triptych.results.arm_styles import arm_styles, style_of
+from triptych.results.learning_curves import learning_curves
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
@@ -52,16 +53,21 @@ def plot_arm_curves(
     for quantity, svg, png in (("loss", loss_svg, loss_png), ("accuracy", accuracy_svg, accuracy_png)):
         figure = Figure(figsize=(style.WIDTH, 3.6), layout="constrained")
         axes = figure.subplots()
-        for split, line in lines.items():
-            column = f"{split}_{quantity}"
-            if runs[column].notna().any():
-                style.draw_seeds(axes, runs, column, **line)
+        drawn = [split for split in lines if runs[f"{split}_{quantity}"].notna().any()]
+        lagging = [style.draw_learning_curve(axes, runs, f"{split}_{quantity}", **lines[split])[1] for split in drawn]
         style.epoch_axis(axes, int(runs["epoch"].max()))
         axes.set_ylabel(QUANTITIES[quantity])
         if quantity == "loss":
             axes.set_ylim(bottom=0)
+            if any(lagging):
+                losses = learning_curves(runs)[[f"{split}_loss" for split in drawn]]
+                style.cut_off_lag(axes, losses)
         style.title(figure, f"{look.title}: {quantity} by epoch")
         figure.legend(
-            loc="outside lower center", ncols=3, title=style.seeds_note(runs), columnspacing=1.2, handlelength=2.6
+            loc="outside lower center",
+            ncols=3,
+            title=f"{style.seeds_note(runs)}{style.LAG_NOTE * any(lagging)}",
+            columnspacing=1.2,
+            handlelength=2.6,
         )
         style.save(figure, svg, png)

@@ -9,6 +9,7 @@ from triptych.figures import style
 from triptych.figures.tables import read_arms
 from triptych.results import schema
 from triptych.results.arm_styles import PALETTE, arm_styles
+from triptych.results.learning_curves import learning_curves
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
@@ -30,7 +31,9 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
     if quantity not in QUANTITIES:
         raise InputError(f"quantity: {quantity!r} is none of {', '.join(QUANTITIES)}")
     name, axis_label, number = QUANTITIES[quantity]
-    runs = read_table(history, schema.HISTORY, ["arm", "seed", "epoch", "kept", quantity])
+    reestimated = [name for name in (f"{schema.REESTIMATED}{quantity}",) if name in schema.HISTORY.names]
+    runs = read_table(history, schema.HISTORY, ["arm", "seed", "epoch", "kept", quantity, *reestimated])
+    curves, lagging = learning_curves(runs), False
     styles = arm_styles(read_arms(arms))
     spread = len(styles) <= MOST_ARMS_WITH_SEEDS
     legend_rows = -(-len(styles) // 2)
@@ -41,20 +44,23 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
         if own.empty:
             raise InputError(f"{history}: no row of arm {arm!r}, which {arms} names")
         line = {"color": look.colour, "linestyle": look.line, "marker": look.marker, "zorder": 2.5}
-        mean = style.draw_seeds(axes, own, quantity, spread=spread, **line)
-        kept = own.loc[own["kept"] == 1, quantity].replace([numpy.inf, -numpy.inf], numpy.nan).mean()
+        mean, lags = style.draw_learning_curve(axes, own, quantity, spread=spread, **line)
+        lagging |= lags
+        kept = curves.loc[own.index[own["kept"] == 1], quantity].replace([numpy.inf, -numpy.inf], numpy.nan).mean()
         value = number.format(kept) if len(mean) and numpy.isfinite(kept) else "no value"
         axes.lines[-1].set_label(f"{look.short_title}: {value}")
     style.epoch_axis(axes, int(runs["epoch"].max()))
     axes.set_ylabel(axis_label)
     if quantity.endswith("loss"):
         axes.set_ylim(bottom=0)
+        if lagging:
+            style.cut_off_lag(axes, curves[[quantity]])
     style.title(figure, f"{name} by epoch" + (", all arms" if len(styles) > 1 else ""))
     end = "kept" if len(style.kept_early(runs)) else "last"
     figure.legend(
         loc="outside lower center",
         ncols=1 if len(styles) < 4 else 2,
-        title=f"{style.seeds_note(runs, spread)}; number: {end} epoch",
+        title=f"{style.seeds_note(runs, spread)}; number: {end} epoch{style.LAG_NOTE * lagging}",
         columnspacing=1.2,
         handlelength=2.6,
     )

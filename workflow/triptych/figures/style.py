@@ -19,6 +19,7 @@ from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from triptych.results.arm_styles import DARK_PALETTE, PALETTE
+from triptych.results.learning_curves import learning_curves, shows_lag
 from triptych.storage.files import atomic_write, write_text
 
 WIDTH = 5.4
@@ -29,6 +30,9 @@ SMALL = 8
 
 MOST_SEED_LINES = 10
 """Most seeds that are drawn line by line. More cannot be told apart, and each makes the figure larger."""
+
+LAG_NOTE = "\nthin, dash-dotted: with BatchNorm’s moving averages"
+"""What the second line of `draw_learning_curve` is, for a legend."""
 
 DOTS_PER_INCH = 150
 EMBEDDED_IMAGE = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
@@ -169,6 +173,28 @@ def draw_seeds(axes: Axes, runs: pandas.DataFrame, column: str, *, spread: bool 
         axes.plot(kept["epoch"], kept[column], color=line["color"], linestyle="none", zorder=3, **ring)
     axes.plot(mean.index, mean, **line)  # last, since callers label the last line
     return mean
+
+
+def draw_learning_curve(
+    axes: Axes, runs: pandas.DataFrame, column: str, *, spread: bool = True, **line: Any
+) -> tuple[pandas.Series, bool]:
+    """Draw the learning curve of one arm by epoch; return the mean over seeds, and whether there is a second line.
+
+    The second one is thin and dash-dotted: the mean with the moving averages of BatchNorm, if it differs visibly.
+
+    Args:
+        runs, column, spread, line: as in `draw_seeds`, with the columns of re-estimated statistics.
+    """
+    lags = shows_lag(runs, column)
+    if lags:
+        lagging = runs.groupby("epoch")[column].mean().replace(numpy.inf, numpy.nan)
+        axes.plot(lagging.index, lagging, color=line["color"], linestyle="-.", linewidth=0.9, zorder=2)
+    return draw_seeds(axes, learning_curves(runs), column, spread=spread, **line), lags
+
+
+def cut_off_lag(axes: Axes, losses: pandas.DataFrame) -> None:
+    """End the y axis a little above these losses of learning curves: those of lagging averages can be far above."""
+    axes.set_ylim(0, 1.1 * float(numpy.nanmax(losses.replace(numpy.inf, numpy.nan).to_numpy())))
 
 
 def kept_early(runs: pandas.DataFrame) -> pandas.DataFrame:

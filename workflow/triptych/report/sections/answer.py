@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from triptych.report import formatting as words
 from triptych.report.blocks import ARM, Block, Bullets, Column, Paragraph, Section, Table, arm_cell, figure, over_seeds
 from triptych.report.sections.advice import advice
+from triptych.report.sections.curves import moving_averages
 from triptych.report.sections.decision import (
     chosen_arm,
     cost,
@@ -195,6 +196,7 @@ def _interval(results: Results, arm: str) -> tuple[float, float]:
 def curve(results: Results) -> str:
     """What the lines of the main curve are."""
     text = f"{results.curve_split.capitalize()} accuracy after each epoch; epoch 0 is before training."
+    text += moving_averages(results, "accuracy")
     if results.numbers_of_runs[-1] == 1:
         return text
     return f"{text} Thick lines: means over seeds. Thin lines or bands: single seeds or their range."

@@ -5,12 +5,13 @@ import pandas
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Details, Section, figure, figure_of_arm
 from triptych.results.experiment import Results
+from triptych.results.learning_curves import shows_lag
 from triptych.results.schema import EVERY_EPOCH
 
 
 def blocks(results: Results) -> list[Block]:
     found: list[Block] = [
-        figure(results.curve_column("loss"), overfitting(results)),
+        figure(results.curve_column("loss"), f"{overfitting(results)}{moving_averages(results, 'loss')}"),
         figure("train_loss", train_loss(results)),
     ]
     ended = patience(results)
@@ -37,7 +38,19 @@ SECTION = Section("curves", "Learning curves", blocks)
 def of_one_arm(results: Results) -> str:
     """What the lines of the figures of one arm are."""
     dotted = " Dotted: validation images." if results.mode == EVERY_EPOCH else ""
-    return f"Solid: {results.curve_split} images. Dashed: running mean over the training batches.{dotted}"
+    lagging = moving_averages(results, "loss")
+    return f"Solid: {results.curve_split} images. Dashed: running mean over the training batches.{dotted}{lagging}"
+
+
+def moving_averages(results: Results, quantity: str) -> str:
+    """What the second line of an arm in the figure of the `accuracy` or the `loss` is; empty if no arm has one."""
+    column = results.curve_column(quantity)
+    if not any(shows_lag(results.of("history", arm), column) for arm in results.arms["arm"]):
+        return ""
+    return (
+        " BatchNorm’s statistics are re-estimated on training images. Thin, dash-dotted: with the moving averages of "
+        "training, which lag after few steps."
+    )
 
 
 def overfitting(results: Results) -> str:

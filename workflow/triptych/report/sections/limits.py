@@ -1,19 +1,16 @@
 """What the numbers do not show."""
 
-import math
-
 import pandas
 
 from triptych.configuration.training import COMPARED, title_of
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Section
 from triptych.report.sections.decision import decided
-from triptych.results.experiment import Results
+from triptych.results.experiment import Results, mean_curve
+from triptych.results.learning_curves import shows_lag
 from triptych.results.schema import AFTER_DECISION, UNOPENED
 
 FEW_SEEDS, FEW_FOR_PAIRS = 10, 5
-LAG = 0.1
-"""The share of their initial values in BatchNorm's running statistics after an epoch, above which it is mentioned."""
 
 
 def blocks(results: Results) -> list[Block]:
@@ -104,24 +101,36 @@ def one_recipe(arms: pandas.DataFrame) -> str:
 
 
 def lag(results: Results) -> list[str]:
-    """How much of their initial values BatchNorm's running statistics keep after one epoch, if it is much."""
-    models = results.tables["models"].set_index(["architecture", "input_size"])["batchnorm_momentum"]
-    lagging: dict[tuple[int, float, float], list[str]] = {}
-    for _, arm in results.arms.iterrows():
-        momentum = models[arm["architecture"], arm["input_size"]]
-        if arm["batchnorm"] != "train" or not momentum > 0:
+    """Which arms' accuracies BatchNorm's moving averages change visibly, each in the epoch of the largest change."""
+    split, column = results.curve_split, results.curve_column("accuracy")
+    items = []
+    for arm in results.arms["arm"]:
+        history = results.of("history", arm)
+        if not shows_lag(history, column):
             continue
-        steps = math.ceil(arm["train_images"] / arm["batch_size"])
-        held = (1 - momentum) ** steps
-        if held > LAG:
-            lagging.setdefault((steps, momentum, held), []).append(arm["arm"])
-    return [
-        f"{words.listing(results.names_of(names))}: an epoch has only {words.plural(steps, 'step')}, each of which "
-        f"replaces {words.share(momentum, 0 if momentum >= 0.01 else 2)} of BatchNorm’s running statistics. After "
-        f"epoch 1 these still hold {words.share(held, 0)} of their initial values, so early accuracies in eval mode "
-        "lag."
-        for (steps, momentum, held), names in lagging.items()
-    ]
+        plain, curve = mean_curve(history, column), results.curve(arm, column)
+        epochs = list((curve - plain).abs().sort_values().dropna().index)
+        items.append(
+            f"{results.name_of(arm)} in epoch {epochs[-1]:.0f} ({words.percent(curve[epochs[-1]])}, with the moving "
+            f"averages {words.percent(plain[epochs[-1]])})"
+        )
+    if not items:
+        return []
+    text = (
+        f"After few steps, BatchNorm’s moving averages lag behind the weights. Curves and the sentences on them are of "
+        f"{split} accuracies with statistics re-estimated on training images: {words.listing(items)}."
+    )
+    never = [arm for arm in results.arms["arm"] if keeps_lag(results, arm)]
+    if never:
+        text += f" The networks of {words.listing(results.names_of(never))} keep lagging averages."
+    return [text]
+
+
+def keeps_lag(results: Results, arm: str) -> bool:
+    """Whether an arm's networks keep moving averages that change their accuracy visibly."""
+    kept = results.of("history", arm)
+    kept = kept[kept["kept"] == 1]
+    return results.arms["recalibrate_batchnorm"][arm] == "never" and shows_lag(kept, results.curve_column("accuracy"))
 
 
 def drift(results: Results) -> list[str]:

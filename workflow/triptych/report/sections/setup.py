@@ -13,6 +13,7 @@ from triptych.report.blocks import MOST_ABREAST, Block, Bullets, Column, Details
 from triptych.report.inputs import files_of_runs
 from triptych.results import schema
 from triptych.results.experiment import Results, read_numbers
+from triptych.results.learning_curves import kept_value
 
 RESULT_OF_KEYS = {"epochs": " In brackets: epochs run, by seed.", "keep": " In brackets: that epoch, by seed."}
 """What is added to the meaning of a key whose outcome follows its value."""
@@ -53,10 +54,12 @@ def pretraining(results: Results) -> list[str]:
         history = results.folder / "weights" / f"{architecture}_history.csv"
         sentence = f"Pretrained {architecture}: from {results.configuration['weights']['source']}"
         if history.is_file():
-            end = read_numbers(history, schema.WEIGHTS_HISTORY, ["epoch", "validation_accuracy"]).iloc[-1]
+            epochs = read_numbers(history, schema.WEIGHTS_HISTORY)
+            recalibrate = results.configuration["training"]["recalibrate_batchnorm"]
+            accuracy = kept_value(epochs, "validation_accuracy", recalibrate).iloc[0]
             sentence += (
-                f", {words.plural(end['epoch'], 'epoch')}, {words.percent(end['validation_accuracy'])} accuracy on its "
-                "held-out images"
+                f", {words.plural(epochs['epoch'].max(), 'epoch')}, {words.percent(accuracy)} accuracy on its held-out "
+                "images"
             )
         sentences.append(f"{sentence}.")
     return sentences
