@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from triptych.results.arm_styles import DARK_PALETTE, PALETTE
+from triptych.results.arm_styles import DARK_PALETTE, MOST_SEED_LINES, PALETTE
 from triptych.storage.files import atomic_write, write_text
 
 WIDTH = 5.4
@@ -26,9 +26,6 @@ WIDTH = 5.4
 
 SMALL = 8
 """Smallest size of text in points."""
-
-MOST_SEED_LINES = 10
-"""Most seeds that are drawn line by line. More cannot be told apart, and each makes the figure larger."""
 
 DOTS_PER_INCH = 150
 EMBEDDED_IMAGE = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
