@@ -24,6 +24,7 @@ def write_small(folder):
     experiment["model"]["input_size"] = 32
     experiment["weights"] = TINY["weights"]
     experiment["training"] |= {"epochs": 2, "num_threads": 1, "device": "cpu"}
+    experiment["seeds"] = [0]
     path = folder / "small.yaml"
     path.write_text(yaml.safe_dump(raw, sort_keys=False))
     return path

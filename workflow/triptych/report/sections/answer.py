@@ -283,8 +283,8 @@ def glossary(results: Results) -> list[str]:
         "comparisons.",
         "MAC: multiply-accumulate, the unit of computed work; k, M, G, T: 10³, 10⁶, 10⁹, 10¹² of them. KiB, MiB, GiB: "
         "2¹⁰, 2²⁰, 2³⁰ bytes.",
-        "Head: the last layer. Eval mode: BatchNorm uses its running statistics (averages over past batches), not those "
-        "of the batch.",
+        "Head: the last layer. Eval mode: BatchNorm uses its running statistics (averages over past batches), not "
+        "those of the batch.",
         "Nat: the unit of the cross-entropy loss.",
     ]
 

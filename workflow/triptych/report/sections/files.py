@@ -12,7 +12,6 @@ from triptych.results import schema
 from triptych.results.experiment import Results
 from triptych.wings import tables_with
 
-
 MOST_ROWS = 10
 """The most files that are folded away together."""
 

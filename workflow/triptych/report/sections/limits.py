@@ -21,8 +21,8 @@ def blocks(results: Results) -> list[Block]:
         testing(results),
         reported(results),
         precision(results),
-        f"Training accuracy in the curves is a running mean while the weights change; {results.curve_split} accuracy is "
-        "of the network after the epoch, in eval mode. fit_accuracy in runs.csv is that of training images.",
+        f"Training accuracy in the curves is a running mean while the weights change; {results.curve_split} accuracy "
+        "is of the network after the epoch, in eval mode. fit_accuracy in runs.csv is that of training images.",
         one_recipe(results.arms.loc[results.contestants]),
         *lag(results),
         *drift(results),
