@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 from tests.fabricated import LECTURE
-from triptych.analysis.decide import Competitor, choose, read_correct
+from triptych.analysis.decide import Competitor, choose, read_correct, settling_of
 from triptych.results.experiment import read_results
 from triptych.results.schema import COMPARISONS, TEXT
 
@@ -35,15 +35,21 @@ def with_decision(found, rows, prefer="accurate", **costs):
     ranking = [{**entry, **costs.get(arm, {})} for arm, entry in found.ranking.items()]
     cost = {entry["arm"]: (entry["macs"], entry["peak_bytes"]) for entry in ranking}
     competitors = [Competitor(arm, *by_arm[arm], *cost[arm]) for arm in found.arms["arm"] if arm in cost]
-    pairs = [dict(zip(COMPARISONS.names, row, strict=True)) for row in rows]
+    pairs = [dict(zip(COMPARISONS.names, whole(row), strict=True)) for row in rows]
     choice = choose(competitors, pairs, prefer, {one.arm for one in competitors})
+    choice["settling"] = settling_of(competitors, pairs, found.margin, found.confidence)
     return replace(found, decision={**found.decision, "ranking": ranking, "pairs": pairs, "prefer": prefer, **choice})
+
+
+def whole(row):
+    """A row of a comparison of arms with three or more seeds, with every column."""
+    return row if len(row) == len(COMPARISONS.names) else (*row[:6], float("nan"), "arms", row[6])
 
 
 def compared(rows) -> pandas.DataFrame:
     """The table comparisons with these rows."""
     numbers = {column.name: float for column in COMPARISONS.columns if column.kind != TEXT}
-    return pandas.DataFrame(rows, columns=COMPARISONS.names).astype(numbers)
+    return pandas.DataFrame(list(map(whole, rows)), columns=COMPARISONS.names).astype(numbers)
 
 
 @pytest.fixture

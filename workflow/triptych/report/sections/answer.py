@@ -26,6 +26,7 @@ from triptych.report.blocks import (
 from triptych.report.sections.advice import advice
 from triptych.report.sections.decision import (
     chosen_arm,
+    chosen_run,
     cost,
     decided,
     deciding_images,
@@ -47,25 +48,25 @@ the other one."""
 
 ANSWERS = {
     "weights": {
-        "more": "Pretrained weights pay: {tried} gains {size} over {other}.",
-        "less": "Pretrained weights do not pay: {tried} loses {size} to {other}.",
-        "equivalent": "Pretrained weights change nothing beyond the margin: {tried} and {other} are equivalent.",
-        "undecided": "Whether pretrained weights pay ({tried} or {other}) is undecided.",
+        "more": ("Pretrained weights pay", ": {tried} gains {size} over {other}"),
+        "less": ("Pretrained weights do not pay", ": {tried} loses {size} to {other}"),
+        "equivalent": ("Pretrained weights change nothing beyond the margin", ": {tried} and {other} are equivalent"),
+        "undecided": ("Whether pretrained weights pay is undecided", " ({tried} or {other})"),
     },
     "train": {
-        "more": "Training the last layer alone is enough: {tried} gains {size} over {other}.",
-        "less": "Training the last layer alone is not enough for this accuracy: {tried} loses {size} to {other}.",
-        "equivalent": "Training the last layer alone is enough: {tried} and {other} are equivalent.",
-        "undecided": "Whether training the last layer alone is enough ({tried} or {other}) is undecided.",
+        "more": ("Training the last layer alone is enough", ": {tried} gains {size} over {other}"),
+        "less": ("Training the last layer alone is not enough for this accuracy", ": {tried} loses {size} to {other}"),
+        "equivalent": ("Training the last layer alone is enough", ": {tried} and {other} are equivalent"),
+        "undecided": ("Whether training the last layer alone is enough is undecided", " ({tried} or {other})"),
     },
     "batchnorm": {
-        "more": "Freezing BatchNorm pays: {tried} gains {size} over {other}.",
-        "less": "Freezing BatchNorm does not pay: {tried} loses {size} to {other}.",
-        "equivalent": "Freezing BatchNorm changes nothing beyond the margin: {tried} and {other} are equivalent.",
-        "undecided": "Whether freezing BatchNorm pays ({tried} or {other}) is undecided.",
+        "more": ("Freezing BatchNorm pays", ": {tried} gains {size} over {other}"),
+        "less": ("Freezing BatchNorm does not pay", ": {tried} loses {size} to {other}"),
+        "equivalent": ("Freezing BatchNorm changes nothing beyond the margin", ": {tried} and {other} are equivalent"),
+        "undecided": ("Whether freezing BatchNorm pays is undecided", " ({tried} or {other})"),
     },
 }
-"""What the comparison of two arms that differ in one of FACTORS alone says on it."""
+"""What the comparison of two arms that differ in one of FACTORS alone says on it: the claim, and its evidence."""
 
 
 def blocks(results: Results) -> list[Block]:
@@ -76,7 +77,9 @@ def blocks(results: Results) -> list[Block]:
         *found,
         Paragraph(" ".join([headline(results), *what_it_answers(results)]), "answer"),
         *(Paragraph(text, "partial") for text in opened_otherwise(results)),
-        Paragraph(" ".join(filter(None, [tested(results), about_seeds(results), about_controls(results)]))),
+        Paragraph(
+            " ".join(filter(None, [part(results) for part in (tested, chosen_run, about_seeds, about_controls)]))
+        ),
         summary(results),
         figure(results.curve_column("accuracy"), curve(results)),
         Bullets([*advice(results), *what_would_change_it(results), *before_training(results)], "What to do"),
@@ -169,7 +172,7 @@ def _no_verdict(results: Results) -> str:
         f"{words.points(difference)} more than {results.name_of(others[0])} ({interval})."
     )
     if scope_of_leader(results) == OF_TWO_SEEDS:
-        return f"No verdict: two seeds of each arm are too few. {ahead}"
+        return f"No verdict: two seeds of an arm are too few. {ahead}"
     pair = pair_of(results, leader, others[0])
     differ = " These two networks differ, but another seed may change this." if networks_differ(results, pair) else ""
     return f"No verdict: with one run of an arm, another seed may change the order. {ahead}{differ}"
@@ -222,15 +225,16 @@ def _on_factor(results: Results, column: str, tried: str, other: str) -> list[st
     difference, low, high, verdict = lead(results, tried, other)
     if pair["scope"] != OF_ARMS:
         return []
-    interval = f"({words.interval(results.confidence)} {words.between(low, high)})"
     if difference < 0:
-        interval = f"({words.interval(results.confidence)} {words.between(-high, -low)})"
-    kind = verdict if verdict != "better" else "more" if difference > 0 else "less"
-    text = ANSWERS[column][kind]
-    if decided(results)["verdict"] == "better" and {tried, other} == set(results.contestants[:2]):
-        text = f"{text.partition(':')[0]}."  # the headline has its size
-    size = f"{words.points(abs(difference))} {interval}"
-    return [text.format(tried=results.name_of(tried), other=results.name_of(other), size=size)]
+        difference, low, high = -difference, -high, -low
+        kind = "less"
+    else:
+        kind = "more"
+    claim, evidence = ANSWERS[column][kind if verdict == "better" else verdict]
+    if {tried, other} == set(results.contestants[:2]):
+        return [f"{claim}."]  # the headline has the evidence
+    size = f"{words.points(difference)} ({words.interval(results.confidence)} {words.between(low, high)})"
+    return [f"{claim}{evidence.format(tried=results.name_of(tried), other=results.name_of(other), size=size)}."]
 
 
 def what_would_change_it(results: Results) -> list[str]:
@@ -251,13 +255,13 @@ def what_would_change_it(results: Results) -> list[str]:
             f"With other images and other seeds, {results.name_of(leader)} and {results.name_of(furthest)} may differ "
             f"by up to {words.points(ends[furthest])}."
         ]
-    return settling(results)
+    return settling(results) if verdict == "undecided" else []
 
 
 def before_training(results: Results) -> list[str]:
     """What the costs of the arms leave out: how their pretrained weights came about."""
     arms = results.arms[results.arms["weights"] == "pretrained"]
-    if arms.empty:
+    if arms.empty or chosen_arm(results) is None:
         return []
     settings = results.configuration["weights"]
     if settings["source"] != "letters":
@@ -296,7 +300,7 @@ def tested(results: Results) -> str:
         lacks = any((results.missing or {}).values())
         return f"The test images have not been opened.{' The missing runs may change this ranking.' * lacks}"
     if results.mode == EVERY_EPOCH and decided(results)["images"] == "test":
-        optimistic = "" if arm is None else ", so its accuracy on them is optimistic"
+        optimistic = "" if arm is None else f", so the accuracy of {results.name_of(arm)} on them is optimistic"
         return (
             f"The {count} test images were evaluated after every epoch. There are no validation images: the choice is "
             f"made on the test images{optimistic}."

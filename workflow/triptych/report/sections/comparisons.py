@@ -7,7 +7,7 @@ import pandas
 
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Column, Details, Paragraph, Range, Section, Table
-from triptych.report.sections.decision import decided, deciding_images, networks_differ, verdict_in_words
+from triptych.report.sections.decision import decided, deciding_images, verdict_in_words
 from triptych.report.sections.decision import pairs as pairs_of_decision
 from triptych.results import schema
 from triptych.results.experiment import Results
@@ -26,7 +26,8 @@ def blocks(results: Results) -> list[Block]:
         Paragraph(f"{_origin(results)} {scope(results)}"),
         table(results, shown, "Pairs of arms"),
     ]
-    reasons = [undecided(results, row) for _, row in shown.iterrows() if row["verdict"] == "undecided"]
+    open_ = shown[(shown["verdict"] == "undecided") & (shown["scope"] == OF_ARMS)]
+    reasons = [undecided(results, row) for _, row in open_.iterrows()]
     if reasons:
         found.append(Bullets(reasons))
     if len(others):
@@ -151,16 +152,10 @@ def _meanings_of_verdict(results: Results, scopes: Set[str]) -> list[str]:
 
 
 def undecided(results: Results, row: pandas.Series) -> str:
-    """Why a pair is undecided."""
+    """Why a pair is undecided although both arms have seeds enough."""
     interval = words.between(row["low"], row["high"])
     margin = words.plural(results.margin, "point")
-    if row["scope"] == OF_TWO_SEEDS:
-        why = f"two seeds are too few for a verdict; the interval is {interval}"
-    elif row["scope"] == OF_NETWORKS:
-        why = "an arm has one run, and another seed may change the result"
-        if networks_differ(results, row.to_dict()):
-            why = f"these two networks differ (p {words.p_value(row['networks_p'])}), but another seed may change this"
-    elif -results.margin < row["low"] and row["high"] < results.margin:
+    if -results.margin < row["low"] and row["high"] < results.margin:
         images = words.plural(results.images("test"), "test image") if results.is_tested else deciding_images(results)
         why = f"{images} are too few to prove equivalence within {margin}"
     elif row["low"] <= 0 <= row["high"]:

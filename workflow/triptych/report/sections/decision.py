@@ -99,9 +99,14 @@ def networks_differ(results: Results, pair: Mapping[str, Any]) -> bool:
 
 def scope_of_leader(results: Results) -> str:
     """What the decision is about: the narrowest scope of the leader's comparisons; arms if there are none."""
-    leader = results.contestants[0]
-    scopes = {pair["scope"] for pair in decided(results)["pairs"] if pair["arm_a"] == leader}
+    scopes = scopes_of_leader(results)
     return next((scope for scope in (OF_NETWORKS, OF_TWO_SEEDS) if scope in scopes), OF_ARMS)
+
+
+def scopes_of_leader(results: Results) -> set[str]:
+    """What the leader's comparisons are about."""
+    leader = results.contestants[0]
+    return {pair["scope"] for pair in decided(results)["pairs"] if pair["arm_a"] == leader}
 
 
 def price(results: Results, arm: str) -> tuple[float, float]:
@@ -184,18 +189,14 @@ def table(results: Results) -> Table:
 
 def _meaning_of_verdict(results: Results) -> str:
     """What the verdicts of the table mean, those that it may show."""
-    scope = scope_of_leader(results)
-    if scope == OF_NETWORKS:
-        return (
-            "With one run of an arm there is no verdict on arms. networks differ: these two networks do (McNemar’s "
-            "exact test); another seed may change this."
-        )
-    if scope == OF_TWO_SEEDS:
-        return "Two seeds are too few for a verdict: undecided."
-    return (
-        "Of the comparison with the leader. worse: the leader is better. equivalent: the whole interval lies within "
-        f"{words.plural(results.margin, 'point')} of zero. undecided: neither is shown."
-    )
+    meanings = {
+        OF_ARMS: "Of the comparison with the leader. worse: the leader is better. equivalent: the whole interval lies "
+        f"within {words.plural(results.margin, 'point')} of zero. undecided: neither is shown.",
+        OF_TWO_SEEDS: "Two seeds are too few for a verdict: undecided.",
+        OF_NETWORKS: "With one run of an arm there is no verdict on arms. networks differ: these two networks do "
+        "(McNemar’s exact test); another seed may change this.",
+    }
+    return " ".join(meaning for scope, meaning in meanings.items() if scope in scopes_of_leader(results))
 
 
 def _meaning_of_choice(results: Results) -> str:
@@ -236,15 +237,14 @@ def reasons(results: Results) -> list[str]:
         if by_code[code]:
             names = words.listing([results.name_of(reason["arm"]) for reason in by_code[code]])
             sentences.append(f"{text} {names}.")
-    sentences += [_reason(results, reason) for reason in found if reason["code"] not in by_code]
-    return sentences + chosen_run(results)
+    return sentences + [_reason(results, reason) for reason in found if reason["code"] not in by_code]
 
 
-def chosen_run(results: Results) -> list[str]:
-    """Which run of the chosen arm is taken, with its accuracies; nothing if none is."""
+def chosen_run(results: Results) -> str:
+    """Which run of the chosen arm is taken, with its accuracies; empty if none is."""
     arm = chosen_arm(results)
     if arm is None:
-        return []
+        return ""
     runs, seed = results.of("runs", arm), str(decided(results)["chosen"]["seed"])
     run = runs[runs["seed"] == seed].iloc[0]
     split = decided(results)["images"]
@@ -253,16 +253,21 @@ def chosen_run(results: Results) -> list[str]:
         text += f", the highest of {len(runs)} runs"
     if results.is_tested and split != "test":
         text += f"; {words.percent(run['test_accuracy'])} test accuracy"
-    return [f"{text}. Its weights are in model/." if results.missing is None else f"{text}."]
+    return f"{text}. Its weights are in model/." if results.missing is None else f"{text}."
 
 
 def settling(results: Results) -> list[str]:
     """What would settle the comparisons with the leader that are undecided, a sentence each."""
     found: Mapping[str, Mapping[str, Any] | None] = decided(results)["settling"]
-    sentences = [_settled_by(results, arm, needed) for arm, needed in found.items() if needed is not None]
+    arms: dict[str, list[str]] = {}
+    for arm, needed in found.items():
+        if needed is not None:
+            arms.setdefault(_settled_by(results, arm, needed), []).append(results.name_of(arm))
+    leader = results.name_of(results.contestants[0])
+    sentences = [f"{leader} against {words.listing(names, 'or')}: {text}." for text, names in arms.items() if text]
     if None in found.values():
         sentences.append("A verdict on arms needs at least three seeds of each.")
-    return [sentence for sentence in sentences if sentence]
+    return sentences
 
 
 def _settled_by(results: Results, arm: str, needed: Mapping[str, Any]) -> str:
@@ -279,11 +284,10 @@ def _settled_by(results: Results, arm: str, needed: Mapping[str, Any]) -> str:
         ways.append(f"{'about ' * (safe == about)}{words.count(about)} {most}".strip() + " seeds of each arm")
     if images is not None and scope == OF_ARMS:
         ways.append(f"about {words.times(images)} as many {decided(results)['images']} images")
-    which = f"{results.name_of(leader)} or {results.name_of(arm)}"
     if not ways:
-        return f"{which}: neither more seeds nor more images alone would settle this difference."
+        return "neither more seeds nor more images alone would settle this difference"
     only = "" if about is not None else "; more seeds alone would not"
-    return f"{which}: {' or '.join(ways)} would settle it, if the difference stays as it is{only}."
+    return f"{' or '.join(ways)} would settle it, if the difference stays as it is{only}"
 
 
 def _reason(results: Results, reason: Mapping[str, Any]) -> str:
@@ -302,7 +306,9 @@ def _reason(results: Results, reason: Mapping[str, Any]) -> str:
             return f"{named} is better than every other arm (largest p {words.p_value(reason['p_value'])})."
         case "undecided":
             scope = scope_of_leader(results)
-            why = {OF_NETWORKS: " An arm has one run.", OF_TWO_SEEDS: " Two seeds are too few."}.get(scope, "")
+            why = {OF_NETWORKS: " One run of an arm is too few.", OF_TWO_SEEDS: " Two seeds are too few."}.get(
+                scope, ""
+            )
             return (
                 f"Undecided: whether {leader} is better than "
                 f"{words.listing(results.names_of(reason['arms']), 'or')}.{why}"

@@ -147,8 +147,8 @@ def seeds(results: Results) -> str:
         text = "Two seeds of an arm are too few for a verdict on arms. "
     elif fewest < FEW_SEEDS:
         text = (
-            f"{words.plural(fewest, 'seed')} are few: where seeds differ, intervals are wide, and more images do not "
-            "make them narrower. "
+            f"{words.plural(fewest, 'seed')} are few: where seeds differ, intervals are wide, and more images narrow "
+            "only a part of them. "
         )
     else:
         text = ""
