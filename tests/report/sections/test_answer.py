@@ -114,8 +114,8 @@ def test_the_chosen_arm_is_tested_and_the_change_is_named(results, change, said,
     found.tables["summary"]["change_mean"] = float(change)
     low, high = found.accuracy_interval("finetune")
     assert plain(answer.tested(found)) == (
-        "net2 · finetune was chosen on 200 validation images; the 1,000 test images were read only afterwards. Its test "
-        f"accuracy is 97.0 % (95 % CI {low:.1f} to {high:.1f}), {said} on the validation images."
+        "net2 · finetune was chosen on 200 validation images; the 1,000 test images were read only afterwards. Its "
+        f"test accuracy is 97.0 % (95 % CI {low:.1f} to {high:.1f}), {said} on the validation images."
     )
     assert [plain(row[3]) for row in answer.summary(found).rows] == [shown] * 3
 
@@ -197,8 +197,8 @@ def test_with_two_seeds_there_is_an_interval_and_no_verdict(results):
     assert "better" not in headline and "best" not in headline and answer.what_it_answers(found) == []
     (needed,) = answer.what_would_change_it(found)
     assert plain(needed) == (
-        "net2 · finetune against net3 · last_layer or net1 · scratch: about 3 seeds of each arm would settle it, if the "
-        "difference stays as it is."
+        "net2 · finetune against net3 · last_layer or net1 · scratch: about 3 seeds of each arm would settle it, if "
+        "the difference stays as it is."
     )
 
 
@@ -223,7 +223,7 @@ def test_a_question_on_one_setting_is_answered_where_two_arms_differ_in_it_alone
     pays, layer = map(plain, answer.what_it_answers(results()))
     assert pays == "Pretrained weights pay."  # the headline has the numbers
     assert layer.startswith(
-        "Training the last layer alone is not enough for this accuracy: net3 · last_layer loses 22.0 points (95 % CI "
+        "Training the last layer alone is not enough: net3 · last_layer loses 22.0 points (95 % CI "
     )
     assert layer.endswith(" to net2 · finetune.")
 
@@ -233,7 +233,7 @@ def test_a_question_on_one_setting_is_answered_where_two_arms_differ_in_it_alone
     [
         ("equivalent", "Training the last layer alone is enough."),
         ("undecided", "Whether training the last layer alone is enough is undecided."),
-        ("better", "Training the last layer alone is not enough for this accuracy."),
+        ("better", "Training the last layer alone is not enough."),
     ],
 )
 def test_what_the_verdict_says_on_the_last_layer(results, verdict, said):
@@ -272,7 +272,7 @@ def test_what_pretraining_took_is_named(results):
     found = results()
     # three forward passes of 37,016,576 MACs on 11,000 letters, twice
     assert plain(answer.before_training(found)[0]) == (
-        "The costs leave out the pretraining: 11,000 letters, 2 epochs, 2.4 TMAC (computed)."
+        "Costs leave out pretraining: 11,000 letters, 2 epochs, 2.4 TMAC (computed)."
     )
     assert answer.before_training(results(arms=TWO[1:])) == []
 
@@ -283,8 +283,8 @@ def test_the_run_to_take_is_named_with_its_own_accuracies(results):
     run = found.of("runs", "finetune").query(f"seed == '{seed}'").iloc[0]
     (lead,) = (block.text for block in answer.blocks(found) if getattr(block, "kind", None) == "")
     assert (
-        f"The run to take is that with seed {seed}: {run['validation_accuracy']:.1f} % validation accuracy, the highest of "
-        f"3 runs; {run['test_accuracy']:.1f} % test accuracy. Its weights are in model/."
+        f"The run to take is that with seed {seed}: {run['validation_accuracy']:.1f} % validation accuracy, the "
+        f"highest of 3 runs; {run['test_accuracy']:.1f} % test accuracy. Its weights are in model/."
     ) in plain(lead)
 
 

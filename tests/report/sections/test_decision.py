@@ -105,8 +105,8 @@ def test_openings_are_counted_and_their_decisions_named(results):
     digest = found.decision["digest"]
     (said,) = decision.openings(found)
     assert plain(said) == (
-        f"The test images were read once for each of 9 runs, after decision {digest[:8]} (the first digits of its digest "
-        "in decision.json)."
+        f"The test images were read once for each of 9 runs, after decision {digest[:8]} (the first digits of its "
+        "digest in decision.json)."
     )
     assert decision.opened_otherwise(found) == []
     opened = {"openings": 12, "decisions": ["0" * 64, digest], "runs": found.opened["runs"]}
@@ -181,8 +181,8 @@ def test_more_images_alone_may_settle_where_there_are_seeds_enough(results):
     settling = {"last_layer": {"about": None, "safe": None, "images": 2.5}}
     (text,) = decision.settling(replace(found, decision={**found.decision, "settling": settling}))
     assert plain(text).endswith(
-        ": about 2.5 times as many validation images would settle it, if the difference stays as it is; more seeds alone "
-        "would not."
+        ": about 2.5 times as many validation images would settle it, if the difference stays as it is; more seeds "
+        "alone would not."
     )
     alone = {"last_layer": {"about": 3, "safe": 3, "images": 1.0}}  # the correction for the number of pairs leaves it
     assert decision.settling(replace(found, decision={**found.decision, "settling": alone})) == []

@@ -55,7 +55,7 @@ ANSWERS = {
     },
     "train": {
         "more": ("Training the last layer alone is enough", ": {tried} gains {size} over {other}"),
-        "less": ("Training the last layer alone is not enough for this accuracy", ": {tried} loses {size} to {other}"),
+        "less": ("Training the last layer alone is not enough", ": {tried} loses {size} to {other}"),
         "equivalent": ("Training the last layer alone is enough", ": {tried} and {other} are equivalent"),
         "undecided": ("Whether training the last layer alone is enough is undecided", " ({tried} or {other})"),
     },
@@ -73,6 +73,7 @@ def blocks(results: Results) -> list[Block]:
     found: list[Block] = []
     if results.missing is not None:
         found += [Paragraph(missing_runs(results), "partial"), missing_table(results)]
+    notes = [*what_would_change_it(results), *before_training(results)]
     return [
         *found,
         Paragraph(" ".join([headline(results), *what_it_answers(results)]), "answer"),
@@ -82,7 +83,8 @@ def blocks(results: Results) -> list[Block]:
         ),
         summary(results),
         figure(results.curve_column("accuracy"), curve(results)),
-        Bullets([*advice(results), *what_would_change_it(results), *before_training(results)], "What to do"),
+        Bullets(advice(results), "What to do"),
+        *([Bullets(notes, "What would change this")] if notes else []),
         Details("Words on this page", [Bullets(glossary(results))]),
     ]
 
@@ -244,15 +246,14 @@ def what_would_change_it(results: Results) -> list[str]:
         second = results.contestants[1]
         _, low, _, _ = lead(results, leader, second)
         return [
-            f"With other images and other seeds, the lead over {results.name_of(second)} may be as small as "
-            f"{words.points(low)} (the nearer end of its interval). Another recipe, split or set of pretrained weights "
-            "may give another order."
+            f"With other images and seeds, the lead over {results.name_of(second)} may be as small as "
+            f"{words.points(low)}. Another recipe, split or set of pretrained weights may change the order."
         ]
     if verdict == "equivalent":
         ends = {arm: max(map(abs, lead(results, leader, arm)[1:3])) for arm in decided(results)["candidates"][1:]}
         furthest = max(ends, key=lambda arm: ends[arm])
         return [
-            f"With other images and other seeds, {results.name_of(leader)} and {results.name_of(furthest)} may differ "
+            f"With other images and seeds, {results.name_of(leader)} and {results.name_of(furthest)} may differ "
             f"by up to {words.points(ends[furthest])}."
         ]
     return settling(results) if verdict == "undecided" else []
@@ -265,11 +266,11 @@ def before_training(results: Results) -> list[str]:
         return []
     settings = results.configuration["weights"]
     if settings["source"] != "letters":
-        return ["The costs leave out the training of the pretrained weights."]
+        return ["Costs leave out the training of the pretrained weights."]
     macs = [pretraining_macs(results, architecture) for architecture in dict.fromkeys(arms["architecture"])]
     computed = "" if None in macs else f", {words.operations(sum(filter(None, macs)))} (computed)"
     return [
-        f"The costs leave out the pretraining: {words.plural(settings['train_images'], 'letter')}, "
+        f"Costs leave out pretraining: {words.plural(settings['train_images'], 'letter')}, "
         f"{words.plural(settings['epochs'], 'epoch')}{computed}."
     ]
 
@@ -340,10 +341,8 @@ def about_seeds(results: Results) -> str:
     runs = results.numbers_of_runs[0]
     if runs == 1:
         return f"Every arm (a way to train) was trained once ({seeds}). {allows}, not for another seed."
-    return (
-        f"Every arm (a way to train) was trained {runs} times ({seeds}); accuracies are means over these runs, on "
-        f"{images}. {allows} and other seeds."
-    )
+    often = f"Every arm (a way to train) was trained {runs} times ({seeds}); accuracies are means."
+    return f"{often} {allows} and other seeds."
 
 
 def _split(results: Results) -> str:
