@@ -50,6 +50,9 @@ DARK = {
 }
 """The colour on a dark ground of each colour on white. Colours that are not here are the same on both."""
 
+DIMMED = 0.8
+"""The brightness of pictures and their colour bars on a dark ground, of that on white."""
+
 # Text over an image, which looks the same on both grounds; each differs from a key of DARK by one step.
 WHITE_ON_IMAGE = "#fefefe"
 INK_ON_IMAGE = "#232323"
@@ -202,12 +205,13 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
 
 
 def with_dark_style(svg: str) -> str:
-    """Return matplotlib's SVG with a style sheet that replaces its colours (DARK) where the reader prefers dark.
+    """Return matplotlib's SVG with a style sheet for readers who prefer dark: other colours (DARK), dimmed pictures.
 
     The drawing itself keeps its light colours, for programs that know no media queries. Printed pages stay light.
     """
     used = sorted({(what, colour) for what, colour in VECTOR_COLOUR.findall(svg) if colour in DARK})
     rules = "".join(f'[style*="{what}: {colour}"] {{{what}: {DARK[colour]} !important}}\n' for what, colour in used)
+    rules += f"image {{filter: brightness({DIMMED})}}\n"
     sheet = f"\n@media screen and (prefers-color-scheme: dark) {{\n{rules}}}\n"
     return svg.replace("</style>", sheet + "</style>", 1)
 

@@ -84,7 +84,7 @@ def blocks(results: Results) -> list[Block]:
         summary(results),
         figure(results.curve_column("accuracy"), curve(results)),
         Bullets(advice(results), "What to do"),
-        *([Bullets(notes, "What would change this")] if notes else []),
+        *([Bullets(notes, "What could change, and what is left out")] if notes else []),
         Details("Words on this page", [Bullets(glossary(results))]),
     ]
 
