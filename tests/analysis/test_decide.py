@@ -12,8 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.analysis.conftest import only
+from triptych.analysis.comparisons import difference_of
 from triptych.analysis.decide import Competitor, Deciding, choose, decide, decision_of
 from triptych.analysis.intervals import accuracy_interval, p_of_guessing
+from triptych.analysis.settling import what_would_settle_it
 from triptych.results.decision import read_decision
 from triptych.results.schema import VERDICTS
 from triptych.storage.errors import InputError
@@ -106,6 +108,30 @@ def test_an_undecided_arm_is_neither_dropped_nor_equivalent():
 def test_a_cheap_arm_that_is_worse_is_not_preferred():
     arms = competitor("leader", 600, 5.0), competitor("near", 595, 4.0, start=10), competitor("cheap", 400, 1.0)
     assert decided(*arms, prefer="cheap")["chosen"]["arm"] == "near"
+
+
+def test_what_would_settle_an_undecided_pair_is_kept():
+    random = numpy.random.default_rng(5)
+    shares = {"first": (0.80, 0.86, 0.83), "second": (0.78, 0.84, 0.81), "third": (0.3, 0.31, 0.29)}
+    arms = [
+        Competitor(arm, [0, 1, 2], random.random((3, 800)) < numpy.array(own)[:, None], macs=1.0, peak_bytes=1.0)
+        for arm, own in shares.items()
+    ]
+    decision = decided(*arms)
+    verdicts = {pair["arm_b"]: pair["verdict"] for pair in decision["pairs"] if pair["arm_a"] == "first"}
+    assert verdicts == {"second": "undecided", "third": "better"}
+    assert list(decision["settling"]) == ["second"]  # what is decided needs nothing
+    found = decision["settling"]["second"]
+    difference = difference_of(arms[0].correct, arms[1].correct)
+    away = abs(100 * float(difference.centre))
+    expected = what_would_settle_it(difference, max(away, SETTINGS["equivalence_margin"] - away), 0.95)
+    assert found == {"about": expected.about, "safe": expected.safe, "images": expected.images}
+    assert found["about"] > 3
+
+
+def test_with_a_single_run_nothing_says_what_would_settle_it():
+    decision = decided(competitor("a", 700, seeds=(0,)), competitor("b", 500, seeds=(0,)))
+    assert decision["settling"] == {"b": None}
 
 
 def test_the_only_arm_is_taken_if_it_beats_guessing():

@@ -6,7 +6,7 @@ import pandas
 import pytest
 
 from tests.fabricated import LECTURE
-from triptych.analysis.decide import Competitor, choose, read_correct
+from triptych.analysis.decide import Competitor, choose, read_correct, settling_of
 from triptych.results.experiment import read_results
 from triptych.results.schema import COMPARISONS, TEXT
 
@@ -37,6 +37,7 @@ def with_decision(found, rows, prefer="accurate", **costs):
     competitors = [Competitor(arm, *by_arm[arm], *cost[arm]) for arm in found.arms["arm"] if arm in cost]
     pairs = [dict(zip(COMPARISONS.names, whole(row), strict=True)) for row in rows]
     choice = choose(competitors, pairs, prefer, {one.arm for one in competitors})
+    choice["settling"] = settling_of(competitors, pairs, found.margin, found.confidence)
     return replace(found, decision={**found.decision, "ranking": ranking, "pairs": pairs, "prefer": prefer, **choice})
 
 

@@ -195,6 +195,7 @@ def test_a_table_is_saved_from_the_page(shown, page, tmp_path):
     """The policy of the page allows it, and the browser saves the very bytes."""
     browser = shown()
     browser.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    browser.execute_script("document.querySelectorAll('details').forEach(details => details.open = true)")
     browser.find_element("css selector", 'a[download="summary.csv"]').click()
     saved = tmp_path / "summary.csv"
     WebDriverWait(browser, 20).until(lambda _: saved.is_file())

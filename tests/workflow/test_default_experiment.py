@@ -89,8 +89,8 @@ def test_every_declared_table_has_the_columns_that_others_rely_on(results):
         "train_accuracy fit_loss fit_accuracy validation_loss validation_accuracy",
         "test_results": "arm label seed test_loss test_accuracy test_accuracy_low test_accuracy_high",
         "summary": "arm label n test_accuracy_mean test_accuracy_sd test_accuracy_low test_accuracy_high "
-        "validation_accuracy_mean drop_mean test_loss_mean",
-        "comparisons": "arm_a arm_b difference low high p_value verdict",
+        "validation_accuracy_mean change_mean test_loss_mean",
+        "comparisons": "arm_a arm_b difference low high p_value networks_p scope verdict",
         "per_class": "arm seed class images recall precision",
         "confusion": "arm true_class predicted_class share",
         "weight_delta": "arm seed tensor kind size initial_norm delta_norm relative_delta cosine max_abs_delta "

@@ -104,7 +104,7 @@ def test_configurations_that_are_shown_are_right(page, tmp_path, capsys):
 
 def test_the_mistake_of_the_tutorial_is_answered_as_it_says(tmp_path, capsys):
     path = tmp_path / "few.yaml"
-    path.write_text(files_of("tutorial")["few.yaml"].replace("seeds: [0, 1]", "seeds: 2"))
+    path.write_text(files_of("tutorial")["few.yaml"].replace("seeds: [0, 1, 2]", "seeds: 2"))
     assert main(["check", str(path)]) == 1
     assert f"```\n{capsys.readouterr().err}```" in PAGES["tutorial"]
 
@@ -162,7 +162,7 @@ def test_the_tutorial_does_what_it_says(tutorial):
     results = folder / "results" / "few"
     assert (results / "report.html").is_file() and (results / "figures" / "validation_accuracy.svg").is_file()
     changed = said["snakemake --cores 2 --configfile more.yaml -n"]
-    assert re.search(r"^train +2$", changed, flags=re.M)
+    assert re.search(r"^train +3$", changed, flags=re.M)
     assert not re.search(r"^(pretrain_weights|prepare_dataset) ", changed, flags=re.M)
     assert "Nothing to be done" in said[next(text for text in said if "validation_accuracy.svg" in text)]
     assert "python -m triptych train" in said["snakemake --cores 2 --configfile more.yaml -n -p"]

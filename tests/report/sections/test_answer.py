@@ -75,13 +75,14 @@ def test_of_a_mixture_the_equivalent_arm_may_be_chosen(results):
 def test_no_arm_is_chosen_where_none_beats_guessing(results):
     found = results(arms=[{"name": "a", "first": 10, "last": 11.0}, {"name": "b", "first": 10, "last": 10.5}])
     assert plain(answer.headline(found)) == (
-        "No arm is better than guessing beyond doubt, so none is chosen. Naming the most frequent class is right for "
+        "No arm is shown to be better than guessing, so none is chosen. Naming the most frequent class is right for "
         "10.0 % of 200 validation images; a reaches 11.3 %."
     )
     assert plain(answer.tested(found)) == (
-        "This is judged on 200 validation images; the 1,000 test images were opened afterwards."
+        "This is judged on 200 validation images; the 1,000 test images were read only afterwards."
     )
     assert advice(found)[0].startswith("Use none of these arms.")
+    assert answer.what_it_answers(found) + answer.what_would_change_it(found) + answer.before_training(found) == []
 
 
 def test_one_arm_is_compared_with_nothing(results):
@@ -104,22 +105,26 @@ def test_a_tie_keeps_the_order_of_the_configuration(results):
 # Tested
 
 
-@pytest.mark.parametrize(("drop", "said"), [(0.31, "0.3 points less than"), (-1.2, "1.2 points more than"), (0, "as")])
-def test_the_chosen_arm_is_tested_and_the_drop_is_named(results, drop, said):
+@pytest.mark.parametrize(
+    ("change", "said", "shown"),
+    [(-0.31, "0.3 points less than", "-0.3"), (1.2, "1.2 points more than", "+1.2"), (0.04, "as", "0.0")],
+)
+def test_the_chosen_arm_is_tested_and_the_change_is_named(results, change, said, shown):
     found = results()
-    found.tables["summary"]["drop_mean"] = float(drop)
+    found.tables["summary"]["change_mean"] = float(change)
     low, high = found.accuracy_interval("finetune")
     assert plain(answer.tested(found)) == (
-        "net2 · finetune was chosen on 200 validation images; the 1,000 test images were opened afterwards. Its test "
-        f"accuracy is 97.0 % (95 % CI {low:.1f} to {high:.1f}), {said} on the validation images."
+        "net2 · finetune was chosen on 200 validation images; the 1,000 test images were read only afterwards. Its "
+        f"test accuracy is 97.0 % (95 % CI {low:.1f} to {high:.1f}), {said} on the validation images."
     )
+    assert [plain(row[3]) for row in answer.summary(found).rows] == [shown] * 3
 
 
 def test_that_test_images_are_evaluated_every_epoch_is_told_at_once(results):
     said = plain(answer.tested(results(test="every_epoch")))
     assert said.startswith("The 1,000 test images were evaluated after every epoch. net2 · finetune was chosen on 200 ")
     without = answer.tested(results(test="every_epoch", images=(300, 0)))
-    assert "the choice is made on the test images, so its accuracy on them is optimistic" in without
+    assert "made on the test images, so the accuracy of net2 · finetune on them is optimistic" in without
 
 
 def test_the_answer_uses_no_test_result(results):
@@ -138,25 +143,149 @@ def test_runs_opened_under_another_decision_are_named_on_the_first_screen(result
     runs = [first, ["scratch", 1, "0" * 64], *others]
     other = replace(found, opened={**found.opened, "runs": runs})
     (note,) = [block for block in answer.blocks(other) if getattr(block, "kind", "") == "partial"]
-    assert note.text == "Opened under another decision than the present one: net1 · scratch, seed 1 (00000000)."
+    assert note.text == "Tested after another decision than the present one: net1 · scratch, seed 1 (00000000)."
 
 
 def test_one_seed_has_an_interval_over_images_and_says_so(results):
     found = results(seeds=(7,))
     low, high = found.accuracy_interval("finetune")
     assert (low, high) == (pytest.approx(95.75, abs=0.01), pytest.approx(97.89, abs=0.01))  # Wilson, 970 of 1,000
-    said = answer.about_seeds(found)
-    assert "trained once (seed 7)" in said and "over the test images only" in said
+    said = plain(answer.about_seeds(found))
+    assert "trained once (seed 7)" in said and said.endswith("allows for other test images, not for another seed.")
     table = answer.summary(found)
-    assert "with one seed there is none over seeds" in table.columns[2].meaning
+    assert table.columns[2].meaning.endswith("for other test images, not for another seed.")
     assert "seed" not in table.title + answer.curve(found)
 
 
-def test_several_seeds_have_an_interval_over_seeds(results):
+def test_several_seeds_have_an_interval_over_images_and_seeds(results):
     text = plain(answer.about_seeds(results()))
-    assert "3 seeds (0, 1 and 2) on 1,000 test images" in text and "is over seeds" in text and "exceed" not in text
-    assert answer.summary(results()).title == "Accuracy and cost, means over seeds"
-    assert "Thick lines: means over seeds" in answer.curve(results())
+    assert "Every arm (a way to train) was trained 3 times (seeds 0, 1 and 2)" in text
+    assert text.endswith("allows for other test images and other seeds.")
+    table = answer.summary(results())
+    assert table.title == "Accuracy and cost, means over seeds"
+    assert table.columns[2].meaning.endswith("for other test images and other seeds.")
+    assert answer.curve(results()).endswith("Thick lines: means over seeds; thin lines: single seeds.")
+
+
+def test_more_seeds_than_lines_are_a_band(results):
+    many = results(arms=TWO[:1], seeds=tuple(range(11)))
+    assert answer.curve(many).endswith("Thick lines: means over seeds; bands: their range.")
+
+
+# Fewer than three seeds
+
+
+def test_with_one_seed_networks_are_compared_and_there_is_no_verdict(results):
+    found = results(seeds=(0,))
+    headline = plain(answer.headline(found))
+    assert headline.startswith(
+        "No verdict: with one run of an arm, another seed may change the order. net2 · finetune is ahead"
+    )
+    assert headline.endswith("These two networks differ, but another seed may change this.")
+    assert answer.what_it_answers(found) == []
+    assert answer.what_would_change_it(found) == ["A verdict on arms needs at least three seeds of each."]
+    close = results(arms=TWO, seeds=(0,))
+    assert "networks differ" not in answer.headline(close) and "No verdict" in answer.headline(close)
+
+
+def test_with_two_seeds_there_is_an_interval_and_no_verdict(results):
+    found = results(seeds=(0, 1))
+    headline = plain(answer.headline(found))
+    assert headline.startswith(
+        "No verdict: two seeds of an arm are too few. net2 · finetune is ahead with 97.2 % accuracy"
+    )
+    assert "better" not in headline and "best" not in headline and answer.what_it_answers(found) == []
+    (needed,) = answer.what_would_change_it(found)
+    assert plain(needed) == (
+        "net2 · finetune against net3 · last_layer or net1 · scratch: about 3 seeds of each arm would settle it, if "
+        "the difference stays as it is."
+    )
+
+
+@pytest.mark.parametrize("seeds", [(0,), (0, 1)])
+def test_no_page_of_fewer_than_three_seeds_has_a_verdict_on_arms(experiment, seeds):
+    folder = experiment(seeds=seeds)
+    report(experiment="digits", experiment_folder=folder, output=folder / "report.html")
+    page = (folder / "report.html").read_text()
+    assert 'class="verdict undecided"' in page or 'class="verdict networks"' in page
+    for verdict in ("better", "worse", "equivalent"):
+        assert f'class="verdict {verdict}"' not in page, verdict
+    said = plain(" ".join(Page(page).visible))
+    for claim in ("is the best", "is better than every", "are equivalent", "weights pay", "alone is not enough"):
+        assert claim not in said, claim
+    assert "No verdict" in said
+
+
+# The title's question, and what would change the answer
+
+
+def test_a_question_on_one_setting_is_answered_where_two_arms_differ_in_it_alone(results):
+    pays, layer = map(plain, answer.what_it_answers(results()))
+    assert pays == "Pretrained weights pay."  # the headline has the numbers
+    assert layer.startswith(
+        "Training the last layer alone is not enough: net3 · last_layer loses 22.0 points (95 % CI "
+    )
+    assert layer.endswith(" to net2 · finetune.")
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("equivalent", "Training the last layer alone is enough."),
+        ("undecided", "Whether training the last layer alone is enough is undecided."),
+        ("better", "Training the last layer alone is not enough."),
+    ],
+)
+def test_what_the_verdict_says_on_the_last_layer(results, verdict, said):
+    assert answer.what_it_answers(results(arms=[TWO[0], HEAD], comparisons=of_head(verdict))) == [said]
+
+
+def test_arms_that_differ_in_more_than_one_setting_answer_nothing(results):
+    other = {**TWO[1], "training": {"learning_rate": 1e-3}}
+    assert answer.what_it_answers(results(arms=[TWO[0], other], comparisons=against("better"))) == []
+
+
+def test_worse_pretrained_weights_do_not_pay(results):
+    arms = [{"name": "scratch", "weights": "random", "last": 97.0}, {"name": "finetune", "last": 90.0}]
+    assert answer.what_it_answers(results(arms=arms)) == ["Pretrained weights do not pay."]
+
+
+def test_the_nearer_end_of_the_interval_is_what_may_change(results):
+    found = results()
+    (text,) = answer.what_would_change_it(found)
+    low = next(pair["low"] for pair in found.decision["pairs"] if pair["arm_b"] == "scratch")
+    assert f"the lead over net1 · scratch may be as small as {low:.1f} points" in plain(text)
+    (text,) = answer.what_would_change_it(results(arms=TWO, comparisons=against("equivalent", 0.3, -0.7, 0.9, 0.3)))
+    assert plain(text).endswith("net2 · finetune and scratch may differ by up to 0.9 points.")
+
+
+def test_what_would_settle_an_undecided_lead(results):
+    found = results(arms=TWO)
+    needed = found.decision["settling"]["scratch"]
+    assert found.decision["verdict"] == "undecided" and needed["about"] > 3 and needed["images"] > 1
+    (text,) = answer.what_would_change_it(found)
+    assert plain(text).startswith("net2 · finetune against scratch: ") and f"{needed['about']} " in text
+    assert f"about {needed['images']:.0f} times as many validation images" in plain(text)
+
+
+def test_what_pretraining_took_is_named(results):
+    found = results()
+    # three forward passes of 37,016,576 MACs on 11,000 letters, twice
+    assert plain(answer.before_training(found)[0]) == (
+        "Costs leave out pretraining: 11,000 letters, 2 epochs, 2.4 TMAC (computed)."
+    )
+    assert answer.before_training(results(arms=TWO[1:])) == []
+
+
+def test_the_run_to_take_is_named_with_its_own_accuracies(results):
+    found = results()
+    seed = found.decision["chosen"]["seed"]
+    run = found.of("runs", "finetune").query(f"seed == '{seed}'").iloc[0]
+    (lead,) = (block.text for block in answer.blocks(found) if getattr(block, "kind", None) == "")
+    assert (
+        f"The run to take is that with seed {seed}: {run['validation_accuracy']:.1f} % validation accuracy, the "
+        f"highest of 3 runs; {run['test_accuracy']:.1f} % test accuracy. Its weights are in model/."
+    ) in plain(lead)
 
 
 def test_the_time_of_cached_features_is_beside_that_of_the_run(results):
@@ -173,12 +302,6 @@ def _meaning_of_time(found):
     return next(column.meaning for column in answer.summary(found).columns if column.title == "time")
 
 
-def test_an_interval_beyond_the_possible_is_explained(results):
-    found = results(arms=[{"name": "finetune", "last": 99.6}])
-    assert found.accuracy_interval("finetune")[1] > 100
-    assert "can exceed 0 to 100" in answer.about_seeds(found)
-
-
 def test_controls_are_not_compared(results):
     arms = [{"name": "frozen", "role": "control", "last": 99.0, "train": "head", "batchnorm": "frozen"}, *TWO]
     found = results(arms=arms, comparisons=against("better", 0.5, 0.1, 0.9, 0.01))
@@ -190,14 +313,14 @@ def test_controls_are_not_compared(results):
 def test_validation_is_shown_if_there_are_validation_images(results):
     found = results(arms=TWO)
     columns = [column.title for column in answer.summary(found).columns]
-    assert columns == ["arm", "validation", "test accuracy", "drop", "time", "memory", "trainable"]
+    assert columns == ["arm", "validation", "test accuracy", "change", "time", "memory", "trainable"]
     runs = found.tables["runs"].query("arm == 'scratch'")
     expected = [runs[f"{split}_accuracy"].mean() for split in ("validation", "test")]
-    _, validation, test, drop, *_ = answer.summary(found).rows[1]
+    _, validation, test, change, *_ = answer.summary(found).rows[1]
     assert [plain(cell) for cell in (validation, test[0])] == [f"{value:.1f} %" for value in expected]
-    assert plain(drop) == f"{expected[0] - expected[1]:.1f}"
+    assert plain(change) == f"{expected[1] - expected[0]:+.1f}"
     without = answer.summary(results(arms=TWO, images=(300, 0), test="every_epoch"))
-    assert not {"validation", "drop"} & {column.title for column in without.columns}
+    assert not {"validation", "change"} & {column.title for column in without.columns}
 
 
 def test_the_summary_ends_with_the_chance_level_of_each_split(results):
@@ -233,10 +356,10 @@ def test_a_partial_report_is_provisional_and_has_no_test_result(partial):
     page = partial({"scratch": [1], "finetune": []})
     assert page.index("1 of 9 runs is missing (scratch with seed 1). All numbers") < page.index('<p class="answer">')
     said = " ".join(Page(page).text)
-    assert "Provisional: net2 · finetune is the best of 3 arms" in said
+    assert "Provisional: No verdict: two seeds of an arm are too few. net2 · finetune is ahead" in said
     assert "The test images have not been opened. The missing runs may change this ranking." in said
-    assert "Not every arm has the same number of runs" in said
-    assert "test accuracy" not in said.lower() and "misclassified" not in said and "openings" not in said
+    assert "Not every arm (a way to train) has the same number of runs" in said
+    assert "test accuracy" not in said.lower() and "misclassified" not in said and "were read once" not in said
     assert "manifest.json" not in said
     shown = {values["id"] for _, values in Page(page).elements if "id" in values}
     assert "validation_accuracy" in shown and "comparisons" in shown
@@ -246,7 +369,8 @@ def test_a_partial_report_is_provisional_and_has_no_test_result(partial):
 def test_a_partial_report_that_lacks_no_run(partial):
     page = partial({"scratch": []})
     assert "This partial report lacks no run: all 9 exist" in page
-    assert "The test images have not been opened. Means over 3 seeds" in page
+    assert "The test images have not been opened. The run to take is that with seed" in page
+    assert "model/" not in page
 
 
 def test_a_partial_report_has_test_results_where_these_are_there_every_epoch(partial):
@@ -257,8 +381,8 @@ def test_a_partial_report_has_test_results_where_these_are_there_every_epoch(par
 
 def test_arms_with_one_run_each_of_different_seeds(partial):
     page = partial({"scratch": [1, 2], "finetune": [0, 2], "last_layer": [0, 1]})
-    assert "Every arm was trained once, but with different seeds" in page
-    assert "One seed: no interval over seeds" in page
+    assert "Every arm (a way to train) was trained once (seeds 0, 1 and 2)" in page
+    assert "One seed of an arm: no verdict on arms." in page
 
 
 def test_the_whole_report_has_no_such_part(experiment):

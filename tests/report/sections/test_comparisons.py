@@ -3,12 +3,12 @@
 import pandas
 import pytest
 
-from tests.report.conftest import TWO, against, plain
+from tests.report.conftest import TWO, against, plain, whole
 from triptych.report.blocks import Details, Table
 from triptych.report.sections import comparisons
 from triptych.results.experiment import read_results
 
-COLUMNS = ["arm_a", "arm_b", "difference", "low", "high", "p_value", "verdict"]
+COLUMNS = ["arm_a", "arm_b", "difference", "low", "high", "p_value", "networks_p", "scope", "verdict"]
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ COLUMNS = ["arm_a", "arm_b", "difference", "low", "high", "p_value", "verdict"]
 )
 def test_why_a_pair_is_undecided(results, row, reason):
     found = results(arms=TWO, comparisons=against("better"))
-    said = comparisons.undecided(found, pandas.Series(("finetune", "scratch", *row, "undecided"), COLUMNS))
+    said = comparisons.undecided(found, pandas.Series(whole(("finetune", "scratch", *row, "undecided")), COLUMNS))
     assert plain(said) == f"Undecided, net2 · finetune vs scratch: {reason}."
 
 
@@ -32,7 +32,7 @@ def test_images_that_decide_are_compared_while_the_test_images_are_unopened(find
     assert paragraph.text.startswith("Provisional, on the images that decide.")
     assert (table.title, table.file) == ("Pairs of arms", "decision.json")
     assert plain(table.rows[0][1]) == f"{found.decision['pairs'][0]['difference']:.1f}"
-    row = pandas.Series(("finetune", "scratch", 0.0, 0.0, 0.0, 1, "undecided"), COLUMNS)
+    row = pandas.Series(whole(("finetune", "scratch", 0.0, 0.0, 0.0, 1, "undecided")), COLUMNS)
     assert "200 validation images are too few" in plain(comparisons.undecided(found, row))
 
 
@@ -56,3 +56,38 @@ def test_many_pairs_are_folded_except_those_of_the_best_arm(results, arms, shown
 
 def test_one_arm_has_no_such_section(results):
     assert not comparisons.SECTION.needs(results(arms=TWO[:1]))
+
+
+def verdicts(found):
+    """What the paragraph says, and of each pair p and verdict."""
+    paragraph, table, *others = comparisons.blocks(found)
+    assert others == []
+    return plain(paragraph.text), [plain(row[3]) for row in table.rows], [row[4] for row in table.rows]
+
+
+def test_with_three_seeds_verdicts_are_about_arms(results):
+    text, _, found = verdicts(results())
+    assert text.endswith("Verdicts are about arms: intervals and p-values allow for other images and other seeds.")
+    assert found == ["better"] * 3
+    intervals = comparisons.table(results(), comparisons.compared(results()), "Pairs").columns[2].meaning
+    assert "it allows for other test images and other seeds." in intervals and "share one scale" in intervals
+
+
+def test_with_one_seed_networks_are_compared_by_mcnemars_test(results):
+    found = results(arms=TWO, seeds=(0,))
+    text, (p_value,), (verdict,) = verdicts(found)
+    assert "no verdict on arms" in text and text.endswith("another seed may change the result.")
+    (row,) = found.tables["comparisons"].to_dict("records")
+    assert p_value == f"{row['networks_p']:.2g}" != f"{row['p_value']:.2g}" and verdict == "undecided"
+    *_, several = verdicts(results(seeds=(0,)))
+    assert several == ["networks differ"] * 3
+    columns = {
+        column.title: column.meaning for column in comparisons.table(found, comparisons.compared(found), "").columns
+    }
+    assert "not other seeds" in columns["interval"] and "McNemar" in columns["p"] and "better" not in columns["verdict"]
+
+
+def test_with_two_seeds_the_interval_stands_alone(results):
+    text, _, found = verdicts(results(seeds=(0, 1)))
+    assert text.endswith("Two seeds of an arm are too few for a verdict on arms: the interval is shown alone.")
+    assert found == ["undecided"] * 3

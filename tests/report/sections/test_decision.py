@@ -44,7 +44,9 @@ def test_where_none_beats_guessing_its_probability_is_shown(results):
     (p,) = cells(found, "guessing")
     assert plain(p).startswith("p = 0.")
     assert cells(found, "choice") == ["–"]
-    assert plain(decision.reasons(found)[0]).startswith("No arm beats guessing (10.0 %, the most frequent class)")
+    assert plain(decision.reasons(found)[0]).startswith(
+        "No arm is shown to beat guessing (10.0 %, the most frequent class)"
+    )
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ def test_where_none_beats_guessing_its_probability_is_shown(results):
             "accurate",
             [
                 "Undecided: whether finetune is better than last_layer.",
-                "finetune is preferred until that is decided (prefer: accurate).",
+                "finetune is chosen until that is decided (setting prefer: accurate).",
             ],
         ),
         (
@@ -73,7 +75,7 @@ def test_where_none_beats_guessing_its_probability_is_shown(results):
             "cheap",
             [
                 "Undecided: whether finetune is better than last_layer.",
-                "last_layer is preferred until that is decided (prefer: cheap): 204 GMAC and 47.2 MiB, computed "
+                "last_layer is chosen until that is decided (setting prefer: cheap): 204 GMAC and 47.2 MiB, computed "
                 "(finetune: 426 GMAC and 185 MiB).",
             ],
         ),
@@ -102,13 +104,17 @@ def test_openings_are_counted_and_their_decisions_named(results):
     found = results()
     digest = found.decision["digest"]
     (said,) = decision.openings(found)
-    assert plain(said) == f"Recorded openings of the test images: 9, for 9 runs, under decision {digest[:8]}."
+    assert plain(said) == (
+        f"The test images were read once for each of 9 runs, after decision {digest[:8]} (the first digits of its "
+        "digest in decision.json)."
+    )
     assert decision.opened_otherwise(found) == []
     opened = {"openings": 12, "decisions": ["0" * 64, digest], "runs": found.opened["runs"]}
     (said,) = decision.openings(replace(found, opened=opened))
-    assert plain(said).endswith(
-        f"test images: 12, for 9 runs, under decisions 00000000 and {digest[:8]}. The present one is {digest[:8]}."
+    assert plain(said).startswith(
+        f"The test images were read 12 times for 9 runs, after decisions 00000000 and {digest[:8]} ("
     )
+    assert plain(said).endswith(f"The present one is {digest[:8]}.")
     assert decision.openings(results(test="every_epoch")) == []
 
 
@@ -116,7 +122,7 @@ def test_runs_that_were_opened_under_another_decision_are_named(results):
     found = results()
     runs = [[arm, seed, "0" * 64 if arm == "scratch" and seed else own] for arm, seed, own in found.opened["runs"]]
     assert decision.opened_otherwise(replace(found, opened={**found.opened, "runs": runs})) == [
-        "Opened under another decision than the present one: net1 · scratch, seeds 1 and 2 (00000000)."
+        "Tested after another decision than the present one: net1 · scratch, seeds 1 and 2 (00000000)."
     ]
 
 
@@ -124,4 +130,59 @@ def test_the_rules_say_on_which_images(results):
     assert plain(decision.rules(results())[0]) == "200 validation images decide."
     keeps = results(arms=[{**TWO[0], "training": {"keep": "best"}}, TWO[1]])
     assert "validation images (half of them; the other half selects epochs) decide" in plain(decision.rules(keeps)[0])
-    assert "(prefer: accurate)" in decision.rules(results())[4]
+    assert decision.rules(results())[4].endswith("the undecided arms remain candidates (setting prefer: accurate).")
+
+
+def meaning(found, title):
+    return next(column.meaning for column in decision.table(found).columns if column.title == title)
+
+
+def test_the_choices_and_verdicts_that_are_shown_are_explained(results):
+    found = results()
+    assert "chosen: " in meaning(found, "choice") and "dropped: " in meaning(found, "choice")
+    assert "candidate" not in meaning(found, "choice") and meaning(found, "verdict").startswith("Of the comparison")
+    assert "McNemar" not in meaning(found, "verdict")
+    one = results(arms=[TWO[0], HEAD], comparisons=of_head("equivalent"))
+    assert "candidate: " in meaning(one, "choice") and "dropped" not in meaning(one, "choice")
+
+
+@pytest.mark.parametrize(
+    ("seeds", "verdicts", "why"),
+    [
+        ((0,), ["leader", "networks differ", "networks differ"], "One run of an arm is too few."),
+        ((0, 1), ["leader", "undecided", "undecided"], "Two seeds are too few."),
+    ],
+)
+def test_fewer_than_three_seeds_drop_no_arm(results, seeds, verdicts, why):
+    found = results(seeds=seeds)
+    assert cells(found, "verdict") == verdicts
+    assert cells(found, "choice") == ["chosen", "candidate", "candidate"]
+    assert decision.reasons(found)[0].endswith(why)
+
+
+def test_settling_names_arms_that_need_the_same_together(results):
+    found = results(seeds=(0, 1))
+    needed = {"about": 4, "safe": 9, "images": 2.0}
+
+    def said(**other):
+        settling = {arm: {**needed, **other} for arm in ("scratch", "last_layer")}
+        (text,) = decision.settling(replace(found, decision={**found.decision, "settling": settling}))
+        return plain(text).removeprefix("net2 · finetune against net1 · scratch or net3 · last_layer: ")
+
+    stays = "would settle it, if the difference stays as it is"
+    assert said() == f"4 to 9 seeds of each arm {stays}."
+    assert said(safe=4) == f"about 4 seeds of each arm {stays}."
+    assert said(safe=None) == f"4 or more seeds of each arm {stays}."
+    assert said(about=None, safe=None) == "neither more seeds nor more images alone would settle this difference."
+
+
+def test_more_images_alone_may_settle_where_there_are_seeds_enough(results):
+    found = results(arms=[TWO[0], HEAD], comparisons=of_head("undecided"))
+    settling = {"last_layer": {"about": None, "safe": None, "images": 2.5}}
+    (text,) = decision.settling(replace(found, decision={**found.decision, "settling": settling}))
+    assert plain(text).endswith(
+        ": about 2.5 times as many validation images would settle it, if the difference stays as it is; more seeds "
+        "alone would not."
+    )
+    alone = {"last_layer": {"about": 3, "safe": 3, "images": 1.0}}  # the correction for the number of pairs leaves it
+    assert decision.settling(replace(found, decision={**found.decision, "settling": alone})) == []

@@ -26,15 +26,29 @@ def test_different_recipes_are_named(results, change, words):
     assert words in text and "one recipe" not in text
 
 
-@pytest.mark.parametrize(("seeds", "few", "one_in_ten"), [(3, True, True), (6, True, False), (12, False, False)])
-def test_how_few_the_seeds_are(results, seeds, few, one_in_ten):
-    text = said(results(arms=TWO, seeds=tuple(range(seeds))))
-    assert (f"{seeds} seeds are few" in text, "one case of ten" in text) == (few, one_in_ten)
-    assert "one set of pretrained weights: the intervals cover neither" in text
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        (1, "One seed of an arm: no verdict on arms."),
+        (2, "Two seeds of an arm are too few for a verdict on arms."),
+        (3, "3 seeds are few: where seeds differ, intervals are wide"),
+        (12, ""),
+    ],
+)
+def test_how_few_the_seeds_are(results, seeds, words):
+    text = limits.seeds(results(arms=TWO, seeds=tuple(range(seeds))))
+    expected = f"{words} One split and one set of pretrained weights: the intervals do not cover others."
+    start, end = expected.split(" One split")
+    assert plain(text).startswith(start) and plain(text).endswith(end)
+    assert plain(text).count(".") == (3 if seeds == 1 else 2 if words else 1)
+
+
+def test_weights_that_no_arm_has_are_not_mentioned(results):
+    assert "pretrained" not in limits.seeds(results(arms=[TWO[1]]))
 
 
 def test_what_to_select_on(results):
-    assert "because of these test accuracies needs new test images." in said(results())
+    assert "because of these test accuracies, the new one needs other test images." in said(results())
     every = results(test="every_epoch")
     assert "Select epochs, recipes and arms on the 200 validation images" in said(every)
     assert "There are no validation images" in said(results(images=(300, 0), test="every_epoch"))
@@ -42,10 +56,11 @@ def test_what_to_select_on(results):
 
 def test_how_much_an_image_is(results):
     assert limits.precision(results()) == (
-        "In points of accuracy, one of 200 validation images 0.50 and one of 1,000 test images 0.10."
+        "One image is 0.50 points of accuracy on 200 validation images and 0.10 points of accuracy on 1,000 test "
+        "images."
     )
     none = results(images=(300, 0), test="every_epoch")
-    assert limits.precision(none) == "In points of accuracy, one of 1,000 test images 0.10."
+    assert limits.precision(none) == "One image is 0.10 points of accuracy on 1,000 test images."
 
 
 LAGGING = {"name": "scratch", "weights": "random", "first": 75, "last": 91, "lag": 60.0}

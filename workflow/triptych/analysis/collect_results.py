@@ -181,7 +181,7 @@ def summary_table(
                 "test_accuracy_low": low,
                 "test_accuracy_high": high,
                 "validation_accuracy_mean": before,
-                "drop_mean": before - mean,
+                "change_mean": mean - before,
                 "test_loss_mean": float(own["test_loss"].mean()),
             }
         )

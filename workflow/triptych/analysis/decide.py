@@ -13,7 +13,7 @@ The run of the chosen arm is that with the highest accuracy on the images that d
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,9 +22,10 @@ import numpy
 import pandas
 from statsmodels.stats.multitest import multipletests
 
-from triptych.analysis.comparisons import compare_arms
+from triptych.analysis.comparisons import compare_arms, difference_of
 from triptych.analysis.intervals import accuracy_interval, p_of_guessing
 from triptych.analysis.options import parsed_json
+from triptych.analysis.settling import what_would_settle_it
 from triptych.results import schema
 from triptych.results.decision import decision_digest
 from triptych.results.experiment import read_numbers
@@ -184,6 +185,7 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
         "ranking": ranking,
         "pairs": pairs,
         **choice,
+        "settling": settling_of(competitors, pairs, settings["equivalence_margin"], settings["confidence"]),
     }
 
 
@@ -270,6 +272,31 @@ def choose(
         "chosen": {"arm": chosen.arm, "seed": chosen.best_seed},
         "reasons": reasons,
     }
+
+
+def settling_of(
+    competitors: Sequence[Competitor], pairs: Sequence[Mapping[str, Any]], margin: float, confidence: float
+) -> dict[str, dict[str, Any] | None]:
+    """Return what would settle each comparison with the leader that is undecided: by the other arm, a `Settlement`.
+
+    The interval must become narrow enough to leave out zero, or to lie within the margin, whichever is nearer; the
+    difference is taken as observed. None where an arm has a single run.
+
+    Args:
+        competitors: in the order of the configuration.
+        pairs: the comparisons of `compare_arms`.
+        margin: of equivalence, in points.
+    """
+    leader, *others = in_rank(competitors)
+    undecided = {pair["arm_b"] for pair in pairs if pair["arm_a"] == leader.arm and pair["verdict"] == "undecided"}
+    found: dict[str, dict[str, Any] | None] = {}
+    for other in others:
+        if other.arm in undecided:
+            difference = difference_of(leader.correct, other.correct)
+            away = abs(100 * float(difference.centre))
+            settlement = what_would_settle_it(difference, max(away, margin - away), confidence)
+            found[other.arm] = settlement and asdict(settlement)
+    return found
 
 
 def decision_table(content: Mapping[str, Any], labels: Mapping[str, str]) -> pandas.DataFrame:

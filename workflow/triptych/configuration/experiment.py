@@ -47,7 +47,7 @@ class Experiment(Section):
         description="Networks to compare with the arms' without training: parameters, operations, memory, batch size.",
     )
     report: Report = Field(Report(), description="What the report shows.")
-    seeds: Seeds = Field([0], description="Every arm is trained once with each seed.")
+    seeds: Seeds = Field([0], description="Every arm is trained once with each seed. A verdict needs three or more.")
     claims: Claims = Field(
         NONE, description=" ".join(f"{wing}: {part_of(wing, 'requirements').DESCRIPTION}." for wing in WINGS)
     )

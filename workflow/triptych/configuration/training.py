@@ -26,7 +26,7 @@ KEYS = {
     "epochs": Key(
         "whole number",
         10,
-        "Passes over the training images; with patience, at most this many.",
+        "Passes over the training images. With patience, at most this many.",
         bounds={"ge": 1, "le": MANY},
         used_by=TRAINS,
         same_work=False,

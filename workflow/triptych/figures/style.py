@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
-from triptych.results.arm_styles import DARK_PALETTE, PALETTE
+from triptych.results.arm_styles import DARK_PALETTE, MOST_SEED_LINES, PALETTE
 from triptych.results.learning_curves import learning_curves, shows_lag
 from triptych.storage.files import atomic_write, write_text
 
@@ -27,9 +27,6 @@ WIDTH = 5.4
 
 SMALL = 8
 """Smallest size of text in points."""
-
-MOST_SEED_LINES = 10
-"""Most seeds that are drawn line by line. More cannot be told apart, and each makes the figure larger."""
 
 LAG_NOTE = "\nthin, dash-dotted: with BatchNorm’s moving averages"
 """What the second line of `draw_learning_curve` is, for a legend."""
@@ -56,6 +53,9 @@ DARK = {
     **dict(zip(map(str.lower, PALETTE), map(str.lower, DARK_PALETTE), strict=True)),
 }
 """The colour on a dark ground of each colour on white. Colours that are not here are the same on both."""
+
+DIMMED = 0.8
+"""The brightness of pictures and their colour bars on a dark ground, of that on white."""
 
 # Text over an image, which looks the same on both grounds; each differs from a key of DARK by one step.
 WHITE_ON_IMAGE = "#fefefe"
@@ -231,12 +231,13 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
 
 
 def with_dark_style(svg: str) -> str:
-    """Return matplotlib's SVG with a style sheet that replaces its colours (DARK) where the reader prefers dark.
+    """Return matplotlib's SVG with a style sheet for readers who prefer dark: other colours (DARK), dimmed pictures.
 
     The drawing itself keeps its light colours, for programs that know no media queries. Printed pages stay light.
     """
     used = sorted({(what, colour) for what, colour in VECTOR_COLOUR.findall(svg) if colour in DARK})
     rules = "".join(f'[style*="{what}: {colour}"] {{{what}: {DARK[colour]} !important}}\n' for what, colour in used)
+    rules += f"image {{filter: brightness({DIMMED})}}\n"
     sheet = f"\n@media screen and (prefers-color-scheme: dark) {{\n{rules}}}\n"
     return svg.replace("</style>", sheet + "</style>", 1)
 

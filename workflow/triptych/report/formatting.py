@@ -49,6 +49,12 @@ def plural(value: float, word: str, words: str | None = None) -> str:
     return f"{text}{NO_BREAK}{word if text == '1' else words or word + 's'}"
 
 
+def signed(value: float) -> str:
+    """Format a measured change with its sign; none where it rounds to zero."""
+    text = number(value)
+    return f"+{text}" if value > 0 and text != number(0.0) else text
+
+
 def points(value: float) -> str:
     """Format a measured difference of two accuracies, in points."""
     return f"{number(value)}{NO_BREAK}points"

@@ -16,6 +16,9 @@ DARK_PALETTE = ("#2E9DF0", "#F25C1F", "#0A9C88", "#A6D4F9", "#DDA815", "#F2F1EE"
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
 
+MOST_SEED_LINES = 10
+"""Most seeds that are drawn line by line. More cannot be told apart, and each makes the figure larger."""
+
 Line = Literal["-", "-.", "--", ":"] | tuple[float, tuple[float, ...]]
 """A line style: a name, or an offset and the lengths of dashes and gaps."""
 

@@ -11,7 +11,7 @@ from triptych.storage.files import read_json
 
 DECISION_KEYS = (
     *("images", "number_of_images", "classes", "chance", "confidence", "equivalence_margin", "prefer", "ranking"),
-    *("pairs", "verdict", "candidates", "chosen", "reasons", "digest"),
+    *("pairs", "verdict", "candidates", "chosen", "reasons", "settling", "digest"),
 )
 
 

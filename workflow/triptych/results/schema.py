@@ -435,7 +435,7 @@ SUMMARY = Table(
         number("test_accuracy_low", "Lower end of its interval over test images and seeds.", PERCENT),
         number("test_accuracy_high", "Upper end of the interval.", PERCENT),
         number("validation_accuracy_mean", "Mean validation accuracy.", PERCENT, optional=True),
-        number("drop_mean", "Mean validation accuracy minus mean test accuracy.", POINTS, optional=True),
+        number("change_mean", "Mean test accuracy minus mean validation accuracy.", POINTS, optional=True),
         number("test_loss_mean", "Mean test loss.", NATS),
     ),
     category="Tables",
@@ -455,7 +455,7 @@ DECISION = Table(
         number("low", "Lower end of its interval over images and seeds.", PERCENT, "interval"),
         number("high", "Upper end of the interval.", PERCENT),
         number("p_guessing", "Probability of such an accuracy by guessing; Holm’s correction for the number of arms."),
-        whole("beats_guessing", "1 if it is better than guessing beyond doubt, else 0."),
+        whole("beats_guessing", "1 if p_guessing is below 1 - confidence, else 0."),
         number("difference", "Accuracy of the leader minus that of this arm; 0 for the leader.", POINTS),
         number("difference_low", "Lower end of the interval of the difference.", POINTS, optional=True),
         number("difference_high", "Upper end of the interval.", POINTS, optional=True),
@@ -466,7 +466,7 @@ DECISION = Table(
         ),
         number("macs", "Multiply-accumulates of one run, of training and evaluation.", MACS, "operations"),
         number("peak_bytes", "Computed peak memory of a run.", BYTES, "peak memory"),
-        whole("candidate", "1 if the arm may be taken: nothing is better than it."),
+        whole("candidate", "1 if the arm may be taken: the leader is not better than it."),
         whole("chosen", "1 for the arm that is chosen; 0 for all if none is."),
     ),
     category="Tables",
@@ -484,13 +484,14 @@ COMPARISONS = Table(
         number("high", "Upper end of the interval.", POINTS),
         number(
             "p_value",
-            "Probability of a difference as large if there were none; corrected for the number of pairs (Holm), for "
-            "the leader’s pairs at most the largest uncorrected one of these.",
+            "Probability of a difference as large if the arms were equal; corrected for the number of pairs (Holm), "
+            "for the leader’s pairs at most the largest uncorrected one of these.",
             title="p",
         ),
         number(
             "networks_p",
-            "With one seed: the same for these two networks alone (exact McNemar test), with Holm’s correction.",
+            "With one run of both arms: the same for these two networks alone (McNemar’s exact test, Holm’s "
+            "correction).",
             title="p of the networks",
             optional=True,
         ),
@@ -501,8 +502,8 @@ COMPARISONS = Table(
         ),
         text(
             "verdict",
-            "On arms. better: the lead is more than chance. equivalent: the whole interval is within the margin, and "
-            "there are enough test images to show it. undecided: neither, or fewer than three seeds.",
+            "On arms. better: p is at most 1 - confidence. equivalent: the whole interval is within the margin, and "
+            "there are enough images to show it. undecided: neither, or fewer than three seeds.",
         ),
     ),
     category="Tables",
@@ -759,7 +760,7 @@ CONVERGENCE = Table(
 LOSS_AND_ACCURACY = Table(
     "loss_and_accuracy",
     "collect_validation",
-    "pairs of arms that train loss and accuracy order differently after the first epoch",
+    "pairs of arms whose order by train loss differs from that by accuracy, after the first epoch",
     "a pair of arms; in every seed the first has the lower train loss and the lower accuracy",
     (
         text("arm_a", "The arm with the lower train loss."),
@@ -780,7 +781,7 @@ LOSS_AND_ACCURACY = Table(
 ARCHITECTURES = Table(
     "architectures",
     "compare_architectures",
-    "the networks and those that they are compared with",
+    "the networks of the arms and of the setting reference_models",
     "a network, with a head for 1,000 classes",
     (
         ARCHITECTURE,

@@ -4,38 +4,89 @@ The answer is worded from the decision alone (`decision.json`), and then what th
 A difference that may be chance is not called an order.
 """
 
+import itertools
 import math
 from collections.abc import Iterable
 
+from triptych.analysis.pretraining import pretraining_macs
 from triptych.report import formatting as words
-from triptych.report.blocks import ARM, Block, Bullets, Column, Paragraph, Section, Table, arm_cell, figure, over_seeds
+from triptych.report.blocks import (
+    ARM,
+    Block,
+    Bullets,
+    Column,
+    Details,
+    Paragraph,
+    Section,
+    Table,
+    arm_cell,
+    figure,
+    over_seeds,
+)
 from triptych.report.sections.advice import advice
 from triptych.report.sections.curves import moving_averages
 from triptych.report.sections.decision import (
     chosen_arm,
+    chosen_run,
     cost,
     decided,
     deciding_images,
     lead,
+    networks_differ,
     opened_otherwise,
+    pair_of,
     price,
+    scope_of_leader,
+    settling,
 )
+from triptych.results.arm_styles import MOST_SEED_LINES
 from triptych.results.experiment import Results
-from triptych.results.schema import EVERY_EPOCH, UNOPENED
+from triptych.results.schema import EVERY_EPOCH, OF_ARMS, OF_TWO_SEEDS, UNOPENED
+
+FACTORS = (("weights", "pretrained", "random"), ("train", "head", "all"), ("batchnorm", "frozen", "train"))
+"""Settings of which the report says whether they pay: the column of `tables/arms.csv`, the value that is tried, and
+the other one."""
+
+ANSWERS = {
+    "weights": {
+        "more": ("Pretrained weights pay", ": {tried} gains {size} over {other}"),
+        "less": ("Pretrained weights do not pay", ": {tried} loses {size} to {other}"),
+        "equivalent": ("Pretrained weights change nothing beyond the margin", ": {tried} and {other} are equivalent"),
+        "undecided": ("Whether pretrained weights pay is undecided", " ({tried} or {other})"),
+    },
+    "train": {
+        "more": ("Training the last layer alone is enough", ": {tried} gains {size} over {other}"),
+        "less": ("Training the last layer alone is not enough", ": {tried} loses {size} to {other}"),
+        "equivalent": ("Training the last layer alone is enough", ": {tried} and {other} are equivalent"),
+        "undecided": ("Whether training the last layer alone is enough is undecided", " ({tried} or {other})"),
+    },
+    "batchnorm": {
+        "more": ("Freezing BatchNorm pays", ": {tried} gains {size} over {other}"),
+        "less": ("Freezing BatchNorm does not pay", ": {tried} loses {size} to {other}"),
+        "equivalent": ("Freezing BatchNorm changes nothing beyond the margin", ": {tried} and {other} are equivalent"),
+        "undecided": ("Whether freezing BatchNorm pays is undecided", " ({tried} or {other})"),
+    },
+}
+"""What the comparison of two arms that differ in one of FACTORS alone says on it: the claim, and its evidence."""
 
 
 def blocks(results: Results) -> list[Block]:
     found: list[Block] = []
     if results.missing is not None:
         found += [Paragraph(missing_runs(results), "partial"), missing_table(results)]
+    notes = [*what_would_change_it(results), *before_training(results)]
     return [
         *found,
-        Paragraph(headline(results), "answer"),
+        Paragraph(" ".join([headline(results), *what_it_answers(results)]), "answer"),
         *(Paragraph(text, "partial") for text in opened_otherwise(results)),
-        Paragraph(" ".join(filter(None, [tested(results), about_seeds(results), about_controls(results)]))),
+        Paragraph(
+            " ".join(filter(None, [part(results) for part in (tested, chosen_run, about_seeds, about_controls)]))
+        ),
         summary(results),
         figure(results.curve_column("accuracy"), curve(results)),
         Bullets(advice(results), "What to do"),
+        *([Bullets(notes, "What could change, and what is left out")] if notes else []),
+        Details("Words on this page", [Bullets(glossary(results))]),
     ]
 
 
@@ -99,6 +150,8 @@ def _equivalent(results: Results) -> str:
 
 def _undecided(results: Results) -> str:
     chosen, leader = chosen_arm(results) or "", results.contestants[0]
+    if scope_of_leader(results) != OF_ARMS:
+        return _no_verdict(results)
     verdicts = {arm: lead(results, leader, arm)[3] for arm in decided(results)["candidates"] if arm != leader}
     rivals = [f"{results.name_of(arm)} ({_reached(results, arm)})" for arm in verdicts if verdicts[arm] == "undecided"]
     text = (
@@ -112,15 +165,134 @@ def _undecided(results: Results) -> str:
     return f"{text} Until then {results.name_of(chosen)} is chosen: equivalent to it, and the cheapest."
 
 
+def _no_verdict(results: Results) -> str:
+    """The answer where an arm has fewer than three seeds."""
+    leader, *others = results.contestants
+    difference, low, high, _ = lead(results, leader, others[0])
+    interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
+    ahead = (
+        f"{results.name_of(leader)} is ahead with {_reached(results, leader)} accuracy on {deciding_images(results)}, "
+        f"{words.points(difference)} more than {results.name_of(others[0])} ({interval})."
+    )
+    if scope_of_leader(results) == OF_TWO_SEEDS:
+        return f"No verdict: two seeds of an arm are too few. {ahead}"
+    pair = pair_of(results, leader, others[0])
+    differ = " These two networks differ, but another seed may change this." if networks_differ(results, pair) else ""
+    return f"No verdict: with one run of an arm, another seed may change the order. {ahead}{differ}"
+
+
 def _not_better_than_guessing(results: Results) -> str:
     decision, best = decided(results), results.contestants[0]
     arms = "No arm" if len(results.contestants) > 1 else results.name_of(best)
     verb = "is" if len(results.contestants) > 1 else "is not"
     return (
-        f"{arms} {verb} better than guessing beyond doubt, so none is chosen. Naming the most frequent class is right "
+        f"{arms} {verb} shown to be better than guessing, so none is chosen. Naming the most frequent class is right "
         f"for {words.percent(decision['chance'])} of {deciding_images(results)}; {results.name_of(best)} reaches "
         f"{_reached(results, best)}."
     )
+
+
+def what_it_answers(results: Results) -> list[str]:
+    """What the decision says on pretrained weights, on training the last layer alone, and on frozen BatchNorm.
+
+    A sentence each, where one pair of arms alone differs in that and in no other setting, and has a verdict.
+    """
+    if decided(results)["chosen"] is None:
+        return []
+    sentences = []
+    for column, tried, other in FACTORS:
+        pairs = _pairs_that_differ_in(results, column, tried, other)
+        if len(pairs) == 1:
+            sentences += _on_factor(results, column, *pairs[0])
+    return sentences
+
+
+def _pairs_that_differ_in(results: Results, column: str, tried: str, other: str) -> list[tuple[str, str]]:
+    """The pairs of arms of which the first has one value of a column and the second another, and all else is equal."""
+    ignored = ["arm", "label", "role", "features", "cache_features"]
+    settings = results.arms.loc[results.contestants].drop(columns=ignored)
+    if column == "weights":  # pixels may be normalised as the weights need it
+        settings = settings.drop(columns="normalisation")
+    rows = {arm: {key: str(value) for key, value in row.items()} for arm, row in settings.iterrows()}
+    return [
+        (str(first), str(second))
+        for first, second in itertools.permutations(rows, 2)
+        if (rows[first][column], rows[second][column]) == (tried, other)
+        and rows[first] | {column: other} == rows[second]
+    ]
+
+
+def _on_factor(results: Results, column: str, tried: str, other: str) -> list[str]:
+    """What the comparison of two arms says on the one setting in which they differ; nothing without a verdict."""
+    pair = pair_of(results, tried, other)
+    difference, low, high, verdict = lead(results, tried, other)
+    if pair["scope"] != OF_ARMS:
+        return []
+    if difference < 0:
+        difference, low, high = -difference, -high, -low
+        kind = "less"
+    else:
+        kind = "more"
+    claim, evidence = ANSWERS[column][kind if verdict == "better" else verdict]
+    if {tried, other} == set(results.contestants[:2]):
+        return [f"{claim}."]  # the headline has the evidence
+    size = f"{words.points(difference)} ({words.interval(results.confidence)} {words.between(low, high)})"
+    return [f"{claim}{evidence.format(tried=results.name_of(tried), other=results.name_of(other), size=size)}."]
+
+
+def what_would_change_it(results: Results) -> list[str]:
+    """What would change the answer, and by how much: what settles it, or the nearer end of its interval."""
+    verdict, leader = decided(results)["verdict"], results.contestants[0]
+    if verdict == "better":
+        second = results.contestants[1]
+        _, low, _, _ = lead(results, leader, second)
+        return [
+            f"With other images and seeds, the lead over {results.name_of(second)} may be as small as "
+            f"{words.points(low)}. Another recipe, split or set of pretrained weights may change the order."
+        ]
+    if verdict == "equivalent":
+        ends = {arm: max(map(abs, lead(results, leader, arm)[1:3])) for arm in decided(results)["candidates"][1:]}
+        furthest = max(ends, key=lambda arm: ends[arm])
+        return [
+            f"With other images and seeds, {results.name_of(leader)} and {results.name_of(furthest)} may differ "
+            f"by up to {words.points(ends[furthest])}."
+        ]
+    return settling(results) if verdict == "undecided" else []
+
+
+def before_training(results: Results) -> list[str]:
+    """What the costs of the arms leave out: how their pretrained weights came about."""
+    arms = results.arms[results.arms["weights"] == "pretrained"]
+    if arms.empty or chosen_arm(results) is None:
+        return []
+    settings = results.configuration["weights"]
+    if settings["source"] != "letters":
+        return ["Costs leave out the training of the pretrained weights."]
+    macs = [pretraining_macs(results, architecture) for architecture in dict.fromkeys(arms["architecture"])]
+    computed = "" if None in macs else f", {words.operations(sum(filter(None, macs)))} (computed)"
+    return [
+        f"Costs leave out pretraining: {words.plural(settings['train_images'], 'letter')}, "
+        f"{words.plural(settings['epochs'], 'epoch')}{computed}."
+    ]
+
+
+def glossary(results: Results) -> list[str]:
+    """The words that this page uses in a meaning of its own."""
+    interval = words.interval(results.confidence)
+    return [
+        "Arm: a way to train. Run: an arm trained with one seed, the start of all its random numbers. Control: an arm "
+        "that is trained, but not compared.",
+        f"{interval}: confidence interval. Point: percentage point of accuracy. Differences are rounded once, so they "
+        "may deviate by 0.1 from those of rounded numbers.",
+        "Leader: the arm with the highest mean accuracy. Candidate: an arm that the leader is not better than.",
+        "p: probability of a difference as large if there were none. Holm’s correction raises it for the number of "
+        "comparisons.",
+        "MAC: multiply-accumulate, the unit of computed work; k, M, G, T: 10³, 10⁶, 10⁹, 10¹² of them. KiB, MiB, GiB: "
+        "2¹⁰, 2²⁰, 2³⁰ bytes.",
+        "Head: the last layer. Eval mode: BatchNorm uses its running statistics (averages over past batches), not "
+        "those of the batch.",
+        "Nat: the unit of the cross-entropy loss.",
+    ]
 
 
 def tested(results: Results) -> str:
@@ -130,7 +302,7 @@ def tested(results: Results) -> str:
         lacks = any((results.missing or {}).values())
         return f"The test images have not been opened.{' The missing runs may change this ranking.' * lacks}"
     if results.mode == EVERY_EPOCH and decided(results)["images"] == "test":
-        optimistic = "" if arm is None else ", so its accuracy on them is optimistic"
+        optimistic = "" if arm is None else f", so the accuracy of {results.name_of(arm)} on them is optimistic"
         return (
             f"The {count} test images were evaluated after every epoch. There are no validation images: the choice is "
             f"made on the test images{optimistic}."
@@ -139,45 +311,39 @@ def tested(results: Results) -> str:
     if results.mode == EVERY_EPOCH:
         text = f"The {count} test images were evaluated after every epoch. {start}."
     else:
-        text = f"{start}; the {count} test images were opened afterwards."
+        text = f"{start}; the {count} test images were read only afterwards."
     if arm is None:
         return text
     interval = f"{words.interval(results.confidence)} {words.between(*results.accuracy_interval(arm))}"
     return (
         f"{text} Its test accuracy is {_accuracy(results, arm)} ({interval}), "
-        f"{_dropped(results.summary(arm, 'drop_mean'))} on the validation images."
+        f"{_changed(results.summary(arm, 'change_mean'))} on the validation images."
     )
 
 
-def _dropped(points: float) -> str:
-    """A drop from validation to test accuracy."""
+def _changed(points: float) -> str:
+    """A change from validation to test accuracy."""
     if round(points, 1) == 0:
         return "as"
-    return f"{words.points(abs(points))} {'less' if points > 0 else 'more'} than"
+    return f"{words.points(abs(points))} {'more' if points > 0 else 'less'} than"
 
 
 def about_seeds(results: Results) -> str:
-    """What the intervals of the accuracies cover."""
-    interval = words.interval(results.confidence)
+    """How often every arm was trained, and what the intervals of the accuracies allow for."""
     images = words.plural(results.images("test"), "test image") if results.is_tested else deciding_images(results)
-    over_images = f"The {interval} is over the {_split(results)} images only (Wilson): another seed may change more."
+    interval = f"{words.interval(results.confidence)} (confidence interval)"
+    allows = f"Each {interval} allows for other {_split(results)} images"
     if len(results.numbers_of_runs) > 1:
         return (
-            f"Not every arm has the same number of runs. Means over the runs that exist, on {images}; each {interval} "
-            f"(Student’s t) is over seeds, or over the {_split(results)} images for a single run (Wilson)."
+            f"Not every arm (a way to train) has the same number of runs. Means over the runs that exist, on {images}. "
+            f"{allows} and, for an arm with several runs, for other seeds."
         )
-    if results.numbers_of_runs == [1] and len(results.seeds) > 1:
-        return f"Every arm was trained once, but with different seeds, and evaluated on {images}. {over_images}"
-    if len(results.seeds) == 1:
-        return f"Every arm was trained once (seed {results.seeds[0]}) and evaluated on {images}. {over_images}"
-    text = (
-        f"Means over {results.numbers_of_runs[0]} seeds ({words.listing(results.seeds)}) on {images}; each {interval} "
-        "(confidence interval, Student’s t) is over seeds."
-    )
-    ends = [end for arm in results.arms["arm"] for end in _interval(results, arm)]
-    if min(ends) < 0 or max(ends) > 100:
-        text += f" With so few seeds it can exceed 0 to 100{words.NO_BREAK}%."
-    return text
+    seeds = f"seed{'s' * (len(results.seeds) > 1)} {words.listing(results.seeds)}"
+    runs = results.numbers_of_runs[0]
+    if runs == 1:
+        return f"Every arm (a way to train) was trained once ({seeds}). {allows}, not for another seed."
+    often = f"Every arm (a way to train) was trained {runs} times ({seeds}); accuracies are means."
+    return f"{often} {allows} and other seeds."
 
 
 def _split(results: Results) -> str:
@@ -199,7 +365,11 @@ def curve(results: Results) -> str:
     text += moving_averages(results, "accuracy")
     if results.numbers_of_runs[-1] == 1:
         return text
-    return f"{text} Thick lines: means over seeds. Thin lines or bands: single seeds or their range."
+    fewest, most = results.numbers_of_runs[0], results.numbers_of_runs[-1]
+    lines = ["thin lines: single seeds"] * (fewest <= MOST_SEED_LINES) + ["bands: their range"] * (
+        most > MOST_SEED_LINES
+    )
+    return f"{text} Thick lines: means over seeds; {words.listing(lines, 'or')}."
 
 
 def about_controls(results: Results) -> str:
@@ -225,20 +395,23 @@ def summary(results: Results) -> Table:
             + ("" if results.is_tested else interval),
         ),
         "test": Column("test accuracy", f"Test accuracy after the {kept} epoch (%). {guessing}{interval}"),
-        "drop": Column("drop", "Validation accuracy minus test accuracy, in points."),
+        "change": Column("change", "Test accuracy minus validation accuracy, in points."),
         "time": Column(
             "time",
-            "Wall time of one run, measured. Includes evaluation, excludes imports and waiting for a GPU or a lock. "
+            "Wall time of one run, measured. Includes evaluation, excludes imports and waiting for a GPU or a job. "
             f"Other jobs may have shared the cores.{features}",
         ),
-        "memory": Column("memory", "Peak memory, measured: of the process on a CPU, of torch’s allocations on a GPU."),
+        "memory": Column(
+            "memory",
+            "Measured peak. On a CPU of the whole process with its libraries, on a GPU of torch’s allocations.",
+        ),
         "trainable": Column("trainable", "Trainable parameters, of all parameters of the network."),
     }
     absent = set()
     if not validated:
-        absent |= {"validation", "drop"}
+        absent |= {"validation", "change"}
     if not results.is_tested:
-        absent |= {"test", "drop"}
+        absent |= {"test", "change"}
     rows = []
     for arm in results.arms["arm"]:
         trainable, total = (results.mean("runs", arm, f"{kind}_parameters") for kind in ("trainable", "total"))
@@ -259,7 +432,7 @@ def summary(results: Results) -> Table:
 
 
 def _accuracies(results: Results, arm: str) -> dict[str, str | tuple[str, str]]:
-    """The cells of the summary with an arm's validation accuracy, its test accuracy, and the drop between them."""
+    """The cells of the summary with an arm's validation accuracy, its test accuracy, and the change between them."""
     interval = words.between(*_interval(results, arm))
     validation = words.percent(results.mean("runs", arm, "validation_accuracy"))
     if not results.is_tested:
@@ -267,7 +440,7 @@ def _accuracies(results: Results, arm: str) -> dict[str, str | tuple[str, str]]:
     return {
         "validation": validation,
         "test": (_accuracy(results, arm), interval),
-        "drop": words.number(results.summary(arm, "drop_mean")),
+        "change": words.signed(results.summary(arm, "change_mean")),
     }
 
 
@@ -278,14 +451,12 @@ def _time(results: Results, arm: str) -> str | tuple[str, str]:
 
 
 def _covers(results: Results) -> str:
-    """What the intervals of the summary are over."""
+    """What the intervals of the summary allow for."""
     fewest, most = results.numbers_of_runs[0], results.numbers_of_runs[-1]
+    images = f"for other {_split(results)} images"
     if most == 1:
-        return f"over the {_split(results)} images (Wilson); with one seed there is none over seeds"
-    if fewest == most:
-        return f"over {most} seeds"
-    single = f", of a single run over the {_split(results)} images (Wilson)" if fewest == 1 else ""
-    return f"over the arm’s seeds{single}"
+        return f"{images}, not for another seed"
+    return f"{images} and other seeds" + (" where there are several" if fewest == 1 else "")
 
 
 def missing_runs(results: Results) -> str:

@@ -1,14 +1,17 @@
-"""Which differences between arms are real."""
+"""The pairs of arms: their differences, and what follows from them."""
+
+from collections.abc import Set
 
 import numpy
 import pandas
 
 from triptych.report import formatting as words
-from triptych.report.blocks import Block, Bullets, Column, Details, Paragraph, Range, Section, Table, declared
-from triptych.report.sections.decision import decided, deciding_images
+from triptych.report.blocks import Block, Bullets, Column, Details, Paragraph, Range, Section, Table
+from triptych.report.sections.decision import decided, deciding_images, verdict_in_words
 from triptych.report.sections.decision import pairs as pairs_of_decision
 from triptych.results import schema
 from triptych.results.experiment import Results
+from triptych.results.schema import OF_ARMS, OF_NETWORKS, OF_TWO_SEEDS
 
 MOST_PAIRS = 15
 """If there are more pairs than these, those without the best arm are folded."""
@@ -20,13 +23,11 @@ def blocks(results: Results) -> list[Block]:
     shown = pairs if len(pairs) <= MOST_PAIRS else pairs[of_best]
     others = pairs.drop(shown.index)
     found: list[Block] = [
-        Paragraph(
-            f"{_origin(results)} Each pair is compared image by image (paired bootstrap). Arms are equivalent if the "
-            f"whole interval lies within {words.plural(results.margin, 'point')}."
-        ),
+        Paragraph(f"{_origin(results)} {scope(results)}"),
         table(results, shown, "Pairs of arms"),
     ]
-    reasons = [undecided(results, row) for _, row in shown.iterrows() if row["verdict"] == "undecided"]
+    open_ = shown[(shown["verdict"] == "undecided") & (shown["scope"] == OF_ARMS)]
+    reasons = [undecided(results, row) for _, row in open_.iterrows()]
     if reasons:
         found.append(Bullets(reasons))
     if len(others):
@@ -34,7 +35,23 @@ def blocks(results: Results) -> list[Block]:
     return found
 
 
-SECTION = Section("comparisons", "Which differences are real", blocks, lambda results: len(results.contestants) > 1)
+SECTION = Section("comparisons", "Differences between arms", blocks, lambda results: len(results.contestants) > 1)
+
+
+def scope(results: Results) -> str:
+    """What the comparisons are about: arms, or the networks that were trained."""
+    scopes = set(compared(results)["scope"])
+    sentences = []
+    if OF_ARMS in scopes:
+        sentences.append("Verdicts are about arms: intervals and p-values allow for other images and other seeds.")
+    if OF_TWO_SEEDS in scopes:
+        sentences.append("Two seeds of an arm are too few for a verdict on arms: the interval is shown alone.")
+    if OF_NETWORKS in scopes:
+        sentences.append(
+            "With one run of an arm there is no verdict on arms. The p-values of such pairs are about these two "
+            "networks alone: another seed may change the result."
+        )
+    return " ".join(sentences)
 
 
 def compared(results: Results) -> pandas.DataFrame:
@@ -65,22 +82,25 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
     def place(value: float) -> float:
         return round(float(numpy.clip(100 * (value - left) / (reach - left), 0, 100)), 2)
 
-    images = f"{_split(results)} images"
-    resampled = f"{images} and seeds" if len(results.seeds) > 1 else f"{images} (there is one seed)"
-    if results.missing and any(results.missing.values()):
-        resampled += "; arms with different seeds are resampled separately"
+    scopes = set(every["scope"])
+    images = f"other {_split(results)} images"
+    covered = {
+        True: f"{images} and other seeds",
+        False: f"{images}, not other seeds",
+        None: f"{images}, and other seeds where both arms have several",
+    }[None if OF_NETWORKS in scopes and len(scopes) > 1 else OF_NETWORKS not in scopes]
     columns = [
         Column("arms", "The arm with the higher mean accuracy comes first.", "text"),
         Column("difference", f"Lead of the first arm in points of {_split(results)} accuracy."),
         Column(
             "interval",
-            f"{words.interval(results.confidence)} of the difference in points; the paired bootstrap resamples "
-            f"{resampled}. Line: interval; dot: difference; stroke: zero; grey band: the margin of "
-            f"{words.plural(margin, 'point')}.",
+            f"{words.interval(results.confidence)} of the difference in points; it allows for {covered}. Line: "
+            f"interval; dot: difference; stroke: zero; grey band: the margin of {words.plural(margin, 'point')}. All "
+            f"lines share one scale, from {words.number(left)} to {words.number(reach)} points.",
             "range",
         ),
-        declared(schema.COMPARISONS, "p_value"),
-        declared(schema.COMPARISONS, "verdict", "verdict"),
+        Column("p", " ".join(_meanings_of_p(scopes))),
+        Column("verdict", " ".join(_meanings_of_verdict(results, scopes)), "verdict"),
     ]
     rows = [
         [
@@ -91,16 +111,48 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
                 *(place(row[column]) for column in ("low", "difference", "high")),
                 *(place(value) for value in (0, -margin, margin)),
             ),
-            words.p_value(row["p_value"]).removeprefix(f"={words.NO_BREAK}"),
-            row["verdict"],
+            words.p_value(_p_value(row)).removeprefix(f"={words.NO_BREAK}"),
+            verdict_in_words(results, row.to_dict()),
         ]
         for _, row in pairs.iterrows()
     ]
     return Table(title, columns, rows, "tables/comparisons.csv" if results.is_tested else "decision.json", stacks=True)
 
 
+def _p_value(row: pandas.Series) -> float:
+    """The p-value of what a pair is about: of two networks that of McNemar’s test, else that of the two arms."""
+    return float(row["networks_p"] if row["scope"] == OF_NETWORKS else row["p_value"])
+
+
+def _meanings_of_p(scopes: Set[str]) -> list[str]:
+    """What the p-values are, by what the pairs are about."""
+    found = []
+    if scopes - {OF_NETWORKS}:
+        found.append(schema.COMPARISONS["p_value"].meaning)
+    if OF_NETWORKS in scopes:
+        found.append(schema.COMPARISONS["networks_p"].meaning)
+    return found
+
+
+def _meanings_of_verdict(results: Results, scopes: Set[str]) -> list[str]:
+    """What the verdicts mean that pairs of these scopes may have."""
+    level, margin = words.percent(100 * (1 - results.confidence), 0), words.plural(results.margin, "point")
+    found = []
+    if OF_ARMS in scopes:
+        found.append(
+            f"better: p is at most {level}. equivalent: the whole interval is within {margin}, and there are enough "
+            "images to show it. undecided: neither. All arms see the same images, so a difference may be clear "
+            "although the intervals of two accuracies overlap."
+        )
+    if OF_TWO_SEEDS in scopes:
+        found.append("Two seeds: always undecided.")
+    if OF_NETWORKS in scopes:
+        found.append(f"One run of an arm: networks differ if p is at most {level}, else undecided.")
+    return found
+
+
 def undecided(results: Results, row: pandas.Series) -> str:
-    """Why a pair is undecided."""
+    """Why a pair is undecided although both arms have seeds enough."""
     interval = words.between(row["low"], row["high"])
     margin = words.plural(results.margin, "point")
     if -results.margin < row["low"] and row["high"] < results.margin:

@@ -1,4 +1,4 @@
-"""The decision: which arm is chosen, on which images and why, and how often test images were opened after it.
+"""The decision: which arm is chosen, on which images and why, and how often test images were read after it.
 
 It is worded from `decision.json`, which holds the reasons as codes with their numbers. Nothing here decides anything.
 """
@@ -11,7 +11,7 @@ import pandas
 from triptych.report import formatting as words
 from triptych.report.blocks import ARM, Block, Bullets, Column, Details, Section, Table, arm_cell
 from triptych.results.experiment import Results
-from triptych.results.schema import UNOPENED
+from triptych.results.schema import OF_ARMS, OF_NETWORKS, OF_TWO_SEEDS, UNOPENED
 from triptych.storage.errors import InputError
 
 DIGEST = 8
@@ -60,18 +60,53 @@ def pairs(results: Results) -> pandas.DataFrame:
     return pandas.DataFrame(decided(results)["pairs"])
 
 
-def lead(results: Results, first: str, second: str) -> Lead:
-    """The accuracy of an arm minus that of another on the images that decide.
+def pair_of(results: Results, first: str, second: str) -> Mapping[str, Any]:
+    """The comparison of two arms on the images that decide, in either order.
 
     Raises:
         InputError: the two arms are not compared.
     """
     for pair in decided(results)["pairs"]:
         if {pair["arm_a"], pair["arm_b"]} == {first, second}:
-            sign = 1 if pair["arm_a"] == first else -1
-            low, high = sorted((sign * pair["low"], sign * pair["high"]))
-            return sign * pair["difference"], low, high, pair["verdict"]
+            return dict(pair)
     raise InputError(f"{results.report_folder / 'decision.json'}: {first} and {second} are not compared")
+
+
+def lead(results: Results, first: str, second: str) -> Lead:
+    """The accuracy of an arm minus that of another on the images that decide.
+
+    Raises:
+        InputError: the two arms are not compared.
+    """
+    pair = pair_of(results, first, second)
+    sign = 1 if pair["arm_a"] == first else -1
+    low, high = sorted((sign * pair["low"], sign * pair["high"]))
+    return sign * pair["difference"], low, high, pair["verdict"]
+
+
+def verdict_in_words(results: Results, pair: Mapping[str, Any]) -> str:
+    """The verdict of a comparison; of two networks it is `networks differ`, or `undecided`."""
+    if pair["scope"] == OF_NETWORKS and networks_differ(results, pair):
+        return "networks differ"
+    return str(pair["verdict"])
+
+
+def networks_differ(results: Results, pair: Mapping[str, Any]) -> bool:
+    """Whether two single networks differ by McNemar's exact test; False where an arm has several runs."""
+    p_value = pair["networks_p"]
+    return p_value is not None and bool(p_value <= 1 - results.confidence)
+
+
+def scope_of_leader(results: Results) -> str:
+    """What the decision is about: the narrowest scope of the leader's comparisons; arms if there are none."""
+    scopes = scopes_of_leader(results)
+    return next((scope for scope in (OF_NETWORKS, OF_TWO_SEEDS) if scope in scopes), OF_ARMS)
+
+
+def scopes_of_leader(results: Results) -> set[str]:
+    """What the leader's comparisons are about."""
+    leader = results.contestants[0]
+    return {pair["scope"] for pair in decided(results)["pairs"] if pair["arm_a"] == leader}
 
 
 def price(results: Results, arm: str) -> tuple[float, float]:
@@ -90,18 +125,22 @@ def rules(results: Results) -> list[str]:
     """Which images decide, and by which rules."""
     halved = (results.arms["keep"] == "best").any() or results.arms["patience"].notna().any()
     half = " (half of them; the other half selects epochs)" if halved and decided(results)["images"] != "test" else ""
-    preferred = {
-        "accurate": "the cheapest of the most accurate arm and those equivalent to it",
-        "cheap": "the cheapest arm that is left",
+    undecided = {
+        "accurate": "this choice stays; the undecided arms remain candidates",
+        "cheap": "the cheapest candidate is chosen instead",
     }[decided(results)["prefer"]]
+    level = words.percent(100 * (1 - results.confidence), 0)
     return [
         f"{deciding_images(results)}{half} decide.",
-        "No arm is chosen if none beats guessing beyond doubt.",
-        "Arms that the most accurate arm is better than are dropped.",
-        "Of the most accurate arm and those equivalent to it the cheapest is chosen: by computed operations, then by "
-        "computed peak memory, then by the order of the configuration.",
-        f"If arms are left for which that is undecided, {preferred} is chosen (prefer: {decided(results)['prefer']}).",
-        "Of its runs the one with the highest accuracy is chosen.",
+        "No arm is chosen unless one is better than always naming the most frequent class (one-sided test, at most "
+        f"{level}, Holm-corrected for the number of arms).",
+        "The leader is the arm with the highest mean accuracy. Arms that it is better than are dropped; the others are "
+        "candidates. With fewer than three seeds no arm is dropped.",
+        "Of the leader and the arms equivalent to it, the cheapest is chosen: by computed operations, then by computed "
+        "peak memory, then by the order of the configuration.",
+        f"If the leader and another candidate are undecided, {undecided} (setting prefer: "
+        f"{decided(results)['prefer']}).",
+        "Of the runs of the chosen arm, the one with the highest accuracy on these images is chosen.",
     ]
 
 
@@ -114,23 +153,31 @@ def table(results: Results) -> Table:
         ARM,
         Column("accuracy", f"Mean accuracy on the {decision['images']} images that decide (%). Below: {interval}."),
         *([Column("guessing", "Probability of such an accuracy by guessing (Holm’s correction).")] if guessing else []),
-        Column("behind", f"Lead of the most accurate arm over this one, in points. Below: {interval}."),
-        Column("verdict", "On this arm, beside the most accurate one.", "verdict"),
+        Column(
+            "behind",
+            f"Accuracy of the leader (the most accurate arm) minus that of this arm, in points. Below: {interval} of "
+            "this difference. All arms see the same images, so it may be narrower than those of the accuracies.",
+        ),
+        Column("verdict", _meaning_of_verdict(results), "verdict"),
         Column("operations", "Computed multiply-accumulates of one run, of training and evaluation."),
         Column("peak memory", "Computed: the larger of training and evaluation."),
-        Column("choice", "candidate: may be taken as well; no arm is better.", "text"),
+        Column("choice", _meaning_of_choice(results), "text"),
     ]
     leader, rows = results.contestants[0], []
     for arm, entry in results.ranking.items():
-        difference, low, high, verdict = (0.0, 0.0, 0.0, "leader") if arm == leader else lead(results, leader, arm)
+        verdict, behind = "leader", words.NOTHING
+        if arm != leader:
+            difference, low, high, verdict = lead(results, leader, arm)
+            behind = (words.number(difference), words.between(low, high))
+            verdict = "worse" if verdict == "better" else verdict_in_words(results, pair_of(results, leader, arm))
         macs, peak = price(results, arm)
         rows.append(
             [
                 arm_cell(results, arm),
                 (words.percent(entry["accuracy"]), words.between(entry["low"], entry["high"])),
                 *([_p(entry["p_guessing"])] if guessing else []),
-                words.NOTHING if arm == leader else (words.number(difference), words.between(low, high)),
-                "worse" if verdict == "better" else verdict,
+                behind,
+                verdict,
                 words.operations(macs),
                 words.size(peak),
                 _choice(results, arm),
@@ -138,6 +185,29 @@ def table(results: Results) -> Table:
         )
     provisional = "Provisional: " if results.mode == UNOPENED else ""
     return Table(f"{provisional}{deciding_images(results)} decide", columns, rows, "tables/decision.csv", stacks=True)
+
+
+def _meaning_of_verdict(results: Results) -> str:
+    """What the verdicts of the table mean, those that it may show."""
+    meanings = {
+        OF_ARMS: "Of the comparison with the leader. worse: the leader is better. equivalent: the whole interval lies "
+        f"within {words.plural(results.margin, 'point')} of zero. undecided: neither is shown.",
+        OF_TWO_SEEDS: "Two seeds are too few for a verdict: undecided.",
+        OF_NETWORKS: "With one run of an arm there is no verdict on arms. networks differ: these two networks do "
+        "(McNemar’s exact test); another seed may change this.",
+    }
+    return " ".join(meaning for scope, meaning in meanings.items() if scope in scopes_of_leader(results))
+
+
+def _meaning_of_choice(results: Results) -> str:
+    """What the choices mean that the table shows."""
+    meanings = {
+        "chosen": "chosen: the arm to take.",
+        "candidate": "candidate: may be taken as well; no arm is shown to be better.",
+        "dropped": "dropped: the leader is better.",
+    }
+    shown = {_choice(results, arm) for arm in results.contestants}
+    return " ".join(meaning for choice, meaning in meanings.items() if choice in shown)
 
 
 def _choice(results: Results, arm: str) -> str:
@@ -170,6 +240,56 @@ def reasons(results: Results) -> list[str]:
     return sentences + [_reason(results, reason) for reason in found if reason["code"] not in by_code]
 
 
+def chosen_run(results: Results) -> str:
+    """Which run of the chosen arm is taken, with its accuracies; empty if none is."""
+    arm = chosen_arm(results)
+    if arm is None:
+        return ""
+    runs, seed = results.of("runs", arm), str(decided(results)["chosen"]["seed"])
+    run = runs[runs["seed"] == seed].iloc[0]
+    split = decided(results)["images"]
+    text = f"The run to take is that with seed {seed}: {words.percent(run[f'{split}_accuracy'])} {split} accuracy"
+    if len(runs) > 1:
+        text += f", the highest of {len(runs)} runs"
+    if results.is_tested and split != "test":
+        text += f"; {words.percent(run['test_accuracy'])} test accuracy"
+    return f"{text}. Its weights are in model/." if results.missing is None else f"{text}."
+
+
+def settling(results: Results) -> list[str]:
+    """What would settle the comparisons with the leader that are undecided, a sentence each."""
+    found: Mapping[str, Mapping[str, Any] | None] = decided(results)["settling"]
+    arms: dict[str, list[str]] = {}
+    for arm, needed in found.items():
+        if needed is not None:
+            arms.setdefault(_settled_by(results, arm, needed), []).append(results.name_of(arm))
+    leader = results.name_of(results.contestants[0])
+    sentences = [f"{leader} against {words.listing(names, 'or')}: {text}." for text, names in arms.items() if text]
+    if None in found.values():
+        sentences.append("A verdict on arms needs at least three seeds of each.")
+    return sentences
+
+
+def _settled_by(results: Results, arm: str, needed: Mapping[str, Any]) -> str:
+    """The seeds and the images that would settle a comparison with the leader; empty where no number says it."""
+    leader = results.contestants[0]
+    present = max(len(results.ranking[name]["seeds"]) for name in (leader, arm))
+    about, safe, images = (needed[key] for key in ("about", "safe", "images"))
+    scope = pair_of(results, leader, arm)["scope"]
+    if about == present and scope == OF_ARMS:
+        return ""  # alone it would be settled: the correction for the number of pairs, or too few images, leave it open
+    ways = []
+    if about is not None:
+        most = "or more" if safe is None else f"to {words.count(safe)}" if safe > about else ""
+        ways.append(f"{'about ' * (safe == about)}{words.count(about)} {most}".strip() + " seeds of each arm")
+    if images is not None and scope == OF_ARMS:
+        ways.append(f"about {words.times(images)} as many {decided(results)['images']} images")
+    if not ways:
+        return "neither more seeds nor more images alone would settle this difference"
+    only = "" if about is not None else "; more seeds alone would not"
+    return f"{' or '.join(ways)} would settle it, if the difference stays as it is{only}"
+
+
 def _reason(results: Results, reason: Mapping[str, Any]) -> str:
     """A reason of the decision in a sentence."""
     leader = results.name_of(results.contestants[0])
@@ -179,14 +299,19 @@ def _reason(results: Results, reason: Mapping[str, Any]) -> str:
             return f"{named} is the only arm that can be chosen."
         case "no_arm_beats_guessing":
             return (
-                f"No arm beats guessing ({words.percent(reason['chance'])}, the most frequent class) beyond doubt: the "
+                f"No arm is shown to beat guessing ({words.percent(reason['chance'])}, the most frequent class): the "
                 f"smallest p is {words.p_value(reason['p_value']).removeprefix(f'={words.NO_BREAK}')}."
             )
         case "best":
             return f"{named} is better than every other arm (largest p {words.p_value(reason['p_value'])})."
         case "undecided":
+            scope = scope_of_leader(results)
+            why = {OF_NETWORKS: " One run of an arm is too few.", OF_TWO_SEEDS: " Two seeds are too few."}.get(
+                scope, ""
+            )
             return (
-                f"Undecided: whether {leader} is better than {words.listing(results.names_of(reason['arms']), 'or')}."
+                f"Undecided: whether {leader} is better than "
+                f"{words.listing(results.names_of(reason['arms']), 'or')}.{why}"
             )
         case "cheapest_equivalent":
             if (reason["macs"], reason["peak_bytes"]) == (reason["leader_macs"], reason["leader_peak_bytes"]):
@@ -195,11 +320,11 @@ def _reason(results: Results, reason: Mapping[str, Any]) -> str:
                 f"{named} is the cheapest of these: {_cost(reason)}, computed ({leader}: {_cost(reason, 'leader_')})."
             )
         case "preferred_accurate":
-            return f"{named} is preferred until that is decided (prefer: accurate)."
+            return f"{named} is chosen until that is decided (setting prefer: accurate)."
         case "preferred_cheap":
             return (
-                f"{named} is preferred until that is decided (prefer: cheap): {_cost(reason)}, computed ({leader}: "
-                f"{_cost(reason, 'leader_')})."
+                f"{named} is chosen until that is decided (setting prefer: cheap): {_cost(reason)}, computed "
+                f"({leader}: {_cost(reason, 'leader_')})."
             )
         case code:
             raise InputError(f"{results.report_folder / 'decision.json'}: unknown reason {code!r:.60}")
@@ -211,21 +336,24 @@ def _cost(reason: Mapping[str, Any], prefix: str = "") -> str:
 
 
 def openings(results: Results) -> list[str]:
-    """How often test images were opened, and under which decisions; nothing where they are opened in training."""
+    """How often test images were read, and after which decisions; nothing where they are read in training."""
     if results.opened is None:
         return []
     names = [digest[:DIGEST] for digest in results.opened["decisions"]]
-    under = f"decision{'s' if len(names) > 1 else ''} {words.listing(names)}" if names else "no decision"
-    text = (
-        f"Recorded openings of the test images: {words.count(results.opened['openings'])}, for "
-        f"{words.plural(len(results.opened['runs']), 'run')}, under {under}."
+    after = f"after decision{'s' if len(names) > 1 else ''} {words.listing(names)}" if names else "after no decision"
+    openings, runs = int(results.opened["openings"]), len(results.opened["runs"])
+    often = (
+        f"once for each of {words.plural(runs, 'run')}"
+        if openings == runs
+        else f"{words.count(openings)} times for {words.plural(runs, 'run')}"
     )
     present = decided(results)["digest"]
-    return [text if results.opened["decisions"] == [present] else f"{text} The present one is {present[:DIGEST]}."]
+    other = "" if results.opened["decisions"] == [present] else f" The present one is {present[:DIGEST]}."
+    return [f"The test images were read {often}, {after} (the first digits of its digest in decision.json).{other}"]
 
 
 def opened_otherwise(results: Results) -> list[str]:
-    """The runs whose test results were opened under another decision than the present one, in a sentence."""
+    """The runs whose test images were read after another decision than the present one, in a sentence."""
     by_decision: dict[tuple[str, str], list[str]] = {}
     for arm, seed, digest in results.opened["runs"] if results.opened else ():
         if digest != decided(results)["digest"]:
@@ -236,4 +364,4 @@ def opened_otherwise(results: Results) -> list[str]:
         f"{results.name_of(arm)}, {'seed' if len(seeds) == 1 else 'seeds'} {words.listing(seeds)} ({digest[:DIGEST]})"
         for (digest, arm), seeds in by_decision.items()
     ]
-    return [f"Opened under another decision than the present one: {'; '.join(named)}."]
+    return [f"Tested after another decision than the present one: {'; '.join(named)}."]

@@ -21,7 +21,11 @@ from triptych.results.experiment import Results
 
 def blocks(results: Results) -> list[Block]:
     means = over_seeds(results, "mean")
-    images = " Below: the most confidently misclassified test images." if results.shows_images else ""
+    images = ""
+    if results.shows_images:
+        images = " Below: the most confidently misclassified test images."
+        if results.numbers_of_runs[-1] > 1:
+            images += " An image counts as misclassified if any of an arm’s runs misclassifies it."
     return [
         Paragraph(f"Rows: true class. Columns: predicted class, as a share of the row{means}.{images}"),
         *(figure_of_arm(results, "confusion", arm, confusion(results, arm)) for arm in results.arms["arm"]),

@@ -1,13 +1,19 @@
 """Every table of the experiment, inside the page where it is small."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import yaml
 
 from triptych.configuration.claims import NONE
-from triptych.report.blocks import Block, Column, Paragraph, Section, Table
+from triptych.report.blocks import Block, Column, Details, Paragraph, Section, Table
 from triptych.report.files import download, link, without_folders
 from triptych.results import schema
 from triptych.results.experiment import Results
 from triptych.wings import tables_with
+
+MOST_ROWS = 10
+"""The most files that are folded away together."""
 
 
 def blocks(results: Results) -> list[Block]:
@@ -26,11 +32,20 @@ def blocks(results: Results) -> list[Block]:
         ),
     ]
     columns = [Column("file", "", "file"), Column("content", "", "prose")]
+    folded = [rows[first : first + MOST_ROWS] for first in range(0, len(rows), MOST_ROWS)]
     beside = "" if results.missing is not None else f" Checksums of all files: {link(results, 'manifest.json')}."
     return [
-        Paragraph(f"The files below are inside this page, unless noted. Figures: figures/ (SVG, PNG).{beside}"),
-        Table("Files", columns, rows),
+        Paragraph(
+            "The files below are inside this page; a file that is too large is marked. In the same folder: "
+            f"figures/ (SVG, PNG).{beside}"
+        ),
+        *(Details(_span(part), [Table("Files", columns, part)]) for part in folded),
     ]
+
+
+def _span(rows: Sequence[Sequence[Any]]) -> str:
+    """The first and the last file of some rows."""
+    return " to ".join(dict.fromkeys(row[0].name for row in (rows[0], rows[-1])))
 
 
 SECTION = Section("files", "Tables and files", blocks)

@@ -10,15 +10,16 @@ from triptych.results.experiment import Results, mean_curve
 from triptych.results.learning_curves import shows_lag
 from triptych.results.schema import AFTER_DECISION, UNOPENED
 
-FEW_SEEDS, FEW_FOR_PAIRS = 10, 5
+FEW_SEEDS = 10
 
 
 def blocks(results: Results) -> list[Block]:
     items = [
         testing(results),
+        reported(results),
         precision(results),
-        f"Train figures in the curves are running means in train mode; {results.curve_split} figures are of the "
-        "network after the epoch in eval mode. Compare those with fit accuracy (training images, eval mode) instead.",
+        f"Training accuracy in the curves is a running mean while the weights change; {results.curve_split} accuracy "
+        "is of the network after the epoch, in eval mode. fit_accuracy in runs.csv is that of training images.",
         one_recipe(results.arms.loc[results.contestants]),
         *lag(results),
         *drift(results),
@@ -31,11 +32,11 @@ SECTION = Section("limits", "Limitations", blocks)
 
 
 def testing(results: Results) -> str:
-    """When test images were evaluated, which epoch is reported, and what selection should use."""
+    """When test images were evaluated, and what selection should use."""
     if results.mode == UNOPENED:
-        return f"The test images have not been opened. {reported(results)}"
+        return "The test images have not been read."
     if results.mode == AFTER_DECISION:
-        return f"A recipe that is changed because of these test accuracies needs new test images. {reported(results)}"
+        return "If a recipe is changed because of these test accuracies, the new one needs other test images."
     validation = results.images("validation")
     watched = (
         f"Select epochs, recipes and arms on the {words.count(validation)} validation images, not on these curves."
@@ -43,7 +44,7 @@ def testing(results: Results) -> str:
         else "There are no validation images: selecting an epoch, a learning rate or an arm from these curves uses the "
         "test images."
     )
-    return f"Test images were evaluated after every epoch. {watched} {reported(results)}"
+    return f"Test images were evaluated after every epoch. {watched}"
 
 
 def reported(results: Results) -> str:
@@ -75,9 +76,10 @@ def precision(results: Results) -> str:
     if results.is_tested:
         counts["test"] = results.images("test")
     one = [
-        f"one of {words.count(count)} {split} images {words.number(100 / count, 2)}" for split, count in counts.items()
+        f"{words.number(100 / count, 2)} points of accuracy on {words.count(count)} {split} images"
+        for split, count in counts.items()
     ]
-    return f"In points of accuracy, {words.listing(one)}."
+    return f"One image is {words.listing(one)}."
 
 
 def one_recipe(arms: pandas.DataFrame) -> str:
@@ -95,7 +97,7 @@ def one_recipe(arms: pandas.DataFrame) -> str:
     if len(arms) > 1:
         return (
             f"All arms share one recipe ({rate}, {length}). It does not suit all equally: a rate for fine-tuning is "
-            "low for random weights and for a new head, so the recipe may cause a tie or an order."
+            "low for random weights and for a new head. So the order of the arms, or a tie, may be due to the recipe."
         )
     return f"One recipe was tried ({rate}, {length}); another may do better."
 
@@ -141,19 +143,24 @@ def drift(results: Results) -> list[str]:
         return []
     return [
         f"{words.listing(results.names_of(drifting))}: part of the network is frozen, but BatchNorm is in train mode, "
-        "so its statistics follow the new data."
+        "so its running statistics still follow the new data."
     ]
 
 
 def seeds(results: Results) -> str:
-    """What the intervals do not cover."""
-    runs = results.numbers_of_runs[-1]
-    if runs == 1:
-        return "One seed: no interval over seeds. Another seed gives other numbers."
-    text = f"{words.plural(runs, 'seed')} are few: t intervals are wide. " if runs < FEW_SEEDS else ""
-    if runs < FEW_FOR_PAIRS:
-        text += (
-            "Comparisons of pairs understate how much a seed changes all images at once: equal arms may be called "
-            "different in up to one case of ten. "
+    """What few seeds mean, and what the intervals do not cover."""
+    fewest = results.numbers_of_runs[0]
+    if fewest == 1:
+        text = "One seed of an arm: no verdict on arms. Another seed gives other numbers. "
+    elif fewest == 2:
+        text = "Two seeds of an arm are too few for a verdict on arms. "
+    elif fewest < FEW_SEEDS:
+        text = (
+            f"{words.plural(fewest, 'seed')} are few: where seeds differ, intervals are wide, and more images narrow "
+            "only a part of them. "
         )
-    return f"{text}One split and one set of pretrained weights: the intervals cover neither."
+    else:
+        text = ""
+    if not (results.arms["weights"] == "pretrained").any():
+        return f"{text}One split: the intervals do not cover others."
+    return f"{text}One split and one set of pretrained weights: the intervals do not cover others."

@@ -15,6 +15,9 @@ from triptych.results import schema
 from triptych.results.experiment import Results, read_numbers
 from triptych.results.learning_curves import kept_value
 
+NAMES = {"digits": "scikit-learn’s digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+"""The names of data sets that a reader may not know by that of their source."""
+
 RESULT_OF_KEYS = {"epochs": " In brackets: epochs run, by seed.", "keep": " In brackets: that epoch, by seed."}
 """What is added to the meaning of a key whose outcome follows its value."""
 
@@ -39,10 +42,12 @@ def data(results: Results) -> str:
     """The number of images and classes."""
     splits = (("train", "training"), ("validation", "validation"), ("test", "testing"))
     parts = [f"{words.count(results.images(split))} for {use}" for split, use in splits if results.images(split)]
+    sizes = words.listing([f"{size:.0f}{words.NO_BREAK}px" for size in sorted(set(results.arms["input_size"]))])
+    source = results.configuration["dataset"]["source"]
     return (
         f"Data: {words.plural(results.sizes['images'].sum(), 'image')} of "
         f"{words.plural(results.sizes['class'].nunique(), 'class', 'classes')} from "
-        f"{results.configuration['dataset']['source']}: {words.listing(parts)}."
+        f"{NAMES.get(source, source)}: {words.listing(parts)}. Networks are fed them at {sizes}."
     )
 
 
@@ -52,7 +57,12 @@ def pretraining(results: Results) -> list[str]:
     sentences = []
     for architecture in dict.fromkeys(arms.loc[arms["weights"] == "pretrained", "architecture"]):
         history = results.folder / "weights" / f"{architecture}_history.csv"
-        sentence = f"Pretrained {architecture}: from {results.configuration['weights']['source']}"
+        settings = results.configuration["weights"]
+        sentence = f"Pretrained {architecture}: "
+        if settings["source"] == "letters":
+            sentence += f"on {words.plural(settings['train_images'], 'rendered letter')} (A to Z)"
+        else:
+            sentence += f"from {settings['source']}"
         if history.is_file():
             epochs = read_numbers(history, schema.WEIGHTS_HISTORY)
             recalibrate = results.configuration["training"]["recalibrate_batchnorm"]
@@ -91,8 +101,8 @@ def recipe(results: Results) -> Table:
         ("network", "Architecture, input in pixels."),
         ("starts from", "random or pretrained weights (with a new head)."),
         ("trainable", "all: everything. head: the last layer."),
-        ("BatchNorm", "train: follows the batches. frozen: keeps its statistics."),
-        ("normalisation", "Subtracted from and divides the pixels (0 to 1)."),
+        ("BatchNorm", "train: uses the statistics of each batch, and updates its own. frozen: keeps its own."),
+        ("normalisation", "Mean that is subtracted from pixels (0 to 1), and deviation that they are divided by."),
         *((title_of(name), _meaning(results, name)) for name in shown),
         ("features", "Of the frozen layers: cached (computed once), or computed in each epoch."),
     ]
