@@ -134,7 +134,7 @@ def test_short_jobs_share_one_job_of_slurm(finished):
     assert [job["NumCPUs"] for job in groups] == ["8"] * (FIGURES // 8)
     assert [job["NumCPUs"] for job in finished.jobs if job["rule"].startswith("deltas")] == ["3"]
     alone = {job["rule"] for job in finished.jobs if job["rule"].startswith(("plot_", "extract_weight_delta"))}
-    assert alone == {"plot_samples"}
+    assert alone == {"plot_samples", "plot_letters"}
 
 
 def test_the_bytes_are_those_of_a_local_run(disturbed, finished, undisturbed):
