@@ -26,6 +26,8 @@ OF_FEATURES = tuple(field.name for field in fields(FeaturesRecipe))
 WAYS = {
     "scratch": {},
     "best": {"keep": "best", "patience": 2, "epochs": 4},
+    "recalibrated": {"keep": "best", "patience": 2, "epochs": 4, "recalibrate_batchnorm": "final"},
+    "recalibrated, last": {"recalibrate_batchnorm": "final"},
     "last_layer": {"phases": phases("head")},
     "frozen": {"phases": phases("head", "frozen")},
     "fast": {"channels_last": True, "fused_optimizer": True},
@@ -57,7 +59,7 @@ def pretrained_mnasnet(folder):
     ("way", "architecture"),
     [
         ("scratch", "resnet18"),
-        ("best", "mnasnet0_5"),
+        ("recalibrated", "mnasnet0_5"),
         *(pytest.param(way, "resnet18", marks=pytest.mark.slow) for way in WAYS if way != "scratch"),
     ],
 )
@@ -262,7 +264,7 @@ def test_features_go_on_where_they_were(arguments, tmp_path, monkeypatch, tested
 
 KILLS = {
     "scratch": [signal.SIGTERM, *3 * [signal.SIGKILL]],
-    "best": [signal.SIGINT, *3 * [signal.SIGKILL]],
+    "recalibrated": [signal.SIGINT, *3 * [signal.SIGKILL]],
     "last_layer": [signal.SIGTERM, *2 * [signal.SIGKILL]],
     "frozen": [signal.SIGINT, *3 * [signal.SIGKILL]],
     "fast": [signal.SIGTERM, *3 * [signal.SIGKILL]],

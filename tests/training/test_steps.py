@@ -20,6 +20,7 @@ WAYS = {
     "fast": {"precision": "bfloat16", "channels_last": True, "fused_optimizer": True},
     "tf32": {"precision": "tf32"},
     "best": {"keep": "best", "patience": 2},
+    "recalibrated": {"keep": "best", "patience": 2, "recalibrate_batchnorm": "final"},
     "from the computer's memory": {"residency": "host"},
 }
 

@@ -83,7 +83,13 @@ def test_a_run_records_history_predictions_and_cost(arguments):
             "statistics": described["buffers"],
         },
         "seed": 0,
-        "recipe": {**RECIPE, "fused_optimizer": False, "keep": "last", "patience": None},
+        "recipe": {
+            **RECIPE,
+            "fused_optimizer": False,
+            "keep": "last",
+            "patience": None,
+            "recalibrate_batchnorm": "never",
+        },
         "initial_sha256": tensors_sha256(load_tensors(initial)),
         "torch": torch.__version__,
     }

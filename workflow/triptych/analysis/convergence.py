@@ -9,6 +9,7 @@ import pandas
 
 from triptych.results import schema
 from triptych.results.experiment import mean_curve
+from triptych.results.learning_curves import learning_curves
 
 OVERFITTING = 1.1
 """The final loss over the lowest one, above which an arm overfits."""
@@ -48,9 +49,9 @@ def least_difference(first: float, second: float, images: int, margin: float) ->
 
 def convergence_table(tables: Mapping[str, pandas.DataFrame], curves: Curves, margin: float) -> pandas.DataFrame:
     """Return the table `convergence` from the tables arms, runs and history."""
-    rows = []
+    rows, histories = [], learning_curves(tables["history"])
     for _, arm in tables["arms"].iterrows():
-        runs, history = (tables[name][tables[name]["arm"] == arm["arm"]] for name in ("runs", "history"))
+        runs, history = (table[table["arm"] == arm["arm"]] for table in (tables["runs"], histories))
         accuracy = mean_curve(history, curves.accuracy).dropna()
         ended = stopped(arm, runs)
         gain, epochs = late_gain(accuracy)
@@ -122,7 +123,8 @@ def lowest_loss(history: pandas.DataFrame, column: str) -> dict[str, Any]:
 def loss_and_accuracy_table(tables: Mapping[str, pandas.DataFrame], curves: Curves, margin: float) -> pandas.DataFrame:
     """Return the table `loss_and_accuracy` from the tables arms and history; controls are not compared."""
     arms = [arm for arm, role in zip(tables["arms"]["arm"], tables["arms"]["role"], strict=True) if role != "control"]
-    first_epochs = tables["history"][tables["history"]["epoch"] == 1]
+    histories = learning_curves(tables["history"])
+    first_epochs = histories[histories["epoch"] == 1]
     reached = first_epochs.groupby("arm")[curves.accuracy].mean()
     by_arm = {arm: first_epochs[first_epochs["arm"] == arm].set_index("seed") for arm in arms}
     rows = []

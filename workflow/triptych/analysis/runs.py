@@ -10,8 +10,9 @@ import numpy
 import pandas
 from scipy.special import logsumexp
 
+from triptych.results.learning_curves import kept_value
 from triptych.results.run_files import COST_KEYS, WEIGHTS_KEYS
-from triptych.results.schema import EVERY_EPOCH, RUN_HISTORY, RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA, Mode
+from triptych.results.schema import EVERY_EPOCH, REESTIMATED, RUN_HISTORY, RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA, Mode
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_json
@@ -141,9 +142,10 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, truths: Ma
     """
     folder = run_folder(experiment_folder, arm["name"], seed)
     history = read_history(folder / "history.csv", arm["training"], mode, list(truths))
+    check_reestimated(folder / "history.csv", history, arm, list(truths))
     answers = {split: read_answers(folder / "predictions.safetensors", truth) for split, truth in truths.items()}
     for split, found in answers.items():
-        recorded = float(history.loc[history["kept"] == 1, f"{split}_accuracy"].iloc[0])
+        recorded = float(kept_value(history, f"{split}_accuracy", arm["training"]["recalibrate_batchnorm"]).iloc[0])
         if not math.isclose(found.accuracy, recorded, abs_tol=1e-9):
             raise InputError(
                 f"{folder / 'predictions.safetensors'}: expected a {split} accuracy of {recorded} %, as history.csv "
@@ -197,6 +199,28 @@ def read_history(path: Path, training: dict[str, Any], mode: Mode, splits: Seque
             if len(empty):
                 raise InputError(f"{path}: expected a number for {column} in epoch {empty.iloc[0]}, found none.")
     return history
+
+
+def check_reestimated(path: Path, history: pandas.DataFrame, arm: dict[str, Any], splits: Sequence[str]) -> None:
+    """Check in which epochs a run has losses and accuracies with re-estimated BatchNorm statistics.
+
+    With `recalibrate_batchnorm: final` all epochs from 1 on have them, else the first ones; or none has, without
+    BatchNorm that follows the batches.
+
+    Raises:
+        InputError: other epochs have them, or an epoch has only some of them.
+    """
+    columns = [f"{REESTIMATED}{split}_{what}" for split in splits for what in ("loss", "accuracy")]
+    recorded = history[columns].notna()
+    count = int(recorded.any(axis="columns").sum())
+    final = arm["training"]["recalibrate_batchnorm"] == "final"
+    expected = history["epoch"].between(1, history["epoch"].max() if final and count else count)
+    if (recorded.ne(expected, axis="index")).any(axis=None) or (count and arm["batchnorm"] == "frozen"):
+        epochs = ", ".join(f"{epoch:g}" for epoch in history["epoch"][recorded.any(axis="columns")])
+        raise InputError(
+            f"{path}: values with re-estimated BatchNorm statistics in the epochs {epochs} do not fit the recipe "
+            f"(recalibrate_batchnorm {arm['training']['recalibrate_batchnorm']}, BatchNorm {arm['batchnorm']})."
+        )
 
 
 def read_answers(path: Path, truth: Truth) -> Answers:

@@ -11,6 +11,7 @@ import yaml
 from triptych.results import schema
 from triptych.results.arm_styles import ArmStyle, arm_styles
 from triptych.results.decision import read_decision
+from triptych.results.learning_curves import learning_curves
 from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, UNOPENED, Mode
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -159,8 +160,8 @@ class Results:
         return self.summary(arm, "test_accuracy_low"), self.summary(arm, "test_accuracy_high")
 
     def curve(self, arm: str, column: str) -> pandas.Series:
-        """A quantity of `tables/history.csv` by epoch, mean over seeds: as far as every seed was trained."""
-        return mean_curve(self.of("history", arm), column)
+        """A quantity of the learning curves by epoch, mean over seeds: as far as every seed was trained."""
+        return mean_curve(learning_curves(self.of("history", arm)), column)
 
     def at(self, arm: str, column: str, epoch: int) -> float:
         """A quantity of the history after an epoch, mean over seeds; NaN where there is no such epoch."""

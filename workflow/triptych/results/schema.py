@@ -154,21 +154,31 @@ def _losses(split: str, which: str, optional: bool = True) -> tuple[Column, Colu
     )
 
 
+REESTIMATED = "reestimated_"
+"""Begins the columns of losses and accuracies with re-estimated statistics of BatchNorm."""
+WITH_NEW_STATISTICS = (
+    "with BatchNorm’s statistics re-estimated on training images; empty where these do not lag and are kept"
+)
 TRAINING_CURVES = (
     *_losses("train", "over the training batches of the epoch, while the network learns"),
     *_losses("validation", "on the validation images after the epoch, in eval mode"),
     number(
         "selection_accuracy",
-        "Accuracy on the half of the validation images that the epoch is chosen on; empty where no epoch is chosen.",
+        "Accuracy on the half of the validation images that the epoch is chosen on, with the BatchNorm statistics that "
+        "are kept; empty where no epoch is chosen.",
         PERCENT,
         optional=True,
     ),
+    *_losses(f"{REESTIMATED}validation", f"on the validation images after the epoch, {WITH_NEW_STATISTICS}"),
 )
 CURVES = (
     *TRAINING_CURVES,
     *(
         replace(column, modes=(EVERY_EPOCH,))
-        for column in _losses("test", "on the test images after the epoch, in eval mode", optional=False)
+        for column in (
+            *_losses("test", "on the test images after the epoch, in eval mode", optional=False),
+            *_losses(f"{REESTIMATED}test", f"on the test images after the epoch, {WITH_NEW_STATISTICS}"),
+        )
     ),
 )
 FIT = _losses("fit", "on the training images in eval mode, after the epoch that is kept")

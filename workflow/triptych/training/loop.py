@@ -18,10 +18,12 @@ from torch.nn.functional import cross_entropy
 from triptych.data.dataset import Split
 from triptych.models.networks import load_state
 from triptych.results.run_files import HISTORY_COLUMNS
+from triptych.results.schema import REESTIMATED
 from triptych.storage.errors import InputError
 from triptych.training.allocator import release_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import epoch_order
+from triptych.training.batchnorm import FollowingBatchNorm
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import peak_memory_bytes, synchronize
 from triptych.training.evaluate import Transform, evaluate
@@ -38,7 +40,7 @@ class Outcome:
     """The results of a training, without the network.
 
     `history` has one row per epoch, from 0, with the keys of `HISTORY_COLUMNS`: accuracies in percent, None for a value
-    that does not exist, `kept` 1 for the kept epoch and 0 for others. The logits are those of the kept epoch,
+    that does not exist, `kept` 1 for the kept epoch and 0 for others. The logits are those of the kept network,
     float32 [images, classes] on the CPU. `images_per_second` counts training steps only.
     """
 
@@ -58,10 +60,15 @@ class Outcome:
     def images_per_second(self) -> float:
         return self.images_trained / self.training_seconds
 
+    def validation_accuracy(self, labels: numpy.ndarray, chosen: numpy.ndarray | slice = slice(None)) -> float:
+        """Return the accuracy in percent of the logits on some of the validation images, which have these labels."""
+        correct = (self.validation_logits.argmax(1).numpy() == labels)[chosen]
+        return 100 * int(correct.sum()) / len(correct)
+
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The weights (copies on the CPU) and logits of one epoch, to restore it later."""
+    """The network (copies on the CPU) and logits of one epoch, to restore it later."""
 
     epoch: int
     state: dict[str, torch.Tensor]
@@ -153,7 +160,11 @@ class Trainer:
         )
         self.scaler = arithmetic.loss_scaler()
         self.outcome = Outcome()
-        self.best: Snapshot | None = None
+        self.batchnorm = FollowingBatchNorm(network, trainable, self.predict)
+        self.recalibrates = bool(self.batchnorm) and recipe.recalibrate_batchnorm == "final"
+        self.classes = len(splits[0].classes)
+        self.snapshot: Snapshot | None = None
+        """The network to keep, if it is not the one after the last step."""
         self.epoch = 0
         """The current epoch; 0 is the evaluation before training."""
         self.step = 0
@@ -179,7 +190,7 @@ class Trainer:
         if found:
             self.restore(*found)
             print(f"resuming from a checkpoint: epoch {self.epoch}, step {self.step}", flush=True)
-        while self.epoch <= self.recipe.epochs and not self.stopping.ends(self.epoch - 1):
+        while not self.ends_after(self.epoch - 1):
             row: dict[str, Any] = dict.fromkeys(HISTORY_COLUMNS)
             row |= {"epoch": self.epoch, "kept": 0}
             if self.epoch > 0:
@@ -189,7 +200,8 @@ class Trainer:
                 self.evaluate_epoch(row)
             release_freed_memory()
             for split in ("validation", "test"):
-                self.check_finite(split, row[f"{split}_loss"] or 0.0, checkpoints)
+                for name in (split, REESTIMATED + split):
+                    self.check_finite(split, row[f"{name}_loss"] or 0.0, checkpoints)
             self.epoch, self.step = self.epoch + 1, 0
             checkpoints.save(*self.state())
         if self.epoch <= self.recipe.epochs:
@@ -197,6 +209,10 @@ class Trainer:
         with evaluating():
             self.keep()
         return self.outcome
+
+    def ends_after(self, epoch: int) -> bool:
+        """Whether the training ends after this epoch."""
+        return epoch >= self.recipe.epochs or self.stopping.ends(epoch)
 
     def train_epoch(self, checkpoints: Checkpoints) -> tuple[float, float]:
         """Train the rest of an epoch; return its running mean loss and accuracy (%)."""
@@ -229,8 +245,7 @@ class Trainer:
 
     def train_batch(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         """Run one optimiser step, entirely on the device."""
-        with self.arithmetic.autocast():
-            logits = self.network(self.transform(images))
+        logits = self.predict(images)
         loss = cross_entropy(logits.float(), labels)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
@@ -238,6 +253,12 @@ class Trainer:
         self.scaler.update()
         self.loss_sum += loss.detach().double() * len(labels)
         self.correct += (logits.detach().argmax(1) == labels).sum()
+
+    def predict(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the logits of stored images."""
+        with self.arithmetic.autocast():
+            logits: torch.Tensor = self.network(self.transform(images))
+        return logits
 
     def check_finite(self, what: str, loss: float, checkpoints: Checkpoints) -> None:
         """Raise an error if a loss is not finite, before a checkpoint saves the state that caused it."""
@@ -258,30 +279,59 @@ class Trainer:
             step = "after its last step"
         else:
             step = f"step {self.step + 1}"
-        if self.epoch > self.recipe.epochs or self.stopping.ends(self.epoch - 1):
+        if self.ends_after(self.epoch - 1):
             return f"the evaluation after the last epoch ({checkpoints.describe_last()})"
         return f"epoch {self.epoch}, {step} ({checkpoints.describe_last()})"
 
     def evaluate_epoch(self, row: dict[str, Any]) -> None:
-        """Evaluate the network, fill the row of the epoch, and keep a snapshot if it is the best epoch."""
+        """Evaluate the network, fill the row of the epoch, and keep a snapshot if it is the network to keep."""
         outcome, clock = self.outcome, time.perf_counter()
-        row["validation_loss"], row["validation_accuracy"], outcome.validation_logits = self.evaluate(self.validation)
-        row["selection_accuracy"] = self.selection_accuracy(outcome.validation_logits)
-        row["test_loss"], row["test_accuracy"], outcome.test_logits = self.evaluate(self.test)
+        self.evaluate_splits(row)
+        statistics = self.batchnorm.statistics()
+        if self.reestimates():
+            logits = outcome.validation_logits, outcome.test_logits
+            self.batchnorm.reestimate(self.train, self.classes, self.recipe.batch_size)
+            self.evaluate_splits(row, REESTIMATED)
+            if not self.recalibrates:
+                self.batchnorm.load(statistics)
+                outcome.validation_logits, outcome.test_logits = logits
         synchronize(self.arithmetic.device)
         outcome.evaluation_seconds += time.perf_counter() - clock
         outcome.history.append(row)
         outcome.kept_epoch = self.epoch
+        self.select(row)
+        self.batchnorm.load(statistics)
         print(progress_line(row, self.recipe.epochs, outcome), flush=True)
-        if self.stopping.update(self.epoch, row["selection_accuracy"]) and self.recipe.keep == "best":
-            self.best = Snapshot.of(self.epoch, self.network, outcome)
 
-    def selection_accuracy(self, validation_logits: torch.Tensor) -> float | None:
+    def evaluate_splits(self, row: dict[str, Any], prefix: str = "") -> None:
+        """Evaluate the network as it is on validation and test images; columns of the row begin with `prefix`."""
+        for split, data in (("validation", self.validation), ("test", self.test)):
+            loss, accuracy, logits = self.evaluate(data)
+            row[f"{prefix}{split}_loss"], row[f"{prefix}{split}_accuracy"] = loss, accuracy
+            setattr(self.outcome, f"{split}_logits", logits)
+
+    def reestimates(self) -> bool:
+        """Whether the network is also evaluated with re-estimated BatchNorm statistics after this epoch.
+
+        Where the kept network has these, every epoch has them, so that epochs are comparable.
+        """
+        steps = self.epoch * math.ceil(len(self.train) / self.recipe.batch_size)
+        return self.epoch > 0 and bool(self.batchnorm) and (self.recalibrates or self.batchnorm.lags(steps))
+
+    def select(self, row: dict[str, Any]) -> None:
+        """Update model selection with an epoch, and keep a snapshot if it is the network to keep."""
+        row["selection_accuracy"] = self.selection_accuracy()
+        is_best = self.stopping.update(self.epoch, row["selection_accuracy"])
+        # the network of the last epoch needs a snapshot only if its statistics are not those after the last step
+        is_last = self.recalibrates and self.ends_after(self.epoch)
+        if is_best if self.recipe.keep == "best" else is_last:
+            self.snapshot = Snapshot.of(self.epoch, self.network, self.outcome)
+
+    def selection_accuracy(self) -> float | None:
         """Return the accuracy in percent on the validation images that select; None if the recipe selects no epoch."""
         if not self.recipe.selects_epoch:
             return None
-        correct = validation_logits.argmax(1).numpy() == self.validation_labels
-        return 100 * int(correct[self.selection].sum()) / int(self.selection.sum())
+        return self.outcome.validation_accuracy(self.validation_labels, self.selection)
 
     def evaluate(self, data: Resident) -> tuple[float | None, float | None, torch.Tensor]:
         return evaluate(self.network, data, self.transform, self.recipe.evaluation_batch_size, self.arithmetic)
@@ -289,8 +339,8 @@ class Trainer:
     def keep(self) -> None:
         """Restore the kept epoch, and evaluate it on the training images."""
         outcome = self.outcome
-        if self.best:
-            self.best.restore(self.network, outcome)
+        if self.snapshot:
+            self.snapshot.restore(self.network, outcome)
         clock = time.perf_counter()
         row = outcome.history[outcome.kept_epoch]
         row["kept"] = 1
@@ -310,17 +360,17 @@ class Trainer:
             tensors["random.cuda"] = torch.cuda.get_rng_state(self.arithmetic.device)
         for name in ("validation_logits", "test_logits"):
             tensors[f"last.{name}"] = getattr(self.outcome, name)
-            if self.best:
-                tensors[f"kept.{name}"] = getattr(self.best, name)
-        if self.best:
-            tensors |= {f"kept.network.{name}": tensor for name, tensor in self.best.state.items()}
+            if self.snapshot:
+                tensors[f"kept.{name}"] = getattr(self.snapshot, name)
+        if self.snapshot:
+            tensors |= {f"kept.network.{name}": tensor for name, tensor in self.snapshot.state.items()}
         numbers = ("history", "training_seconds", "evaluation_seconds", "images_trained", "kept_epoch")
         state = {
             "epoch": self.epoch,
             "step": self.step,
             "outcome": {name: getattr(self.outcome, name) for name in numbers},
             "best": [self.stopping.best_epoch, self.stopping.best_accuracy],
-            "kept": self.best.epoch if self.best else None,
+            "kept": self.snapshot.epoch if self.snapshot else None,
             "scaler": self.scaler.state_dict(),
             "peak_memory_bytes": max(self.outcome.earlier_peak_bytes, peak_memory_bytes(self.arithmetic.device)),
         }
@@ -360,7 +410,7 @@ class Trainer:
         self.stopping.best_epoch, self.stopping.best_accuracy = state["best"]
         if state["kept"] is not None:
             logits = (tensors["kept.validation_logits"], tensors["kept.test_logits"])
-            self.best = Snapshot(state["kept"], below("kept.network."), *logits)
+            self.snapshot = Snapshot(state["kept"], below("kept.network."), *logits)
         self.scaler.load_state_dict(state["scaler"])
 
 
@@ -370,6 +420,8 @@ def progress_line(row: dict[str, Any], epochs: int, outcome: Outcome) -> str:
     for split in ("train", "validation", "test"):
         if row[f"{split}_loss"] is not None:
             parts.append(f"{split} {row[f'{split}_loss']:.4f} {row[f'{split}_accuracy']:5.1f} %")
+        if row.get(f"{REESTIMATED}{split}_loss") is not None:
+            parts[-1] += f" (BatchNorm re-estimated: {row[f'{REESTIMATED}{split}_accuracy']:5.1f} %)"
     if outcome.images_trained:
         parts.append(f"{outcome.images_per_second:,.0f} images/s")
         spent = outcome.training_seconds + outcome.evaluation_seconds

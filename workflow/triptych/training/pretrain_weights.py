@@ -91,7 +91,7 @@ def pretrain_weights(  # noqa: PLR0913
         metadata = network_metadata(
             network, architecture=architecture, classes=source.classes, input_size=input_size, normalisation=scale
         )
-        accuracy = outcome.history[outcome.kept_epoch]["validation_accuracy"]
+        accuracy = outcome.validation_accuracy(held_out.labels)
         save_tensors(weights, state_arrays(network), metadata | {"held_out_accuracy": accuracy})
         print(f"held-out accuracy {accuracy:.1f} % on {len(held_out)} images", flush=True)
         run_checkpoints.remove()

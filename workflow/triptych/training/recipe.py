@@ -114,6 +114,8 @@ class PretrainingRecipe(JsonOptions):
         fused_optimizer: run all of Adam in one kernel.
         keep: the epoch whose weights are kept: `last`, or `best`, the first with the highest selection accuracy.
         patience: stop after `patience` epochs without a higher selection accuracy (None: never).
+        recalibrate_batchnorm: `final`: re-estimate BatchNorm's statistics for the kept network, as in
+            `triptych.training.batchnorm`, and select the epoch with them; or `never`.
     """
 
     epochs: int
@@ -127,6 +129,7 @@ class PretrainingRecipe(JsonOptions):
     fused_optimizer: bool = False
     keep: Literal["last", "best"] = "last"
     patience: int | None = None
+    recalibrate_batchnorm: Literal["never", "final"] = "never"
 
     @property
     def selects_epoch(self) -> bool:

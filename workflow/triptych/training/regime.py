@@ -95,10 +95,16 @@ def select_trainable(network: torch.nn.Module, trainable: Trainable) -> dict[str
 def set_training_mode(network: torch.nn.Module, trainable: Trainable) -> None:
     """Set train mode, but eval mode for BatchNorm layers with frozen statistics."""
     network.train()
-    layers = {name.rpartition(".")[0] for name in trainable.statistics}
-    for name, module in network.named_modules():
-        if isinstance(module, _BatchNorm) and name not in layers:
+    following = following_batchnorm(network, trainable)
+    for module in network.modules():
+        if isinstance(module, _BatchNorm) and module not in following:
             module.eval()
+
+
+def following_batchnorm(network: torch.nn.Module, trainable: Trainable) -> list[_BatchNorm]:
+    """Return the BatchNorm layers whose running statistics follow the batches, in definition order."""
+    layers = {name.rpartition(".")[0] for name in trainable.statistics}
+    return [module for name, module in network.named_modules() if isinstance(module, _BatchNorm) and name in layers]
 
 
 def frozen_tensors(network: torch.nn.Module, trainable: Trainable) -> list[str]:
