@@ -24,6 +24,7 @@ from triptych.analysis.weight_changes import write_changes
 from triptych.configuration.effective import compared_networks, effective, resolved_arms
 from triptych.configuration.keys import resolved
 from triptych.configuration.loading import load_configuration
+from triptych.configuration.pretraining import pretrains_on_letters
 from triptych.configuration.training import KEYS
 from triptych.data.dataset import Split, save_split
 from triptych.data.prepare_dataset import index_table, size_table
@@ -338,7 +339,10 @@ class Experiment:
         write_configuration(experiment="digits", configuration=settings, output=self.folder / "config.yaml")
         references, images = self.configuration["reference_models"], self.configuration["report"]["images"] == "all"
         figures = figures_with(
-            mode=mode_of(self.configuration, {} if part else None), references=bool(references), images=images
+            mode=mode_of(self.configuration, {} if part else None),
+            references=bool(references),
+            images=images,
+            letters=pretrains_on_letters(self.configuration),
         )
         names = [name for figure in figures for name in figure.names(self.runs)]
         for position, name in enumerate(names):

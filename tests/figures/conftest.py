@@ -42,6 +42,7 @@ def commands(folder: Path, seeds, output: Path, arm: str, mode: str = EVERY_EPOC
             **files("samples"),
         },
     )
+    yield "plot_letters", {"image_size": 24, "seed": 0, **files("letters")}
     curves = {"history": tables / "history.csv", "arms": arms}
     loss, accuracy = files(f"loss_{arm}"), files(f"accuracy_{arm}")
     yield (

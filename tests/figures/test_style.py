@@ -144,7 +144,7 @@ ENDS_OF_COLOUR_BARS = {to_hex(SIGNED(0.0)), to_hex(SIGNED(1.0))}
 
 def test_files_are_white_as_wide_as_all_and_without_a_date(results, tmp_path):
     draw_all(results, tmp_path)
-    assert len(list(tmp_path.iterdir())) == 32
+    assert len(list(tmp_path.iterdir())) == 34
     for png in tmp_path.glob("*.png"):
         pixels = imread(png)
         assert pixels.shape[1] == round(style.WIDTH * style.DOTS_PER_INCH)
@@ -158,6 +158,25 @@ def test_files_are_white_as_wide_as_all_and_without_a_date(results, tmp_path):
         left = {colour for colour in colours - rules if colour.split(": ")[1] not in ON_IMAGES | ENDS_OF_COLOUR_BARS}
         assert rules and not left, png.name
         assert "#000000" not in svg  # matplotlib leaves out a fill that is black, and no rule would find it
+
+
+def test_a_png_keeps_its_frequent_colours_and_has_one_byte_a_pixel():
+    levels = numpy.arange(200, dtype=numpy.uint8)
+    pixels = numpy.stack([levels, levels, levels[::-1]], axis=1)[None].repeat(5, axis=0)
+    edges = pixels[:1].copy()
+    edges[..., 1] ^= 1  # 200 colours more, each once and next to a frequent one
+    both = numpy.concatenate([pixels, edges])
+    small = style.with_few_colours(Image.fromarray(both))
+    assert small.mode == "P"
+    shown = numpy.asarray(small.convert("RGB")).astype(int)
+    assert numpy.array_equal(shown[:5], pixels)
+    assert abs(shown[5:] - edges).max() == 1
+
+
+def test_photographs_keep_all_their_colours():
+    pixels = numpy.random.default_rng(0).integers(0, 256, (110, 100, 3), dtype=numpy.uint8)
+    image = Image.fromarray(pixels)
+    assert style.with_few_colours(image) is image
 
 
 DRAW_ALL = """
@@ -197,7 +216,7 @@ def test_the_same_bytes_in_two_processes_with_other_settings(results, tmp_path):
             capture_output=True,
         )
     names = sorted(path.name for path in (tmp_path / "plain").iterdir())
-    assert len(names) == 32
+    assert len(names) == 34
     for name in names:
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "other" / name).read_bytes(), name
 

@@ -141,7 +141,7 @@ def test_arms_have_one_name_and_one_order(page):
 
 def test_every_image_is_an_svg_with_a_text_and_a_caption(page):
     images = [values for tag, values in page.elements if tag == "img"]
-    assert len(images) == 8 + 3 * 4
+    assert len(images) == 9 + 3 * 4
     for image in images:
         assert image["alt"]
         assert ElementTree.fromstring(unquote(image["src"]).partition(",")[2]).tag.endswith("svg")

@@ -132,7 +132,9 @@ def test_weights_are_those_that_the_arms_use(folder, source, weights, expected):
     for arm in configuration["arms"].values():
         arm["weights"] = weights
     (folder / "config.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
-    listed = {name for name in manifest_of(folder)["files"] if name.startswith("weights/")}
+    files = manifest_of(folder)["files"]
+    assert ("figures/letters.svg" in files) == ("letters/train.safetensors" in expected)
+    listed = {name for name in files if name.startswith("weights/")}
     assert listed == {f"weights/{name}" for name in expected}
     shown = {name for name in files_of_runs(folder, configuration) if name.startswith("weights/")}
     assert shown == listed & {"weights/resnet18.safetensors"}

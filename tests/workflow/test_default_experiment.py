@@ -8,6 +8,7 @@ import zipfile
 import pandas
 import pytest
 
+from benchmarks.first_kernels import first_convolution, neighbour_correlation
 from tests.conftest import ROOT
 from tests.workflow.conftest import jobs_of, rules_of, snakemake
 from tests.workflow.test_rerun import check_same_bytes
@@ -49,11 +50,9 @@ def table(results, name):
 
 def test_the_order_of_the_arms(results):
     summary = table(results, "summary").set_index("arm")
-    history = table(results, "history").query("epoch == 1").groupby("arm")["validation_accuracy"]
-    accuracy, first = summary["test_accuracy_mean"], history.mean()
-    assert accuracy["finetune"] > accuracy["scratch"] > accuracy["last_layer"]
-    assert first["finetune"] > first["scratch"] + 10
-    assert first["finetune"] > first["last_layer"] + 10
+    accuracy = summary["test_accuracy_mean"]
+    assert accuracy["finetune"] > accuracy[["scratch", "last_layer"]].max() + 2
+    assert accuracy.min() > 70
     assert (summary["n"] == 3).all()
     best = table(results, "comparisons")
     assert len(best) == 3
@@ -68,7 +67,19 @@ def test_the_arm_that_is_chosen_and_that_little_is_left(results):
     assert not list(results.glob("runs/*/*/trained.safetensors"))
     chosen = load_metadata(results / "model" / "model.safetensors")
     assert chosen["run"]["seed"] == decision["chosen"]["seed"]
-    assert sum(path.stat().st_size for path in results.rglob("*") if path.is_file()) < 102e6
+    assert sum(path.stat().st_size for path in results.rglob("*") if path.is_file()) < 100e6
+
+
+def test_what_is_trained_on_all_weights_is_not_stopped_while_it_rises(results):
+    history = table(results, "history").query("arm != 'last_layer'")
+    accuracy = history.groupby(["arm", "epoch"])["validation_accuracy"].mean().unstack()
+    assert accuracy.columns.max() == 10
+    assert (accuracy[10] - accuracy[7] < 3).all()
+
+
+def test_the_pretrained_kernels_look_like_filters(results):
+    """Neighbouring weights of ImageNet's have a correlation of 0.37, random ones of 0."""
+    assert neighbour_correlation(first_convolution(results / "weights" / "resnet18.safetensors")) > 0.3
 
 
 def test_in_the_last_layer_arm_nothing_but_the_head_moved(results):

@@ -103,7 +103,11 @@ def changed_arm(name, **changes):
             runs_of(["other"]),
         ),
         ({"dataset": {**WHOLE["dataset"], "test_per_class": 12}}, "prepare_dataset", runs_of(ARMS)),
-        ({"weights": {**WHOLE["weights"], "seed": 5}}, "prepare_letters", runs_of(set(ARMS) - {"scratch"})),
+        (
+            {"weights": {**WHOLE["weights"], "seed": 5}},
+            "prepare_letters plot_letters",
+            runs_of(set(ARMS) - {"scratch"}),
+        ),
     ],
     ids=[
         *("learning rate", "batchnorm", "seed added", "arm removed", "margin", "reference", "question"),

@@ -33,7 +33,10 @@ READERS = {
     "copy_model": "write_manifest",
     "compare_full_run": "plot_full_run report",
     **dict.fromkeys(PLOTS_OF_TABLES.split(), "report"),
-    **dict.fromkeys(("plot_samples", "plot_architectures", "plot_full_run", "check_claims", "time_backward"), "report"),
+    **dict.fromkeys(
+        ("plot_samples", "plot_letters", "plot_architectures", "plot_full_run", "check_claims", "time_backward"),
+        "report",
+    ),
     "report": "write_manifest",
     "write_manifest": "",
 }

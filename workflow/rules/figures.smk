@@ -38,6 +38,26 @@ rule plot_samples:
         """
 
 
+# The first letters of the pretraining, rendered anew: the images themselves are deleted after it.
+use rule plot_samples as plot_letters with:
+    input:
+        **tables_for("plot_letters"),
+    output:
+        **figures_by("plot_letters"),
+    log:
+        "<logs>/plot_letters/{experiment}.log",
+    benchmark:
+        "<benchmarks>/plot_letters/{experiment}.tsv"
+    params:
+        command="plot-letters",
+        options=lambda wildcards: options(
+            image_size=graph.experiment_setting("model/input_size")(wildcards),
+            seed=graph.experiment_setting("weights/seed")(wildcards),
+        ),
+        caption=figures_caption("plot_letters"),
+        code=code("figures.plot_letters"),
+
+
 # Training and test loss and accuracy of one arm by epoch.
 use rule plot_samples as plot_arm_curves with:
     input:

@@ -50,7 +50,12 @@ def tables_with(claims: str = NONE, mode: schema.Mode = schema.AFTER_DECISION) -
 
 
 def figures_with(
-    claims: str = NONE, *, mode: schema.Mode = schema.AFTER_DECISION, references: bool, images: bool = True
+    claims: str = NONE,
+    *,
+    mode: schema.Mode = schema.AFTER_DECISION,
+    references: bool,
+    images: bool = True,
+    letters: bool = True,
 ) -> list[Figure]:
     """The figures of an experiment with these claims, the most important first.
 
@@ -58,11 +63,15 @@ def figures_with(
         mode: what is known about its test images.
         references: whether it has `reference_models`.
         images: whether its report shows images of the data set (`report.images`).
+        letters: whether the workflow pretrains its weights on letters.
     """
     figures = [*catalogue.FIGURES.values(), *WING_FIGURES.get(claims, {}).values()]
     figures = [
         figure
         for figure in figures
-        if mode in figure.modes and (references or not figure.of_references) and (images or not figure.of_images)
+        if mode in figure.modes
+        and (references or not figure.of_references)
+        and (images or not figure.of_images)
+        and (letters or not figure.of_letters)
     ]
     return sorted(figures, key=lambda figure: figure.of_each_arm)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from triptych.configuration.backbones.registry import ARCHITECTURES, WeightFile
+from triptych.configuration.pretraining import pretrained_architectures
 from triptych.configuration.source import Download
 from triptych.configuration.sources.registry import source_of
 
@@ -51,9 +52,3 @@ def downloads(experiments: Mapping[str, Mapping[str, Any]]) -> dict[str, Downloa
             urls = list(dict.fromkeys([*first.urls, *download.urls]))
             found[download.file] = replace(first, urls=urls, path=first.path or download.path)
     return found
-
-
-def pretrained_architectures(experiment: Mapping[str, Any]) -> list[str]:
-    """Return the networks of an experiment's pretrained arms, in their order."""
-    arms = experiment["arms"].values()
-    return list(dict.fromkeys(arm["model"]["architecture"] for arm in arms if arm["weights"] == "pretrained"))

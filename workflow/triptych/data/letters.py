@@ -18,6 +18,9 @@ from triptych.data.dataset import Split
 
 LETTERS = string.ascii_uppercase
 
+TRAIN_STREAM, VALIDATION_STREAM = 0, 1
+"""The streams of `render_letters` from which the two splits are drawn."""
+
 NOT_LETTERS = {
     "LastResortHE-Regular": "draws every character as a frame with the name of its Unicode block",
     "cmex10": "has large brackets and operators at the code points of letters",

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from triptych.data.dataset import save_split
-from triptych.data.letters import LETTERS, letter_fonts, render_letters
+from triptych.data.letters import LETTERS, TRAIN_STREAM, VALIDATION_STREAM, letter_fonts, render_letters
 from triptych.storage.errors import InputError
 
 
@@ -28,7 +28,10 @@ def prepare_letters(
         if number < smallest:
             raise InputError(f"{name}: {number} is not allowed; give at least {smallest}.")
     print(f"letters A to Z in {len(letter_fonts())} fonts, {image_size} px", flush=True)
-    splits = (("train", train_images, train), ("validation", validation_images, validation))
-    for stream, (split, count, path) in enumerate(splits):
+    splits = (
+        ("train", TRAIN_STREAM, train_images, train),
+        ("validation", VALIDATION_STREAM, validation_images, validation),
+    )
+    for split, stream, count, path in splits:
         save_split(path, render_letters(count, image_size, seed, stream), {"source": "letters", "split": split})
         print(f"{split}: {count} images", flush=True)

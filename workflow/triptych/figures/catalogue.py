@@ -27,6 +27,7 @@ class Figure:
         needs_runs: is made from the runs, so that a partial report has its own.
         of_claims: belongs to experiments with `claims`, and to no partial report.
         of_references: belongs to experiments with `reference_models`.
+        of_letters: belongs to experiments whose weights the workflow pretrains on letters.
         of_images: shows images of the data set, and nothing else; left out if `report.images` is none.
         modes: those in which it exists.
     """
@@ -44,6 +45,7 @@ class Figure:
     needs_runs: bool = True
     of_claims: bool = False
     of_references: bool = False
+    of_letters: bool = False
     of_images: bool = False
     modes: tuple[Mode, ...] = MODES
 
@@ -92,6 +94,19 @@ SAMPLES = Figure(
     label="sample images",
     arm="",
     of_images=True,
+)
+LETTERS = Figure(
+    "letters",
+    "plot_letters",
+    "Rendered letters of the pretraining",
+    "The first images of each letter in the training set of the pretraining. Font, pen, size, position, slant and blur "
+    "are random.",
+    (),
+    category="Data",
+    label="pretraining images",
+    arm="",
+    needs_runs=False,
+    of_letters=True,
 )
 VALIDATION_ACCURACY = Figure(
     "validation_accuracy",

@@ -32,6 +32,9 @@ LAG_NOTE = "\nthin, dash-dotted: with BatchNorm’s moving averages"
 """What the second line of `draw_learning_curve` is, for a legend."""
 
 DOTS_PER_INCH = 150
+MOST_COLOURS = 10_000
+"""Most colours of a PNG that is saved with a palette of 256."""
+
 EMBEDDED_IMAGE = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
 VECTOR_COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 
@@ -225,8 +228,11 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
     figure.savefig(text, format="svg", metadata={"Date": None})
     smaller = EMBEDDED_IMAGE.sub(lambda found: found[1] + with_palette(found[2]), text.getvalue())
     write_text(svg, with_dark_style(smaller))
+    pixels = io.BytesIO()
+    figure.savefig(pixels, format="png", dpi=DOTS_PER_INCH)
+    small = with_few_colours(Image.open(pixels).convert("RGB"))
     with atomic_write(png) as temporary:
-        figure.savefig(temporary, format="png", dpi=DOTS_PER_INCH)
+        small.save(temporary, format="png", dpi=(DOTS_PER_INCH, DOTS_PER_INCH), optimize=True)
     print(f"wrote {svg} and {png}", flush=True)
 
 
@@ -240,6 +246,26 @@ def with_dark_style(svg: str) -> str:
     rules += f"image {{filter: brightness({DIMMED})}}\n"
     sheet = f"\n@media screen and (prefers-color-scheme: dark) {{\n{rules}}}\n"
     return svg.replace("</style>", sheet + "</style>", 1)
+
+
+def with_few_colours(image: Image.Image) -> Image.Image:
+    """Return an RGB image with one byte a pixel: a third of the size as PNG.
+
+    The 256 most frequent colours are kept. The others, mostly of the edges of text and lines, become the nearest of
+    these. An image with more than MOST_COLOURS colours, as figures with photographs, is returned as it is.
+    """
+    channels = numpy.asarray(image).astype(numpy.int32)
+    codes, indices, counts = numpy.unique(
+        channels @ numpy.array([1 << 16, 1 << 8, 1], dtype=numpy.int32), return_inverse=True, return_counts=True
+    )
+    if len(codes) > MOST_COLOURS:
+        return image
+    colours = numpy.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
+    kept = colours[numpy.argsort(-counts, kind="stable")[:256]]
+    nearest = ((colours[:, None] - kept) ** 2).sum(axis=2).argmin(axis=1)
+    small = Image.fromarray(nearest[indices].reshape(channels.shape[:2]).astype(numpy.uint8))
+    small.putpalette(kept.astype(numpy.uint8).tobytes(), "RGB")
+    return small
 
 
 def with_palette(encoded: str) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from triptych.configuration.pretraining import pretrained_architectures, pretrains_on_letters
+
 FILE_NAME = r"[^./][^/]*"
 """A pattern of the name of a file that is not hidden, as temporary files are."""
 
@@ -20,12 +22,11 @@ def files_of_runs(folder: Path, configuration: Mapping[str, Any]) -> list[str]:
 def input_patterns(configuration: Mapping[str, Any]) -> list[str]:
     """Patterns of the paths, below an experiment's folder, of its data and of the pretrained weights that arms use."""
     patterns = [rf"data/{FILE_NAME}\.(safetensors|csv)"]
-    arms = configuration["arms"].values()
-    pretrained = {arm["model"]["architecture"] for arm in arms if arm["weights"] == "pretrained"}
+    pretrained = pretrained_architectures(configuration)
     if pretrained:
         patterns.append(rf"weights/{one_of(pretrained)}(\.safetensors|_history\.csv)")
-        if configuration["weights"]["source"] == "letters":
-            patterns.append(r"weights/letters/(train|validation)\.safetensors")
+    if pretrains_on_letters(configuration):
+        patterns.append(r"weights/letters/(train|validation)\.safetensors")
     return patterns
 
 

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from triptych.configuration.pretraining import pretrains_on_letters
 from triptych.report import provenance
 from triptych.report.inputs import FILE_NAME, files_at, input_patterns, one_of
 from triptych.results import schema
@@ -115,7 +116,8 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
     )
     claims, references = configuration["claims"], bool(configuration["reference_models"])
     images, mode = configuration["report"]["images"] == "all", configuration["test"]
-    figures = figures_with(claims, mode=mode, references=references, images=images)
+    letters = pretrains_on_letters(configuration)
+    figures = figures_with(claims, mode=mode, references=references, images=images, letters=letters)
     names = [name for figure in figures for name in figure.names(configuration["arms"])]
     tables = tables_with(claims, mode)
     gone = [f"{name}.safetensors" for name in {"initial", "trained"} - set(KEPT_WEIGHTS[keep_weights])]

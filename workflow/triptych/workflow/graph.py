@@ -12,8 +12,9 @@ from typing import Any, Protocol
 
 from triptych.configuration.cached_features import trunk_of, trunks
 from triptych.configuration.claims import NONE
-from triptych.configuration.downloads import downloads, pretrained_architectures, weights_download
+from triptych.configuration.downloads import downloads, weights_download
 from triptych.configuration.effective import compared_networks, resolved_arms
+from triptych.configuration.pretraining import pretrained_architectures, pretrains_on_letters
 from triptych.configuration.sources.registry import source_of
 from triptych.results import schema
 from triptych.results.schema import Table
@@ -266,6 +267,7 @@ class Graph:
             mode=self.mode_of(wildcards),
             references=bool(experiment["reference_models"]),
             images=experiment["report"]["images"] == "all",
+            letters=pretrains_on_letters(experiment),
         )
         return [
             f"{EXPERIMENT}/{'{part}' * figure.in_partial}figures/{name}.svg"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas
 
+from triptych.configuration.pretraining import pretrains_on_letters
 from triptych.configuration.training import RECIPE, SHOWN, title_of
 from triptych.report import formatting as words
 from triptych.report import provenance
@@ -26,6 +27,8 @@ def blocks(results: Results) -> list[Block]:
     found: list[Block] = [Bullets([data(results), *pretraining(results), training(results), software(results)])]
     if results.shows_images:
         found.append(figure("samples", "A few training images of each class, as stored.", leads=True))
+    if pretrains_on_letters(results.configuration):
+        found.append(figure("letters"))
     return [
         *found,
         recipe(results),
