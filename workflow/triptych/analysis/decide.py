@@ -295,7 +295,7 @@ def settling_of(
             difference = difference_of(leader.correct, other.correct)
             away = abs(100 * float(difference.centre))
             settlement = what_would_settle_it(difference, max(away, margin - away), confidence)
-            found[other.arm] = settlement and asdict(settlement)
+            found[other.arm] = None if settlement is None else asdict(settlement)
     return found
 
 

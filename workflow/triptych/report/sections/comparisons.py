@@ -112,7 +112,7 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
                 *(place(value) for value in (0, -margin, margin)),
             ),
             words.p_value(_p_value(row)).removeprefix(f"={words.NO_BREAK}"),
-            verdict_in_words(results, row.to_dict()),
+            verdict_in_words(results, {str(name): value for name, value in row.items()}),
         ]
         for _, row in pairs.iterrows()
     ]

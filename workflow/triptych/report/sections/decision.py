@@ -165,7 +165,8 @@ def table(results: Results) -> Table:
     ]
     leader, rows = results.contestants[0], []
     for arm, entry in results.ranking.items():
-        verdict, behind = "leader", words.NOTHING
+        verdict = "leader"
+        behind: str | tuple[str, str] = words.NOTHING
         if arm != leader:
             difference, low, high, verdict = lead(results, leader, arm)
             behind = (words.number(difference), words.between(low, high))
