@@ -88,7 +88,7 @@ def changed_arm(name, **changes):
             "compare_architectures collect_validation",
             set(),
         ),
-        ({"comparison": {**WHOLE["comparison"], "equivalence_margin": 2.0}}, "collect_validation", set()),
+        ({"comparison": {"equivalence_margin": 2.0}}, "collect_validation", set()),
         ({"reference_models": [{"architecture": "resnet50", "input_size": 32}]}, "compare_architectures", set()),
         ({"question": "Another one?"}, "report", set()),
         ({"report": {"images": "none"}}, "plot_confusion report", set()),
