@@ -1,5 +1,7 @@
 """Whether an arm's validation curve supports more or fewer epochs. Test images never count.
 
+The curve is the learning curve: with re-estimated BatchNorm statistics where these were recorded.
+
 More epochs are supported if all of these hold:
 
 1. at least `SEEDS_FOR_A_VERDICT` runs, and the last third of training has at least two epochs;
@@ -26,6 +28,7 @@ from scipy import stats
 from triptych.analysis.comparisons import SEEDS_FOR_A_VERDICT
 from triptych.analysis.convergence import least_difference, stopped
 from triptych.results import schema
+from triptych.results.learning_curves import learning_curves
 
 FITTED = 99.0
 """The accuracy on the training images (%) from which an arm fits them."""
@@ -44,9 +47,9 @@ def training_length_table(
         margin: points within which accuracies count as equivalent.
         confidence: of the intervals over seeds, such as 0.95.
     """
-    rows = []
+    rows, histories = [], learning_curves(tables["history"])
     for _, arm in tables["arms"].iterrows() if images else ():
-        runs, history = (tables[name][tables[name]["arm"] == arm["arm"]] for name in ("runs", "history"))
+        runs, history = (table[table["arm"] == arm["arm"]] for table in (tables["runs"], histories))
         curves = history.pivot(index="epoch", columns="seed", values="validation_accuracy").dropna()
         found = {
             "arm": arm["arm"],
