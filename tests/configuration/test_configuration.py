@@ -93,6 +93,7 @@ def test_the_defaults():
         "epochs": 10,
         "patience": None,
         "keep": "last",
+        "recalibrate_batchnorm": "final",
         "batch_size": 32,
         "learning_rate": 1e-4,
         "evaluation_batch_size": "auto",
@@ -268,7 +269,7 @@ def test_the_default_experiment_trains_on_digits_in_three_ways():
     assert experiment["seeds"] == [0, 1, 2]
     assert (experiment["dataset"]["source"], experiment["weights"]["source"]) == ("digits", "letters")
     recipe = experiment["training"]
-    assert (recipe["epochs"], recipe["batch_size"], recipe["learning_rate"]) == (10, 32, 1e-4)
+    assert (recipe["epochs"], recipe["batch_size"], recipe["learning_rate"]) == (10, 16, 3e-4)
 
 
 def test_examples_of_the_readme_load():
@@ -496,8 +497,8 @@ REFUSED = {
     "an unknown key of an arm's recipe": (
         with_arm(training={"epoch": 5}),
         "experiments.mine.arms.one.training.epoch: there is no such key (given 5); allowed are epochs, patience, keep, "
-        "batch_size, learning_rate, evaluation_batch_size, num_threads, device, precision, channels_last, "
-        "fused_optimizer, cuda_graphs, residency, checkpoint_minutes, cache_features, train_images; the nearest is "
+        "recalibrate_batchnorm, batch_size, learning_rate, evaluation_batch_size, num_threads, device, precision, "
+        "channels_last, fused_optimizer, cuda_graphs, residency, checkpoint_minutes, cache_features, train_images; the nearest is "
         "epochs",
     ),
     "a key that is not text": (

@@ -100,7 +100,7 @@ def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tm
     results = make_results(**SITUATIONS[situation])
     edit(results.tables / "arms.csv", lambda arms: arms.assign(label=arms["label"].where(arms["arm"] != "frozen_bn")))
     draw_all(results, tmp_path)
-    assert len(checked) == (16 if results.mode == "every_epoch" else 13)
+    assert len(checked) == (17 if results.mode == "every_epoch" else 14)
 
 
 @pytest.mark.parametrize("architecture", NETWORKS)

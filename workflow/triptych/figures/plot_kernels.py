@@ -310,7 +310,7 @@ def draw_block(figure: Figure, top: float, name: str, rows: list[Row], change: C
         )
     draw_colour_bar(figure, LEFT, bottom, PANEL + SPACE + panel, weight_norm, "weight before and after training")
     if scale.difference:  # else no arm changed any weight
-        share = f"bounds: {100 * scale.difference / scale.weights:.2g} % of those of the weights"
+        share = f"bounds: {100 * scale.difference / scale.weights:.2g} % of the left"
         draw_colour_bar(figure, LEFT + 2 * (PANEL + SPACE), bottom, panel, difference_norm, share)
 
 
