@@ -498,7 +498,8 @@ REFUSED = {
         with_arm(training={"epoch": 5}),
         "experiments.mine.arms.one.training.epoch: there is no such key (given 5); allowed are epochs, patience, keep, "
         "recalibrate_batchnorm, batch_size, learning_rate, evaluation_batch_size, num_threads, device, precision, "
-        "channels_last, fused_optimizer, cuda_graphs, residency, checkpoint_minutes, cache_features, train_images; the nearest is "
+        "channels_last, fused_optimizer, cuda_graphs, residency, checkpoint_minutes, cache_features, train_images; "
+        "the nearest is "
         "epochs",
     ),
     "a key that is not text": (

@@ -87,7 +87,7 @@ def test_bound_of_the_difference_is_printed_as_share_of_the_first(drawn):
     labels = [axes.get_xlabel() for axes in figure.axes]
     images = pictures(figure)
     for image, weights in ((images[6], images[0]), (images[13], images[9])):
-        assert f"bounds: {100 * image.norm.vmax / weights.norm.vmax:.2g} % of those of the weights" in labels
+        assert f"bounds: {100 * image.norm.vmax / weights.norm.vmax:.2g} % of the left" in labels
 
 
 def test_common_scale_is_the_largest_percentile_of_any_arm():
