@@ -93,6 +93,7 @@ def test_the_defaults():
         "epochs": 10,
         "patience": None,
         "keep": "last",
+        "recalibrate_batchnorm": "final",
         "batch_size": 32,
         "learning_rate": 1e-4,
         "evaluation_batch_size": "auto",
@@ -496,9 +497,9 @@ REFUSED = {
     "an unknown key of an arm's recipe": (
         with_arm(training={"epoch": 5}),
         "experiments.mine.arms.one.training.epoch: there is no such key (given 5); allowed are epochs, patience, keep, "
-        "batch_size, learning_rate, evaluation_batch_size, num_threads, device, precision, channels_last, "
-        "fused_optimizer, cuda_graphs, residency, checkpoint_minutes, cache_features, train_images; the nearest is "
-        "epochs",
+        "recalibrate_batchnorm, batch_size, learning_rate, evaluation_batch_size, num_threads, device, precision, "
+        "channels_last, fused_optimizer, cuda_graphs, residency, checkpoint_minutes, cache_features, train_images; the "
+        "nearest is epochs",
     ),
     "a key that is not text": (
         with_experiment(model={3: 4}),
