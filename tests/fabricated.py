@@ -33,7 +33,6 @@ from triptych.report.write_configuration import write_configuration
 from triptych.results.arm_styles import PALETTE
 from triptych.results.decision import read_decision
 from triptych.results.experiment import mode_of
-from triptych.results.learning_curves import learning_curves
 from triptych.results.run_files import COST_KEYS
 from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, REESTIMATED, RUN_HISTORY, WEIGHTS_HISTORY
 from triptych.storage.files import write_json, write_table
@@ -197,13 +196,15 @@ class Experiment:
         random = numpy.random.default_rng([seed, *name.encode()])
         history = self.history_of(arm, numbers, position, 0.3 * away)
         kept = history.index[history["kept"] == 1][0]
+        recalibrated = numbers.lag and arm["training"]["recalibrate_batchnorm"] == "final"
         logits = {}
         for split, chosen in (("test", numbers.wrong), ("validation", numbers.wrong_validation)):
             labels, wrong = self.split_labels[split], chosen[position] if chosen else None
             if len(labels):
-                reached = learning_curves(history).loc[kept, f"{split}_accuracy"]
-                logits[split], accuracy = self.logits_of(labels, wrong, reached, random)
-                history.loc[kept, f"{REESTIMATED * bool(numbers.lag)}{split}_accuracy"] = accuracy
+                column = f"{REESTIMATED if recalibrated else ''}{split}_accuracy"
+                logits[split], history.loc[kept, column] = self.logits_of(
+                    labels, wrong, history.loc[kept, column], random
+                )
         test_accuracy = history.loc[kept, "test_accuracy"]
         history.loc[kept, ["fit_loss", "fit_accuracy"]] = [0.02, 59.5 + 0.4 * test_accuracy]
         self.test_logits[name, seed] = logits["test"]

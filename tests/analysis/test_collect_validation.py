@@ -61,6 +61,7 @@ def test_arms_are_what_is_in_effect(experiment):
         "fused_optimizer": "0",
         "features": "computed",
         "train_images": "30",
+        "recalibrate_batchnorm": "final",
         "cache_features": "1",
     }
     assert only(arms, arm="good")["train_images"] == "60"  # null is all of them

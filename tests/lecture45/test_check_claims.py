@@ -141,6 +141,7 @@ def recipe(arm):
         "precision": "float32",
         "channels_last": 0,
         "fused_optimizer": 0,
+        "recalibrate_batchnorm": "never",
     }
 
 
