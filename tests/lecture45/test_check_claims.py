@@ -137,7 +137,6 @@ def recipe(arm):
         "train_images": 50_000,
         "patience": None,
         "keep": "last",
-        "recalibrate_batchnorm": "never",
         "precision": "float32",
         "channels_last": 0,
         "fused_optimizer": 0,
