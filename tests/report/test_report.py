@@ -248,7 +248,7 @@ def test_figures_that_do_not_fit_are_linked_the_least_important_first(experiment
     page = Page(written(folder))
     assert (folder / "report.html").stat().st_size < whole
     assert "figures/kernels_last_layer.svg" in page.attributes("a", "href")
-    assert len(page.attributes("img", "src")) == 8 + 3 * 4 - 1
+    assert len(page.attributes("img", "src")) == 9 + 3 * 4 - 1
     assert "linked instead" in capsys.readouterr().out
 
 

@@ -73,7 +73,7 @@ def test_exactly_the_measured_files_are_marked(folder):
     runs = {f"runs/{arm}/seed{seed}/cost.json" for arm in ("scratch", "finetune", "last_layer") for seed in (0, 1, 2)}
     figures = {"figures/cost_accuracy.svg", "figures/cost_accuracy.png"}
     opened = {"opened.json", *(run.replace("cost", "opened") for run in runs)}
-    assert measured == {"tables/cost.csv", "report.html", *figures, *runs, *opened}
+    assert measured == {"tables/cost.csv", "tables/cost_savings.csv", "report.html", *figures, *runs, *opened}
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_what_is_declared_is_what_commands_take():
 def test_an_object_is_made_from_json_and_told_apart_by_what_is_no_default():
     values = FEATURES | {"epochs": 2, "batch_size": 16, "learning_rate": 1, "patience": 3}
     recipe = Recipe.from_json(json.dumps(values), "--recipe")
-    assert asdict(recipe) == values | {"fused_optimizer": False, "keep": "last"}
+    assert asdict(recipe) == values | {"fused_optimizer": False, "keep": "last", "recalibrate_batchnorm": "never"}
     assert recipe.in_effect() == values
     assert Execution.from_json("{}", "--execution") == Execution()
 
