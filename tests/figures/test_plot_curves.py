@@ -59,6 +59,10 @@ def test_lagging_averages_are_a_second_thin_line(drawn, make_results, quantity):
     (main,) = (line for line in axes.lines if line.get_label().startswith("net1"))
     assert main.get_ydata()[1:] == pytest.approx(history[f"reestimated_{quantity}"].mean().to_numpy()[1:])
     assert "dash-dotted: with BatchNorm’s moving averages" in axes.figure.legends[0].get_title().get_text()
+    kept = history[f"reestimated_{quantity}"].mean().iloc[-1]  # of the kept network, by the default recipe
+    assert main.get_label().split()[-1 if quantity == "test_loss" else -2] == (
+        f"{kept:.3f}" if quantity == "test_loss" else f"{kept:.1f}"
+    )
     if quantity == "test_loss":  # the axis is for the learning curves
         assert main.get_ydata().max() < axes.get_ylim()[1] < second.get_ydata().max()
 

@@ -9,7 +9,7 @@ from triptych.figures import style
 from triptych.figures.tables import read_arms
 from triptych.results import schema
 from triptych.results.arm_styles import PALETTE, arm_styles
-from triptych.results.learning_curves import learning_curves
+from triptych.results.learning_curves import kept_value, learning_curves
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
@@ -22,6 +22,8 @@ QUANTITIES = {
     )
     if (split, quantity) != ("train", "accuracy")
 }
+RECALIBRATE = "recalibrate_batchnorm"
+"""The column of the arms that says which statistics of BatchNorm the kept network has."""
 MOST_ARMS_WITH_SEEDS = len(PALETTE)
 """Most arms whose seeds are drawn beside the mean: with more, colours repeat. Figures of one arm always show seeds."""
 
@@ -35,6 +37,7 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
     runs = read_table(history, schema.HISTORY, ["arm", "seed", "epoch", "kept", quantity, *reestimated])
     curves, lagging = learning_curves(runs), False
     styles = arm_styles(read_arms(arms))
+    recipes = read_table(arms, schema.ARMS, ["arm", RECALIBRATE], absent={RECALIBRATE: "never"}).set_index("arm")
     spread = len(styles) <= MOST_ARMS_WITH_SEEDS
     legend_rows = -(-len(styles) // 2)
     figure = Figure(figsize=(style.WIDTH, 3.5 + 0.2 * legend_rows), layout="constrained")
@@ -46,7 +49,7 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
         line = {"color": look.colour, "linestyle": look.line, "marker": look.marker, "zorder": 2.5}
         mean, lags = style.draw_learning_curve(axes, own, quantity, spread=spread, **line)
         lagging |= lags
-        kept = curves.loc[own.index[own["kept"] == 1], quantity].replace([numpy.inf, -numpy.inf], numpy.nan).mean()
+        kept = kept_value(own, quantity, recipes[RECALIBRATE][arm]).replace([numpy.inf, -numpy.inf], numpy.nan).mean()
         value = number.format(kept) if len(mean) and numpy.isfinite(kept) else "no value"
         axes.lines[-1].set_label(f"{look.short_title}: {value}")
     style.epoch_axis(axes, int(runs["epoch"].max()))

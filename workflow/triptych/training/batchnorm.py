@@ -19,8 +19,11 @@ from triptych.training.residency import Resident
 MOST_IMAGES = 2048
 """The most training images that statistics are re-estimated on."""
 
-LEFT = 0.01
-"""The share of the initial values in the running statistics below which these no longer lag."""
+LEFT = 0.001
+"""The share of the initial values in the running statistics below which these no longer lag: 66 steps at momentum 0.1.
+
+Initial variances of 1 can be far from those of activations, and the layers of a network add up: at 0.6 % a ResNet-18
+from random weights was 23 points below its accuracy with re-estimated statistics, at 0.1 % as accurate (200 digits)."""
 
 
 class FollowingBatchNorm(torch.nn.Module):
