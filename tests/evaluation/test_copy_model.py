@@ -32,8 +32,15 @@ def test_the_weights_of_the_chosen_run_are_copied(trained, tmp_path):
 
 def test_without_a_chosen_run_there_is_no_model(trained, tmp_path):
     decision = write_decision(tmp_path / "decision.json", None)
-    with pytest.raises(InputError, match=r"decision\.json: no run was chosen"):
-        copy_model(decision=decision, trained=trained, model=tmp_path / "model.safetensors")
+    for given in ({}, {"trained": trained}):
+        with pytest.raises(InputError, match=r"decision\.json: no run was chosen"):
+            copy_model(decision=decision, **given, model=tmp_path / "model.safetensors")
+
+
+def test_the_weights_of_a_chosen_run_are_needed(tmp_path):
+    decision = write_decision(tmp_path / "decision.json", {"arm": "finetune", "seed": 1})
+    with pytest.raises(InputError, match="--trained is missing; give the weights of finetune with seed 1"):
+        copy_model(decision=decision, model=tmp_path / "model.safetensors")
 
 
 def test_a_decision_that_was_changed_by_hand_is_refused(trained, tmp_path):

@@ -40,7 +40,7 @@ class Curves:
 def least_difference(first: float, second: float, images: int, margin: float) -> float:
     """Return the points by which two accuracies (%) must differ to count where no verdict decides.
 
-    It is the larger of the margin and two standard errors of the difference, for `test_images` independent images each.
+    It is the larger of the margin and two standard errors of the difference, for `images` independent images each.
     Both accuracies are on the same images, so the true error is usually smaller.
     """
     variance = sum(accuracy * (100 - accuracy) for accuracy in (first, second)) / images

@@ -17,11 +17,13 @@ def copy_model(*, decision: Path, trained: Path | None = None, model: Path) -> N
         model: the copy.
 
     Raises:
-        InputError: the decision was changed by hand or chose no run, or the weights are missing.
+        InputError: the decision was changed by hand or chose no run, or the weights are missing or not given.
     """
     chosen = read_decision(decision)["chosen"]
-    if chosen is None or trained is None:
+    if chosen is None:
         raise InputError(f"{decision}: no run was chosen, so there is no model.")
+    if trained is None:
+        raise InputError(f"--trained is missing; give the weights of {chosen['arm']} with seed {chosen['seed']}.")
     with atomic_write(model) as temporary:
         try:
             shutil.copyfile(trained, temporary)
