@@ -55,9 +55,10 @@ KEYS = {
     "recalibrate_batchnorm": Key(
         "choice",
         "final",
-        "final: re-estimate the running statistics of BatchNorm for the kept network, on at most 2,048 training images "
-        "with the final weights; where an epoch is selected, it is selected with such statistics. never: keep the "
-        "moving averages of training, which lag after few steps. Frozen BatchNorm is never changed.",
+        "final: the kept network's running statistics are re-estimated. They are cumulative averages over at most "
+        "2,048 training images with the final weights; where an epoch is selected, it is selected with such "
+        "statistics. never: keep the moving averages of training, which lag after few steps. Frozen BatchNorm is "
+        "never changed.",
         title="BatchNorm recalibration",
         choices=("never", "final"),
         neutral="never",

@@ -105,7 +105,7 @@ def recipe(results: Results) -> Table:
         ("starts from", "random or pretrained weights (with a new head)."),
         ("trainable", "all: everything. head: the last layer."),
         ("BatchNorm", "train: uses the statistics of each batch, and updates its own. frozen: keeps its own."),
-        ("normalisation", "Mean that is subtracted from pixels (0 to 1), and deviation that they are divided by."),
+        ("normalisation", "Mean subtracted from pixels (0 to 1), and deviation they are divided by."),
         *((title_of(name), _meaning(results, name)) for name in shown),
         ("features", "Of the frozen layers: cached (computed once), or computed in each epoch."),
     ]
