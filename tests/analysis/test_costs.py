@@ -43,19 +43,19 @@ def test_reestimating_batchnorm_is_work_of_the_evaluations(found):
     history = found.tables["history"].assign(reestimated_validation_accuracy=float("nan"))
     own = (history["arm"] == "scratch") & (history["seed"] == "1") & history["epoch"].between(1, 2)
     history.loc[own, "reestimated_validation_accuracy"] = 50.0
-    costs = computed_cost_table({**found.tables, "history": history}, 200).set_index("arm")["evaluation_macs"]
+    costs = computed_cost_table({**found.tables, "history": history}, 200, 10).set_index("arm")["evaluation_macs"]
     assert costs["scratch"] - costs["finetune"] == pytest.approx(MACS * 2 / 3 * (300 + 200))
     arms = found.tables["arms"].assign(train_images=50_000)
     both = [
-        computed_cost_table({**found.tables, "arms": arms, "history": own}, 200) for own in (history, history[~own])
+        computed_cost_table({**found.tables, "arms": arms, "history": own}, 200, 10) for own in (history, history[~own])
     ]
     many, none = (table.set_index("arm")["evaluation_macs"]["scratch"] for table in both)
-    assert many - none == pytest.approx(MACS * 2 / 3 * (2_000 + 200))  # every 25th image
+    assert many - none == pytest.approx(MACS * 2 / 3 * (1_852 + 200))  # every 27th image: 27 and 10 are coprime
 
 
 def test_cached_features_are_computed_once_for_training_and_evaluation(found):
     arms = found.tables["arms"].assign(features="cached")
-    costs = computed_cost_table({**found.tables, "arms": arms}, 200).set_index("arm")
+    costs = computed_cost_table({**found.tables, "arms": arms}, 200, 10).set_index("arm")
     assert costs.loc["last_layer", ["training_macs", "evaluation_macs"]].tolist() == [MACS * 300, MACS * 200]
 
 
@@ -63,7 +63,7 @@ def test_arms_with_other_work_are_not_called_the_same(found):
     groups = found.tables["computed_cost"].set_index("arm")["same_work"]
     assert groups["scratch"] == groups["finetune"] != groups["last_layer"]
     found.tables["runs"].loc[found.tables["runs"]["arm"] == "scratch", "epochs_run"] = 20
-    table = computed_cost_table(found.tables, 200)
+    table = computed_cost_table(found.tables, 200, 10)
     assert table["same_work"].nunique() == 3
     assert table.set_index("arm")["training_macs"]["scratch"] == 6 * MACS * 300 * 10
 
@@ -99,7 +99,7 @@ def test_evaluation_keeps_gradients_and_moments(found):
     memory = found.of("memory", "scratch")
     empty = {column: bytes_at(memory, column, 0) for column in ("training_bytes", "inference_bytes")}
     batch = bytes_at(memory, "inference_bytes", 10_000) - empty["inference_bytes"]
-    costs = computed_cost_table(tables, 200).set_index("arm").loc["scratch"]
+    costs = computed_cost_table(tables, 200, 10).set_index("arm").loc["scratch"]
     assert costs["peak_bytes"] == costs["evaluation_bytes"] == pytest.approx(empty["training_bytes"] + batch)
     assert costs["training_bytes"] < costs["peak_bytes"] and costs["fixed_bytes"] == pytest.approx(
         empty["training_bytes"]
@@ -142,7 +142,7 @@ def test_memory_is_saved_where_the_whole_run_takes_less(found):
     tables = measuring(found, peak_memory_bytes={"last_layer": 5e8})
     assert savings(tables).loc["last_layer", "saves_memory"] == 1
     arms = found.tables["arms"].assign(evaluation_batch_size=30_000)
-    share = computed_cost_table({**tables, "arms": arms}, 200).set_index("arm")["peak_bytes"]
+    share = computed_cost_table({**tables, "arms": arms}, 200, 10).set_index("arm")["peak_bytes"]
     assert share["last_layer"] / share["finetune"] > 0.9  # 0.26 in training
     other = measuring(found, peak_memory_bytes={"last_layer": 5.7e8})  # 93 % of 6.1e8, as measured elsewhere
     assert savings(other).loc["last_layer", "saves_memory"] == 0
@@ -174,7 +174,7 @@ def test_the_memory_of_the_fullest_run_is_predicted_within_thirty_percent():
     missing = [name for name in TABLES["arms"].names if name not in tables["arms"]]
     tables["arms"] = tables["arms"].assign(**dict.fromkeys(missing, ""))
     resident = 60_000 * (32 * 32 * 3 + 8)  # with their labels
-    peak = computed_cost_table(tables, 10_000).set_index("arm")["peak_bytes"]
+    peak = computed_cost_table(tables, 10_000, 10).set_index("arm")["peak_bytes"]
     measured = tables["cost"].groupby("arm")["peak_memory_bytes"].mean()
     shares = {arm: (peak[arm] + resident) / measured[arm] for arm in ("scratch", "finetune", "last_layer")}
     assert set(tables["arms"]["precision"]) == {"bfloat16"}

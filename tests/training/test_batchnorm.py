@@ -13,7 +13,8 @@ from tests.training.test_train import evaluated
 from triptych.data.dataset import Split, save_split
 from triptych.storage.tensors import load_metadata, load_tensors
 from triptych.training import train as train_module
-from triptych.training.batchnorm import MOST_IMAGES, FollowingBatchNorm, _chosen_batches
+from triptych.training.batchnorm import FollowingBatchNorm, _chosen_batches
+from triptych.training.reestimation import MOST_IMAGES
 from triptych.training.regime import Trainable
 from triptych.training.residency import Resident
 

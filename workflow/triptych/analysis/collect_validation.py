@@ -80,7 +80,8 @@ def collect_validation(
     }
     shown = truths[schema.curve_split(known)]
     curves = Curves(shown.split, len(shown.labels), len(shown.classes))
-    written["computed_cost"] = computed_cost_table(written, sum(len(truth.labels) for truth in truths.values()))
+    evaluated = sum(len(truth.labels) for truth in truths.values())
+    written["computed_cost"] = computed_cost_table(written, evaluated, len(shown.classes))
     written["cost_savings"] = cost_savings_table(written)
     written["median_change"] = median_change_table(written)
     written["convergence"] = convergence_table(written, curves, margin)

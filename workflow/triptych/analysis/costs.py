@@ -1,7 +1,6 @@
 """Operations and memory of the runs of an arm, computed, beside what was measured of them."""
 
 import itertools
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +11,7 @@ from triptych.analysis.device_peaks import peak_flops
 from triptych.configuration.training import RECIPE
 from triptych.results import schema
 from triptych.results.experiment import Results
+from triptych.training.reestimation import every_kth
 
 SAME_WORK = [
     *("architecture", "input_size", "train", "batchnorm", "epochs_run", "features"),
@@ -24,18 +24,18 @@ FLOPS_OF_A_MAC = 2
 
 HALF_PRECISIONS = ("bfloat16", "float16")
 
-REESTIMATION_IMAGES = 2_048
-"""The most training images that BatchNorm's statistics are re-estimated on."""
-
 LEAST_SAVING = 0.1
 """The share of measured time or memory from which a saving is worth a sentence."""
 
 
-def computed_cost_table(tables: Mapping[str, pandas.DataFrame], evaluated_images: int) -> pandas.DataFrame:
+def computed_cost_table(
+    tables: Mapping[str, pandas.DataFrame], evaluated_images: int, classes: int
+) -> pandas.DataFrame:
     """Return the table `computed_cost` from the tables arms, runs, history, models and memory.
 
     Args:
         evaluated_images: the images that are evaluated after every epoch, of all splits.
+        classes: their number.
     """
     arms, epochs = tables["arms"], tables["runs"].groupby("arm")["epochs_run"].mean()
     groups = arms.assign(epochs_run=arms["arm"].map(epochs)).groupby(SAME_WORK, sort=False, dropna=False).ngroup()
@@ -45,7 +45,7 @@ def computed_cost_table(tables: Mapping[str, pandas.DataFrame], evaluated_images
             dict.fromkeys(("batch_size", "training_bytes", "inference_bytes"), float)
         )
         training = training_macs(arm, tables["runs"], tables["models"])
-        evaluation = evaluation_macs(arm, tables, evaluated_images)
+        evaluation = evaluation_macs(arm, tables, evaluated_images, classes)
         parts = memory_parts(arm, memory)
         rows.append(
             {
@@ -80,7 +80,9 @@ def training_macs(arm: pandas.Series, runs: pandas.DataFrame, models: pandas.Dat
     return forward_macs(arm, models) * (3 if everything else 1) * float(arm["train_images"]) * passes
 
 
-def evaluation_macs(arm: pandas.Series, tables: Mapping[str, pandas.DataFrame], evaluated_images: int) -> float:
+def evaluation_macs(
+    arm: pandas.Series, tables: Mapping[str, pandas.DataFrame], evaluated_images: int, classes: int
+) -> float:
     """Return the multiply-accumulates of all evaluations of a run, mean over seeds.
 
     `evaluated_images` are evaluated before training and after every epoch, the training images once, with the weights
@@ -94,7 +96,7 @@ def evaluation_macs(arm: pandas.Series, tables: Mapping[str, pandas.DataFrame], 
     evaluations = float(runs["epochs_run"].mean()) + 1
     train_images = float(arm["train_images"])
     reestimations = int(history.filter(like="reestimated_").notna().any(axis="columns").sum()) / len(runs)
-    images = math.ceil(train_images / math.ceil(train_images / REESTIMATION_IMAGES))
+    images = len(every_kth(int(train_images), classes))
     return forward * (evaluations * evaluated_images + train_images + reestimations * (images + evaluated_images))
 
 

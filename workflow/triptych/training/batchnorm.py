@@ -13,11 +13,9 @@ from collections.abc import Callable, Iterator
 import torch
 from torch.optim.swa_utils import update_bn
 
+from triptych.training.reestimation import every_kth
 from triptych.training.regime import Trainable, following_batchnorm
 from triptych.training.residency import Resident
-
-MOST_IMAGES = 2048
-"""The most training images that statistics are re-estimated on."""
 
 LEFT = 0.001
 """The share of the initial values in the running statistics below which these no longer lag: 66 steps at momentum 0.1.
@@ -86,15 +84,11 @@ class FollowingBatchNorm(torch.nn.Module):
 
 
 def _chosen_batches(images: int, classes: int, batch_size: int) -> list[torch.Tensor]:
-    """Return the rows of the images that statistics are re-estimated on, batch by batch: at most `MOST_IMAGES`.
+    """Return the rows of the images that statistics are re-estimated on, batch by batch.
 
-    Every k-th image is used. Stored images take turns by class, so k has no common divisor with the number of classes.
     Batches have equal sizes up to one image, since each counts the same, and at least two images if there are two.
     """
-    step = math.ceil(images / MOST_IMAGES)
-    while math.gcd(step, classes) > 1:
-        step += 1
-    rows = torch.arange(0, images, step)
+    rows = torch.tensor(every_kth(images, classes))
     batches = min(math.ceil(len(rows) / batch_size), len(rows) // 2)
     return list(rows.tensor_split(max(1, batches)))
 
