@@ -54,9 +54,12 @@ def test_weights_that_only_meet_padding_are_named(results):
     assert "net2 · finetune: in 1 of 62 tensors (conv1.weight) more than 30 % of the parameters" in text
     assert "together these are 17.6 % of the network’s parameters" in text
     assert text.endswith("The tables do not show why.")  # its map of 16 x 16 is no reason
-    layers.loc[layers["layer"] == "conv1", ["output_height", "output_width"]] = 1.0
-    text = plain(weights.partly_unchanged(found, "finetune"))
-    assert "At 32 px their feature maps have only 1 × 1 pixels" in text and "only meet padding" in text
+    first = layers["layer"] == "conv1"
+    for kernel_size, side, explained in ((1.0, 1.0, False), (3.0, 1.0, True), (3.0, 2.0, False), (7.0, 3.0, True)):
+        layers.loc[first, ["output_height", "output_width", "kernel_size"]] = [side, side, kernel_size]
+        text = plain(weights.partly_unchanged(found, "finetune"))
+        reason = f"At 32 px their feature maps have only {side:.0f} × {side:.0f} pixels"
+        assert (reason in text and "only meet padding" in text) == explained, (kernel_size, side)
     assert weights.partly_unchanged(found, "last_layer") == ""
 
 

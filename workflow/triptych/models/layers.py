@@ -28,9 +28,10 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
 
     Returns:
         Rows of `layer` (its name in the network), `type` (its class), `output_shape` (such as "64x16x16", without the
-        batch), `output_height` and `output_width` (None if the output is not a feature map), `parameters`, `macs`
-        (multiply-accumulates of convolutions, matrix products and attention) and `activation_bytes` (of the output; 0
-        if it is computed in place or is a view of the input).
+        batch), `output_height` and `output_width` (None if the output is not a feature map), `kernel_size` (the
+        longer side; None if it is no convolution), `parameters`, `macs` (multiply-accumulates of convolutions, matrix
+        products and attention) and `activation_bytes` (of the output; 0 if it is computed in place or is a view of the
+        input).
     """
     names = {module: name for name, module in network.named_modules()}
     calls: list[tuple[torch.nn.Module, torch.Tensor | None]] = []
@@ -77,6 +78,7 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
                 "activation_bytes": 0 if storage in seen_storages else output.numel() * output.element_size(),
                 "output_height": height,
                 "output_width": width,
+                "kernel_size": max(module.kernel_size) if isinstance(module, torch.nn.Conv2d) else None,
             }
         )
         seen_storages.add(storage)

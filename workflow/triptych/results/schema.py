@@ -194,6 +194,7 @@ LAYER_COLUMNS = (
     INPUT_SIZE,
     whole("output_height", "Height of its output; empty if that is no feature map.", PIXELS, optional=True),
     whole("output_width", "Width of its output.", PIXELS, optional=True),
+    whole("kernel_size", "The longer side of its kernel; empty if it is no convolution.", PIXELS, optional=True),
 )
 DELTA_COLUMNS = (
     text("tensor", "The name of the parameter or buffer."),

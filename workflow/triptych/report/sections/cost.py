@@ -95,9 +95,10 @@ def memory_term(results: Results, arms: Sequence[str] = ()) -> str:
 def accuracy_caption(results: Results) -> str:
     """What the marks of the figure of accuracy against time are."""
     over = "test images only" if results.numbers_of_runs == [1] else "test images and seeds"
+    cached = ", computing cached features included" if (results.arms["features"] == "cached").any() else ""
     return (
         f"Small marks: single runs. Bars: mean accuracy with its {words.interval(results.confidence)} over {over}, at "
-        "the mean time. Time: wall time, measured, with cached features."
+        f"the mean time. Time: wall time, measured{cached}."
     )
 
 

@@ -142,30 +142,32 @@ def partly_unchanged(results: Results, arm: str) -> str:
         f"{words.share(LARGE_PART, 0)} of the parameters are exactly unchanged; together these are "
         f"{words.share(still / parameters['size'].sum())} of the network’s parameters."
     )
-    maps = _convolution_maps(results, arm)
+    maps = _maps_below_kernels(results, arm)
     small = [maps[layer] for layer in (tensor.removesuffix(".weight") for tensor in partly.index) if layer in maps]
-    small = [shape for shape in small if min(shape) < 3]
     if not small:
         return f"{text} The tables do not show why."
-    sizes = words.listing(list(dict.fromkeys(" × ".join(str(side) for side in shape) for shape in small)))
-    which = "their" if len(small) == len(partly) else f"the {len(small)} convolutions’"
+    sizes = words.listing(list(dict.fromkeys(small)))
+    which = "their feature maps" if len(small) == len(partly) else f"the feature maps of {len(small)} of them"
     return (
-        f"{text} At {results.arms['input_size'][arm]:.0f} px {which} feature maps have only {sizes} pixels, so the "
-        "outer weights of a larger kernel only meet padding and get no gradient."
+        f"{text} At {results.arms['input_size'][arm]:.0f} px {which} have only {sizes} pixels, so the outer weights of "
+        "their kernels only meet padding and get no gradient."
     )
 
 
-def _convolution_maps(results: Results, arm: str) -> dict[str, tuple[int, int]]:
-    """Height and width of the output of each convolution of an arm's network."""
+def _maps_below_kernels(results: Results, arm: str) -> dict[str, str]:
+    """Height x width of the output of each convolution of an arm's network with weights that only meet padding.
+
+    The weight in the middle of a padded kernel meets every pixel, one that is d away from it only maps above d pixels.
+    """
     layers = results.tables["layers"]
     own = results.arms.loc[arm]
     layers = layers[
         (layers["architecture"] == own["architecture"])
         & (layers["input_size"] == own["input_size"])
-        & (layers["type"] == "Conv2d")
+        & (layers["kernel_size"] // 2 >= layers[["output_height", "output_width"]].min(axis="columns"))
     ]
     sides = zip(layers["layer"], layers["output_height"], layers["output_width"], strict=True)
-    return {layer: (int(height), int(width)) for layer, height, width in sides}
+    return {layer: f"{height:.0f} × {width:.0f}" for layer, height, width in sides}
 
 
 def drift(results: Results) -> str:
