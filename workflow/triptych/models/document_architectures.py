@@ -15,7 +15,7 @@ from triptych.configuration.backbones.names import architecture_of
 from triptych.configuration.backbones.registry import ANY_SIZE
 from triptych.models.backbone import library_of
 from triptych.models.head import features_and_logits, head_of
-from triptych.models.networks import build_shapes, head_tensors, run_shapes, shapes_of
+from triptych.models.networks import build_shapes, head_tensors, run_once, shapes_of
 from triptych.storage.errors import InputError
 from triptych.storage.files import write_text
 
@@ -79,7 +79,7 @@ def input_sizes(architecture: str) -> tuple[range, ...]:
     if built_for is not None:
         return _consecutive(built_for)
     network = _shapes(architecture)
-    smallest = next(size for size in ANY_SIZE if _runs(run_shapes, network, size))
+    smallest = next(size for size in ANY_SIZE if _runs(run_once, network, size))
     return (range(smallest, ANY_SIZE.stop),)
 
 

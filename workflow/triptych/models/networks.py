@@ -13,6 +13,8 @@ from triptych.models.backbone import library_of
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors
 
+_DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_)
+
 
 class _ParametersOnMeta(TorchFunctionMode):
     """Create parameters on the meta device while a network is built.
@@ -26,6 +28,8 @@ class _ParametersOnMeta(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         if function is torch.empty:
             kwargs["device"] = "meta"
+        if function in _DRAWS and args[0].is_meta:
+            return args[0]  # without values, and without torch's compiler, which computes their shapes
         return function(*args, **kwargs)
 
 
@@ -54,25 +58,34 @@ def build_shapes(architecture: str, num_classes: int, input_size: int, auxiliary
         InputError: there is no such network, it has no auxiliary heads, or it cannot be built for or run on images of
             `input_size` x `input_size` px.
     """
-    with torch.random.fork_rng(devices=[]), _ParametersOnMeta():
-        network = _construct(architecture, num_classes, input_size, auxiliary)
-    network = network.to("meta").eval()
-    try:
-        run_shapes(network, input_size)
-    except InputError as error:
-        raise InputError(f"{architecture} {error}") from None
+    network = construct_shapes(architecture, num_classes, input_size, auxiliary).eval()
+    _check_that_it_runs(network, architecture, input_size)
     return network
 
 
-def run_shapes(network: torch.nn.Module, input_size: int) -> None:
-    """Run a network of `build_shapes` on the shape of one image of `input_size` x `input_size` px.
+def construct_shapes(architecture: str, num_classes: int, input_size: int, auxiliary: bool = False) -> torch.nn.Module:
+    """Like `build_shapes`, in training mode and without a check that the network runs."""
+    with torch.random.fork_rng(devices=[]), _ParametersOnMeta():
+        return _construct(architecture, num_classes, input_size, auxiliary).to("meta")
+
+
+def _check_that_it_runs(network: torch.nn.Module, architecture: str, input_size: int) -> None:
+    try:
+        run_once(network, input_size)
+    except InputError as error:
+        raise InputError(f"{architecture} {error}") from None
+
+
+def run_once(network: torch.nn.Module, input_size: int) -> None:
+    """Run a network in eval mode on one black image of `input_size` x `input_size` px, or on its shape alone.
 
     Raises:
         InputError: the network cannot run at that size.
     """
+    device = next(network.parameters()).device
     try:
         with torch.no_grad():
-            network(torch.empty(1, 3, input_size, input_size, device="meta"))
+            network(torch.zeros(1, 3, input_size, input_size, device=device))
     except (AssertionError, RuntimeError, ValueError) as error:
         raise InputError(f"cannot run on images of {input_size} px: {error}") from None
 
@@ -93,8 +106,9 @@ def build_network(
     Raises:
         InputError: as in `build_shapes`.
     """
-    build_shapes(architecture, num_classes, input_size)
-    network = _construct(architecture, num_classes, input_size)
+    network = _construct(architecture, num_classes, input_size).eval()
+    _check_that_it_runs(network, architecture, input_size)  # not on shapes, for which torch imports its compiler
+    network.train()
     if transform_input:
         network.transform_input = True  # type: ignore[assignment]  # torch only types tensors and modules
     return network
@@ -107,10 +121,10 @@ def head_tensors(architecture: str, num_classes: int, input_size: int, auxiliary
     the last layers of the auxiliary heads are included.
 
     Raises:
-        InputError: no tensor depends on the number of classes; otherwise as in `build_shapes`.
+        InputError: no tensor depends on the number of classes, or the network cannot be built.
     """
-    given = build_shapes(architecture, num_classes, input_size, auxiliary).state_dict()
-    other = build_shapes(architecture, num_classes + 1, input_size, auxiliary).state_dict()
+    given = construct_shapes(architecture, num_classes, input_size, auxiliary).state_dict()
+    other = construct_shapes(architecture, num_classes + 1, input_size, auxiliary).state_dict()
     names = [name for name, tensor in given.items() if tensor.shape != other[name].shape]
     if not names:
         raise InputError(f"{architecture}: no tensor depends on the number of classes, so there is no head to replace.")

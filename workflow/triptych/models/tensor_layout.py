@@ -7,7 +7,7 @@ import torch
 from torch.nn.modules.batchnorm import _NormBase
 
 from triptych.models.backbone import library_of
-from triptych.models.networks import build_shapes
+from triptych.models.networks import construct_shapes
 from triptych.results.batchnorm import STATISTICS
 
 NORMALISATIONS = (_NormBase, torch.nn.LayerNorm, torch.nn.GroupNorm, torch.nn.RMSNorm)
@@ -34,7 +34,7 @@ def layout_of(metadata: dict[str, Any]) -> dict[str, Position]:
         InputError: as in `triptych.models.networks.build_shapes`.
     """
     architecture = metadata["architecture"]
-    network = build_shapes(architecture, len(metadata["classes"]), metadata["input_size"])
+    network = construct_shapes(architecture, len(metadata["classes"]), metadata["input_size"])
     return tensor_layout(network, architecture)
 
 

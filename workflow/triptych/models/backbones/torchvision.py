@@ -5,10 +5,13 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
-from torchvision import models
 
 from triptych.models.backbone import PublishedWeights
+from triptych.models.deferred_compiler import compiler_deferred
 from triptych.storage.errors import InputError
+
+with compiler_deferred():
+    from torchvision import models
 
 _WITH_AUXILIARY_HEADS = ("googlenet", "inception_v3")
 """Their weights were trained elsewhere, with channels scaled to -1..1. Users of torchvision normalise images with the
