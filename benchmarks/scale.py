@@ -30,6 +30,7 @@ from triptych.analysis.weight_changes import brightness_and_colour
 from triptych.configuration.effective import effective, resolved_arms
 from triptych.configuration.loading import load_configuration
 from triptych.data.dataset import Split, load_split
+from triptych.results import schema
 from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.storage.files import write_json, write_table, write_text
 from triptych.storage.tensors import save_tensors
@@ -103,7 +104,10 @@ def fabricate_runs(folder: Path, configuration: dict[str, Any]) -> None:
     weights = folder / "weights" / f"{settings['model']['architecture']}"
     save_tensors(weights.with_suffix(".safetensors"), initial)
     history = {"epoch": [0, 1], "validation_accuracy": [3.9, 88.0]}
-    write_table(weights.with_name(f"{weights.name}_history.csv"), pandas.DataFrame(history))
+    write_table(
+        weights.with_name(f"{weights.name}_history.csv"),
+        pandas.DataFrame(history, columns=schema.WEIGHTS_HISTORY.names),
+    )
 
 
 class Tensor(NamedTuple):

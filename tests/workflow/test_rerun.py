@@ -31,11 +31,11 @@ def test_a_finished_tree_has_nothing_to_do(finished, checkout):
     [
         ("figures/plot_kernels.py", "plot_kernels plot_notebook_kernels", {"plot_kernels": 4}),
         ("report/report.css", "report", {}),
-        ("analysis/comparisons.py", "decide collect_results", {}),
+        ("analysis/comparisons.py", "collect_validation", {}),
         ("training/loop.py", "pretrain_weights", {"train": 8}),
         ("training/train.py", "train", {"train": 8}),
         # a wing, which the claims of the experiment name
-        ("lecture45/claims.py", "check_claims", {}),
+        ("lecture45/claims.py", "check_claims compare_full_run", {}),
         ("lecture45/schema.py", "report write_manifest", {}),
         # what the settings name, and no other
         ("data/sources/digits.py", "prepare_dataset", {"train": 8}),
