@@ -145,8 +145,8 @@ def test_arms_whose_curves_support_more_epochs_are_named_in_the_configurations_o
     lengths(found, scratch=gains, finetune={"longer": 0}, last_layer=gains, control=gains)
     own = [plain(text) for text in advice(found) if text.startswith("More epochs")]
     assert own[0] == (
-        "More epochs may help net1 · scratch: its validation accuracy rose by 12.3 points in the last 3 epochs, by 4.0 "
-        "points in the last one (means over 3 seeds)."
+        "More epochs may help net1 · scratch: validation accuracy rose by 12.3 points in the last 3 epochs, by 4.0 in "
+        "the last one (means over 3 seeds)."
     )
     assert [text.split(":")[0] for text in own] == [
         f"More epochs may help {name}" for name in ("net1 · scratch", "net3 · last_layer")

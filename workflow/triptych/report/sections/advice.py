@@ -151,9 +151,9 @@ def _longer(results: Results) -> list[str]:
     """Which arms' validation curves support more epochs."""
     table = results.tables["training_length"]
     return [
-        f"More epochs may help {results.name_of(row['arm'])}: its validation accuracy rose by "
+        f"More epochs may help {results.name_of(row['arm'])}: validation accuracy rose by "
         f"{words.points(row['late_gain'])} in the last {words.plural(row['late_epochs'], 'epoch')}, by "
-        f"{words.points(row['last_gain'])} in the last {_epochs(row['last_epochs'])} (means over "
+        f"{words.number(row['last_gain'])} in the last {_epochs(row['last_epochs'])} (means over "
         f"{words.plural(row['n'], 'seed')})."
         for _, row in table[table["longer"] == 1].iterrows()
         if row["arm"] not in results.controls
