@@ -4,6 +4,7 @@ import errno
 import fcntl
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,11 +88,11 @@ def _take(lock: Path, path: Path) -> int:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = os.pread(descriptor, 300, 0).decode("ascii", "replace").strip() or "unknown"
-                waits = try_lock(_waiting(path), shared=True)
+                while (waits := try_lock(_waiting(path), shared=True)) is None:
+                    time.sleep(0.001)  # the holder looks at this moment, and would not see this process
                 print(f"{path}: process {holder} is making this file; waiting for it", flush=True)
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                if waits is not None:  # None: the holder checked at this moment, and may not have seen us
-                    os.close(waits)
+                os.close(waits)
                 _is_waited_for(path)  # the last process that waited removes that file
         except OSError as error:
             if error.errno not in NO_LOCKS_HERE:
