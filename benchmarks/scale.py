@@ -103,11 +103,9 @@ def fabricate_runs(folder: Path, configuration: dict[str, Any]) -> None:
             )
     weights = folder / "weights" / f"{settings['model']['architecture']}"
     save_tensors(weights.with_suffix(".safetensors"), initial)
-    history = {"epoch": [0, 1], "validation_accuracy": [3.9, 88.0]}
-    write_table(
-        weights.with_name(f"{weights.name}_history.csv"),
-        pandas.DataFrame(history, columns=schema.WEIGHTS_HISTORY.names),
-    )
+    epochs = {"epoch": [0, 1], "validation_accuracy": [3.9, 88.0], "kept": [0, 1]}
+    history = pandas.DataFrame(epochs, columns=schema.WEIGHTS_HISTORY.names)
+    write_table(weights.with_name(f"{weights.name}_history.csv"), history)
 
 
 class Tensor(NamedTuple):

@@ -29,7 +29,7 @@ def test_many_arms_and_seeds_end_in_one_whole_report(tmp_path):
     assert len(pandas.read_csv(results / "tables" / "comparisons.csv")) == ARMS * (ARMS - 1) / 2
     report = (results / "report.html").read_text()
     assert len(report.encode()) < 20e6 * ARMS / 20
-    assert report.count('src="data:image/svg+xml,') == len(list((results / "figures").glob("*.svg"))) == 8 + 4 * ARMS
+    assert report.count('src="data:image/svg+xml,') == len(list((results / "figures").glob("*.svg"))) == 9 + 4 * ARMS
     assert 'class="left-out"' not in report
 
 
