@@ -22,6 +22,20 @@ from torchvision.ops.roi_align import is_compile_supported
 assert is_compile_supported is torch._dynamo.utils.is_compile_supported
 """
 
+USED_INSIDE = """
+import sys
+from triptych.models.deferred_compiler import compiler_deferred
+with compiler_deferred():
+    from torch._dynamo.utils import is_compile_supported
+    assert "torch._dynamo" not in sys.modules
+    import torch._dynamo
+    from torch._dynamo.utils import counters
+import torch._dynamo.utils
+assert torch._dynamo.utils.counters is counters and sys.modules["torch._dynamo.utils"] is torch._dynamo.utils
+assert is_compile_supported("cpu") == torch._dynamo.utils.is_compile_supported("cpu")
+assert torch.compile(lambda x: x + 1, backend="eager")(torch.ones(1)) == 2
+"""
+
 
 def test_networks_are_built_without_the_compiler():
     assert subprocess.run([sys.executable, "-c", ALONE]).returncode == 0
@@ -29,3 +43,7 @@ def test_networks_are_built_without_the_compiler():
 
 def test_a_compiler_that_is_imported_already_is_used():
     assert subprocess.run([sys.executable, "-c", COMPILER_FIRST]).returncode == 0
+
+
+def test_whoever_needs_the_compiler_meanwhile_gets_it():
+    assert subprocess.run([sys.executable, "-c", USED_INSIDE]).returncode == 0

@@ -14,6 +14,7 @@ from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors
 
 _DRAWS = (torch.Tensor.normal_, torch.Tensor.uniform_)
+"""By which libraries initialise weights."""
 
 
 class _ParametersOnMeta(TorchFunctionMode):
