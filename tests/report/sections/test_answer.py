@@ -151,7 +151,9 @@ def test_one_seed_has_an_interval_over_images_and_says_so(results):
     low, high = found.accuracy_interval("finetune")
     assert (low, high) == (pytest.approx(95.75, abs=0.01), pytest.approx(97.89, abs=0.01))  # Wilson, 970 of 1,000
     said = plain(answer.about_seeds(found))
-    assert "trained once (seed 7)" in said and said.endswith("allows for other test images, not for another seed.")
+    assert "trained once (seed 7)" in said and said.endswith(
+        "allows for other images of the same kind, not for another seed."
+    )
     table = answer.summary(found)
     assert table.columns[2].meaning.endswith("for other test images, not for another seed.")
     assert "seed" not in table.title + answer.curve(found)
@@ -160,7 +162,7 @@ def test_one_seed_has_an_interval_over_images_and_says_so(results):
 def test_several_seeds_have_an_interval_over_images_and_seeds(results):
     text = plain(answer.about_seeds(results()))
     assert "Every arm (a way to train) was trained 3 times (seeds 0, 1 and 2)" in text
-    assert text.endswith("allows for other test images and other seeds.")
+    assert text.endswith("allows for other images of the same kind and other seeds.")
     table = answer.summary(results())
     assert table.title == "Accuracy and cost, means over seeds"
     assert table.columns[2].meaning.endswith("for other test images and other seeds.")

@@ -28,11 +28,13 @@ def found(results):
 
 def test_arms_that_overfit_are_named(results):
     found = results()
-    assert curves.overfitting(found).startswith("No arm overfits: in none, the final validation loss is")
-    assert "the final test loss is" in curves.overfitting(results(test="every_epoch"))
-    table = found.tables["convergence"]
-    table.loc[table["arm"] == "scratch", ["overfits", "lowest_epoch"]] = [1.0, 6.0]
-    assert curves.overfitting(found).endswith("net1 · scratch (lowest in epoch 6).")
+    assert curves.overfitting(found) == "The mean loss of every arm ends at most a tenth above its lowest."
+    table, columns = found.tables["convergence"], ["overfits", "lowest_epoch", "lowest_loss", "last_loss"]
+    table.loc[table["arm"] == "scratch", [*columns, "seeds_that_overfit"]] = [1.0, 6.0, 0.2, 0.246, 2.0]
+    assert plain(curves.overfitting(found)) == (
+        "net1 · scratch overfits: its mean validation loss ends 23 % above its lowest (epoch 6), and more than a tenth "
+        "in 2 of 3 seeds. The mean loss of net2 · finetune and net3 · last_layer ends at most a tenth above its lowest."
+    )
 
 
 def test_a_train_loss_that_misleads_is_told(results):
@@ -49,8 +51,9 @@ def test_the_curves_are_of_the_images_that_the_mode_has(results, mode, split):
     found = results(test=mode)
     names = [block.name for block in curves.blocks(found) if isinstance(block, Figure)]
     assert names == [f"{split}_loss", "train_loss"]
-    assert curves.of_one_arm(found).startswith(f"Solid: {split} images.")
-    assert ("Dotted: validation" in curves.of_one_arm(found)) == (mode == "every_epoch")
+    said = curves.of_one_arm(found, "finetune")
+    assert said.startswith(f"Solid: {split} images.")
+    assert ("Dotted: validation" in said) == (mode == "every_epoch")
     assert f"of the {split} images (gap:" in plain(curves.generalisation_gap(found, "finetune"))
 
 
@@ -59,8 +62,8 @@ def test_the_second_line_of_an_arm_is_explained(results):
     figures = [block for block in [*curves.blocks(found), *answer.blocks(found)] if isinstance(block, Figure)]
     said = "Thin, dash-dotted: with the moving averages of training, which lag after few steps."
     assert [one.name for one in figures if said in one.caption] == ["validation_loss", "validation_accuracy"]
-    assert said in curves.of_one_arm(found)
-    assert "dash-dotted" not in curves.of_one_arm(results()) + answer.curve(results())
+    assert said in curves.of_one_arm(found, "scratch")
+    assert "dash-dotted" not in curves.of_one_arm(found, "finetune") + answer.curve(results())
 
 
 def test_a_curve_ends_with_the_shortest_seed(found):
@@ -83,9 +86,10 @@ def test_an_arm_that_used_up_its_epochs(results):
 
 def test_which_epoch_the_numbers_are_of(found, results):
     said = plain(limits.reported(found))
-    assert "Numbers of net2 · finetune are of the last epoch, fixed in advance." in said
-    assert "Numbers of last_layer_long are of the epoch with the highest accuracy on half of the validation" in said
-    assert plain(limits.reported(results())) == "Numbers are of the last epoch, fixed in advance."
+    assert "Accuracies of net2 · finetune are of the last epoch; the number of epochs was fixed in advance." in said
+    assert "Accuracies of last_layer_long are of the epoch with the highest accuracy on half of the validation" in said
+    fixed = "Accuracies are of the last epoch; the number of epochs was fixed in advance."
+    assert plain(limits.reported(results())) == fixed
     stops = results(arms=[{**ARMS[0], "training": {"patience": 3}}])
     assert "patience selects it on half of the validation images" in limits.reported(stops)
 

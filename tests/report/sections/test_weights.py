@@ -41,7 +41,7 @@ def test_kernels_tell_colour_from_brightness_or_that_nothing_changed(results):
 def test_grey_images_change_brightness_alone(results):
     arms = [{"name": "finetune", "colour_share": 2e-11}]
     text = weights.kernels(results(arms=arms), "finetune")
-    assert text.endswith("The change is brightness alone, as grey images imply.")
+    assert text.endswith("All three colour channels changed alike, as grey images imply.")
 
 
 def test_weights_that_only_meet_padding_are_named(results):
@@ -55,10 +55,16 @@ def test_weights_that_only_meet_padding_are_named(results):
     assert "together these are 17.6 % of the network’s parameters" in text
     assert text.endswith("The tables do not show why.")  # its map of 16 x 16 is no reason
     first = layers["layer"] == "conv1"
-    for kernel_size, side, explained in ((1.0, 1.0, False), (3.0, 1.0, True), (3.0, 2.0, False), (7.0, 3.0, True)):
+    for kernel_size, side, explained in (
+        (1.0, 1.0, False),
+        (3.0, 1.0, True),
+        (3.0, 2.0, False),
+        (7.0, 2.0, True),
+        (7.0, 3.0, False),
+    ):
         layers.loc[first, ["output_height", "output_width", "kernel_size"]] = [side, side, kernel_size]
         text = plain(weights.partly_unchanged(found, "finetune"))
-        reason = f"At 32 px their feature maps have only {side:.0f} × {side:.0f} pixels"
+        reason = f"Their output is {side:.0f} × {side:.0f} pixels at 32 px: outer weights"
         assert (reason in text and "only meet padding" in text) == explained, (kernel_size, side)
     assert weights.partly_unchanged(found, "last_layer") == ""
 

@@ -67,7 +67,7 @@ def convergence_table(tables: Mapping[str, pandas.DataFrame], curves: Curves, ma
                 "late_gain": gain,
                 "least_difference": counts,
                 "rising": int(counts is not None and not ended and gain > counts),
-                "steady_epoch": steady_epoch(accuracy, history, curves.accuracy, margin),
+                "mean_steady_epoch": steady_epoch(accuracy, history, curves.accuracy, margin),
                 **lowest_loss(history, curves.loss),
             }
         )
@@ -109,15 +109,20 @@ def steady_epoch(accuracy: pandas.Series, history: pandas.DataFrame, column: str
 
 
 def lowest_loss(history: pandas.DataFrame, column: str) -> dict[str, Any]:
-    """Return where one arm's loss, a column of its history, is lowest, and whether it rises again."""
+    """Return where one arm's mean loss (a column of its history) is lowest, and whether it and those of seeds rise."""
     seeds = history.pivot(index="epoch", columns="seed", values=column).dropna()
     curve = seeds.mean(axis="columns") if len(seeds) else mean_curve(history, column).dropna()
     if curve.empty:
-        return {"lowest_epoch": None, "lowest_loss": None, "overfits": 0}
+        nothing = dict.fromkeys(("lowest_epoch", "lowest_loss", "last_loss"))
+        return {**nothing, "overfits": 0, "seeds_that_overfit": 0}
     lowest = curve.index[int(curve.argmin())]
-    in_every_seed = len(seeds) > 0 and bool((seeds.iloc[-1] > seeds.loc[lowest]).all())
-    overfits = lowest > 0 and in_every_seed and curve.iloc[-1] > OVERFITTING * curve.min()
-    return {"lowest_epoch": int(lowest), "lowest_loss": float(curve.min()), "overfits": int(overfits)}
+    return {
+        "lowest_epoch": int(lowest),
+        "lowest_loss": float(curve.min()),
+        "overfits": int(lowest > 0 and curve.iloc[-1] > OVERFITTING * curve.min()),
+        "last_loss": float(curve.iloc[-1]),
+        "seeds_that_overfit": int((seeds.iloc[-1] > OVERFITTING * seeds.min()).sum()) if len(seeds) else 0,
+    }
 
 
 def loss_and_accuracy_table(tables: Mapping[str, pandas.DataFrame], curves: Curves, margin: float) -> pandas.DataFrame:

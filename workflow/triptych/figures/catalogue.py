@@ -199,8 +199,8 @@ MEMORY = Figure(
     "plot_memory",
     "Memory against batch size",
     "Tensor memory, computed: weights and activations; in training also gradients and Adam’s moments. Workspaces, "
-    "libraries and images are not counted. A line of several colours belongs to several arms. Dashed: the batch size "
-    "of the recipe.",
+    "libraries and images are not counted. A line of several colours belongs to several arms. Dotted: the batch "
+    "sizes of the recipe in training and in evaluation.",
     (schema.MEMORY, schema.ARMS),
     category="Cost",
     label="memory",

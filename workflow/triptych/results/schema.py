@@ -751,10 +751,20 @@ CONVERGENCE = Table(
             optional=True,
         ),
         whole("rising", "1 if patience did not end it and the late gain counts, else 0."),
-        whole("steady_epoch", "First epoch from which on accuracy stays within the margin of its end.", optional=True),
+        whole(
+            "mean_steady_epoch",
+            "First epoch from which on the mean accuracy stays within the margin of its end. In training_length, "
+            "steady_epoch is that of every run.",
+            optional=True,
+        ),
         whole("lowest_epoch", "Epoch with the lowest loss.", optional=True),
         number("lowest_loss", "Loss in that epoch.", NATS, optional=True),
-        whole("overfits", "1 if the final loss exceeds the lowest by more than a tenth, in every seed, else 0."),
+        whole(
+            "overfits",
+            "1 if the final loss exceeds the lowest by more than a tenth, and that is not before training; else 0.",
+        ),
+        number("last_loss", "Loss in the last epoch that every seed has.", NATS, optional=True),
+        whole("seeds_that_overfit", "Seeds whose own loss ends more than a tenth above its lowest."),
     ),
     category="Tables",
 )

@@ -332,7 +332,7 @@ def about_seeds(results: Results) -> str:
     """How often every arm was trained, and what the intervals of the accuracies allow for."""
     images = words.plural(results.images("test"), "test image") if results.is_tested else deciding_images(results)
     interval = f"{words.interval(results.confidence)} (confidence interval)"
-    allows = f"Each {interval} allows for other {_split(results)} images"
+    allows = f"Each {interval} allows for other images of the same kind"
     if len(results.numbers_of_runs) > 1:
         return (
             f"Not every arm (a way to train) has the same number of runs. Means over the runs that exist, on {images}. "
@@ -362,7 +362,7 @@ def _interval(results: Results, arm: str) -> tuple[float, float]:
 def curve(results: Results) -> str:
     """What the lines of the main curve are."""
     text = f"{results.curve_split.capitalize()} accuracy after each epoch; epoch 0 is before training."
-    text += moving_averages(results, "accuracy")
+    text += moving_averages(results, "accuracy", results.arms["arm"])
     if results.numbers_of_runs[-1] == 1:
         return text
     fewest, most = results.numbers_of_runs[0], results.numbers_of_runs[-1]

@@ -1,7 +1,11 @@
 """How the arms learnt, and which epoch is reported."""
 
+import math
+from collections.abc import Iterable
+
 import pandas
 
+from triptych.analysis.convergence import OVERFITTING
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Details, Section, figure, figure_of_arm
 from triptych.results.experiment import Results
@@ -11,7 +15,10 @@ from triptych.results.schema import EVERY_EPOCH
 
 def blocks(results: Results) -> list[Block]:
     found: list[Block] = [
-        figure(results.curve_column("loss"), f"{overfitting(results)}{moving_averages(results, 'loss')}"),
+        figure(
+            results.curve_column("loss"),
+            f"{overfitting(results)}{moving_averages(results, 'loss', results.arms['arm'])}",
+        ),
         figure("train_loss", train_loss(results)),
     ]
     ended = patience(results)
@@ -24,7 +31,7 @@ def blocks(results: Results) -> list[Block]:
                 f"Curves of {results.name_of(arm)}",
                 [
                     figure_of_arm(results, "accuracy", arm, f"{generalisation_gap(results, arm)} {kept(results, arm)}"),
-                    figure_of_arm(results, "loss", arm, of_one_arm(results)),
+                    figure_of_arm(results, "loss", arm, of_one_arm(results, arm)),
                 ],
             )
             for arm in results.arms["arm"]
@@ -35,17 +42,17 @@ def blocks(results: Results) -> list[Block]:
 SECTION = Section("curves", "Learning curves", blocks)
 
 
-def of_one_arm(results: Results) -> str:
-    """What the lines of the figures of one arm are."""
+def of_one_arm(results: Results, arm: str) -> str:
+    """What the lines of the figure of one arm's loss are."""
     dotted = " Dotted: validation images." if results.mode == EVERY_EPOCH else ""
-    lagging = moving_averages(results, "loss")
+    lagging = moving_averages(results, "loss", [arm])
     return f"Solid: {results.curve_split} images. Dashed: running mean over the training batches.{dotted}{lagging}"
 
 
-def moving_averages(results: Results, quantity: str) -> str:
+def moving_averages(results: Results, quantity: str, arms: Iterable[str]) -> str:
     """What the second line of an arm in the figure of the `accuracy` or the `loss` is; empty if no arm has one."""
     column = results.curve_column(quantity)
-    if not any(shows_lag(results.of("history", arm), column) for arm in results.arms["arm"]):
+    if not any(shows_lag(results.of("history", arm), column) for arm in arms):
         return ""
     return (
         " BatchNorm’s statistics are re-estimated on training images. Thin, dash-dotted: with the moving averages of "
@@ -54,15 +61,23 @@ def moving_averages(results: Results, quantity: str) -> str:
 
 
 def overfitting(results: Results) -> str:
-    """Which arms overfit."""
-    table = results.tables["convergence"]
-    found = [
-        f"{results.name_of(row['arm'])} (lowest in epoch {row['lowest_epoch']:.0f})"
-        for _, row in table.iterrows()
-        if row["overfits"]
-    ]
-    rule = f"the final {results.curve_split} loss is more than a tenth above the lowest, in every seed"
-    return f"Overfitting ({rule}): {words.listing(found)}." if found else f"No arm overfits: in none, {rule}."
+    """Which arms' mean losses end more than a tenth above their lowest, and in how many seeds the loss does."""
+    table = results.tables["convergence"].dropna(subset="lowest_loss")
+    split, sentences = results.curve_split, []
+    for _, row in table[table["overfits"] == 1].iterrows():
+        rise = words.percent(100 * (row["last_loss"] / row["lowest_loss"] - 1), 0)
+        end = f"{rise} above its lowest" if math.isfinite(row["last_loss"]) else "infinite, after its lowest"
+        seeds = len(results.of("runs", row["arm"]))
+        often = f", and more than a tenth in {row['seeds_that_overfit']:.0f} of {seeds} seeds" if seeds > 1 else ""
+        sentences.append(
+            f"{results.name_of(row['arm'])} overfits: its mean {split} loss ends {end} (epoch "
+            f"{row['lowest_epoch']:.0f}){often}."
+        )
+    steady = results.names_of(table.loc[table["last_loss"] <= OVERFITTING * table["lowest_loss"], "arm"])
+    if steady:
+        whose = "every arm" if len(steady) == len(table) > 1 else words.listing(steady)
+        sentences.append(f"The mean loss of {whose} ends at most a tenth above its lowest.")
+    return " ".join(sentences)
 
 
 def train_loss(results: Results) -> str:

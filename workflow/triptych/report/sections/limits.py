@@ -8,7 +8,7 @@ from triptych.report.blocks import Block, Bullets, Section
 from triptych.report.sections.decision import decided
 from triptych.results.experiment import Results, mean_curve
 from triptych.results.learning_curves import shows_lag
-from triptych.results.schema import AFTER_DECISION, UNOPENED
+from triptych.results.schema import AFTER_DECISION, REESTIMATED, UNOPENED
 
 FEW_SEEDS = 10
 
@@ -18,8 +18,6 @@ def blocks(results: Results) -> list[Block]:
         testing(results),
         reported(results),
         precision(results),
-        f"Training accuracy in the curves is a running mean while the weights change; {results.curve_split} accuracy "
-        "is of the network after the epoch, in eval mode. fit_accuracy in runs.csv is that of training images.",
         one_recipe(results.arms.loc[results.contestants]),
         *lag(results),
         *drift(results),
@@ -56,16 +54,16 @@ def reported(results: Results) -> str:
         of = "" if len(names) == len(arms) else f" of {words.listing(results.names_of(names))}"
         if keep == "best":
             sentences.append(
-                f"Numbers{of} are of the epoch with the highest accuracy on half of the validation images; the other "
-                "half decides between arms."
+                f"Accuracies{of} are of the epoch with the highest accuracy on half of the validation images; the "
+                "other half decides between arms."
             )
         elif arms.loc[names, "patience"].notna().any():
             sentences.append(
-                f"Numbers{of} are of the last epoch; patience selects it on half of the validation images, and the "
+                f"Accuracies{of} are of the last epoch; patience selects it on half of the validation images, and the "
                 "other half decides between arms."
             )
         else:
-            sentences.append(f"Numbers{of} are of the last epoch, fixed in advance.")
+            sentences.append(f"Accuracies{of} are of the last epoch; the number of epochs was fixed in advance.")
     return " ".join(sentences)
 
 
@@ -96,8 +94,8 @@ def one_recipe(arms: pandas.DataFrame) -> str:
         return f"The recipes differ: {words.listing(different)} {verb}. The comparison is of arms with their recipes."
     if len(arms) > 1:
         return (
-            f"All arms share one recipe ({rate}, {length}). It does not suit all equally: a rate for fine-tuning is "
-            "low for random weights and for a new head. So the order of the arms, or a tie, may be due to the recipe."
+            f"All arms share one recipe ({rate}, {length}). It need not suit all equally: the "
+            "order of the arms, or a tie, may be due to it."
         )
     return f"One recipe was tried ({rate}, {length}); another may do better."
 
@@ -113,19 +111,38 @@ def lag(results: Results) -> list[str]:
         plain, curve = mean_curve(history, column), results.curve(arm, column)
         epochs = list((curve - plain).abs().sort_values().dropna().index)
         items.append(
-            f"{results.name_of(arm)} in epoch {epochs[-1]:.0f} ({words.percent(curve[epochs[-1]])}, with the moving "
-            f"averages {words.percent(plain[epochs[-1]])})"
+            f"{results.name_of(arm)}, epoch {epochs[-1]:.0f}: {words.percent(curve[epochs[-1]])} (moving averages "
+            f"{words.percent(plain[epochs[-1]])})"
         )
     if not items:
         return []
     text = (
-        f"After few steps, BatchNorm’s moving averages lag behind the weights. Curves and the sentences on them are of "
-        f"{split} accuracies with statistics re-estimated on training images: {words.listing(items)}."
+        "After few steps, BatchNorm’s moving averages lag behind the weights. Curves have statistics re-estimated on "
+        f"training images. Largest differences in {split} accuracy: {'; '.join(items)}."
     )
+    text += final_statistics(results)
     never = [arm for arm in results.arms["arm"] if keeps_lag(results, arm)]
     if never:
         text += f" The networks of {words.listing(results.names_of(never))} keep lagging averages."
     return [text]
+
+
+def final_statistics(results: Results) -> str:
+    """That accuracies and kept weights have re-estimated statistics, and what the moving averages would give."""
+    column, arms = results.curve_column("accuracy"), results.arms
+    known = {}
+    for arm in arms.index[arms["recalibrate_batchnorm"] == "final"]:
+        history = results.of("history", arm)
+        kept = history[history["kept"] == 1]
+        if f"{REESTIMATED}{column}" in kept and kept[f"{REESTIMATED}{column}"].notna().all():
+            known[arm] = words.percent(kept[column].mean())
+    if not known:
+        return ""
+    values = words.listing([f"{value} ({results.name_of(arm)})" for arm, value in known.items()])
+    return (
+        f" Kept networks have such statistics, too; with moving averages, their {results.curve_split} accuracies would "
+        f"be {values}."
+    )
 
 
 def keeps_lag(results: Results, arm: str) -> bool:
@@ -156,8 +173,8 @@ def seeds(results: Results) -> str:
         text = "Two seeds of an arm are too few for a verdict on arms. "
     elif fewest < FEW_SEEDS:
         text = (
-            f"{words.plural(fewest, 'seed')} are few: where seeds differ, intervals are wide, and more images narrow "
-            "only a part of them. "
+            f"{words.plural(fewest, 'seed')} are few: where seeds differ, intervals are wide, and more images alone "
+            "narrow only a part of them. "
         )
     else:
         text = ""

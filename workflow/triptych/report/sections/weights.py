@@ -1,5 +1,7 @@
 """What changed in the weights."""
 
+from collections.abc import Iterable
+
 import numpy
 import pandas
 
@@ -53,7 +55,10 @@ def table(results: Results) -> Table:
         Column("tensors changed", "Parameter tensors that changed in any seed, of all tensors."),
         Column("unchanged", "Share of the single parameters that are exactly unchanged."),
         Column("nearly unchanged", "Share that changed by less than a thousandth of its tensor’s largest weight."),
-        Column("median change", f"Norm of the change over the norm before: median over {common(results)}."),
+        Column(
+            "median change",
+            f"Norm of the change over the norm before, each arm’s own start: median over {common(results)}.",
+        ),
         Column("BatchNorm statistics", "Running means and variances that changed, of all."),
     ]
     rows = []
@@ -143,31 +148,42 @@ def partly_unchanged(results: Results, arm: str) -> str:
         f"{words.share(still / parameters['size'].sum())} of the network’s parameters."
     )
     maps = _maps_below_kernels(results, arm)
-    small = [maps[layer] for layer in (tensor.removesuffix(".weight") for tensor in partly.index) if layer in maps]
-    if not small:
+    explained = {tensor: maps[layer] for tensor, layer in _layers(partly.index).items() if layer in maps}
+    if not explained:
         return f"{text} The tables do not show why."
-    sizes = words.listing(list(dict.fromkeys(small)))
-    which = "their feature maps" if len(small) == len(partly) else f"the feature maps of {len(small)} of them"
-    return (
-        f"{text} At {results.arms['input_size'][arm]:.0f} px {which} have only {sizes} pixels, so the outer weights of "
-        "their kernels only meet padding and get no gradient."
+    sizes = words.listing(list(dict.fromkeys(explained.values())))
+    others = [tensor for tensor in partly.index if tensor not in explained]
+    which = "Their output is" if not others else f"The output of {len(explained)} of them is"
+    text = (
+        f"{text} {which} {sizes} pixels at {results.arms['input_size'][arm]:.0f}{words.NO_BREAK}px: outer weights of "
+        "their kernels that only meet padding get no gradient."
     )
+    if 0 < len(others) <= MOST_NAMED:
+        shares = words.listing([f"{name} ({words.share(unchanged[name], 0)})" for name in others])
+        text += f" The tables do not show why in {shares}."
+    return text
+
+
+def _layers(tensors: Iterable[str]) -> dict[str, str]:
+    """The layer of each weight by its name."""
+    return {tensor: tensor.removesuffix(".weight") for tensor in tensors}
 
 
 def _maps_below_kernels(results: Results, arm: str) -> dict[str, str]:
     """Height x width of the output of each convolution of an arm's network with weights that only meet padding.
 
-    The weight in the middle of a padded kernel meets every pixel, one that is d away from it only maps above d pixels.
+    With kernel k, padding k // 2, stride s and o outputs, the first weight is at -(k // 2) to s (o - 1) - k // 2:
+    always in the padding if s (o - 1) < k // 2. Strides are not known; they are taken to be at most 2.
     """
     layers = results.tables["layers"]
     own = results.arms.loc[arm]
     layers = layers[
         (layers["architecture"] == own["architecture"])
         & (layers["input_size"] == own["input_size"])
-        & (layers["kernel_size"] // 2 >= layers[["output_height", "output_width"]].min(axis="columns"))
+        & (layers["kernel_size"] // 2 > 2 * (layers[["output_height", "output_width"]].min(axis="columns") - 1))
     ]
     sides = zip(layers["layer"], layers["output_height"], layers["output_width"], strict=True)
-    return {layer: f"{height:.0f} × {width:.0f}" for layer, height, width in sides}
+    return {layer: f"{height:.0f}{words.NO_BREAK}×{words.NO_BREAK}{width:.0f}" for layer, height, width in sides}
 
 
 def drift(results: Results) -> str:
@@ -194,7 +210,7 @@ def kernels(results: Results, arm: str) -> str:
     text = f"{tensor} changed by {words.share(rows['relative_delta'].mean())} of its norm."
     colour = change["colour_share"].mean()
     if colour < ROUNDING:
-        return f"{text} The change is brightness alone, as grey images imply."
+        return f"{text} All three colour channels changed alike, as grey images imply."
     return (
         f"{text} Of the squared change {words.share(change['brightness_share'].mean())} is brightness, "
         f"{words.share(colour)} is colour."
