@@ -10,7 +10,7 @@ from triptych.__main__ import COMMANDS
 from triptych.configuration.claims import WINGS
 from triptych.configuration.effective import effective
 from triptych.configuration.loading import load_configuration
-from triptych.configuration.sources.registry import SOURCES
+from triptych.configuration.sources.registry import SOURCES, section_of
 from triptych.data.source import reader_of
 from triptych.models.backbone import library_of
 from triptych.storage.code_digest import modules_of
@@ -30,7 +30,8 @@ def experiment_of(**keys):
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_a_source_names_its_two_modules(source):
-    experiment = experiment_of(dataset={"source": source})
+    path = {"path": "photos"} if section_of(source).FILES else {}
+    experiment = experiment_of(dataset={"source": source, **path})
     (section,), (reader,) = modules_of_section(experiment), modules_of_source(experiment)
     assert importlib.import_module(section).SECTION.model_fields["source"].default == source
     assert importlib.import_module(reader) is reader_of(source)

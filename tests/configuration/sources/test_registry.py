@@ -18,10 +18,10 @@ def test_every_source_has_its_two_modules_and_no_module_is_without_a_source():
 
 @pytest.mark.parametrize("source", SOURCES)
 def test_each_is_declared_and_read_under_its_name(source):
-    section = section_of(source).model_validate({})
+    section = section_of(source).model_validate({"path": "photos"} if section_of(source).FILES else {})
     assert section.source == source
     assert source_of(section.model_dump()) == section
-    assert callable(reader_of(source).read)
+    assert callable(getattr(reader_of(source), "found" if section.FILES else "read"))
     assert section.is_official()
 
 

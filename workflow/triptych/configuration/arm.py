@@ -51,3 +51,12 @@ class Arm(Section):
     )
     model: ArmModel = Field(ArmModel(), description="Keys of `model` that differ for this arm.")
     training: ArmTraining = Field(ArmTraining(), description="Keys of `training` that differ for this arm.")
+
+
+def default_arms() -> dict[str, Arm]:
+    """Return the arms of an experiment that gives none, by name."""
+    return {
+        "scratch": Arm(weights="random", train="all"),
+        "finetune": Arm(weights="pretrained", train="all"),
+        "last_layer": Arm(weights="pretrained", train="head"),
+    }

@@ -130,7 +130,7 @@ def _arm_contradictions(key: str, experiment: Experiment, name: str, arm: Arm) -
         for field, value in decided[:1]:
             yield (
                 f"{key_of('training', field)}: {value} needs validation images, and "
-                f"{key}.dataset.validation_per_class is 0; give at least 2 there"
+                f"{key}.dataset.{experiment.dataset.VALIDATION} is 0; give at least 2 there"
             )
     if arm.weights == "pretrained" and experiment.weights.source != "none":
         keys = {field: key_of("model", field) for field in ("architecture", "input_size")}

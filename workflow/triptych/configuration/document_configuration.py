@@ -55,6 +55,8 @@ def _rows(schema: dict[str, Any], section: dict[str, Any]) -> Iterator[tuple[str
         allowed = in_words(schema, node)
         if key in section.get("required", ()):
             default = "none, must be given"
+        elif "x-default" in node:
+            default = node["x-default"]
         elif "oneOf" in node:
             default = f"`{json.dumps(node['default'])}`"
         elif _is_section(node):

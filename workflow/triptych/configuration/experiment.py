@@ -2,13 +2,14 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from triptych.configuration.arm import Arm
+from triptych.configuration.arm import Arm, default_arms
 from triptych.configuration.claims import NONE, WINGS, part_of
 from triptych.configuration.comparison import Comparison
 from triptych.configuration.dataset import DEFAULT_SOURCE, Dataset
+from triptych.configuration.defaults import SEEDS_OF_FILES, with_dependent_defaults
 from triptych.configuration.messages import NAME_IN_WORDS
 from triptych.configuration.model import Model, ReferenceModel
 from triptych.configuration.report import Report
@@ -32,7 +33,14 @@ class Experiment(Section):
     )
     dataset: Dataset = Field(section_of(DEFAULT_SOURCE).model_validate({}), description="The images.")
     model: Model = Field(Model(), description="The network and its input.")
-    weights: Weights = Field(NoWeights(), description="The source of pretrained weights.")
+    weights: Weights = Field(
+        NoWeights(),
+        description="The source of pretrained weights.",
+        json_schema_extra={
+            "x-default": '`{"source": "none"}`; `{"source": "torchvision"}` if the source of images is folder or table '
+            "and an arm needs pretrained weights"
+        },
+    )
     training: Training = Field(Training(), description="The recipe.")
     test: Literal["after_decision", "every_epoch"] = Field(
         "after_decision",
@@ -47,11 +55,28 @@ class Experiment(Section):
         description="Networks to compare with the arms' without training: parameters, operations, memory, batch size.",
     )
     report: Report = Field(Report(), description="What the report shows.")
-    seeds: Seeds = Field([0], description="Every arm is trained once with each seed. A verdict needs three or more.")
+    seeds: Seeds = Field(
+        [0],
+        description="Every arm is trained once with each seed. A verdict needs three or more.",
+        json_schema_extra={"x-default": f"`[0]`; `{SEEDS_OF_FILES}` if the source of images is folder or table"},
+    )
     claims: Claims = Field(
         NONE, description=" ".join(f"{wing}: {part_of(wing, 'requirements').DESCRIPTION}." for wing in WINGS)
     )
-    arms: dict[Name, Arm] = Field(min_length=1, description=f"The ways to train, by name: {NAME_IN_WORDS}.")
+    arms: dict[Name, Arm] = Field(
+        default_factory=default_arms,
+        min_length=1,
+        description=f"The ways to train, by name: {NAME_IN_WORDS}.",
+        json_schema_extra={
+            "x-default": "; ".join(
+                f"`{name}` (`weights: {arm.weights}`, `train: {arm.train}`)" for name, arm in default_arms().items()
+            )
+        },
+    )
+
+    @model_validator(mode="after")
+    def _fill(self) -> "Experiment":
+        return with_dependent_defaults(self)
 
 
 def _chosen_weights(value: Any) -> Any:

@@ -56,6 +56,9 @@ REMOVED = {
 }
 """Removed keys of an experiment, by section and name, and what to do, as the end of a sentence."""
 
+FORMATS = {"path": "a path", "colour": '"#rrggbb"'}
+"""Texts of a form of their own, by the `format` of their schema."""
+
 LONGEST_EXAMPLE = 10
 """The most entries of a list that a message writes out."""
 
@@ -103,13 +106,15 @@ def in_words(schema: dict[str, Any], node: dict[str, Any]) -> str:
             return "a whole number" + _bounds(node)
         case "number":
             return "a number" + _bounds(node)
+        case "string" if "format" in node:
+            return FORMATS[node["format"]]
         case "string":
             return f"text of {node.get('minLength', 0)} to {node['maxLength']} characters"
         case "array":
             entries = "different entries" if node.get("uniqueItems") else "entries"
-            return (
-                f"a list of {node['minItems']} to {node['maxItems']} {entries}, each {in_words(schema, node['items'])}"
-            )
+            least, most = node["minItems"], node["maxItems"]
+            count = least if least == most else f"{least} to {most}"
+            return f"a list of {count} {entries}, each {in_words(schema, node['items'])}"
         case _ if "properties" in node:
             return f"a mapping with any of the keys {', '.join(node['properties'])}"
         case _:
@@ -188,9 +193,10 @@ def _home(schema: dict[str, Any], keys: list[Any], key: Any) -> str:
         ]
         if homes:
             common, _, home, source = max(homes, key=itemgetter(0, 1))
+            sources = " or ".join(other for *_, place, other in homes if place == home)
             parts = [f"is called {name}"] if name != key else []
             if home and common == len(home) == len(keys):
-                parts += [f"needs source: {source}"] if source else []
+                parts += [f"needs source: {sources}"] if source else []
             elif home:
                 whole = [*keys[:common], *home[common:], name]
                 parts.append(f"belongs to {IN_WORDS.get(home[-1], home[-1])}: {_dotted(whole)}")
@@ -240,7 +246,18 @@ def _message(schema: dict[str, Any], problem: Mapping[str, Any]) -> str:
     keys, node = _resolved(schema, location)
     if kind == "missing":
         return f"{_dotted(keys)}: missing; give {in_words(schema, node)}"
-    if kind in ("architecture", "one_line", "path", "twice", "url", "sha256", "chosen_weights"):
+    if kind in (
+        "architecture",
+        "one_line",
+        "path",
+        "twice",
+        "url",
+        "sha256",
+        "chosen_weights",
+        "share",
+        "colour",
+        "range",
+    ):
         return _refusal(keys, value, problem["msg"])
     names = node.get("enum", [node["const"]] if "const" in node else [])
     return _refusal(keys, value, f"give {in_words(schema, node)}{hint(value, names) or _as_list(node, value)}")

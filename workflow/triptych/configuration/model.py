@@ -42,6 +42,7 @@ class Model(Section):
         description="How each channel is standardised. none: not at all, values from 0 to 1. imagenet: "
         "by ImageNet's mean and standard deviation, or by those that an arm's torchvision weights were trained with. "
         "dataset: by those of the training images.",
+        json_schema_extra={"x-default": "`imagenet` with `weights.source: torchvision`, else `none`"},
     )
 
 

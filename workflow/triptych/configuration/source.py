@@ -35,14 +35,18 @@ def tenth(training_images: int) -> int:
 class Source(Section):
     """The keys under `dataset` of one source of images.
 
-    A module of `triptych.configuration.sources` derives its own from it, with the keys `validation_per_class` and
-    `seed` among them, and gives it as `SECTION`.
+    A module of `triptych.configuration.sources` derives its own from it, with `seed` and the key `VALIDATION` among its
+    keys, and gives it as `SECTION`.
     """
 
     ACCESS: ClassVar[frozenset[str]] = frozenset()
     """The keys that say where a file is, which does not affect results."""
     NEUTRAL: ClassVar[dict[str, Any]] = {}
     """Of a key that was added later, the value at which images are prepared as before. It never changes."""
+    FILES: ClassVar[bool] = False
+    """Whether the images are the user's own files, which are checked and decoded before they are split."""
+    VALIDATION: ClassVar[str] = "validation_per_class"
+    """The key that sets validation images aside."""
 
     source: str
 
@@ -50,6 +54,10 @@ class Source(Section):
         """Return the settings that decide what is prepared: neither `ACCESS` nor a key at its neutral value."""
         settings = self.model_dump(exclude=set(self.ACCESS))
         return {key: value for key, value in settings.items() if key not in self.NEUTRAL or value != self.NEUTRAL[key]}
+
+    def checking(self) -> dict[str, Any]:
+        """Return those of `deciding` that decide how the user's files are decoded; none for other sources."""
+        return {}
 
     def downloads(self) -> list[Download]:
         """Return the files that the images are read from, in the order in which the reader is given them."""

@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from triptych.configuration.keys import MANY
@@ -35,6 +35,18 @@ def _printable(text: str) -> str:
     if not text.isprintable() or not text:  # a control character would make the figures' SVG unreadable
         raise PydanticCustomError("one_line", "give text that can be printed")
     return text
+
+
+def read_as_number(value: Any) -> str:
+    """Return what to write for a file or folder whose name YAML and Snakemake read as a number; empty for others."""
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return f"it is read as a number; for a name write ./{value}" if number else ""
+
+
+def _path_not_number(value: Any) -> Any:
+    if advice := read_as_number(value):
+        raise PydanticCustomError("path", "{advice}", {"advice": advice})
+    return value
 
 
 def _path(text: str) -> str:
@@ -94,6 +106,13 @@ Sha256 = Annotated[
     str, StringConstraints(strip_whitespace=True, to_lower=True, max_length=1000), AfterValidator(_checksum)
 ]
 OptionalSha256 = Annotated[Sha256 | None, BeforeValidator(as_null)]
+RequiredPath = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=4000),
+    AfterValidator(_path),
+    BeforeValidator(_path_not_number),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 4000, "format": "path"}),
+]
 OptionalPath = Annotated[
     Annotated[str, StringConstraints(min_length=1, max_length=4000), AfterValidator(_path)] | None,
     BeforeValidator(as_null),

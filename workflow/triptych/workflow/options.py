@@ -36,6 +36,15 @@ def comparison_json(*keys: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda experiment: as_json({key: experiment["comparison"][key] for key in keys})
 
 
+def checking_json(experiment: Mapping[str, Any]) -> str:
+    """Return the settings that decide how the user's image files are checked and decoded, as sorted JSON.
+
+    Args:
+        experiment: from `triptych.configuration.effective`, so `store_size` is a number.
+    """
+    return as_json(source_of(experiment["dataset"]).checking())
+
+
 def dataset_json(experiment: Mapping[str, Any]) -> str:
     """Return the settings of the data set that affect results, as sorted JSON."""
     return as_json(source_of(experiment["dataset"]).deciding())

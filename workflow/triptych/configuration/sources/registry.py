@@ -10,6 +10,8 @@ SOURCES = (
     "digits",
     "cifar10",
     "cifar100",
+    "folder",
+    "table",
 )
 """Each source's name: its keys are declared in the module of that name here, and `triptych.data.sources` reads it."""
 

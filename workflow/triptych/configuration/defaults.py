@@ -1,0 +1,47 @@
+"""Defaults of an experiment that depend on its other keys. A value that is given always wins."""
+
+from typing import TYPE_CHECKING, Any
+
+from triptych.configuration.image_files import ImageFiles, stored_size
+from triptych.configuration.weights import TorchvisionWeights
+
+if TYPE_CHECKING:
+    from triptych.configuration.experiment import Experiment
+
+# Folders of images are small: a few hundred images leave nothing to learn filters from, so ImageNet's weights are the
+# arms' start, and three seeds are the fewest that give a verdict. The recipe is the general one (ten epochs of Adam at
+# 1e-4, batches of 32): few hundred steps at a rate that leaves pretrained weights intact.
+SEEDS_OF_FILES = [0, 1, 2]
+
+
+def with_dependent_defaults(experiment: "Experiment") -> "Experiment":
+    """Return the experiment with the defaults that depend on other keys, where these are not given.
+
+    - `weights`: torchvision's, if the images are files and an arm needs pretrained weights.
+    - `seeds`: three, if the images are files.
+    - `model.normalisation`: imagenet, if the weights are torchvision's.
+    - `dataset.store_size`: from the largest input size of the arms, if the images are files.
+    """
+    changes: dict[str, Any] = {}
+    weights, dataset, model = experiment.weights, experiment.dataset, experiment.model
+    if isinstance(dataset, ImageFiles):
+        if "weights" not in experiment.model_fields_set and _pretrains(experiment):
+            weights = changes["weights"] = TorchvisionWeights()
+        if "seeds" not in experiment.model_fields_set:
+            changes["seeds"] = SEEDS_OF_FILES
+        if dataset.store_size is None:
+            side = stored_size(_input_sizes(experiment))
+            changes["dataset"] = dataset.model_copy(update={"store_size": side})
+    if isinstance(weights, TorchvisionWeights) and "normalisation" not in model.model_fields_set:
+        changes["model"] = model.model_copy(update={"normalisation": "imagenet"})
+    return experiment.model_copy(update=changes) if changes else experiment
+
+
+def _pretrains(experiment: "Experiment") -> bool:
+    return any(arm.weights == "pretrained" for arm in experiment.arms.values())
+
+
+def _input_sizes(experiment: "Experiment") -> list[int]:
+    """Return the input size of each arm."""
+    own = [arm.model.model_dump(exclude_unset=True) for arm in experiment.arms.values()]
+    return [model.get("input_size", experiment.model.input_size) for model in own]

@@ -1,0 +1,180 @@
+"""The keys of sources that are the user's own image files, and how large their images are stored."""
+
+import math
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from triptych.configuration.colours import NAMED, rgb
+from triptych.configuration.keys import MANY
+from triptych.configuration.source import Source
+from triptych.configuration.values import Number, Seed, as_null, as_number
+
+SMALLEST_STORE, LARGEST_STORE = 8, 2048
+"""The sides that stored images may have, in pixels."""
+SPLITTING = frozenset({"validation", "test", "seed", "policy"})
+"""The keys that decide what is done with images once they are decoded."""
+
+
+def stored_size(input_sizes: Iterable[int]) -> int:
+    """Return the side in pixels at which images are stored by default: 8/7 of the largest input size, rounded up.
+
+    An evaluation on the central 7/8 of an image then needs no pixel that is not there.
+    """
+    return math.ceil(max(input_sizes) * 8 / 7)
+
+
+def _share(value: Any) -> Any:
+    value = as_number(value)
+    whole = isinstance(value, int) and 0 <= value <= MANY
+    if not whole and not (isinstance(value, float) and 0 <= value < 1):
+        raise PydanticCustomError(
+            "share", "give a fraction below 1, as 0.15, or a whole number of images of each class"
+        )
+    return value or 0  # the same JSON for 0 and 0.0
+
+
+def _above_zero(value: Any) -> Any:
+    if not value:
+        raise PydanticCustomError(
+            "share",
+            "test images are needed; give a fraction above 0, as 0.15, or a whole number of images of each class",
+        )
+    return value
+
+
+def _colour(value: Any) -> Any:
+    try:
+        rgb(value)
+    except (TypeError, ValueError):
+        raise PydanticCustomError(
+            "colour",
+            'give {names} or "#rrggbb", six hexadecimal digits in quotation marks',
+            {"names": ", ".join(NAMED)},
+        ) from None
+    return value.lower()
+
+
+def _range(value: Any) -> Any:
+    numbers = [as_number(part) for part in value] if isinstance(value, (list, tuple)) else []
+    if as_null(value) is None:
+        return None
+    if len(numbers) != 2 or not all(isinstance(part, (int, float)) and math.isfinite(part) for part in numbers):
+        raise PydanticCustomError("range", "give null or two numbers, as [0, 4095]")
+    if numbers[0] >= numbers[1]:
+        raise PydanticCustomError("range", "the first number must be below the second; give [black, white]")
+    return numbers
+
+
+def _share_schema(smallest: str) -> WithJsonSchema:
+    return WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number", smallest: 0, "exclusiveMaximum": 1},
+                {"type": "integer", "minimum": 1, "maximum": MANY},
+            ]
+        }
+    )
+
+
+Share = Annotated[int | float, BeforeValidator(_share), _share_schema("minimum")]
+ShareAboveZero = Annotated[
+    int | float, BeforeValidator(_above_zero), BeforeValidator(_share), _share_schema("exclusiveMinimum")
+]
+Side = Annotated[
+    Annotated[int, Field(ge=SMALLEST_STORE, le=LARGEST_STORE), BeforeValidator(as_number)] | None,
+    BeforeValidator(as_null),
+]
+Colour = Annotated[
+    str,
+    BeforeValidator(_colour),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": list(NAMED)},
+                {"type": "string", "pattern": "^#[0-9a-fA-F]{6}$", "format": "colour"},
+            ]
+        }
+    ),
+]
+Range = Annotated[
+    list[float] | None,
+    BeforeValidator(_range),
+    WithJsonSchema(
+        {"anyOf": [{"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}, {"type": "null"}]}
+    ),
+]
+
+
+class ImageFiles(Source):
+    """The keys of data sets that are image files, named by a folder or a table."""
+
+    ACCESS: ClassVar[frozenset[str]] = frozenset({"path"})
+    FILES: ClassVar[bool] = True
+    VALIDATION: ClassVar[str] = "validation"
+
+    source: str
+    path: str
+    validation: Share = Field(
+        0.15,
+        description="Validation images where no split is given: a fraction of each class, or a whole number of images "
+        "of each class; 0 for none.",
+    )
+    test: ShareAboveZero = Field(
+        0.15,
+        description="Test images where no split is given: a fraction of each class, or a whole number of images of each "
+        "class.",
+    )
+    fit: Literal["crop", "squash", "pad"] = Field(
+        "crop",
+        description="How an image becomes square. crop: its shorter side becomes store_size, and the centre is kept. "
+        "squash: both sides become store_size. pad: its longer side becomes store_size, and the background fills the "
+        "rest.",
+    )
+    store_size: Side = Field(
+        None,
+        description="Height and width in pixels at which images are stored. null: 8/7 of the largest input_size of the "
+        "arms, rounded up.",
+        json_schema_extra={"x-default": "8/7 of the largest `input_size`, rounded up"},
+    )
+    background: Colour = Field(
+        "white", description="The colour behind transparent pixels, and with fit: pad around the image."
+    )
+    value_range: Range = Field(
+        None,
+        description="The values that become black and white in images of floating-point or 12-bit numbers. null: such "
+        "images are problems. 8-bit and full 16-bit images do not need it.",
+    )
+    largest_megapixels: Number = Field(
+        100,
+        gt=0,
+        le=900,
+        description="Larger images are problems and are not decoded. No side may be longer than 30,000 pixels.",
+    )
+    policy: Literal["stop", "quarantine"] = Field(
+        "stop",
+        description="What happens if some files cannot be used. stop: the workflow ends with a message that names "
+        "them. quarantine: it goes on without them and counts them in the reports.",
+    )
+    seed: Seed = Field(0, description="Seed of the split.")
+
+    def checking(self) -> dict[str, Any]:
+        return {key: value for key, value in self.deciding().items() if key not in SPLITTING}
+
+    def training_images(self) -> None:
+        return None
+
+    def has_validation(self) -> bool:
+        return self.validation != 0
+
+    def enough_validation(self) -> str:
+        return "validation: 0.15"
+
+    def contradictions(self, key: str) -> Iterator[str]:
+        if self.validation < 1 and self.test < 1 and self.validation + self.test >= 1:
+            yield (
+                f"{key}: validation {self.validation:g} and test {self.test:g} leave no training images; give fractions "
+                "whose sum is below 1"
+            )
