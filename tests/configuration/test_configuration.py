@@ -334,8 +334,14 @@ REFUSED = {
         "question, dataset, model, weights, training, test, comparison, reference_models, report, seeds, claims, arms",
     ),
     "no arms": (
+        {"experiments": {"mine": {"arms": None}}},
+        "experiments.mine.arms: nothing (null) is not allowed; give a mapping of at least one entry, each under a name "
+        "of its own",
+    ),
+    "the default arms without weights": (
         {"experiments": {"mine": {}}},
-        "experiments.mine.arms: missing; give a mapping of at least one entry, each under a name of its own",
+        "experiments.mine.weights.source: 'none' is not allowed with pretrained arms (finetune, last_layer); give "
+        "letters or torchvision, or these arms weights: random",
     ),
     "no arm": (
         with_experiment(arms={}),
@@ -573,12 +579,12 @@ REFUSED = {
     "an unknown data set": (
         with_experiment(dataset={"source": "digit"}),
         "experiments.mine.dataset.source: 'digit' is not allowed; "
-        "give one of cifar10, cifar100, digits; the nearest is digits",
+        "give one of cifar10, cifar100, digits, folder, table; the nearest is digits",
     ),
     "a data set that is not a mapping": (
         with_experiment(dataset="digits"),
         "experiments.mine.dataset: 'digits' is not allowed; "
-        "give a mapping whose source is one of cifar10, cifar100, digits",
+        "give a mapping whose source is one of cifar10, cifar100, digits, folder, table",
     ),
     "an address without a scheme": (
         with_experiment(dataset={"source": "cifar10", "urls": ["www.cs.toronto.edu/x"]}),

@@ -21,7 +21,7 @@ SPLITTING = frozenset({"validation", "test", "seed", "policy"})
 def stored_size(input_sizes: Iterable[int]) -> int:
     """Return the side in pixels at which images are stored by default: 8/7 of the largest input size, rounded up.
 
-    An evaluation on the central 7/8 of an image then needs no pixel that is not there.
+    Networks are evaluated on the central 7/8, which then has at least that many pixels.
     """
     return math.ceil(max(input_sizes) * 8 / 7)
 
@@ -124,8 +124,8 @@ class ImageFiles(Source):
     )
     test: ShareAboveZero = Field(
         0.15,
-        description="Test images where no split is given: a fraction of each class, or a whole number of images of each "
-        "class.",
+        description="Test images where no split is given: a fraction of each class, or a whole number of images of "
+        "each class.",
     )
     fit: Literal["crop", "squash", "pad"] = Field(
         "crop",
@@ -175,6 +175,6 @@ class ImageFiles(Source):
     def contradictions(self, key: str) -> Iterator[str]:
         if self.validation < 1 and self.test < 1 and self.validation + self.test >= 1:
             yield (
-                f"{key}: validation {self.validation:g} and test {self.test:g} leave no training images; give fractions "
-                "whose sum is below 1"
+                f"{key}: validation {self.validation:g} and test {self.test:g} leave no training images; give "
+                "fractions whose sum is below 1"
             )

@@ -56,6 +56,11 @@ REMOVED = {
 }
 """Removed keys of an experiment, by section and name, and what to do, as the end of a sentence."""
 
+OWN_ADVICE = frozenset(
+    ["architecture", "chosen_weights", "colour", "one_line", "path", "range", "sha256", "share", "twice", "url"]
+)
+"""The kinds of `PydanticCustomError` whose text says what to give."""
+
 FORMATS = {"path": "a path", "colour": '"#rrggbb"'}
 """Texts of a form of their own, by the `format` of their schema."""
 
@@ -246,18 +251,7 @@ def _message(schema: dict[str, Any], problem: Mapping[str, Any]) -> str:
     keys, node = _resolved(schema, location)
     if kind == "missing":
         return f"{_dotted(keys)}: missing; give {in_words(schema, node)}"
-    if kind in (
-        "architecture",
-        "one_line",
-        "path",
-        "twice",
-        "url",
-        "sha256",
-        "chosen_weights",
-        "share",
-        "colour",
-        "range",
-    ):
+    if kind in OWN_ADVICE:
         return _refusal(keys, value, problem["msg"])
     names = node.get("enum", [node["const"]] if "const" in node else [])
     return _refusal(keys, value, f"give {in_words(schema, node)}{hint(value, names) or _as_list(node, value)}")

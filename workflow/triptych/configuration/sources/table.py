@@ -13,9 +13,9 @@ class TableDataset(ImageFiles):
 
     source: Literal["table"] = Field("table", description="The data set: your own image files, named by a CSV file.")
     path: RequiredPath = Field(
-        description="The CSV file, relative to the folder where you run. Its columns: path (of an image, relative to the "
-        "CSV file, or absolute), label (its class), and optionally split (train, validation or test) and group (images "
-        "of one group stay in one split). Nothing is changed."
+        description="The CSV file, relative to the folder where you run. Its columns: path (of an image, relative to "
+        "the CSV file, or absolute), label (its class), and optionally split (train, validation or test) and group "
+        "(images of one group stay in one split). Nothing is changed."
     )
 
 
