@@ -155,7 +155,8 @@ def test_a_missing_path_and_a_missing_source_are_one_message():
         (
             {"path": "photos", "fit": "pad"},
             f"2 problems:\n  {KEY}.path: there is no such key (given 'photos'); path needs source: cifar10 or "
-            f"cifar100 or folder or table.\n  {KEY}.fit: there is no such key (given 'pad'); fit needs source: folder or table.",
+            f"cifar100 or folder or table.\n"
+            f"  {KEY}.fit: there is no such key (given 'pad'); fit needs source: folder or table.",
         ),
     ):
         with pytest.raises(InputError) as caught:
