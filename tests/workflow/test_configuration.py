@@ -261,3 +261,15 @@ def test_names_that_a_shell_would_execute_reach_no_shell(tmp_path, one_arm):
     written = yaml.safe_load((tmp_path / "results/mine/config.yaml").read_text())
     assert written["experiments"]["mine"]["question"] == question
     assert not list(tmp_path.rglob("evil"))
+
+
+def test_images_replace_the_default_experiment(tmp_path, tiny):
+    (tmp_path / "photos").mkdir()
+    result = snakemake("--dry-run", "--config", "images=photos", directory=tmp_path)
+    assert arms_and_seeds(result) == product("photos", ("scratch", "finetune", "last_layer"), (0, 1, 2))
+    number = snakemake("--dry-run", "--config", "images=2024", directory=tmp_path, check=False)
+    assert (
+        "configuration: images: 2024 is not allowed; it is read as a number; for a name write ./2024." in number.stdout
+    )
+    both = snakemake("--dry-run", "--configfile", tiny, "--config", "images=photos", directory=tmp_path, check=False)
+    assert "images: photos cannot be given together with experiments;" in both.stdout

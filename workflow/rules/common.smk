@@ -49,11 +49,19 @@ except InputError as error:
     sys.exit(f"configuration: {error}")
 
 
+# Images given without experiments replace the default experiment.
+without_default = "images" in config and "experiments" not in config
+
+
 # A file given with --configfile replaces the default one. Otherwise Snakemake would merge both, and add the arms of the
 # default experiment to those of the user.
 if not workflow.overwrite_configfiles:
 
     configfile: workflow.source_path("../../config/config.yaml")
+
+
+if without_default:
+    config.pop("experiments", None)
 
 
 try:

@@ -1,4 +1,4 @@
-"""Configuration files as the workflow is given them: their text, repeated keys, and Snakemake's own key `pathvars`."""
+"""Configuration files as the workflow is given them: their text, repeated keys, and keys beside `experiments`."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from triptych.configuration.experiment import Configuration
+from triptych.configuration.given_images import with_images
 from triptych.configuration.loading import load_configuration
 from triptych.configuration.messages import one_message, short_repr
 from triptych.configuration.yaml_errors import explain_yaml_error
@@ -49,13 +50,13 @@ def read_files(paths: Sequence[Path]) -> dict[str, Any]:
 
 
 def load_given(given: Mapping[str, Any]) -> Configuration:
-    """Check a configuration as the workflow is given it, which may hold the key `pathvars`.
+    """Check a configuration as the workflow is given it, which may hold the keys `pathvars` and `images`.
 
     Raises:
         InputError: something is not allowed, with one line for each problem.
     """
     check_pathvars(given.get("pathvars", {}))
-    return load_configuration({key: value for key, value in given.items() if key != "pathvars"})
+    return load_configuration(with_images({key: value for key, value in given.items() if key != "pathvars"}))
 
 
 def check_pathvars(pathvars: Any) -> None:

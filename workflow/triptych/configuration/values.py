@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 from triptych.configuration.keys import MANY
 
 LARGEST_SEED = 2**32 - 1
-NAME_PATTERN = "^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$"
+LONGEST_NAME = 64
+NAME_PATTERN = f"^[A-Za-z0-9][A-Za-z0-9_-]{{0,{LONGEST_NAME - 1}}}$"
 
 
 # Numbers, names and texts. Values given with --config arrive as text, and so does 1e-4 from a YAML file.
