@@ -1,6 +1,8 @@
 # Data sets.
-# Needs: network access, once, for data sets that are downloaded (digits and letters are in installed packages).
-# Makes: <resources>/datasets/, <results>/{experiment}/data/, and the source data set of the pretraining.
+# Needs: network access, once, for data sets that are downloaded (digits and letters are in installed packages); image files
+# of the user's, which are only read.
+# Makes: <resources>/datasets/, <results>/{experiment}/data/, and the source data set of the pretraining. What is decoded is
+# also in <resources>/images/, which may be deleted at any time.
 
 
 rule download_dataset:
@@ -36,10 +38,54 @@ rule download_dataset:
         """
 
 
+rule check_data:
+    """Decode every image file of the user's and list what is wrong; it succeeds whatever it finds."""
+
+    # Snakemake cannot know a folder by its content, so the digest of its files is a parameter. Where the folder is does not
+    # affect results: a changed resource reruns nothing.
+    output:
+        **tables_of("check_data"),
+        listing="<results>/{experiment}/data/listing.json",
+    log:
+        "<logs>/check_data/{experiment}.log",
+    benchmark:
+        "<benchmarks>/check_data/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=graph.with_image_files,
+    conda:
+        "../../envs/data.yaml"
+    threads: all_cores
+    resources:
+        mem_mb=per_decoder(1000, 500),
+        runtime=720,
+        path=graph.experiment_setting("dataset/path"),
+        cache=image_cache,
+    params:
+        dataset=graph.of_experiment(checking_json),
+        asked=digest_of_image_files,
+        code=code("data.check_data", named=graph.of_experiment(modules_of_source)),
+    shell:
+        r"""
+        python -m triptych check-data \
+            --dataset {params.dataset:q} \
+            --path {resources.path:q} \
+            --asked {params.asked} \
+            --cache {resources.cache:q} \
+            --num-threads {threads} \
+            --listing {output.listing:q} \
+            --images {output.images:q} \
+            --problems {output.problems:q} \
+            --ignored {output.ignored:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 rule prepare_dataset:
     """Split the images of an experiment into training, validation and test sets, and check their sizes."""
     input:
         files=graph.dataset_files,
+        images=graph.checked_files("images.csv"),
+        problems=graph.checked_files("problems.csv"),
     output:
         **tables_of("prepare_dataset"),
         train="<results>/{experiment}/data/train.safetensors",
@@ -51,13 +97,16 @@ rule prepare_dataset:
         "<benchmarks>/prepare_dataset/{experiment}.tsv"
     conda:
         "../../envs/data.yaml"
-    threads: 1
+    threads: graph.of_image_files(all_cores, otherwise=1)
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=graph.of_image_files(per_decoder(2000, 500), otherwise=2000),
+        runtime=graph.of_image_files(720, otherwise=10),
+        path=graph.of_image_files(graph.experiment_setting("dataset/path")),
+        cache=graph.of_image_files(image_cache),
     params:
         dataset=graph.of_experiment(dataset_json),
         files=lambda wildcards, input: " ".join(option("--files", file) for file in input.files),
+        checked=options_of_checked,
         caption=tables_caption("prepare_dataset"),
         code=code("data.prepare_dataset", named=graph.of_experiment(modules_of_source)),
     shell:
@@ -65,11 +114,13 @@ rule prepare_dataset:
         python -m triptych prepare-dataset \
             --dataset {params.dataset:q} \
             {params.files} \
+            {params.checked} \
             --train {output.train:q} \
             --validation {output.validation:q} \
             --test {output.test:q} \
             --index {output.index:q} \
             --sizes {output.sizes:q} \
+            --left-out {output.left_out:q} \
             2>&1 | tee {log:q}
         """
 
