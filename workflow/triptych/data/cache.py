@@ -22,11 +22,13 @@ import numpy
 from PIL import ImageColor
 
 from triptych.data.decoding import DecodingRule, decode, decoder_versions, fitted
-from triptych.data.facts import facts_of
+from triptych.data.facts import FACTS, facts_of
 from triptych.data.source import setting
 from triptych.storage.code_digest import code_digest
 from triptych.storage.errors import InputError
 
+COLUMNS = ("sha256", "pixels", "bytes", "format", "width", "height", "mode", "changes", *FACTS)
+"""Of the table `images`: those that follow from a file's content."""
 CODE = ("triptych.data.decoding", "triptych.data.facts")
 """The modules that decide what an entry holds."""
 LAYOUT = 1
@@ -104,8 +106,7 @@ class Stored:
     """A decoded image, as it is stored.
 
     Attributes:
-        facts: columns of the table `images` that follow from the file's content: sha256, pixels (SHA-256 of the
-            pixels), bytes, format, width, height, mode, changes, and those of `triptych.data.facts`.
+        facts: the values of `COLUMNS`.
         pixels: uint8 [S, S, 3].
     """
 
@@ -167,9 +168,10 @@ class Cache:
                 return
             except FileNotFoundError:  # the first entry here, or the cache has just been deleted
                 self._create(path.parent)
-            except BaseException:
+            except OSError as error:
                 with suppress(OSError):
                     partial.unlink(missing_ok=True)
+                error.filename = str(self.folder)
                 raise
 
     def _create(self, part: Path) -> None:

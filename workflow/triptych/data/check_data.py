@@ -1,33 +1,22 @@
 """Read every file of a source of image files, decode it into the cache, and list what can be used and what is wrong."""
 
-import hashlib
-import os
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas
 
 from triptych.data.cache import Cache, StoredRule
-from triptych.data.decoding import Undecodable
+from triptych.data.file_check import Checked, FileCheck
 from triptych.data.found import DATASET, FILE, Found, Problem
 from triptych.data.listing import candidates, record, write_listing
 from triptych.data.processes import Died, in_processes
 from triptych.data.source import file_source_of, parsed
-from triptych.data.user_files import open_untouched
 from triptych.results.schema import IGNORED, IMAGES, PROBLEMS
 from triptych.results.tables import save_table
 
-LARGEST_FILE = 2 * 10**9
-"""Bytes of a file that is read. A file of 100 million pixels is smaller, whatever its format."""
-TRIES = 3
-"""To read a file that changes meanwhile."""
 REPORT_EVERY = 30
 """Seconds between two lines about the progress."""
-FACTS = [name for name in IMAGES.names if name not in ("path", "class", "split", "group")]
-"""Columns that follow from the content of a file."""
 
 
 def check_data(
@@ -75,79 +64,6 @@ def check_data(
     save_table(ignored, pandas.DataFrame(reasons, columns=IGNORED.names), IGNORED)
     known = {found.items[one.number].path: one.sha256 for one in checked}
     write_listing(listing, record(settings["source"], path, asked, listed, known))
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What came of a file.
-
-    Attributes:
-        number: of the item in `Found.items`.
-        sha256: of its content; "" if it could not be read.
-        facts: the values of `FACTS`; None if it cannot be used.
-        problem, remedy: what is wrong, and what to do.
-        was_decoded: it was not in the cache.
-    """
-
-    number: int
-    sha256: str
-    facts: tuple[Any, ...] | None = None
-    problem: str = ""
-    remedy: str = ""
-    was_decoded: bool = False
-
-
-@dataclass(frozen=True)
-class FileCheck:
-    """The check of one file. It is sent to other processes."""
-
-    cache: Cache
-
-    def __call__(self, numbered: tuple[int, str]) -> Checked:
-        """Read a file once, and decode it or find it in the cache.
-
-        Raises:
-            OSError: the cache cannot be read or written.
-        """
-        number, file = numbered
-        try:
-            content = read_unchanged(Path(file))
-        except OSError as error:
-            problem = f"cannot be read ({error.strerror or error})"
-            return Checked(number, "", problem=problem, remedy="allow reading it, or remove it")
-        except MemoryError:
-            return Checked(number, "", problem="larger than the free memory", remedy="make it smaller, or remove it")
-        if content is None:
-            remedy = "wait until nothing writes to it, then rerun"
-            return Checked(number, "", problem="changed while it was read", remedy=remedy)
-        sha256 = hashlib.sha256(content).hexdigest()
-        try:
-            stored, was_there = self.cache.decode(content)
-        except Undecodable as error:
-            return Checked(number, sha256, problem=error.problem, remedy=error.remedy)
-        except MemoryError:
-            problem = "decoding it needs more memory than is free"
-            return Checked(number, sha256, problem=problem, remedy="make it smaller, or remove it")
-        return Checked(number, sha256, tuple(stored.facts[name] for name in FACTS), was_decoded=not was_there)
-
-
-def read_unchanged(file: Path) -> bytes | None:
-    """Read a file; return None if it changes each time while it is read.
-
-    Raises:
-        OSError: it cannot be read, or has more than `LARGEST_FILE` bytes.
-    """
-    for attempt in range(TRIES):
-        time.sleep(0.1 * attempt)
-        with open_untouched(file) as opened:
-            before = os.fstat(opened.fileno())
-            if before.st_size > LARGEST_FILE:
-                raise OSError(f"it has {before.st_size / 1e9:,.1f} GB, more than {LARGEST_FILE / 1e9:,.0f} GB")
-            content = opened.read()
-            after = os.fstat(opened.fileno())
-        if (len(content), before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):
-            return content
-    return None
 
 
 def checked_files(found: Found, cache: Cache, num_threads: int, where: str) -> list[Checked]:

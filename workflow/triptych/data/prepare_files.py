@@ -13,8 +13,8 @@ import numpy
 import pandas
 
 from triptych.data.cache import Cache, StoredRule
-from triptych.data.check_data import read_unchanged
 from triptych.data.dataset import save_split_rows
+from triptych.data.file_check import read_unchanged
 from triptych.data.found import DATASET
 from triptych.data.source import file_source_of, setting
 from triptych.data.splitting import split_rows
