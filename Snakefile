@@ -35,6 +35,7 @@ rule all:
     input:
         collect("<results>/{experiment}/report.html", experiment=settings["experiments"]),
         collect("<results>/{experiment}/manifest.json", experiment=settings["experiments"]),
+        collect("<results>/{experiment}/data/report.html", experiment=graph.with_image_files),
         chosen_models,
 
 

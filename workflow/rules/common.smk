@@ -25,6 +25,7 @@ from triptych.configuration.cached_features import trunks
 from triptych.results.decision import read_decision
 from triptych.storage.errors import InputError
 from triptych.workflow.cluster_advice import cluster_advice
+from triptych.workflow.image_listing import digest_of_files
 from triptych.workflow.graph import RUN, Graph, filled
 from triptych.workflow import outputs
 from triptych.workflow.outputs import figures_caption, tables_caption, tables_for
@@ -36,8 +37,16 @@ from triptych.workflow.named_modules import (
     modules_of_source,
 )
 from triptych.workflow.recipes import execution_of, recipe_of, recipe_of_pretraining
-from triptych.workflow.options import as_json, comparison_json, dataset_json, option, options
-from triptych.workflow.resources import gpu_slots, double_on_retry
+from triptych.workflow.options import (
+    as_json,
+    checking_json,
+    comparison_json,
+    dataset_json,
+    one_of,
+    option,
+    options,
+)
+from triptych.workflow.resources import double_on_retry, gpu_slots, of_decoders
 
 # Snakemake has read the files of --configfile, but not yet the default one, which users also edit.
 try:
@@ -113,16 +122,50 @@ def chosen_models(wildcards):
     return collect(rules.copy_model.output.model, experiment=chosen)
 
 
+def asked_digest(wildcards):
+    """The digest of the user's image files, for which they are checked."""
+    experiment = wildcards.experiment
+    dataset = graph.experiments[experiment]["dataset"]
+    recorded = rules.check_data.output.listing.apply_wildcards(dict(experiment=experiment))
+    try:
+        return digest_of_files(
+            dataset["source"], dataset["path"], str(recorded), is_main_process=workflow.is_main_process
+        )
+    except InputError as error:
+        sys.exit(f"experiments.{experiment}.dataset.path: {error}")
+
+
+def image_cache(wildcards):
+    """The folder of decoded images, beside the downloads. No rule owns it: it may be deleted at any time."""
+    return str(Path(rules.download_dataset.output.archive).parents[1] / "images")
+
+
+def options_of_check(wildcards, input, output, resources, threads):
+    """Where the checked image files are, for the command that prepares them; none for other sources."""
+    if not input.images:
+        return ""
+    found = dict(images=input.images, problems=input.problems)
+    folders = dict(path=resources.path, cache=resources.cache)
+    page = rules.report_data.output.report.apply_wildcards(dict(experiment=wildcards.experiment))
+    return options(**found, **folders, num_threads=threads, report=page)
+
+
 # The questions that rules ask about experiments, with the wildcards of a job.
 graph = Graph(settings, run_is_there)
 
 # Snakemake has no default limit for a resource: without this, a plain `snakemake --cores 4` would start more trainings
 # than may share one GPU. `nodes` is None only if jobs run on this machine. If a workflow has several modules, the largest
 # value is used. A limit from the command line is not changed. These are internals of Snakemake 9, used only here.
-if workflow.is_main_process and workflow.nodes is None:
+runs_here = workflow.is_main_process and workflow.nodes is None
+if runs_here:
     limits, own = workflow.global_resources, vars(workflow).get("triptych_gpu_limit")
     if limits.get("gpu") == own:
         limits["gpu"] = workflow.triptych_gpu_limit = max(settings["jobs_per_gpu"], own or 0)
+
+
+def all_cores(wildcards):
+    """As many threads as Snakemake may use on this machine; eight for a job of a cluster. Results do not depend on it."""
+    return (runs_here and workflow.resource_settings.cores) or 8
 
 
 def recipe_for(command):

@@ -51,18 +51,18 @@ rule check_data:
     benchmark:
         "<benchmarks>/check_data/{experiment}.tsv"
     wildcard_constraints:
-        experiment=graph.with_image_files,
+        experiment=one_of(graph.with_image_files),
     conda:
         "../../envs/data.yaml"
     threads: all_cores
     resources:
-        mem_mb=per_decoder(1000, 500),
+        mem_mb=of_decoders(1000, 500),
         runtime=720,
         path=graph.experiment_setting("dataset/path"),
         cache=image_cache,
     params:
         dataset=graph.of_experiment(checking_json),
-        asked=digest_of_image_files,
+        asked=asked_digest,
         code=code("data.check_data", named=graph.of_experiment(modules_of_source)),
     shell:
         r"""
@@ -84,8 +84,8 @@ rule prepare_dataset:
     """Split the images of an experiment into training, validation and test sets, and check their sizes."""
     input:
         files=graph.dataset_files,
-        images=graph.checked_files("images.csv"),
-        problems=graph.checked_files("problems.csv"),
+        images=graph.of_check("images.csv"),
+        problems=graph.of_check("problems.csv"),
     output:
         **tables_of("prepare_dataset"),
         train="<results>/{experiment}/data/train.safetensors",
@@ -99,14 +99,14 @@ rule prepare_dataset:
         "../../envs/data.yaml"
     threads: graph.of_image_files(all_cores, otherwise=1)
     resources:
-        mem_mb=graph.of_image_files(per_decoder(2000, 500), otherwise=2000),
-        runtime=graph.of_image_files(720, otherwise=10),
+        mem_mb=of_decoders(1500, 500),
+        runtime=graph.of_image_files(lambda wildcards: 720, otherwise=10),
         path=graph.of_image_files(graph.experiment_setting("dataset/path")),
         cache=graph.of_image_files(image_cache),
     params:
         dataset=graph.of_experiment(dataset_json),
         files=lambda wildcards, input: " ".join(option("--files", file) for file in input.files),
-        checked=options_of_checked,
+        checked=options_of_check,
         caption=tables_caption("prepare_dataset"),
         code=code("data.prepare_dataset", named=graph.of_experiment(modules_of_source)),
     shell:

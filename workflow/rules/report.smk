@@ -1,5 +1,5 @@
-# The report, the effective configuration and the manifest.
-# Needs: everything above. Makes: config.yaml, report.html, manifest.json.
+# The report, the effective configuration, the manifest, and the report about image files of the user's.
+# Needs: everything above. Makes: config.yaml, report.html, manifest.json, data/report.html.
 
 
 report: "../report/workflow.rst"
@@ -33,13 +33,58 @@ rule write_configuration:
         """
 
 
-# Data files of the report, for the digest of its code.
+# Data files of the reports, for the digests of their code.
 REPORT_FILES = [
     "report/report.html.jinja",
     "report/report.css",
     "configuration/training.py",
     "results/schema.py",
 ]
+DATA_REPORT_FILES = ["report/report.html.jinja", "report/report.css", "report/report_data.html.jinja"]
+
+
+rule report_data:
+    """Write the data report: what the user's image files are, and what is wrong with them."""
+
+    # Nothing waits for it, since new words in it must not rerun a training. It comes before jobs that may fail over the
+    # files, so that it is there to be read.
+    input:
+        images="<results>/{experiment}/data/images.csv",
+        problems="<results>/{experiment}/data/problems.csv",
+        ignored="<results>/{experiment}/data/ignored.csv",
+    output:
+        report="<results>/{experiment}/data/report.html",
+    log:
+        "<logs>/report_data/{experiment}.log",
+    benchmark:
+        "<benchmarks>/report_data/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=one_of(graph.with_image_files),
+    priority: 1
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+        cache=image_cache,
+    params:
+        dataset=graph.of_experiment(dataset_json),
+        show=graph.experiment_setting("report/images"),
+        code=code("report.report_data", *DATA_REPORT_FILES, named=graph.of_experiment(modules_of_source)),
+    shell:
+        r"""
+        python -m triptych report-data \
+            --experiment {wildcards.experiment:q} \
+            --dataset {params.dataset:q} \
+            --images {input.images:q} \
+            --problems {input.problems:q} \
+            --ignored {input.ignored:q} \
+            --cache {resources.cache:q} \
+            --show {params.show} \
+            --report {output.report:q} \
+            2>&1 | tee {log:q}
+        """
 
 
 rule report:
@@ -93,6 +138,7 @@ rule write_manifest:
     """Write the checksums of all files of an experiment, and what its results depend on."""
     input:
         report="<results>/{experiment}/report.html",
+        data_report=graph.of_check("report.html"),
         runs=graph.of_runs(f"{RUN}/kernels.safetensors"),
         weights=graph.weights_that_are_kept,
         model=chosen_model,

@@ -45,6 +45,7 @@ COMMANDS = {
     **FIGURE_COMMANDS,
     **WING_COMMANDS,
     "report": "triptych.report",
+    "report_data": "triptych.report",
     "write_manifest": "triptych.report",
     "verify": "triptych.report",
     "clean": "triptych.data",

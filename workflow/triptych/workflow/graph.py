@@ -89,6 +89,15 @@ class Graph:
         return one_of(name for name, one in self.experiments.items() if one["weights"]["source"] == source)
 
     @cached_property
+    def with_image_files(self) -> list[str]:
+        """The experiments whose images are the user's own files."""
+        return [name for name, one in self.experiments.items() if source_of(one["dataset"]).FILES]
+
+    def of_image_files(self, function: Callable[[Wildcards], Any], otherwise: Any = None) -> Lookup:
+        """Apply a function to the wildcards if the images of their experiment are the user's own files."""
+        return lambda wildcards: function(wildcards) if wildcards.experiment in self.with_image_files else otherwise
+
+    @cached_property
     def constraints(self) -> dict[str, str]:
         """Return the constraint of each wildcard: only values of the configured experiments."""
         experiments = self.experiments.values()
@@ -234,6 +243,10 @@ class Graph:
         """
         needed = source_of(self.experiments[wildcards.experiment]["dataset"]).downloads()
         return [f"<resources>/datasets/{download.file}" for download in needed]
+
+    def of_check(self, file: str) -> Lookup:
+        """Return a file that the check of the user's own image files makes; none for other sources."""
+        return self.of_image_files(lambda wildcards: f"{EXPERIMENT}/data/{file}", otherwise=[])
 
     def of_weights(self, key: str) -> Lookup:
         """Look up `key` of the download of the weights of an architecture."""

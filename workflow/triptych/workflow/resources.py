@@ -23,3 +23,12 @@ def double_on_retry(megabytes: int) -> Callable[[Any, int], int]:
         return megabytes * min(attempt, 2)
 
     return memory
+
+
+def of_decoders(megabytes: int, each: int) -> Callable[[Any, int, int], int]:
+    """Request memory for a command, and for each of its processes that decode images; twice as much on a retry."""
+
+    def memory(wildcards: Any, threads: int, attempt: int) -> int:
+        return double_on_retry(megabytes + each * threads)(wildcards, attempt)
+
+    return memory
