@@ -136,7 +136,7 @@ def asked_digest(wildcards):
 
 
 def image_cache(wildcards):
-    """The folder of decoded images, beside the downloads. No rule owns it: it may be deleted at any time."""
+    """The folder of decoded images, beside the downloads; it is no output of a rule, and may be deleted at any time."""
     return str(Path(rules.download_dataset.output.archive).parents[1] / "images")
 
 

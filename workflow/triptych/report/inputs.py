@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from triptych.configuration.pretraining import pretrained_architectures, pretrains_on_letters
+from triptych.results import schema
 
 FILE_NAME = r"[^./][^/]*"
 """A pattern of the name of a file that is not hidden, as temporary files are."""
 
+
+OF_IMAGE_FILES = "policy"
+"""A key of the data set that only sources of the user's own image files have."""
 
 READ_BY_RUNS = re.compile(r"(data|weights)/[^/]*\.safetensors|data/index\.csv")
 
@@ -21,13 +25,25 @@ def files_of_runs(folder: Path, configuration: Mapping[str, Any]) -> list[str]:
 
 def input_patterns(configuration: Mapping[str, Any]) -> list[str]:
     """Patterns of the paths, below an experiment's folder, of its data and of the pretrained weights that arms use."""
-    patterns = [rf"data/{FILE_NAME}\.(safetensors|csv)"]
+    patterns = [rf"data/{FILE_NAME}\.safetensors", *data_patterns(OF_IMAGE_FILES in configuration["dataset"])]
     pretrained = pretrained_architectures(configuration)
     if pretrained:
         patterns.append(rf"weights/{one_of(pretrained)}(\.safetensors|_history\.csv)")
     if pretrains_on_letters(configuration):
         patterns.append(r"weights/letters/(train|validation)\.safetensors")
     return patterns
+
+
+def data_patterns(checked: bool) -> list[str]:
+    """Patterns of the tables in `data/`, and of the data report where the images are files that are checked.
+
+    The record of those files is not among them: it holds their time stamps.
+    """
+    tables = [table for table in schema.TABLES.values() if checked or table.rule != "check_data"]
+    return [
+        *[re.escape(table.file) for table in tables if table.file.startswith("data/")],
+        *[r"data/report\.html"] * checked,
+    ]
 
 
 def files_at(folder: Path, patterns: list[str]) -> list[str]:

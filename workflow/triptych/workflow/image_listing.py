@@ -1,7 +1,7 @@
 """The digest of the user's image files, which is a parameter of the rule that checks them.
 
-Snakemake compares files by their time stamps and knows no folder by its content. The digest stays what it was as long as
-no file was added, removed, renamed or edited, wherever the folder is and whatever its time stamps are
+Snakemake compares files by their time stamps and cannot know a folder by its content. The digest stays the same as long
+as no file is added, removed, renamed or edited, wherever the folder is and whatever its time stamps are
 (`triptych.data.listing`).
 """
 
