@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy
 import pandas
 
+from triptych.analysis.collect_predictions import collect_predictions
 from triptych.analysis.collect_results import collect_results
 from triptych.analysis.collect_validation import collect_validation
 from triptych.analysis.decide import decide
@@ -278,6 +279,7 @@ class Experiment:
                 self.open_test()
             if not part or self.mode == EVERY_EPOCH:
                 self.test(part)
+            self.predict(part)
         finally:
             gc.unfreeze()
         files = sorted((self.folder / part / "tables").glob("*.csv"))
@@ -326,6 +328,17 @@ class Experiment:
         openings = self.folder / part / "opened.json"
         runs_table = self.folder / part / "tables" / "runs.csv"
         collect_results(**self.options(part), runs_table=runs_table, openings=openings)
+
+    def predict(self, part: str = "") -> None:
+        """Make the tables that name images."""
+        collect_predictions(
+            experiment_folder=self.folder,
+            runs=json.dumps(self.runs),
+            mode=mode_of(self.configuration, {} if part else None),
+            decision=self.folder / part / "decision.json",
+            predictions=self.folder / part / "tables" / "predictions.csv",
+            mistakes=self.folder / part / "tables" / "mistakes.csv",
+        )
 
     def compare(self) -> None:
         """Make the tables of networks on paper."""

@@ -106,6 +106,13 @@ def test_tables_have_no_index_empty_missing_values_and_floats_that_read_back(tmp
     assert (tmp_path / "t.csv").read_bytes() == b"a,b\n0.30000000000000004,x\n,\n"
 
 
+def test_a_carriage_return_in_a_table_reads_back(tmp_path):
+    table = pandas.DataFrame({"a": ["x\ry", "z"], "b": [0.5, None]})
+    write_table(tmp_path / "t.csv", table)
+    assert (tmp_path / "t.csv").read_bytes() == b'"a","b"\n"x\ry",0.5\n"z",""\n'
+    pandas.testing.assert_frame_equal(pandas.read_csv(tmp_path / "t.csv"), table)
+
+
 def test_json_is_sorted(tmp_path):
     write_json(tmp_path / "x.json", {"b": 1, "a": "é"})
     assert (tmp_path / "x.json").read_text(encoding="utf-8") == '{\n  "a": "é",\n  "b": 1\n}\n'

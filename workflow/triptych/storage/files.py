@@ -1,5 +1,6 @@
 """Atomic writes, reads whose errors name the file, and checksums."""
 
+import csv
 import errno
 import glob
 import hashlib
@@ -147,9 +148,15 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def write_table(path: Path, table: pandas.DataFrame) -> None:
-    """Write `table` as CSV: no index, empty missing values, floats as the shortest text that round-trips."""
+    """Write `table` as CSV: no index, empty missing values, floats as the shortest text that round-trips.
+
+    Texts are in quotation marks where they need it; all of them, if any has a carriage return.
+    """
     with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n")
+        # pandas does not quote a carriage return, which readers take for the end of a row
+        if b"\r" in temporary.read_bytes():
+            table.to_csv(temporary, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
 
 
 def read_text(path: Path) -> str:
