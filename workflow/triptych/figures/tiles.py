@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy
 from matplotlib.figure import Figure
@@ -11,14 +11,40 @@ from triptych.figures import style
 
 GAP = 0.12
 CAPTION_LINE = 0.14
+MOST_LINES = 4
+"""Most lines of the name of a class; a longer one loses its middle."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One image (uint8 [H, W, 3]) and the lines under it; the first is drawn bold."""
+    """One image (uint8 [H, W, 3]) and the lines under it, of which the first `bold` are drawn bold."""
 
     image: numpy.ndarray
     caption: tuple[str, ...]
+    bold: int = 1
+
+
+def captioned(
+    image: numpy.ndarray, tile_width: float, bold: Sequence[str], plain: Sequence[str], path: str, last: str = ""
+) -> Tile:
+    """Return a tile with names of classes in full over several lines (at most MOST_LINES each), and the path in one.
+
+    Args:
+        tile_width: in inches (`tile_width`).
+        bold, plain: names of classes; those in `bold` come first.
+        path: of the image; a long one loses its middle.
+        last: a line below it.
+    """
+    width = tile_width + 0.8 * GAP
+    heavy = [line for name in bold for line in style.broken(name, width, MOST_LINES, bold=True)]
+    light = [line for name in plain for line in style.broken(name, width, MOST_LINES)]
+    return Tile(image, (*heavy, *light, style.fitted(path, width), *filter(None, [last])), len(heavy))
+
+
+def padded(tiles: Sequence[Tile]) -> list[Tile]:
+    """Return tiles whose captions have the same number of lines."""
+    lines = max((len(tile.caption) for tile in tiles), default=0)
+    return [replace(tile, caption=tile.caption + ("",) * (lines - len(tile.caption))) for tile in tiles]
 
 
 def tile_rows(count: int, columns: int) -> int:
@@ -39,11 +65,9 @@ def tile_width(columns: int, width: float) -> float:
 def draw_tiles(figure: Figure, tiles: Sequence[Tile], columns: int, left: float, top: float, width: float) -> None:
     """Draw tiles in rows; the first tile's upper left corner is at (`left`, `top`) inches from that of the figure.
 
-    Pixels are enlarged without smoothing. A caption that is too long for its tile loses its beginning.
+    Pixels are enlarged without smoothing. A line that is too long for its tile loses its middle.
     """
     side = tile_width(columns, width)
-    # 0.62 em holds digits, which are what names of images mostly end in
-    characters = int((side + 0.8 * GAP) * 72 / (0.62 * style.SMALL))
     for number, tile in enumerate(tiles):
         row, column = divmod(number, columns)
         x = left + column * (side + GAP)
@@ -52,12 +76,13 @@ def draw_tiles(figure: Figure, tiles: Sequence[Tile], columns: int, left: float,
         axes.imshow(tile.image, interpolation="none")
         axes.set_axis_off()
         for line, text in enumerate(tile.caption):
+            bold = line < tile.bold
             style.write(
                 figure,
                 x + side / 2,
                 y + side + 0.035 + CAPTION_LINE * line,
-                style.shortened(text, characters),
+                style.fitted(text, side + 0.8 * GAP, bold=bold),
                 horizontalalignment="center",
                 fontsize=style.SMALL,
-                fontweight="bold" if line == 0 else "normal",
+                fontweight="bold" if bold else "normal",
             )
