@@ -116,9 +116,9 @@ def mistake_tiles(mistakes: list[Mistake], test: Split, names: dict[int, str], t
     for mistake in mistakes:
         true, predicted = test.classes[test.labels[mistake.row]], test.classes[mistake.predicted]
         # Long names of classes take lines of their own.
-        heavy, light = ([f"{true} → {predicted}"], []) if len(true + predicted) <= 14 else ([true], [f"→ {predicted}"])
+        classes = [f"{true} → {predicted}"] if len(true + predicted) <= 14 else [true, f"→ {predicted}"]
         image, probability = test.images[mistake.row], f"{100 * mistake.probability:.0f} %"
-        tiles.append(captioned(image, tile_side, heavy, light, names[mistake.row], probability))
+        tiles.append(captioned(image, tile_side, classes, names[mistake.row], probability))
     return padded(tiles)
 
 

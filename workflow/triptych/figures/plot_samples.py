@@ -35,7 +35,7 @@ def plot_samples(*, data: Path, index: Path, svg: Path, png: Path) -> None:
     tiles: list[Tile] = []
     for label in range(shown):
         rows = numpy.flatnonzero(labels == label)[:each]
-        tiles += [captioned(images[row], side, [classes[label]], [], names[row]) for row in rows]
+        tiles += [captioned(images[row], side, [classes[label]], names[row], most_lines=2) for row in rows]
     tiles = padded(tiles)
     which = f"{len(classes)} classes" if shown == len(classes) else f"the first {shown} of {len(classes)} classes"
     height, width = images.shape[1:3]

@@ -10,7 +10,11 @@ from matplotlib.figure import Figure
 from triptych.figures import style
 
 GAP = 0.12
+OVERHANG = 0.6 * GAP
+"""The part of the gap that the lines under an image may use."""
 CAPTION_LINE = 0.14
+BASELINE = 0.12
+"""Of the first line, below the image: other characters than its own do not move a line."""
 MOST_LINES = 4
 """Most lines of the name of a class; a longer one loses its middle."""
 
@@ -25,20 +29,19 @@ class Tile:
 
 
 def captioned(
-    image: numpy.ndarray, tile_width: float, bold: Sequence[str], plain: Sequence[str], path: str, last: str = ""
+    image: numpy.ndarray, width: float, classes: Sequence[str], path: str, *below: str, most_lines: int = MOST_LINES
 ) -> Tile:
-    """Return a tile with names of classes in full over several lines (at most MOST_LINES each), and the path in one.
+    """Return a tile `width` inches wide with its names below it.
 
     Args:
-        tile_width: in inches (`tile_width`).
-        bold, plain: names of classes; those in `bold` come first.
-        path: of the image; a long one loses its middle.
-        last: a line below it.
+        classes: names of classes, each over at most `most_lines` lines; the first is drawn bold.
+        path: of the image, in one line; a long one loses its middle.
+        below: further lines.
     """
-    width = tile_width + 0.8 * GAP
-    heavy = [line for name in bold for line in style.broken(name, width, MOST_LINES, bold=True)]
-    light = [line for name in plain for line in style.broken(name, width, MOST_LINES)]
-    return Tile(image, (*heavy, *light, style.fitted(path, width), *filter(None, [last])), len(heavy))
+    first, *rest = classes
+    bold = style.broken(first, width + OVERHANG, most_lines, bold=True)
+    plain = [line for name in rest for line in style.broken(name, width + OVERHANG, most_lines)]
+    return Tile(image, (*bold, *plain, style.fitted(path, width + OVERHANG), *below), len(bold))
 
 
 def padded(tiles: Sequence[Tile]) -> list[Tile]:
@@ -80,9 +83,10 @@ def draw_tiles(figure: Figure, tiles: Sequence[Tile], columns: int, left: float,
             style.write(
                 figure,
                 x + side / 2,
-                y + side + 0.035 + CAPTION_LINE * line,
-                style.fitted(text, side + 0.8 * GAP, bold=bold),
+                y + side + BASELINE + CAPTION_LINE * line,
+                style.fitted(text, side + OVERHANG, bold=bold),
                 horizontalalignment="center",
+                verticalalignment="baseline",
                 fontsize=style.SMALL,
                 fontweight="bold" if bold else "normal",
             )
