@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 import numpy
 import pandas
 
+from triptych.analysis.collect_predictions import collect_predictions
 from triptych.analysis.collect_results import collect_results
 from triptych.analysis.collect_validation import collect_validation
 from triptych.analysis.decide import decide
@@ -34,7 +35,8 @@ from triptych.results.arm_styles import PALETTE
 from triptych.results.decision import read_decision
 from triptych.results.experiment import mode_of
 from triptych.results.run_files import COST_KEYS
-from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, REESTIMATED, RUN_HISTORY, WEIGHTS_HISTORY
+from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, LEFT_OUT, REESTIMATED, RUN_HISTORY, WEIGHTS_HISTORY
+from triptych.results.tables import save_table
 from triptych.storage.files import write_json, write_table
 from triptych.storage.tensors import save_tensors
 from triptych.wings import figures_with
@@ -178,6 +180,12 @@ class Experiment:
             save_split(self.folder / "data" / f"{name}.safetensors", split, {"source": "digits", "split": name})
         write_table(self.folder / "data" / "index.csv", index_table(rows, found))
         write_table(self.folder / "data" / "sizes.csv", size_table(rows, found))
+        self.leave_out()
+
+    def leave_out(self, *files: tuple[str, str, str]) -> None:
+        """Say that these files (path, class, problem) cannot be used and were left out."""
+        table = pandas.DataFrame(files, columns=LEFT_OUT.names, dtype=object)
+        save_table(self.folder / LEFT_OUT.file, table, LEFT_OUT)
 
     def add_arm(self, name: str, wrong: Sequence[list[int]] = (), **own) -> "Experiment":
         """Add an arm and its runs; `own` are its settings (keys of the configuration) and its `Numbers`."""
@@ -278,6 +286,7 @@ class Experiment:
                 self.open_test()
             if not part or self.mode == EVERY_EPOCH:
                 self.test(part)
+            self.predict(part)
         finally:
             gc.unfreeze()
         files = sorted((self.folder / part / "tables").glob("*.csv"))
@@ -326,6 +335,17 @@ class Experiment:
         openings = self.folder / part / "opened.json"
         runs_table = self.folder / part / "tables" / "runs.csv"
         collect_results(**self.options(part), runs_table=runs_table, openings=openings)
+
+    def predict(self, part: str = "") -> None:
+        """Make the tables that name images."""
+        collect_predictions(
+            experiment_folder=self.folder,
+            runs=json.dumps(self.runs),
+            mode=mode_of(self.configuration, {} if part else None),
+            decision=self.folder / part / "decision.json",
+            predictions=self.folder / part / "tables" / "predictions.csv",
+            mistakes=self.folder / part / "tables" / "mistakes.csv",
+        )
 
     def compare(self) -> None:
         """Make the tables of networks on paper."""

@@ -4,43 +4,16 @@ import base64
 import re
 from io import BytesIO
 
-import numpy
 import pytest
 from PIL import Image
 
 from triptych.figures.plot_confusion import (
     MOST_IMAGES,
-    Mistake,
     confusion_matrix,
-    most_mistaken,
     plot_confusion,
-    softmax,
     words_on_mistakes,
 )
 from triptych.storage.errors import InputError
-
-
-def test_softmax_of_large_logits():
-    probabilities = softmax(numpy.array([[1000.0, 1000.0], [0.0, numpy.log(3)]], numpy.float32))
-    assert probabilities == pytest.approx(numpy.array([[0.5, 0.5], [0.25, 0.75]]))
-
-
-def test_mistakes_are_those_of_any_seed_surest_first_by_the_mean():
-    labels = numpy.array([0, 0, 1, 2])
-    first = [[0.9, 0.1, 0.0], [0.1, 0.8, 0.1], [0.3, 0.4, 0.3], [0.9, 0.0, 0.1]]
-    second = [[0.8, 0.2, 0.0], [0.6, 0.4, 0.0], [0.1, 0.1, 0.8], [0.9, 0.1, 0.0]]
-    mistakes, number = most_mistaken(numpy.array([first, second]), labels)
-    assert number == 3
-    assert mistakes[0] == Mistake(row=3, predicted=0, probability=pytest.approx(0.9))
-    assert mistakes[1] == Mistake(row=1, predicted=1, probability=pytest.approx(0.6))
-    assert mistakes[2] == Mistake(row=2, predicted=2, probability=pytest.approx(0.55))
-
-
-def test_no_more_mistakes_than_there_is_room_for_and_ties_in_order():
-    probabilities = numpy.tile([0.25, 0.75], (1, 20, 1))
-    mistakes, number = most_mistaken(probabilities, numpy.zeros(20, int))
-    assert number == 20
-    assert [mistake.row for mistake in mistakes] == list(range(MOST_IMAGES))
 
 
 def test_words():

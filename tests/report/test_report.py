@@ -7,11 +7,15 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.fabricated import Experiment
 from triptych.report import report as module
 from triptych.report.files import svg_address
 from triptych.report.report import report
 from triptych.results.arm_styles import DARK_PALETTE, PALETTE
+from triptych.results.schema import INDEX, MISTAKES, TABLES
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
+from triptych.storage.files import write_table
 
 VOID = {"meta", "link", "img", "br", "wbr", "rect", "line", "circle"}
 
@@ -96,12 +100,15 @@ def test_every_table_is_inside_the_page(experiment):
     page = Page(written(folder))
     inside = {values["download"]: values["href"] for tag, values in page.elements if values.get("download")}
     tables = sorted((folder / "tables").glob("*.csv"))
+    tables.remove(folder / "tables" / "predictions.csv")  # too large
     others = {"sizes.csv", "config.yaml", "printout.txt", "decision.json"}
     assert {table.name for table in tables} | others == set(inside)
     assert unquote(inside["decision.json"]).partition(",")[2] == (folder / "decision.json").read_text()
     for table in tables:
         assert unquote(inside[table.name]).partition(",")[2] == table.read_text()
-    assert not [link for link in page.attributes("a", "href") if not link.startswith(("#", "data:text/"))]
+    outside = [link for link in page.attributes("a", "href") if not link.startswith(("#", "data:text/"))]
+    assert outside == ["tables/predictions.csv"]
+    assert re.search(r"\d+ KiB, not inside this page: tables/predictions\.csv", " ".join(page.text))
 
 
 def test_the_page_is_short(page):
@@ -121,7 +128,7 @@ def test_the_first_screen_comes_first(text):
 
 def test_no_image_of_the_data_is_shown_if_they_must_not_leave(experiment):
     text = written(experiment(report={"images": "none"}))
-    assert 'id="samples"' not in text and "misclassified test images" not in text and Page(text).faults == []
+    assert 'id="samples"' not in text and "Below: the most confidently" not in text and Page(text).faults == []
 
 
 def test_the_page_names_no_folder_of_this_machine(experiment):
@@ -207,6 +214,37 @@ def test_classes_named_like_numbers_or_missing_values_keep_their_names(experimen
         path = folder / "tables" / f"{name}.csv"
         path.write_text(re.sub(r"(?<=,)8(?=,)", "NA", re.sub(r"(?<=,)3(?=,)", "003", path.read_text())))
     assert "NA predicted as 9" in written(folder)
+
+
+ODD_CLASSES = (
+    *("01", "NA", "true", "None", "nan", "1e3", "a b", "it's", 'say "a"', "a, b", "rosé 玫瑰", "a < b & c > d", "😀"),
+    "x\ny",
+)
+
+
+def test_classes_are_names_all_the_way(tmp_path):
+    """Through the tables, the decision and the report, with paths that a shell or a page might misread."""
+    folder = tmp_path / "digits"
+    made = Experiment(folder, classes=ODD_CLASSES, seeds=(0,), training={"epochs": 1}, images=(56, 70), image_size=2)
+    made.add_arm("finetune", last=85).add_arm("scratch", last=60, weights="random")
+    index = read_table(folder / INDEX.file, INDEX, ["split", "row", "name", "sha256", "class", "group"])
+    assert list(dict.fromkeys(index["class"])) == list(ODD_CLASSES)
+    index["name"] = [f"./<b>$(ls) & “é”/{name}.jpg" for name in index["name"]]
+    write_table(folder / INDEX.file, index)
+    made.complete()
+    for name, columns in {
+        "predictions": ("class", "predicted"),
+        "per_class": ("class",),
+        "confusion": ("true_class", "predicted_class"),
+    }.items():
+        table = read_table(made.tables / f"{name}.csv", TABLES[name])
+        assert all(set(table[column]) == set(ODD_CLASSES) for column in columns), name
+    mistakes = read_table(made.tables / "mistakes.csv", MISTAKES)
+    assert set(mistakes["class"]) <= set(ODD_CLASSES) and mistakes["path"].str.startswith("./<b>$(ls) & “é”/").all()
+    page = Page(written(folder))
+    cells = " ".join(page.text)
+    assert page.faults == [] and "<b>$(ls) & “é”/digits-" in cells
+    assert all(" ".join(name.split()) in " ".join(cells.split()) for name in ODD_CLASSES)
 
 
 def test_a_missing_figure_or_table_is_named(experiment):

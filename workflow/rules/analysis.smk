@@ -176,3 +176,42 @@ rule collect_results:
             --openings {output.openings:q} \
             2>&1 | tee {log:q}
         """
+
+
+rule collect_predictions:
+    """What every run predicts for each image, and the mistakes of the chosen arm, with the names of the images."""
+    input:
+        index="<results>/{experiment}/data/index.csv",
+        validation_data="<results>/{experiment}/data/validation.safetensors",
+        test_data=graph.tested_data,
+        decision="<results>/{experiment}/{part}decision.json",
+        runs=graph.predictions_of_runs,
+    output:
+        **tables_of("collect_predictions"),
+    log:
+        "<logs>/collect_predictions/{part}{experiment}.log",
+    benchmark:
+        "<benchmarks>/collect_predictions/{part}{experiment}.tsv"
+    conda:
+        "../../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=double_on_retry(4000),
+        runtime=20,
+    params:
+        runs=graph.runs_json,
+        mode=graph.mode_of,
+        experiment_folder=subpath(input.index, ancestor=2),
+        caption=tables_caption("collect_predictions"),
+        code=code("analysis.collect_predictions"),
+    shell:
+        r"""
+        python -m triptych collect-predictions \
+            --experiment-folder {params.experiment_folder:q} \
+            --runs {params.runs:q} \
+            --mode {params.mode} \
+            --decision {input.decision:q} \
+            --predictions {output.predictions:q} \
+            --mistakes {output.mistakes:q} \
+            2>&1 | tee {log:q}
+        """

@@ -104,6 +104,7 @@ rule report:
             "test.safetensors",
             "index.csv",
             "sizes.csv",
+            "left_out.csv",
         ),
         weights=graph.pretrained_of_experiment,
         models=graph.of_models("<results>/{experiment}/models/{architecture}_{input_size}/printout.txt"),

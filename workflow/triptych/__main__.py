@@ -40,6 +40,7 @@ COMMANDS = {
     "collect_validation": "triptych.analysis",
     "decide": "triptych.analysis",
     "collect_results": "triptych.analysis",
+    "collect_predictions": "triptych.analysis",
     "open_test": "triptych.evaluation",
     "copy_model": "triptych.evaluation",
     **FIGURE_COMMANDS,

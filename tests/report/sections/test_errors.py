@@ -24,3 +24,25 @@ def test_an_arm_without_a_mistake(results):
     confusion = found.tables["confusion"]
     confusion["share"] = (confusion["true_class"] == confusion["predicted_class"]).astype(float)
     assert errors.confusion(found, "perfect") == "No test image is misclassified."
+
+
+def test_mistakes_are_listed_by_name_the_most_confident_first(results):
+    found = results()
+    (folded,) = errors.mistakes(found)
+    (table,) = folded.blocks
+    every = found.tables["mistakes"]
+    assert table.title == f"Misclassified images of net2 · finetune: the 15 most confident of {len(every)}"
+    assert [row[0] for row in table.rows] == list(every["path"][:15])
+    first = every.iloc[0]
+    assert table.rows[0][1:] == [
+        first["class"],
+        first["predicted"],
+        f"{100 * first['probability']:.1f}",
+        f"{first['runs']:.0f}",
+    ]
+
+
+def test_without_a_mistake_no_table_of_them(results):
+    found = results()
+    found.tables["mistakes"] = found.tables["mistakes"].head(0)
+    assert errors.mistakes(found) == []

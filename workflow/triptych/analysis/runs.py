@@ -224,20 +224,30 @@ def check_reestimated(path: Path, history: pandas.DataFrame, arm: dict[str, Any]
 
 
 def read_answers(path: Path, truth: Truth) -> Answers:
+    """Read what a network says about a split's images, from their logits (`read_logits`).
+
+    Raises:
+        InputError: as `read_logits`.
+    """
+    logits, rows = read_logits(path, truth), numpy.arange(len(truth.labels))
+    predicted = logits.argmax(axis=1)
+    exact = logits.astype(numpy.float64)
+    losses = logsumexp(exact, axis=1) - exact[rows, truth.labels]
+    return Answers(predicted, predicted == truth.labels, losses)
+
+
+def read_logits(path: Path, truth: Truth) -> numpy.ndarray:
     """Read the logits of a split's images: `validation_logits` or `test_logits`, float32 [images, classes].
 
     Raises:
         InputError: the file is missing, or its logits are not one for each image and class.
     """
-    name, rows = f"{truth.split}_logits", numpy.arange(len(truth.labels))
+    name = f"{truth.split}_logits"
     logits = map_tensor(path, name)
     expected = (len(truth.labels), len(truth.classes))
     if logits.shape != expected:
         raise InputError(f"{path}: expected {name} {list(expected)} (images, classes), found {list(logits.shape)}")
-    predicted = logits.argmax(axis=1)
-    exact = logits.astype(numpy.float64)
-    losses = logsumexp(exact, axis=1) - exact[rows, truth.labels]
-    return Answers(predicted, predicted == truth.labels, losses)
+    return logits
 
 
 def read_weights(path: Path) -> dict[str, int]:

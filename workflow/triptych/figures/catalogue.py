@@ -241,8 +241,8 @@ CONFUSION = Figure(
     "confusion",
     "plot_confusion",
     "confusion matrix",
-    "Share of each true class (row) by predicted class (column), mean over seeds. Below: the misclassified test images "
-    "with the highest probability of a wrong class.",
+    "Share of each true class (row) by predicted class (column), mean over seeds. Below, unless images are left "
+    "out: the misclassified test images with the highest probability of a wrong class, by name.",
     (schema.CONFUSION, schema.ARMS),
     category="Errors",
     label="confusion",

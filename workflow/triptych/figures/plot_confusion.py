@@ -1,7 +1,6 @@
 """The confusion matrix of an arm, and the test images that it misclassifies with the most confidence."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
@@ -13,9 +12,10 @@ from matplotlib.figure import Figure
 from triptych.data.dataset import Split, load_split
 from triptych.figures import style
 from triptych.figures.tables import image_names, read_arms
-from triptych.figures.tiles import Tile, draw_tiles, tile_height, tile_rows, tile_width
+from triptych.figures.tiles import Tile, captioned, draw_tiles, padded, tile_height, tile_rows, tile_width
 from triptych.results import schema
 from triptych.results.arm_styles import arm_styles, style_of
+from triptych.results.mistakes import Mistake, mistakes_of, softmax
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors
@@ -25,18 +25,13 @@ COLUMNS = 4
 MOST_PRINTED = 15
 MOST_LABELLED = 40
 MARGIN = 0.1
+TICKS = 9
+"""Largest size in points of the names of classes beside the matrix."""
+WIDEST_LABEL = 1.1
+"""Their most inches."""
 SHARES = LinearSegmentedColormap.from_list("shares", ("#ffffff", "#c6dbef", "#6baed6", "#2171b5", "#08306b"))
 # A square root, since rare errors would be white on a linear scale.
 SHARES_NORM = PowerNorm(0.5, vmin=0, vmax=100)
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A test image (its row), and the wrong class (its index) with the highest mean probability (0 to 1) over seeds."""
-
-    row: int
-    predicted: int
-    probability: float
 
 
 def plot_confusion(
@@ -64,33 +59,34 @@ def plot_confusion(
     file = "predictions.safetensors" if mode == schema.EVERY_EPOCH else "test.safetensors"
     runs = [experiment_folder / "runs" / arm / f"seed{seed}" / file for seed in json.loads(seeds)]
     logits = [load_tensors(run)["test_logits"] for run in runs]
-    mistakes, number = most_mistaken(numpy.stack([softmax(run) for run in logits]), test.labels)
+    mistakes = mistakes_of(numpy.stack([softmax(run) for run in logits]), test.labels)
 
     over = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
     heading = style.wrapped(f"{look.title}: true and predicted classes ({over})")
-    tiles = mistake_tiles(mistakes, test, names)
-    longest = max(len(style.shortened(name, 14)) for name in test.classes)
-    left = 0.45 + 0.075 * longest
+    tile_side = tile_width(COLUMNS, style.WIDTH - 2 * MARGIN)
+    tiles = mistake_tiles(mistakes[:MOST_IMAGES], test, names, tile_side)
+    labels = [tick_label(name) for name in test.classes]
+    widest = max(style.width_of(label, TICKS) for label in labels)
+    upright = max(map(len, labels)) > 2  # names of classes stand upright below the matrix unless they are short
+    left = 0.45 + widest
     top = 0.2 * (heading.count("\n") + 1) + 0.15
     printed = len(test.classes) <= MOST_PRINTED
     side = style.WIDTH - left - (0.15 if printed else 0.75)
-    # Names of classes stand upright below the matrix unless they are short.
-    below = 0.55 if longest <= 2 else 0.5 + 0.068 * longest
+    below = 0.5 + widest if upright else 0.55
     tiles_top = top + side + below + 0.5
-    tile_side = tile_width(COLUMNS, style.WIDTH - 2 * MARGIN)
     caption_lines = len(tiles[0].caption) if tiles else 0
     height = tiles_top + tile_rows(len(tiles), COLUMNS) * tile_height(tile_side, caption_lines) + 0.05
     if images == "none":
         height = top + side + below
     figure = Figure(figsize=(style.WIDTH, height))
     style.write(figure, 0.06, 0.08, heading, fontsize=11, fontweight="bold")
-    draw_matrix(style.place(figure, left, top, side, side), shares, test.classes, upright=longest > 2)
+    draw_matrix(style.place(figure, left, top, side, side), shares, test.classes, upright=upright)
     if not printed:
         draw_colour_bar(figure, left + side + 0.12, top, side)
     if images == "none":
         style.save(figure, svg, png)
         return
-    images_heading, note = words_on_mistakes(len(tiles), number, len(test), len(runs))
+    images_heading, note = words_on_mistakes(len(tiles), len(mistakes), len(test), len(runs))
     style.write(figure, 0.06, tiles_top - 0.46, images_heading, fontweight="bold")
     style.write(figure, 0.06, tiles_top - 0.25, note, fontsize=style.SMALL, color=style.MUTED)
     draw_tiles(figure, tiles, COLUMNS, MARGIN, tiles_top, style.WIDTH - 2 * MARGIN)
@@ -114,38 +110,16 @@ def confusion_matrix(path: Path, arm: str, classes: list[str]) -> numpy.ndarray:
     return matrix.reindex(index=classes, columns=classes).fillna(0.0).to_numpy()
 
 
-def softmax(logits: numpy.ndarray) -> numpy.ndarray:
-    """Return probabilities [N, K] of logits [N, K], in float64."""
-    powers = numpy.exp(logits.astype(numpy.float64) - logits.max(axis=1, keepdims=True))
-    probabilities: numpy.ndarray = powers / powers.sum(axis=1, keepdims=True)
-    return probabilities
-
-
-def most_mistaken(probabilities: numpy.ndarray, labels: numpy.ndarray) -> tuple[list[Mistake], int]:
-    """Return the images misclassified with any seed, the most confident first (at most MOST_IMAGES), and their number.
-
-    Args:
-        probabilities: [seeds, N, K].
-        labels: true classes [N].
-    """
-    mistaken = numpy.flatnonzero((probabilities.argmax(axis=2) != labels).any(axis=0))
-    wrong = probabilities.mean(axis=0)
-    wrong[numpy.arange(len(labels)), labels] = -1
-    rows = mistaken[numpy.argsort(-wrong[mistaken].max(axis=1), kind="stable")]
-    mistakes = [Mistake(int(row), int(wrong[row].argmax()), float(wrong[row].max())) for row in rows[:MOST_IMAGES]]
-    return mistakes, len(rows)
-
-
-def mistake_tiles(mistakes: list[Mistake], test: Split, names: dict[int, str]) -> list[Tile]:
+def mistake_tiles(mistakes: list[Mistake], test: Split, names: dict[int, str], tile_side: float) -> list[Tile]:
     """Return the misclassified images with their classes (true → predicted), name and probability as captions."""
     tiles = []
     for mistake in mistakes:
         true, predicted = test.classes[test.labels[mistake.row]], test.classes[mistake.predicted]
-        # Long names of classes take a line each.
-        pair = (f"{true} → {predicted}",) if len(true + predicted) <= 14 else (true, f"→ {predicted}")
-        tiles.append(Tile(test.images[mistake.row], (*pair, names[mistake.row], f"{100 * mistake.probability:.0f} %")))
-    lines = max((len(tile.caption) for tile in tiles), default=0)
-    return [Tile(tile.image, tile.caption + ("",) * (lines - len(tile.caption))) for tile in tiles]
+        # Long names of classes take lines of their own.
+        classes = [f"{true} → {predicted}"] if len(true + predicted) <= 14 else [true, f"→ {predicted}"]
+        image, probability = test.images[mistake.row], f"{100 * mistake.probability:.0f} %"
+        tiles.append(captioned(image, tile_side, classes, names[mistake.row], probability))
+    return padded(tiles)
 
 
 def words_on_mistakes(shown: int, mistaken: int, images: int, seeds: int) -> tuple[str, str]:
@@ -162,6 +136,11 @@ def words_on_mistakes(shown: int, mistaken: int, images: int, seeds: int) -> tup
     return heading, f"of {images:,}; misclassified with at least one seed; true → predicted, mean probability"
 
 
+def tick_label(name: str) -> str:
+    """Return the name of a class as it stands beside the matrix."""
+    return style.fitted(name, WIDEST_LABEL, TICKS)
+
+
 def draw_matrix(axes: Axes, shares: numpy.ndarray, classes: list[str], upright: bool) -> None:
     """Draw the matrix: a row for each true class, in percent of its images; numbers if there is room."""
     count = len(classes)
@@ -170,10 +149,10 @@ def draw_matrix(axes: Axes, shares: numpy.ndarray, classes: list[str], upright: 
     axes.spines[:].set(visible=True, linewidth=0.6)
     axes.set(xlabel="predicted class", ylabel="true class (each row is 100 %)")
     if count <= MOST_LABELLED:
-        places, size = range(count), 9 if count <= MOST_PRINTED else style.SMALL if count <= 30 else 7
+        places, size = range(count), TICKS if count <= MOST_PRINTED else style.SMALL if count <= 30 else 7
     else:
         places, size = range(0, count, -(-count // 20)), style.SMALL
-    texts = [style.shortened(classes[place], 14) for place in places]
+    texts = [tick_label(classes[place]) for place in places]
     axes.set_xticks(places, texts, fontsize=size, rotation=90 if upright else 0)
     axes.set_yticks(places, texts, fontsize=size)
     axes.tick_params(length=0 if count <= MOST_LABELLED else 3)

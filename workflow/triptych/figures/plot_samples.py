@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from triptych.data.dataset import load_split
 from triptych.figures import style
 from triptych.figures.tables import image_names
-from triptych.figures.tiles import Tile, draw_tiles, tile_height, tile_rows, tile_width
+from triptych.figures.tiles import Tile, captioned, draw_tiles, padded, tile_height, tile_rows, tile_width
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata
 
@@ -31,17 +31,18 @@ def plot_samples(*, data: Path, index: Path, svg: Path, png: Path) -> None:
     names = image_names(index, split)
     each = images_of_a_class(len(classes))
     shown = min(len(classes), MOST_TILES // each)
-    tiles = []
+    side = tile_width(COLUMNS, style.WIDTH - 2 * MARGIN)
+    tiles: list[Tile] = []
     for label in range(shown):
         rows = numpy.flatnonzero(labels == label)[:each]
-        tiles += [Tile(images[row], (classes[label], names[row])) for row in rows]
-    side = tile_width(COLUMNS, style.WIDTH - 2 * MARGIN)
+        tiles += [captioned(images[row], side, [classes[label]], names[row], most_lines=2) for row in rows]
+    tiles = padded(tiles)
     which = f"{len(classes)} classes" if shown == len(classes) else f"the first {shown} of {len(classes)} classes"
     height, width = images.shape[1:3]
     heading = style.wrapped(f"The first images of {which} in the {split} split, each with its class and name")
     top = 0.2 * (heading.count("\n") + 1) + 0.35
     lines = tile_rows(len(tiles), COLUMNS)
-    figure = Figure(figsize=(style.WIDTH, top + lines * tile_height(side, 2)))
+    figure = Figure(figsize=(style.WIDTH, top + lines * tile_height(side, len(tiles[0].caption))))
     style.write(figure, MARGIN, 0.08, heading, fontsize=11, fontweight="bold")
     style.write(
         figure, MARGIN, top - 0.27, f"{width} x {height} pixels, as stored, enlarged", fontsize=9, color=style.MUTED

@@ -4,9 +4,11 @@ Figures are made without pyplot, so neither a backend nor the user's matplotlibr
 """
 
 import base64
+import functools
 import io
 import re
 import textwrap
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,10 @@ import numpy
 import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.ft2font import FT2Font, LoadFlags
+from matplotlib.text import Text
+from matplotlib.ticker import FixedFormatter, MaxNLocator
 from PIL import Image
 
 from triptych.results.arm_styles import DARK_PALETTE, MOST_SEED_LINES, PALETTE
@@ -34,6 +39,9 @@ LAG_NOTE = "\nthin, dash-dotted: with BatchNorm’s moving averages"
 DOTS_PER_INCH = 150
 MOST_COLOURS = 10_000
 """Most colours of a PNG that is saved with a palette of 256."""
+
+UNKNOWN = "\ufffd"
+"""Stands for a character that the font lacks, or that is not printable, as a line break in the name of a file."""
 
 EMBEDDED_IMAGE = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
 VECTOR_COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
@@ -114,6 +122,86 @@ def wrapped(text: str, size: float = 11, width: float = WIDTH) -> str:
 def shortened(text: str, length: int) -> str:
     """Return `text`, cut to its last characters after an ellipsis if it is longer than `length`."""
     return text if len(text) <= length else "…" + text[1 - length :]
+
+
+@functools.cache
+def _font(bold: bool) -> FT2Font:
+    return get_font(findfont(FontProperties(weight="bold" if bold else "normal")))
+
+
+@functools.cache
+def _advance(character: str, bold: bool) -> float:
+    """Return the width of a character in em."""
+    font = _font(bold)
+    return float(font.load_char(ord(character), flags=LoadFlags.NO_SCALE).horiAdvance) / font.units_per_EM
+
+
+@functools.cache
+def _is_known(character: str) -> bool:
+    return all(font.get_char_index(ord(character)) for font in (_font(False), _font(True)))
+
+
+def drawable(text: str) -> str:
+    """Return `text` with UNKNOWN for each character that the font lacks; line breaks stay."""
+    known = (character if character == "\n" or _is_known(character) else UNKNOWN for character in text)
+    return "".join(known)
+
+
+def one_line(name: str) -> str:
+    """Return a name from the user's data as one line that can be drawn."""
+    composed = unicodedata.normalize("NFC", name)
+    return drawable("".join(one if one.isprintable() else UNKNOWN for one in composed))
+
+
+def width_of(text: str, size: float, bold: bool = False) -> float:
+    """Return the width in inches of one line of text at `size` points."""
+    return sum(_advance(character, bold) for character in text) * size / 72
+
+
+def fitted(name: str, width: float, size: float = SMALL, bold: bool = False) -> str:
+    """Return a name as one line of at most `width` inches at `size` points; a longer one loses its middle."""
+    line = one_line(name)
+    if width_of(line, size, bold) <= width:
+        return line
+    half = (width - width_of("…", size, bold)) / 2
+    first, last = (_beginning(part, half, size, bold) for part in (line, line[::-1]))
+    return f"{first}…{last[::-1]}"
+
+
+def _beginning(line: str, width: float, size: float, bold: bool) -> str:
+    """Return as many of the first characters of a line as fit."""
+    used = 0.0
+    for position, character in enumerate(line):
+        used += _advance(character, bold) * size / 72
+        if used > width:
+            return line[:position]
+    return line
+
+
+def broken(name: str, width: float, most: int, size: float = SMALL, bold: bool = False) -> list[str]:
+    """Break a name, at a space if there is one, into at most `most` lines of `width` inches at `size` points."""
+    lines: list[str] = []
+    rest = one_line(name)
+    while rest and len(lines) < most - 1:
+        line = _beginning(rest, width, size, bold)
+        if line != rest:
+            space = f"{line}{rest[len(line)]}".rfind(" ")
+            line = line[:space] if space > 0 else line or rest[0]
+        lines.append(line)
+        rest = rest[len(line) :].lstrip(" ")
+    return [*lines, fitted(rest, width, size, bold)] if rest else lines
+
+
+def replace_unknown_characters(figure: Figure) -> None:
+    """Make every text of a figure `drawable`, since matplotlib warns of characters that its font lacks."""
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            formatter = axis.get_major_formatter()
+            if isinstance(formatter, FixedFormatter):
+                formatter.seq = [drawable(text) for text in formatter.seq]
+    for text in figure.findobj(Text):
+        if isinstance(text, Text):
+            text.set_text(drawable(text.get_text()))
 
 
 def title(figure: Figure, text: str) -> None:
@@ -224,6 +312,7 @@ def seeds_note(runs: pandas.DataFrame, spread: bool = True) -> str:
 
 def save(figure: Figure, svg: Path, png: Path) -> None:
     """Write a figure as SVG (dark where the reader prefers that) and as PNG (light), with reproducible bytes."""
+    replace_unknown_characters(figure)
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     smaller = EMBEDDED_IMAGE.sub(lambda found: found[1] + with_palette(found[2]), text.getvalue())

@@ -15,6 +15,6 @@ def read_arms(path: Path) -> pandas.DataFrame:
 
 def image_names(index: Path, split: str) -> dict[int, str]:
     """Return the name of each image of a split by its row, from `data/index.csv`."""
-    table = read_table(index, schema.INDEX)
+    table = read_table(index, schema.INDEX, ["split", "row", "name"])
     table = table[table["split"] == split]
     return dict(zip(table["row"].astype(int), table["name"], strict=True))

@@ -39,14 +39,19 @@ def download(results: Results, file: str, text: str | None = None) -> Download:
         InputError: the file is missing or no text.
     """
     path = link(results, file)
-    content = read_text(results.report_folder / path) if text is None else text
-    bytes_ = len(content.encode())
     name = PurePosixPath(file).name
-    if bytes_ > LARGEST_INSIDE:
+    content = _content(results.report_folder / path) if text is None else text
+    bytes_ = (results.report_folder / path).stat().st_size if content is None else len(content.encode())
+    if content is None or bytes_ > LARGEST_INSIDE:
         return Download(name, path, f"{words.size(bytes_)}, not inside this page: {path}", "")
     kind = "text/csv" if name.endswith(".csv") else "text/plain"
     address = Markup(f"data:{kind};charset=utf-8,{_quoted(content, spaces=False)}")
     return Download(name, path, words.size(bytes_), address)
+
+
+def _content(path: Path) -> str | None:
+    """The text of a file; None if it is too large for the page, whose size alone matters then."""
+    return None if path.is_file() and path.stat().st_size > LARGEST_INSIDE else read_text(path)
 
 
 def svg_address(path: Path) -> str:

@@ -34,7 +34,8 @@ class Results:
     Attributes:
         folder: of the experiment.
         report_folder: holds the tables and figures of its runs; a partial report has its own.
-        tables: those that the mode has; `runs` has the columns of `test_results` as well, where there are such.
+        tables: those that the mode has and that the report reads; `runs` has the columns of `test_results` as well,
+            where there are such.
         sizes: `data/sizes.csv`.
         missing: the runs that a partial report lacks, as the seeds by arm; None for the whole.
         decision: the content of `decision.json`; None if it was not read.
@@ -247,7 +248,7 @@ def read_results(
         {
             name: (report_folder if table.in_partial else folder) / table.file
             for name, table in there.items()
-            if name in schema.EXPERIMENT_TABLES
+            if name in schema.EXPERIMENT_TABLES and not table.for_download
         },
         mode,
     )

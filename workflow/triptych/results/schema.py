@@ -77,6 +77,7 @@ class Table:
         needs_runs: is made from the runs, so that a partial report has its own.
         of_claims: belongs to experiments with `claims`, and to no partial report.
         may_be_empty: may have no rows.
+        for_download: has a row for every image and run; the report offers it, and does not read it.
         modes: those in which it exists.
     """
 
@@ -92,6 +93,7 @@ class Table:
     needs_runs: bool = True
     of_claims: bool = False
     may_be_empty: bool = False
+    for_download: bool = False
     modes: tuple[Mode, ...] = MODES
 
     def in_mode(self, mode: Mode) -> "Table":
@@ -612,6 +614,41 @@ CONFUSION = Table(
     ),
     category="Tables",
     modes=TESTED,
+)
+IMAGE_PATH = text("path", "The image’s name in data/index.csv; the path of a file begins with ./.")
+PREDICTED = text("predicted", "The class that is predicted.")
+PREDICTIONS = Table(
+    "predictions",
+    "collect_predictions",
+    "the prediction of every run for each validation and test image",
+    "an image and a run, after the epoch that is kept",
+    (
+        IMAGE_PATH,
+        CLASS,
+        PREDICTED,
+        number("probability", "Probability of the predicted class, 0 to 1; empty if it is no number.", optional=True),
+        ARM,
+        text("run", "The seed of the run."),
+        text("split", "validation, or test where test images were evaluated."),
+    ),
+    for_download=True,
+)
+MISTAKES = Table(
+    "mistakes",
+    "collect_predictions",
+    "misclassified test images of the chosen arm, most confident first",
+    "an image that at least one run misclassifies; of every arm where none is chosen",
+    (
+        IMAGE_PATH,
+        CLASS,
+        text("predicted", "The wrong class with the highest mean probability over the arm’s runs."),
+        number("probability", "That mean, 0 to 1; empty if it is no number.", optional=True),
+        whole("runs", "Runs of the arm that misclassify it."),
+        ARM,
+        text("split", "test; validation if no test image was evaluated."),
+    ),
+    category="Tables",
+    may_be_empty=True,
 )
 WEIGHT_DELTA = Table(
     "weight_delta",

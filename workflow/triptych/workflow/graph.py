@@ -167,6 +167,16 @@ class Graph:
         files = ["predictions.safetensors"] if every_epoch else ["test.safetensors", "opened.json"]
         return self.of_runs([f"{RUN}/{file}" for file in files])(wildcards)  # type: ignore[no-any-return]
 
+    def tested_data(self, wildcards: Wildcards) -> str | list[str]:
+        """The test images, where the runs of the wildcards' experiment (and part) have test results."""
+        return f"{EXPERIMENT}/data/test.safetensors" if self.mode_of(wildcards) in schema.TESTED else []
+
+    def predictions_of_runs(self, wildcards: Wildcards) -> list[str]:
+        """What holds the predictions of every run for validation images, and for test images where there are such."""
+        tested = ["test.safetensors"] if self.mode_of(wildcards) == schema.AFTER_DECISION else []
+        files = [f"{RUN}/{file}" for file in ("predictions.safetensors", *tested)]
+        return self.of_runs(files)(wildcards)  # type: ignore[no-any-return]
+
     def opened_of_experiment(self, wildcards: Wildcards) -> str | list[str]:
         """The record of the openings of the test images, where they are opened after a decision."""
         opened = self.mode_of(wildcards) == schema.AFTER_DECISION

@@ -18,6 +18,9 @@ from triptych.report.blocks import (
 from triptych.results import schema
 from triptych.results.experiment import Results
 
+MOST_MISTAKES = 15
+"""Most misclassified images that the page lists; the table has all."""
+
 
 def blocks(results: Results) -> list[Block]:
     means = over_seeds(results, "mean")
@@ -30,10 +33,35 @@ def blocks(results: Results) -> list[Block]:
         Paragraph(f"Rows: true class. Columns: predicted class, as a share of the row{means}.{images}"),
         *(figure_of_arm(results, "confusion", arm, confusion(results, arm)) for arm in results.arms["arm"]),
         Details("Recall by class", [per_class(results)]),
+        *mistakes(results),
     ]
 
 
 SECTION = Section("errors", "Confusion matrices", blocks, lambda results: results.is_tested)
+
+
+def mistakes(results: Results) -> list[Block]:
+    """The most confident mistakes with the full names of the images; none without a mistake."""
+    table = results.tables["mistakes"]
+    if table.empty:
+        return []
+    arms = results.names_of(dict.fromkeys(table["arm"]))
+    shown = table.head(MOST_MISTAKES)
+    title = f"Misclassified images of {words.listing(arms)}"
+    if len(shown) < len(table):
+        title += f": the {len(shown)} most confident of {words.count(len(table))}"
+    columns = [
+        declared(schema.MISTAKES, "path", "text"),
+        declared(schema.MISTAKES, "class", "text"),
+        declared(schema.MISTAKES, "predicted", "text"),
+        Column("probability (%)", "Mean probability of the predicted class over the arm’s runs."),
+        declared(schema.MISTAKES, "runs"),
+    ]
+    rows = [
+        [row["path"], row["class"], row["predicted"], words.number(100 * row["probability"]), words.count(row["runs"])]
+        for _, row in shown.iterrows()
+    ]
+    return [Details("Misclassified images by name", [Table(title, columns, rows, schema.MISTAKES.file, stacks=True)])]
 
 
 def confusion(results: Results, arm: str) -> str:

@@ -11,20 +11,28 @@ from triptych.configuration.training import RECIPE, SHOWN, title_of
 from triptych.report import formatting as words
 from triptych.report import provenance
 from triptych.report.blocks import MOST_ABREAST, Block, Bullets, Column, Details, Section, Table, declared, figure
+from triptych.report.files import link
 from triptych.report.inputs import files_of_runs
 from triptych.results import schema
 from triptych.results.experiment import Results, read_numbers
 from triptych.results.learning_curves import kept_value
+from triptych.results.tables import read_table
 
 NAMES = {"digits": "scikit-learn’s digits", "cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 """The names of data sets that a reader may not know by that of their source."""
+
+MOST_NAMED = 3
+"""Most files that were left out and are named."""
+DATA_REPORT = "data/report.html"
 
 RESULT_OF_KEYS = {"epochs": " In brackets: epochs run, by seed.", "keep": " In brackets: that epoch, by seed."}
 """What is added to the meaning of a key whose outcome follows its value."""
 
 
 def blocks(results: Results) -> list[Block]:
-    found: list[Block] = [Bullets([data(results), *pretraining(results), training(results), software(results)])]
+    found: list[Block] = [
+        Bullets([data(results), *left_out(results), *pretraining(results), training(results), software(results)])
+    ]
     if results.shows_images:
         found.append(figure("samples", "A few training images of each class, as stored.", leads=True))
     if pretrains_on_letters(results.configuration):
@@ -52,6 +60,22 @@ def data(results: Results) -> str:
         f"{words.plural(results.sizes['class'].nunique(), 'class', 'classes')} from "
         f"{NAMES.get(source, source)}: {words.listing(parts)}. Networks are fed them at {sizes}."
     )
+
+
+def left_out(results: Results) -> list[str]:
+    """How many files cannot be used and were left out, with the first names; nothing if there are none."""
+    table = read_table(results.folder / schema.LEFT_OUT.file, schema.LEFT_OUT)
+    if table.empty:
+        return []
+    named = [f"{path} ({problem})" for path, problem in zip(table["path"], table["problem"], strict=True)]
+    more = len(named) - MOST_NAMED
+    shown = words.listing(named[:MOST_NAMED] + ([f"{words.count(more)} more"] if more > 0 else []))
+    of = words.count(len(named) + results.sizes["images"].sum())
+    verb = "was" if len(named) == 1 else "were"
+    return [
+        f"{words.count(len(named))} of {of} files cannot be used and {verb} left out (policy: quarantine): {shown}. "
+        f"The data report shows them: {link(results, DATA_REPORT)}; as a table: {link(results, schema.LEFT_OUT.file)}."
+    ]
 
 
 def pretraining(results: Results) -> list[str]:
