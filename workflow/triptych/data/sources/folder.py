@@ -100,7 +100,8 @@ def _one_level(entry: Entry) -> Problem:
 
 
 def _whole(problem: str, remedy: str, entry: Entry | None = None) -> Problem:
-    return Problem(DATASET, escaped(entry.path) if entry else "", "", problem, remedy)
+    path = escaped(entry.path) if entry and entry.path != TOP else ""
+    return Problem(DATASET, path, "", problem, remedy)
 
 
 def _first_image(folder: Entry) -> Entry | None:
@@ -148,6 +149,7 @@ class _Search:
             remedy = "put the images into one folder for each class"
             self.problems.append(_whole("there is no image in the folder", remedy))
             return
+        self._empty_splits(layout.splits)
         self.problems += class_problems(self.items, (as_label(entry.name) for _, entry in named))
 
     def found(self) -> Found:
@@ -175,8 +177,9 @@ class _Search:
             else:
                 self._ignore(entry, "outside class folders")
         if loose:
-            images = "1 image is" if len(loose) == 1 else f"{len(loose)} images are"
-            problem = f"{images} beside class folders, {quoted(loose[0].name)} first"
+            name = quoted(loose[0].name)
+            several = f"{len(loose)} images are in no class folder, {name} first"
+            problem = f"the image {name} is in no class folder" if len(loose) == 1 else several
             self.problems.append(_whole(problem, "move each image into the folder of its class", folder))
 
     def _entries(self, folder: Entry) -> list[Entry]:
@@ -210,7 +213,7 @@ class _Search:
 
     def _class(self, split: str, folder: Entry) -> None:
         label = as_label(folder.name)
-        before = len(self.items) + len(self.problems)
+        before = len(self.items)
         nested = []
         for entry in self._entries(folder):
             if entry.kind != "folder":
@@ -225,16 +228,27 @@ class _Search:
             problem += " first" if len(nested) > 1 else ""
             remedy = "move the images into the class folder; split folders are called train, val and test"
             self.problems.append(Problem(DATASET, escaped(folder.path), label, problem, remedy))
-        if len(self.items) + len(self.problems) == before:
+        elif len(self.items) == before:
             remedy = "put images of the class into it, or delete it"
             self.problems.append(Problem(DATASET, escaped(folder.path), label, "the class folder has no image", remedy))
+
+    def _empty_splits(self, splits: dict[str, str]) -> None:
+        full = {split for split, _ in self.classes}
+        for name, split in splits.items():
+            path = f"./{name}"
+            if split not in full and all(problem.path != path for problem in self.problems):
+                remedy = "add a folder with images for each class, or delete the folder"
+                self.problems.append(
+                    Problem(DATASET, path, "", f"the folder of the split {split} has no class folder", remedy)
+                )
 
     def _file(self, entry: Entry, label: str, split: str) -> None:
         """Take a file of a class folder: an image, a problem, or neither."""
         kind = user_files.destination(entry.file, self.root) if entry.kind == "link" else entry.kind
         fault = _fault(entry, kind)
         if fault:
-            self.problems.append(Problem(FILE, escaped(entry.path), label, *fault))
+            scope = DATASET if kind == "folder" else FILE  # a folder is many files
+            self.problems.append(Problem(scope, escaped(entry.path), label, *fault))
         elif user_files.is_image(entry):
             if user_files.is_utf8(entry.path):
                 self.items.append(Item(entry.path, Path(entry.file), label, split))

@@ -343,7 +343,7 @@ class _Search:
             return
         if self.given_splits:
             self._splits()
-        labels = {as_label(row.cells["label"]) for row in self.rows if row.cells["label"].strip()}
+        labels = {as_label(label) for row in self.rows if (label := row.cells["label"].strip())}
         self._labels(labels)
         self.problems += class_problems(self.items, labels)
 
@@ -386,7 +386,7 @@ class _Search:
         if row.cells["path"].strip() and kind not in ("file", "windows"):
             problem, remedy = FAULTS.get(kind) or LINKS[kind]
             label = as_label(row.cells["label"].strip())
-            yield Problem(FILE, row.place.path, label, f"{problem} (line {row.line} of the table)", remedy)
+            yield Problem(FILE, row.place.path, label, f"line {row.line} of the table: {problem}", remedy)
 
     def _windows(self) -> None:
         rows = [row for row in self.rows if row.place.kind == "windows"]
