@@ -3,6 +3,7 @@
 import functools
 import io
 import os
+import stat
 from pathlib import Path
 
 from PIL import Image
@@ -70,6 +71,6 @@ def traces(root: Path) -> dict[str, tuple]:
             path = Path(folder, name)
             facts = path.lstat()
             content = path.read_bytes() if path.is_file() and not path.is_symlink() else b""
-            accessed = 0 if path.is_dir() else facts.st_atime_ns
+            accessed = facts.st_atime_ns if stat.S_ISREG(facts.st_mode) else 0  # nothing can look at others unseen
             found[str(path)] = (facts.st_mode, facts.st_ino, facts.st_size, facts.st_mtime_ns, accessed, content)
     return found
