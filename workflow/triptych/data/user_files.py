@@ -4,10 +4,9 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from triptych.data.decoding import IMAGE_ENDINGS, looks_like_image
 
@@ -31,8 +30,7 @@ LINKS = {
 """What is wrong with a link, and what to do; by where it leads."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry of a folder.
 
     Attributes:
@@ -172,12 +170,12 @@ def fingerprint(file: str, kind: str, root: str) -> tuple[int, int]:
 
 def as_text(name: str) -> str:
     """Return a name of the file system as UTF-8 text, whatever the locale; other bytes become lone surrogates."""
-    return os.fsencode(name).decode("utf-8", "surrogateescape")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def as_file(path: str) -> str:
     """Return the name of the file system of a text of `as_text`."""
-    return os.fsdecode(path.encode("utf-8", "surrogateescape"))
+    return path if path.isascii() else os.fsdecode(path.encode("utf-8", "surrogateescape"))
 
 
 def is_utf8(path: str) -> bool:
