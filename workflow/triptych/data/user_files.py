@@ -53,7 +53,7 @@ class Entry(NamedTuple):
 
 
 def entries(folder: str, path: str) -> list[Entry]:
-    """Return the entries of a folder but for junk, sorted by code point.
+    """Return the entries of a folder, sorted by code point; with junk.
 
     Args:
         folder: where it is.
@@ -62,14 +62,13 @@ def entries(folder: str, path: str) -> list[Entry]:
     Raises:
         OSError: it cannot be read.
     """
-    return [entry for entry in all_entries(folder, path) if not is_junk(entry.name)]
+    return sorted(_scan(folder, path))
 
 
-def all_entries(folder: str, path: str) -> list[Entry]:
-    """Return the entries of a folder, as `entries`, and junk as well."""
+def _scan(folder: str, path: str) -> Iterator[Entry]:
     with os.scandir(folder) as found:
-        listed = [Entry(f"{path}/{as_text(one.name)}", one.path, _kind(one)) for one in found]
-    return sorted(listed, key=lambda entry: entry.path)
+        for one in found:
+            yield Entry(f"{path}/{as_text(one.name)}", one.path, _kind(one))
 
 
 def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "link", "other"]:
@@ -80,16 +79,26 @@ def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "link", "other"]
     return "folder" if entry.is_dir(follow_symlinks=False) else "other"
 
 
-def walk(folder: str, path: str) -> Iterator[Entry]:
-    """Yield everything below a folder but for junk; unreadable folders have no entries, links are not followed."""
-    waiting = [(folder, path)]
+def walk(folder: str, path: str, depth: int | None = None) -> Iterator[Entry]:
+    """Yield everything below a folder but for junk, in the order of the file system, files before what is deeper.
+
+    Folders that cannot be read have no entries, and links are not followed.
+
+    Args:
+        depth: the number of levels; by default all.
+    """
+    waiting = [(folder, path, 1)]
     while waiting:  # a recursion would end at a thousand levels
+        where, name, level = waiting.pop()
         try:
-            found = entries(*waiting.pop())
+            for entry in _scan(where, name):
+                if is_junk(entry.name):
+                    continue
+                yield entry
+                if entry.kind == "folder" and level != depth:
+                    waiting.append((entry.file, entry.path, level + 1))
         except OSError:
             continue
-        yield from found
-        waiting += [(entry.file, entry.path) for entry in found if entry.kind == "folder"]
 
 
 def is_junk(name: str) -> bool:

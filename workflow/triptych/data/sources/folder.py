@@ -71,13 +71,14 @@ def folder_problem(path: Path) -> Problem | None:
 
 
 def _layout(root: str) -> Layout:
-    folders = [entry for entry in user_files.entries(root, TOP) if entry.kind == "folder"]
+    top = sorted(user_files.walk(root, TOP, depth=1))
+    folders = [entry for entry in top if entry.kind == "folder"]
     named = {entry: SPLITS[entry.name.lower()] for entry in folders if entry.name.lower() in SPLITS}
-    others = [entry for entry in folders if entry not in named and _first_image(entry)]
-    deeper = [entry for entry in [*named, *others] if _has_class_folders(entry)]
-    if len(named) + len(others) == 1 and deeper and not _has_images(deeper[0]):
-        return Layout(problem=_one_level(deeper[0]))
-    if len(set(named.values())) < 2 or (others and not any(entry in named for entry in deeper)):
+    others = [entry for entry in folders if entry not in named and _holds_image(entry)]
+    if len(named) + len(others) == 1:
+        (only,) = [*named, *others]
+        return Layout(problem=_one_level(only) if _has_class_folders(only) and not _holds_image(only, 1) else None)
+    if len(set(named.values())) < 2 or (others and not any(_has_class_folders(entry) for entry in named)):
         return Layout()
     if "train" not in named.values():
         names = ", ".join(entry.name for entry in named)
@@ -104,24 +105,13 @@ def _whole(problem: str, remedy: str, entry: Entry | None = None) -> Problem:
     return Problem(DATASET, path, "", problem, remedy)
 
 
-def _first_image(folder: Entry) -> Entry | None:
-    return next((entry for entry in user_files.walk(folder.file, folder.path) if user_files.is_image(entry)), None)
-
-
-def _inside(folder: Entry) -> list[Entry]:
-    """Return the entries of a folder; none where it cannot be read, which is found elsewhere."""
-    try:
-        return user_files.entries(folder.file, folder.path)
-    except OSError:
-        return []
-
-
-def _has_images(folder: Entry) -> bool:
-    return any(entry.kind != "folder" and user_files.is_image(entry) for entry in _inside(folder))
+def _holds_image(folder: Entry, depth: int | None = None) -> bool:
+    return any(map(user_files.is_image, user_files.walk(folder.file, folder.path, depth)))
 
 
 def _has_class_folders(folder: Entry) -> bool:
-    return any(entry.kind == "folder" and _first_image(entry) for entry in _inside(folder))
+    inside = user_files.walk(folder.file, folder.path, depth=1)
+    return any(entry.kind == "folder" and _holds_image(entry) for entry in inside)
 
 
 class _Search:
@@ -185,7 +175,7 @@ class _Search:
     def _entries(self, folder: Entry) -> list[Entry]:
         """Return the entries of a folder but for junk, which is noted."""
         try:
-            listed = user_files.all_entries(folder.file, folder.path)
+            listed = user_files.entries(folder.file, folder.path)
         except OSError as error:
             problem = f"the folder cannot be read ({error.strerror})"
             self.problems.append(_whole(problem, "give yourself the right to read it", folder))
@@ -218,7 +208,7 @@ class _Search:
         for entry in self._entries(folder):
             if entry.kind != "folder":
                 self._file(entry, label, split)
-            elif _first_image(entry):
+            elif _holds_image(entry):
                 nested.append(entry)
             else:
                 self._ignore(entry, "a folder without images")
