@@ -153,8 +153,13 @@ def split_link(root: Path) -> None:
     (root / "test").symlink_to(root.parent / "away")
 
 
-def closed(name: str):
-    return lambda root: (root / name).chmod(0)
+def closed(name: str, new: bool = False):
+    def plant(root: Path) -> None:
+        if new:
+            (root / name).mkdir(parents=True)
+        (root / name).chmod(0)
+
+    return plant
 
 
 planted(
@@ -178,6 +183,7 @@ planted(
     names_equal_but_for_Unicode_form=new_class(NFD, "rosé"),
     class_name_not_UTF_8=new_class(b"ros\xe9"),
     class_folder_unreadable=closed("roses"),
+    folder_unreadable_in_a_class_folder=closed("roses/more/red", new=True),
     class_folder_is_a_link_into_the_folder=link("daisies", "roses"),
     class_folder_is_a_link_out_of_the_folder=linked_folder_out,
     link_to_a_folder_in_a_class_folder=link("roses/more", "../tulips"),
@@ -217,6 +223,7 @@ planted(
     class_folder_beside_split_folders=new_class("daisies"),
     names_equal_but_for_case_in_two_splits=moved("test/roses", "test/Roses"),
     class_in_a_class_of_a_split=lambda root: put(root / "train" / "roses" / "red" / "more.jpg"),
+    folder_unreadable_beside_split_folders=closed("more", new=True),
     split_folder_is_a_link=split_link,
 )
 
@@ -421,6 +428,6 @@ def test_fault(layout, fault, tmp_path, monkeypatch):
     assert traces(tmp_path) == before
     assert told(found.problems) == told(FAULTS[layout, fault])
     if all(problem.kind == "file" for problem in found.problems):
-        assert len(found.items) == 20 - ("unreadable" in fault)
+        assert len(found.items) == 20 - ("file unreadable" in fault)
         assert found.classes == ["roses", "tulips"]
     str([*found.problems, *found.ignored]).encode()  # what is shown is UTF-8

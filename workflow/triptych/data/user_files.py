@@ -79,13 +79,14 @@ def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "link", "other"]
     return "folder" if entry.is_dir(follow_symlinks=False) else "other"
 
 
-def walk(folder: str, path: str, depth: int | None = None) -> Iterator[Entry]:
+def walk(folder: str, path: str, depth: int | None = None, unreadable: list[str] | None = None) -> Iterator[Entry]:
     """Yield everything below a folder but for junk, in the order of the file system, files before what is deeper.
 
     Folders that cannot be read have no entries, and links are not followed.
 
     Args:
         depth: the number of levels; by default all.
+        unreadable: paths of folders that cannot be read are added to it.
     """
     waiting = [(folder, path, 1)]
     while waiting:  # a recursion would end at a thousand levels
@@ -98,7 +99,8 @@ def walk(folder: str, path: str, depth: int | None = None) -> Iterator[Entry]:
                 if entry.kind == "folder" and level != depth:
                     waiting.append((entry.file, entry.path, level + 1))
         except OSError:
-            continue
+            if unreadable is not None:
+                unreadable.append(name)
 
 
 def is_junk(name: str) -> bool:

@@ -157,7 +157,7 @@ class _Search:
             if entry.kind == "folder" and entry.name in splits:
                 self._outside(entry, splits[entry.name], {})
             elif entry.kind == "folder" and splits:
-                self._ignore(entry, "a folder without images beside split folders")
+                self._without_images(entry, "a folder without images beside split folders")
             elif entry.kind == "folder":
                 self.classes.append((split, entry))
             elif entry.kind == "link" and user_files.destination(entry.file, self.root) == "folder":
@@ -211,7 +211,7 @@ class _Search:
             elif _holds_image(entry):
                 nested.append(entry)
             else:
-                self._ignore(entry, "a folder without images")
+                self._without_images(entry, "a folder without images")
         if nested:
             folders = "a folder" if len(nested) == 1 else f"{len(nested)} folders"
             problem = f"the class folder holds {folders} with images, {quoted(nested[0].name)}"
@@ -221,6 +221,17 @@ class _Search:
         elif len(self.items) == before:
             remedy = "put images of the class into it, or delete it"
             self.problems.append(Problem(DATASET, escaped(folder.path), label, "the class folder has no image", remedy))
+
+    def _without_images(self, folder: Entry, reason: str) -> None:
+        """Ignore a folder in which no image was found, if all of it can be read."""
+        unreadable: list[str] = []
+        for _ in user_files.walk(folder.file, folder.path, unreadable=unreadable):
+            pass
+        for path in unreadable:
+            remedy = "give yourself the right to read it, or move it out of the data set"
+            self.problems.append(_whole("the folder cannot be read", remedy, Entry(path, "", "folder")))
+        if not unreadable:
+            self._ignore(folder, reason)
 
     def _empty_splits(self, splits: dict[str, str]) -> None:
         full = {split for split, _ in self.classes}
