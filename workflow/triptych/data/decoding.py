@@ -337,7 +337,7 @@ def _ignore_warnings_of_pillow() -> None:
 
 @cache
 def _ignored() -> Any:
-    return ("ignore", None, Warning, re.compile(r"PIL\."), 0)
+    return ("ignore", None, Warning, re.compile(r"(PIL|pillow_heif)\."), 0)
 
 
 def _decoded(
@@ -356,7 +356,7 @@ def _decoded(
     if name == "JPEG" and shortest is not None:
         image.draft("RGB", (DRAFT_MARGIN * shortest, DRAFT_MARGIN * shortest))
     image.load()
-    if name == "TIFF":
+    if name != "JPEG":  # Pillow turns a TIFF, and libheif knows some sizes only now
         size = image.size
     rgb = _as_rgb(image, name, coding, rule, changes)
     turn = _orientation(image, changes)
@@ -488,7 +488,8 @@ def _from_lab(image: Image) -> Image:
     from PIL import ImageCms
 
     lab, srgb = ImageCms.createProfile("LAB"), ImageCms.createProfile("sRGB")
-    converted = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(lab), srgb, outputMode="RGB")
+    exact = ImageCms.Flags.NOOPTIMIZE  # else a coarse table is interpolated, which is off by one or two of 255
+    converted = ImageCms.profileToProfile(image, ImageCms.ImageCmsProfile(lab), srgb, outputMode="RGB", flags=exact)
     assert converted is not None
     return converted
 
