@@ -216,7 +216,7 @@ def test_16_bit_colour_is_the_high_byte():
         assert decode(content, RULE).changes == ("sixteen_bit",)
 
 
-@pytest.mark.parametrize("name", ["PNG", "TIFF"])
+@pytest.mark.parametrize("name", ["PNG", "TIFF", "PPM"])
 def test_12_in_16_bits_need_a_range(name):
     values = GREY >> 4
     error = refused(saved(values, name))
