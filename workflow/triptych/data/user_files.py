@@ -8,10 +8,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from triptych.data.decoding import IMAGE_ENDINGS, looks_like_image
-
-HEAD = 4096
-"""Bytes from which `looks_like_image` knows an image."""
+from triptych.data.decoding import HEAD, IMAGE_ENDINGS, looks_like_image
 
 JUNK = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"})
 """What systems put into folders, in small letters. Names that begin with a dot are junk as well."""
