@@ -141,6 +141,19 @@ def _without_access_time(file: str, flags: int) -> int:
     return os.open(file, flags | getattr(os, "O_NOATIME", 0) | getattr(os, "O_NONBLOCK", 0))
 
 
+def kind_of(path: Path) -> Literal["file", "folder", "other", "missing", "hidden"]:
+    """Return what is at a path, where links lead; hidden if a folder above it cannot be read."""
+    try:
+        mode = path.stat().st_mode
+    except PermissionError:
+        return "hidden"
+    except (OSError, ValueError):
+        return "missing"
+    if stat.S_ISREG(mode):
+        return "file"
+    return "folder" if stat.S_ISDIR(mode) else "other"
+
+
 def destination(link: str, root: str) -> str:
     """Return where a link leads: file, or a key of `LINKS`.
 
