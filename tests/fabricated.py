@@ -177,7 +177,7 @@ class Experiment:
             split = Split(images[own], found.labels[own], self.classes)
             save_split(self.folder / "data" / f"{name}.safetensors", split, {"source": "digits", "split": name})
         write_table(self.folder / "data" / "index.csv", index_table(rows, found))
-        write_table(self.folder / "data" / "sizes.csv", size_table(rows, found))
+        write_table(self.folder / "data" / "sizes.csv", size_table(rows, found.labels, found.classes))
 
     def add_arm(self, name: str, wrong: Sequence[list[int]] = (), **own) -> "Experiment":
         """Add an arm and its runs; `own` are its settings (keys of the configuration) and its `Numbers`."""
