@@ -35,7 +35,7 @@ from triptych.data.dataset import Split
 from triptych.storage.files import write_table, write_text
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic, check_precision
-from triptych.training.batches import InputTransform
+from triptych.training.batches import Transform, Transforms
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
 from triptych.training.loop import Trainer
@@ -121,11 +121,12 @@ class Ours:
     """One run of the package; with `features` (float32 [N, F]) it trains only the head, without images."""
 
     def __init__(self, split: Split, size: int, phase: Phase, arithmetic: Arithmetic, features: bool = False):
-        device, classes = arithmetic.device, len(CLASSES)
+        classes = len(CLASSES)
         network = torch.nn.Linear(512, classes) if features else torchvision.models.resnet18(num_classes=classes)
         head = list(network.state_dict()) if features else ["fc.weight", "fc.bias"]
-        resize = InputTransform(size, [0, 0, 0], [1, 1, 1], device, arithmetic.memory_format)
-        transform = torch.nn.Identity() if features else resize
+        scale = {"mean": [0, 0, 0], "std": [1, 1, 1]}
+        resize = Transforms.to_input(size, scale, arithmetic, crop=False)
+        transforms = Transforms.of_features() if features else resize
         splits = (split, split.first(0), split.first(0))
         recipe = PretrainingRecipe(
             epochs=1,
@@ -138,7 +139,7 @@ class Ours:
             channels_last=arithmetic.channels_last,
         )
         trainable, resident = Trainable.of(network, head, phase), replace(arithmetic, residency="device")
-        self.trainer = Trainer(network, trainable, recipe, 0, transform, splits, resident)
+        self.trainer = Trainer(network, trainable, recipe, 0, transforms, splits, resident)
 
     def train(self) -> float:
         self.trainer.epoch, self.trainer.step = 1, 0
@@ -159,7 +160,7 @@ class Ours:
 class SameBatch:
     """A `Resident` that always yields the same batch, transformed and on the device."""
 
-    def __init__(self, data: Resident, transform: InputTransform):
+    def __init__(self, data: Resident, transform: Transform):
         self.device, self.labels, self.count = data.device, data.labels, len(data)
         self.images = transform(data.images[:BATCH])
 
@@ -217,8 +218,8 @@ def comparisons(size: int, batches: int, fast: Arithmetic) -> list[Comparison]:
     finetune, last_layer = Ours(split, size, everything, fast), Ours(split, size, probe, fast)
     faithful = Ours(split, size, everything, plain)
     resident = Ours(split, size, everything, fast)
-    resident.trainer.train = SameBatch(resident.trainer.train, resident.trainer.transform)
-    resident.trainer.transform = torch.nn.Identity()
+    resident.trainer.train = SameBatch(resident.trainer.train, resident.trainer.transforms.training)
+    resident.trainer.transforms = Transforms.of_features()
     trunk = Ours(split, size, Phase("head", "frozen"), fast)
     features = numpy.random.default_rng(1).normal(0, 1, (TRAIN_IMAGES, 512)).astype(numpy.float32)
     labels = numpy.arange(TRAIN_IMAGES) % 10

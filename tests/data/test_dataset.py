@@ -1,9 +1,11 @@
 """Files of images and labels say what they hold, and anything else is refused by name."""
 
+from dataclasses import replace
+
 import numpy
 import pytest
 
-from triptych.data.dataset import Split, load_split, save_split
+from triptych.data.dataset import Split, load_split, save_split, view_side
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, save_tensors
 
@@ -30,8 +32,24 @@ def test_first():
     assert split_of(5).first(2).labels.tolist() == [0, 1]
     assert len(split_of(5).first(None)) == 5
     assert len(split_of(5).first(0)) == 0
-    with pytest.raises(InputError, match="6 images"):
+    with pytest.raises(InputError, match="train_images: 6 is not allowed; there are 5"):
         split_of(5).first(6)
+
+
+def test_whether_images_are_cropped_is_in_the_file_where_it_is_true(tmp_path):
+    path = tmp_path / "train.safetensors"
+    for crop, metadata in ((True, {"classes": CLASSES, "crop": True}), (False, {"classes": CLASSES})):
+        save_split(path, replace(split_of(4), crop=crop))
+        assert load_metadata(path) == metadata
+        assert load_split(path).first(2).crop is crop
+
+
+@pytest.mark.parametrize(
+    ("stored", "input_size", "side"),
+    [(256, 224, 224), (110, 96, 96), (256, 96, 224), (230, 224, 224), (224, 224, 224), (200, 224, 200), (10, 1, 9)],
+)
+def test_the_view_is_seven_eighths_but_no_smaller_than_the_input(stored, input_size, side):
+    assert view_side(stored, input_size) == side
 
 
 @pytest.mark.parametrize(

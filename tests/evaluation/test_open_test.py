@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.conftest import bundled, command
-from tests.training.conftest import NETWORK, RECIPE, make_split, phases, train
+from tests.training.conftest import NETWORK, RECIPE, make_split, phases, train, with_margin
 from triptych.data.dataset import Split, load_split, save_split
 from triptych.evaluation import open_test as module
 from triptych.results.decision import DECISION_KEYS, decision_digest
@@ -85,6 +85,17 @@ def test_the_test_results_are_those_of_training(arguments, run):
     assert found["test_logits"].tobytes() == expected.tobytes()
     digest = json.loads(arguments["decision"].read_text())["digest"]
     assert load_metadata(arguments["predictions"]) == {"decision": digest}
+
+
+def test_test_images_are_seen_as_the_others_are(arguments, run, tmp_path):
+    outputs = {name: tmp_path / run[name].name for name in ("trained", "history", "predictions", "cost")}
+    stored = with_margin(run, tmp_path / "data", crop=True)
+    train(**run | outputs | stored)
+    opened = arguments | {"trained": outputs["trained"], "test_data": stored["test_data"]}
+    opened["predictions"] = tmp_path / "opened.safetensors"
+    open_test(**opened)
+    expected, found = (load_tensors(path)["test_logits"] for path in (outputs["predictions"], opened["predictions"]))
+    assert found.tobytes() == expected.tobytes()
 
 
 def test_every_opening_is_recorded(arguments):

@@ -35,7 +35,7 @@ from triptych.models.initialise_model import initial_weights, starting_network
 from triptych.models.networks import network_metadata
 from triptych.storage.code_digest import PACKAGE_FOLDER
 from triptych.storage.tensors import load_tensors, save_tensors
-from triptych.training.batches import InputTransform, epoch_order
+from triptych.training.batches import EvaluationTransform, epoch_order
 
 SHARED = ROOT.parent / "shared" / "data"
 CIFAR10 = SHARED / "cifar10-jpeg.tar.xz"
@@ -144,7 +144,7 @@ def lecture(request, one_thread, tmp_path_factory):
         *(network.state_dict() for network in starts),
         (training.images, training.labels),
         (test.images, test.labels),
-        InputTransform(SIZE, [0, 0, 0], [1, 1, 1], torch.device("cpu")),
+        EvaluationTransform(SIZE, [0, 0, 0], [1, 1, 1], torch.device("cpu")),
         [epoch_order(SEED, epoch, len(training)).split(32) for epoch in range(1, EPOCHS + 1)],
     )
     return folder, dict(zip(ARMS, results, strict=True))
@@ -220,7 +220,7 @@ def test_pillows_pixels_in_an_order_of_their_own_give_the_same_losses_within_a_t
     folder, results = lecture
     train_split, test_split = (load_split(folder / name) for name in ("train", "test"))
     pixels = [by_pillow(split.images) for split in (train_split, test_split)]
-    ours = InputTransform(SIZE, [0, 0, 0], [1, 1, 1], torch.device("cpu"))(torch.from_numpy(train_split.images))
+    ours = EvaluationTransform(SIZE, [0, 0, 0], [1, 1, 1], torch.device("cpu"))(torch.from_numpy(train_split.images))
     apart = (255 * ours).round() - 255 * scaled(torch.from_numpy(pixels[0]))
     assert 0.5 < apart.abs().max() < 1.5  # one grey level in some pixels
 

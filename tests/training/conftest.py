@@ -1,12 +1,13 @@
 import functools
 import json
+from dataclasses import replace
 
 import numpy
 import pytest
 import torch
 
 from tests.conftest import bundled
-from triptych.data.dataset import Split, save_split
+from triptych.data.dataset import Split, load_split, save_split
 from triptych.models.initialise_model import initial_weights
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.storage.tensors import save_tensors
@@ -95,6 +96,18 @@ def short_run(files, folder):
         "predictions": folder / "predictions.safetensors",
         "cost": folder / "cost.json",
     }
+
+
+def with_margin(arguments, folder, *, crop):
+    """Arguments of the same run on images stored at 40 px, of which the network sees the central 35 x 35."""
+    found = {}
+    for number, name in enumerate(("train", "validation", "test")):
+        split = load_split(arguments[f"{name}_data"])
+        images = numpy.random.default_rng(number).integers(0, 256, (len(split), 40, 40, 3), dtype=numpy.uint8)
+        margin = {"images": images, "crop": True} if crop else {"images": images[:, 2:37, 2:37]}
+        found[f"{name}_data"] = folder / f"{name}.safetensors"
+        save_split(found[f"{name}_data"], replace(split, **margin))
+    return found
 
 
 @pytest.fixture

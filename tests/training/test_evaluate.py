@@ -9,7 +9,7 @@ from tests.training.conftest import make_split
 from triptych.data.dataset import Split
 from triptych.models.networks import build_network
 from triptych.training.arithmetic import Arithmetic, cpu_has_bfloat16
-from triptych.training.batches import InputTransform
+from triptych.training.batches import EvaluationTransform
 from triptych.training.device import make_deterministic
 from triptych.training.evaluate import evaluate, padded
 from triptych.training.residency import Resident
@@ -38,7 +38,7 @@ def arithmetic(request):
 
 @pytest.mark.parametrize("name", ["resnet18", "mobilenet_v3_small", "vision transformer"])
 def test_logits_do_not_depend_on_neighbours_order_or_number_of_images(name, arithmetic):
-    network, transform = network_of(name), InputTransform(32, [0.5] * 3, [0.25] * 3, CPU)
+    network, transform = network_of(name), EvaluationTransform(32, [0.5] * 3, [0.25] * 3, CPU)
     split, others = make_split(IMAGES, 1), make_split(IMAGES, 2)
 
     def logits_of(rows, images=split.images) -> numpy.ndarray:

@@ -8,7 +8,7 @@ import pandas
 import pytest
 import torch
 
-from tests.training.conftest import NETWORK, extract_features, initial_of, phases, train
+from tests.training.conftest import NETWORK, extract_features, initial_of, phases, train, with_margin
 from triptych.data.dataset import Split, load_split, save_split
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors, save_tensors
@@ -117,3 +117,14 @@ def test_memory_that_runs_out_names_the_batch_of_extraction(arguments, tmp_path,
     with pytest.raises(InputError, match=r"lower training\.evaluation_batch_size \(now 32\)"):
         extract(arguments, tmp_path / "features")
     assert not list((tmp_path / "features").iterdir())
+
+
+def test_features_are_those_of_what_the_network_sees(arguments, tmp_path):
+    found = [
+        extract(arguments | with_margin(arguments, tmp_path / f"crop{crop}", crop=crop), tmp_path / f"features{crop}")
+        for crop in (True, False)
+    ]
+    cropped, central = (load_tensors(path) for path in found)
+    assert {name: array.tobytes() for name, array in cropped.items()} == {
+        name: array.tobytes() for name, array in central.items()
+    }

@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tests.conftest import command
-from tests.training.conftest import RECIPE, initial_of, phases, train
+from tests.training.conftest import RECIPE, initial_of, phases, train, with_margin
 from triptych.data.dataset import Split, load_split, save_split
 from triptych.data.halves import decision_half
 from triptych.models.initialise_model import initialise_model
@@ -22,7 +22,7 @@ from triptych.storage.errors import InputError
 from triptych.storage.locks import held
 from triptych.storage.tensors import load_metadata, load_tensors, tensors_sha256
 from triptych.training import train as module
-from triptych.training.batches import InputTransform, epoch_order
+from triptych.training.batches import EvaluationTransform, TrainingTransform, epoch_order
 
 HEAD = ["fc.weight", "fc.bias"]
 
@@ -38,7 +38,7 @@ def evaluated(path, data) -> tuple[float, float, numpy.ndarray]:
     network, metadata = load_network(path)
     network.eval()
     split = load_split(data)
-    pixels = InputTransform(32, *[metadata["normalisation"][key] for key in ("mean", "std")], torch.device("cpu"))(
+    pixels = EvaluationTransform(32, *[metadata["normalisation"][key] for key in ("mean", "std")], torch.device("cpu"))(
         torch.from_numpy(split.images)
     )
     with torch.no_grad():
@@ -124,7 +124,7 @@ def test_training_is_the_plain_loop(arguments):
     network, metadata = load_network(arguments["trained"])
     load_state(network, {name: torch.from_numpy(array) for name, array in initial_of(arguments)[0].items()})
     split = load_split(arguments["train_data"])
-    transform = InputTransform(
+    transform = EvaluationTransform(
         32, metadata["normalisation"]["mean"], metadata["normalisation"]["std"], torch.device("cpu")
     )
     inputs, labels = transform(torch.from_numpy(split.images)), torch.from_numpy(split.labels)
@@ -175,7 +175,9 @@ def test_a_changed_frozen_tensor_is_an_error(arguments, monkeypatch):
 def test_fewer_training_images(arguments):
     train(**arguments | {"train_images": 20, "epochs": 1})
     assert json.loads(arguments["cost"].read_text())["images_per_second"] > 0
-    with pytest.raises(InputError, match="train_images: 51 images were asked for, and there are 50"):
+    with pytest.raises(
+        InputError, match="train_images: 51 is not allowed; there are 50 training images; give at most 50,"
+    ):
         train(**arguments | {"train_images": 51})
 
 
@@ -294,7 +296,7 @@ def test_model_selection_needs_validation_images(arguments, tmp_path, selection)
     with pytest.raises(InputError, match="needs validation images, and there are none"):
         train(**arguments | {"validation_data": tmp_path / "none.safetensors"} | selection)
     save_split(tmp_path / "few.safetensors", load_split(arguments["validation_data"]).first(3))  # one of each class
-    with pytest.raises(InputError, match=r"needs validation images, and no class has two: .* to at least 2"):
+    with pytest.raises(InputError, match=r"needs validation images, and no class has two: .* at least 2 of each class"):
         train(**arguments | {"validation_data": tmp_path / "few.safetensors"} | selection)
     assert not arguments["history"].exists()
 
@@ -309,3 +311,38 @@ def test_waiting_for_a_lock_is_not_part_of_the_cost(arguments, tmp_path):
         elapsed = time.perf_counter() - clock
     assert elapsed > wait
     assert json.loads(arguments["cost"].read_text())["seconds"] < elapsed - wait / 2
+
+
+def test_a_margin_is_neither_trained_on_nor_evaluated(arguments, tmp_path):
+    """The run is that on the central pixels alone, bit for bit, and its weights say how inputs are made."""
+    outputs = ("trained", "history", "predictions")
+    runs = []
+    for crop in (True, False):
+        folder = tmp_path / f"crop{crop}"
+        own = {name: folder / arguments[name].name for name in (*outputs, "cost")}
+        train(**arguments | with_margin(arguments, folder, crop=crop) | own | {"epochs": 1, "train_images": 16})
+        runs.append(own)
+    cropped, central = runs
+    for name in ("history", "predictions"):
+        assert cropped[name].read_bytes() == central[name].read_bytes()
+    assert tensors_of(cropped) == tensors_of(central)
+    assert load_metadata(cropped["trained"])["crop"] is True
+    assert "crop" not in load_metadata(central["trained"])
+
+
+def tensors_of(run) -> dict[str, bytes]:
+    return {name: array.tobytes() for name, array in load_tensors(run["trained"]).items()}
+
+
+def test_the_training_transform_reaches_no_evaluation(arguments, monkeypatch):
+    """Neither evaluations nor re-estimated statistics: with blank training images, epoch 0 is what it was."""
+    plain = arguments | {"epochs": 1, "train_images": 20, "recalibrate_batchnorm": "final"}
+    train(**plain)
+    before = pandas.read_csv(arguments["history"])
+    seen = []
+    monkeypatch.setattr(TrainingTransform, "view", lambda self, images: seen.append(len(images)) or images * 0)
+    train(**plain)
+    after = pandas.read_csv(arguments["history"])
+    assert seen == [16, 4]  # the batches of the one epoch
+    pandas.testing.assert_series_equal(after.iloc[0], before.iloc[0])
+    assert after["train_loss"][1] != before["train_loss"][1]

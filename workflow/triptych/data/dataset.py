@@ -1,7 +1,7 @@
-"""A split of a data set: its images and labels, and its file."""
+"""A split of a data set: its images and labels, its file, and how much of an image a network sees."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,13 @@ class Split:
         images: uint8 [N, H, W, 3], as stored, before the input transform; N may be 0.
         labels: int64 [N], indices into `classes`.
         classes: the class names.
+        crop: whether networks see the centre of an image alone (`view_side`), since its margin was stored for that.
     """
 
     images: numpy.ndarray
     labels: numpy.ndarray
     classes: list[str]
+    crop: bool = False
 
     def __len__(self) -> int:
         """The number of images."""
@@ -36,8 +38,21 @@ class Split:
             InputError: the split has fewer images.
         """
         if count is not None and count > len(self):
-            raise InputError(f"train_images: {count} images were asked for, and there are {len(self)}.")
-        return Split(self.images[:count], self.labels[:count], self.classes)
+            raise InputError(
+                f"training.train_images: {count} is not allowed; there are {len(self)} training images; give at most "
+                f"{len(self)}, or null for all."
+            )
+        return replace(self, images=self.images[:count], labels=self.labels[:count])
+
+
+def view_side(stored: int, input_size: int) -> int:
+    """Return the side in pixels of the centre that a network sees of a stored image: 7/8, if that is not too small.
+
+    Args:
+        stored: height or width of the stored image.
+        input_size: of the network's input, which the centre should not be smaller than.
+    """
+    return min(stored, max(input_size, round(stored * 7 / 8)))
 
 
 def _check(split: Split, where: Path) -> None:
@@ -57,13 +72,14 @@ def _check(split: Split, where: Path) -> None:
 
 
 def save_split(path: Path, split: Split, metadata: dict[str, Any] | None = None) -> None:
-    """Write a split, with its classes and further JSON `metadata`.
+    """Write a split, with its classes, `crop` if it is true, and further JSON `metadata`.
 
     Raises:
         InputError: a shape, a type or a label is wrong.
     """
     _check(split, path)
-    save_tensors(path, {"images": split.images, "labels": split.labels}, {"classes": split.classes, **(metadata or {})})
+    described = {"classes": split.classes} | ({"crop": True} if split.crop else {}) | (metadata or {})
+    save_tensors(path, {"images": split.images, "labels": split.labels}, described)
 
 
 def save_split_rows(
@@ -113,9 +129,10 @@ def load_split(path: Path) -> Split:
     if "classes" not in metadata:
         raise InputError(f"{path}: not a split of a data set (no classes in its metadata).")
     try:
-        split = Split(map_tensor(path, "images"), map_tensor(path, "labels"), metadata["classes"])
+        images, labels = map_tensor(path, "images"), map_tensor(path, "labels")
     except InputError as error:
         reason = str(error).removeprefix(f"{path}: ").removesuffix(".")
         raise InputError(f"{path}: not a split of a data set ({reason}).") from None
+    split = Split(images, labels, metadata["classes"], bool(metadata.get("crop", False)))
     _check(split, path)
     return split

@@ -14,7 +14,7 @@ from triptych.storage.errors import InputError
 from triptych.storage.files import append_line, sha256, write_json
 from triptych.storage.tensors import load_metadata, save_tensors
 from triptych.training.arithmetic import prepare
-from triptych.training.batches import InputTransform
+from triptych.training.batches import EvaluationTransform
 from triptych.training.device import device_name
 from triptych.training.evaluate import evaluate
 from triptych.training.failures import translate_torch_errors
@@ -64,7 +64,6 @@ def open_test(  # noqa: PLR0913
     batch_size, setting = recipe.evaluation_batch_size, "training.evaluation_batch_size"
     with translate_torch_errors(batch_size, 0, arithmetic, setting=setting):
         network.to(chosen).to(memory_format=arithmetic.memory_format)
-        transform = InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format)
         record = {"arm": arm, "seed": seed, "decision": digest, "trained": sha256(trained)}
         lines = append_line(openings, json.dumps(record | {"time": datetime.now(UTC).isoformat()}, sort_keys=True))
         split = load_split(test_data)
@@ -74,6 +73,9 @@ def open_test(  # noqa: PLR0913
             f"opening {len(split)} test images for {arm}, seed {seed}, on {device_name(chosen)} ({chosen.type}, "
             f"{recipe.precision}) under the decision {digest[:12]}",
             flush=True,
+        )
+        transform = EvaluationTransform(
+            input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format, split.crop
         )
         data = Resident(split, chosen, choose_residency(arithmetic.residency, split.images.nbytes, chosen))
         loss, accuracy, logits = evaluate(network, data, transform, batch_size, arithmetic)

@@ -18,7 +18,7 @@ from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic
-from triptych.training.batches import InputTransform
+from triptych.training.batches import TrainingTransform
 from triptych.training.device import choose_device, device_name, make_deterministic, synchronize
 from triptych.training.failures import translate_torch_errors
 from triptych.training.recipe import Device, JsonOptions
@@ -74,7 +74,7 @@ def time_backward(
     if not len(split):
         raise InputError(f"{train_data}: no training images")
     data = Resident(split, chosen)
-    transform = InputTransform(input_size, [0, 0, 0], [1, 1, 1], chosen)
+    transform = TrainingTransform(input_size, [0, 0, 0], [1, 1, 1], chosen)
     classes = len(split.classes)
     torch.manual_seed(0)
     network = build_network(architecture, classes, input_size).to(chosen)

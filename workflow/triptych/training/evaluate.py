@@ -1,14 +1,11 @@
 """The evaluation of a network on a split."""
 
-from collections.abc import Callable
-
 import torch
 from torch.nn.functional import cross_entropy
 
 from triptych.training.arithmetic import Arithmetic
+from triptych.training.batches import Transform
 from triptych.training.residency import Resident
-
-Transform = Callable[[torch.Tensor], torch.Tensor]
 
 
 @torch.inference_mode()

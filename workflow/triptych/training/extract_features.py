@@ -1,6 +1,7 @@
 """Cache the outputs of a frozen trunk for every image, computed once for all epochs and seeds."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy
@@ -13,7 +14,7 @@ from triptych.storage.errors import InputError
 from triptych.storage.files import write_json
 from triptych.storage.tensors import load_tensors, save_tensors
 from triptych.training.arithmetic import prepare
-from triptych.training.batches import InputTransform
+from triptych.training.batches import EvaluationTransform
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import device_name, peak_memory_bytes
 from triptych.training.evaluate import padded
@@ -68,7 +69,9 @@ def extract_features(  # noqa: PLR0913
     network.to(chosen).to(memory_format=arithmetic.memory_format).eval()
     head = head_of(network, metadata["head"])
     scale = metadata["normalisation"]
-    transform = InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format)
+    transform = EvaluationTransform(
+        input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format, splits[0].crop
+    )
     count = sum(map(len, splits))
     print(
         f"features of {count} images from {architecture} at {input_size} px on {device_name(chosen)} ({chosen.type})",
@@ -97,7 +100,7 @@ def extract_features(  # noqa: PLR0913
         earlier, clock = state["seconds"], time.perf_counter()
         for name, split in zip(SPLITS, splits, strict=True):
             parts = [found[name]]
-            rest = Split(split.images[len(parts[0]) :], split.labels[len(parts[0]) :], split.classes)
+            rest = replace(split, images=split.images[len(parts[0]) :], labels=split.labels[len(parts[0]) :])
             for images, labels in Resident(rest, chosen, residency).batches(batch_size):
                 with arithmetic.autocast():
                     given, _ = features_and_logits(network, head, transform(padded(images, batch_size)))

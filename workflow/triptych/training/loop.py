@@ -22,11 +22,11 @@ from triptych.results.schema import REESTIMATED
 from triptych.storage.errors import InputError
 from triptych.training.allocator import release_freed_memory
 from triptych.training.arithmetic import Arithmetic
-from triptych.training.batches import epoch_order
+from triptych.training.batches import Transform, Transforms, epoch_order
 from triptych.training.batchnorm import FollowingBatchNorm
 from triptych.training.checkpoints import Checkpoints
 from triptych.training.device import peak_memory_bytes, synchronize
-from triptych.training.evaluate import Transform, evaluate
+from triptych.training.evaluate import evaluate
 from triptych.training.failures import not_finite, translate_torch_errors
 from triptych.training.recipe import PretrainingRecipe
 from triptych.training.regime import Trainable, select_trainable, set_training_mode
@@ -91,7 +91,7 @@ def fit(
     trainable: Trainable,
     recipe: PretrainingRecipe,
     seed: int,
-    transform: Transform,
+    transforms: Transforms,
     splits: tuple[Split, Split, Split],
     arithmetic: Arithmetic,
     selection: numpy.ndarray | None = None,
@@ -104,7 +104,7 @@ def fit(
 
     Args:
         seed: of the order of the batches and of dropout.
-        transform: from a batch of images to the input of the network.
+        transforms: from a batch of images to the input of the network.
         splits: for training, validation and testing; the last two may be empty.
         selection: which validation images select the epoch, bool [validation images]; needed if the recipe selects one.
         checkpoints: resume from the newest one, with the same result as without interruption.
@@ -117,7 +117,7 @@ def fit(
     checkpoints = checkpoints or Checkpoints(None, "", 0)
     images, setting = len(splits[0]), f"{section}.batch_size"
     with translate_torch_errors(recipe.batch_size, images, arithmetic, setting=setting):
-        trainer = Trainer(network, trainable, recipe, seed, transform, splits, arithmetic, selection, section)
+        trainer = Trainer(network, trainable, recipe, seed, transforms, splits, arithmetic, selection, section)
     with translate_torch_errors(recipe.batch_size, images, arithmetic, lambda: trainer.progress(checkpoints), setting):
         return trainer.run(checkpoints)
 
@@ -131,14 +131,14 @@ class Trainer:
         trainable: Trainable,
         recipe: PretrainingRecipe,
         seed: int,
-        transform: Transform,
+        transforms: Transforms,
         splits: tuple[Split, Split, Split],
         arithmetic: Arithmetic,
         selection: numpy.ndarray | None = None,
         section: str = "training",
     ):
         self.section, self.seed = section, seed
-        self.recipe, self.transform, self.arithmetic = recipe, transform, arithmetic
+        self.recipe, self.transforms, self.arithmetic = recipe, transforms, arithmetic
         device = arithmetic.device
         residency = choose_residency(arithmetic.residency, sum(split.images.nbytes for split in splits), device)
         self.train, self.validation, self.test = (Resident(split, device, residency) for split in splits)
@@ -160,7 +160,7 @@ class Trainer:
         )
         self.scaler = arithmetic.loss_scaler()
         self.outcome = Outcome()
-        self.batchnorm = FollowingBatchNorm(network, trainable, self.predict)
+        self.batchnorm = FollowingBatchNorm(network, trainable, partial(self.predict, transforms.evaluation))
         self.recalibrates = bool(self.batchnorm) and recipe.recalibrate_batchnorm == "final"
         self.classes = len(splits[0].classes)
         self.snapshot: Snapshot | None = None
@@ -245,7 +245,7 @@ class Trainer:
 
     def train_batch(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         """Run one optimiser step, entirely on the device."""
-        logits = self.predict(images)
+        logits = self.predict(self.transforms.training, images)
         loss = cross_entropy(logits.float(), labels)
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
@@ -254,10 +254,10 @@ class Trainer:
         self.loss_sum += loss.detach().double() * len(labels)
         self.correct += (logits.detach().argmax(1) == labels).sum()
 
-    def predict(self, images: torch.Tensor) -> torch.Tensor:
+    def predict(self, transform: Transform, images: torch.Tensor) -> torch.Tensor:
         """Return the logits of stored images."""
         with self.arithmetic.autocast():
-            logits: torch.Tensor = self.network(self.transform(images))
+            logits: torch.Tensor = self.network(transform(images))
         return logits
 
     def check_finite(self, what: str, loss: float, checkpoints: Checkpoints) -> None:
@@ -334,7 +334,8 @@ class Trainer:
         return self.outcome.validation_accuracy(self.validation_labels, self.selection)
 
     def evaluate(self, data: Resident) -> tuple[float | None, float | None, torch.Tensor]:
-        return evaluate(self.network, data, self.transform, self.recipe.evaluation_batch_size, self.arithmetic)
+        size = self.recipe.evaluation_batch_size
+        return evaluate(self.network, data, self.transforms.evaluation, size, self.arithmetic)
 
     def keep(self) -> None:
         """Restore the kept epoch, and evaluate it on the training images."""

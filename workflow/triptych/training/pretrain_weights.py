@@ -13,7 +13,7 @@ from triptych.results.schema import WEIGHTS_HISTORY
 from triptych.results.tables import save_table
 from triptych.storage.tensors import save_tensors
 from triptych.training.arithmetic import prepare
-from triptych.training.batches import InputTransform
+from triptych.training.batches import Transforms
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import device_name
 from triptych.training.loop import fit
@@ -79,7 +79,7 @@ def pretrain_weights(  # noqa: PLR0913
             Trainable.everything(network),
             recipe,
             seed,
-            InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format),
+            Transforms.to_input(input_size, scale, arithmetic, source.crop),
             splits,
             arithmetic,
             selection,

@@ -47,8 +47,8 @@ class Stopping:
             else "there are none"
         )
         raise InputError(
-            f"{key} needs validation images, and {found}; set dataset.validation_per_class to at least 2, or set "
-            "training.keep to last and training.patience to null."
+            f"{key} needs validation images, and {found}; set aside at least 2 of each class (section dataset), "
+            "or set training.keep to last and training.patience to null."
         )
 
     def update(self, epoch: int, accuracy: float | None) -> bool:

@@ -17,10 +17,9 @@ from triptych.results.tables import save_table
 from triptych.storage.files import read_json, write_json
 from triptych.storage.tensors import save_tensors
 from triptych.training.arithmetic import prepare
-from triptych.training.batches import InputTransform
+from triptych.training.batches import Transforms
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import device_name, peak_memory_bytes
-from triptych.training.evaluate import Transform
 from triptych.training.extract_features import with_features
 from triptych.training.loop import fit
 from triptych.training.recipe import PLAIN, Execution, Recipe
@@ -101,11 +100,10 @@ def train(  # noqa: PLR0913
     if metadata["transform_input"]:
         print("as in torchvision, the network first reverses ImageNet's normalisation of its input (transform_input)")
     if features is None:
-        scale = metadata["normalisation"]
-        transform: Transform = InputTransform(input_size, scale["mean"], scale["std"], chosen, arithmetic.memory_format)
+        transforms = Transforms.to_input(input_size, metadata["normalisation"], arithmetic, splits[0].crop)
         module, trainable_here = network, trainable
     else:
-        splits, transform = with_features(features, splits), torch.nn.Identity()
+        splits, transforms = with_features(features, splits), Transforms.of_features()
         module = head_of(network, metadata["head"])
         trainable_here = Trainable.everything(module)
     files = {"pretrained": pretrained, "train": train_data, "validation": validation_data, "test": test_data}
@@ -123,7 +121,7 @@ def train(  # noqa: PLR0913
     waiting_since = time.perf_counter()
     with run_checkpoints.locked():
         started += time.perf_counter() - waiting_since  # waiting for a lock is not part of the cost either
-        outcome = fit(module, trainable_here, recipe, seed, transform, splits, arithmetic, selection, run_checkpoints)
+        outcome = fit(module, trainable_here, recipe, seed, transforms, splits, arithmetic, selection, run_checkpoints)
 
         after = state_arrays(network)
         assert_unchanged(before, after, frozen_tensors(network, trainable))
@@ -155,5 +153,6 @@ def train(  # noqa: PLR0913
             },
         )
         settings = {"phases": [asdict(phase)], "recipe": asdict(recipe), "trained": trainable.as_json()}
-        save_tensors(trained, after, run_metadata(metadata, before, seed, settings))
+        described = metadata | ({"crop": True} if splits[0].crop else {})  # as in the split: how inputs are made
+        save_tensors(trained, after, run_metadata(described, before, seed, settings))
         run_checkpoints.remove()
