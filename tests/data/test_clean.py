@@ -40,7 +40,7 @@ def test_other_folders_are_refused(tmp_path, marker):
     (folder / "0123456789abcdef").mkdir(parents=True)
     if marker is not None:
         (folder / MARKER).write_text(marker)
-    with pytest.raises(InputError, match="photos: no cache of decoded images .*nothing was deleted"):
+    with pytest.raises(InputError, match=r"photos: no cache of decoded images .*nothing was deleted"):
         clean(cache=folder)
     assert (folder / "0123456789abcdef").is_dir()
     with pytest.raises(InputError, match="none: there is no such folder; nothing was deleted"):

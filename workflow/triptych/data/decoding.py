@@ -407,7 +407,8 @@ def _refuse(name: str, rule: DecodingRule, error: Exception) -> NoReturn:
     if "truncated" in text.lower() or isinstance(error, EOFError):
         raise Undecodable(f"truncated: the {name} data end too early", COPY_AGAIN) from error
     if isinstance(error, SyntaxError):  # Pillow raises it for a header that it cannot read
-        raise Undecodable(f"not an image: no {name} header that can be read, or a side of 0 px", COPY_AGAIN) from error
+        problem = f"no {name} header that can be read: the file is damaged or truncated, or a side is 0 px"
+        raise Undecodable(problem, COPY_AGAIN) from error
     raise Undecodable(f"damaged {name} data ({text or type(error).__name__})", COPY_AGAIN) from error
 
 

@@ -143,8 +143,8 @@ def _check_counts(counts: Mapping[str, list[int]], asked: Mapping[str, float]) -
             f"too few images for {parts}: {_named(few)}; a class needs at least {least} that are neither duplicates "
             f"nor of one group, one for each split. Add images, remove the class, or give splits."
         )
-    needed = {label: 1 + sum(_target(size, sum(sizes)) for size in asked.values()) for label, sizes in counts.items()}
-    few = {label: sum(sizes) for label, sizes in counts.items() if sum(sizes) < needed[label]}
+    needed = 1 + sum(max(1, int(size)) for size in asked.values())  # fractions give way: at least one image is left
+    few = {label: sum(sizes) for label, sizes in counts.items() if sum(sizes) < needed}
     if few:
         sizes = ", ".join(f"{part}: {size}" for part, size in asked.items())
         raise InputError(f"too few images for {sizes}: {_named(few)}. Lower {parts}, or add images to these classes.")

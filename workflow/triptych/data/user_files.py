@@ -4,10 +4,9 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from triptych.data.decoding import IMAGE_ENDINGS, looks_like_image
 
@@ -31,8 +30,7 @@ LINKS = {
 """What is wrong with a link, and what to do; by where it leads."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """An entry of a folder.
 
     Attributes:
@@ -55,7 +53,7 @@ class Entry:
 
 
 def entries(folder: str, path: str) -> list[Entry]:
-    """Return the entries of a folder but for junk, sorted by code point.
+    """Return the entries of a folder, sorted by code point; with junk.
 
     Args:
         folder: where it is.
@@ -64,14 +62,13 @@ def entries(folder: str, path: str) -> list[Entry]:
     Raises:
         OSError: it cannot be read.
     """
-    return [entry for entry in all_entries(folder, path) if not is_junk(entry.name)]
+    return sorted(_scan(folder, path))
 
 
-def all_entries(folder: str, path: str) -> list[Entry]:
-    """Return the entries of a folder, as `entries`, and junk as well."""
+def _scan(folder: str, path: str) -> Iterator[Entry]:
     with os.scandir(folder) as found:
-        listed = [Entry(f"{path}/{as_text(one.name)}", one.path, _kind(one)) for one in found]
-    return sorted(listed, key=lambda entry: entry.path)
+        for one in found:
+            yield Entry(f"{path}/{as_text(one.name)}", one.path, _kind(one))
 
 
 def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "link", "other"]:
@@ -82,16 +79,28 @@ def _kind(entry: os.DirEntry[str]) -> Literal["file", "folder", "link", "other"]
     return "folder" if entry.is_dir(follow_symlinks=False) else "other"
 
 
-def walk(folder: str, path: str) -> Iterator[Entry]:
-    """Yield everything below a folder but for junk; unreadable folders have no entries, links are not followed."""
-    waiting = [(folder, path)]
+def walk(folder: str, path: str, depth: int | None = None, unreadable: list[str] | None = None) -> Iterator[Entry]:
+    """Yield everything below a folder but for junk, in the order of the file system, files before what is deeper.
+
+    Folders that cannot be read have no entries, and links are not followed.
+
+    Args:
+        depth: the number of levels; by default all.
+        unreadable: paths of folders that cannot be read are added to it.
+    """
+    waiting = [(folder, path, 1)]
     while waiting:  # a recursion would end at a thousand levels
+        where, name, level = waiting.pop()
         try:
-            found = entries(*waiting.pop())
+            for entry in _scan(where, name):
+                if is_junk(entry.name):
+                    continue
+                yield entry
+                if entry.kind == "folder" and level != depth:
+                    waiting.append((entry.file, entry.path, level + 1))
         except OSError:
-            continue
-        yield from found
-        waiting += [(entry.file, entry.path) for entry in found if entry.kind == "folder"]
+            if unreadable is not None:
+                unreadable.append(name)
 
 
 def is_junk(name: str) -> bool:
@@ -172,12 +181,12 @@ def fingerprint(file: str, kind: str, root: str) -> tuple[int, int]:
 
 def as_text(name: str) -> str:
     """Return a name of the file system as UTF-8 text, whatever the locale; other bytes become lone surrogates."""
-    return os.fsencode(name).decode("utf-8", "surrogateescape")
+    return name if name.isascii() else os.fsencode(name).decode("utf-8", "surrogateescape")
 
 
 def as_file(path: str) -> str:
     """Return the name of the file system of a text of `as_text`."""
-    return os.fsdecode(path.encode("utf-8", "surrogateescape"))
+    return path if path.isascii() else os.fsdecode(path.encode("utf-8", "surrogateescape"))
 
 
 def is_utf8(path: str) -> bool:

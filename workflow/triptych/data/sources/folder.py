@@ -71,13 +71,14 @@ def folder_problem(path: Path) -> Problem | None:
 
 
 def _layout(root: str) -> Layout:
-    folders = [entry for entry in user_files.entries(root, TOP) if entry.kind == "folder"]
+    top = sorted(user_files.walk(root, TOP, depth=1))
+    folders = [entry for entry in top if entry.kind == "folder"]
     named = {entry: SPLITS[entry.name.lower()] for entry in folders if entry.name.lower() in SPLITS}
-    others = [entry for entry in folders if entry not in named and _first_image(entry)]
-    deeper = [entry for entry in [*named, *others] if _has_class_folders(entry)]
-    if len(named) + len(others) == 1 and deeper and not _has_images(deeper[0]):
-        return Layout(problem=_one_level(deeper[0]))
-    if len(set(named.values())) < 2 or (others and not any(entry in named for entry in deeper)):
+    others = [entry for entry in folders if entry not in named and _holds_image(entry)]
+    if len(named) + len(others) == 1:
+        (only,) = [*named, *others]
+        return Layout(problem=_one_level(only) if _has_class_folders(only) and not _holds_image(only, 1) else None)
+    if len(set(named.values())) < 2 or (others and not any(_has_class_folders(entry) for entry in named)):
         return Layout()
     if "train" not in named.values():
         names = ", ".join(entry.name for entry in named)
@@ -100,27 +101,17 @@ def _one_level(entry: Entry) -> Problem:
 
 
 def _whole(problem: str, remedy: str, entry: Entry | None = None) -> Problem:
-    return Problem(DATASET, escaped(entry.path) if entry else "", "", problem, remedy)
+    path = escaped(entry.path) if entry and entry.path != TOP else ""
+    return Problem(DATASET, path, "", problem, remedy)
 
 
-def _first_image(folder: Entry) -> Entry | None:
-    return next((entry for entry in user_files.walk(folder.file, folder.path) if user_files.is_image(entry)), None)
-
-
-def _inside(folder: Entry) -> list[Entry]:
-    """Return the entries of a folder; none where it cannot be read, which is found elsewhere."""
-    try:
-        return user_files.entries(folder.file, folder.path)
-    except OSError:
-        return []
-
-
-def _has_images(folder: Entry) -> bool:
-    return any(entry.kind != "folder" and user_files.is_image(entry) for entry in _inside(folder))
+def _holds_image(folder: Entry, depth: int | None = None) -> bool:
+    return any(map(user_files.is_image, user_files.walk(folder.file, folder.path, depth)))
 
 
 def _has_class_folders(folder: Entry) -> bool:
-    return any(entry.kind == "folder" and _first_image(entry) for entry in _inside(folder))
+    inside = user_files.walk(folder.file, folder.path, depth=1)
+    return any(entry.kind == "folder" and _holds_image(entry) for entry in inside)
 
 
 class _Search:
@@ -148,6 +139,7 @@ class _Search:
             remedy = "put the images into one folder for each class"
             self.problems.append(_whole("there is no image in the folder", remedy))
             return
+        self._empty_splits(layout.splits)
         self.problems += class_problems(self.items, (as_label(entry.name) for _, entry in named))
 
     def found(self) -> Found:
@@ -165,7 +157,7 @@ class _Search:
             if entry.kind == "folder" and entry.name in splits:
                 self._outside(entry, splits[entry.name], {})
             elif entry.kind == "folder" and splits:
-                self._ignore(entry, "a folder without images beside split folders")
+                self._without_images(entry, "a folder without images beside split folders")
             elif entry.kind == "folder":
                 self.classes.append((split, entry))
             elif entry.kind == "link" and user_files.destination(entry.file, self.root) == "folder":
@@ -175,14 +167,15 @@ class _Search:
             else:
                 self._ignore(entry, "outside class folders")
         if loose:
-            images = "1 image is" if len(loose) == 1 else f"{len(loose)} images are"
-            problem = f"{images} beside class folders, {quoted(loose[0].name)} first"
+            name = quoted(loose[0].name)
+            several = f"{len(loose)} images are in no class folder, {name} first"
+            problem = f"the image {name} is in no class folder" if len(loose) == 1 else several
             self.problems.append(_whole(problem, "move each image into the folder of its class", folder))
 
     def _entries(self, folder: Entry) -> list[Entry]:
         """Return the entries of a folder but for junk, which is noted."""
         try:
-            listed = user_files.all_entries(folder.file, folder.path)
+            listed = user_files.entries(folder.file, folder.path)
         except OSError as error:
             problem = f"the folder cannot be read ({error.strerror})"
             self.problems.append(_whole(problem, "give yourself the right to read it", folder))
@@ -210,31 +203,53 @@ class _Search:
 
     def _class(self, split: str, folder: Entry) -> None:
         label = as_label(folder.name)
-        before = len(self.items) + len(self.problems)
+        before = len(self.items)
         nested = []
         for entry in self._entries(folder):
             if entry.kind != "folder":
                 self._file(entry, label, split)
-            elif _first_image(entry):
+            elif _holds_image(entry):
                 nested.append(entry)
             else:
-                self._ignore(entry, "a folder without images")
+                self._without_images(entry, "a folder without images")
         if nested:
             folders = "a folder" if len(nested) == 1 else f"{len(nested)} folders"
             problem = f"the class folder holds {folders} with images, {quoted(nested[0].name)}"
             problem += " first" if len(nested) > 1 else ""
             remedy = "move the images into the class folder; split folders are called train, val and test"
             self.problems.append(Problem(DATASET, escaped(folder.path), label, problem, remedy))
-        if len(self.items) + len(self.problems) == before:
+        elif len(self.items) == before:
             remedy = "put images of the class into it, or delete it"
             self.problems.append(Problem(DATASET, escaped(folder.path), label, "the class folder has no image", remedy))
+
+    def _without_images(self, folder: Entry, reason: str) -> None:
+        """Ignore a folder in which no image was found, if all of it can be read."""
+        unreadable: list[str] = []
+        for _ in user_files.walk(folder.file, folder.path, unreadable=unreadable):
+            pass
+        for path in unreadable:
+            remedy = "give yourself the right to read it, or move it out of the data set"
+            self.problems.append(_whole("the folder cannot be read", remedy, Entry(path, "", "folder")))
+        if not unreadable:
+            self._ignore(folder, reason)
+
+    def _empty_splits(self, splits: dict[str, str]) -> None:
+        full = {split for split, _ in self.classes}
+        for name, split in splits.items():
+            path = f"./{name}"
+            if split not in full and all(problem.path != path for problem in self.problems):
+                remedy = "add a folder with images for each class, or delete the folder"
+                self.problems.append(
+                    Problem(DATASET, path, "", f"the folder of the split {split} has no class folder", remedy)
+                )
 
     def _file(self, entry: Entry, label: str, split: str) -> None:
         """Take a file of a class folder: an image, a problem, or neither."""
         kind = user_files.destination(entry.file, self.root) if entry.kind == "link" else entry.kind
         fault = _fault(entry, kind)
         if fault:
-            self.problems.append(Problem(FILE, escaped(entry.path), label, *fault))
+            scope = DATASET if kind == "folder" else FILE  # a folder is many files
+            self.problems.append(Problem(scope, escaped(entry.path), label, *fault))
         elif user_files.is_image(entry):
             if user_files.is_utf8(entry.path):
                 self.items.append(Item(entry.path, Path(entry.file), label, split))

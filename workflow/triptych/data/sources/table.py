@@ -9,10 +9,10 @@ import stat
 import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from triptych.data import user_files
 from triptych.data.class_checks import SPLITS, as_label, class_problems
@@ -54,17 +54,7 @@ class _TableError(Exception):
         self.problems = problems
 
 
-@dataclass(frozen=True)
-class Row:
-    """A row of the table: the line that it begins in, its cells by column, and where its file is."""
-
-    line: int
-    cells: Mapping[str, str]
-    place: "Place"
-
-
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A file that the table names.
 
     Attributes:
@@ -72,12 +62,24 @@ class Place:
         file: where it is.
         kind: file, or why it is none: a key of `LINKS` or of `FAULTS`, or windows.
         real: the same for all spellings of one file.
+        size: as `Listed.size`.
+        mtime_ns: as `Listed.mtime_ns`.
     """
 
     path: str
     file: str
     kind: str
     real: str
+    size: int = UNUSABLE
+    mtime_ns: int = 0
+
+
+class Row(NamedTuple):
+    """A row of the table: the line that it begins in, its cells by column, and where its file is."""
+
+    line: int
+    cells: Mapping[str, str]
+    place: Place
 
 
 FAULTS = {
@@ -126,9 +128,7 @@ def candidates(path: Path) -> list[Listed]:
         places = [row.place for row in table.rows()[0]]
     except _TableError:
         places = []
-    for place in places:
-        facts = user_files.fingerprint(place.file, "file", "") if place.kind == "file" else (UNUSABLE, 0)
-        listed.add(Listed(place.path, *facts))
+    listed.update(Listed(place.path, place.size, place.mtime_ns) for place in places)
     return sorted(listed)
 
 
@@ -196,52 +196,59 @@ class _Table:
                 yield line, cells
 
     def _place(self, given: str) -> Place:
-        kind, path = self._spelling(given)
-        if kind:
-            return Place(path, "", kind, path)
-        file = os.path.join(self.base, user_files.as_file(path))  # noqa: PTH118
+        path = posixpath.normpath(given)
+        if path == ".." or path.startswith("../"):
+            return Place(path, "", "climbs", path)
+        for form in _forms(path):  # a name that a Mac wrote may be in another Unicode form than in the table
+            facts = self._facts(form)
+            if facts:
+                return self._present(form, facts)
+        if "\\" in given or WINDOWS_DRIVE.match(given):
+            return Place(given, "", "windows", given)
+        if given != given.strip() and self._facts(given.strip()):
+            return Place(given, "", "spaces", given)
+        return Place(path if path.startswith("/") else f"./{path}", "", "missing", path)
+
+    def _file(self, path: str) -> str:
+        return user_files.as_file(path if path.startswith("/") else f"{self.base}/{path}")
+
+    def _facts(self, path: str) -> os.stat_result | None:
+        try:
+            return os.lstat(self._file(path))
+        except (OSError, ValueError):
+            return None
+
+    def _present(self, path: str, facts: os.stat_result) -> Place:
+        file = self._file(path)
         for base in (self.base, self.real_base):
             path = path.removeprefix(f"{base}/")
         is_absolute = path.startswith("/")
-        kind, real = self._kind(file, "/" if is_absolute else self.real_base)
-        return Place(path if is_absolute else f"./{path}", file, kind, real)
+        kind, real = _kind(file, facts, "/" if is_absolute else self.real_base)
+        if kind == "file" and stat.S_ISLNK(facts.st_mode):
+            facts = os.stat(file)  # noqa: PTH116
+        size, mtime_ns = (facts.st_size, facts.st_mtime_ns) if kind == "file" else (UNUSABLE, 0)
+        return Place(path if is_absolute else f"./{path}", file, kind, real, size, mtime_ns)
 
-    def _spelling(self, given: str) -> tuple[str, str]:
-        """Return what is wrong with a path as it is written ("" for nothing), and the path without detours."""
-        path = posixpath.normpath(given)
-        if path == ".." or path.startswith("../"):
-            return "climbs", path
-        forms = dict.fromkeys((path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))))
-        present = next((form for form in forms if self._exists(form)), None)
-        if present:  # a name that a Mac wrote may be in another Unicode form than in the table
-            return "", present
-        if "\\" in given or WINDOWS_DRIVE.match(given):
-            return "windows", given
-        if given != given.strip() and self._exists(given.strip()):
-            return "spaces", given
-        return "", path
 
-    def _exists(self, path: str) -> bool:
-        return os.path.lexists(os.path.join(self.base, user_files.as_file(path)))  # noqa: PTH118
+def _forms(path: str) -> Iterable[str]:
+    if path.isascii():
+        return (path,)
+    return dict.fromkeys((path, *(unicodedata.normalize(form, path) for form in ("NFC", "NFD"))))
 
-    @staticmethod
-    def _kind(file: str, root: str) -> tuple[str, str]:
-        """Return `Place.kind` and `Place.real` of a path that is spelt well; it must be below the real path `root`."""
-        try:
-            mode = os.lstat(file).st_mode
-            folder, name = os.path.split(file)
-            real = f"{_real_folder(folder)}/{name}"
-        except OSError:
-            return "missing", file
-        if stat.S_ISLNK(mode):
-            return user_files.destination(file, root), os.path.realpath(file)
-        if stat.S_ISDIR(mode):
-            return "folder", real
-        if not stat.S_ISREG(mode):
-            return "other", real
-        if not user_files.is_below(real, root):
-            return "outside", real
-        return ("file" if os.access(file, os.R_OK) else "denied"), real
+
+def _kind(file: str, facts: os.stat_result, root: str) -> tuple[str, str]:
+    """Return `Place.kind` and `Place.real` of what is there; it must be below the real path `root`."""
+    folder, _, name = file.rpartition("/")
+    real = f"{_real_folder(folder or '/')}/{name}"
+    if stat.S_ISLNK(facts.st_mode):
+        return user_files.destination(file, root), os.path.realpath(file)
+    if stat.S_ISDIR(facts.st_mode):
+        return "folder", real
+    if not stat.S_ISREG(facts.st_mode):
+        return "other", real
+    if not user_files.is_below(real, root):
+        return "outside", real
+    return ("file" if os.access(file, os.R_OK) else "denied"), real
 
 
 @lru_cache(maxsize=1024)
@@ -343,7 +350,7 @@ class _Search:
             return
         if self.given_splits:
             self._splits()
-        labels = {as_label(row.cells["label"]) for row in self.rows if row.cells["label"].strip()}
+        labels = {as_label(label) for row in self.rows if (label := row.cells["label"].strip())}
         self._labels(labels)
         self.problems += class_problems(self.items, labels)
 
@@ -386,7 +393,7 @@ class _Search:
         if row.cells["path"].strip() and kind not in ("file", "windows"):
             problem, remedy = FAULTS.get(kind) or LINKS[kind]
             label = as_label(row.cells["label"].strip())
-            yield Problem(FILE, row.place.path, label, f"{problem} (line {row.line} of the table)", remedy)
+            yield Problem(FILE, row.place.path, label, f"line {row.line} of the table: {problem}", remedy)
 
     def _windows(self) -> None:
         rows = [row for row in self.rows if row.place.kind == "windows"]
