@@ -44,6 +44,7 @@ COMMANDS = {
     **FIGURE_COMMANDS,
     **WING_COMMANDS,
     "report": "triptych.report",
+    "report_data": "triptych.report",
     "write_manifest": "triptych.report",
     "verify": "triptych.report",
     "document_configuration": "triptych.configuration",

@@ -1,0 +1,280 @@
+"""A content-addressed cache of decoded images: `<root>/<digest of the rule>/<aa>/<sha256 of the file>`.
+
+- One file an image: a line of JSON with what the tables need, a line with the SHA-256 of that line, the stored pixels.
+- Every read checks both. What is damaged counts as missing, and is decoded again.
+- An entry is renamed into place, not fsynced: after a power failure it may be cut off or empty, and the check finds it.
+- Processes and experiments may share it. Two that decode the same image write the same bytes.
+- It can be deleted at any time, also while it is used (`python -m triptych clean`).
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy
+from PIL import ImageColor
+
+from triptych.data.decoding import DecodingRule, decode, decoder_versions, fitted
+from triptych.data.facts import facts_of
+from triptych.data.source import setting
+from triptych.storage.code_digest import code_digest
+from triptych.storage.errors import InputError
+
+CODE = ("triptych.data.decoding", "triptych.data.facts")
+"""The modules that decide what an entry holds."""
+LAYOUT = 1
+"""Of an entry's bytes."""
+DIGITS = 16
+"""Of a rule's digest."""
+MARKER = "CACHEDIR.TAG"
+SIGNATURE = "Signature: 8a477f597d28d172789f06886806bc55\n"
+"""Backup programs leave out folders with such a file (https://bford.info/cachedir)."""
+MARKER_TEXT = (
+    f"{SIGNATURE}# Decoded images of Triptych. They can be decoded again: delete them with\n"
+    "# python -m triptych clean --cache FOLDER\n"
+)
+PARTIAL = "partial"
+"""Holds entries while they are written."""
+DELETED = ".deleted."
+"""Begins the names of folders that are being deleted."""
+STALE_AFTER = 3600
+"""Seconds after which a partial entry is from a process that was killed."""
+BLOCK = 8192
+"""Bytes that an entry may take beside its pixels: its header, and the rest of its last block."""
+MARGIN = 16 * 2**20
+"""Bytes that stay free on the disk."""
+
+
+@dataclass(frozen=True)
+class StoredRule:
+    """How an image is decoded and stored.
+
+    Attributes:
+        size: pixels of a side of the stored square.
+        fit: crop, squash or pad.
+    """
+
+    decoding: DecodingRule
+    size: int
+    fit: str
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> "StoredRule":
+        """Read the rule from the section `dataset` of the configuration.
+
+        Raises:
+            InputError: a key is missing, or the background is no colour.
+        """
+        limits = setting(settings, "value_range")
+        background = setting(settings, "background")
+        try:
+            colour = ImageColor.getrgb(background)
+        except ValueError:
+            raise InputError(
+                f"dataset: background {background!r} is no colour; give white, black or '#rrggbb'."
+            ) from None
+        decoding = DecodingRule(
+            background=(colour[0], colour[1], colour[2]),
+            largest_pixels=round(setting(settings, "largest_megapixels") * 1_000_000),
+            value_range=None if limits is None else (float(limits[0]), float(limits[1])),
+        )
+        return cls(decoding, int(setting(settings, "store_size")), setting(settings, "fit"))
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digits: of the rule, the decoders' versions and the code that decides what is stored."""
+        content = [asdict(self), decoder_versions(), code_digest(CODE[0], named=CODE[1:]), LAYOUT]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:DIGITS]
+
+    @property
+    def entry_bytes(self) -> int:
+        """What an entry takes on the disk, at most."""
+        return 3 * self.size**2 + BLOCK
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A decoded image, as it is stored.
+
+    Attributes:
+        facts: columns of the table `images` that follow from the file's content: sha256, pixels (SHA-256 of the pixels),
+            bytes, format, width, height, mode, changes, and those of `triptych.data.facts`.
+        pixels: uint8 [S, S, 3].
+    """
+
+    facts: dict[str, Any]
+    pixels: numpy.ndarray
+
+
+class Cache:
+    """The entries of one rule below `root`. It is safe to use from several processes and threads."""
+
+    def __init__(self, root: Path, rule: StoredRule) -> None:
+        self.root, self.rule = root, rule
+        self.folder = root / rule.digest
+
+    def path(self, sha256: str) -> Path:
+        """Return where the image of a file with this SHA-256 is stored."""
+        return self.folder / sha256[:2] / sha256
+
+    def entries(self) -> set[str]:
+        """Return the SHA-256 of every file whose image is there, by name alone."""
+        with suppress(FileNotFoundError):
+            return {entry.name for part in _folders(self.folder) if len(part.name) == 2 for entry in os.scandir(part)}
+        return set()
+
+    def load(self, sha256: str) -> Stored | None:
+        """Read and check an entry; return None if it is missing or damaged.
+
+        Raises:
+            OSError: the cache cannot be read.
+        """
+        try:
+            content = self.path(sha256).read_bytes()
+        except FileNotFoundError:
+            return None
+        return _unpacked(content, sha256, self.rule.size)
+
+    def decode(self, content: bytes) -> tuple[Stored, bool]:
+        """Return the image of a file's content, and whether it was there; if not, decode it and keep it.
+
+        Raises:
+            Undecodable: it is no image that can be used.
+            OSError: the cache cannot be read or written.
+        """
+        sha256 = hashlib.sha256(content).hexdigest()
+        there = self.load(sha256)
+        if there is not None:
+            return there, True
+        stored = decoded(content, sha256, self.rule)
+        self._write(sha256, _packed(stored))
+        return stored, False
+
+    def _write(self, sha256: str, content: bytes) -> None:
+        path = self.path(sha256)
+        partial = self.folder / PARTIAL / f"{sha256}.{os.getpid()}.{time.monotonic_ns()}"
+        while True:
+            try:
+                partial.write_bytes(content)
+                partial.replace(path)
+                return
+            except FileNotFoundError:  # the first entry here, or the cache has just been deleted
+                self._create(path.parent)
+            except BaseException:
+                with suppress(OSError):
+                    partial.unlink(missing_ok=True)
+                raise
+
+    def _create(self, part: Path) -> None:
+        for folder in (self.folder / PARTIAL, part):
+            folder.mkdir(parents=True, exist_ok=True)
+        mark(self.root)
+
+    def open(self) -> None:
+        """Create the folder of the cache, and remove what killed processes left half-written."""
+        self._create(self.folder / PARTIAL)
+        with suppress(FileNotFoundError):
+            for entry in os.scandir(self.folder / PARTIAL):
+                with suppress(FileNotFoundError):
+                    if entry.stat().st_mtime < time.time() - STALE_AFTER:
+                        Path(entry).unlink()
+
+    def check_space(self, images: int) -> None:
+        """Check that the disk has room for this many further images and a margin.
+
+        Raises:
+            InputError: it has less.
+        """
+        needed = images * self.rule.entry_bytes + MARGIN
+        free = shutil.disk_usage(self.root).free
+        if images and free < needed:
+            raise InputError(
+                f"{self.root}: {images:,} decoded images need {needed / 1e6:,.0f} MB, and the disk has "
+                f"{free / 1e6:,.0f} MB free. Free some space, lower store_size ({self.rule.size} px), or delete decoded "
+                f"images of other experiments: python -m triptych clean --cache {self.root}"
+            )
+
+    def check_margin(self) -> None:
+        """Check that the disk is not nearly full.
+
+        Raises:
+            InputError: it is.
+        """
+        free = shutil.disk_usage(self.root).free
+        if free < MARGIN // 2:
+            raise InputError(
+                f"{self.root}: the disk has {free / 1e6:,.1f} MB free. Free some space and rerun: decoded images are kept."
+            )
+
+
+def decoded(content: bytes, sha256: str, rule: StoredRule) -> Stored:
+    """Decode a file's content, and measure it.
+
+    Raises:
+        Undecodable: it is no image that can be used.
+    """
+    image = decode(content, rule.decoding, rule.size)
+    pixels = numpy.ascontiguousarray(fitted(image.image, rule.size, rule.fit, rule.decoding.background))
+    facts = {
+        "sha256": sha256,
+        "pixels": hashlib.sha256(pixels.data).hexdigest(),
+        "bytes": len(content),
+        "format": image.format,
+        "width": image.width,
+        "height": image.height,
+        "mode": image.mode,
+        "changes": " ".join(image.changes),
+        **facts_of(pixels),
+    }
+    return Stored(facts, pixels)
+
+
+def mark(root: Path) -> None:
+    """Write the file that says what this folder is, if it is missing."""
+    marker = root / MARKER
+    if not marker.exists():
+        temporary = marker.with_name(f".{MARKER}.{os.getpid()}")
+        temporary.write_text(MARKER_TEXT)
+        temporary.replace(marker)
+
+
+def is_marked(root: Path) -> bool:
+    """Whether a folder is a cache of decoded images."""
+    with suppress(OSError, UnicodeDecodeError):
+        return (root / MARKER).read_text().startswith(MARKER_TEXT[: MARKER_TEXT.index(".")])
+    return False
+
+
+def is_rule_folder(folder: Path) -> bool:
+    """Whether a folder of a cache holds the images of one rule, or is a remainder of such a folder."""
+    name = folder.name
+    named = name.startswith(DELETED) or (len(name) == DIGITS and set(name) <= set("0123456789abcdef"))
+    return named and folder.is_dir() and not folder.is_symlink()
+
+
+def _folders(folder: Path) -> list[os.DirEntry[str]]:
+    return [entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+
+
+def _packed(stored: Stored) -> bytes:
+    header = json.dumps(stored.facts, sort_keys=True).encode()
+    return b"\n".join([header, hashlib.sha256(header).hexdigest().encode(), stored.pixels.tobytes()])
+
+
+def _unpacked(content: bytes, sha256: str, size: int) -> Stored | None:
+    """Return the image of an entry; None if it is damaged, or of another file or size."""
+    header, _, rest = content.partition(b"\n")
+    check, _, pixels = rest.partition(b"\n")
+    if hashlib.sha256(header).hexdigest().encode() != check or len(pixels) != 3 * size**2:
+        return None
+    facts: dict[str, Any] = json.loads(header)
+    if facts["sha256"] != sha256 or facts["pixels"] != hashlib.sha256(pixels).hexdigest():
+        return None
+    return Stored(facts, numpy.frombuffer(pixels, numpy.uint8).reshape(size, size, 3))
