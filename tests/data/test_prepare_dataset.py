@@ -23,7 +23,7 @@ from triptych.storage.tensors import load_metadata
 def prepare(folder, files=None, **changes):
     settings = {"source": "digits", "train_per_class": 30, "validation_per_class": 20, "seed": 0} | changes
     outputs = {split: folder / f"{split}.safetensors" for split in SPLITS}
-    tables = {"index": folder / "index.csv", "sizes": folder / "sizes.csv"}
+    tables = {name: folder / f"{name}.csv" for name in ("index", "sizes", "left_out")}
     prepare_dataset(dataset=json.dumps(settings), files=files, **outputs, **tables)
     return outputs
 
@@ -38,7 +38,7 @@ def test_every_image_is_named_and_is_the_sources(prepared):
     folder, outputs = prepared
     source = digits.read({}, [])
     index = pandas.read_csv(folder / "index.csv", dtype={"class": str}, keep_default_na=False)
-    assert list(index.columns) == ["split", "row", "name", "sha256", "class", "group"]
+    assert list(index.columns) == ["split", "row", "name", "sha256", "class", "group", "changes"]
     assert sorted(index["name"]) == sorted(source.names)
     for split, path in outputs.items():
         part, lines = load_split(path), index[index["split"] == split]
@@ -66,11 +66,15 @@ def test_sizes(prepared, capsys, tmp_path):
     assert printed.splitlines()[-1].split() == ["all", "300", "200", "1297", "1797"]
 
 
+def test_no_file_is_left_out(prepared):
+    assert (prepared[0] / "left_out.csv").read_text() == "path,class,problem\n"
+
+
 def test_same_bytes_again(prepared, tmp_path):
     folder, _ = prepared
     prepare(tmp_path)
     names = sorted(path.name for path in folder.iterdir())
-    assert len(names) == 5
+    assert len(names) == 6
     assert [sha256(folder / name) for name in names] == [sha256(tmp_path / name) for name in names]
 
 
@@ -85,7 +89,7 @@ def test_validation_may_be_empty(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"source": "digit"}, "'digit' is not allowed; give one of cifar10, cifar100, digits"),
+        ({"source": "digit"}, "'digit' is not allowed; give one of cifar10, cifar100, digits, folder, table"),
         ({"train_per_class": None}, "because digits has no test part; give a number"),
         ({"source": "cifar10"}, "dataset: expected_train is missing; cifar10 needs it"),
         ({"source": 3}, "dataset: expected a JSON object with the key source, found"),
@@ -129,7 +133,7 @@ def test_the_command_prepares_cifar100_by_its_fine_labels(tmp_path):
     outputs = {split: tmp_path / f"{split}.safetensors" for split in SPLITS}
     settings = {"source": "cifar100", "sha256": sha256(archive), "expected_train": 300, "expected_test": 200}
     settings |= {"train_per_class": 2, "validation_per_class": 1, "test_per_class": 1, "seed": 0}
-    tables = {"index": tmp_path / "index.csv", "sizes": tmp_path / "sizes.csv"}
+    tables = {name: tmp_path / f"{name}.csv" for name in ("index", "sizes", "left_out")}
     call = command("prepare_dataset", dataset=json.dumps(settings), files=archive, **outputs, **tables)
     subprocess.run(call, check=True, timeout=120)
     for split, count in zip(SPLITS, (2, 1, 1), strict=True):

@@ -106,6 +106,12 @@ def test_tables_have_no_index_empty_missing_values_and_floats_that_read_back(tmp
     assert (tmp_path / "t.csv").read_bytes() == b"a,b\n0.30000000000000004,x\n,\n"
 
 
+def test_a_carriage_return_comes_back(tmp_path):
+    table = pandas.DataFrame({"a": ["x\ry", 'q"', ""], "b": ["", "n\nm", "z"], "c": [1, 2, 3]})
+    write_table(tmp_path / "t.csv", table)
+    assert pandas.read_csv(tmp_path / "t.csv", keep_default_na=False).equals(table)
+
+
 def test_json_is_sorted(tmp_path):
     write_json(tmp_path / "x.json", {"b": 1, "a": "é"})
     assert (tmp_path / "x.json").read_text(encoding="utf-8") == '{\n  "a": "é",\n  "b": 1\n}\n'
@@ -117,7 +123,7 @@ def test_sha256_of_a_known_text(tmp_path):
 
 
 CALLS = {
-    "prepare-dataset": ["train", "validation", "test", "index", "sizes"],
+    "prepare-dataset": ["train", "validation", "test", "index", "sizes", "left-out"],
     "prepare-letters": ["train", "validation"],
 }
 

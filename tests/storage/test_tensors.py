@@ -8,7 +8,7 @@ import numpy
 import pytest
 
 from triptych.storage.errors import InputError
-from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
+from triptych.storage.tensors import load_metadata, load_tensors, save_rows, save_tensors
 
 TENSORS = {
     "scalar": numpy.array(3, dtype=numpy.int64),
@@ -38,6 +38,27 @@ def test_the_same_content_gives_the_same_bytes_in_every_process(tmp_path):
         subprocess.run([sys.executable, "-c", code, tmp_path / f"{number}"], check=True)
         contents.add((tmp_path / f"{number}").read_bytes())
     assert len(contents) == 1
+
+
+METADATA = [None, {}, {"classes": ["a", 'quote " and \\ and \n', "é 🌷", "\x01\x7f"], "n": 1.5}]
+
+
+@pytest.mark.parametrize("metadata", METADATA)
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_rows_that_come_one_by_one_give_the_same_bytes(tmp_path, count, metadata):
+    rows = numpy.random.default_rng(0).integers(0, 256, (count, 3, 2, 3), dtype=numpy.uint8)
+    others = {**TENSORS, "labels": numpy.arange(count), "a": numpy.arange(3, dtype=numpy.uint8)}
+    for name in ("images", "Z", "é"):
+        save_tensors(tmp_path / "whole", {name: rows, **others}, metadata)
+        save_rows(tmp_path / "rows", name, iter(rows[..., ::-1][..., ::-1]), rows.shape, others, metadata)
+        assert (tmp_path / "rows").read_bytes() == (tmp_path / "whole").read_bytes()
+
+
+@pytest.mark.parametrize("rows", [numpy.zeros((2, 4)), numpy.zeros((2, 4), "u1"), numpy.zeros((3, 5), "u1")])
+def test_other_rows_than_announced_leave_no_file(tmp_path, rows):
+    with pytest.raises(RuntimeError, match="rows"):
+        save_rows(tmp_path / "rows", "images", rows, (3, 4), {})
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("read", [load_tensors, load_metadata])

@@ -25,6 +25,7 @@ COMMANDS = {
     "check": "triptych.configuration",
     "write_configuration": "triptych.report",
     "download_dataset": "triptych.data",
+    "check_data": "triptych.data",
     "prepare_dataset": "triptych.data",
     "prepare_letters": "triptych.data",
     "download_weights": "triptych.models",
@@ -47,6 +48,7 @@ COMMANDS = {
     "report_data": "triptych.report",
     "write_manifest": "triptych.report",
     "verify": "triptych.report",
+    "clean": "triptych.data",
     "document_configuration": "triptych.configuration",
     "document_architectures": "triptych.models",
 }

@@ -22,11 +22,13 @@ import numpy
 from PIL import ImageColor
 
 from triptych.data.decoding import DecodingRule, decode, decoder_versions, fitted
-from triptych.data.facts import facts_of
+from triptych.data.facts import FACTS, facts_of
 from triptych.data.source import setting
 from triptych.storage.code_digest import code_digest
 from triptych.storage.errors import InputError
 
+COLUMNS = ("sha256", "pixels", "bytes", "format", "width", "height", "mode", "changes", *FACTS)
+"""Of the table `images`: those that follow from a file's content."""
 CODE = ("triptych.data.decoding", "triptych.data.facts")
 """The modules that decide what an entry holds."""
 LAYOUT = 1
@@ -104,8 +106,7 @@ class Stored:
     """A decoded image, as it is stored.
 
     Attributes:
-        facts: columns of the table `images` that follow from the file's content: sha256, pixels (SHA-256 of the pixels),
-            bytes, format, width, height, mode, changes, and those of `triptych.data.facts`.
+        facts: the values of `COLUMNS`.
         pixels: uint8 [S, S, 3].
     """
 
@@ -167,9 +168,10 @@ class Cache:
                 return
             except FileNotFoundError:  # the first entry here, or the cache has just been deleted
                 self._create(path.parent)
-            except BaseException:
+            except OSError as error:
                 with suppress(OSError):
                     partial.unlink(missing_ok=True)
+                error.filename = str(self.folder)
                 raise
 
     def _create(self, part: Path) -> None:
@@ -197,8 +199,8 @@ class Cache:
         if images and free < needed:
             raise InputError(
                 f"{self.root}: {images:,} decoded images need {needed / 1e6:,.0f} MB, and the disk has "
-                f"{free / 1e6:,.0f} MB free. Free some space, lower store_size ({self.rule.size} px), or delete decoded "
-                f"images of other experiments: python -m triptych clean --cache {self.root}"
+                f"{free / 1e6:,.0f} MB free. Free some space, lower store_size ({self.rule.size} px), or delete the "
+                f"decoded images of all experiments: python -m triptych clean --cache {self.root}"
             )
 
     def check_margin(self) -> None:
@@ -210,7 +212,8 @@ class Cache:
         free = shutil.disk_usage(self.root).free
         if free < MARGIN // 2:
             raise InputError(
-                f"{self.root}: the disk has {free / 1e6:,.1f} MB free. Free some space and rerun: decoded images are kept."
+                f"{self.root}: the disk has {free / 1e6:,.1f} MB free. Free some space, then rerun; decoded images are "
+                "kept."
             )
 
 

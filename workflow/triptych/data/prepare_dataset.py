@@ -1,7 +1,6 @@
 """Prepare the target data set: three splits, an index of all images, and the sizes of the splits."""
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,65 +8,96 @@ import numpy
 import pandas
 
 from triptych.data.dataset import Split, save_split
-from triptych.data.source import SourceImages, reader_of, setting
+from triptych.data.prepare_files import Checks, read_checks, save_prepared
+from triptych.data.source import SourceImages, is_file_source, parsed, reader_of, setting
 from triptych.data.stratify import SPLITS, stratify, stratify_parts
-from triptych.results.schema import INDEX, SIZES
+from triptych.results.schema import INDEX, LEFT_OUT, SIZES
 from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 
 
-def prepare_dataset(
+def prepare_dataset(  # noqa: PLR0913
     *,
     dataset: str,
     files: list[Path] | None = None,
+    images: Path | None = None,
+    problems: Path | None = None,
+    cache: Path | None = None,
+    path: Path | None = None,
+    num_threads: int = 1,
+    report: Path | None = None,
     train: Path,
     validation: Path,
     test: Path,
     index: Path,
     sizes: Path,
+    left_out: Path,
 ) -> None:
     """Split a source of images into training, validation and test images.
 
     Args:
-        dataset: JSON, the keys of the section `dataset` of the configuration that affect results: `source` and the keys
-            of that source; `train_per_class`, `validation_per_class` and `test_per_class` (images per class; null for
-            all remaining ones); and `seed` (of the split). A source with its own test part gives the test images from
-            that part, and the other images from the rest.
-        files: the files of the source; some sources need none.
+        dataset: JSON, the keys of the section `dataset` of the configuration that affect results: `source`, the keys
+            of that source, and `seed` (of the split). For sources of arrays also `train_per_class`,
+            `validation_per_class` and `test_per_class` (images per class; null for all remaining ones): a source with
+            its own test part gives the test images from that part, and the other images from the rest. For image files
+            `validation` and `test` (`triptych.data.splitting`) and `policy`: what is done about files that cannot be
+            used.
+        files: the files of a source of arrays; some sources need none.
+        images, problems, cache: of image files: what `check_data` has written.
+        path: of image files: the folder or CSV file. It is read only where decoded images are missing in the cache.
+        num_threads: threads that read images.
+        report: the data report, which messages about image files name.
         train, validation, test: files of `triptych.data.dataset`. Validation may be empty.
-        index: CSV with one row per image: split, row, name, sha256 (of the stored pixels), class, group.
+        index: CSV with one row per image: split, row, name, sha256 (of the stored pixels; of the file for image files),
+            class, group, changes.
         sizes: CSV: split, class, images.
+        left_out: CSV, the files that cannot be used; empty for sources of arrays.
 
     Raises:
         InputError: `dataset` is not such a section, a file is invalid, or the sizes differ from those of the source or
-            the configuration.
+            the configuration. For image files: something is wrong with them, unless the policy is quarantine.
     """
-    settings = _parsed(dataset)
+    settings = parsed(dataset)
+    outputs = dict(zip(SPLITS, (train, validation, test), strict=True))
+    if not is_file_source(settings["source"]):
+        index_rows, table = _from_arrays(settings, files or [], outputs)
+        absent = pandas.DataFrame(columns=LEFT_OUT.names)
+    else:
+        if images is None or problems is None or cache is None or path is None:
+            raise InputError(f"source {settings['source']}: give --images, --problems, --cache and --path.")
+        checks = Checks(images, problems, cache, path, num_threads, report)
+        prepared = read_checks(settings, checks)
+        table = size_table(prepared.rows, prepared.labels, prepared.classes)
+        _print_sizes(settings["source"], len(prepared.images), prepared.classes, table)
+        save_prepared(prepared, settings, checks, outputs)
+        index_rows, absent = prepared.index(), prepared.left_out
+    save_table(index, index_rows, INDEX)
+    save_table(sizes, table, SIZES)
+    save_table(left_out, absent, LEFT_OUT)
+
+
+def _from_arrays(
+    settings: dict[str, Any], files: list[Path], outputs: dict[str, Path]
+) -> tuple[pandas.DataFrame, pandas.DataFrame]:
+    """Split a source of arrays, write the splits, and return the tables `index` and `sizes`."""
     source = settings["source"]
-    found = reader_of(source).read(settings, files or [])
+    found = reader_of(source).read(settings, files)
     wanted = {split: settings.get(f"{split}_per_class") for split in SPLITS}
     rows = divided(found, wanted, setting(settings, "seed"), source)
-    table = size_table(rows, found)
-    print(f"{source}: {len(found.images)} images, {len(found.classes)} classes")
+    table = size_table(rows, found.labels, found.classes)
+    _print_sizes(source, len(found.images), found.classes, table)
+    check_sizes(table, wanted, source)
+    for split, path in outputs.items():
+        part = Split(found.images[rows[split]], found.labels[rows[split]], found.classes)
+        save_split(path, part, {"source": source, "split": split})
+    return index_table(rows, found), table
+
+
+def _print_sizes(source: str, images: int, classes: list[str], table: pandas.DataFrame) -> None:
+    print(f"{source}: {images} images, {len(classes)} classes")
     print(
         table.pivot_table("images", "class", "split", "sum", sort=False, margins=True, margins_name="all"), flush=True
     )
-    check_sizes(table, wanted, source)
-    for split, path in zip(SPLITS, (train, validation, test), strict=True):
-        part = Split(found.images[rows[split]], found.labels[rows[split]], found.classes)
-        save_split(path, part, {"source": source, "split": split})
-    save_table(index, index_table(rows, found), INDEX)
-    save_table(sizes, table, SIZES)
-
-
-def _parsed(dataset: str) -> dict[str, Any]:
-    try:
-        settings = json.loads(dataset)
-    except ValueError:
-        settings = None
-    if not isinstance(settings, dict) or not isinstance(settings.get("source"), str):
-        raise InputError(f"dataset: expected a JSON object with the key source, found {dataset[:60]!r}.")
-    return settings
 
 
 def divided(found: SourceImages, wanted: dict[str, int | None], seed: int, source: str) -> dict[str, numpy.ndarray]:
@@ -86,14 +116,14 @@ def divided(found: SourceImages, wanted: dict[str, int | None], seed: int, sourc
     return stratify(found.labels, found.classes, train, validation, test, seed)
 
 
-def size_table(rows: dict[str, numpy.ndarray], found: SourceImages) -> pandas.DataFrame:
+def size_table(rows: dict[str, numpy.ndarray], labels: numpy.ndarray, classes: list[str]) -> pandas.DataFrame:
     """Count the images by split and class: columns split, class, images."""
-    counts = {split: numpy.bincount(found.labels[rows[split]], minlength=len(found.classes)) for split in rows}
+    counts = {split: numpy.bincount(labels[rows[split]], minlength=len(classes)) for split in rows}
     return pandas.DataFrame(
         [
             {"split": split, "class": name, "images": int(counts[split][label])}
             for split in rows
-            for label, name in enumerate(found.classes)
+            for label, name in enumerate(classes)
         ]
     )
 
@@ -112,7 +142,7 @@ def check_sizes(table: pandas.DataFrame, wanted: dict[str, int | None], source: 
 
 
 def index_table(rows: dict[str, numpy.ndarray], found: SourceImages) -> pandas.DataFrame:
-    """Return the origin of every image of every split: columns split, row, name, sha256, class, group."""
+    """Return the origin of every image of every split: columns split, row, name, sha256, class, group, changes."""
     return pandas.DataFrame(
         [
             {
@@ -122,6 +152,7 @@ def index_table(rows: dict[str, numpy.ndarray], found: SourceImages) -> pandas.D
                 "sha256": hashlib.sha256(found.images[image].tobytes()).hexdigest(),
                 "class": found.classes[found.labels[image]],
                 "group": found.groups[image],
+                "changes": "",
             }
             for split in rows
             for row, image in enumerate(rows[split])

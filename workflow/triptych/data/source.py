@@ -1,6 +1,7 @@
 """The interface of sources of images: what a reader returns, before the images are split."""
 
 import importlib
+import json
 import pkgutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any, Protocol, cast
 import numpy
 
 from triptych.data import sources
+from triptych.data.found import Found
 from triptych.storage.errors import InputError
 
 
@@ -59,6 +61,53 @@ def reader_of(source: str) -> Source:
     if source not in known:
         raise InputError(f"dataset source: {source!r} is not allowed; give one of {', '.join(known)}.")
     return cast(Source, importlib.import_module(f"{sources.__name__}.{source}"))
+
+
+class FileSource(Protocol):
+    """A module of `triptych.data.sources` that finds image files of the user's."""
+
+    def found(self, path: Path) -> Found:
+        """Return what a folder or table holds, without decoding an image.
+
+        Raises:
+            InputError: there is none at `path`.
+        """
+
+
+def is_file_source(source: str) -> bool:
+    """Whether a source finds files of the user's; others read arrays.
+
+    Raises:
+        InputError: there is no such source.
+    """
+    return hasattr(reader_of(source), "found")
+
+
+def file_source_of(source: str) -> FileSource:
+    """Return the module that finds the files of a source.
+
+    Raises:
+        InputError: there is no such source, or it is no source of image files.
+    """
+    module = reader_of(source)
+    if not hasattr(module, "found"):
+        raise InputError(f"dataset source: {source!r} is no source of image files; give folder or table.")
+    return cast(FileSource, module)
+
+
+def parsed(dataset: str) -> dict[str, Any]:
+    """Return the section `dataset` of the configuration from its JSON.
+
+    Raises:
+        InputError: it is not such a section.
+    """
+    try:
+        settings = json.loads(dataset)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict) or not isinstance(settings.get("source"), str):
+        raise InputError(f"dataset: expected a JSON object with the key source, found {dataset[:60]!r}.")
+    return settings
 
 
 def setting(settings: Mapping[str, Any], key: str) -> Any:

@@ -18,7 +18,7 @@ MOST_NAMED = 20
 
 
 def split_rows(images: pandas.DataFrame, settings: Mapping[str, Any]) -> dict[str, numpy.ndarray]:
-    """Return which images are in each split. It follows from their contents, classes and groups alone, never from paths.
+    """Return which images are in each split. Contents, classes and groups decide, never paths.
 
     - Given splits are taken as they are. A part that is not given is taken from train, never from test.
     - Units are never divided: the images of one group, and exact duplicates. A unit over several classes goes by its
@@ -38,6 +38,8 @@ def split_rows(images: pandas.DataFrame, settings: Mapping[str, Any]) -> dict[st
     Raises:
         InputError: a class has too few images or units for the parts that are asked for; classes are named.
     """
+    if images.empty:
+        raise InputError("no image can be used.")
     seed = int(setting(settings, "seed"))
     given = images["split"].to_numpy(dtype=object)
     has_given = bool((given != "").any())
@@ -138,11 +140,11 @@ def _check_counts(counts: Mapping[str, list[int]], asked: Mapping[str, float]) -
     few = {label: len(sizes) for label, sizes in counts.items() if len(sizes) < least}
     if few:
         raise InputError(
-            f"too few images for {parts}: {_named(few)}; a class needs at least {least} that are neither duplicates nor "
-            f"of one group, one for each split. Add images, remove the class, or give splits."
+            f"too few images for {parts}: {_named(few)}; a class needs at least {least} that are neither duplicates "
+            f"nor of one group, one for each split. Add images, remove the class, or give splits."
         )
-    needed = {label: 1 + sum(_target(size, sum(sizes)) for size in asked.values()) for label, sizes in counts.items()}
-    few = {label: sum(sizes) for label, sizes in counts.items() if sum(sizes) < needed[label]}
+    needed = 1 + sum(max(1, int(size)) for size in asked.values())  # fractions give way: at least one image is left
+    few = {label: sum(sizes) for label, sizes in counts.items() if sum(sizes) < needed}
     if few:
         sizes = ", ".join(f"{part}: {size}" for part, size in asked.items())
         raise InputError(f"too few images for {sizes}: {_named(few)}. Lower {parts}, or add images to these classes.")
@@ -154,8 +156,8 @@ def _check_classes(labels: numpy.ndarray, split: numpy.ndarray, parts: list[str]
         lacking = sorted(set(labels.tolist()) - set(labels[split == part].tolist()))
         if lacking:
             raise InputError(
-                f"{part} has no image of {len(lacking)} classes: {_names(lacking)}. Add images of them to this split, or "
-                "remove these classes."
+                f"{part} has no image of {len(lacking)} classes: {_names(lacking)}. Add images of them to this split, "
+                "or remove these classes."
             )
 
 

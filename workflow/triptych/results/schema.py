@@ -262,7 +262,7 @@ INDEX = Table(
         SPLIT,
         whole("row", "Its position in the split, from 0."),
         text("name", "Its name in the source."),
-        text("sha256", "SHA-256 of its pixels."),
+        text("sha256", "SHA-256 of its pixels; for images of your own, of its file."),
         CLASS,
         text("group", "Its group, such as one writer; a group is in one split.", optional=True),
         text("changes", "What was done to it when it was decoded, such as orientation or cmyk.", optional=True),

@@ -1,5 +1,6 @@
 """Atomic writes, reads whose errors name the file, and checksums."""
 
+import csv
 import errno
 import glob
 import hashlib
@@ -148,8 +149,15 @@ def write_json(path: Path, value: Any) -> None:
 
 def write_table(path: Path, table: pandas.DataFrame) -> None:
     """Write `table` as CSV: no index, empty missing values, floats as the shortest text that round-trips."""
+    # Python's csv does not quote a carriage return alone, which readers take for the end of a line.
+    quoting = csv.QUOTE_NONNUMERIC if _has_carriage_return(table) else csv.QUOTE_MINIMAL
     with atomic_write(path) as temporary:
-        table.to_csv(temporary, index=False, lineterminator="\n")
+        table.to_csv(temporary, index=False, lineterminator="\n", quoting=quoting)
+
+
+def _has_carriage_return(table: pandas.DataFrame) -> bool:
+    texts = table.select_dtypes(exclude=["number", "bool"])
+    return any("\r" in cell for name in texts for cell in texts[name] if isinstance(cell, str))
 
 
 def read_text(path: Path) -> str:

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from triptych.storage.files import atomic_write
 
 # safetensors writes its metadata keys in random order, so everything goes under one key, as sorted JSON.
 METADATA_KEY = "triptych"
+
+ALIGNMENT = 8
+"""Of the arrays in a file: its header ends with spaces up to a multiple of it."""
 
 NUMPY_NAMES = {
     "BOOL": "?",
@@ -31,6 +35,66 @@ def save_tensors(path: Path, tensors: dict[str, numpy.ndarray], metadata: dict[s
             safetensors.numpy.save_file(_contiguous(tensors), temporary, _described(metadata))
         except safetensors.SafetensorError as error:  # a full disk is reported as this
             raise InputError(f"{path}: cannot be written ({error})") from None
+
+
+def save_rows(
+    path: Path,
+    name: str,
+    rows: Iterable[numpy.ndarray],
+    shape: tuple[int, ...],
+    tensors: dict[str, numpy.ndarray],
+    metadata: dict[str, Any] | None = None,
+) -> None:
+    """Write arrays as `save_tensors` does, to the same bytes, one of them row by row: it need not fit into memory.
+
+    Args:
+        name: of the array that is written by rows.
+        rows: its rows, uint8 [*shape[1:]] each.
+        shape: its shape.
+        tensors: the other arrays.
+
+    Raises:
+        RuntimeError: the rows are not of this shape and type, or not so many. That is a bug.
+    """
+    header, order = _header({name: (numpy.dtype(numpy.uint8), shape)} | _kinds(tensors), metadata)
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        file.write(header)
+        for one in order:
+            if one != name:
+                file.write(numpy.ascontiguousarray(tensors[one]).tobytes())
+                continue
+            count = 0
+            for count, row in enumerate(rows, start=1):
+                if row.dtype != numpy.uint8 or row.shape != shape[1:]:
+                    raise RuntimeError(f"{path}: row {count} of {name} is {row.dtype} {list(row.shape)}")
+                file.write(numpy.ascontiguousarray(row).data)
+            if count != shape[0]:
+                raise RuntimeError(f"{path}: {name} should have {shape[0]} rows, found {count}")
+
+
+def _kinds(tensors: dict[str, numpy.ndarray]) -> dict[str, tuple[numpy.dtype[Any], tuple[int, ...]]]:
+    return {name: (tensor.dtype, tensor.shape) for name, tensor in tensors.items()}
+
+
+def _header(
+    kinds: dict[str, tuple[numpy.dtype[Any], tuple[int, ...]]], metadata: dict[str, Any] | None
+) -> tuple[bytes, list[str]]:
+    """Return how a file with arrays of these types and shapes begins, and the order in which they follow.
+
+    The library writes both for empty arrays of these types. Only shapes and offsets differ.
+    """
+    empty = {name: numpy.empty(0, dtype) for name, (dtype, _) in kinds.items()}
+    written = json.loads(safetensors.numpy.save(empty, _described(metadata))[8:])
+    order = [name for name in written if name != "__metadata__"]
+    start = 0
+    for name in order:
+        dtype, shape = kinds[name]
+        end = start + dtype.itemsize * math.prod(shape)
+        written[name] |= {"shape": list(shape), "data_offsets": [start, end]}
+        start = end
+    text = json.dumps(written, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    return len(text).to_bytes(8, "little") + text, order
 
 
 def size_of_file(tensors: dict[str, numpy.ndarray], metadata: dict[str, Any] | None = None) -> int:

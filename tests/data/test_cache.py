@@ -1,0 +1,122 @@
+"""Entries of the cache are checked, and whatever happens to them, the same image comes again."""
+
+import os
+import time
+
+import numpy
+import pytest
+
+from tests.data.photos import CHECKING, SIZE, photograph
+from triptych.data.cache import COLUMNS, MARKER, PARTIAL, Cache, StoredRule, is_marked
+from triptych.data.clean import clean
+from triptych.data.decoding import DecodingRule, Undecodable
+from triptych.results.schema import IMAGES
+from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
+
+CONTENT = photograph(1)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(tmp_path / "images", StoredRule.of(CHECKING))
+
+
+def entry_of(cache):
+    (entry,) = (path for path in cache.folder.rglob("*") if path.is_file())
+    return entry
+
+
+def test_an_image_is_decoded_once_and_read_as_it_was(cache, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(CONTENT)
+    first, was_there = cache.decode(CONTENT)
+    again, is_there = cache.decode(CONTENT)
+    assert (was_there, is_there) == (False, True)
+    assert first.facts == again.facts
+    assert numpy.array_equal(first.pixels, again.pixels)
+    assert again.pixels.shape == (SIZE, SIZE, 3)
+    digest = sha256(tmp_path / "photo.jpg")
+    assert entry_of(cache) == cache.path(digest) == cache.folder / digest[:2] / digest
+    assert cache.entries() == {digest}
+    assert is_marked(cache.root)
+
+
+def test_facts_are_the_tables_columns(cache):
+    assert set(cache.decode(CONTENT)[0].facts) == set(COLUMNS)
+    assert [name for name in IMAGES.names if name not in ("path", "class", "split", "group")] == list(COLUMNS)
+
+
+def damaged(content):
+    """What a power failure, a disk or an older program may leave."""
+    middle = len(content) // 2
+    yield b""
+    yield content[:middle]
+    yield content[:-1]
+    yield content + b"\0"
+    yield bytes(len(content))
+    yield content[:600].ljust(len(content), b"\0")
+    for position in (5, content.index(b"\n") + 5, middle, len(content) - 1):
+        yield content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+
+
+def test_damage_is_found_and_repaired(cache):
+    first, _ = cache.decode(CONTENT)
+    entry = entry_of(cache)
+    whole = entry.read_bytes()
+    for content in damaged(whole):
+        entry.write_bytes(content)
+        assert cache.load(first.facts["sha256"]) is None
+        again, was_there = cache.decode(CONTENT)
+        assert not was_there
+        assert entry.read_bytes() == whole
+        assert numpy.array_equal(again.pixels, first.pixels)
+
+
+def test_the_entry_of_another_file_is_not_taken(cache):
+    one, _ = cache.decode(CONTENT)
+    other, _ = cache.decode(photograph(2))
+    cache.path(one.facts["sha256"]).write_bytes(cache.path(other.facts["sha256"]).read_bytes())
+    assert cache.load(one.facts["sha256"]) is None
+
+
+def test_what_is_no_image_leaves_nothing(cache):
+    cache.open()
+    with pytest.raises(Undecodable):
+        cache.decode(CONTENT[:300])
+    assert not [path for path in cache.folder.rglob("*") if path.is_file()]
+
+
+def test_every_part_of_the_rule_has_a_folder_of_its_own(monkeypatch):
+    changes = [{}, {"store_size": 17}, {"fit": "pad"}, {"background": "black"}, {"largest_megapixels": 1}]
+    changes += [{"value_range": [0, 4095]}]
+    digests = [StoredRule.of(CHECKING | change).digest for change in changes]
+    monkeypatch.setattr("triptych.data.cache.decoder_versions", lambda: "others")
+    digests.append(StoredRule.of(CHECKING).digest)
+    assert len(set(digests)) == len(digests)
+
+
+def test_settings_become_a_rule():
+    changes = {"background": "#0a0b0c", "largest_megapixels": 0.5, "value_range": [0, 4095], "fit": "pad"}
+    expected = DecodingRule(background=(10, 11, 12), largest_pixels=500_000, value_range=(0.0, 4095.0))
+    assert StoredRule.of(CHECKING | changes) == StoredRule(expected, SIZE, "pad")
+    with pytest.raises(InputError, match="background 'reddish' is no colour"):
+        StoredRule.of(CHECKING | {"background": "reddish"})
+
+
+def test_stale_partial_entries_are_removed_and_others_are_not(cache):
+    cache.open()
+    old, new = (cache.folder / PARTIAL / name for name in ("old", "new"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    cache.open()
+    assert (old.exists(), new.exists()) == (False, True)
+    assert cache.entries() == set()
+
+
+def test_a_cache_that_is_deleted_meanwhile_is_made_again(cache):
+    cache.decode(CONTENT)
+    clean(cache=cache.root)
+    assert not cache.decode(CONTENT)[1]
+    assert (cache.root / MARKER).exists()
+    assert cache.decode(CONTENT)[1]

@@ -1,0 +1,176 @@
+"""Splits follow from contents, classes and groups: what is asked for, together what belongs together, and stable."""
+
+import hashlib
+
+import numpy
+import pandas
+import pytest
+
+from triptych.data.splitting import split_rows
+from triptych.data.stratify import SPLITS
+from triptych.storage.errors import InputError
+
+SETTINGS = {"validation": 0.15, "test": 0.15, "seed": 0}
+
+
+def images_of(counts, **columns):
+    """A table of images whose contents are their numbers, in the order of `check_data`."""
+    rows = [
+        {"path": f"./{label}/{number}", "class": label, "split": "", "group": ""}
+        for label, count in counts.items()
+        for number in range(count)
+    ]
+    table = pandas.DataFrame(rows).assign(**columns)
+    table["sha256"] = [hashlib.sha256(path.encode()).hexdigest() for path in table["path"]]
+    table["pixels"] = [f"pixels of {sha256}" for sha256 in table["sha256"]]
+    return in_order(table)
+
+
+def in_order(table):
+    return table.sort_values(["class", "sha256", "path"], ignore_index=True)
+
+
+def names(images, **changes):
+    """The paths of each split, in order."""
+    rows = split_rows(images, SETTINGS | changes)
+    assert sorted(numpy.concatenate([rows[split] for split in SPLITS])) == list(range(len(images)))
+    assert all(part.dtype == numpy.int64 for part in rows.values())
+    return {split: images["path"].iloc[part].tolist() for split, part in rows.items()}
+
+
+def counts(images, **changes):
+    """The number of images of each class in each split."""
+    found = names(images, **changes)
+    classes = sorted(set(images["class"]))
+    return {
+        split: [sum(path.startswith(f"./{label}/") for path in found[split]) for label in classes] for split in found
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, {"train": [70, 14, 1], "validation": [15, 3, 1], "test": [15, 3, 1]}),
+        ({"test": 0.5}, {"train": [35, 7, 1], "validation": [15, 3, 1], "test": [50, 10, 1]}),
+        ({"validation": 0}, {"train": [85, 17, 2], "validation": [0, 0, 0], "test": [15, 3, 1]}),
+        ({"validation": 1, "test": 1}, {"train": [98, 18, 1], "validation": [1, 1, 1], "test": [1, 1, 1]}),
+    ],
+)
+def test_each_class_gives_its_share_and_at_least_one(changes, expected):
+    assert counts(images_of({"a": 100, "b": 20, "c": 3}), **changes) == expected
+
+
+def test_the_order_is_that_of_contents_and_seed():
+    images = images_of({"a": 30, "b": 30})
+    first = names(images)
+    renamed = images.assign(path=[f"./{label}/renamed-{row}" for row, label in enumerate(images["class"])])
+    rows, again = split_rows(images, SETTINGS), split_rows(renamed, SETTINGS)
+    assert all(numpy.array_equal(rows[split], again[split]) for split in SPLITS)
+    assert names(images, seed=1) != first
+
+
+def test_every_prefix_is_balanced():
+    images = images_of({"a": 40, "b": 40, "c": 40})
+    train = names(images)["train"]
+    for end in range(3, len(train), 3):
+        assert len({sum(path.startswith(f"./{label}/") for path in train[:end]) for label in "abc"}) == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_image_more_moves_at_most_one_other_in_or_out(seed):
+    before = images_of({"a": 40, "b": 40})
+    found = names(before, seed=seed)
+    for number in range(40, 50):
+        more = images_of({"a": 40, "b": 40, "c": 0})
+        new = images_of({"a": number + 1}).query("path == @path", local_dict={"path": f"./a/{number}"})
+        after = names(in_order(pandas.concat([more, new])), seed=seed)
+        for split in ("validation", "test"):
+            others = set(after[split]) - {f"./a/{number}"}
+            assert len(set(found[split]) - others) <= 1
+            assert len(others - set(found[split])) <= 1
+
+
+def test_groups_and_duplicates_stay_together():
+    images = images_of({"a": 60, "b": 60})
+    numbers = [int(path.rpartition("/")[2]) for path in images["path"]]
+    images["group"] = [f"writer {number // 4}" if number < 40 else "" for number in numbers]  # of both classes
+    images["pixels"] = [
+        f"twin {number // 2}" if number >= 50 else images["pixels"][row] for row, number in enumerate(numbers)
+    ]
+    for seed in range(5):
+        found = split_rows(images, SETTINGS | {"seed": seed})
+        for column in ("group", "pixels"):
+            where = {}
+            for split, rows in found.items():
+                for value in set(images[column].iloc[rows]) - {""}:
+                    assert where.setdefault(value, split) == split
+        for part in ("validation", "test"):
+            sizes = images["class"].iloc[found[part]].value_counts()
+            assert sizes.min() >= 1
+            assert 9 <= sizes.sum() <= 27  # 18 are wanted; groups of both classes count for one
+
+
+def test_a_chain_of_groups_and_duplicates_is_one_unit():
+    images = images_of({"a": 9, "b": 9})
+    row = {path: number for number, path in enumerate(images["path"])}
+    images.loc[[row["./a/0"], row["./a/1"]], "group"] = "x"
+    images.loc[[row["./a/1"], row["./b/0"]], "pixels"] = "same"
+    images.loc[[row["./b/0"], row["./b/1"]], "group"] = "y"
+    for seed in range(10):
+        where = {path: split for split, paths in names(images, seed=seed).items() for path in paths}
+        assert len({where[path] for path in ("./a/0", "./a/1", "./b/0", "./b/1")}) == 1
+
+
+def given(counts_by_split):
+    parts = []
+    for split, of_classes in counts_by_split.items():
+        part = images_of(of_classes, split=split)
+        part["sha256"] = [hashlib.sha256(f"{split} {sha256}".encode()).hexdigest() for sha256 in part["sha256"]]
+        part["pixels"] = part["sha256"]
+        part["path"] = [f"./{path.split('/')[1]}/{split}-{path.split('/')[2]}" for path in part["path"]]
+        parts.append(part)
+    return in_order(pandas.concat(parts))
+
+
+def test_given_splits_are_taken_as_they_are():
+    images = given({"train": {"a": 5, "b": 3}, "validation": {"a": 1, "b": 1}, "test": {"a": 2, "b": 4}})
+    assert counts(images) == {"train": [5, 3], "validation": [1, 1], "test": [2, 4]}
+    for split, paths in names(images, seed=3).items():
+        assert all(path.split("/")[2].startswith(split) for path in paths)
+
+
+def test_a_missing_part_is_taken_from_train():
+    images = given({"train": {"a": 20, "b": 20}, "test": {"a": 7, "b": 7}})
+    found = names(images, validation=0.2)
+    assert counts(images, validation=0.2) == {"train": [16, 16], "validation": [4, 4], "test": [7, 7]}
+    assert all("test-" in path for path in found["test"])
+    assert all("train-" in path for path in found["validation"])
+    both = given({"train": {"a": 20, "b": 20}})
+    assert counts(both, validation=3, test=5) == {"train": [12, 12], "validation": [3, 3], "test": [5, 5]}
+    assert counts(images, validation=0) == {"train": [20, 20], "validation": [0, 0], "test": [7, 7]}
+
+
+@pytest.mark.parametrize(
+    ("images", "changes", "message"),
+    [
+        (
+            images_of({"a": 9, "b": 2, "c": 1}),
+            {},
+            r"too few images for test and validation: b \(2\), c \(1\); a class ",
+        ),
+        (images_of({"a": 9, "b": 2}), {"test": 0}, None),
+        (images_of({"a": 9, "b": 9}, group="one"), {}, r"a \(1\), b \(0\); a class needs at least 3"),
+        (images_of({"a": 9, "b": 30}), {"test": 5, "validation": 4}, r"for test: 5, validation: 4: a \(9\). Lower"),
+        (images_of({"a": 9}).iloc[:0], {}, "no image can be used"),
+        (given({"train": {"a": 9, "b": 9}, "test": {"a": 3}}), {}, "test has no image of 1 classes: b"),
+        (given({"test": {"a": 9, "b": 9}}), {}, r"too few images for validation: a \(0\), b \(0\)"),
+        (given({"test": {"a": 9}, "validation": {"a": 9}}), {}, "train has no image"),
+        (images_of({f"class {n:02d}": 1 for n in range(30)}), {}, r"class 19 \(1\) and 10 more; a class needs"),
+    ],
+)
+def test_too_few_images_are_named_by_class(images, changes, message):
+    if message is None:
+        split_rows(images, SETTINGS | changes)
+        return
+    with pytest.raises(InputError, match=message):
+        split_rows(images, SETTINGS | changes)

@@ -1,0 +1,205 @@
+"""Prepare splits from image files that `check_data` has checked and decoded."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy
+import pandas
+
+from triptych.data.cache import Cache, StoredRule
+from triptych.data.dataset import save_split_rows
+from triptych.data.file_check import read_unchanged
+from triptych.data.found import DATASET
+from triptych.data.source import file_source_of, setting
+from triptych.data.splitting import split_rows
+from triptych.results.schema import IMAGES, INDEX, LEFT_OUT, PROBLEMS
+from triptych.results.tables import read_table
+from triptych.storage.errors import InputError
+
+MOST_NAMED = 20
+"""The most files that a message names."""
+Named = tuple[str, str]
+"""Path and SHA-256 of a file."""
+AHEAD = 64
+"""Images that are read at once: 13 MB at 256 px."""
+STOP, QUARANTINE = "stop", "quarantine"
+
+
+@dataclass(frozen=True)
+class Checks:
+    """What `check_data` has written, and where it decoded to: options of the command.
+
+    Attributes:
+        path: the folder or CSV file of the user.
+        report: named in messages; None for none.
+    """
+
+    images: Path
+    problems: Path
+    cache: Path
+    path: Path
+    num_threads: int
+    report: Path | None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The split of the images.
+
+    Attributes:
+        images: the table `images`.
+        rows: for each split the positions of its images.
+        classes: the class names, sorted by code point.
+        left_out: the table `left_out`.
+    """
+
+    images: pandas.DataFrame
+    rows: dict[str, numpy.ndarray]
+    classes: list[str]
+    left_out: pandas.DataFrame
+
+    @property
+    def labels(self) -> numpy.ndarray:
+        """int64 [N], the class of each image."""
+        numbers = {name: number for number, name in enumerate(self.classes)}
+        return numpy.array([numbers[name] for name in self.images["class"]], dtype=numpy.int64)
+
+    def index(self) -> pandas.DataFrame:
+        """Return the table `index`."""
+        named = self.images.rename(columns={"path": "name"})
+        parts = [
+            named.iloc[rows].assign(split=split, row=range(len(rows)))[INDEX.names] for split, rows in self.rows.items()
+        ]
+        return pandas.concat(parts, ignore_index=True)
+
+
+def read_checks(settings: Mapping[str, Any], checks: Checks) -> Prepared:
+    """Read the tables of `check_data`, and split the images.
+
+    Raises:
+        InputError: there are problems with the whole or, unless the policy is quarantine, with files; or a class has
+            too few images.
+    """
+    problems = read_table(checks.problems, PROBLEMS)
+    policy = setting(settings, "policy")
+    if policy not in (STOP, QUARANTINE):
+        raise InputError(f"dataset: policy {policy!r} is not allowed; give stop or quarantine.")
+    stopping = problems if policy == STOP else problems[problems["kind"] == DATASET]
+    if len(stopping):
+        raise InputError(_message(stopping, checks))
+    images = read_table(checks.images, IMAGES)
+    try:
+        rows = split_rows(images, settings)
+    except InputError as error:
+        raise InputError(f"{checks.path}: {error}") from None
+    return Prepared(images, rows, sorted(set(images["class"])), problems[LEFT_OUT.names])
+
+
+def _message(problems: pandas.DataFrame, checks: Checks) -> str:
+    """Name the problems, those of the whole first, and what to do."""
+    lines = []
+    for kind, path, label, problem, remedy in problems.itertuples(index=False):
+        place = path or (f"class {label}" if label else "")
+        lines.append((kind != DATASET, f"{place + ': ' if place else ''}{problem}; {remedy}."))
+    named = [line for _, line in sorted(lines)]
+    what = "1 problem" if len(named) == 1 else f"{len(named):,} problems"
+    listed = "".join(f"\n  {line}" for line in named[:MOST_NAMED])
+    more = f"\n  and {len(named) - MOST_NAMED:,} more." if len(named) > MOST_NAMED else ""
+    files = any(of_a_file for of_a_file, _ in lines)
+    hint = (
+        "\nTo go on without files that cannot be used, set policy: quarantine in the section dataset." if files else ""
+    )
+    report = f", with pictures in {checks.report}" if checks.report else ""
+    return f"{checks.path}: {what}.{listed}{more}{hint}\nAll are listed in {checks.problems}{report}."
+
+
+def save_prepared(prepared: Prepared, settings: Mapping[str, Any], checks: Checks, outputs: Mapping[str, Path]) -> None:
+    """Write the files of the splits from the cache; what is missing or damaged there is decoded again.
+
+    Args:
+        outputs: the file of each split.
+
+    Raises:
+        InputError: an image is neither in the cache nor, unchanged, at its path; or the disk of the cache is too small.
+    """
+    cache = Cache(checks.cache, StoredRule.of(settings))
+    originals = Originals(settings["source"], checks.path, cache)
+    used = numpy.concatenate(list(prepared.rows.values()))
+    missing = set(prepared.images["sha256"].iloc[used]) - cache.entries()
+    if missing:
+        print(f"{cache.folder}: {len(missing):,} decoded images were deleted; decoding them again", flush=True)
+        originals.check()
+        cache.open()
+        cache.check_space(len(missing))
+    labels = prepared.labels
+    with ThreadPoolExecutor(checks.num_threads) as threads:
+        for split, rows in prepared.rows.items():
+            part = prepared.images.iloc[rows]
+            wanted = zip(part["path"], part["sha256"], strict=True)
+            pixels = _in_turn(threads, originals.pixels, wanted)
+            metadata = {"source": "files", "split": split, "crop": cache.rule.fit == "crop"}
+            save_split_rows(outputs[split], pixels, cache.rule.size, labels[rows], prepared.classes, metadata)
+
+
+def _in_turn(
+    threads: ThreadPoolExecutor, function: Callable[[Named], numpy.ndarray], items: Iterable[Named]
+) -> Iterator[numpy.ndarray]:
+    """Yield the results in the order of the items; at most `AHEAD` are kept in memory."""
+    iterator = iter(items)
+    while part := list(islice(iterator, AHEAD)):
+        yield from threads.map(function, part)
+
+
+class Originals:
+    """The images of files: from the cache, and from the user's files where they are missing there."""
+
+    def __init__(self, source: str, path: Path, cache: Cache) -> None:
+        self.source, self.path, self.cache = source, path, cache
+        self.lock = Lock()
+        self.files: dict[str, Path] = {}
+
+    def pixels(self, named: Named) -> numpy.ndarray:
+        """Return the stored pixels, uint8 [S, S, 3], of a file.
+
+        Raises:
+            InputError: they are neither in the cache nor, unchanged, at its path.
+        """
+        path, sha256 = named
+        stored = self.cache.load(sha256)
+        return self._decoded(path, sha256) if stored is None else stored.pixels
+
+    def check(self) -> None:
+        """Find the files, once.
+
+        Raises:
+            InputError: there are none.
+        """
+        with self.lock:
+            if self.files:
+                return
+            if self.path.exists():
+                self.files = {item.path: item.file for item in file_source_of(self.source).found(self.path).items}
+            if not self.files:
+                raise InputError(
+                    f"{self.path}: the images are gone, and decoded images of them are missing in {self.cache.folder}. "
+                    "Restore the images, then rerun."
+                )
+
+    def _decoded(self, path: str, sha256: str) -> numpy.ndarray:
+        self.check()
+        try:
+            content = read_unchanged(self.files[path]) if path in self.files else None
+        except OSError:
+            content = None
+        if content is None or hashlib.sha256(content).hexdigest() != sha256:
+            raise InputError(
+                f"{self.path}: {path} was changed or removed since it was checked, and its decoded image is missing in "
+                f"{self.cache.folder}. Rerun: the files are checked again."
+            )
+        return self.cache.decode(content)[0].pixels
