@@ -19,7 +19,7 @@ PICTURE_NUMBERS = ("brightness", "contrast", "sharpness", "red", "green", "blue"
 NUMBERS = (*FILE_NUMBERS, *PICTURE_NUMBERS)
 
 FOLDS = 5
-TREES = 16
+TREES = 10
 PERMUTATIONS = 99
 LEVEL = 1 / (PERMUTATIONS + 1)
 """Probability of a verdict other than "nothing" where the numbers and the classes are independent."""

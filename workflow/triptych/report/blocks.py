@@ -74,7 +74,7 @@ class Bullets:
 @dataclass(frozen=True)
 class Column:
     """The head of a column, its meaning, and its kind: `number`, `text`, `code`, `arm`, `range`, `bar`, `verdict`,
-    `prose` or `file`. `term` replaces the title in the explanation."""
+    `prose`, `file`, or `name` or `name path`, which may be long. `term` replaces the title in the explanation."""
 
     title: str
     meaning: str
@@ -120,12 +120,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small picture with its class, its path and a note. `address` holds the picture; it may be empty."""
+    """A small picture with its class, its path and a note. `address` holds the picture; it may be empty.
+
+    `title` is shown on hover.
+    """
 
     address: str
     label: str
     path: str
     note: str = ""
+    title: str = ""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from triptych.data.shortcut_probe import Probe, probe
 from triptych.data.source import setting
 from triptych.data.splitting import split_rows
 from triptych.report.blocks import Thumbnail
-from triptych.report.formatting import visible
+from triptych.report.formatting import shortened, visible
 from triptych.results.schema import IGNORED, IMAGES, PROBLEMS
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -29,6 +29,8 @@ SIDE = 112
 """Pixels of a thumbnail's side."""
 QUALITY = 80
 """Of its JPEG."""
+MOST_CHARACTERS = 60
+"""Of a name below a thumbnail, or in a sentence. Tables have whole names."""
 STOP = "stop"
 """The policy under which any file that cannot be used stops prepare_dataset."""
 
@@ -114,7 +116,16 @@ class CheckedData:
         """The pictures of rows of `images` with class and path, each with a note if there are notes."""
         images = self.images.loc[list(rows), ["sha256", "class", "path"]]
         named = zip(*(images[name].tolist() for name in images), notes or [""] * len(rows), strict=True)
-        return [Thumbnail(self._address(sha), visible(label), visible(path), note) for sha, label, path, note in named]
+        return [
+            Thumbnail(
+                self._address(sha256),
+                shortened(visible(label), MOST_CHARACTERS),
+                shortened(visible(path), MOST_CHARACTERS),
+                note,
+                visible(path),
+            )
+            for sha256, label, path, note in named
+        ]
 
     def _address(self, sha256: str) -> str:
         """The stored picture as an address that holds it; empty if it is not in the cache, or not to be shown."""
@@ -181,3 +192,8 @@ def divided(images: pandas.DataFrame, settings: Mapping[str, Any]) -> tuple[nump
 def is_property(count: int, total: int) -> bool:
     """Whether so many images have something that it is a property of the data set, and no issue."""
     return 2 * count > total
+
+
+def in_sentence(name: str) -> str:
+    """A name that a user has given, as a sentence shows it."""
+    return shortened(visible(name), MOST_CHARACTERS)

@@ -146,6 +146,14 @@ def listing(words: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(others)} {last} {end}" if others else end
 
 
+def shortened(text: str, most: int) -> str:
+    """Format a text in at most so many characters: a longer one loses its middle."""
+    if len(text) <= most:
+        return text
+    end = most // 2
+    return f"{text[: most - end - 1]}…{text[-end:]}"
+
+
 def visible(name: str) -> str:
     """Format a name that a user has given: what cannot be seen, such as a line break, as its escape (`\\n`)."""
     return "".join(

@@ -1,15 +1,13 @@
 """The data report: what check_data found, before anything is trained. One HTML file that needs nothing beside it."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from triptych.data.source import parsed
 from triptych.report import formatting as words
 from triptych.report.checked_data import CheckedData, read_checked_data
 from triptych.report.data_sections.registry import SECTIONS
 from triptych.report.report import Part, template
-from triptych.storage.errors import InputError
 from triptych.storage.files import write_text
 
 TEMPLATE = "report_data.html.jinja"
@@ -42,21 +40,6 @@ def report_data(
     page = render(experiment, data)
     write_text(report, page)
     print(f"wrote {report} ({words.size(len(page.encode()))})", flush=True)
-
-
-def parsed(dataset: str) -> Mapping[str, Any]:
-    """The settings in `--dataset`.
-
-    Raises:
-        InputError: it is not a JSON object.
-    """
-    try:
-        settings = json.loads(dataset)
-    except ValueError:
-        settings = None
-    if not isinstance(settings, dict):
-        raise InputError(f"dataset: expected a JSON object, found {dataset[:60]!r}.")
-    return settings
 
 
 def render(experiment: str, data: CheckedData) -> str:

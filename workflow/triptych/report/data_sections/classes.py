@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from triptych.data.stratify import SPLITS
 from triptych.report import formatting as words
 from triptych.report.blocks import Bar, Block, Column, Details, Paragraph, Section, Table
-from triptych.report.checked_data import CheckedData
+from triptych.report.checked_data import CheckedData, in_sentence
 from triptych.results.schema import CLASS
 
 MOST_OPEN = 30
@@ -37,8 +37,8 @@ def sizes(data: CheckedData) -> str:
     if counts[largest] == counts[smallest]:
         balance = f"Every class has {words.plural(counts[largest], 'image')}."
     else:
-        ends = [f"{words.visible(name)} has {words.plural(counts[name], 'image')}" for name in (largest, smallest)]
-        balance = f"The largest class, {ends[0]}; the smallest, {ends[1]}."
+        ends = [f"{in_sentence(name)}, {words.plural(counts[name], 'image')}" for name in (largest, smallest)]
+        balance = f"Largest class: {ends[0]}. Smallest: {ends[1]}."
     return f"{balance} {origin(data)}".strip()
 
 
@@ -61,7 +61,7 @@ def table(data: CheckedData, title: str, names: Sequence[str]) -> Table:
     broken = Counter(data.broken["class"].tolist())
     splits = () if data.split_error else SPLITS
     columns = [
-        Column("class", CLASS.meaning, "text"),
+        Column("class", CLASS.meaning, "name"),
         Column("images", "Images that can be used. Bar: training, validation and test images, from left.", "bar"),
         *(Column(split, f"Images of the split {split}.") for split in splits),
         *([Column("cannot be used", "Files of the class that cannot be used.")] if len(broken) else []),

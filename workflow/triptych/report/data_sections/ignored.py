@@ -15,7 +15,7 @@ def blocks(data: CheckedData) -> list[Block]:
     columns = [Column("reason", IGNORED["reason"].meaning, "prose"), Column("files", "")]
     rows = [[words.visible(reason), words.count(files)] for reason, files in counts.most_common()]
     listed = data.ignored.head(MOST_LISTED)
-    names = [Column("file", IGNORED["path"].meaning, "code"), Column("reason", IGNORED["reason"].meaning, "prose")]
+    names = [Column("file", IGNORED["path"].meaning, "name path"), Column("reason", IGNORED["reason"].meaning, "prose")]
     paths = [[words.visible(path), words.visible(reason)] for path, reason in listed.itertuples(index=False)]
     which = "All" if len(listed) == len(data.ignored) else f"The first {words.count(len(listed))} of"
     return [

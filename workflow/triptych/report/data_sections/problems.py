@@ -9,7 +9,7 @@ from triptych.data.found import DATASET
 from triptych.data.source import setting
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Column, Details, Paragraph, Section, Table
-from triptych.report.checked_data import STOP, CheckedData
+from triptych.report.checked_data import STOP, CheckedData, in_sentence
 from triptych.results.schema import PROBLEMS
 
 MOST_OPEN = 20
@@ -47,8 +47,8 @@ def stop(data: CheckedData) -> bool:
 
 def sentence(row: Any) -> str:
     """A problem of the data set with its remedy."""
-    where = f"{words.visible(row.path)}: " if row.path else ""
-    return f"{where}{words.visible(row.problem)}. {words.visible(capital(row.remedy))}."
+    where = f"{in_sentence(row.path)}: " if row.path else ""
+    return f"{capital(where + words.visible(row.problem))}. {words.visible(capital(row.remedy))}."
 
 
 def capital(text: str) -> str:
@@ -83,8 +83,8 @@ def by_problem(problems: pandas.DataFrame) -> Table:
 def table(problems: pandas.DataFrame) -> Table:
     """Every problem with its file, class and remedy."""
     columns = [
-        Column("file", PROBLEMS["path"].meaning, "code"),
-        Column("class", PROBLEMS["class"].meaning, "text"),
+        Column("file", PROBLEMS["path"].meaning, "name path"),
+        Column("class", PROBLEMS["class"].meaning, "name"),
         Column("problem", PROBLEMS["problem"].meaning, "prose"),
         Column("remedy", PROBLEMS["remedy"].meaning, "prose"),
     ]

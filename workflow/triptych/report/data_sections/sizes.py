@@ -13,7 +13,7 @@ EXAMPLES = 12
 
 
 def blocks(data: CheckedData) -> list[Block]:
-    found: list[Block] = [quantiles(data), *(Paragraph(sentence) for sentence in sentences(data))]
+    found: list[Block] = [quantiles(data), *(Paragraph(sentence) for sentence, _ in described(data))]
     for title, rows, order in (
         (f"Aspect beyond {LARGEST_ASPECT}:1", long(data), -data.aspect),
         (f"Shorter side below {data.store_size} px", small(data), data.shorter),
@@ -31,10 +31,8 @@ SECTION: Section[CheckedData] = Section("sizes", "Sizes", blocks, lambda data: l
 
 
 def notes(data: CheckedData) -> list[str]:
-    """What the sentences say, where it is not what most images are like."""
-    total = len(data.images)
-    odd = [rows for rows in (small(data), long(data)) if len(rows)]
-    return sentences(data) if any(not is_property(len(rows), total) for rows in odd) else []
+    """What small images and long ones mean, unless most images are like this."""
+    return [sentence for sentence, rows in described(data) if not is_property(rows, len(data.images))]
 
 
 def small(data: CheckedData) -> pandas.Index:
@@ -47,32 +45,25 @@ def long(data: CheckedData) -> pandas.Index:
     return data.images.index[data.aspect > LARGEST_ASPECT]
 
 
-def sentences(data: CheckedData) -> list[str]:
-    """What small images and long ones mean."""
+def described(data: CheckedData) -> list[tuple[str, int]]:
+    """What small images and long ones mean, and how many there are of each."""
     total = len(data.images)
-    found = []
-    if len(small(data)):
-        found.append(
-            f"{how_many(len(small(data)), total)} a shorter side below {data.store_size} px, the side of "
-            "stored images, and are enlarged."
-        )
-    if len(long(data)):
-        lost = {
-            "crop": ": less than a quarter of each is kept",
-            "squash": ": they are distorted",
-            "pad": ": most of what is stored is background",
-        }
-        fate = lost.get(data.settings["fit"], "")
-        found.append(f"{how_many(len(long(data)), total)} an aspect beyond {LARGEST_ASPECT}:1{fate}.")
-    return found
+    fate = {
+        "crop": ": less than a quarter of each is kept",
+        "squash": ": they are distorted",
+        "pad": ": most of what is stored is background",
+    }.get(data.settings["fit"], "")
+    found = [
+        (f"a shorter side below {data.store_size} px, the side of stored images, and are enlarged", len(small(data))),
+        (f"an aspect beyond {LARGEST_ASPECT}:1{fate}", len(long(data))),
+    ]
+    return [(f"{how_many(count, total)} {what}.", count) for what, count in found if count]
 
 
 def how_many(count: int, total: int) -> str:
-    """`3 of 300 images have`; most images share a property of the data set."""
-    of = f"{words.count(count)} of {words.count(total)} images"
-    return (
-        f"{'Most images (' + of + ') have' if is_property(count, total) else of + (' has' if count == 1 else ' have')}"
-    )
+    """`3 of 300 images have`; what most images have is a property of the data set."""
+    of = f"{words.count(count)} of {words.count(total)}"
+    return f"Most images ({of}) have" if is_property(count, total) else f"{of} images have"
 
 
 def quantiles(data: CheckedData) -> Table:
