@@ -179,7 +179,7 @@ class Experiment:
             split = Split(images[own], found.labels[own], self.classes)
             save_split(self.folder / "data" / f"{name}.safetensors", split, {"source": "digits", "split": name})
         write_table(self.folder / "data" / "index.csv", index_table(rows, found))
-        write_table(self.folder / "data" / "sizes.csv", size_table(rows, found))
+        write_table(self.folder / "data" / "sizes.csv", size_table(rows, found.labels, found.classes))
         self.leave_out()
 
     def leave_out(self, *files: tuple[str, str, str]) -> None:

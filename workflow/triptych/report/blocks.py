@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Generic, Literal, TypeVar
 
 from triptych.results import schema
 from triptych.results.experiment import Results
@@ -44,6 +44,14 @@ class Download:
     address: str
 
 
+@dataclass(frozen=True)
+class Bar:
+    """A cell that draws a stacked bar of `parts`, in percent of the cell's width, below its text."""
+
+    text: str
+    parts: Sequence[float]
+
+
 # Blocks
 
 
@@ -65,8 +73,8 @@ class Bullets:
 
 @dataclass(frozen=True)
 class Column:
-    """The head of a column, its meaning, and its kind: `number`, `text`, `code`, `arm`, `range`, `verdict`, `prose`
-    or `file`. `term` replaces the title in the explanation."""
+    """The head of a column, its meaning, and its kind: `number`, `text`, `code`, `arm`, `range`, `bar`, `verdict`,
+    `prose`, `file`, or `name` or `name path`, which may be long. `term` replaces the title in the explanation."""
 
     title: str
     meaning: str
@@ -111,6 +119,28 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Thumbnail:
+    """A small picture with its class, its path and a note. `address` holds the picture; it may be empty.
+
+    `title` is shown on hover.
+    """
+
+    address: str
+    label: str
+    path: str
+    note: str = ""
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Thumbnails:
+    """Small pictures beside each other, under a heading."""
+
+    title: str
+    pictures: Sequence[Thumbnail]
+
+
+@dataclass(frozen=True)
 class Details:
     """Blocks that are folded away under a line of text."""
 
@@ -118,27 +148,31 @@ class Details:
     blocks: Sequence["Block"]
 
 
-Block = Paragraph | Bullets | Table | Figure | Details
+Block = Paragraph | Bullets | Table | Figure | Thumbnails | Details
 
 
 # Sections
 
 
-def always(results: Results) -> bool:
+Content = TypeVar("Content")
+"""What a page is about: the results of an experiment, or its checked data."""
+
+
+def always(content: object) -> bool:
     return True
 
 
 @dataclass(frozen=True)
-class Section:
-    """A section: its anchor, its heading (empty: none), and the blocks that it makes of the results.
+class Section(Generic[Content]):
+    """A section: its anchor, its heading (empty: none), and the blocks that it makes of the page's content.
 
     It is left out where `needs` is false, or where it makes no block.
     """
 
     anchor: str
     title: str
-    blocks: Callable[[Results], list[Block]]
-    needs: Callable[[Results], bool] = always
+    blocks: Callable[[Content], list[Block]]
+    needs: Callable[[Content], bool] = always
 
 
 # Shared parts

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 NO_BREAK = "\u00a0"
 MINUS = "\u2212"
 NOTHING = "–"
+JOINERS = "\u200c\u200d"
+"""Join or part the letters of some scripts, and the parts of an emoji."""
 
 
 def number(value: float, digits: int = 1) -> str:
@@ -142,3 +144,18 @@ def listing(words: Sequence[str], last: str = "and") -> str:
     """Join words: `a`, `a and b`, `a, b and c`."""
     *others, end = words
     return f"{', '.join(others)} {last} {end}" if others else end
+
+
+def shortened(text: str, most: int) -> str:
+    """Format a text in at most so many characters: a longer one loses its middle."""
+    if len(text) <= most:
+        return text
+    end = most // 2
+    return f"{text[: most - end - 1]}…{text[-end:]}"
+
+
+def visible(name: str) -> str:
+    """Format a name that a user has given: what cannot be seen, such as a line break, as its escape (`\\n`)."""
+    return "".join(
+        character if character.isprintable() or character in JOINERS else ascii(character)[1:-1] for character in name
+    )

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -38,7 +39,7 @@ class Picture:
 class Part:
     """A section with its blocks."""
 
-    section: Section
+    section: Section[Any]
     blocks: Sequence[Block]
 
 
@@ -125,6 +126,12 @@ def unbroken(text: str) -> Markup:
 
 def render(experiment: str, results: Results, parts: list[Part], pictures: dict[str, Picture]) -> str:
     """The HTML of the report."""
+    question = results.configuration["question"]
+    return template(TEMPLATE).render(experiment=experiment, question=question, parts=parts, pictures=pictures)
+
+
+def template(name: str) -> jinja2.Template:
+    """A template of this folder. It escapes what it is given."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -136,6 +143,4 @@ def render(experiment: str, results: Results, parts: list[Part], pictures: dict[
     environment.filters["kind_of"] = lambda block: type(block).__name__
     environment.filters["breakable"] = breakable
     environment.filters["unbroken"] = unbroken
-    return environment.get_template(TEMPLATE).render(
-        experiment=experiment, question=results.configuration["question"], parts=parts, pictures=pictures
-    )
+    return environment.get_template(name)

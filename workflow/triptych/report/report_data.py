@@ -1,20 +1,49 @@
-"""A stub until the data report is there."""
+"""The data report: what check_data found, before anything is trained. One HTML file that needs nothing beside it."""
 
 from pathlib import Path
+from typing import Literal
 
+from triptych.data.source import parsed
+from triptych.report import formatting as words
+from triptych.report.checked_data import CheckedData, read_checked_data
+from triptych.report.data_sections.registry import SECTIONS
+from triptych.report.report import Part, template
 from triptych.storage.files import write_text
+
+TEMPLATE = "report_data.html.jinja"
 
 
 def report_data(
     *,
-    experiment: str,
     dataset: str,
+    experiment: str,
     images: Path,
     problems: Path,
     ignored: Path,
     cache: Path,
-    show: str = "all",
+    show: Literal["all", "none"] = "all",
     report: Path,
 ) -> None:
-    """Write a page."""
-    write_text(report, f"{experiment} {dataset} {images} {problems} {ignored} {cache} {show}\n")
+    """Write the data report of an experiment as one self-contained HTML file.
+
+    Args:
+        dataset: JSON, the section `dataset` of the configuration that prepare_dataset takes.
+        images, problems, ignored: the tables of check_data.
+        cache: the folder of decoded images. A picture that is not there is left out.
+        show: none leaves out all pictures.
+        report: the file to write.
+
+    Raises:
+        InputError: a table or a setting is missing or invalid.
+    """
+    data = read_checked_data(parsed(dataset), images, problems, ignored, cache if show == "all" else None)
+    page = render(experiment, data)
+    write_text(report, page)
+    print(f"wrote {report} ({words.size(len(page.encode()))})", flush=True)
+
+
+def render(experiment: str, data: CheckedData) -> str:
+    """The HTML of the data report."""
+    made = [Part(section, section.blocks(data)) for section in SECTIONS if section.needs(data)]
+    parts = [part for part in made if part.blocks]
+    return template(TEMPLATE).render(experiment=experiment, parts=parts, pictures={})

@@ -1,0 +1,199 @@
+"""What the data report is about: the checked images, what is wrong with them, and the split that they allow."""
+
+import base64
+import io
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pandas
+from markupsafe import Markup
+from PIL import Image
+
+from triptych.data.cache import Cache, StoredRule
+from triptych.data.found import DATASET, FILE
+from triptych.data.shortcut_probe import Probe, probe
+from triptych.data.source import setting
+from triptych.data.splitting import split_rows
+from triptych.report.blocks import Thumbnail
+from triptych.report.formatting import shortened, visible
+from triptych.results.schema import IGNORED, IMAGES, PROBLEMS
+from triptych.results.tables import read_table
+from triptych.storage.errors import InputError
+
+SIDE = 112
+"""Pixels of a thumbnail's side."""
+QUALITY = 80
+"""Of its JPEG."""
+MOST_CHARACTERS = 60
+"""Of a name below a thumbnail, or in a sentence. Tables have whole names."""
+STOP = "stop"
+"""The policy under which any file that cannot be used stops prepare_dataset."""
+
+
+@dataclass(frozen=True, eq=False)
+class CheckedData:
+    """The tables of check_data, the settings, and what follows from both.
+
+    Attributes:
+        settings: the section `dataset` of the configuration, as prepare_dataset takes it.
+        images: the table `images`, with its columns' declared types.
+        problems, ignored: the tables of these names.
+        split: of each image: train, validation or test; "" for all if the split fails.
+        split_error: why it fails; "" if it does not.
+        cache: decoded images; None where no picture is to be shown.
+    """
+
+    settings: Mapping[str, Any]
+    images: pandas.DataFrame
+    problems: pandas.DataFrame
+    ignored: pandas.DataFrame
+    split: numpy.ndarray
+    split_error: str
+    cache: Cache | None = None
+    _thumbnails: dict[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """All classes that have an image or a file that should be one, sorted by code point."""
+        return sorted({*self.images["class"], *self.broken["class"]} - {""})
+
+    @property
+    def broken(self) -> pandas.DataFrame:
+        """The files that cannot be used."""
+        return self.problems[self.problems["kind"] == FILE]
+
+    @property
+    def faults(self) -> pandas.DataFrame:
+        """The problems of the data set as a whole."""
+        return self.problems[self.problems["kind"] == DATASET]
+
+    @property
+    def stops(self) -> bool:
+        """Whether training cannot start."""
+        broken = len(self.broken) > 0 and setting(self.settings, "policy") == STOP
+        return broken or len(self.faults) > 0 or bool(self.split_error)
+
+    @property
+    def store_size(self) -> int:
+        return int(setting(self.settings, "store_size"))
+
+    def count(self, split: str) -> int:
+        """The number of images of a split."""
+        return int((self.split == split).sum())
+
+    @cached_property
+    def totals(self) -> dict[str, int]:
+        """The number of images of each class."""
+        counts = Counter(self.images["class"].tolist())
+        return {name: counts[name] for name in self.classes}
+
+    @cached_property
+    def counts(self) -> Counter[tuple[str, str]]:
+        """The number of images by class and split."""
+        return Counter(zip(self.images["class"].tolist(), self.split.tolist(), strict=True))
+
+    @cached_property
+    def shorter(self) -> pandas.Series:
+        """The shorter side of each image in pixels."""
+        return self.images[["width", "height"]].min(axis=1)
+
+    @cached_property
+    def aspect(self) -> pandas.Series:
+        """The longer side of each image divided by the shorter one."""
+        return self.images[["width", "height"]].max(axis=1) / self.shorter
+
+    @cached_property
+    def probe(self) -> Probe | None:
+        """What the shortcut probe finds on the training images; None without a split."""
+        return None if self.split_error else probe(self.images[self.split == "train"])
+
+    def thumbnails(self, rows: Sequence[int], notes: Sequence[str] = ()) -> list[Thumbnail]:
+        """The pictures of rows of `images` with class and path, each with a note if there are notes."""
+        images = self.images.loc[list(rows), ["sha256", "class", "path"]]
+        named = zip(*(images[name].tolist() for name in images), notes or [""] * len(rows), strict=True)
+        return [
+            Thumbnail(
+                self._address(sha256),
+                shortened(visible(label), MOST_CHARACTERS),
+                shortened(visible(path), MOST_CHARACTERS),
+                note,
+                visible(path),
+            )
+            for sha256, label, path, note in named
+        ]
+
+    def _address(self, sha256: str) -> str:
+        """The stored picture as an address that holds it; empty if it is not in the cache, or not to be shown."""
+        if self.cache is None:
+            return ""
+        if sha256 not in self._thumbnails:
+            stored = self.cache.load(sha256)
+            self._thumbnails[sha256] = "" if stored is None else jpeg_address(stored.pixels)
+        return self._thumbnails[sha256]
+
+
+def jpeg_address(pixels: numpy.ndarray) -> Markup:
+    """A picture as a small JPEG inside an address.
+
+    Args:
+        pixels: uint8 [S, S, 3].
+    """
+    image = Image.fromarray(pixels)
+    if image.width > SIDE:
+        image = image.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0)
+    content = io.BytesIO()
+    image.save(content, "JPEG", quality=QUALITY)
+    return Markup(f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}")
+
+
+def read_checked_data(
+    settings: Mapping[str, Any], images: Path, problems: Path, ignored: Path, cache: Path | None
+) -> CheckedData:
+    """Read the tables of check_data, and split the images as prepare_dataset will.
+
+    Args:
+        cache: the folder of decoded images; None where no picture is to be shown.
+
+    Raises:
+        InputError: a table is missing or invalid, or a setting is missing.
+    """
+    table = read_table(images, IMAGES)
+    split, error = divided(table, settings)
+    return CheckedData(
+        settings,
+        table,
+        read_table(problems, PROBLEMS),
+        read_table(ignored, IGNORED),
+        split,
+        error,
+        None if cache is None else Cache(cache, StoredRule.of(settings)),
+    )
+
+
+def divided(images: pandas.DataFrame, settings: Mapping[str, Any]) -> tuple[numpy.ndarray, str]:
+    """The split of each image, and why there is none (empty if there is one)."""
+    split = numpy.full(len(images), "", dtype=object)
+    if images.empty:
+        return split, "there is no image that can be used"
+    try:
+        rows = split_rows(images, settings)
+    except InputError as error:
+        return split, str(error)
+    for name, chosen in rows.items():
+        split[chosen] = name
+    return split, ""
+
+
+def is_property(count: int, total: int) -> bool:
+    """Whether so many images have something that it is a property of the data set, and no issue."""
+    return 2 * count > total
+
+
+def in_sentence(name: str) -> str:
+    """A name that a user has given, as a sentence shows it."""
+    return shortened(visible(name), MOST_CHARACTERS)

@@ -1,0 +1,35 @@
+"""The settings that the images were checked and split with."""
+
+from triptych.report import formatting as words
+from triptych.report.blocks import Block, Bullets, Section
+from triptych.report.checked_data import CheckedData
+
+
+def blocks(data: CheckedData) -> list[Block]:
+    settings = data.settings
+    side = words.count(data.store_size)
+    fits = {
+        "crop": f"shorter side resized to {side} px, then the centre is kept",
+        "squash": f"resized to {side} x {side} px, whatever the aspect",
+        "pad": f"longer side resized to {side} px, the rest filled with the background",
+    }
+    limits = settings["value_range"]
+    ranged = (
+        "is not set: images of float or 12 bits are problems" if limits is None else f"is {limits[0]} to {limits[1]}"
+    )
+    return [
+        Bullets(
+            [
+                f"fit: {settings['fit']} ({fits.get(settings['fit'], '')}).",
+                f"background: {settings['background']}, behind transparent pixels and for pad.",
+                f"value_range {ranged}.",
+                f"largest_megapixels: {settings['largest_megapixels']:g}.",
+                f"validation: {settings['validation']:g}, test: {settings['test']:g}, where they are not given; seed: "
+                f"{settings['seed']}.",
+                f"policy: {settings['policy']}.",
+            ]
+        )
+    ]
+
+
+SECTION: Section[CheckedData] = Section("settings", "Settings", blocks)
