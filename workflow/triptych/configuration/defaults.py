@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, Any
 
 from triptych.configuration.image_files import ImageFiles, stored_size
+from triptych.configuration.training import RECIPE_OF_FILES
 from triptych.configuration.weights import TorchvisionWeights
 
 if TYPE_CHECKING:
@@ -20,15 +21,18 @@ def with_dependent_defaults(experiment: "Experiment") -> "Experiment":
     - `weights`: torchvision's, if the images are files and an arm needs pretrained weights.
     - `seeds`: three, if the images are files.
     - `model.normalisation`: imagenet, if the weights are torchvision's.
+    - `training`: `RECIPE_OF_FILES`, if the images are files.
     - `dataset.store_size`: from the largest input size of the arms, if the images are files.
     """
     changes: dict[str, Any] = {}
-    weights, dataset, model = experiment.weights, experiment.dataset, experiment.model
+    weights, dataset, model, training = experiment.weights, experiment.dataset, experiment.model, experiment.training
     if isinstance(dataset, ImageFiles):
         if "weights" not in experiment.model_fields_set and _pretrains(experiment):
             weights = changes["weights"] = TorchvisionWeights()
         if "seeds" not in experiment.model_fields_set:
             changes["seeds"] = SEEDS_OF_FILES
+        missing = {key: value for key, value in RECIPE_OF_FILES.items() if key not in training.model_fields_set}
+        changes["training"] = training.model_copy(update=missing)
         if dataset.store_size is None:
             side = stored_size(_input_sizes(experiment))
             changes["dataset"] = dataset.model_copy(update={"store_size": side})

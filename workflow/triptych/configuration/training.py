@@ -175,6 +175,9 @@ KEYS = {
     ),
 }
 
+RECIPE_OF_FILES = {"learning_rate": 1e-3}
+"""The defaults of an experiment on image files of the user's own, where they differ from `KEYS`."""
+
 RECIPE = {name: key for name, key in KEYS.items() if key.affects == "result"}
 EXECUTION = [name for name, key in KEYS.items() if key.affects == "speed"]
 COMPARED = [name for name, key in RECIPE.items() if key.compared]
