@@ -44,6 +44,7 @@ UNKNOWN = "\ufffd"
 """Stands for a character that the font lacks, or that is not printable, as a line break in the name of a file."""
 
 EMBEDDED_IMAGE = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
+INDENTATION = re.compile("^ +", re.MULTILINE)
 VECTOR_COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 
 PAPER = "#ffffff"
@@ -316,7 +317,7 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     smaller = EMBEDDED_IMAGE.sub(lambda found: found[1] + with_palette(found[2]), text.getvalue())
-    write_text(svg, with_dark_style(smaller))
+    write_text(svg, with_dark_style(INDENTATION.sub("", smaller)))
     pixels = io.BytesIO()
     figure.savefig(pixels, format="png", dpi=DOTS_PER_INCH)
     small = with_few_colours(Image.open(pixels).convert("RGB"))
