@@ -9,6 +9,7 @@ import io
 import re
 import textwrap
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font, LoadFlags
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter, MaxNLocator
+from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter, MaxNLocator
 from PIL import Image
 
 from triptych.results.arm_styles import DARK_PALETTE, MOST_SEED_LINES, PALETTE
@@ -193,13 +194,17 @@ def broken(name: str, width: float, most: int, size: float = SMALL, bold: bool =
     return [*lines, fitted(rest, width, size, bold)] if rest else lines
 
 
+def _drawable_labels(formatter: Formatter) -> Callable[[float, int], str]:
+    return lambda value, position: drawable(formatter(value, position))
+
+
 def replace_unknown_characters(figure: Figure) -> None:
     """Make every text of a figure `drawable`, since matplotlib warns of characters that its font lacks."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             formatter = axis.get_major_formatter()
-            if isinstance(formatter, FixedFormatter):
-                formatter.seq = [drawable(text) for text in formatter.seq]
+            if isinstance(formatter, FixedFormatter | FuncFormatter):  # labels that were given; others are numbers
+                axis.set_major_formatter(FuncFormatter(_drawable_labels(formatter)))
     for text in figure.findobj(Text):
         if isinstance(text, Text):
             text.set_text(drawable(text.get_text()))
