@@ -340,6 +340,7 @@ def finished(tree: Tree, repeats: int) -> Iterator[Measurement]:
         "collect_validation",
         "decide",
         "collect_results",
+        "collect_predictions",
         *sorted(path.name for path in logs.glob("plot_*")),
         "report",
         "write_manifest",

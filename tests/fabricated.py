@@ -340,7 +340,7 @@ class Experiment:
         """Make the tables that name images."""
         collect_predictions(
             experiment_folder=self.folder,
-            runs=json.dumps(self.runs),
+            runs=json.dumps(list(self.runs.items())),
             mode=mode_of(self.configuration, {} if part else None),
             decision=self.folder / part / "decision.json",
             predictions=self.folder / part / "tables" / "predictions.csv",

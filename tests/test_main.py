@@ -57,7 +57,10 @@ def test_help_exits_well(name, capsys):
     ("call", "said"),
     [
         (["trian"], "No such command 'trian'. Did you mean 'train'?"),
-        (["collect_results"], "No such command 'collect_results'. Did you mean 'collect-results'?"),
+        (
+            ["collect_results"],
+            "No such command 'collect_results'. Did you mean 'collect-results', 'collect-predictions'?",
+        ),
         (["no-such-thing"], "No such command 'no-such-thing'."),
         (["--verison"], "No such option: --verison (Possible options: --version)"),
         (["verify"], "Missing argument 'folder'."),

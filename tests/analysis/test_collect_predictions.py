@@ -29,7 +29,7 @@ ODD_NAMES = (
 def options(experiment, folder, mode="after_decision", runs=None):
     return {
         "experiment_folder": experiment.folder,
-        "runs": json.dumps(runs or experiment.runs),
+        "runs": json.dumps(list((runs or experiment.runs).items())),
         "mode": mode,
         "decision": experiment.folder / "decision.json",
         "predictions": folder / "predictions.csv",

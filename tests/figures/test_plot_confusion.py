@@ -4,16 +4,21 @@ import base64
 import re
 from io import BytesIO
 
+import pandas
 import pytest
 from PIL import Image
 
+from tests.fabricated import LECTURE
+from triptych.figures import plot_confusion as plot_confusion_module
 from triptych.figures.plot_confusion import (
     MOST_IMAGES,
     confusion_matrix,
     plot_confusion,
     words_on_mistakes,
 )
+from triptych.results.schema import INDEX
 from triptych.storage.errors import InputError
+from triptych.storage.files import write_table
 
 
 def test_words():
@@ -55,3 +60,30 @@ def test_images_that_must_not_leave_are_not_drawn(results, tmp_path, images, sho
     for picture in pictures:
         image = Image.open(BytesIO(base64.b64decode(picture)))
         assert not image.getexif() and set(image.info) <= {"Software", "dpi"}
+
+
+def test_each_picture_has_its_class_in_full_and_its_path(make_results, tmp_path, monkeypatch):
+    """Names that no font has, or of more than a line, are drawn without a warning, which would be an error here."""
+    drawn = []
+    long = "a very long name of a class of roses"
+    made = make_results(classes=("x\ny", long, "b"), seeds=(0,), arms=LECTURE[1:2], images=(30, 30))
+    path = made.folder / INDEX.file
+    index = pandas.read_csv(path, dtype=str, keep_default_na=False)
+    index["name"] = [f"./{'玫' * 40}/a\nb/{name}.jpg" for name in index["name"]]
+    write_table(path, index)
+    draw = plot_confusion_module.draw_tiles
+
+    def remember(figure, tiles, *place):
+        drawn.extend(tiles)
+        draw(figure, tiles, *place)
+
+    monkeypatch.setattr(plot_confusion_module, "draw_tiles", remember)
+    options = {"arm": "finetune", "experiment_folder": made.folder, "seeds": "[0]", "mode": "every_epoch"}
+    tables = {"confusion": made.tables / "confusion.csv", "arms": made.tables / "arms.csv"}
+    plot_confusion(**tables, **options, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
+    assert len(drawn) == MOST_IMAGES
+    for tile in drawn:
+        text = " ".join(tile.caption)
+        assert "x\ufffdy" in text or long in text or "b" in text
+        assert any(line.startswith("./\ufffd") and "…" in line and line.endswith(".jpg") for line in tile.caption)
+    assert any(long in " ".join(tile.caption) for tile in drawn)

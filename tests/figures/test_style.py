@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy
 import pytest
 from matplotlib.colors import to_hex
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 from matplotlib.text import Text
 from PIL import Image
@@ -35,6 +36,13 @@ MANY_ARMS = (
     {"name": "a9", "label": "nine", "last": 72.1},
     {"name": "a_very_long_name_of_an_arm_indeed", "label": "net10 with a long label", "last": 69.8},
 )
+ODD = (
+    "x\ny",
+    "rosé 玫瑰 😀",
+    'a, "b" & <c>',
+    "W" * 60,
+    "a long name of a class, as scientists give them to subspecies",
+)
 SITUATIONS = {
     "lecture": {},
     "after the decision": {"test": "after_decision"},
@@ -42,7 +50,7 @@ SITUATIONS = {
     "six networks": {"arms": MANY_ARMS[:6], "seeds": (0,), "networks_differ": True, "images": (300, 0)},
     "ten arms": {"arms": MANY_ARMS, "seeds": (0, 1)},
     "hundred classes": {"classes": [f"class_{number:02d}" for number in range(100)], "image_size": 32},
-    "named classes": {"classes": ["airplane", "automobile", "bird", "cat", "container ship", "$truck$"]},
+    "named classes": {"classes": ["airplane", "automobile", "bird", "container ship", "$truck$", *ODD]},
     "vision transformer": {"model": VISION_TRANSFORMER, "arms": LECTURE[2:], "seeds": (0,)},
 }
 
@@ -110,6 +118,59 @@ def test_figures_of_weights_are_readable_and_no_higher_for_any_network(architect
     draw_all(results, tmp_path, only=OF_WEIGHTS)
     assert len(checked) == 3
     assert all(figure.get_figheight() <= 2.5 * style.WIDTH for figure in checked.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("./a/1.jpg", "./a/1.jpg"),
+        ("a\nb\rc\td\u202ee", "a\ufffdb\ufffdc\ufffdd\ufffde"),
+        ("玫 é e\u0301 😀", "\ufffd é é 😀"),
+        ("", ""),
+    ],
+)
+def test_a_name_is_one_line_that_the_font_can_draw(name, line):
+    assert style.one_line(name) == line
+
+
+def test_a_long_name_loses_its_middle():
+    path = f"./{'W' * 300}/{'i' * 300}.jpg"
+    shown = style.fitted(path, 1.2)
+    assert shown.startswith("./W") and shown.endswith("i.jpg") and shown.count("…") == 1
+    assert 1.05 < style.width_of(shown, style.SMALL) <= 1.2
+    assert style.fitted("./a.jpg", 1.2) == "./a.jpg"
+
+
+def test_a_long_class_is_broken_at_spaces_and_kept_whole():
+    name = "a long name of a class with 1234567890123456789012345 in it"
+    lines = style.broken(name, 1.2, 9)
+    assert "".join(lines).replace(" ", "") == name.replace(" ", "") and lines[0] == "a long name of a"
+    assert all(style.width_of(line, style.SMALL) <= 1.2 for line in lines)
+    cut = style.broken("W" * 200, 1.2, 3)
+    assert len(cut) == 3 and "…" in cut[-1]
+    assert style.broken("short", 1.2, 3) == ["short"] and style.broken("", 1.2, 3) == []
+
+
+def test_the_font_widths_are_those_that_matplotlib_draws():
+    figure = Figure()
+    for bold in (False, True):
+        text = figure.text(0, 0, "./roses/Wi—é_01.jpg", fontsize=style.SMALL, fontweight="bold" if bold else "normal")
+        figure.draw_without_rendering()
+        drawn = text.get_window_extent().width / figure.dpi
+        assert style.width_of(text.get_text(), style.SMALL, bold) == pytest.approx(drawn, abs=0.03)
+
+
+def test_characters_without_a_glyph_are_replaced_everywhere(tmp_path):
+    """A warning of matplotlib would be an error here."""
+    figure = Figure()
+    axes = figure.subplots()
+    axes.plot([0, 1], label="玫")
+    axes.set_xticks([0, 1], ["瑰", "two\nlines"])
+    axes.legend()
+    style.title(figure, "写真 of $roses$")
+    style.save(figure, tmp_path / "a.svg", tmp_path / "a.png")
+    comments = re.findall(r"<!-- (.*?) -->", (tmp_path / "a.svg").read_text(), re.DOTALL)
+    assert {"\ufffd", "\ufffd\ufffd of $roses$"} <= set(comments)
 
 
 def luminance(colour):

@@ -108,7 +108,7 @@ def test_every_table_is_inside_the_page(experiment):
         assert unquote(inside[table.name]).partition(",")[2] == table.read_text()
     outside = [link for link in page.attributes("a", "href") if not link.startswith(("#", "data:text/"))]
     assert outside == ["tables/predictions.csv"]
-    assert re.search(r"\d+ KiB, not inside this page: tables/predictions\.csv", " ".join(page.text))
+    assert re.search(r"\d\sKiB, not inside this page: tables/predictions\.csv", " ".join(page.text))
 
 
 def test_the_page_is_short(page):

@@ -199,7 +199,7 @@ rule collect_predictions:
         mem_mb=double_on_retry(4000),
         runtime=20,
     params:
-        runs=graph.runs_json,
+        runs=graph.ordered_runs_json,
         mode=graph.mode_of,
         experiment_folder=subpath(input.index, ancestor=2),
         caption=tables_caption("collect_predictions"),

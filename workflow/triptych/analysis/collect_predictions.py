@@ -39,7 +39,7 @@ def collect_predictions(
     Args:
         experiment_folder: holds `data/` and `runs/`. Test logits are in `runs/*/test.safetensors` in the mode
             after_decision, and in `runs/*/predictions.safetensors` in every_epoch.
-        runs: JSON, the seeds of each arm by its name; at least one.
+        runs: JSON, pairs of an arm and the seeds of its runs, at least one; rows are in their order.
         mode: when test images are evaluated: after_decision or every_epoch; or unopened, if they were not.
         decision: from `decide`.
         predictions, mistakes: the tables to write.
@@ -47,7 +47,7 @@ def collect_predictions(
     Raises:
         InputError: a file is missing or broken, or does not fit another one.
     """
-    seeds: dict[str, list[int]] = parsed_json("runs", runs)
+    seeds: dict[str, list[int]] = dict(parsed_json("runs", runs))
     known = next((one for one in MODES if one == mode), None)
     if known is None:
         raise InputError(f"mode: expected one of {', '.join(MODES)}, found {mode!r}.")

@@ -31,7 +31,8 @@ def extract_weight_delta(
         pretrained: the pretrained weights of the run; without it, the initial weights are random.
         weight_delta: CSV with one row per parameter and buffer, in definition order (`change_of`).
         kernels: the first convolution and the first 3x3 convolution of the first block, `NAME_initial` and
-            `NAME_trained`, float32 [out, in, height, width]; without those that the network lacks.
+            `NAME_trained`, float32 [out, in, height, width]; without those that the network lacks, and without
+            `NAME_trained` if training did not change it.
         kernel_change: CSV, the shares of brightness and colour in the change of the first convolution
             (`brightness_and_colour`; both empty if nothing changed).
         weights: JSON, the size of the network: `WEIGHTS_KEYS`.

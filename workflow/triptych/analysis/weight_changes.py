@@ -89,9 +89,16 @@ def sizes(metadata: dict[str, Any], trainable: list[str], before: Tensors) -> di
 
 
 def kernels_of(metadata: dict[str, Any], before: Tensors, after: Tensors) -> tuple[Tensors, dict[str, str]]:
-    """Return the `CONVOLUTIONS` of a network before and after training, and the names of their tensors."""
+    """Return the `CONVOLUTIONS` of a network before and after training, and the names of their tensors.
+
+    Kernels that training did not change are there once (`kernels_before_and_after`).
+    """
     names = {key: metadata[key] for key in CONVOLUTIONS if metadata[key] is not None}
-    pairs = {key: {"initial": before[name], "trained": after[name]} for key, name in names.items()}
+    pairs = {
+        key: {"initial": before[name]}
+        | ({} if numpy.array_equal(before[name], after[name]) else {"trained": after[name]})
+        for key, name in names.items()
+    }
     return {f"{key}_{when}": array for key, pair in pairs.items() for when, array in pair.items()}, names
 
 

@@ -22,6 +22,7 @@ from matplotlib.figure import Figure
 from triptych.figures import style
 from triptych.figures.tables import read_arms
 from triptych.results.arm_styles import arm_styles, style_of
+from triptych.results.run_files import kernels_before_and_after
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors
 
@@ -130,11 +131,7 @@ def read_changes(path: Path) -> dict[str, Change]:
     if not path.is_file():
         raise InputError(f"{path}: missing; the scales need the kernels of every arm")
     tensors = load_tensors(path)
-    return {
-        key: Change(tensors[f"{key}_initial"], tensors[f"{key}_trained"])
-        for key in CONVOLUTIONS
-        if f"{key}_initial" in tensors
-    }
+    return {key: Change(*kernels_before_and_after(tensors, key)) for key in CONVOLUTIONS if f"{key}_initial" in tensors}
 
 
 def common_scale(changes: list[Change]) -> Scale:

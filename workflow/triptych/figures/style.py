@@ -9,6 +9,7 @@ import io
 import re
 import textwrap
 import unicodedata
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.ft2font import FT2Font, LoadFlags
 from matplotlib.text import Text
-from matplotlib.ticker import FixedFormatter, MaxNLocator
+from matplotlib.ticker import FixedFormatter, Formatter, FuncFormatter, MaxNLocator
 from PIL import Image
 
 from triptych.results.arm_styles import DARK_PALETTE, MOST_SEED_LINES, PALETTE
@@ -44,6 +45,7 @@ UNKNOWN = "\ufffd"
 """Stands for a character that the font lacks, or that is not printable, as a line break in the name of a file."""
 
 EMBEDDED_IMAGE = re.compile(r"(data:image/png;base64,)\s*([A-Za-z0-9+/=\s]+)")
+INDENTATION = re.compile("^ +", re.MULTILINE)
 VECTOR_COLOUR = re.compile(r"(fill|stroke): (#[0-9a-f]{6})")
 
 PAPER = "#ffffff"
@@ -192,13 +194,17 @@ def broken(name: str, width: float, most: int, size: float = SMALL, bold: bool =
     return [*lines, fitted(rest, width, size, bold)] if rest else lines
 
 
+def _drawable_labels(formatter: Formatter) -> Callable[[float, int], str]:
+    return lambda value, position: drawable(formatter(value, position))
+
+
 def replace_unknown_characters(figure: Figure) -> None:
     """Make every text of a figure `drawable`, since matplotlib warns of characters that its font lacks."""
     for axes in figure.axes:
         for axis in (axes.xaxis, axes.yaxis):
             formatter = axis.get_major_formatter()
-            if isinstance(formatter, FixedFormatter):
-                formatter.seq = [drawable(text) for text in formatter.seq]
+            if isinstance(formatter, FixedFormatter | FuncFormatter):  # labels that were given; others are numbers
+                axis.set_major_formatter(FuncFormatter(_drawable_labels(formatter)))
     for text in figure.findobj(Text):
         if isinstance(text, Text):
             text.set_text(drawable(text.get_text()))
@@ -316,7 +322,7 @@ def save(figure: Figure, svg: Path, png: Path) -> None:
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None})
     smaller = EMBEDDED_IMAGE.sub(lambda found: found[1] + with_palette(found[2]), text.getvalue())
-    write_text(svg, with_dark_style(smaller))
+    write_text(svg, with_dark_style(INDENTATION.sub("", smaller)))
     pixels = io.BytesIO()
     figure.savefig(pixels, format="png", dpi=DOTS_PER_INCH)
     small = with_few_colours(Image.open(pixels).convert("RGB"))

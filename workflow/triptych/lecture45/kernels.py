@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy
 
 from triptych.lecture45.rules import LEVEL
+from triptych.results.run_files import kernels_before_and_after
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors
 
@@ -93,7 +94,7 @@ def read_stored_kernels(path: Path) -> dict[str, list[Kernels]]:
 
 
 def _change(tensors: Mapping[str, numpy.ndarray], convolution: str) -> numpy.ndarray:
-    before, after = (tensors[f"{convolution}_{when}"].astype(float) for when in ("initial", "trained"))
+    before, after = (kernels.astype(float) for kernels in kernels_before_and_after(tensors, convolution))
     change: numpy.ndarray = after - before
     return change
 

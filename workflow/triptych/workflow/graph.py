@@ -316,6 +316,10 @@ class Graph:
         """Return the seeds of the runs of each arm, as JSON."""
         return as_json(self.seeds_of_runs(wildcards))
 
+    def ordered_runs_json(self, wildcards: Wildcards) -> str:
+        """Return pairs of an arm and the seeds of its runs, in configuration order, as JSON."""
+        return as_json(list(self.seeds_of_runs(wildcards).items()))
+
     def missing_option(self, wildcards: Wildcards) -> str:
         """Return the option `--missing` of a partial report: the seeds of the missing runs by arm."""
         if not wildcards.part:
