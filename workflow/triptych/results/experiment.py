@@ -98,6 +98,10 @@ class Results:
         """The same in words."""
         return self.metric.replace("_", " ")
 
+    def metric_on(self, split: str, metric: str = "") -> str:
+        """A metric (by default that which decides) on a split in words, such as `balanced test accuracy`."""
+        return f"{'balanced ' * ((metric or self.metric) == 'balanced_accuracy')}{split} accuracy"
+
     def is_imbalanced(self, split: str) -> bool:
         """Whether the largest class of a split has far more images than the smallest (of those that have any)."""
         images = self.sizes.loc[(self.sizes["split"] == split) & (self.sizes["images"] > 0), "images"]

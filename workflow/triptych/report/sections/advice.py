@@ -129,7 +129,7 @@ def _saving(results: Results, chosen: str) -> list[str]:
     loss = "It is equivalent."
     if verdict == "better":
         interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
-        loss = f"Its {decided(results)['images']} {results.metric_name} is {words.points(behind)} lower ({interval})."
+        loss = f"Its {results.metric_on(decided(results)['images'])} is {words.points(behind)} lower ({interval})."
     return [
         f"Short of {words.listing(short_of, 'or')}? {results.name_of(frugal)} took {words.listing(measured)} of "
         f"{results.name_of(chosen)} (measured; computed: {words.listing(computed)}). {loss}"

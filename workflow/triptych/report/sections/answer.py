@@ -47,7 +47,6 @@ FACTORS = (("weights", "pretrained", "random"), ("train", "head", "all"), ("batc
 """Settings of which the report says whether they pay: the column of `tables/arms.csv`, the value that is tried, and
 the other one."""
 
-TEST_METRICS = {"accuracy": "test accuracy", "balanced_accuracy": "balanced test accuracy"}
 CHANGES = {"accuracy": "change_mean", "balanced_accuracy": "balanced_change_mean"}
 """The column of `tables/summary.csv` with the change of a metric from validation to test images."""
 
@@ -213,13 +212,13 @@ def worst_class(results: Results) -> list[str]:
         return []
     worst = below.iloc[int(below["recall"].to_numpy().argmin())]
     others = len(below) - 1
-    more = f" {words.plural(others, 'other class', 'other classes')} fall that low, too." if others > 1 else ""
-    more = more or " Another class falls that low, too." * others
+    more = f" and that of {words.plural(others, 'other class', 'other classes')}" if others else ""
+    verb = "are" if others else "is"
     return [
-        f"It fails on one class: {worst['class']} has {words.percent(worst['recall'])} recall "
+        f"{results.name_of(arm)} fails on {worst['class']}: its recall of {words.percent(worst['recall'])} "
         f"({words.interval(results.confidence)} {words.between(worst['low'], worst['high'])}, "
-        f"{words.plural(worst['images'], 'test image')}), less than half the mean of all classes "
-        f"({words.percent(mean)}).{more}"
+        f"{words.plural(worst['images'], 'test image')}){more} {verb} less than half the mean of all classes "
+        f"({words.percent(mean)})."
     ]
 
 
@@ -367,9 +366,9 @@ def tested(results: Results) -> str:
         for name in results.metrics("test")
     )
     changed = _changed(results.summary(arm, CHANGES[results.metric]))
-    text += f" Its {TEST_METRICS[results.metric]} is {first}, {changed} on the validation images"
+    text += f" Its {results.metric_on('test')} is {first}, {changed} on the validation images"
     for name, value in zip(results.metrics("test")[1:], others, strict=True):
-        text += f"; its {TEST_METRICS[name]} is {value}"
+        text += f"; its {results.metric_on('test', name)} is {value}"
     return f"{text}."
 
 
@@ -451,12 +450,12 @@ def summary(results: Results) -> Table:
             + ("" if results.is_tested else interval),
         ),
         "test": Column(
-            TEST_METRICS[results.metric],
-            f"{TEST_METRICS[results.metric].capitalize()} after the {kept} epoch (%). {guessing}{interval}",
+            results.metric_on("test"),
+            f"{results.metric_on('test').capitalize()} after the {kept} epoch (%). {guessing}{interval}",
         ),
         "change": Column("change", f"Test {name} minus validation {name}, in points."),
         "other": Column(
-            (TEST_METRICS[other] if results.is_tested else other.replace("_", " ")) if other else "",
+            (results.metric_on("test", other) if results.is_tested else other.replace("_", " ")) if other else "",
             f"{other.replace('_', ' ').capitalize()} on the same {_split(results)} images (%); it does not decide."
             + (" The mean of the recalls of all classes." if other == "balanced_accuracy" else "")
             + (interval if results.is_tested else ""),

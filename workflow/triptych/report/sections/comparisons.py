@@ -91,7 +91,7 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
     }[None if OF_NETWORKS in scopes and len(scopes) > 1 else OF_NETWORKS not in scopes]
     columns = [
         Column("arms", f"The arm with the higher mean {results.metric_name} comes first.", "text"),
-        Column("difference", f"Lead of the first arm in points of {_split(results)} {results.metric_name}."),
+        Column("difference", f"Lead of the first arm in points of {results.metric_on(_split(results))}."),
         Column(
             "interval",
             f"{words.interval(results.confidence)} of the difference in points; it allows for {covered}. Line: "

@@ -264,12 +264,12 @@ def chosen_run(results: Results) -> str:
     runs, seed = results.of("runs", arm), str(decided(results)["chosen"]["seed"])
     run = runs[runs["seed"] == seed].iloc[0]
     split = decided(results)["images"]
-    name = results.metric_name
-    text = f"The run to take is that with seed {seed}: {words.percent(run[f'{split}_{results.metric}'])} {split} {name}"
+    reached = f"{words.percent(run[f'{split}_{results.metric}'])} {results.metric_on(split)}"
+    text = f"The run to take is that with seed {seed}: {reached}"
     if len(runs) > 1:
         text += f", the highest of {len(runs)} runs"
     if results.is_tested and split != "test":
-        text += f"; {words.percent(run[f'test_{results.metric}'])} test {results.metric_name}"
+        text += f"; {words.percent(run[f'test_{results.metric}'])} {results.metric_on('test')}"
     return f"{text}. Its weights are in model/." if results.missing is None else f"{text}."
 
 
