@@ -18,6 +18,7 @@ from triptych.analysis.comparisons import (
     difference_of,
     exact_share,
     p_of_two_networks,
+    unseen,
     unseen_difference,
     verdict,
 )
@@ -378,15 +379,55 @@ def test_balanced_accuracy_is_a_difference_of_class_means():
     x = first.mean(axis=0) - second.mean(axis=0)
     strata = [x[labels == label] for label in range(3)]
     mean = statistics.mean(own.mean() for own in strata)
-    weighted = numpy.repeat([100 / (3 * 60), 100 / (3 * 30), 100 / (3 * 10)], [60, 30, 10]) * x
-    typical = statistics.mean(value**2 for value in weighted if value)
-    stratified = sum(statistics.variance(own) / len(own) for own in strata) / 9
-    expected = (stratified * 100**2 + 2 * typical + 2 * 100 * mean**2 / 102) / 102**2
+    # two images of discordance, of which the classes have 1/60, 1/30 and 1/10 over 0.15
+    added = [2 / 9, 4 / 9, 12 / 9]
+    expected = centre = 0.0
+    for own, more in zip(strata, added, strict=True):
+        number = len(own) + more
+        squares = (len(own) - 1) * statistics.variance(own) + more + more * len(own) * own.mean() ** 2 / number
+        expected += squares / number**2 / 9
+        centre += own.mean() * len(own) / number / 3
     assert float(found.mean) == pytest.approx(mean)
+    assert float(found.centre) == pytest.approx(centre)
+    assert found.shrinking == pytest.approx(10 / (10 + 12 / 9))
     assert float(found.image_variance) == pytest.approx(expected)
     shares = [[run[labels == label].mean() for label in range(3)] for run in first]
     assert float(found.first.observed) == pytest.approx(statistics.variance(map(statistics.mean, shares)) / 3)
     assert exact_share(first, Sampling(labels=labels)) == pytest.approx(statistics.mean(map(statistics.mean, shares)))
+
+
+def test_a_class_on_which_no_image_differs_still_widens_the_interval():
+    """Three images of one class, 300 of the other: three images without a difference do not show that there is none."""
+    labels = numpy.repeat([0, 1], [3, 300])
+    alike = numpy.ones((3, 303), bool)
+    found = difference_of(alike, alike, Sampling(labels=labels))
+    low, high = found.interval(0.05)
+    assert high > 0.2 and low < -0.2
+    assert difference_of(alike, alike).interval(0.05)[1] < 0.01
+
+
+def test_what_may_go_unseen_is_in_the_rare_classes():
+    # of two classes with 10 and 1,000 images: d of the rare one alone, 0.025 = (1 - d)^10, is half of it on average
+    labels = numpy.repeat([0, 1], [10, 1000])
+    rare = 100 * (1 - 0.025**0.1) / 2
+    assert unseen(Sampling(labels=labels), 1010, 0.05) == pytest.approx(rare, rel=1e-6)
+    alike = Sampling(labels=numpy.repeat([0, 1, 2], [100, 100, 100]))
+    assert unseen(alike, 300, 0.05) == pytest.approx(unseen_difference(300, 0.05))
+    assert unseen(Sampling(), 300, 0.05) == unseen_difference(300, 0.05)
+    # no other shares that are as likely to go unseen have a larger mean
+    sizes = numpy.array([10, 30, 40])
+    most = unseen(Sampling(labels=numpy.repeat([0, 1, 2], sizes)), 80, 0.05)
+    shares = numpy.random.default_rng(0).dirichlet([1, 1, 1], 20_000) * math.log(2 / 0.05)
+    means = 100 * (1 - numpy.exp(-shares / sizes)).mean(axis=1)
+    assert means.max() <= most and means.max() == pytest.approx(most, rel=0.01)
+
+
+def test_one_run_of_each_arm_by_balanced_accuracy():
+    labels = numpy.repeat([0, 1], [20, 200])
+    first, second = numpy.ones((1, 220), bool), (numpy.arange(220) >= 12)[None]
+    (row,) = compare_arms({"a": first, "b": second}, **SETTINGS, sampling=Sampling(labels=labels)).to_dict("records")
+    assert row["difference"] == pytest.approx(30) and row["scope"] == "networks"
+    assert row["networks_p"] == row["p_value"] < 0.01
 
 
 def test_groups_take_the_place_of_images():

@@ -16,7 +16,7 @@ def difference(image_variance, observed, noise=0.0, seeds=3, other=None):
     first = SeedPart(numpy.array(observed), numpy.array(noise), seeds)
     second = other or SeedPart(numpy.array(0.0), numpy.array(0.0), seeds)
     zero = numpy.array(0.0)
-    return Difference(zero, zero, numpy.array(image_variance), first, second, 1_000_000, EACH_IMAGE)
+    return Difference(zero, zero, numpy.array(image_variance), first, second, 1_000_000, EACH_IMAGE, 1.0)
 
 
 def test_the_number_of_seeds_by_hand():

@@ -31,10 +31,12 @@ def with_decision(found, rows, prefer="accurate", **costs):
 
     `costs` are what the decision says of the computed cost of arms, by arm, where that differs.
     """
-    _, by_arm = read_correct(found.folder / "validation.safetensors")
+    deciding, by_arm = read_correct(found.folder / "validation.safetensors", found.metric)
     ranking = [{**entry, **costs.get(arm, {})} for arm, entry in found.ranking.items()]
     cost = {entry["arm"]: (entry["macs"], entry["peak_bytes"]) for entry in ranking}
-    competitors = [Competitor(arm, *by_arm[arm], *cost[arm]) for arm in found.arms["arm"] if arm in cost]
+    competitors = [
+        Competitor(arm, *by_arm[arm], *cost[arm], deciding.sampling) for arm in found.arms["arm"] if arm in cost
+    ]
     pairs = [dict(zip(COMPARISONS.names, whole(row), strict=True)) for row in rows]
     choice = choose(competitors, pairs, prefer, {one.arm for one in competitors})
     choice["settling"] = settling_of(competitors, pairs, found.margin, found.confidence)

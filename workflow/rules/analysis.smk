@@ -79,7 +79,7 @@ rule collect_validation:
     params:
         arms=graph.arms_json,
         runs=graph.runs_json,
-        comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin")),
+        comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin", "metric")),
         mode=graph.experiment_setting("test"),
         experiment_folder=subpath(input.sizes, ancestor=2),
         tables=subpath(output.arms, parent=True),
@@ -157,7 +157,7 @@ rule collect_results:
     params:
         arms=graph.arms_json,
         runs=graph.runs_json,
-        comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin")),
+        comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin", "metric")),
         mode=graph.experiment_setting("test"),
         experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.summary, parent=True),

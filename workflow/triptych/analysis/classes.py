@@ -2,6 +2,8 @@
 
 import numpy
 
+from triptych.analysis.intervals import accuracy_interval
+
 
 def confusion_counts(labels: numpy.ndarray, predicted: numpy.ndarray, classes: int) -> numpy.ndarray:
     """Count images by true class (row) and predicted class (column): int64 [classes, classes].
@@ -25,6 +27,24 @@ def recall_and_precision(counts: numpy.ndarray) -> tuple[numpy.ndarray, numpy.nd
     """
     correct = counts.diagonal()
     return _divided(100 * correct, counts.sum(axis=1)), _divided(100 * correct, counts.sum(axis=0))
+
+
+def recall_intervals(
+    correct: numpy.ndarray, labels: numpy.ndarray, classes: int, confidence: float
+) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Return both ends of the interval of each class's recall over its images and the seeds, in percent [classes].
+
+    NaN where a class has no image. Of one run it is Wilson's.
+
+    Args:
+        correct: bool [seeds, images].
+        labels: class numbers [images].
+        confidence: such as 0.95.
+    """
+    ends = numpy.full((2, classes), numpy.nan)
+    for label in numpy.unique(labels):
+        ends[:, label] = accuracy_interval(correct[:, labels == label], confidence)
+    return ends[0], ends[1]
 
 
 def _divided(part: numpy.ndarray, whole: numpy.ndarray) -> numpy.ndarray:

@@ -7,7 +7,8 @@ from typing import Any
 import numpy
 import pandas
 
-from triptych.analysis.classes import confusion_counts, recall_and_precision, shares_of_rows
+from triptych.analysis.balanced_accuracy import balanced_accuracy, sampling_of
+from triptych.analysis.classes import confusion_counts, recall_and_precision, recall_intervals, shares_of_rows
 from triptych.analysis.comparisons import compare_arms
 from triptych.analysis.intervals import accuracy_interval, wilson_interval
 from triptych.analysis.options import parsed_json, parsed_mode
@@ -48,7 +49,7 @@ def collect_results(
             after_decision, and in `runs/*/predictions.safetensors` in every_epoch.
         arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
         runs: JSON, the seeds of each arm by its name; at least one.
-        comparison: JSON, `equivalence_margin` and `confidence`.
+        comparison: JSON, `equivalence_margin`, `confidence` and `metric`.
         mode: when test images are evaluated: after_decision or every_epoch.
         runs_table: `tables/runs.csv`, for the accuracies on validation images.
         tables: the folder to write `NAME.csv` into.
@@ -74,22 +75,24 @@ def collect_results(
     number = sum(len(own) for own in read.values())
     print(f"{number} runs of {len(arm_list)} arms, {len(test.labels)} test images", flush=True)
 
-    results = test_results_table(labels, read, settings["confidence"])
+    results = test_results_table(labels, read, test, settings["confidence"])
     before = read_validation(runs_table, folders)
-    summary = summary_table(labels, results, read, before, settings["confidence"])
+    summary = summary_table(labels, results, read, test, before, settings["confidence"])
     compared = {arm["name"]: read[arm["name"]] for arm in arm_list if arm["role"] != "control"}
-    comparisons = comparison_table(compared, settings)
+    comparisons = comparison_table(compared, test, settings)
     written = {
         "test_results": results,
         "summary": summary,
         "comparisons": comparisons,
-        "per_class": per_class_table(read, test),
+        "per_class": per_class_table(read, test, settings["confidence"]),
+        "recall": recall_table(read, test, settings["confidence"]),
         "confusion": confusion_table(read, test),
     }
     for name, table in written.items():
         save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known))
     write_json(openings, opened)
-    print(summary[["arm", "n", "test_accuracy_mean", "test_accuracy_sd"]].to_string(index=False), flush=True)
+    metric = f"test_{settings['metric']}"
+    print(summary[["arm", "n", f"{metric}_mean", f"{metric}_sd"]].to_string(index=False), flush=True)
     if len(comparisons):
         print(comparisons.to_string(index=False), flush=True)
 
@@ -118,8 +121,8 @@ def all_openings(folders: Mapping[str, Mapping[int, Path]]) -> dict[str, Any]:
     return {"openings": openings, "decisions": list(decisions), "runs": runs}
 
 
-def read_validation(path: Path, folders: Mapping[str, Mapping[int, Path]]) -> dict[str, list[float]]:
-    """Return the accuracies of each arm's runs on the validation images that decide, NaN without such images.
+def read_validation(path: Path, folders: Mapping[str, Mapping[int, Path]]) -> dict[str, dict[str, float]]:
+    """Return the mean of each metric over each arm's runs on the validation images that decide; NaN without these.
 
     Raises:
         InputError: the file is missing, or is about other runs.
@@ -130,12 +133,19 @@ def read_validation(path: Path, folders: Mapping[str, Mapping[int, Path]]) -> di
     if found != expected:
         other = sorted(set(found) ^ set(expected)) or expected
         raise InputError(f"{path}: expected the runs that are collected, but {other[0][0]}, seed {other[0][1]} differs")
-    return {arm: table.loc[table["arm"] == arm, "validation_accuracy"].astype(float).tolist() for arm in folders}
+    return {
+        arm: {
+            metric: float(numpy.mean(table.loc[table["arm"] == arm, f"validation_{metric}"].astype(float).tolist()))
+            for metric in schema.METRICS
+        }
+        for arm in folders
+    }
 
 
-def test_results_table(labels: Mapping[str, str], tested: Tested, confidence: float) -> pandas.DataFrame:
-    """Every run after the epoch that is kept; the interval is Wilson's, of the run's own test accuracy."""
+def test_results_table(labels: Mapping[str, str], tested: Tested, test: Truth, confidence: float) -> pandas.DataFrame:
+    """Every run after the epoch that is kept; intervals are over images: Wilson's, of balanced accuracy a score one."""
     rows = []
+    sampling = sampling_of("balanced_accuracy", test.labels)
     for arm, own in tested.items():
         for seed, answers in own.items():
             low, high = wilson_interval(int(answers.correct.sum()), len(answers.correct), confidence)
@@ -148,8 +158,11 @@ def test_results_table(labels: Mapping[str, str], tested: Tested, confidence: fl
                     "test_accuracy": answers.accuracy,
                     "test_accuracy_low": 100 * low,
                     "test_accuracy_high": 100 * high,
+                    "test_balanced_accuracy": balanced_accuracy(answers.correct, test.labels),
                 }
             )
+            ends = accuracy_interval(answers.correct[None], confidence, sampling)
+            rows[-1] |= dict(zip(("test_balanced_accuracy_low", "test_balanced_accuracy_high"), ends, strict=True))
     return pandas.DataFrame(rows)
 
 
@@ -157,20 +170,24 @@ def summary_table(
     labels: Mapping[str, str],
     results: pandas.DataFrame,
     tested: Tested,
-    validation: Mapping[str, list[float]],
+    test: Truth,
+    validation: Mapping[str, Mapping[str, float]],
     confidence: float,
 ) -> pandas.DataFrame:
     """Every arm over its seeds. With one seed the standard deviation is empty, and the interval is over images alone.
 
     Args:
         results: the table `test_results`.
-        validation: the validation accuracies of each arm's runs (%).
+        validation: the mean of each metric over each arm's runs on validation images (%).
     """
     rows = []
+    sampling = sampling_of("balanced_accuracy", test.labels)
     for arm, label in labels.items():
-        own = results[results["arm"] == arm]
-        mean, before = float(own["test_accuracy"].mean()), float(numpy.mean(validation[arm]))
-        low, high = accuracy_interval(correct_of(tested[arm]), confidence)
+        own, correct = results[results["arm"] == arm], correct_of(tested[arm])
+        mean, before = float(own["test_accuracy"].mean()), validation[arm]["accuracy"]
+        low, high = accuracy_interval(correct, confidence)
+        balanced, balanced_before = own["test_balanced_accuracy"], validation[arm]["balanced_accuracy"]
+        balanced_low, balanced_high = accuracy_interval(correct, confidence, sampling)
         rows.append(
             {
                 "arm": arm,
@@ -183,17 +200,24 @@ def summary_table(
                 "validation_accuracy_mean": before,
                 "change_mean": mean - before,
                 "test_loss_mean": float(own["test_loss"].mean()),
+                "test_balanced_accuracy_mean": float(balanced.mean()),
+                "test_balanced_accuracy_sd": float(balanced.std(ddof=1)),
+                "test_balanced_accuracy_low": balanced_low,
+                "test_balanced_accuracy_high": balanced_high,
+                "validation_balanced_accuracy_mean": balanced_before,
+                "balanced_change_mean": float(balanced.mean()) - balanced_before,
             }
         )
     return pandas.DataFrame(rows)
 
 
-def comparison_table(tested: Tested, settings: Mapping[str, Any]) -> pandas.DataFrame:
-    """Every pair of these arms."""
+def comparison_table(tested: Tested, test: Truth, settings: Mapping[str, Any]) -> pandas.DataFrame:
+    """Every pair of these arms, by the metric that decides."""
     return compare_arms(
         {arm: correct_of(own) for arm, own in tested.items()},
         margin=settings["equivalence_margin"],
         confidence=settings["confidence"],
+        sampling=sampling_of(settings["metric"], test.labels),
     )
 
 
@@ -202,7 +226,7 @@ def correct_of(runs: Mapping[int, Answers]) -> numpy.ndarray:
     return numpy.stack([answers.correct for answers in runs.values()])
 
 
-def per_class_table(tested: Tested, test: Truth) -> pandas.DataFrame:
+def per_class_table(tested: Tested, test: Truth, confidence: float) -> pandas.DataFrame:
     """Recall and precision of every run and class, in percent; empty where there is no image to count."""
     tables = []
     for arm, own in tested.items():
@@ -210,7 +234,24 @@ def per_class_table(tested: Tested, test: Truth) -> pandas.DataFrame:
             counts = confusion_counts(test.labels, answers.predicted, len(test.classes))
             recall, precision = recall_and_precision(counts)
             columns = {"class": test.classes, "images": counts.sum(axis=1), "recall": recall, "precision": precision}
+            low, high = recall_intervals(answers.correct[None], test.labels, len(test.classes), confidence)
+            columns |= {"recall_low": low, "recall_high": high}
             tables.append(pandas.DataFrame({"arm": arm, "seed": seed, **columns}))
+    return pandas.concat(tables, ignore_index=True)
+
+
+def recall_table(tested: Tested, test: Truth, confidence: float) -> pandas.DataFrame:
+    """Recall of every arm and class, mean over seeds, with its interval; in percent, empty without an image."""
+    tables = []
+    images = numpy.bincount(test.labels, minlength=len(test.classes))
+    for arm, own in tested.items():
+        correct = correct_of(own)
+        low, high = recall_intervals(correct, test.labels, len(test.classes), confidence)
+        right = numpy.bincount(test.labels, weights=correct.sum(axis=0), minlength=len(test.classes))
+        recall = numpy.full(len(images), numpy.nan)
+        numpy.divide(100 * right, len(correct) * images, out=recall, where=images > 0)
+        columns = {"class": test.classes, "images": images, "recall": recall, "low": low, "high": high}
+        tables.append(pandas.DataFrame({"arm": arm, **columns}))
     return pandas.concat(tables, ignore_index=True)
 
 

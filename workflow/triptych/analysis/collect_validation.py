@@ -7,6 +7,7 @@ from typing import Any
 import numpy
 import pandas
 
+from triptych.analysis.balanced_accuracy import balanced_accuracy
 from triptych.analysis.convergence import Curves, convergence_table, loss_and_accuracy_table
 from triptych.analysis.costs import computed_cost_table, cost_savings_table, shares_of_peak
 from triptych.analysis.median_change import median_change_table
@@ -70,7 +71,7 @@ def collect_validation(
     written = {
         "arms": arms_table(arm_list, train_images),
         "history": history_table(arm_list, read, known),
-        "runs": runs_table(arm_list, read, deciding if decides == "validation" else None),
+        "runs": runs_table(arm_list, read, truths.get("validation"), deciding if decides == "validation" else None),
         "weight_delta": _stacked(read, lambda run: run.weight_delta),
         "kernel_change": _stacked(read, lambda run: run.kernel_change),
         "layers": layers_table(experiment_folder, arm_list),
@@ -172,16 +173,22 @@ def history_table(arms: list[Arm], runs: dict[str, list[Run]], mode: schema.Mode
     return table
 
 
-def runs_table(arms: list[Arm], runs: dict[str, list[Run]], deciding: numpy.ndarray | None) -> pandas.DataFrame:
+def runs_table(
+    arms: list[Arm], runs: dict[str, list[Run]], truth: Truth | None, deciding: numpy.ndarray | None
+) -> pandas.DataFrame:
     """Every run as it was after the epoch that is kept.
 
     Args:
-        deciding: the validation images that decide; None if test images do.
+        truth: of the validation images, if there are any.
+        deciding: those that decide; None if test images do.
     """
     rows = []
     for arm in arms:
         for run in runs[arm["name"]]:
-            validation = None if deciding is None else run.answers["validation"].of(deciding)
+            validation, balanced = None, numpy.nan
+            if truth is not None and deciding is not None:
+                validation = run.answers["validation"].of(deciding)
+                balanced = balanced_accuracy(validation.correct, truth.labels[deciding])
             rows.append(
                 {
                     "arm": run.arm,
@@ -199,6 +206,7 @@ def runs_table(arms: list[Arm], runs: dict[str, list[Run]], deciding: numpy.ndar
                     },
                     "validation_loss": numpy.nan if validation is None else validation.loss,
                     "validation_accuracy": numpy.nan if validation is None else validation.accuracy,
+                    "validation_balanced_accuracy": balanced,
                 }
             )
     return pandas.DataFrame(rows)

@@ -7,6 +7,7 @@ quantile of its own: normal for many images, Student's t for few seeds.
 """
 
 import itertools
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -47,6 +48,7 @@ class Difference:
         first, second: the seed parts of the two arms.
         images: their number.
         sampling: of the images.
+        shrinking: what the mean is multiplied by in the centre; of the class where that is least.
     """
 
     mean: numpy.ndarray
@@ -56,6 +58,7 @@ class Difference:
     second: SeedPart
     images: int
     sampling: Sampling
+    shrinking: float
 
     def half_width(self, level: float) -> numpy.ndarray:
         """Return half the width of the interval that misses the difference with the probability `level`; [...]."""
@@ -94,7 +97,8 @@ def difference_of(
     """Return the difference of two arms on the same images.
 
     Two images of discordance, one for each arm, are added to those that there are (or two groups of images): they keep
-    the level where few images differ, and where none does the interval still has a width.
+    the level where few images differ, and where none does the interval still has a width. For balanced accuracy they
+    are spread over the classes in proportion to what an image of each counts: see `_of_classes`.
 
     Args:
         first, second: whether each run has each image right, bool [..., seeds, images]; the seeds may differ.
@@ -102,6 +106,23 @@ def difference_of(
     """
     images = first.shape[-1]
     difference = first.mean(axis=-2) - second.mean(axis=-2)
+    of_classes = sampling.labels is not None and sampling.groups is None
+    centre, variance, shrinking = (_of_classes if of_classes else _of_units)(difference, sampling)
+    return Difference(
+        mean=(sampling.weights(images) * difference).mean(axis=-1),
+        centre=centre,
+        image_variance=variance * sampling.variance_factor(images),
+        first=seed_part(first, sampling, deterministic[0]),
+        second=seed_part(second, sampling, deterministic[1]),
+        images=images,
+        sampling=sampling,
+        shrinking=shrinking,
+    )
+
+
+def _of_units(difference: numpy.ndarray, sampling: Sampling) -> tuple[numpy.ndarray, numpy.ndarray, float]:
+    """The centre and the image variance of the mean of `difference` [..., images], and the shrinking of the mean."""
+    images = difference.shape[-1]
     weights = sampling.weights(images)
     mean = (weights * difference).mean(axis=-1)
     by_unit, units = sampling.by_unit(weights * difference), sampling.units(images)
@@ -115,15 +136,24 @@ def difference_of(
     squares = (sampling.residuals(difference) ** 2).sum(axis=-1)
     moved = 2 * units * (mean * images / units) ** 2 / (units + 2)
     of_units = (squares + 2 * square + moved) / (units + 2) ** 2
-    return Difference(
-        mean=mean,
-        centre=mean * units / (units + 2),
-        image_variance=of_units * (units / images) ** 2 * sampling.variance_factor(images),
-        first=seed_part(first, sampling, deterministic[0]),
-        second=seed_part(second, sampling, deterministic[1]),
-        images=images,
-        sampling=sampling,
-    )
+    return mean * units / (units + 2), of_units * (units / images) ** 2, units / (units + 2)
+
+
+def _of_classes(difference: numpy.ndarray, sampling: Sampling) -> tuple[numpy.ndarray, numpy.ndarray, float]:
+    """The same of the mean over classes, drawn class by class.
+
+    A class of few images has its share of the two images of discordance: without, arms that differ in none of these
+    would seem to be alike on the class, which counts as much as any other.
+    """
+    sizes = sampling.class_sizes
+    added = 2 / sizes / (1 / sizes).sum()
+    sums, squares = sampling.by_class(difference), sampling.by_class(difference**2)
+    means = sums / sizes
+    moved = added * sizes * means**2 / (sizes + added)
+    of_classes = (squares - sizes * means**2 + added + moved) / (sizes + added) ** 2
+    shrinking = sizes / (sizes + added)
+    centre = (shrinking * means).mean(axis=-1)
+    return centre, of_classes.sum(axis=-1) / len(sizes) ** 2, float(shrinking.min())
 
 
 def compare_arms(
@@ -140,7 +170,7 @@ def compare_arms(
     Args:
         correct: for each arm a boolean array [seeds, images], whether a run has that image right; the images are
             the same for all arms, the seeds need not be.
-        margin: of equivalence, in points of accuracy.
+        margin: of equivalence, in points.
         confidence: of the intervals, such as 0.95; 1 - confidence is the level of the verdicts.
         look: 1 for the first decision; the level is divided by it, since more seeds give another chance of an error.
         sampling: of the images.
@@ -149,8 +179,8 @@ def compare_arms(
     Returns:
         A row for each pair in the order of `correct`: `arm_a` is the one with the higher accuracy (a tie: the one that
         comes first); `difference` in points, `low` and `high` its interval for this pair alone; `p_value` two-sided,
-        see `adjusted_p_values`; `networks_p` of two single runs, see `p_of_two_networks`; `scope`, one of
-        `schema.SCOPES`; `verdict`, see `verdict`.
+        see `adjusted_p_values`; `networks_p` of two single runs, see `p_of_two_networks` (of balanced accuracy:
+        `p_value`, corrected by Holm's method); `scope`, one of `schema.SCOPES`; `verdict`, see `verdict`.
     """
     level = (1 - confidence) / look
     share = {arm: exact_share(runs, sampling) for arm, runs in correct.items()}
@@ -161,10 +191,13 @@ def compare_arms(
         found = difference_of(
             correct[first], correct[second], sampling, (first in deterministic, second in deterministic)
         )
+        p_value = found.p_value()
         networks_p = p_of_two_networks(correct[first], correct[second], sampling)
+        if sampling.labels is not None and len(correct[first]) == len(correct[second]) == 1:
+            networks_p = p_value  # of one run each the interval is over images alone
         low, high = (100 * float(end) for end in found.interval(level))
         observed = float(100 * (share[first] - share[second]))
-        rows.append([first, second, observed, low, high, found.p_value(), networks_p, found.scope])
+        rows.append([first, second, observed, low, high, p_value, networks_p, found.scope])
     table = pandas.DataFrame(rows, columns=COMPARISONS.names[:-1])
     if rows:
         leader = max(correct, key=lambda arm: share[arm])
@@ -173,7 +206,7 @@ def compare_arms(
         single = table["networks_p"].notna()
         if single.any():
             table.loc[single, "networks_p"] = multipletests(table.loc[single, "networks_p"], method="holm")[1]
-    enough = all(unseen_difference(sampling.units(runs.shape[1]), level) < margin for runs in correct.values())
+    enough = all(unseen(sampling, runs.shape[1], level) < margin for runs in correct.values())
     table["verdict"] = [
         verdict(low, high, p_value, scope, margin=margin if enough else 0.0, level=level)
         for low, high, p_value, scope in zip(*(table[name] for name in VERDICT_FROM), strict=True)
@@ -229,6 +262,23 @@ def unseen_difference(units: int, level: float) -> float:
         level: of both sides together.
     """
     return float(100 * (1 - (level / 2) ** (1 / units)))
+
+
+def unseen(sampling: Sampling, images: int, level: float) -> float:
+    """Return the largest difference in points that may go unseen with so many images (`unseen_difference`).
+
+    Of balanced accuracy it is the largest mean over classes of shares d with which no image differs so often:
+    all (1 - d)^n together are level / 2. Rare classes have the largest d.
+    """
+    if sampling.labels is None or sampling.groups is not None:
+        return unseen_difference(sampling.units(images), level)
+    sizes = numpy.sort(sampling.class_sizes).astype(float)
+    sums = numpy.cumsum(sizes)
+    # with the k smallest classes d = 1 - share x n, of the largest k for which no d is below 0
+    logarithms = (math.log(level / 2) - numpy.cumsum(sizes * numpy.log(sizes))) / sums
+    most = int(numpy.flatnonzero(logarithms + numpy.log(sizes) <= 0)[-1])
+    shares = 1 - math.exp(logarithms[most]) * sizes[: most + 1]
+    return float(100 * shares.sum() / len(sizes))
 
 
 def verdict(low: float, high: float, p_value: float, scope: str, *, margin: float, level: float) -> str:

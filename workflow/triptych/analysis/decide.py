@@ -1,7 +1,10 @@
 """Which arm to take, decided on validation images: the rules, their reasons as codes, and the numbers that they used.
 
-1. If no arm is better than guessing, none is chosen. Guessing is the share of the most frequent class.
-2. The leader is the arm with the highest mean accuracy; arms that it is better than are dropped.
+The metric is accuracy, or balanced accuracy: the mean of the recalls of all classes (setting `metric`).
+
+1. If no arm is better than guessing, none is chosen. Guessing is the share of the most frequent class; with balanced
+   accuracy it is 1 / K for K classes, whatever is guessed.
+2. The leader is the arm with the highest mean of the metric; arms that it is better than are dropped.
 3. Of the leader and the arms that are equivalent to it, the cheapest is taken: by computed operations, then by computed
    peak memory, then by the order of the configuration.
 4. If no other arm is left, that is the decision.
@@ -9,7 +12,7 @@
 
 An arm that is not better than guessing is never taken in place of the leader.
 
-The run of the chosen arm is that with the highest accuracy on the images that decide (ties: the first).
+The run of the chosen arm is that with the highest metric on the images that decide (ties: the first).
 """
 
 from collections.abc import Mapping, Sequence, Set
@@ -22,10 +25,12 @@ import numpy
 import pandas
 from statsmodels.stats.multitest import multipletests
 
-from triptych.analysis.comparisons import compare_arms, difference_of
+from triptych.analysis.balanced_accuracy import sampling_of
+from triptych.analysis.comparisons import compare_arms, difference_of, exact_share
 from triptych.analysis.intervals import accuracy_interval, p_of_guessing
 from triptych.analysis.options import parsed_json
 from triptych.analysis.settling import what_would_settle_it
+from triptych.analysis.variance_parts import EACH_IMAGE, Sampling
 from triptych.results import schema
 from triptych.results.decision import decision_digest
 from triptych.results.experiment import read_numbers
@@ -46,6 +51,7 @@ class Competitor:
         correct: whether each run has each image that decides right: bool [seeds, images].
         macs: computed multiply-accumulates of one run, of training and evaluation.
         peak_bytes: computed peak memory of a run.
+        sampling: how the images count.
     """
 
     arm: str
@@ -53,11 +59,12 @@ class Competitor:
     correct: numpy.ndarray
     macs: float
     peak_bytes: float
+    sampling: Sampling = EACH_IMAGE
 
     @property
     def share(self) -> Fraction:
-        """The mean share of correct images, exactly."""
-        return Fraction(int(self.correct.sum()), self.correct.size)
+        """The mean of the metric over the runs, 0 to 1, exactly."""
+        return exact_share(self.correct, self.sampling)
 
     @property
     def accuracy(self) -> float:
@@ -66,8 +73,9 @@ class Competitor:
 
     @property
     def best_seed(self) -> int:
-        """The seed with the highest accuracy (ties: the first)."""
-        return self.seeds[int(self.correct.sum(axis=1).argmax())]
+        """The seed with the highest metric (ties: the first)."""
+        shares = [exact_share(run[None], self.sampling) for run in self.correct]
+        return self.seeds[shares.index(max(shares))]
 
 
 @dataclass(frozen=True)
@@ -78,16 +86,29 @@ class Deciding:
         split: validation, or test where there are no validation images.
         labels: int64 [images].
         classes: the number of classes.
+        metric: of `schema.METRICS`.
     """
 
     split: str
     labels: numpy.ndarray
     classes: int
+    metric: str = "accuracy"
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the images count."""
+        return sampling_of(self.metric, self.labels)
 
     @property
     def chance(self) -> float:
-        """The share of the most frequent class, 0 to 1: the accuracy of the best guess that sees no image."""
-        return int(numpy.bincount(self.labels).max()) / len(self.labels)
+        """The metric of the best guess that sees no image, 0 to 1.
+
+        Of accuracy it is the share of the most frequent class, of balanced accuracy 1 over the classes with images.
+        """
+        images = numpy.bincount(self.labels)
+        if self.metric == "balanced_accuracy":
+            return 1 / int((images > 0).sum())
+        return int(images.max()) / len(self.labels)
 
 
 def decide(
@@ -99,9 +120,9 @@ def decide(
         correct: the file of `collect_validation`.
         arms_table: `tables/arms.csv`, in the order of the configuration.
         computed_cost: `tables/computed_cost.csv`.
-        comparison: JSON, `equivalence_margin`, `confidence` and `prefer`.
+        comparison: JSON, `equivalence_margin`, `confidence`, `prefer` and `metric`.
         decision: the file to write: JSON, with the digest of its content.
-        table: the file to write: a row for each arm that is no control, the most accurate first.
+        table: the file to write: a row for each arm that is no control, the leader first.
 
     Raises:
         InputError: a file is missing or broken, or does not fit another one, or every arm is a control.
@@ -109,28 +130,32 @@ def decide(
     settings: dict[str, Any] = parsed_json("comparison", comparison)
     arms = read_numbers(arms_table, schema.ARMS, ["arm", "label", "role"])
     costs = read_numbers(computed_cost, schema.COMPUTED_COST).set_index("arm")
-    deciding, by_arm = read_correct(correct)
+    deciding, by_arm = read_correct(correct, settings["metric"])
     competitors = []
     for name in arms.loc[arms["role"] != "control", "arm"]:
         if name not in by_arm or name not in costs.index:
             raise InputError(f"{computed_cost if name in by_arm else correct}: no run of the arm {name}")
         seeds, own = by_arm[name]
         cost = costs.loc[name]
-        competitors.append(Competitor(name, seeds, own, float(cost["macs"]), float(cost["peak_bytes"])))
+        competitors.append(
+            Competitor(name, seeds, own, float(cost["macs"]), float(cost["peak_bytes"]), deciding.sampling)
+        )
     if not competitors:
         raise InputError(f"{arms_table}: expected an arm that is no control, found none")
     content = decision_of(competitors, deciding, settings)
     content["digest"] = decision_digest(content)
-    frame = decision_table(content, dict(zip(arms["arm"], arms["label"], strict=True)))
+    balanced = {one.arm: balanced_interval(one.correct, deciding.labels, settings["confidence"]) for one in competitors}
+    frame = decision_table(content, dict(zip(arms["arm"], arms["label"], strict=True)), balanced)
     write_json(decision, content)
     save_table(table, frame, schema.DECISION)
     print(f"{content['number_of_images']} {content['images']} images, {len(competitors)} arms: {content['verdict']}")
-    print(
-        frame[["rank", "arm", "n", "accuracy", "low", "high", "verdict", "chosen"]].to_string(index=False), flush=True
-    )
+    shown = ["accuracy", "low", "high"]
+    if deciding.metric == "balanced_accuracy":
+        shown = ["balanced_accuracy", "balanced_low", "balanced_high"]
+    print(frame[["rank", "arm", "n", *shown, "verdict", "chosen"]].to_string(index=False), flush=True)
 
 
-def read_correct(path: Path) -> tuple[Deciding, dict[str, tuple[list[int], numpy.ndarray]]]:
+def read_correct(path: Path, metric: str = "accuracy") -> tuple[Deciding, dict[str, tuple[list[int], numpy.ndarray]]]:
     """Read the file of `collect_validation`: the images that decide, and the seeds and the correct images of each arm.
 
     Raises:
@@ -139,7 +164,7 @@ def read_correct(path: Path) -> tuple[Deciding, dict[str, tuple[list[int], numpy
     metadata, tensors = load_metadata(path), load_tensors(path)
     try:
         runs, correct, labels = metadata["runs"], tensors["correct"].astype(bool), tensors["labels"]
-        deciding = Deciding(metadata["images"], labels, len(metadata["classes"]))
+        deciding = Deciding(metadata["images"], labels, len(metadata["classes"]), metric)
     except KeyError as error:
         raise InputError(f"{path}: no {error.args[0]}") from None
     if correct.shape != (len(runs), len(labels)) or not correct.size:
@@ -163,6 +188,7 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
         {one.arm: one.correct for one in competitors},
         margin=settings["equivalence_margin"],
         confidence=settings["confidence"],
+        sampling=deciding.sampling,
     )
     pairs = [
         {str(key): None if pandas.isna(value) else value for key, value in row.items()}
@@ -182,6 +208,8 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
         "classes": deciding.classes,
         "chance": 100 * deciding.chance,
         **{key: settings[key] for key in ("confidence", "equivalence_margin", "prefer")},
+        # without, a decision by accuracy is the same bytes as before there was a choice
+        **({"metric": deciding.metric} if deciding.metric != "accuracy" else {}),
         "ranking": ranking,
         "pairs": pairs,
         **choice,
@@ -190,13 +218,17 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
 
 
 def in_rank(competitors: Sequence[Competitor]) -> list[Competitor]:
-    """Return the arms, that with the highest mean accuracy first (ties: in the order of the configuration)."""
+    """Return the arms, that with the highest mean of the metric first (ties: in the order of the configuration)."""
     return sorted(competitors, key=lambda one: -one.share)
 
 
 def ranking_of(ranked: Sequence[Competitor], deciding: Deciding, confidence: float) -> list[dict[str, Any]]:
-    """Return what is known about each arm by itself; the p-values are corrected by Holm's method for their number."""
-    values = multipletests([p_of_guessing(one.correct, deciding.chance) for one in ranked], method="holm")[1]
+    """Return what is known about each arm by itself; the p-values are corrected by Holm's method for their number.
+
+    The accuracy and its interval are there in any case; the balanced accuracy where that decides.
+    """
+    p_values = [p_of_guessing(one.correct, deciding.chance, deciding.sampling) for one in ranked]
+    values = multipletests(p_values, method="holm")[1]
     entries = []
     for one, value in zip(ranked, values, strict=True):
         low, high = accuracy_interval(one.correct, confidence)
@@ -213,7 +245,22 @@ def ranking_of(ranked: Sequence[Competitor], deciding: Deciding, confidence: flo
                 "peak_bytes": one.peak_bytes,
             }
         )
+        if deciding.metric == "balanced_accuracy":
+            entries[-1] |= balanced_interval(one.correct, deciding.labels, confidence)
     return entries
+
+
+def balanced_interval(correct: numpy.ndarray, labels: numpy.ndarray, confidence: float) -> dict[str, float]:
+    """Return an arm's balanced accuracy in percent, and both ends of its interval.
+
+    Args:
+        correct: bool [seeds, images].
+        labels: int64 [images].
+    """
+    sampling = sampling_of("balanced_accuracy", labels)
+    low, high = accuracy_interval(correct, confidence, sampling)
+    share = float(100 * exact_share(correct, sampling))
+    return {"balanced_accuracy": share, "balanced_low": low, "balanced_high": high}
 
 
 def choose(
@@ -292,15 +339,23 @@ def settling_of(
     found: dict[str, dict[str, Any] | None] = {}
     for other in others:
         if other.arm in undecided:
-            difference = difference_of(leader.correct, other.correct)
+            difference = difference_of(leader.correct, other.correct, leader.sampling)
             away = abs(100 * float(difference.centre))
             settlement = what_would_settle_it(difference, max(away, margin - away), confidence)
             found[other.arm] = None if settlement is None else asdict(settlement)
     return found
 
 
-def decision_table(content: Mapping[str, Any], labels: Mapping[str, str]) -> pandas.DataFrame:
-    """Return the table `decision` from the content of `decision.json` and the labels of the arms."""
+def decision_table(
+    content: Mapping[str, Any], labels: Mapping[str, str], balanced: Mapping[str, Mapping[str, float]]
+) -> pandas.DataFrame:
+    """Return the table `decision`.
+
+    Args:
+        content: of `decision.json`.
+        labels: of the arms, by arm.
+        balanced: `balanced_interval` of each arm.
+    """
     leader = content["ranking"][0]["arm"]
     against = {pair["arm_b"]: pair for pair in content["pairs"] if pair["arm_a"] == leader}
     chosen = content["chosen"] and content["chosen"]["arm"]
@@ -323,6 +378,7 @@ def decision_table(content: Mapping[str, Any], labels: Mapping[str, str]) -> pan
                 **{key: entry[key] for key in ("macs", "peak_bytes")},
                 "candidate": int(entry["arm"] in content["candidates"]),
                 "chosen": int(entry["arm"] == chosen),
+                **balanced[entry["arm"]],
             }
         )
     return pandas.DataFrame(rows, columns=schema.DECISION.names)

@@ -1,10 +1,12 @@
-"""Confidence intervals of accuracies, over images and seeds, and what they say about guessing."""
+"""Confidence intervals of accuracy and balanced accuracy, over images and seeds, and what they say about guessing."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy
 from scipy import stats
 
+from triptych.analysis.balanced_accuracy import BalancedShare, balanced_share
 from triptych.analysis.variance_parts import (
     EACH_IMAGE,
     Sampling,
@@ -28,7 +30,7 @@ def wilson_interval(successes: int, trials: int, confidence: float) -> tuple[flo
 
 @dataclass(frozen=True, eq=False)
 class ArmShare:
-    """The share of images that an arm has right (or its balanced accuracy), and the variance of its parts.
+    """The share of images that an arm has right, and the variance of its parts.
 
     Attributes:
         share: mean over seeds and images, 0 to 1; [...].
@@ -64,6 +66,14 @@ class ArmShare:
             )
         return found
 
+    def excess(self, value: float) -> Callable[[float], float]:
+        """Return a function of the level of one arm's interval: above 0 where the interval reaches beyond a value.
+
+        The value is an end of Wilson's interval where (share - value)² = `inverse_size` x value x (1 - value).
+        """
+        wanted = (float(self.share) - value) ** 2 / (value * (1 - value))
+        return lambda level: float(self.inverse_size(level)) - wanted
+
     def interval(self, level: float) -> tuple[numpy.ndarray, numpy.ndarray]:
         """Return Wilson's interval (1927) with the effective size; [...] each, within 0 and 1."""
         inverse = self.inverse_size(level)
@@ -72,18 +82,22 @@ class ArmShare:
         return numpy.clip(centre - half, 0.0, 1.0), numpy.clip(centre + half, 0.0, 1.0)
 
 
-def arm_share(correct: numpy.ndarray, sampling: Sampling = EACH_IMAGE, deterministic: bool = False) -> ArmShare:
-    """Return an arm's share of correct images, and its variance.
+def arm_share(
+    correct: numpy.ndarray, sampling: Sampling = EACH_IMAGE, deterministic: bool = False
+) -> ArmShare | BalancedShare:
+    """Return an arm's accuracy (of `sampling` with labels: its balanced accuracy), and what its interval needs.
 
     Args:
         correct: whether each run has each image right, bool [..., seeds, images].
         deterministic: whether every seed gives the same network.
     """
+    if sampling.labels is not None:
+        return balanced_share(correct, sampling, deterministic)
     seeds, images = correct.shape[-2:]
     mean = correct.mean(axis=-2)
     part = seed_part(correct, sampling, deterministic)
     return ArmShare(
-        share=(sampling.weights(images) * mean).mean(axis=-1),
+        share=mean.mean(axis=-1),
         image_variance=(sampling.residuals(mean) ** 2).sum(axis=-1) / images**2 * sampling.variance_factor(images),
         seed_variance=part.variance,
         degrees=degrees_of_freedom(part),
@@ -98,6 +112,8 @@ def accuracy_interval(
 ) -> tuple[float, float]:
     """Return the interval of an arm's accuracy in percent, over images and seeds; of one run Wilson's, over images.
 
+    Of `sampling` with labels it is that of its balanced accuracy: a score interval.
+
     Args:
         correct: bool [seeds, images].
         confidence: such as 0.95.
@@ -111,8 +127,7 @@ def p_of_guessing(
 ) -> float:
     """Return the one-sided p-value of an arm's accuracy if it were that of guessing, by inverting its interval.
 
-    It is half the level of the interval that ends at `chance`. `chance` is an end of Wilson's interval where
-    (share - chance)² = `inverse_size` x chance x (1 - chance).
+    It is half the level of the interval that ends at `chance`.
 
     Args:
         correct: bool [seeds, images].
@@ -122,6 +137,5 @@ def p_of_guessing(
     away = float(arm.share) - chance
     if chance == 1 or away == 0:
         return 1.0 if chance == 1 else 0.5
-    wanted = away**2 / (chance * (1 - chance))
-    two_sided = level_at(lambda level: float(arm.inverse_size(level)) - wanted)
+    two_sided = level_at(arm.excess(chance))
     return two_sided / 2 if away > 0 else 1 - two_sided / 2

@@ -48,7 +48,7 @@ def what_would_settle_it(
     if any(part.seeds == 1 for part in parts):
         return None
     level, wanted = (1 - confidence) / look, (half_width / 100) ** 2
-    sampling, images, units = difference.sampling, difference.images, difference.sampling.units(difference.images)
+    sampling, images = difference.sampling, difference.images
     known = [(part, part.seeds) for part in parts if part.seeds is not None]
     degrees = degrees_of_freedom(*parts)
 
@@ -62,7 +62,7 @@ def what_would_settle_it(
         upper = max(observed, bound - noise)
 
     seeds = numpy.arange(max([SEEDS_FOR_A_VERDICT, *(own for _, own in known)]), MOST_SEEDS + 1)
-    shrinking = (units / (units + 2)) ** 2 * sampling.variance_factor(images)
+    shrinking = difference.shrinking**2 * sampling.variance_factor(images)
     averaged = sum(float(part.noise) * (1 - own / seeds) for part, own in known)
     image_variance = numpy.maximum(float(difference.image_variance) - shrinking * averaged, 0.0)
     per_seed = each.sum() ** 2 / (each**2).sum() if each.any() else len(known)

@@ -79,6 +79,18 @@ class Sampling:
         weights: numpy.ndarray = images / (len(counts) * counts[positions])
         return weights
 
+    @property
+    def class_sizes(self) -> numpy.ndarray:
+        """The number of images of each class that has some, int64 [classes]; for balanced accuracy alone."""
+        return self._classes[1]
+
+    def by_class(self, values: numpy.ndarray) -> numpy.ndarray:
+        """Sum over the images of each class: [..., images] to [..., classes]; for balanced accuracy alone."""
+        positions, counts = self._classes
+        order = numpy.argsort(positions, kind="stable")
+        sums: numpy.ndarray = numpy.add.reduceat(values[..., order], numpy.cumsum(counts) - counts, axis=-1)
+        return sums
+
     def units(self, images: int) -> int:
         """Return the number of groups, or of images where these were drawn one by one."""
         return images if self.groups is None else len(self._starts)
@@ -104,9 +116,7 @@ class Sampling:
         if self.labels is None:
             return self.by_unit(values - metric)
         positions, counts = self._classes
-        order = numpy.argsort(positions, kind="stable")
-        sums = numpy.add.reduceat(values[..., order], numpy.cumsum(counts) - counts, axis=-1)
-        means = numpy.where(counts == 1, metric, sums / counts)[..., positions]
+        means = numpy.where(counts == 1, metric, self.by_class(values) / counts)[..., positions]
         factors = numpy.sqrt(counts / numpy.maximum(counts - 1, 1))[positions]
         return self.by_unit(weights * factors * (values - means))
 

@@ -86,8 +86,41 @@ class Results:
 
     @property
     def margin(self) -> float:
-        """Points of accuracy within which arms count as equivalent."""
+        """Points of the metric within which arms count as equivalent."""
         return float(self.configuration["comparison"]["equivalence_margin"])
+
+    @property
+    def metric(self) -> str:
+        """What decides between arms: one of `schema.METRICS`."""
+        return str(self.configuration["comparison"].get("metric", schema.METRICS[0]))
+
+    @property
+    def metric_name(self) -> str:
+        """The same in words."""
+        return self.metric.replace("_", " ")
+
+    def metric_on(self, split: str, metric: str = "") -> str:
+        """A metric (by default that which decides) on a split in words, such as `balanced test accuracy`."""
+        return f"{'balanced ' * ((metric or self.metric) == 'balanced_accuracy')}{split} accuracy"
+
+    def is_imbalanced(self, split: str) -> bool:
+        """Whether the largest class of a split has far more images than the smallest (of those that have any)."""
+        images = self.sizes.loc[(self.sizes["split"] == split) & (self.sizes["images"] > 0), "images"]
+        return bool(len(images)) and bool(images.max() > schema.IMBALANCED * images.min())
+
+    def metrics(self, split: str) -> list[str]:
+        """The metrics to show of a split: that which decides, and the other one where they may differ much."""
+        others = [metric for metric in schema.METRICS if metric != self.metric]
+        return [self.metric, *(others if self.is_imbalanced(split) else [])]
+
+    def decided_by(self, arm: str) -> tuple[float, float, float]:
+        """The metric of an arm that is no control on the images that decide, and both ends of its interval."""
+        entry = self.ranking[arm]
+        keys = ("accuracy", "low", "high")
+        if self.metric == "balanced_accuracy":
+            keys = ("balanced_accuracy", "balanced_low", "balanced_high")
+        value, low, high = (float(entry[key]) for key in keys)
+        return value, low, high
 
     @property
     def confidence(self) -> float:
@@ -96,7 +129,7 @@ class Results:
 
     @property
     def ranking(self) -> dict[str, Mapping[str, Any]]:
-        """What the decision says about each arm that is no control, by arm; the most accurate on its images first."""
+        """What the decision says about each arm that is no control, by arm; the leader first."""
         return {} if self.decision is None else {entry["arm"]: entry for entry in self.decision["ranking"]}
 
     @property
@@ -161,6 +194,17 @@ class Results:
         images = self.sizes.loc[self.sizes["split"] == split, "images"]
         return float(100 * images.max() / images.sum()) if images.sum() else float("nan")
 
+    def guessing(self, split: str, metric: str) -> float:
+        """The metric (%) of a guess that sees no image: the most frequent class, or 1 over the classes with images."""
+        if metric == "accuracy":
+            return self.chance(split)
+        classes = int((self.sizes.loc[self.sizes["split"] == split, "images"] > 0).sum())
+        return 100 / classes if classes else float("nan")
+
+    def metric_interval(self, arm: str, metric: str) -> tuple[float, float]:
+        """The interval of an arm's metric on test images, over images and seeds."""
+        return self.summary(arm, f"test_{metric}_low"), self.summary(arm, f"test_{metric}_high")
+
     def accuracy_interval(self, arm: str) -> tuple[float, float]:
         """The interval of an arm's test accuracy, over images and seeds; with one seed over images alone."""
         return self.summary(arm, "test_accuracy_low"), self.summary(arm, "test_accuracy_high")
@@ -214,7 +258,7 @@ class Results:
         return str(self.comparison(first, second)["verdict"])
 
     def lead(self, first: str, second: str) -> tuple[float, float, float, str]:
-        """Test accuracy of the first minus that of the second in points, its interval, and the verdict.
+        """Test metric of the first minus that of the second in points, its interval, and the verdict.
 
         Raises:
             InputError: the two arms are not compared.

@@ -39,6 +39,11 @@ def curve_split(mode: Mode) -> str:
 VERDICTS = ("better", "equivalent", "undecided")
 """Of a comparison of two arms."""
 
+METRICS = ("accuracy", "balanced_accuracy")
+"""What may decide between arms: the setting `comparison.metric`."""
+IMBALANCED = 1.5
+"""A split is imbalanced if its largest class has more than so many times the images of its smallest."""
+
 OF_ARMS, OF_TWO_SEEDS, OF_NETWORKS = SCOPES = ("arms", "two seeds", "networks")
 """What a comparison is about. Arms: three or more seeds on both sides. Two seeds: too few for a verdict on arms.
 Networks: an arm has a single run, and another seed may change the result."""
@@ -155,6 +160,8 @@ def _losses(split: str, which: str, optional: bool = True) -> tuple[Column, Colu
         number(f"{split}_accuracy", f"Accuracy {which}.", PERCENT, optional=optional),
     )
 
+
+BALANCED = "Balanced test accuracy: the mean of the recalls of all classes."
 
 REESTIMATED = "reestimated_"
 """Begins the columns of losses and accuracies with re-estimated statistics of BatchNorm."""
@@ -475,6 +482,12 @@ RUNS = Table(
         *_losses("train", "over the training batches of the epoch, while the network learns", optional=False),
         *_losses("fit", "on the training images in eval mode", optional=False),
         *_losses("validation", "on the validation images that chose no epoch, in eval mode"),
+        number(
+            "validation_balanced_accuracy",
+            "Mean of the recalls of all classes on these images.",
+            PERCENT,
+            optional=True,
+        ),
     ),
     category="Tables",
 )
@@ -490,6 +503,9 @@ TEST_RESULTS = Table(
         *_losses("test", "on the test images in eval mode", optional=False),
         number("test_accuracy_low", "Lower end of Wilson’s interval of it over the test images.", PERCENT),
         number("test_accuracy_high", "Upper end of the interval.", PERCENT),
+        number("test_balanced_accuracy", BALANCED, PERCENT),
+        number("test_balanced_accuracy_low", "Lower end of its score interval over the test images.", PERCENT),
+        number("test_balanced_accuracy_high", "Upper end of the interval.", PERCENT),
     ),
     category="Tables",
     modes=TESTED,
@@ -510,6 +526,17 @@ SUMMARY = Table(
         number("validation_accuracy_mean", "Mean validation accuracy.", PERCENT, optional=True),
         number("change_mean", "Mean test accuracy minus mean validation accuracy.", POINTS, optional=True),
         number("test_loss_mean", "Mean test loss.", NATS),
+        number("test_balanced_accuracy_mean", f"{BALANCED} Mean over seeds.", PERCENT),
+        number("test_balanced_accuracy_sd", "Standard deviation of it over the seeds.", POINTS, optional=True),
+        number("test_balanced_accuracy_low", "Lower end of its interval over test images and seeds.", PERCENT),
+        number("test_balanced_accuracy_high", "Upper end of the interval.", PERCENT),
+        number("validation_balanced_accuracy_mean", "Mean balanced validation accuracy.", PERCENT, optional=True),
+        number(
+            "balanced_change_mean",
+            "Mean balanced test accuracy minus mean balanced validation accuracy.",
+            POINTS,
+            optional=True,
+        ),
     ),
     category="Tables",
     modes=TESTED,
@@ -518,18 +545,21 @@ DECISION = Table(
     "decision",
     "decide",
     "the decision: ranking, comparisons with the leader, computed cost",
-    "an arm, the most accurate first; controls are left out",
+    "an arm, the leader first; controls are left out",
     (
-        whole("rank", "1 for the leader: the arm with the highest mean accuracy."),
+        whole("rank", "1 for the leader: the arm with the highest mean of the metric that decides."),
         ARM,
         LABEL,
         whole("n", "Its runs."),
         number("accuracy", "Mean accuracy on the images that decide.", PERCENT),
         number("low", "Lower end of its interval over images and seeds.", PERCENT, "interval"),
         number("high", "Upper end of the interval.", PERCENT),
-        number("p_guessing", "Probability of such an accuracy by guessing; Holm’s correction for the number of arms."),
+        number(
+            "p_guessing",
+            "Probability of such a value of the metric by guessing; Holm’s correction for the number of arms.",
+        ),
         whole("beats_guessing", "1 if p_guessing is below 1 - confidence, else 0."),
-        number("difference", "Accuracy of the leader minus that of this arm; 0 for the leader.", POINTS),
+        number("difference", "Metric of the leader minus that of this arm; 0 for the leader.", POINTS),
         number("difference_low", "Lower end of the interval of the difference.", POINTS, optional=True),
         number("difference_high", "Upper end of the interval.", POINTS, optional=True),
         text("scope", "What the comparison with the leader is about, as in the comparisons.", optional=True),
@@ -541,6 +571,11 @@ DECISION = Table(
         number("peak_bytes", "Computed peak memory of a run.", BYTES, "peak memory"),
         whole("candidate", "1 if the arm may be taken: the leader is not better than it."),
         whole("chosen", "1 for the arm that is chosen; 0 for all if none is."),
+        number(
+            "balanced_accuracy", "Mean balanced accuracy on the images that decide: the mean of all recalls.", PERCENT
+        ),
+        number("balanced_low", "Lower end of its interval over images and seeds.", PERCENT),
+        number("balanced_high", "Upper end of the interval.", PERCENT),
     ),
     category="Tables",
 )
@@ -550,9 +585,9 @@ COMPARISONS = Table(
     "every pair of arms: difference, interval, p-value, verdict",
     "a pair of arms; controls are not compared",
     (
-        text("arm_a", "The arm with the higher test accuracy.", "arms"),
+        text("arm_a", "The arm with the higher mean of the metric that decides.", "arms"),
         text("arm_b", "The other arm."),
-        number("difference", "Test accuracy of the first minus that of the second.", POINTS),
+        number("difference", "Test metric of the first minus that of the second.", POINTS),
         number("low", "Lower end of the interval of the difference over images and seeds.", POINTS, "interval"),
         number("high", "Upper end of the interval.", POINTS),
         number(
@@ -563,8 +598,8 @@ COMPARISONS = Table(
         ),
         number(
             "networks_p",
-            "With one run of both arms: the same for these two networks alone (McNemar’s exact test, Holm’s "
-            "correction).",
+            "With one run of both arms: the same for these two networks alone (McNemar’s exact test, of balanced "
+            "accuracy the interval; Holm’s correction).",
             title="p of the networks",
             optional=True,
         ),
@@ -595,6 +630,28 @@ PER_CLASS = Table(
         whole("images", "Test images of it."),
         number("recall", "Share of the class’s images that are predicted as it.", PERCENT, optional=True),
         number("precision", "Share of the images predicted as the class that are of it.", PERCENT, optional=True),
+        number("recall_low", "Lower end of Wilson’s interval of the recall.", PERCENT, optional=True),
+        number("recall_high", "Upper end of the interval.", PERCENT, optional=True),
+    ),
+    category="Tables",
+    modes=TESTED,
+)
+RECALL = Table(
+    "recall",
+    "collect_results",
+    "recall by arm and class: mean over seeds, interval over images and seeds",
+    "a class of an arm",
+    (
+        ARM,
+        CLASS,
+        whole("images", "Test images of it."),
+        number(
+            "recall", "Share of the class’s images that are predicted as it, mean over seeds.", PERCENT, optional=True
+        ),
+        number(
+            "low", "Lower end of its interval over the class’s images and seeds.", PERCENT, "interval", optional=True
+        ),
+        number("high", "Upper end of the interval.", PERCENT, optional=True),
     ),
     category="Tables",
     modes=TESTED,

@@ -31,7 +31,7 @@ def _only(results: Results, chosen: str) -> str:
 
 def _best(results: Results, chosen: str) -> str:
     cheapest = all(price(results, chosen) <= price(results, arm) for arm in results.contestants)
-    no_match = "no other arm matches its accuracy"
+    no_match = f"no other arm matches its {results.metric_name}"
     reason = f": {no_match}, and none needs less computed work" if cheapest else f" if you can afford it; {no_match}"
     return f"Use {results.name_of(chosen)}{reason}. One run takes {measured_and_computed(results, chosen)}."
 
@@ -77,7 +77,7 @@ def _undecided(results: Results, chosen: str) -> str:
     if decision["prefer"] == "cheap":
         return f"{text}Until then use {name}, the cheapest of them (prefer: cheap)."
     if chosen == leader:
-        return f"{text}Until then use {name}, the most accurate in these runs."
+        return f"{text}Until then use {name}, with the highest {results.metric_name} in these runs."
     cheaper = "cheaper" if price(results, chosen) < price(results, leader) else "first in the configuration"
     return f"{text}Until then use {name}: it is equivalent to {results.name_of(leader)} and {cheaper}."
 
@@ -129,7 +129,7 @@ def _saving(results: Results, chosen: str) -> list[str]:
     loss = "It is equivalent."
     if verdict == "better":
         interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
-        loss = f"Its {decided(results)['images']} accuracy is {words.points(behind)} lower ({interval})."
+        loss = f"Its {results.metric_on(decided(results)['images'])} is {words.points(behind)} lower ({interval})."
     return [
         f"Short of {words.listing(short_of, 'or')}? {results.name_of(frugal)} took {words.listing(measured)} of "
         f"{results.name_of(chosen)} (measured; computed: {words.listing(computed)}). {loss}"

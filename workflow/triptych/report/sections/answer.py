@@ -47,6 +47,9 @@ FACTORS = (("weights", "pretrained", "random"), ("train", "head", "all"), ("batc
 """Settings of which the report says whether they pay: the column of `tables/arms.csv`, the value that is tried, and
 the other one."""
 
+CHANGES = {"accuracy": "change_mean", "balanced_accuracy": "balanced_change_mean"}
+"""The column of `tables/summary.csv` with the change of a metric from validation to test images."""
+
 ANSWERS = {
     "weights": {
         "more": ("Pretrained weights pay", ": {tried} gains {size} over {other}"),
@@ -77,10 +80,12 @@ def blocks(results: Results) -> list[Block]:
     notes = [*what_would_change_it(results), *before_training(results)]
     return [
         *found,
-        Paragraph(" ".join([headline(results), *what_it_answers(results)]), "answer"),
+        Paragraph(" ".join([headline(results), *what_it_answers(results), *worst_class(results)]), "answer"),
         *(Paragraph(text, "partial") for text in opened_otherwise(results)),
         Paragraph(
-            " ".join(filter(None, [part(results) for part in (tested, chosen_run, about_seeds, about_controls)]))
+            " ".join(
+                filter(None, [part(results) for part in (metric, tested, chosen_run, about_seeds, about_controls)])
+            )
         ),
         summary(results),
         figure(results.curve_column("accuracy"), curve(results)),
@@ -107,15 +112,15 @@ def headline(results: Results) -> str:
 
 
 def _reached(results: Results, arm: str) -> str:
-    """The accuracy of an arm on the images that decide."""
-    return words.percent(results.ranking[arm]["accuracy"])
+    """The metric of an arm on the images that decide."""
+    return words.percent(results.decided_by(arm)[0])
 
 
 def _only_arm(results: Results) -> str:
     (arm,) = results.contestants
-    low, high = (results.ranking[arm][end] for end in ("low", "high"))
+    _, low, high = results.decided_by(arm)
     return (
-        f"{results.name_of(arm)} reaches {_reached(results, arm)} accuracy on {deciding_images(results)} "
+        f"{results.name_of(arm)} reaches {_reached(results, arm)} {results.metric_name} on {deciding_images(results)} "
         f"({words.interval(results.confidence)} {words.between(low, high)}). There is no other arm to choose from."
     )
 
@@ -124,7 +129,7 @@ def _better(results: Results) -> str:
     best, *others = results.contestants
     difference, low, high, _ = lead(results, best, others[0])
     ahead = f"{words.points(difference)} more than {results.name_of(others[0])}"
-    reached = f"{_reached(results, best)} accuracy on {deciding_images(results)}"
+    reached = f"{_reached(results, best)} {results.metric_name} on {deciding_images(results)}"
     interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
     name = results.name_of(best)
     if len(others) == 1:
@@ -136,7 +141,7 @@ def _equivalent(results: Results) -> str:
     chosen, equal = chosen_arm(results) or "", decided(results)["candidates"]
     named = words.listing([f"{results.name_of(arm)} ({_reached(results, arm)})" for arm in equal])
     text = (
-        f"{named} are equivalent, within {words.plural(results.margin, 'point')} of accuracy on "
+        f"{named} are equivalent, within {words.plural(results.margin, 'point')} of {results.metric_name} on "
         f"{deciding_images(results)}."
     )
     dearest = max(equal, key=lambda arm: price(results, arm))
@@ -155,13 +160,13 @@ def _undecided(results: Results) -> str:
     verdicts = {arm: lead(results, leader, arm)[3] for arm in decided(results)["candidates"] if arm != leader}
     rivals = [f"{results.name_of(arm)} ({_reached(results, arm)})" for arm in verdicts if verdicts[arm] == "undecided"]
     text = (
-        f"Undecided: {results.name_of(leader)} reaches {_reached(results, leader)} accuracy on "
+        f"Undecided: {results.name_of(leader)} reaches {_reached(results, leader)} {results.metric_name} on "
         f"{deciding_images(results)}; whether it is better than {words.listing(rivals, 'or')} is open."
     )
     if decided(results)["prefer"] == "cheap":
         return f"{text} Until then {results.name_of(chosen)} is chosen, the cheapest of them."
     if chosen == leader:
-        return f"{text} Until then it is chosen, as the most accurate."
+        return f"{text} Until then it is chosen, as the arm with the highest {results.metric_name}."
     return f"{text} Until then {results.name_of(chosen)} is chosen: equivalent to it, and the cheapest."
 
 
@@ -171,7 +176,8 @@ def _no_verdict(results: Results) -> str:
     difference, low, high, _ = lead(results, leader, others[0])
     interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
     ahead = (
-        f"{results.name_of(leader)} is ahead with {_reached(results, leader)} accuracy on {deciding_images(results)}, "
+        f"{results.name_of(leader)} is ahead with {_reached(results, leader)} {results.metric_name} on "
+        f"{deciding_images(results)}, "
         f"{words.points(difference)} more than {results.name_of(others[0])} ({interval})."
     )
     if scope_of_leader(results) == OF_TWO_SEEDS:
@@ -185,10 +191,47 @@ def _not_better_than_guessing(results: Results) -> str:
     decision, best = decided(results), results.contestants[0]
     arms = "No arm" if len(results.contestants) > 1 else results.name_of(best)
     verb = "is" if len(results.contestants) > 1 else "is not"
+    guess = f"is right for {words.percent(decision['chance'])} of {deciding_images(results)}"
+    if results.metric == "balanced_accuracy":
+        guess = f"has {words.percent(decision['chance'])} balanced accuracy on {deciding_images(results)}"
     return (
-        f"{arms} {verb} shown to be better than guessing, so none is chosen. Naming the most frequent class is right "
-        f"for {words.percent(decision['chance'])} of {deciding_images(results)}; {results.name_of(best)} reaches "
-        f"{_reached(results, best)}."
+        f"{arms} {verb} shown to be better than guessing, so none is chosen. Naming the most frequent class {guess}; "
+        f"{results.name_of(best)} reaches {_reached(results, best)}."
+    )
+
+
+def worst_class(results: Results) -> list[str]:
+    """The class that the chosen arm recalls worst, if its interval lies below half the mean of all recalls."""
+    arm = chosen_arm(results)
+    if arm is None or not results.is_tested:
+        return []
+    recall = results.of("recall", arm).dropna(subset="recall")
+    mean = float(recall["recall"].mean())
+    below = recall[recall["high"] < mean / 2]
+    if below.empty:
+        return []
+    worst = below.iloc[int(below["recall"].to_numpy().argmin())]
+    others = len(below) - 1
+    more = f" and that of {words.plural(others, 'other class', 'other classes')}" if others else ""
+    verb = "are" if others else "is"
+    return [
+        f"{results.name_of(arm)} fails on {worst['class']}: its recall of {words.percent(worst['recall'])} "
+        f"({words.interval(results.confidence)} {words.between(worst['low'], worst['high'])}, "
+        f"{words.plural(worst['images'], 'test image')}){more} {verb} less than half the mean of all classes "
+        f"({words.percent(mean)})."
+    ]
+
+
+def metric(results: Results) -> str:
+    """Which metric decides; empty where it is accuracy, and all classes have about as many images."""
+    balanced = "balanced accuracy, the mean of the recalls of all classes"
+    if results.metric == "balanced_accuracy":
+        return f"The metric that decides is {balanced}."
+    if len(results.metrics(_split(results))) == 1:
+        return ""
+    return (
+        f"The metric that decides is accuracy. Classes differ in size, so {balanced}, is shown as well; "
+        "comparison.metric: balanced_accuracy makes it decide."
     )
 
 
@@ -282,9 +325,10 @@ def glossary(results: Results) -> list[str]:
     return [
         "Arm: a way to train. Run: an arm trained with one seed, the start of all its random numbers. Control: an arm "
         "that is trained, but not compared.",
-        f"{interval}: confidence interval. Point: percentage point of accuracy. Differences are rounded once, so they "
-        "may deviate by 0.1 from those of rounded numbers.",
-        "Leader: the arm with the highest mean accuracy. Candidate: an arm that the leader is not better than.",
+        f"{interval}: confidence interval. Point: percentage point of {results.metric_name}. Differences are "
+        "rounded once, so they may deviate by 0.1 from those of rounded numbers.",
+        f"Leader: the arm with the highest mean {results.metric_name}. Candidate: an arm that the leader is not better "
+        "than.",
         "p: probability of a difference as large if there were none. Holm’s correction raises it for the number of "
         "comparisons.",
         "MAC: multiply-accumulate, the unit of computed work; k, M, G, T: 10³, 10⁶, 10⁹, 10¹² of them. KiB, MiB, GiB: "
@@ -302,7 +346,9 @@ def tested(results: Results) -> str:
         lacks = any((results.missing or {}).values())
         return f"The test images have not been opened.{' The missing runs may change this ranking.' * lacks}"
     if results.mode == EVERY_EPOCH and decided(results)["images"] == "test":
-        optimistic = "" if arm is None else f", so the accuracy of {results.name_of(arm)} on them is optimistic"
+        optimistic = (
+            "" if arm is None else f", so the {results.metric_name} of {results.name_of(arm)} on them is optimistic"
+        )
         return (
             f"The {count} test images were evaluated after every epoch. There are no validation images: the choice is "
             f"made on the test images{optimistic}."
@@ -314,11 +360,16 @@ def tested(results: Results) -> str:
         text = f"{start}; the {count} test images were read only afterwards."
     if arm is None:
         return text
-    interval = f"{words.interval(results.confidence)} {words.between(*results.accuracy_interval(arm))}"
-    return (
-        f"{text} Its test accuracy is {_accuracy(results, arm)} ({interval}), "
-        f"{_changed(results.summary(arm, 'change_mean'))} on the validation images."
+    first, *others = (
+        f"{_value(results, arm, name)} ({words.interval(results.confidence)} "
+        f"{words.between(*results.metric_interval(arm, name))})"
+        for name in results.metrics("test")
     )
+    changed = _changed(results.summary(arm, CHANGES[results.metric]))
+    text += f" Its {results.metric_on('test')} is {first}, {changed} on the validation images"
+    for name, value in zip(results.metrics("test")[1:], others, strict=True):
+        text += f"; its {results.metric_on('test', name)} is {value}"
+    return f"{text}."
 
 
 def _changed(points: float) -> str:
@@ -352,17 +403,18 @@ def _split(results: Results) -> str:
 
 
 def _interval(results: Results, arm: str) -> tuple[float, float]:
-    """The interval of an arm's accuracy on these images; NaN for a control that was not tested."""
+    """The interval of an arm's metric on these images; NaN for a control that was not tested."""
     if results.is_tested:
-        return results.accuracy_interval(arm)
-    entry = results.ranking.get(arm, {"low": math.nan, "high": math.nan})
-    return entry["low"], entry["high"]
+        return results.metric_interval(arm, results.metric)
+    return results.decided_by(arm)[1:] if arm in results.ranking else (math.nan, math.nan)
 
 
 def curve(results: Results) -> str:
     """What the lines of the main curve are."""
     text = f"{results.curve_split.capitalize()} accuracy after each epoch; epoch 0 is before training."
     text += moving_averages(results, "accuracy", results.arms["arm"])
+    if results.metric == "balanced_accuracy":
+        text += " Curves show accuracy; balanced accuracy, which decides, is that of the kept epoch alone."
     if results.numbers_of_runs[-1] == 1:
         return text
     fewest, most = results.numbers_of_runs[0], results.numbers_of_runs[-1]
@@ -381,21 +433,33 @@ def about_controls(results: Results) -> str:
 
 
 def summary(results: Results) -> Table:
-    """Accuracy and cost of every arm."""
+    """The metrics and the cost of every arm."""
     kept = "last" if results.keeps_last(results.arms["arm"]) else "kept"
     validated = bool(results.tables["runs"]["validation_accuracy"].notna().any())
     interval = f" Below: {words.interval(results.confidence)} {_covers(results)}."
     features = " +: cached features, computed once for all seeds." if results.caches_features else ""
+    shown_metrics = results.metrics(_split(results))
+    other = shown_metrics[1] if len(shown_metrics) > 1 else ""
+    name, short = results.metric_name, "" if results.metric == "accuracy" else "balanced "
     guessing = "Guessing: the most frequent class."
     columns = {
         "arm": ARM,
         "validation": Column(
-            "validation",
-            f"Validation accuracy after the {kept} epoch (%). Used to choose the arm. {guessing}"
+            f"{short}validation",
+            f"Validation {name} after the {kept} epoch (%). Used to choose the arm. {guessing}"
             + ("" if results.is_tested else interval),
         ),
-        "test": Column("test accuracy", f"Test accuracy after the {kept} epoch (%). {guessing}{interval}"),
-        "change": Column("change", "Test accuracy minus validation accuracy, in points."),
+        "test": Column(
+            results.metric_on("test"),
+            f"{results.metric_on('test').capitalize()} after the {kept} epoch (%). {guessing}{interval}",
+        ),
+        "change": Column("change", f"Test {name} minus validation {name}, in points."),
+        "other": Column(
+            (results.metric_on("test", other) if results.is_tested else other.replace("_", " ")) if other else "",
+            f"{other.replace('_', ' ').capitalize()} on the same {_split(results)} images (%); it does not decide."
+            + (" The mean of the recalls of all classes." if other == "balanced_accuracy" else "")
+            + (interval if results.is_tested else ""),
+        ),
         "time": Column(
             "time",
             "Wall time of one run, measured. Includes evaluation, excludes imports and waiting for a GPU or a job. "
@@ -407,7 +471,7 @@ def summary(results: Results) -> Table:
         ),
         "trainable": Column("trainable", "Trainable parameters, of all parameters of the network."),
     }
-    absent = set()
+    absent = set() if other else {"other"}
     if not validated:
         absent |= {"validation", "change"}
     if not results.is_tested:
@@ -417,31 +481,41 @@ def summary(results: Results) -> Table:
         trainable, total = (results.mean("runs", arm, f"{kind}_parameters") for kind in ("trainable", "total"))
         cells = {
             "arm": arm_cell(results, arm),
-            **_accuracies(results, arm),
+            **_metrics(results, arm, other),
             "time": _time(results, arm),
             "memory": words.size(results.mean("cost", arm, "peak_memory_bytes")),
             "trainable": (words.count(trainable), f"of {words.count(total)}"),
         }
-        rows.append([cell for name, cell in cells.items() if name not in absent])
-    shown = [column for name, column in columns.items() if name not in absent]
-    title = f"Accuracy and cost{over_seeds(results, 'means')}"
-    chance = {"arm": "guessing"} | {split: words.percent(results.chance(split)) for split in ("validation", "test")}
-    guesses = [chance.get(name, words.NOTHING) for name in columns if name not in absent]
+        rows.append([cells[column] for column in columns if column not in absent])
+    shown = [column for column_name, column in columns.items() if column_name not in absent]
+    title = f"{name.capitalize()} and cost{over_seeds(results, 'means')}"
+    chance = {"arm": "guessing"}
+    chance |= {split: words.percent(results.guessing(split, results.metric)) for split in ("validation", "test")}
+    chance |= {"other": words.percent(results.guessing(_split(results), other))} if other else {}
+    guesses = [chance.get(column, words.NOTHING) for column in columns if column not in absent]
     file = f"tables/{'summary' if results.is_tested else 'runs'}.csv"
     return Table(title, shown, rows, file, stacks=True, total=guesses)
 
 
-def _accuracies(results: Results, arm: str) -> dict[str, str | tuple[str, str]]:
-    """The cells of the summary with an arm's validation accuracy, its test accuracy, and the change between them."""
+def _metrics(results: Results, arm: str, other: str) -> dict[str, str | tuple[str, str]]:
+    """The cells of the summary with an arm's metric on validation and test images, and the change between them.
+
+    Args:
+        other: the metric that does not decide; empty where it is not shown.
+    """
     interval = words.between(*_interval(results, arm))
-    validation = words.percent(results.mean("runs", arm, "validation_accuracy"))
+    validation = words.percent(results.mean("runs", arm, f"validation_{results.metric}"))
+    cells: dict[str, str | tuple[str, str]] = {"validation": validation}
     if not results.is_tested:
-        return {"validation": (validation, interval)}
-    return {
-        "validation": validation,
-        "test": (_accuracy(results, arm), interval),
-        "change": words.signed(results.summary(arm, "change_mean")),
-    }
+        cells["validation"] = (validation, interval)
+        if other:
+            cells["other"] = words.percent(results.mean("runs", arm, f"validation_{other}"))
+        return cells
+    cells["test"] = (_value(results, arm, results.metric), interval)
+    cells["change"] = words.signed(results.summary(arm, CHANGES[results.metric]))
+    if other:
+        cells["other"] = (_value(results, arm, other), words.between(*results.metric_interval(arm, other)))
+    return cells
 
 
 def _time(results: Results, arm: str) -> str | tuple[str, str]:
@@ -493,5 +567,6 @@ def _listed(seeds: Iterable[int | str]) -> str:
     return words.listing([str(seed) for seed in seeds] or ["none"])
 
 
-def _accuracy(results: Results, arm: str) -> str:
-    return words.percent(results.summary(arm, "test_accuracy_mean"))
+def _value(results: Results, arm: str, metric: str) -> str:
+    """The mean of an arm's metric on test images."""
+    return words.percent(results.summary(arm, f"test_{metric}_mean"))

@@ -90,8 +90,8 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
         None: f"{images}, and other seeds where both arms have several",
     }[None if OF_NETWORKS in scopes and len(scopes) > 1 else OF_NETWORKS not in scopes]
     columns = [
-        Column("arms", "The arm with the higher mean accuracy comes first.", "text"),
-        Column("difference", f"Lead of the first arm in points of {_split(results)} accuracy."),
+        Column("arms", f"The arm with the higher mean {results.metric_name} comes first.", "text"),
+        Column("difference", f"Lead of the first arm in points of {results.metric_on(_split(results))}."),
         Column(
             "interval",
             f"{words.interval(results.confidence)} of the difference in points; it allows for {covered}. Line: "
@@ -99,7 +99,7 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
             f"lines share one scale, from {words.number(left)} to {words.number(reach)} points.",
             "range",
         ),
-        Column("p", " ".join(_meanings_of_p(scopes))),
+        Column("p", " ".join(_meanings_of_p(results, scopes))),
         Column("verdict", " ".join(_meanings_of_verdict(results, scopes)), "verdict"),
     ]
     rows = [
@@ -120,17 +120,18 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
 
 
 def _p_value(row: pandas.Series) -> float:
-    """The p-value of what a pair is about: of two networks that of McNemar’s test, else that of the two arms."""
+    """The p-value of what a pair is about: of two networks where an arm has a single run, else of the two arms."""
     return float(row["networks_p"] if row["scope"] == OF_NETWORKS else row["p_value"])
 
 
-def _meanings_of_p(scopes: Set[str]) -> list[str]:
+def _meanings_of_p(results: Results, scopes: Set[str]) -> list[str]:
     """What the p-values are, by what the pairs are about."""
     found = []
     if scopes - {OF_NETWORKS}:
         found.append(schema.COMPARISONS["p_value"].meaning)
     if OF_NETWORKS in scopes:
-        found.append(schema.COMPARISONS["networks_p"].meaning)
+        how = "McNemar’s exact test" if results.metric == "accuracy" else "from the interval, over images alone"
+        found.append(f"With one run of both arms: the same for these two networks alone ({how}, Holm’s correction).")
     return found
 
 
@@ -142,7 +143,7 @@ def _meanings_of_verdict(results: Results, scopes: Set[str]) -> list[str]:
         found.append(
             f"better: p is at most {level}. equivalent: the whole interval is within {margin}, and there are enough "
             "images to show it. undecided: neither. All arms see the same images, so a difference may be clear "
-            "although the intervals of two accuracies overlap."
+            "although the intervals of the two arms overlap."
         )
     if OF_TWO_SEEDS in scopes:
         found.append("Two seeds: always undecided.")

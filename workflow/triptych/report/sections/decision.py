@@ -73,7 +73,7 @@ def pair_of(results: Results, first: str, second: str) -> Mapping[str, Any]:
 
 
 def lead(results: Results, first: str, second: str) -> Lead:
-    """The accuracy of an arm minus that of another on the images that decide.
+    """The metric of an arm minus that of another on the images that decide.
 
     Raises:
         InputError: the two arms are not compared.
@@ -92,7 +92,7 @@ def verdict_in_words(results: Results, pair: Mapping[str, Any]) -> str:
 
 
 def networks_differ(results: Results, pair: Mapping[str, Any]) -> bool:
-    """Whether two single networks differ by McNemar's exact test; False where an arm has several runs."""
+    """Whether two single networks differ; False where an arm has several runs."""
     p_value = pair["networks_p"]
     return p_value is not None and bool(p_value <= 1 - results.confidence)
 
@@ -130,33 +130,47 @@ def rules(results: Results) -> list[str]:
         "cheap": "the cheapest candidate is chosen instead",
     }[decided(results)["prefer"]]
     level = words.percent(100 * (1 - results.confidence), 0)
+    metric = results.metric_name
     return [
-        f"{deciding_images(results)}{half} decide.",
+        f"{deciding_images(results)}{half} decide, by {metric} (setting metric: {results.metric}).",
         "No arm is chosen unless one is better than always naming the most frequent class (one-sided test, at most "
         f"{level}, Holm-corrected for the number of arms).",
-        "The leader is the arm with the highest mean accuracy. Arms that it is better than are dropped; the others are "
-        "candidates. With fewer than three seeds no arm is dropped.",
+        f"The leader is the arm with the highest mean {metric}. Arms that it is better than are dropped; the others "
+        "are candidates. With fewer than three seeds no arm is dropped.",
         "Of the leader and the arms equivalent to it, the cheapest is chosen: by computed operations, then by computed "
         "peak memory, then by the order of the configuration.",
         f"If the leader and another candidate are undecided, {undecided} (setting prefer: "
         f"{decided(results)['prefer']}).",
-        "Of the runs of the chosen arm, the one with the highest accuracy on these images is chosen.",
+        f"Of the runs of the chosen arm, the one with the highest {metric} on these images is chosen.",
     ]
 
 
 def table(results: Results) -> Table:
-    """Every arm that is no control: its accuracy on the images that decide, the leader's lead, its cost, the choice."""
+    """Every arm that is no control: its metric on the images that decide, the leader's lead, its cost, the choice."""
     decision = decided(results)
+    article = "an" if results.metric == "accuracy" else "a"
     guessing = not all(entry["beats_guessing"] for entry in decision["ranking"])
     interval = words.interval(results.confidence)
     columns = [
         ARM,
-        Column("accuracy", f"Mean accuracy on the {decision['images']} images that decide (%). Below: {interval}."),
-        *([Column("guessing", "Probability of such an accuracy by guessing (Holm’s correction).")] if guessing else []),
+        Column(
+            results.metric_name,
+            f"Mean {results.metric_name} on the {decision['images']} images that decide (%). Below: {interval}.",
+        ),
+        *(
+            [
+                Column(
+                    "guessing", f"Probability of such {article} {results.metric_name} by guessing (Holm’s correction)."
+                )
+            ]
+            if guessing
+            else []
+        ),
         Column(
             "behind",
-            f"Accuracy of the leader (the most accurate arm) minus that of this arm, in points. Below: {interval} of "
-            "this difference. All arms see the same images, so it may be narrower than those of the accuracies.",
+            f"{results.metric_name.capitalize()} of the leader (the arm with the highest) minus that of this arm, in "
+            f"points. Below: {interval} of this difference. All arms see the same images, so it may be narrower than "
+            "those of the arms.",
         ),
         Column("verdict", _meaning_of_verdict(results), "verdict"),
         Column("operations", "Computed multiply-accumulates of one run, of training and evaluation."),
@@ -166,6 +180,7 @@ def table(results: Results) -> Table:
     leader, rows = results.contestants[0], []
     for arm, entry in results.ranking.items():
         verdict = "leader"
+        value, low_end, high_end = results.decided_by(arm)
         behind: str | tuple[str, str] = words.NOTHING
         if arm != leader:
             difference, low, high, verdict = lead(results, leader, arm)
@@ -175,7 +190,7 @@ def table(results: Results) -> Table:
         rows.append(
             [
                 arm_cell(results, arm),
-                (words.percent(entry["accuracy"]), words.between(entry["low"], entry["high"])),
+                (words.percent(value), words.between(low_end, high_end)),
                 *([_p(entry["p_guessing"])] if guessing else []),
                 behind,
                 verdict,
@@ -195,7 +210,7 @@ def _meaning_of_verdict(results: Results) -> str:
         f"within {words.plural(results.margin, 'point')} of zero. undecided: neither is shown.",
         OF_TWO_SEEDS: "Two seeds are too few for a verdict: undecided.",
         OF_NETWORKS: "With one run of an arm there is no verdict on arms. networks differ: these two networks do "
-        "(McNemar’s exact test); another seed may change this.",
+        f"({'McNemar’s exact test' if results.metric == 'accuracy' else 'over images'}); another seed may change this.",
     }
     return " ".join(meaning for scope, meaning in meanings.items() if scope in scopes_of_leader(results))
 
@@ -249,11 +264,12 @@ def chosen_run(results: Results) -> str:
     runs, seed = results.of("runs", arm), str(decided(results)["chosen"]["seed"])
     run = runs[runs["seed"] == seed].iloc[0]
     split = decided(results)["images"]
-    text = f"The run to take is that with seed {seed}: {words.percent(run[f'{split}_accuracy'])} {split} accuracy"
+    reached = f"{words.percent(run[f'{split}_{results.metric}'])} {results.metric_on(split)}"
+    text = f"The run to take is that with seed {seed}: {reached}"
     if len(runs) > 1:
         text += f", the highest of {len(runs)} runs"
     if results.is_tested and split != "test":
-        text += f"; {words.percent(run['test_accuracy'])} test accuracy"
+        text += f"; {words.percent(run[f'test_{results.metric}'])} {results.metric_on('test')}"
     return f"{text}. Its weights are in model/." if results.missing is None else f"{text}."
 
 

@@ -1,6 +1,6 @@
 """Which classes are confused."""
 
-import numpy
+import pandas
 
 from triptych.report import formatting as words
 from triptych.report.blocks import (
@@ -68,33 +68,47 @@ def confusion(results: Results, arm: str) -> str:
     """The most frequent confusion of an arm, and the classes with the lowest and the highest recall."""
     table = results.of("confusion", arm)
     mistakes = table[table["true_class"] != table["predicted_class"]]
-    recall = results.of("per_class", arm).groupby("class", sort=False)["recall"].mean()
+    recall = results.of("recall", arm).dropna(subset="recall").reset_index(drop=True)
     if mistakes.empty or mistakes["share"].max() == 0:
         return "No test image is misclassified."
     worst = mistakes.iloc[mistakes["share"].argmax()]
     return (
         f"Most frequent confusion: {worst['true_class']} predicted as {worst['predicted_class']} "
-        f"({words.share(worst['share'])} of {worst['true_class']}). Lowest recall: {recall.idxmin()} "
-        f"({words.percent(recall.min())}); highest: {recall.idxmax()} ({words.percent(recall.max())})."
+        f"({words.share(worst['share'])} of {worst['true_class']}). Lowest recall: "
+        f"{_recall(results, recall.iloc[recall['recall'].argmin()])}; highest: "
+        f"{_recall(results, recall.iloc[recall['recall'].argmax()])}."
     )
 
 
+def _recall(results: Results, row: pandas.Series) -> str:
+    """A class with its recall and the interval of that."""
+    interval = f"{words.interval(results.confidence)} {words.between(row['low'], row['high'])}"
+    return f"{row['class']} ({words.percent(row['recall'])}, {interval})"
+
+
 def per_class(results: Results) -> Table:
-    """Recall of every class by arm."""
-    table = results.tables["per_class"]
-    recall = table.groupby(["class", "arm"], sort=False)["recall"].mean()
+    """Recall of every class by arm, with its interval."""
+    table = results.tables["recall"]
+    rows_of = {(row["class"], row["arm"]): row for _, row in table.iterrows()}
     images = table.groupby("class", sort=False)["images"].first()
+    interval = f"Below: {words.interval(results.confidence)} over the class’s images and seeds."
     arms = list(results.arms["arm"])
     columns = [
-        declared(schema.PER_CLASS, "class", "text"),
-        declared(schema.PER_CLASS, "images"),
+        declared(schema.RECALL, "class", "text"),
+        declared(schema.RECALL, "images"),
         *(
-            Column(results.name_of(arm), "" if position else f"Recall (%){over_seeds(results, 'mean')}.", term="arms")
+            Column(
+                results.name_of(arm),
+                "" if position else f"Recall (%){over_seeds(results, 'mean')}. {interval}",
+                term="arms",
+            )
             for position, arm in enumerate(arms)
         ),
     ]
-    rows = [
-        [name, words.count(images[name]), *(words.number(recall.get((name, arm), numpy.nan)) for arm in arms)]
-        for name in images.index
-    ]
-    return Table("Recall by class (%)", columns, rows, "tables/per_class.csv", stacks=len(arms) > MOST_ABREAST)
+    rows = [[name, words.count(images[name]), *(_cell(rows_of[name, arm]) for arm in arms)] for name in images.index]
+    return Table("Recall by class (%)", columns, rows, "tables/recall.csv", stacks=len(arms) > MOST_ABREAST)
+
+
+def _cell(row: pandas.Series) -> tuple[str, str]:
+    """A recall, and its interval below."""
+    return words.number(row["recall"]), words.between(row["low"], row["high"])

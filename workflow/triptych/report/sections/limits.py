@@ -77,7 +77,15 @@ def precision(results: Results) -> str:
         f"{words.number(100 / count, 2)} points of accuracy on {words.count(count)} {split} images"
         for split, count in counts.items()
     ]
-    return f"One image is {words.listing(one)}."
+    text = f"One image is {words.listing(one)}."
+    if "balanced_accuracy" not in results.metrics("test") or not results.is_tested:
+        return text
+    sizes = results.sizes[(results.sizes["split"] == "test") & (results.sizes["images"] > 0)]
+    rarest = sizes.iloc[sizes["images"].argmin()]
+    return (
+        f"{text} One test image of {rarest['class']} ({words.count(rarest['images'])} images) is "
+        f"{words.number(100 / (len(sizes) * rarest['images']), 2)} points of balanced accuracy."
+    )
 
 
 def one_recipe(arms: pandas.DataFrame) -> str:
