@@ -7,6 +7,10 @@ right if the sum is below the run's threshold. Two runs of two arms differ on 10
 7.5 %. A run's accuracy differs from its arm's by a seed effect (normal, in points). In a tie every arm has 90 %; with a
 lead the first arm has 92.5 % and the others 87.5 %. `after` is the package's own analysis, `before` the percentile
 bootstrap over images and seeds that it replaced; both are given the same runs.
+
+For balanced accuracy classes differ in size: one of them is rare. There are two ties: the arms have the same recalls,
+or the first one is 20 points better on the rare class and as much worse on the others together. What was tolerated was
+fixed before: coverage of at least 94 % in every cell, false `better` in at most 5 %.
 """
 
 import argparse
@@ -16,8 +20,10 @@ import platform
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy
 import pandas
@@ -28,8 +34,9 @@ from scipy.special import ndtri
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "workflow"))
 
-from triptych.analysis.comparisons import SEEDS_FOR_A_VERDICT, difference_of, unseen_difference
+from triptych.analysis.comparisons import SEEDS_FOR_A_VERDICT, difference_of, unseen
 from triptych.analysis.intervals import arm_share
+from triptych.analysis.variance_parts import EACH_IMAGE, Sampling
 from triptych.storage.files import write_table, write_text
 
 LEVEL = 0.05
@@ -51,13 +58,43 @@ IMAGES = (100, 300, 1_000, 10_000)
 
 @dataclass(frozen=True)
 class Cell:
-    """What is simulated: `deviation` is the standard deviation of seed effects in points of accuracy."""
+    """What is simulated: `deviation` is the standard deviation of seed effects in points of accuracy.
+
+    For balanced accuracy there are `classes`, of which one has `rare` images and each other has `FREQUENT`; `recalls`
+    is a key of RECALLS.
+    """
 
     arms: int
     seeds: int
     deviation: float
     images: int
+    metric: str = "accuracy"
+    classes: int = 0
+    rare: int = 0
+    recalls: str = ""
 
+    @cached_property
+    def labels(self) -> numpy.ndarray:
+        """The class of each image; the rare one is 0."""
+        return numpy.repeat(numpy.arange(self.classes), [self.rare] + [FREQUENT] * (self.classes - 1))
+
+    @cached_property
+    def sampling(self) -> Sampling:
+        return Sampling(labels=self.labels) if self.classes else EACH_IMAGE
+
+
+FREQUENT = 30
+RECALLS = {"alike": (0.9, 0.9), "hard": (0.6, 0.95), "easy": (0.97, 0.97)}
+"""Recall of the rare class and of the others; with a lead it is 2.5 points more and less."""
+APART = 0.2
+"""By how much the recalls of the rare class differ in the second kind of tie."""
+IMBALANCED = [
+    Cell(2, seeds, deviation, rare + FREQUENT * (classes - 1), "balanced_accuracy", classes, rare, recalls)
+    for classes in (2, 5, 10)
+    for rare in (3, 10)
+    for recalls in RECALLS
+    for seeds, deviation in ((1, 0.0), (3, 0.0), (3, 1.0), (3, 3.5), (5, 1.0))
+]
 
 GRID = [
     *(Cell(2, *row, images) for row in SEEDS_AND_DEVIATIONS for images in IMAGES),
@@ -82,9 +119,13 @@ def correlation(discordant: float) -> float:
 
 
 def simulate(
-    generator: numpy.random.Generator, cell: Cell, runs: int, accuracies: tuple[float, float]
+    generator: numpy.random.Generator, cell: Cell, runs: int, accuracies: tuple[Any, Any]
 ) -> Iterator[list[numpy.ndarray]]:
-    """Yield whether each seed's network has each image right, for every arm: bool [some of the runs, seeds, images]."""
+    """Yield whether each seed's network has each image right, for every arm: bool [some of the runs, seeds, images].
+
+    Args:
+        accuracies: of the first arm and of each other; with classes the recalls of each [classes].
+    """
     shared, own = correlation(OF_TWO_ARMS), correlation(OF_ONE_ARM)
     parts = numpy.sqrt([shared, own - shared, 1 - own]).astype(numpy.float32)
     step = max(1, min(500, VALUES_AT_A_TIME // (cell.seeds * cell.images)))
@@ -95,6 +136,8 @@ def simulate(
         for arm in range(cell.arms):
             effects = cell.deviation / 100 * generator.standard_normal((some, cell.seeds, 1))
             thresholds = ndtri(numpy.clip(accuracies[arm > 0] + effects, 1 - HIGHEST, HIGHEST)).astype(numpy.float32)
+            if cell.classes:
+                thresholds = thresholds[..., cell.labels]
             of_arm = generator.standard_normal((some, 1, cell.images), dtype=numpy.float32)
             of_runs = generator.standard_normal((some, cell.seeds, cell.images), dtype=numpy.float32)
             arms.append(parts[0] * difficulty + parts[1] * of_arm + parts[2] * of_runs < thresholds)
@@ -126,9 +169,9 @@ class Compared:
     reaches: Callable[[float], numpy.ndarray]
 
 
-def compared_after(arms: list[numpy.ndarray]) -> Compared:
+def compared_after(arms: list[numpy.ndarray], sampling: Sampling = EACH_IMAGE) -> Compared:
     """Compare by the package's own analysis."""
-    pairs = [difference_of(first, second) for first, second in itertools.combinations(arms, 2)]
+    pairs = [difference_of(first, second, sampling) for first, second in itertools.combinations(arms, 2)]
     ends = [pair.interval(LEVEL) for pair in pairs]
     away = numpy.stack([numpy.abs(pair.centre) for pair in pairs], axis=-1)
     return Compared(
@@ -205,7 +248,7 @@ def counted(compared: Compared, cell: Cell, leaders: numpy.ndarray | None, truth
         truth: the difference of the first arm to each other one.
     """
     apart = told_apart(compared, cell.arms, leaders)
-    enough = unseen_difference(cell.images, LEVEL) < 100 * MARGIN
+    enough = unseen(cell.sampling, cell.images, LEVEL) < 100 * MARGIN
     better = apart & ~(enough & (compared.low > -MARGIN) & (compared.high < MARGIN))
     if leaders is not None and cell.seeds < SEEDS_FOR_A_VERDICT:
         better[:] = False
@@ -273,9 +316,54 @@ def measure(cell: Cell, runs: int, draws: int, seed: int) -> list[dict[str, floa
     return rows
 
 
+def imbalanced_recalls(cell: Cell) -> dict[str, tuple[numpy.ndarray, numpy.ndarray]]:
+    """The recalls of both arms, [classes] each, by what is simulated: a tie, a tie of other recalls, and a lead."""
+    rare, others = RECALLS[cell.recalls]
+    same = numpy.array([rare] + [others] * (cell.classes - 1))
+    better, worse = same.copy(), same.copy()
+    better[0], worse[0] = min(rare + APART / 2, 0.99), min(rare + APART / 2, 0.99) - APART
+    better[1:] -= APART / (cell.classes - 1)
+    return {"tie": (same, same), "crossed": (better, worse), "lead": (numpy.minimum(same + 0.025, 0.995), same - 0.025)}
+
+
+def measure_imbalanced(cell: Cell, runs: int, seed: int) -> dict[str, float]:
+    """Simulate a cell with classes: its row, in percent of the runs, widths in points."""
+    found: dict[str, list[numpy.ndarray]] = {}
+    for number, (name, recalls) in enumerate(imbalanced_recalls(cell).items()):
+        first, other = (float(numpy.mean([mean_accuracy(recall, cell.deviation) for recall in own])) for own in recalls)
+        generator = numpy.random.default_rng([seed, *as_whole_numbers(cell), number])
+        for arms in simulate(generator, cell, runs, recalls):
+            leaders = numpy.zeros(len(arms[0]), int)  # of one pair either is
+            part = counted(compared_after(arms, cell.sampling), cell, leaders, first - other)
+            if name == "tie":
+                low, high = arm_share(arms[0], cell.sampling).interval(LEVEL)
+                part["arm_covered"] = (low <= first) & (first <= high)
+                part["arm_width"] = 100 * (high - low)
+            for key, values in part.items():
+                found.setdefault(f"{name}_{key}", []).append(values)
+    mean = {key: float(numpy.concatenate(values).mean()) for key, values in found.items()}
+    return {
+        **asdict(cell),
+        "method": "after",
+        "runs": runs,
+        "false_better": 100 * mean["tie_any_better"],
+        "false_p": 100 * mean["tie_any_apart"],
+        "found_better": 100 * mean["lead_found_better"],
+        "found_p": 100 * mean["lead_found_apart"],
+        "width": mean["tie_width"],
+        "coverage_tie": 100 * mean["tie_covered"],
+        "coverage_lead": 100 * mean["lead_covered"],
+        "arm_coverage": 100 * mean["tie_arm_covered"],
+        "arm_width": mean["tie_arm_width"],
+        "false_crossed": 100 * mean["crossed_any_better"],
+        "coverage_crossed": 100 * mean["crossed_covered"],
+    }
+
+
 def as_whole_numbers(cell: Cell) -> list[int]:
     """A cell as whole numbers, to seed a generator."""
-    return [cell.arms, cell.seeds, round(10 * cell.deviation), cell.images]
+    classes = [cell.classes, cell.rare, list(RECALLS).index(cell.recalls)] if cell.classes else []
+    return [cell.arms, cell.seeds, round(10 * cell.deviation), cell.images, *classes]
 
 
 COLUMNS = {
@@ -307,8 +395,72 @@ TARGETS = (
 )
 
 
+IMBALANCED_TARGETS = (
+    ("coverage of one arm’s interval, at least 94 %", "arm_coverage", 94, 100, 1),
+    ("coverage in ties, at least 94 %", "coverage_tie", 94, 100, 1),
+    ("coverage in ties of other recalls, at least 94 %", "coverage_crossed", 94, 100, 1),
+    ("coverage with the lead, at least 94 %", "coverage_lead", 94, 100, 1),
+    ("false `better` in ties, at most 5 %", "false_better", 0, 5, SEEDS_FOR_A_VERDICT),
+    ("false `better` in ties of other recalls, at most 5 %", "false_crossed", 0, 5, SEEDS_FOR_A_VERDICT),
+)
+"""What was tolerated: title, column, lowest and highest value, and the fewest seeds."""
+
+
+def imbalanced_targets(table: pandas.DataFrame) -> Iterator[str]:
+    """Whether each target of balanced accuracy is met, and where not."""
+    for name, column, low, high, seeds in IMBALANCED_TARGETS:
+        own = table[table["seeds"] >= seeds]
+        outside = own[(own[column] < low) | (own[column] > high)]
+        missed = "; ".join(
+            f"{row[column]:.2f} with {row['classes']} classes, {row['rare']} rare images ({row['recalls']}), "
+            f"{row['seeds']} seeds of sd {row['deviation']:g}"
+            for _, row in outside.iterrows()
+        )
+        span = f"{own[column].min():.2f} to {own[column].max():.2f}"
+        yield f"| {name} | {span} | {f'no: {missed}' if missed else 'yes'} |"
+
+
+def imbalanced_markdown(table: pandas.DataFrame) -> str:
+    """The tables of balanced accuracy, by the number of classes; of each row the values by images of the rare class."""
+    recalls = "; ".join(f"{name}: {100 * rare:g} and {100 * other:g} %" for name, (rare, other) in RECALLS.items())
+    lines = [
+        "",
+        "# Balanced accuracy",
+        "",
+        f"- two arms; one class is rare, the others have {FREQUENT} images each",
+        f"- recall of the rare class and of the others: {recalls}",
+        "- ties of other recalls: 20 points more on the rare class, as much less on the mean of the others",
+        "- found: an arm with recalls 5 points higher gets `better`; in brackets p at most 5 %, with too few seeds",
+        "",
+        "| target | measured | met |",
+        "|---|---|---|",
+        *imbalanced_targets(table),
+    ]
+    columns = {
+        "one arm: coverage, %": ("arm_coverage", 1),
+        "width, points": ("arm_width", 0),
+        "pair: coverage in ties, %": ("coverage_tie", 1),
+        "of other recalls, %": ("coverage_crossed", 1),
+        "with the lead, %": ("coverage_lead", 1),
+        "false, %": ("false", 1),
+        "false, other recalls, %": ("false_crossed", 1),
+        "found, %": ("found", 0),
+    }
+    for classes, own in table.groupby("classes"):
+        sizes = " / ".join(str(rare) for rare in sorted(own["rare"].unique()))
+        lines += ["", f"## {classes} classes, with {sizes} images of the rare one", ""]
+        lines += [f"| recalls | seeds | sd over seeds | {' | '.join(columns)} |", "|---" * (len(columns) + 3) + "|"]
+        for (name, seeds, deviation), row in own.groupby(["recalls", "seeds", "deviation"], sort=False):
+            ordered = [one for _, one in row.sort_values("rare").iterrows()]
+            cells = [" / ".join(shown(one, column, digits) for one in ordered) for column, digits in columns.values()]
+            lines.append(f"| {name} | {seeds} | {deviation:g} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def shown(row: pandas.Series, column: str, digits: int) -> str:
     """A value as the table shows it."""
+    if column == "false_crossed" and row["seeds"] < SEEDS_FOR_A_VERDICT:
+        return "–"
     if column not in ("false", "found"):
         return f"{row[column]:.{digits}f}"
     if row["method"] == "before" or row["seeds"] >= SEEDS_FOR_A_VERDICT:
@@ -337,10 +489,9 @@ def targets(table: pandas.DataFrame) -> Iterator[str]:
     yield f"| no `better` with fewer than three seeds | {most:.2f} | {'no' if most else 'yes'} |"
 
 
-def markdown(table: pandas.DataFrame, about: dict[str, object]) -> str:
+def markdown(table: pandas.DataFrame, about: str) -> str:
     """The tables by the number of arms; of each row the values at each number of images."""
-    lines = [f"- {key}: {value}" for key, value in about.items()]
-    lines += ["", LEGEND.strip(), "", "| target | measured | met |", "|---|---|---|", *targets(table)]
+    lines = [about, "", LEGEND.strip(), "", "| target | measured | met |", "|---|---|---|", *targets(table)]
     for (arms, own), (name, columns) in itertools.product(table.groupby("arms"), COLUMNS.items()):
         heads = [f"{title}, {method}" for title, _, _ in columns for method in METHODS]
         sizes = " / ".join(f"{images:,}" for images in sorted(own["images"].unique()))
@@ -355,28 +506,60 @@ def markdown(table: pandas.DataFrame, about: dict[str, object]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def whole_numbers(table: pandas.DataFrame) -> pandas.DataFrame:
+    """A table whose columns of whole numbers are such again after rows of both metrics were joined."""
+    return table.astype({field.name: int for field in fields(Cell) if field.type is int or field.type == "int"})
+
+
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, required=True, help="where to write .csv and .md, without the ending")
     parser.add_argument("--runs", type=int, default=2_000, help="simulated experiments per cell")
     parser.add_argument("--draws", type=int, default=1_000, help="of the bootstrap")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--metric",
+        choices=["accuracy", "balanced_accuracy", "both"],
+        default="both",
+        help="simulate the cells of this metric alone, and keep the others of the table that is there",
+    )
     parser.add_argument("--most-images", type=int, default=max(IMAGES), help="leave out cells with more")
     options = parser.parse_args(arguments)
-    clock, rows = time.process_time(), []
-    for cell in (cell for cell in GRID if cell.images <= options.most_images):
-        rows += measure(cell, options.runs, options.draws, options.seed)
-        print(cell, f"false {rows[-1]['false_p']:.1f} %, found {rows[-1]['found_p']:.1f} %", flush=True)
-    about = {
-        "runs per cell": f"{options.runs:,}; {options.draws:,} draws of the bootstrap; seed {options.seed}",
-        "measured on": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores; Python "
-        f"{platform.python_version()}, numpy {numpy.__version__}, scipy {scipy.__version__}",
-        "CPU time": f"{(time.process_time() - clock) / 60:.0f} minutes of one core",
-    }
-    table = pandas.DataFrame(rows)
-    write_table(options.output.with_suffix(".csv"), table.round(3))
-    write_text(options.output.with_suffix(".md"), markdown(table, about))
-    print(options.output.with_suffix(".md").read_text())
+    clock, rows, kept = time.process_time(), [], []
+    csv, page = options.output.with_suffix(".csv"), options.output.with_suffix(".md")
+    about = ""
+    if options.metric != "both":
+        there = pandas.read_csv(csv, dtype={"recalls": str}).fillna({"recalls": ""})
+        kept = there[there["metric"] != options.metric].to_dict("records")
+        about = page.read_text().split("\n\n", 1)[0]
+    if options.metric != "balanced_accuracy":
+        for cell in (cell for cell in GRID if cell.images <= options.most_images):
+            rows += measure(cell, options.runs, options.draws, options.seed)
+            print(cell, f"false {rows[-1]['false_p']:.1f} %, found {rows[-1]['found_p']:.1f} %", flush=True)
+    if options.metric != "accuracy":
+        for cell in (cell for cell in IMBALANCED if cell.images <= options.most_images):
+            rows.append(measure_imbalanced(cell, options.runs, options.seed))
+            print(cell, f"one arm {rows[-1]['arm_coverage']:.1f} %, false {rows[-1]['false_p']:.1f} %", flush=True)
+    minutes = f"{(time.process_time() - clock) / 60:.0f} minutes of one core"
+    if options.metric == "balanced_accuracy":
+        about += f"\n- balanced accuracy: {options.runs:,} runs per cell; CPU time: {minutes}"
+    else:
+        about = "\n".join(
+            [
+                f"- runs per cell: {options.runs:,}; {options.draws:,} draws of the bootstrap; seed {options.seed}",
+                f"- measured on: {platform.system()} {platform.machine()}, {os.cpu_count()} cores; Python "
+                f"{platform.python_version()}, numpy {numpy.__version__}, scipy {scipy.__version__}",
+                f"- CPU time: {minutes}",
+            ]
+        )
+    every = sorted([*kept, *rows], key=lambda row: row["metric"])  # stable: accuracy first
+    table = whole_numbers(pandas.DataFrame(every))
+    write_table(csv, table.round(3))
+    write_text(page, markdown(table[table["metric"] == "accuracy"], about))
+    imbalanced = table[table["metric"] == "balanced_accuracy"]
+    if len(imbalanced):
+        write_text(page, page.read_text() + imbalanced_markdown(imbalanced))
+    print(page.read_text())
 
 
 if __name__ == "__main__":

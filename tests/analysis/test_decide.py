@@ -17,11 +17,11 @@ from triptych.analysis.decide import Competitor, Deciding, choose, decide, decis
 from triptych.analysis.intervals import accuracy_interval, p_of_guessing
 from triptych.analysis.settling import what_would_settle_it
 from triptych.results.decision import read_decision
-from triptych.results.schema import VERDICTS
+from triptych.results.schema import METRICS, VERDICTS
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
-SETTINGS = {"equivalence_margin": 1.0, "confidence": 0.95, "prefer": "accurate"}
+SETTINGS = {"equivalence_margin": 1.0, "confidence": 0.95, "prefer": "accurate", "metric": "accuracy"}
 LABELS = numpy.arange(800) % 4
 CHANCE = 0.25
 
@@ -184,6 +184,69 @@ def test_with_fewer_than_three_seeds_nothing_is_dropped(seeds, scope):
     single = [pair["networks_p"] for pair in decision["pairs"]]
     assert single == ([None] * 3 if len(seeds) == 2 else pytest.approx([0, 1, 0], abs=1e-6))
     json.dumps(decision, allow_nan=False)
+
+
+# By balanced accuracy
+
+
+RARE = numpy.repeat([0, 1], [300, 30])
+"""The class of each image: few are of the second one."""
+
+
+def of_rare(metric, **right):
+    """The decision between arms of which each run has so many images of each class right, by arm."""
+    deciding = Deciding("validation", RARE, 2, metric)
+    rows = numpy.r_[numpy.arange(300), numpy.arange(30)]
+    arms = [
+        Competitor(
+            arm,
+            [0, 1, 2],
+            numpy.stack([rows < numpy.where(RARE == 0, frequent, rare) for frequent, rare in own]),
+            float(cost),
+            1.0,
+            deciding.sampling,
+        )
+        for cost, (arm, own) in enumerate(right.items())
+    ]
+    return decision_of(arms, deciding, SETTINGS)
+
+
+SEES_IT = {"blind": [(300, 0), (298, 1), (299, 0)], "sees": [(260, 29), (262, 28), (258, 29)]}
+
+
+def test_the_metric_decides():
+    """One arm names the frequent class, which is accurate; the other finds the rare one, and is less accurate."""
+    accuracy, balanced = (of_rare(metric, **SEES_IT) for metric in ("accuracy", "balanced_accuracy"))
+    assert [entry["arm"] for entry in accuracy["ranking"]] == ["blind", "sees"]
+    assert "metric" not in accuracy and "balanced_accuracy" not in accuracy["ranking"][0]
+    assert accuracy["verdict"] == "not_better_than_guessing"
+    assert balanced["metric"] == "balanced_accuracy" and balanced["chance"] == 50.0
+    assert (balanced["verdict"], balanced["chosen"]) == ("better", {"arm": "sees", "seed": 0})
+    leader, other = balanced["ranking"]
+    assert leader["balanced_accuracy"] == pytest.approx(100 * (780 / 900 + 86 / 90) / 2)
+    assert leader["balanced_low"] < leader["balanced_accuracy"] < leader["balanced_high"]
+    assert leader["beats_guessing"] and not other["beats_guessing"]
+    (pair,) = balanced["pairs"]
+    assert (pair["arm_a"], accuracy["pairs"][0]["arm_a"]) == ("sees", "blind")
+    assert pair["difference"] == pytest.approx(leader["balanced_accuracy"] - other["balanced_accuracy"])
+
+
+def test_the_best_run_is_that_of_the_metric():
+    right = {"alone": [(290, 20), (270, 29), (300, 10)]}
+    assert of_rare("balanced_accuracy", **right)["chosen"]["seed"] == 1
+    easier = {"alone": [(300, 28), (290, 30), (300, 27)]}  # guessing is 90.9 % accurate
+    assert of_rare("accuracy", **easier)["chosen"]["seed"] == 0
+    assert of_rare("balanced_accuracy", **easier)["chosen"]["seed"] == 1
+
+
+def test_where_classes_are_alike_the_metrics_decide_alike():
+    arms = competitor("a", [600, 640, 620]), competitor("b", [500, 560, 570], start=10)
+    found = [decision_of(arms, Deciding("validation", LABELS, 4, metric), SETTINGS) for metric in METRICS]
+    assert found[1].pop("metric") == "balanced_accuracy"
+    assert found[0]["pairs"] == found[1]["pairs"] and found[0]["chance"] == found[1]["chance"]
+    for plain, balanced in zip(found[0]["ranking"], found[1]["ranking"], strict=True):
+        ends = tuple(balanced[key] for key in ("balanced_accuracy", "balanced_low", "balanced_high"))
+        assert ends == pytest.approx((plain["accuracy"], plain["low"], plain["high"]))
 
 
 # In general: arms whose images differ by chance, as clear or as unclear as it comes

@@ -1,14 +1,17 @@
 """The simulated runs are what they are said to be, and the tables follow from the counts."""
 
 import itertools
+from dataclasses import fields
 
 import numpy
 import pandas
 import pytest
+from scipy import stats
 
 from benchmarks import calibration
-from benchmarks.calibration import LEAD, TIE, Cell
+from benchmarks.calibration import IMBALANCED, LEAD, TIE, Cell
 from triptych.analysis.comparisons import compare_arms
+from triptych.results.schema import METRICS
 
 
 @pytest.fixture
@@ -84,6 +87,30 @@ def test_counts_are_those_of_the_packages_table(generator, arms, accuracies):
         assert counted["width"][run] == pytest.approx(ends["high"] - ends["low"])
 
 
+@pytest.mark.parametrize("name", ["tie", "crossed", "lead"])
+def test_classes_have_their_recalls(generator, name):
+    cell = Cell(2, 3, 0.0, 70, "balanced_accuracy", 3, 10, "hard")
+    recalls = calibration.imbalanced_recalls(cell)[name]
+    arms = next(calibration.simulate(generator, cell, 400, recalls))
+    for runs, own in zip(arms, recalls, strict=True):
+        found = [runs[..., cell.labels == label].mean() for label in range(3)]
+        assert found == pytest.approx(own, abs=0.02)
+    if name != "lead":
+        assert recalls[0].mean() == pytest.approx(recalls[1].mean())
+
+
+def test_a_rare_class_keeps_the_level():
+    """One of the hardest cells, with few runs: coverage and false verdicts as the binomial allows of 94 and 5 %."""
+    cell = Cell(2, 3, 1.0, 130, "balanced_accuracy", 5, 10, "hard")
+    row = calibration.measure_imbalanced(cell, 300, seed=1)
+    lowest = 100 * stats.binom.ppf(0.001, 300, 0.94) / 300
+    for column in ("arm_coverage", "coverage_tie", "coverage_crossed", "coverage_lead"):
+        assert row[column] >= lowest, column
+    highest = 100 * stats.binom.ppf(0.999, 300, 0.05) / 300
+    assert row["false_better"] <= highest and row["false_crossed"] <= highest
+    assert row["arm_width"] < 40
+
+
 def test_too_few_seeds_get_no_verdict(generator):
     (runs,) = calibration.simulate(generator, Cell(2, 2, 0.0, 1000), 20, (0.99, 0.6))
     counted = calibration.counted(calibration.compared_after(runs), Cell(2, 2, 0.0, 1000), numpy.zeros(20, int), 0.39)
@@ -94,10 +121,17 @@ def test_the_tables_and_their_targets(tmp_path, monkeypatch):
     monkeypatch.setattr(
         calibration, "GRID", [Cell(2, seeds, 1.0, images) for seeds in (1, 3) for images in (100, 1000)]
     )
+    monkeypatch.setattr(calibration, "IMBALANCED", IMBALANCED[:1])
     calibration.main(["--output", str(tmp_path / "mine"), "--runs", "20", "--draws", "100"])
-    table = pandas.read_csv(tmp_path / "mine.csv")
+    every = pandas.read_csv(tmp_path / "mine.csv")
+    # the cells of one metric may be simulated alone
+    calibration.main(["--output", str(tmp_path / "mine"), "--runs", "20", "--metric", "balanced_accuracy"])
+    pandas.testing.assert_frame_equal(pandas.read_csv(tmp_path / "mine.csv"), every)
+    assert every["metric"].tolist() == ["accuracy"] * 8 + ["balanced_accuracy"]
+    table = every[every["metric"] == "accuracy"]
     assert table["method"].tolist() == ["before", "after"] * 4
     text = (tmp_path / "mine.md").read_text()
+    assert f"| {every['arm_coverage'].iloc[-1]:.1f} | " in text.split("# Balanced accuracy")[1]
     after = table[table["method"] == "after"].set_index(["seeds", "images"])
     false = " / ".join(f"{after.loc[(3, images), 'false_better']:.1f}" for images in (100, 1000))
     few = " / ".join(f"({after.loc[(1, images), 'false_p']:.1f})" for images in (100, 1000))
@@ -123,7 +157,11 @@ def test_targets_name_what_misses_them():
 
 def test_the_committed_table_is_of_this_grid_and_meets_the_targets():
     table = pandas.read_csv(calibration.ROOT / "benchmarks" / "calibration.csv")
-    cells = table[["arms", "seeds", "deviation", "images"]].drop_duplicates().itertuples(index=False)
-    assert [Cell(*cell) for cell in cells] == calibration.GRID
-    assert set(table["runs"]) == {2000}
-    assert all(line.endswith("| yes |") for line in calibration.targets(table))
+    table["recalls"] = table["recalls"].fillna("")
+    names = [field.name for field in fields(Cell)]
+    cells = table[names].drop_duplicates().itertuples(index=False)
+    assert [Cell(*cell) for cell in cells] == [*calibration.GRID, *IMBALANCED]
+    plain, balanced = (table[table["metric"] == metric] for metric in METRICS)
+    assert set(plain["runs"]) == {2000} and set(balanced["runs"]) == {1000}
+    assert all(line.endswith("| yes |") for line in calibration.targets(plain))
+    assert all(line.endswith("| yes |") for line in calibration.imbalanced_targets(balanced))

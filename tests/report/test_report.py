@@ -210,7 +210,7 @@ def test_hostile_names_are_text(experiment):
 
 def test_classes_named_like_numbers_or_missing_values_keep_their_names(experiment):
     folder = experiment()
-    for name in ("per_class", "confusion"):
+    for name in ("per_class", "recall", "confusion"):
         path = folder / "tables" / f"{name}.csv"
         path.write_text(re.sub(r"(?<=,)8(?=,)", "NA", re.sub(r"(?<=,)3(?=,)", "003", path.read_text())))
     assert "NA predicted as 9" in written(folder)

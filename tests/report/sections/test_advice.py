@@ -59,7 +59,7 @@ def test_with_too_few_seeds_no_number_of_images_decides(results):
 @pytest.mark.parametrize(
     ("prefer", "end"),
     [
-        ("accurate", "Until then use finetune, the most accurate in these runs."),
+        ("accurate", "Until then use finetune, with the highest accuracy in these runs."),
         ("cheap", "Until then use last_layer, the cheapest of them (prefer: cheap)."),
     ],
 )

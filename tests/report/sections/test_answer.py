@@ -53,7 +53,7 @@ def test_equivalent_arms_of_the_same_cost(results):
 @pytest.mark.parametrize(
     ("prefer", "chosen"),
     [
-        ("accurate", "Until then it is chosen, as the most accurate."),
+        ("accurate", "Until then it is chosen, as the arm with the highest accuracy."),
         ("cheap", "Until then net3 · last_layer is chosen, the cheapest of them."),
     ],
 )

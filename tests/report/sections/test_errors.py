@@ -4,6 +4,7 @@ import numpy
 import pytest
 
 from tests.report.conftest import plain
+from triptych.analysis.intervals import accuracy_interval
 from triptych.report.sections import errors
 from triptych.storage.tensors import load_tensors
 
@@ -16,7 +17,18 @@ def test_the_most_frequent_confusion_is_named(find, results):
     assert wrong == pytest.approx(100 * numpy.mean([own != 8 for own in of_eights])) and wrong > 8
     text = plain(errors.confusion(results(), "finetune"))
     assert f"Most frequent confusion: 8 predicted as 9 ({wrong:.1f} % of 8)" in text
-    assert f"Lowest recall: 8 ({100 - wrong:.1f} %)" in text
+    low, high = accuracy_interval(numpy.stack([own == 8 for own in of_eights]), 0.95)
+    assert f"Lowest recall: 8 ({100 - wrong:.1f} %, 95 % CI {low:.1f} to {high:.1f});" in text
+
+
+def test_every_recall_has_its_interval(results):
+    found = results()
+    table, rows = errors.per_class(found), found.of("recall", "finetune").set_index("class")
+    assert table.file == "tables/recall.csv"
+    column = [one.title for one in table.columns].index(found.name_of("finetune"))
+    (eight,) = (row for row in table.rows if row[0] == "8")
+    ends = rows.loc["8"]
+    assert eight[column] == (f"{ends['recall']:.1f}", f"{ends['low']:.1f} to {ends['high']:.1f}")
 
 
 def test_an_arm_without_a_mistake(results):

@@ -34,8 +34,9 @@ KEYS = {
     "patience": Key(
         "whole number",
         None,
-        "Stop after this many epochs without a higher selection accuracy; null to train all epochs. Needs validation "
-        "images: half of them select, the other half decides between arms.",
+        "Stop after this many epochs without a higher selection accuracy (also where balanced accuracy decides between "
+        "arms); null to train all epochs. Needs validation images: half of them select, the other half decides between "
+        "arms.",
         bounds={"ge": 1, "le": MANY},
         optional=True,
         neutral=None,
@@ -45,8 +46,8 @@ KEYS = {
         "choice",
         "last",
         "The epoch whose weights are kept: the last, or the one with the highest selection accuracy (of equals the "
-        "earliest; never epoch 0). best needs validation images: half of them select, the other half decides between "
-        "arms.",
+        "earliest; never epoch 0), also where balanced accuracy decides between arms. best needs validation images: "
+        "half of them select, the other half decides between arms.",
         title="epoch that is kept",
         choices=("last", "best"),
         neutral="last",
