@@ -476,7 +476,7 @@ def _composited(image: Image, rule: DecodingRule, changes: set[str]) -> Image:
     """Return an image with transparency on the background, in mode RGB."""
     from PIL import Image
 
-    layer = image.convert("RGBA")
+    layer = image if image.mode == "RGBA" else image.convert("RGBA")
     if layer.getchannel("A").getextrema() == (255, 255):
         changes.add("opaque")
         return layer.convert("RGB")
