@@ -319,6 +319,7 @@ planted(
     file_missing=added("roses/more.jpg,roses"),
     all_files_missing=changed("photos/{}".format),
     absolute_path_of_no_file=added("/no/such/more.jpg,roses"),
+    address_of_a_file=added("https://example.org/more.jpg,roses"),
     path_of_a_folder=added("roses,roses"),
     path_out_of_the_folder=added("../more.jpg,roses", image="../more.jpg"),
     path_out_of_the_folder_by_a_detour=added("roses/../../more.jpg,roses", image="../more.jpg"),

@@ -144,14 +144,39 @@ def test_what_was_mended_is_seen(photos):
     assert photos.now() != "with the link"
 
 
-@pytest.mark.parametrize("how", ["gone", "empty"])
+@pytest.mark.parametrize("how", ["gone", "empty", "all but the table"])
 def test_a_folder_that_is_gone(data, how, capsys):
     shutil.rmtree(data.root)
     if how == "empty" and data.source == "folder":
         data.root.mkdir()
+    if how == "all but the table" and data.source == "table":
+        data.root.mkdir()
+        data.path.write_text("\n".join(table_lines()))
     assert data.now() == data.digest
     error = capsys.readouterr().err
-    assert error == f"{data.path} is gone or empty: using the images that were prepared from it.\n"
+    assert error == f"{data.path}: the images are gone; using those that were prepared from them.\n"
+
+
+def test_another_table_of_images_that_are_gone(tmp_path):
+    data = DataSet("table", tmp_path)
+    shutil.rmtree(data.root / "roses")
+    shutil.rmtree(data.root / "tulips")
+    data.path.write_text("\n".join(table_lines()).replace("tulips\n", "Tulips\n"))
+    assert data.now() != data.digest
+
+
+def test_one_line_is_printed_only_where_images_are_gone(data, capsys):
+    assert data.now() == data.digest
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_record_without_images_holds_for_none_that_are_gone(photos):
+    shutil.rmtree(photos.root)
+    photos.root.mkdir()
+    photos.write("empty")
+    photos.root.rmdir()
+    with pytest.raises(InputError, match="does not exist"):
+        photos.now()
 
 
 def test_neither_folder_nor_record(data):

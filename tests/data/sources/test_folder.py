@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.data.user_images import CLASSES, class_folders, picture, put, split_folders, table_lines, traces
+from tests.data.user_images import CLASSES, age, class_folders, picture, put, split_folders, table_lines, traces
 from triptych.data.found import Ignored
 from triptych.data.sources import folder, table
 
@@ -147,7 +147,9 @@ def test_hostile_names_are_kept_and_nothing_is_executed(tmp_path, monkeypatch):
     for number, name in enumerate(HOSTILE):
         put(root / "it's $HOME" / name, number)
         put(root / "tulips" / name, 500 + number)
+    age(root)
     before = traces(tmp_path)
+    age(root)
     found = folder.found(root)
     assert found.problems == [] and found.ignored == []
     assert [item.path for item in found.items] == sorted(

@@ -42,8 +42,7 @@ def class_problems(items: Iterable[Item], labels: Iterable[str]) -> list[Problem
         for label in known
         for problem in _name_problems(label)
     ]
-    found += _alike(known)
-    found += _lacking(items, known)
+    found += list(_alike(known)) or list(_lacking(items, known))  # two names of one class lack in each other's splits
     if len(known) == 1:
         problem = f"there is one class only, {quoted(known[0])}"
         found.append(Problem(DATASET, "", known[0], problem, "give images of at least two classes"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from triptych.data.user_files import as_file, open_untouched, quoted
+from triptych.data.user_files import as_file, as_text, open_untouched, quoted
 
 UNUSABLE = -1
 """The size of what is missing, cannot be read, or is no file of the data set."""
@@ -110,7 +110,7 @@ def digest_for(source: str, path: Path, recorded: Path) -> str:
 
     It is the recorded one as long as no file was added, removed, renamed or edited: a file whose size or modification
     time differs from the record is read, and its SHA-256 decides. Otherwise it is the digest of the present list. If
-    the data set is gone, or its folder is empty as that of a disk that is not mounted, the recorded one still holds.
+    the images are gone, or their folder is empty as that of a disk that is not mounted, the recorded one still holds.
 
     Args:
         recorded: the listing that check_data wrote, if it did.
@@ -119,21 +119,40 @@ def digest_for(source: str, path: Path, recorded: Path) -> str:
         InputError: there is no data set at `path`, and no record of it.
     """
     record = read_listing(recorded)
-    gone = not path.exists() or (path.is_dir() and not any(path.iterdir()))
-    if record and record.files and gone:
-        print(f"{quoted(str(path))} is gone or empty: using the images that were prepared from it.", file=sys.stderr)
-        return record.digest
-    present = candidates(source, path)
-    if record and _is_as_recorded(source, path, present, record):
-        return record.digest
-    return digest_of(present)
+    table = _table_of(source, path)
+    if record is None or not any(content for name, (_, _, content) in record.files.items() if name != table):
+        return digest_of(candidates(source, path))
+    present = [] if _is_gone(path) else candidates(source, path)
+    if present and not _is_as_recorded(source, path, present, record):
+        return digest_of(present)
+    if all(one.size == UNUSABLE for one in present if one.path != table and not one.path.endswith("/")):
+        print(f"{quoted(str(path))}: the images are gone; using those that were prepared from them.", file=sys.stderr)
+    return record.digest
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        return not any(path.iterdir())
+    except NotADirectoryError:
+        return False
+    except OSError:
+        return True
+
+
+def _table_of(source: str, path: Path) -> str:
+    """Return the listed path of the table; "" for a folder."""
+    return f"./{as_text(path.name)}" if source == "table" else ""
 
 
 def _is_as_recorded(source: str, path: Path, present: Iterable[Listed], record: Recorded) -> bool:
+    """Return whether all files are as recorded; for a table also if all that it names are gone."""
     by_path = {one.path: one for one in present}
     if by_path.keys() != record.files.keys():
         return False
     doubtful = [one for one in by_path.values() if (one.size, one.mtime_ns) != record.files[one.path][:2]]
+    images = by_path.keys() - {table := _table_of(source, path)}
+    if table and all(by_path[image].size == UNUSABLE for image in images):
+        doubtful = [one for one in doubtful if one.path == table]
     if any(one.size != record.files[one.path][0] for one in doubtful):
         return False
     return all(_sha256(source, path, one) == record.files[one.path][2] for one in doubtful)

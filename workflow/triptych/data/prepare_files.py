@@ -1,6 +1,7 @@
 """Prepare splits from image files that `check_data` has checked and decoded."""
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from triptych.data.file_check import read_unchanged
 from triptych.data.found import DATASET
 from triptych.data.source import file_source_of, setting
 from triptych.data.splitting import split_rows
+from triptych.data.user_files import quoted
 from triptych.results.schema import IMAGES, INDEX, LEFT_OUT, PROBLEMS
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -102,16 +104,22 @@ def read_checks(settings: Mapping[str, Any], checks: Checks) -> Prepared:
 
 
 def _message(problems: pandas.DataFrame, checks: Checks) -> str:
-    """Name the problems, those of the whole first, and what to do."""
+    """Name the problems, those of the whole first, and what to do. Files with the same problem are counted."""
+    alike: dict[tuple[bool, str, str], list[str]] = defaultdict(list)
+    for kind, path, _, problem, remedy in problems.itertuples(index=False):
+        alike[kind != DATASET, problem, remedy].append(quoted(path) if path else "")
     lines = []
-    for kind, path, label, problem, remedy in problems.itertuples(index=False):
-        place = path or (f"class {label}" if label else "")
-        lines.append((kind != DATASET, f"{place + ': ' if place else ''}{problem}; {remedy}."))
-    named = [line for _, line in sorted(lines)]
-    what = "1 problem" if len(named) == 1 else f"{len(named):,} problems"
+    for (of_a_file, problem, remedy), paths in alike.items():
+        if len(paths) > MOST_NAMED:
+            paths = [f"{len(paths):,} files, the first {paths[0]}"]
+        lines += [
+            (of_a_file, path, f"{path}: {problem}; {remedy}." if path else f"{problem}; {remedy}.") for path in paths
+        ]
+    named = [line for _, _, line in sorted(lines)]
+    what = "1 problem" if len(problems) == 1 else f"{len(problems):,} problems"
     listed = "".join(f"\n  {line}" for line in named[:MOST_NAMED])
     more = f"\n  and {len(named) - MOST_NAMED:,} more." if len(named) > MOST_NAMED else ""
-    files = any(of_a_file for of_a_file, _ in lines)
+    files = any(of_a_file for of_a_file, _, _ in lines)
     hint = (
         "\nTo go on without files that cannot be used, set policy: quarantine in the section dataset." if files else ""
     )
@@ -202,4 +210,4 @@ class Originals:
                 f"{self.path}: {path} was changed or removed since it was checked, and its decoded image is missing in "
                 f"{self.cache.folder}. Rerun: the files are checked again."
             )
-        return self.cache.decode(content)[0].pixels
+        return self.cache.decode(content, sha256)[0].pixels

@@ -8,10 +8,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from triptych.data.decoding import IMAGE_ENDINGS, looks_like_image
-
-HEAD = 4096
-"""Bytes from which `looks_like_image` knows an image."""
+from triptych.data.decoding import HEAD, IMAGE_ENDINGS, looks_like_image
 
 JUNK = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"})
 """What systems put into folders, in small letters. Names that begin with a dot are junk as well."""
@@ -142,6 +139,19 @@ def open_untouched(file: str | Path) -> BufferedReader:
 
 def _without_access_time(file: str, flags: int) -> int:
     return os.open(file, flags | getattr(os, "O_NOATIME", 0) | getattr(os, "O_NONBLOCK", 0))
+
+
+def kind_of(path: Path) -> Literal["file", "folder", "other", "missing", "hidden"]:
+    """Return what is at a path, where links lead; hidden if a folder above it cannot be read."""
+    try:
+        mode = path.stat().st_mode
+    except PermissionError:
+        return "hidden"
+    except (OSError, ValueError):
+        return "missing"
+    if stat.S_ISREG(mode):
+        return "file"
+    return "folder" if stat.S_ISDIR(mode) else "other"
 
 
 def destination(link: str, root: str) -> str:

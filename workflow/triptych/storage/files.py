@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas
 
@@ -150,7 +150,7 @@ def write_json(path: Path, value: Any) -> None:
 def write_table(path: Path, table: pandas.DataFrame) -> None:
     """Write `table` as CSV: no index, empty missing values, floats as the shortest text that round-trips."""
     # Python's csv does not quote a carriage return alone, which readers take for the end of a line.
-    quoting = csv.QUOTE_NONNUMERIC if _has_carriage_return(table) else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if _has_carriage_return(table) else csv.QUOTE_MINIMAL
     with atomic_write(path) as temporary:
         table.to_csv(temporary, index=False, lineterminator="\n", quoting=quoting)
 

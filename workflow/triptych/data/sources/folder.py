@@ -60,11 +60,12 @@ def candidates(path: Path) -> list[Listed]:
 def folder_problem(path: Path) -> Problem | None:
     """Return why there is no folder to read at `path`; None where there is one."""
     name = quoted(str(path))
-    if path.is_dir():
-        if os.access(path, os.R_OK | os.X_OK):
-            return None
+    kind = user_files.kind_of(path)
+    if kind == "folder" and os.access(path, os.R_OK | os.X_OK):
+        return None
+    if kind in ("folder", "hidden"):
         return Problem(DATASET, "", "", f"the folder {name} cannot be read", "give yourself the right to read it")
-    if path.exists():
+    if kind != "missing":
         remedy = "give the folder with the class folders as path, or source: table for a CSV file"
         return Problem(DATASET, "", "", f"{name} is a file, not a folder", remedy)
     return Problem(DATASET, "", "", f"the folder {name} does not exist", "give the path of the folder with the images")

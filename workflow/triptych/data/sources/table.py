@@ -41,6 +41,7 @@ MEANT = {
 }
 """What others call a column, and what it is called here."""
 SEPARATORS = ",;\t"
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://")
 WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 AS_UTF8 = "save it as CSV UTF-8"
@@ -85,6 +86,7 @@ class Row(NamedTuple):
 FAULTS = {
     "missing": ("the file does not exist", "correct the path, or delete the row"),
     "folder": ("the path is that of a folder", "give the path of a file"),
+    "address": ("an address, not a file", "download the file, and give its path"),
     "spaces": ("the path begins or ends with a space", "delete the space"),
     "climbs": ("the path leads out of the folder of the table", "give the absolute path"),
     "outside": (
@@ -135,14 +137,15 @@ def candidates(path: Path) -> list[Listed]:
 def table_problem(path: Path) -> Problem | None:
     """Return why there is no table to read at `path`; None where there is one."""
     name = quoted(str(path))
-    if path.is_file():
-        if os.access(path, os.R_OK):
-            return None
+    kind = user_files.kind_of(path)
+    if kind == "file" and os.access(path, os.R_OK):
+        return None
+    if kind in ("file", "hidden"):
         return Problem(DATASET, "", "", f"the table {name} cannot be read", "give yourself the right to read it")
-    if path.is_dir():
+    if kind == "folder":
         remedy = "give the CSV file as path, or source: folder for a folder of images"
         return Problem(DATASET, "", "", f"{name} is a folder, not a CSV file", remedy)
-    if path.exists():
+    if kind == "other":
         return Problem(DATASET, "", "", f"{name} is no regular file", "give the path of a CSV file")
     return Problem(DATASET, "", "", f"the table {name} does not exist", "give the path of a CSV file")
 
@@ -152,8 +155,9 @@ class _Table:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.base = os.path.abspath(path.parent)  # noqa: PTH100 - links in the path stay as the user wrote them
-        self.real_base = os.path.realpath(self.base)
+        base = os.path.abspath(path.parent)  # noqa: PTH100 - links in the path stay as the user wrote them
+        self.base = user_files.as_text(base)
+        self.real_base = os.path.realpath(base)
         self.name = f"./{user_files.as_text(path.name)}"
 
     def problem(self, problem: str, remedy: str) -> Problem:
@@ -203,6 +207,8 @@ class _Table:
             facts = self._facts(form)
             if facts:
                 return self._present(form, facts)
+        if ADDRESS.match(given):
+            return Place(given, "", "address", given)
         if "\\" in given or WINDOWS_DRIVE.match(given):
             return Place(given, "", "windows", given)
         if given != given.strip() and self._facts(given.strip()):
@@ -220,7 +226,7 @@ class _Table:
 
     def _present(self, path: str, facts: os.stat_result) -> Place:
         file = self._file(path)
-        for base in (self.base, self.real_base):
+        for base in (self.base, user_files.as_text(self.real_base)):
             path = path.removeprefix(f"{base}/")
         is_absolute = path.startswith("/")
         kind, real = _kind(file, facts, "/" if is_absolute else self.real_base)
