@@ -75,7 +75,7 @@ def larger(table, of):
 
 @pytest.fixture
 def few_permutations(monkeypatch):
-    monkeypatch.setattr(shortcut_probe, "PERMUTATIONS", 19)
+    monkeypatch.setattr(shortcut_probe, "PERMUTATIONS", 9)
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,8 @@ def meaning(probe: Probe) -> str:
     if probe.verdict in ("too few", "nothing"):
         return ""
     of_pictures = (
-        f"Brightness, contrast, sharpness and colour alone reach {words.share(probe.picture, 0)}: they may belong to the "
-        "class, as yellow to sunflowers, or to how its pictures were taken."
+        f"Brightness, contrast, sharpness and colour alone reach {words.share(probe.picture, 0)}: they may belong to "
+        "the class, as yellow to sunflowers, or to how its pictures were taken."
     )
     if probe.of_files == "nothing":
         return f"Size, type and bytes of the files alone do not beat guessing. {of_pictures}"
@@ -109,9 +109,7 @@ def table(probe: Probe) -> Table:
     """What each number reaches alone."""
     columns = [
         Column("number", "", "text"),
-        Column(
-            "alone", "Cross-validated balanced accuracy with this number alone (%). Single numbers were not tested."
-        ),
+        Column("alone", "Cross-validated balanced accuracy with this number alone (%). No single number was tested."),
         Column("is", "", "text"),
     ]
     rows = [[name, words.number(100 * accuracy, 0), MEANINGS[name]] for name, accuracy in probe.alone]
