@@ -23,6 +23,8 @@ from triptych.storage.code_digest import PACKAGE_FOLDER, modules_of
 ENVS = ROOT / "envs"
 IMPORT_NAMES = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
 REGISTRIES = {"triptych.configuration.sources", "triptych.data.sources", "triptych.models.backbones"}
+OPTIONAL = {"pillow_heif"}
+"""What a user may install as well; without it a command says what is missing."""
 COMES_WITH = {"pydantic_core": "pydantic", "markupsafe": "jinja2"}
 
 
@@ -84,7 +86,7 @@ def third_party(module) -> set[str]:
                 names = [node.module]
             found.update(name.split(".")[0] for name in names)
     own = {"triptych", *sys.stdlib_module_names}
-    return {(IMPORT_NAMES | COMES_WITH).get(name, name) for name in found - own}
+    return {(IMPORT_NAMES | COMES_WITH).get(name, name) for name in found - own - OPTIONAL}
 
 
 @pytest.mark.parametrize("path", sorted(ENVS.glob("*.yaml")), ids=lambda path: path.name)

@@ -1,4 +1,4 @@
-"""The graph of each shipped configuration in a few lines a rule, as kept in the folder `graphs`.
+"""The graphs of the shipped configurations, and of one with image files, in a few lines a rule; kept in `graphs`.
 
 After a change that is meant to change a graph, `python -m tests.workflow.graphs` writes these files anew; their
 difference is then part of the change.
@@ -13,6 +13,9 @@ from tests.conftest import ROOT
 from tests.workflow.conftest import jobs_of, resources_of, snakemake
 
 CONFIGURATIONS = sorted((ROOT / "config").glob("*.yaml"))
+GRAPHS = [*CONFIGURATIONS, Path(__file__).parent / "image-files.yaml"]
+"""The shipped configurations, and one whose images are files."""
+PHOTOS = "photos"
 FOLDER = Path(__file__).parent / "graphs"
 COMMAND = "python -m tests.workflow.graphs"
 OF_SNAKEMAKE = {"tmpdir", "mem", "mem_mib"}
@@ -28,7 +31,10 @@ def golden(configuration: Path) -> Path:
 
 
 def dry_run(configuration: Path, folder: Path) -> str:
-    """What `snakemake --dry-run` prints for a configuration, started in an empty folder."""
+    """What `snakemake --dry-run` prints for a configuration, started in a folder with nothing but two image files."""
+    for name in ("a/1.jpg", "b/1.jpg"):  # a dry run lists them, and opens none
+        (folder / PHOTOS / name).parent.mkdir(parents=True)
+        (folder / PHOTOS / name).touch()
     return snakemake(
         "--dry-run", "--cores", str(CORES), "--configfile", configuration, directory=folder, timeout=120
     ).stdout
@@ -96,7 +102,7 @@ def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     for old in FOLDER.iterdir():
         old.unlink()
-    for configuration in CONFIGURATIONS:
+    for configuration in GRAPHS:
         with tempfile.TemporaryDirectory() as folder:
             golden(configuration).write_text(summary(dry_run(configuration, Path(folder))))
 

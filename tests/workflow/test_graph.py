@@ -10,7 +10,7 @@ from triptych.configuration.effective import effective
 from triptych.configuration.loading import load_configuration
 from triptych.workflow.graph import Graph, filled
 from triptych.workflow.options import one_of, option, options
-from triptych.workflow.resources import double_on_retry, gpu_slots
+from triptych.workflow.resources import double_on_retry, gpu_slots, of_decoders
 
 EXPERIMENT = {
     "weights": {"source": "letters"},
@@ -60,6 +60,16 @@ def test_pretrained_weights_and_their_histories():
     assert graph().pretrained_weights(job(arm="probe")) == f"{weights}.safetensors"
     assert graph().pretrained_weights(job(arm="scratch")) == []
     assert graph().pretrained_of_experiment(job(part="")) == [f"{weights}.safetensors", f"{weights}_history.csv"]
+
+
+def test_only_image_files_are_checked():
+    files, arrays = graph(dataset={"source": "folder", "path": "photos"}, arms={"scratch": {}}), graph()
+    assert files.with_image_files == ["e"] and arrays.with_image_files == []
+    assert files.of_check("images.csv")(job()) == "<results>/{experiment}/data/images.csv"
+    assert arrays.of_check("images.csv")(job()) == []
+    path = files.experiment_setting("dataset/path")
+    assert files.of_image_files(path)(job()) == "photos"
+    assert arrays.of_image_files(path)(job()) is None
 
 
 def test_a_partial_report_is_of_the_finished_runs():
@@ -119,3 +129,4 @@ def test_options_for_a_shell():
 def test_resources():
     assert [gpu_slots(lambda job, device=device: device)(job()) for device in ("auto", "cuda", "cpu")] == [1, 1, 0]
     assert [double_on_retry(400)(job(), attempt) for attempt in (1, 2, 3)] == [400, 800, 800]
+    assert [of_decoders(100, 10)(job(), threads, 2) for threads in (1, 4)] == [220, 280]

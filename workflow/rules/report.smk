@@ -62,7 +62,7 @@ rule report_data:
         experiment=one_of(graph.with_image_files),
     priority: 1
     conda:
-        "../../envs/data.yaml"
+        "../../envs/report.yaml"
     threads: 1
     resources:
         mem_mb=2000,
