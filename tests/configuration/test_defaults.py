@@ -8,7 +8,6 @@ import yaml
 from tests.conftest import ROOT
 from triptych.configuration.effective import effective
 from triptych.configuration.loading import load_configuration
-from triptych.configuration.training import RECIPE_OF_FILES
 
 FOLDER = {"source": "folder", "path": "photos"}
 
@@ -27,10 +26,14 @@ def test_a_folder_needs_no_other_key():
     assert experiment["weights"]["source"] == "torchvision"
     assert experiment["seeds"] == [0, 1, 2]
     assert experiment["test"] == "after_decision"
-    assert {key: experiment["training"][key] for key in RECIPE_OF_FILES} == RECIPE_OF_FILES
-    assert [arm["training"]["learning_rate"] for arm in experiment["arms"].values()] == [
-        RECIPE_OF_FILES["learning_rate"]
-    ] * 3
+    rates = {name: arm["training"]["learning_rate"] for name, arm in experiment["arms"].items()}
+    assert rates == {"scratch": 3e-4, "finetune": 1e-4, "last_layer": 1e-3}
+    assert [arm["batchnorm"] for arm in experiment["arms"].values()] == ["train", "train", "frozen"]
+
+
+def test_a_given_learning_rate_is_that_of_every_default_arm():
+    arms = experiment_of(dataset=FOLDER, training={"learning_rate": 2e-4})["arms"]
+    assert [arm["training"]["learning_rate"] for arm in arms.values()] == [2e-4] * 3
 
 
 def test_the_default_arms_are_those_of_the_default_experiment():
@@ -44,11 +47,11 @@ def test_given_values_win():
         dataset=FOLDER,
         model={"normalisation": "none"},
         weights={"source": "letters"},
-        training={"learning_rate": 1e-4},
+        training={"learning_rate": 3e-3},
         seeds=[4],
         arms={"one": {}, "two": {"training": {"learning_rate": 1e-2}}},
     )
-    assert [arm["training"]["learning_rate"] for arm in experiment["arms"].values()] == [1e-4, 1e-2]
+    assert [arm["training"]["learning_rate"] for arm in experiment["arms"].values()] == [3e-3, 1e-2]
     assert (experiment["model"]["normalisation"], experiment["weights"]["source"]) == ("none", "letters")
     assert (experiment["seeds"], list(experiment["arms"])) == ([4], ["one", "two"])
 

@@ -60,3 +60,23 @@ def default_arms() -> dict[str, Arm]:
         "finetune": Arm(weights="pretrained", train="all"),
         "last_layer": Arm(weights="pretrained", train="head"),
     }
+
+
+RATES_OF_FILES = {"scratch": 3e-4, "finetune": 1e-4, "last_layer": 1e-3}
+"""Learning rates of the default arms on image files: the best of four candidates each on CIFAR-10
+(`config/learning-rates.yaml`). At one rate for all, an arm would lose by its rate alone."""
+
+
+def arms_of_files(training: Training) -> dict[str, Arm]:
+    """Return the arms of an experiment on image files that gives none.
+
+    Each has its own learning rate, unless `training` gives one. The last layer is trained on features that are computed once, so its BatchNorm is frozen.
+    """
+    arms = default_arms()
+    arms["last_layer"] = arms["last_layer"].model_copy(update={"batchnorm": "frozen"})
+    if "learning_rate" in training.model_fields_set:
+        return arms
+    return {
+        name: arm.model_copy(update={"training": ArmTraining.model_validate({"learning_rate": RATES_OF_FILES[name]})})
+        for name, arm in arms.items()
+    }

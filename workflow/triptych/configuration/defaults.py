@@ -1,9 +1,10 @@
 """Defaults of an experiment that depend on its other keys. A value that is given always wins."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from triptych.configuration.arm import Arm, arms_of_files
 from triptych.configuration.image_files import ImageFiles, stored_size
-from triptych.configuration.training import RECIPE_OF_FILES
 from triptych.configuration.weights import TorchvisionWeights
 
 if TYPE_CHECKING:
@@ -19,18 +20,18 @@ def with_dependent_defaults(experiment: "Experiment") -> "Experiment":
     - `weights`: torchvision's, if the images are files and an arm needs pretrained weights.
     - `seeds`: three, if the images are files.
     - `model.normalisation`: imagenet, if the weights are torchvision's.
-    - `training`: `RECIPE_OF_FILES`, if the images are files.
+    - `arms`: each with its own learning rate, if the images are files.
     - `dataset.store_size`: from the largest input size of the arms, if the images are files.
     """
     changes: dict[str, Any] = {}
-    weights, dataset, model, training = experiment.weights, experiment.dataset, experiment.model, experiment.training
+    weights, dataset, model, arms = experiment.weights, experiment.dataset, experiment.model, experiment.arms
     if isinstance(dataset, ImageFiles):
-        if "weights" not in experiment.model_fields_set and _pretrains(experiment):
+        if "arms" not in experiment.model_fields_set:
+            arms = changes["arms"] = arms_of_files(experiment.training)
+        if "weights" not in experiment.model_fields_set and _pretrains(arms):
             weights = changes["weights"] = TorchvisionWeights()
         if "seeds" not in experiment.model_fields_set:
             changes["seeds"] = list(SEEDS_OF_FILES)
-        missing = {key: value for key, value in RECIPE_OF_FILES.items() if key not in training.model_fields_set}
-        changes["training"] = training.model_copy(update=missing)
         if dataset.store_size is None:
             side = stored_size(_input_sizes(experiment))
             changes["dataset"] = dataset.model_copy(update={"store_size": side})
@@ -39,8 +40,8 @@ def with_dependent_defaults(experiment: "Experiment") -> "Experiment":
     return experiment.model_copy(update=changes) if changes else experiment
 
 
-def _pretrains(experiment: "Experiment") -> bool:
-    return any(arm.weights == "pretrained" for arm in experiment.arms.values())
+def _pretrains(arms: Mapping[str, Arm]) -> bool:
+    return any(arm.weights == "pretrained" for arm in arms.values())
 
 
 def _input_sizes(experiment: "Experiment") -> list[int]:

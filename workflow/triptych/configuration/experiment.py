@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from triptych.configuration.arm import Arm, default_arms
+from triptych.configuration.arm import RATES_OF_FILES, Arm, default_arms
 from triptych.configuration.claims import NONE, WINGS, part_of
 from triptych.configuration.comparison import Comparison
 from triptych.configuration.dataset import DEFAULT_SOURCE, Dataset
@@ -72,6 +72,8 @@ class Experiment(Section):
             "x-default": "; ".join(
                 f"`{name}` (`weights: {arm.weights}`, `train: {arm.train}`)" for name, arm in default_arms().items()
             )
+            + f"; {IF_FILES}: learning rates of {', '.join(map(str, RATES_OF_FILES.values()))}, and `last_layer` "
+            "with `batchnorm: frozen`"
         },
     )
 
