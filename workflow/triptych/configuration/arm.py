@@ -70,7 +70,8 @@ RATES_OF_FILES = {"scratch": 3e-4, "finetune": 1e-4, "last_layer": 1e-3}
 def arms_of_files(training: Training) -> dict[str, Arm]:
     """Return the arms of an experiment on image files that gives none.
 
-    Each has its own learning rate, unless `training` gives one. The last layer is trained on features that are computed once, so its BatchNorm is frozen.
+    Each has its own learning rate, unless `training` gives one. The last layer is trained on features that are
+    computed once, so its BatchNorm is frozen.
     """
     arms = default_arms()
     arms["last_layer"] = arms["last_layer"].model_copy(update={"batchnorm": "frozen"})
