@@ -8,6 +8,7 @@ import yaml
 from tests.conftest import ROOT
 from triptych.configuration.effective import effective
 from triptych.configuration.loading import load_configuration
+from triptych.configuration.training import RECIPE_OF_FILES
 
 FOLDER = {"source": "folder", "path": "photos"}
 
@@ -26,6 +27,10 @@ def test_a_folder_needs_no_other_key():
     assert experiment["weights"]["source"] == "torchvision"
     assert experiment["seeds"] == [0, 1, 2]
     assert experiment["test"] == "after_decision"
+    assert {key: experiment["training"][key] for key in RECIPE_OF_FILES} == RECIPE_OF_FILES
+    assert [arm["training"]["learning_rate"] for arm in experiment["arms"].values()] == [
+        RECIPE_OF_FILES["learning_rate"]
+    ] * 3
 
 
 def test_the_default_arms_are_those_of_the_default_experiment():
@@ -36,10 +41,16 @@ def test_the_default_arms_are_those_of_the_default_experiment():
 
 def test_given_values_win():
     experiment = experiment_of(
-        dataset=FOLDER, model={"normalisation": "none"}, weights={"source": "letters"}, seeds=[4], arms={"one": {}}
+        dataset=FOLDER,
+        model={"normalisation": "none"},
+        weights={"source": "letters"},
+        training={"learning_rate": 1e-4},
+        seeds=[4],
+        arms={"one": {}, "two": {"training": {"learning_rate": 1e-2}}},
     )
+    assert [arm["training"]["learning_rate"] for arm in experiment["arms"].values()] == [1e-4, 1e-2]
     assert (experiment["model"]["normalisation"], experiment["weights"]["source"]) == ("none", "letters")
-    assert (experiment["seeds"], list(experiment["arms"])) == ([4], ["one"])
+    assert (experiment["seeds"], list(experiment["arms"])) == ([4], ["one", "two"])
 
 
 def test_an_arm_has_its_own_normalisation():

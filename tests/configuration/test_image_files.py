@@ -134,6 +134,10 @@ def test_colours(colour, values):
             {"value_range": [0, float("inf")]},
             f"{KEY}.value_range: [0, inf] is not allowed; give null or two numbers, as [0, 4095]",
         ),
+        (
+            {"value_range": [0, 10**400]},
+            f"{KEY}.value_range: [0, 1{'0' * 52}... is not allowed; give null or two numbers, as [0, 4095]",
+        ),
         ({"store_size": 4}, f"{KEY}.store_size: 4 is not allowed; give a whole number from 8 to 2048 or null"),
         (
             {"largest_megapixels": 1000},

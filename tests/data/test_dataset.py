@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy
 import pytest
 
+from triptych.configuration.backbones.registry import ANY_SIZE
+from triptych.configuration.image_files import stored_size
 from triptych.data.dataset import Split, load_split, save_split, view_side
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, save_tensors
@@ -46,10 +48,14 @@ def test_whether_images_are_cropped_is_in_the_file_where_it_is_true(tmp_path):
 
 @pytest.mark.parametrize(
     ("stored", "input_size", "side"),
-    [(256, 224, 224), (110, 96, 96), (256, 96, 224), (230, 224, 224), (224, 224, 224), (200, 224, 200), (10, 1, 9)],
+    [(256, 224, 224), (110, 96, 96), (256, 96, 224), (230, 224, 224), (224, 224, 224), (200, 224, 200), (10, 1, 8)],
 )
 def test_the_view_is_seven_eighths_but_no_smaller_than_the_input(stored, input_size, side):
     assert view_side(stored, input_size) == side
+
+
+def test_what_is_stored_by_default_is_seen_without_a_resize():
+    assert [view_side(stored_size([size]), size) for size in ANY_SIZE] == list(ANY_SIZE)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,6 @@ def test_the_header_says_what_it_is(tmp_path, in_effect):
 
 
 def test_what_is_not_an_experiment_is_refused_and_nothing_is_written(tmp_path):
-    with pytest.raises(InputError, match=r"experiments\.mine\.arms: missing"):
-        write_configuration(experiment="mine", configuration="{}", output=tmp_path / "config.yaml")
+    with pytest.raises(InputError, match=r"experiments\.mine\.arms: nothing"):
+        write_configuration(experiment="mine", configuration='{"arms": null}', output=tmp_path / "config.yaml")
     assert not any(tmp_path.iterdir())

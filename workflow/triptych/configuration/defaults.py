@@ -3,15 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from triptych.configuration.image_files import ImageFiles, stored_size
+from triptych.configuration.training import RECIPE_OF_FILES
 from triptych.configuration.weights import TorchvisionWeights
 
 if TYPE_CHECKING:
     from triptych.configuration.experiment import Experiment
 
-# Folders of images are small: a few hundred images leave nothing to learn filters from, so ImageNet's weights are the
-# arms' start, and three seeds are the fewest that give a verdict. The recipe is the general one (ten epochs of Adam at
-# 1e-4, batches of 32): few hundred steps at a rate that leaves pretrained weights intact.
 SEEDS_OF_FILES = [0, 1, 2]
+"""Three are the fewest that give a verdict."""
 
 
 def with_dependent_defaults(experiment: "Experiment") -> "Experiment":
@@ -20,15 +19,18 @@ def with_dependent_defaults(experiment: "Experiment") -> "Experiment":
     - `weights`: torchvision's, if the images are files and an arm needs pretrained weights.
     - `seeds`: three, if the images are files.
     - `model.normalisation`: imagenet, if the weights are torchvision's.
+    - `training`: `RECIPE_OF_FILES`, if the images are files.
     - `dataset.store_size`: from the largest input size of the arms, if the images are files.
     """
     changes: dict[str, Any] = {}
-    weights, dataset, model = experiment.weights, experiment.dataset, experiment.model
+    weights, dataset, model, training = experiment.weights, experiment.dataset, experiment.model, experiment.training
     if isinstance(dataset, ImageFiles):
         if "weights" not in experiment.model_fields_set and _pretrains(experiment):
             weights = changes["weights"] = TorchvisionWeights()
         if "seeds" not in experiment.model_fields_set:
-            changes["seeds"] = SEEDS_OF_FILES
+            changes["seeds"] = list(SEEDS_OF_FILES)
+        missing = {key: value for key, value in RECIPE_OF_FILES.items() if key not in training.model_fields_set}
+        changes["training"] = training.model_copy(update=missing)
         if dataset.store_size is None:
             side = stored_size(_input_sizes(experiment))
             changes["dataset"] = dataset.model_copy(update={"store_size": side})

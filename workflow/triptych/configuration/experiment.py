@@ -13,6 +13,7 @@ from triptych.configuration.defaults import SEEDS_OF_FILES, with_dependent_defau
 from triptych.configuration.messages import NAME_IN_WORDS
 from triptych.configuration.model import Model, ReferenceModel
 from triptych.configuration.report import Report
+from triptych.configuration.source import IF_FILES
 from triptych.configuration.sources.registry import section_of
 from triptych.configuration.training_section import Training
 from triptych.configuration.values import Name, Question, Section, Seeds, Whole
@@ -37,8 +38,8 @@ class Experiment(Section):
         NoWeights(),
         description="The source of pretrained weights.",
         json_schema_extra={
-            "x-default": '`{"source": "none"}`; `{"source": "torchvision"}` if the source of images is folder or table '
-            "and an arm needs pretrained weights"
+            "x-default": f'`{{"source": "none"}}`; `{{"source": "torchvision"}}` {IF_FILES} and an arm needs '
+            "pretrained weights"
         },
     )
     training: Training = Field(Training(), description="The recipe.")
@@ -58,7 +59,7 @@ class Experiment(Section):
     seeds: Seeds = Field(
         [0],
         description="Every arm is trained once with each seed. A verdict needs three or more.",
-        json_schema_extra={"x-default": f"`[0]`; `{SEEDS_OF_FILES}` if the source of images is folder or table"},
+        json_schema_extra={"x-default": f"`[0]`; `{SEEDS_OF_FILES}` {IF_FILES}"},
     )
     claims: Claims = Field(
         NONE, description=" ".join(f"{wing}: {part_of(wing, 'requirements').DESCRIPTION}." for wing in WINGS)

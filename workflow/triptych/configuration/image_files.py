@@ -14,6 +14,8 @@ from triptych.configuration.values import Number, Seed, as_null, as_number
 
 SMALLEST_STORE, LARGEST_STORE = 8, 2048
 """The sides that stored images may have, in pixels."""
+LARGEST_VALUE = 1e38
+"""The largest number in an image: that of 32-bit floating-point numbers."""
 SPLITTING = frozenset({"validation", "test", "seed", "policy"})
 """The keys that decide what is done with images once they are decoded."""
 
@@ -61,7 +63,7 @@ def _range(value: Any) -> Any:
     numbers = [as_number(part) for part in value] if isinstance(value, (list, tuple)) else []
     if as_null(value) is None:
         return None
-    if len(numbers) != 2 or not all(isinstance(part, (int, float)) and math.isfinite(part) for part in numbers):
+    if len(numbers) != 2 or not all(isinstance(part, (int, float)) and abs(part) <= LARGEST_VALUE for part in numbers):
         raise PydanticCustomError("range", "give null or two numbers, as [0, 4095]")
     if numbers[0] >= numbers[1]:
         raise PydanticCustomError("range", "the first number must be below the second; give [black, white]")

@@ -7,6 +7,9 @@ from typing import Any, ClassVar
 
 from triptych.configuration.values import Section
 
+IF_FILES = "if the source of images is folder or table"
+"""When a default is another one for the user's own image files (`Source.FILES`), in words."""
+
 
 @dataclass(frozen=True)
 class Download:

@@ -175,6 +175,13 @@ KEYS = {
     ),
 }
 
+RECIPE_OF_FILES = {"learning_rate": 1e-3}
+"""The defaults of an experiment on image files of the user's own, where they differ from `KEYS`.
+
+Such sets are small: 200 images are 70 steps in ten epochs. On 195 photographs of five kinds of flowers (ResNet-18 at
+96 px), a last layer on ImageNet's features was then at 31 to 40 % of 45 validation images at 1e-4, and at 64 to 76 % at
+1e-3."""
+
 RECIPE = {name: key for name, key in KEYS.items() if key.affects == "result"}
 EXECUTION = [name for name, key in KEYS.items() if key.affects == "speed"]
 COMPARED = [name for name, key in RECIPE.items() if key.compared]

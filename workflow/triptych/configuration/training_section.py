@@ -5,13 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, TypeAdapter, WrapValidator, create_model
 
 from triptych.configuration.keys import AUTO, Key
-from triptych.configuration.training import KEYS
+from triptych.configuration.source import IF_FILES
+from triptych.configuration.training import KEYS, RECIPE_OF_FILES
 from triptych.configuration.values import Section, as_null, as_number
 
 
 def _field(name: str, key: Key) -> Any:
     """The type of a key, and how it is described."""
-    described = Field(key.default, title=key.title or name.replace("_", " "), description=key.meaning)
+    extra: dict[str, Any] = {}
+    if name in RECIPE_OF_FILES:
+        extra["x-default"] = f"`{key.default}`; `{RECIPE_OF_FILES[name]}` {IF_FILES}"
+    title = key.title or name.replace("_", " ")
+    described = Field(key.default, title=title, description=key.meaning, json_schema_extra=extra)
     if key.kind == "flag":
         return bool, described
     if key.kind == "choice":

@@ -48,11 +48,13 @@ class Split:
 def view_side(stored: int, input_size: int) -> int:
     """Return the side in pixels of the centre that a network sees of a stored image: 7/8, if that is not too small.
 
+    Rounded down, so that an image stored at 8/7 of the input size (rounded up) is not resized.
+
     Args:
         stored: height or width of the stored image.
         input_size: of the network's input, which the centre should not be smaller than.
     """
-    return min(stored, max(input_size, round(stored * 7 / 8)))
+    return min(stored, max(input_size, stored * 7 // 8))
 
 
 def _check(split: Split, where: Path) -> None:
