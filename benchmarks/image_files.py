@@ -9,7 +9,7 @@ anonymous memory, summed over all processes of the command at each moment (10 ti
 """
 
 import argparse
-import io
+import functools
 import json
 import os
 import platform
@@ -18,11 +18,10 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing import Pool
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy
@@ -38,10 +37,9 @@ from triptych.storage.files import write_table, write_text
 
 CLASSES = 5
 STORE_SIZE = 256
-DATASET = {"source": "folder", "store_size": STORE_SIZE, "fit": "crop", "background": "white", "value_range": None}
-DATASET |= {"largest_megapixels": 100}
+DATASET = {"source": "folder", "fit": "crop", "background": "white", "value_range": None, "largest_megapixels": 100}
 SPLITTING = {"validation": 0.15, "test": 0.15, "seed": 0, "policy": "stop"}
-SMALL, LARGE, TINY = (500, 330), (4000, 3000), (64, 64)
+SMALL, LARGE, TINY = (500, 330), (4000, 3000), (24, 24)
 GRAIN = 0.1
 """Of a camera's sensor: files are then as large as those of photographs of these sizes (about 45 KB, and 3 MB)."""
 COUNTED = re.compile(r"images \(([\d,]+) decoded")
@@ -57,8 +55,8 @@ class Measured:
     decoded: int
 
 
-def texture(number: int, width: int, height: int) -> bytes:
-    """Return a JPEG file (quality 90) of noise whose amplitude falls with the frequency, as that of photographs."""
+def texture(number: int, width: int, height: int) -> numpy.ndarray:
+    """Return noise whose amplitude falls with the frequency, as that of photographs: uint8 [height, width, 3]."""
     generator = numpy.random.default_rng(number)
     total = numpy.zeros((height, width, 3), dtype=numpy.float32)
     side = 4
@@ -68,15 +66,22 @@ def texture(number: int, width: int, height: int) -> bytes:
         side *= 2
     total += GRAIN * generator.integers(0, 256, (height, width, 1), dtype=numpy.uint8)
     low, high = total.min(), total.max()
-    content = io.BytesIO()
-    Image.fromarray(((total - low) / (high - low) * 255).astype(numpy.uint8)).save(content, "JPEG", quality=90)
-    return content.getvalue()
+    return ((total - low) / (high - low) * 255).astype(numpy.uint8)
 
 
 def write_texture(task: tuple[Path, int, int, int]) -> None:
-    """Write one texture."""
+    """Write one texture. Large ones are one texture per process, shifted: each takes seconds to make."""
     path, number, width, height = task
-    path.write_bytes(texture(number, width, height))
+    if width * height > 1_000_000:
+        pixels = numpy.roll(_large(width, height), (7 * number, 13 * number), (0, 1))
+    else:
+        pixels = texture(number, width, height)
+    Image.fromarray(pixels).save(path, "JPEG", quality=90)
+
+
+@functools.cache
+def _large(width: int, height: int) -> numpy.ndarray:
+    return texture(0, width, height)
 
 
 def write_textures(folder: Path, count: int, size: tuple[int, int], first: int = 0) -> Path:
@@ -85,8 +90,8 @@ def write_textures(folder: Path, count: int, size: tuple[int, int], first: int =
         (folder / f"class{label}").mkdir(parents=True, exist_ok=True)
     numbers = range(first, first + count)
     tasks = [(folder / f"class{number % CLASSES}" / f"{number}.jpg", number, *size) for number in numbers]
-    with Pool(os.cpu_count()) as pool:
-        pool.map(write_texture, tasks, chunksize=16)
+    with get_context("spawn").Pool(os.cpu_count()) as pool:
+        pool.map(write_texture, tasks, chunksize=8)
     return folder
 
 
@@ -112,21 +117,123 @@ def measured(*call: object) -> Measured:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "workflow")}
     command = [sys.executable, "-m", "triptych", *map(str, call)]
     before, clock = os.times(), time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
-    output: list[str] = []
-    reader = threading.Thread(target=lambda: output.append(process.stdout.read() if process.stdout else ""))
-    reader.start()
     peak = 0
-    while process.poll() is None:
-        try:
-            peak = max(peak, anonymous(psutil.Process(process.pid)))
-        except psutil.NoSuchProcess:
-            break
-        time.sleep(0.1)
-    seconds, after = time.perf_counter() - clock, os.times()
-    reader.join()
-    if process.wait():
+    with tempfile.TemporaryFile("w+") as output, subprocess.Popen(command, stdout=output, env=environment) as process:
+        while process.poll() is None:
+            with suppress(psutil.NoSuchProcess):
+                peak = max(peak, anonymous(psutil.Process(process.pid)))
+            time.sleep(0.1)
+        seconds, after = time.perf_counter() - clock, os.times()
+        output.seek(0)
+        found = COUNTED.search(output.read())
+    if process.returncode:
         raise SystemExit(f"failed: {' '.join(command)}")
     cpu_seconds = after.children_user + after.children_system - before.children_user - before.children_system
-    found = COUNTED.search(output[0])
     return Measured(seconds, cpu_seconds, peak, int(found.group(1).replace(",", "")) if found else 0)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one data set is and goes to."""
+
+    folder: Path
+    store_size: int = STORE_SIZE
+
+    @property
+    def photos(self) -> Path:
+        return self.folder / "photos"
+
+    def _options(self, **dataset: object) -> list[object]:
+        settings = {**DATASET, "store_size": self.store_size, **dataset}
+        return ["--dataset", json.dumps(settings), "--path", self.photos, "--cache", self.folder / "images"]
+
+    def _files(self, *names: str) -> list[object]:
+        return [part for name in names for part in (f"--{name.split('.')[0]}", self.folder / name)]
+
+    def check(self, threads: int) -> Measured:
+        """Measure check-data."""
+        outputs = self._files("listing.json", "images.csv", "problems.csv", "ignored.csv")
+        return measured("check-data", *self._options(), "--asked", "x", "--num-threads", threads, *outputs)
+
+    def prepare(self, threads: int) -> Measured:
+        """Measure prepare-dataset."""
+        files = self._files("images.csv", "problems.csv", "train.st", "validation.st", "test.st", "index.csv")
+        files += [*self._files("sizes.csv"), "--left-out", self.folder / "left_out.csv"]
+        return measured("prepare-dataset", *self._options(**SPLITTING), "--num-threads", threads, *files)
+
+
+def row(what: str, images: int, threads: int, found: Measured) -> dict[str, object]:
+    """Return a line of the table."""
+    return {
+        "what": what,
+        "images": images,
+        "threads": threads,
+        "seconds": round(found.seconds, 2),
+        "cpu_seconds": round(found.cpu_seconds, 2),
+        "images_per_second_and_core": round(images / found.seconds / threads, 1),
+        "images_per_cpu_second": round(images / found.cpu_seconds, 1),
+        "peak_anonymous_mib": round(found.peak / 2**20),
+        "decoded": found.decoded,
+    }
+
+
+def measure(folder: Path, small: int, large: int, many: int) -> list[dict[str, object]]:
+    """Measure everything; print each line as it comes."""
+    rows: list[dict[str, object]] = []
+
+    def add(what: str, images: int, threads: int, found: Measured) -> None:
+        rows.append(row(what, images, threads, found))
+        print(rows[-1], flush=True)
+
+    for name, count, size in (("500 x 330", small, SMALL), ("12 megapixels", large, LARGE)):
+        place = Place(folder / name.partition(" ")[0])
+        write_textures(place.photos, count, size)
+        for threads in (1, 2):
+            shutil.rmtree(place.folder / "images", ignore_errors=True)
+            add(f"check-data, {name}", count, threads, place.check(threads))
+        if size == SMALL:
+            write_textures(place.photos, 1, size, first=count)
+            add("check-data, one image added", count + 1, 2, place.check(2))
+            add("prepare-dataset", count + 1, 2, place.prepare(2))
+            shutil.rmtree(place.folder / "images")
+            add("prepare-dataset, cache deleted", count + 1, 2, place.prepare(2))
+        shutil.rmtree(place.folder)
+    place = Place(folder / "many", store_size=32)
+    write_textures(place.photos, many, TINY)
+    add("check-data, 24 x 24, stored with 32 px", many, 2, place.check(2))
+    add("prepare-dataset, 24 x 24, stored with 32 px", many, 2, place.prepare(2))
+    return rows
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Read the options, measure, and write the table as CSV and Markdown."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--output", required=True, help="without an ending")
+    parser.add_argument("--small", type=int, default=3_000, help="images of 500 x 330 (default: 3,000)")
+    parser.add_argument("--large", type=int, default=100, help="images of 12 megapixels (default: 100)")
+    parser.add_argument("--many", type=int, default=100_000, help="images of 24 x 24 (default: 100,000)")
+    options = parser.parse_args(arguments)
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        table = pandas.DataFrame(measure(Path(folder), options.small, options.large, options.many))
+    write_table(Path(f"{options.output}.csv"), table)
+    write_text(Path(f"{options.output}.md"), in_words(table, load))
+
+
+def in_words(table: pandas.DataFrame, load: float) -> str:
+    """Return the table as Markdown, with the machine and the versions."""
+    machine = (
+        f"{platform.machine()}, {os.cpu_count()} cores; Python {platform.python_version()}, Pillow {PIL.__version__}"
+    )
+    lines = ["# Image files, measured", "", f"{machine}. Load of the machine before: {load:.1f} processes.", ""]
+    lines.append("| what | images | threads | wall s | CPU s | images/s and core | images/CPU s | MiB | decoded |")
+    lines.append("|---|---|---|---|---|---|---|---|---|")
+    lines += [
+        "| " + " | ".join(f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in cells) + " |"
+        for cells in table.astype(object).itertuples(index=False)
+    ]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,5 +1,6 @@
 """Entries of the cache are checked, and whatever happens to them, the same image comes again."""
 
+import hashlib
 import os
 import time
 
@@ -22,6 +23,10 @@ def cache(tmp_path):
     return Cache(tmp_path / "images", StoredRule.of(CHECKING))
 
 
+def keep(cache, content=CONTENT):
+    return cache.decode(content, hashlib.sha256(content).hexdigest())
+
+
 def entry_of(cache):
     (entry,) = (path for path in cache.folder.rglob("*") if path.is_file())
     return entry
@@ -29,8 +34,8 @@ def entry_of(cache):
 
 def test_an_image_is_decoded_once_and_read_as_it_was(cache, tmp_path):
     (tmp_path / "photo.jpg").write_bytes(CONTENT)
-    first, was_there = cache.decode(CONTENT)
-    again, is_there = cache.decode(CONTENT)
+    first, was_there = keep(cache)
+    again, is_there = keep(cache)
     assert (was_there, is_there) == (False, True)
     assert first.facts == again.facts
     assert numpy.array_equal(first.pixels, again.pixels)
@@ -42,7 +47,7 @@ def test_an_image_is_decoded_once_and_read_as_it_was(cache, tmp_path):
 
 
 def test_facts_are_the_tables_columns(cache):
-    assert set(cache.decode(CONTENT)[0].facts) == set(COLUMNS)
+    assert set(keep(cache)[0].facts) == set(COLUMNS)
     assert [name for name in IMAGES.names if name not in ("path", "class", "split", "group")] == list(COLUMNS)
 
 
@@ -60,21 +65,21 @@ def damaged(content):
 
 
 def test_damage_is_found_and_repaired(cache):
-    first, _ = cache.decode(CONTENT)
+    first, _ = keep(cache)
     entry = entry_of(cache)
     whole = entry.read_bytes()
     for content in damaged(whole):
         entry.write_bytes(content)
         assert cache.load(first.facts["sha256"]) is None
-        again, was_there = cache.decode(CONTENT)
+        again, was_there = keep(cache)
         assert not was_there
         assert entry.read_bytes() == whole
         assert numpy.array_equal(again.pixels, first.pixels)
 
 
 def test_the_entry_of_another_file_is_not_taken(cache):
-    one, _ = cache.decode(CONTENT)
-    other, _ = cache.decode(photograph(2))
+    one, _ = keep(cache)
+    other, _ = keep(cache, photograph(2))
     cache.path(one.facts["sha256"]).write_bytes(cache.path(other.facts["sha256"]).read_bytes())
     assert cache.load(one.facts["sha256"]) is None
 
@@ -82,7 +87,7 @@ def test_the_entry_of_another_file_is_not_taken(cache):
 def test_what_is_no_image_leaves_nothing(cache):
     cache.open()
     with pytest.raises(Undecodable):
-        cache.decode(CONTENT[:300])
+        keep(cache, CONTENT[:300])
     assert not [path for path in cache.folder.rglob("*") if path.is_file()]
 
 
@@ -115,8 +120,8 @@ def test_stale_partial_entries_are_removed_and_others_are_not(cache):
 
 
 def test_a_cache_that_is_deleted_meanwhile_is_made_again(cache):
-    cache.decode(CONTENT)
+    keep(cache)
     clean(cache=cache.root)
-    assert not cache.decode(CONTENT)[1]
+    assert not keep(cache)[1]
     assert (cache.root / MARKER).exists()
-    assert cache.decode(CONTENT)[1]
+    assert keep(cache)[1]

@@ -143,14 +143,16 @@ class Cache:
             return None
         return _unpacked(content, sha256, self.rule.size)
 
-    def decode(self, content: bytes) -> tuple[Stored, bool]:
+    def decode(self, content: bytes, sha256: str) -> tuple[Stored, bool]:
         """Return the image of a file's content, and whether it was there; if not, decode it and keep it.
+
+        Args:
+            sha256: of the content.
 
         Raises:
             Undecodable: it is no image that can be used.
             OSError: the cache cannot be read or written.
         """
-        sha256 = hashlib.sha256(content).hexdigest()
         there = self.load(sha256)
         if there is not None:
             return there, True

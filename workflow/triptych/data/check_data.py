@@ -85,7 +85,8 @@ def checked_files(found: Found, cache: Cache, num_threads: int, where: str) -> l
     checked: list[Checked] = []
     progress = Progress(count)
     files = ((number, str(item.file)) for number, item in enumerate(found.items))
-    for one in in_processes(FileCheck(cache), files, num_threads):
+    batch_size = min(8, 1 + count // (8 * num_threads))  # few large files are shared evenly, too
+    for one in in_processes(FileCheck(cache), files, num_threads, batch_size):
         checked.append(_crashed(one) if isinstance(one, Died) else one)
         if progress.add(checked[-1]):
             cache.check_margin()

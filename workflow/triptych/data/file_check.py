@@ -62,7 +62,7 @@ class FileCheck:
             return Checked(number, "", problem="changed while it was read", remedy=remedy)
         sha256 = hashlib.sha256(content).hexdigest()
         try:
-            stored, was_there = self.cache.decode(content)
+            stored, was_there = self.cache.decode(content, sha256)
         except Undecodable as error:
             return Checked(number, sha256, problem=error.problem, remedy=error.remedy)
         except MemoryError:
