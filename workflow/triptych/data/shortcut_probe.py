@@ -48,6 +48,7 @@ class Probe:
         accuracy: with all numbers.
         alone: with one number alone, the best first; of the verdicts "clear" and "slight".
         file, picture: with FILE_NUMBERS and with PICTURE_NUMBERS alone; of the same verdicts.
+        of_files: the verdict on FILE_NUMBERS alone, tested as well.
     """
 
     verdict: Verdict
@@ -60,15 +61,16 @@ class Probe:
     alone: tuple[tuple[str, float], ...] = ()
     file: float = float("nan")
     picture: float = float("nan")
+    of_files: Verdict = "nothing"
 
     @property
     def chance(self) -> float:
         """The balanced accuracy of guessing."""
         return 1 / self.classes if self.classes else float("nan")
 
-    def is_clear(self, accuracy: float) -> bool:
-        """Whether an accuracy is at least CLEAR of the way from chance to 100 %."""
-        return accuracy - self.chance >= CLEAR * (1 - self.chance)
+    def size(self, accuracy: float) -> Verdict:
+        """The verdict on an accuracy that beats chance."""
+        return "clear" if accuracy - self.chance >= CLEAR * (1 - self.chance) else "slight"
 
 
 def probe(images: pandas.DataFrame) -> Probe:
@@ -93,13 +95,16 @@ def probe(images: pandas.DataFrame) -> Probe:
     found = Probe("nothing", len(used), len(sample), len(available), rare, others, accuracy)
     if not beats_chance(numbers, labels, accuracy):
         return found
+    files = numbers[list(FILE_NUMBERS)]
+    file = cross_validated(files, labels)
     alone = {name: cross_validated(numbers[[name]], labels) for name in NUMBERS}
     return replace(
         found,
-        verdict="clear" if found.is_clear(accuracy) else "slight",
+        verdict=found.size(accuracy),
         alone=tuple(sorted(alone.items(), key=lambda pair: -pair[1])),
-        file=cross_validated(numbers[list(FILE_NUMBERS)], labels),
+        file=file,
         picture=cross_validated(numbers[list(PICTURE_NUMBERS)], labels),
+        of_files=found.size(file) if beats_chance(files, labels, file) else "nothing",
     )
 
 

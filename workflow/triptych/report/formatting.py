@@ -146,6 +146,11 @@ def listing(words: Sequence[str], last: str = "and") -> str:
     return f"{', '.join(others)} {last} {end}" if others else end
 
 
+def capital(text: str) -> str:
+    """Format a text as the beginning of a sentence."""
+    return text[:1].upper() + text[1:]
+
+
 def shortened(text: str, most: int) -> str:
     """Format a text in at most so many characters: a longer one loses its middle."""
     if len(text) <= most:

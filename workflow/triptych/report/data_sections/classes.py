@@ -50,8 +50,8 @@ def origin(data: CheckedData) -> str:
     drawn = [split for split in SPLITS if split not in given and data.count(split)]
     if not given:
         return "The split is drawn by the content of the files: it does not depend on their names or order."
-    kept = f"{words.listing(given).capitalize()} {'is' if len(given) == 1 else 'are'} as given."
-    return f"{kept} {words.listing(drawn).capitalize()} is drawn from train." if drawn else kept
+    kept = f"{words.capital(words.listing(given))} {'is' if len(given) == 1 else 'are'} as given."
+    return f"{kept} {words.capital(words.listing(drawn))} is drawn from train." if drawn else kept
 
 
 def table(data: CheckedData, title: str, names: Sequence[str]) -> Table:

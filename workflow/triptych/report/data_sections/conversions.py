@@ -19,18 +19,14 @@ def blocks(data: CheckedData) -> list[Block]:
     found.append(changes_table(data, changes))
     for code, rows in changes.items():
         if not is_property(len(rows), len(data.images)):
-            title = f"{in_words(code).capitalize()} ({words.plural(len(rows), 'image')})"
-            found.append(examples(data, title, rows[:EXAMPLES]))
+            title = f"{words.capital(in_words(code))} ({words.plural(len(rows), 'image')})"
+            found.append(Thumbnails(title, data.thumbnails(rows[:EXAMPLES])))
     return found
 
 
 SECTION: Section[CheckedData] = Section(
     "conversions", "Formats and conversions", blocks, lambda data: len(data.images) > 0
 )
-
-
-def notes(data: CheckedData) -> list[str]:
-    return []
 
 
 def in_words(code: str) -> str:
@@ -67,7 +63,3 @@ def changes_table(data: CheckedData, changes: dict[str, list[int]]) -> Table:
         for code, rows in changes.items()
     ]
     return Table("What was done when the images were decoded", columns, rows)
-
-
-def examples(data: CheckedData, title: str, rows: list[int]) -> Block:
-    return Thumbnails(title, data.thumbnails(rows))

@@ -57,8 +57,8 @@ def summary(data: CheckedData, found: list[list[int]]) -> str:
     given = bool((data.images["split"] != "").any())
     kept = "" if given else " All images of a set are in one split."
     return (
-        f"{words.plural(len(found), 'set')} of exact duplicates, {words.plural(images, 'image')}: their stored pixels are "
-        f"the same.{kept}"
+        f"{words.plural(len(found), 'set')} of exact duplicates, {words.plural(images, 'image')}: their stored "
+        f"pixels are the same.{kept}"
     )
 
 

@@ -48,11 +48,7 @@ def stop(data: CheckedData) -> bool:
 def sentence(row: Any) -> str:
     """A problem of the data set with its remedy."""
     where = f"{in_sentence(row.path)}: " if row.path else ""
-    return f"{capital(where + words.visible(row.problem))}. {words.visible(capital(row.remedy))}."
-
-
-def capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    return f"{words.capital(where + words.visible(row.problem))}. {words.visible(words.capital(row.remedy))}."
 
 
 def fate(data: CheckedData) -> str:

@@ -1,12 +1,15 @@
 """The settings that the images were checked and split with."""
 
+from triptych.data.source import setting
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Section
 from triptych.report.checked_data import CheckedData
 
+KEYS = ("fit", "background", "value_range", "largest_megapixels", "validation", "test", "seed", "policy")
+
 
 def blocks(data: CheckedData) -> list[Block]:
-    settings = data.settings
+    settings = {key: setting(data.settings, key) for key in KEYS}
     side = words.count(data.store_size)
     fits = {
         "crop": f"shorter side resized to {side} px, then the centre is kept",

@@ -46,7 +46,7 @@ def notes(data: CheckedData) -> list[str]:
     if probe is None or probe.verdict != "clear":
         return []
     guessing = f"(guessing: {words.share(probe.chance, 0)})"
-    if probe.is_clear(probe.file):
+    if probe.of_files == "clear":
         return [
             f"Size, type and bytes of the files alone predict the class of {words.share(probe.file, 0)} of the images "
             f"{guessing}. A network may learn these and not what the pictures show. See Shortcuts."
@@ -73,11 +73,15 @@ def meaning(probe: Probe) -> str:
     """What follows from the verdict."""
     if probe.verdict in ("too few", "nothing"):
         return ""
+    of_pictures = (
+        f"Brightness, contrast, sharpness and colour alone reach {words.share(probe.picture, 0)}: they may belong to "
+        "the class, as yellow to sunflowers, or to how its pictures were taken."
+    )
+    if probe.of_files == "nothing":
+        return f"Size, type and bytes of the files alone do not beat guessing. {of_pictures}"
     return (
-        f"Size, type and bytes of the file alone reach {words.share(probe.file, 0)}: they say nothing about what a "
-        "picture shows, so a network that uses them may fail on other pictures. Brightness, contrast, sharpness and "
-        f"colour alone reach {words.share(probe.picture, 0)}: they may belong to the class, as yellow to sunflowers, "
-        "or to how its pictures were taken."
+        f"Size, type and bytes of the files alone reach {words.share(probe.file, 0)}: they say nothing about what a "
+        f"picture shows, so a network that uses them may fail on other pictures. {of_pictures}"
     )
 
 
@@ -105,7 +109,7 @@ def table(probe: Probe) -> Table:
     """What each number reaches alone."""
     columns = [
         Column("number", "", "text"),
-        Column("alone", "Cross-validated balanced accuracy with this number alone (%)."),
+        Column("alone", "Cross-validated balanced accuracy with this number alone (%). No single number was tested."),
         Column("is", "", "text"),
     ]
     rows = [[name, words.number(100 * accuracy, 0), MEANINGS[name]] for name, accuracy in probe.alone]

@@ -63,7 +63,7 @@ def described(data: CheckedData) -> list[tuple[str, int]]:
 def how_many(count: int, total: int) -> str:
     """`3 of 300 images have`; what most images have is a property of the data set."""
     of = f"{words.count(count)} of {words.count(total)}"
-    return f"Most images ({of}) have" if is_property(count, total) else f"{of} images have"
+    return f"Most images ({of}) have" if is_property(count, total) else f"{of} images {'has' if count == 1 else 'have'}"
 
 
 def quantiles(data: CheckedData) -> Table:
