@@ -127,7 +127,9 @@ def test_runs_that_were_opened_under_another_decision_are_named(results):
 
 
 def test_the_rules_say_on_which_images(results):
-    assert plain(decision.rules(results())[0]) == "200 validation images decide."
+    assert (
+        plain(decision.rules(results())[0]) == "200 validation images decide, by accuracy (setting metric: accuracy)."
+    )
     keeps = results(arms=[{**TWO[0], "training": {"keep": "best"}}, TWO[1]])
     assert "validation images (half of them; the other half selects epochs) decide" in plain(decision.rules(keeps)[0])
     assert decision.rules(results())[4].endswith("the undecided arms remain candidates (setting prefer: accurate).")
