@@ -693,7 +693,7 @@ PREDICTIONS = Table(
 MISTAKES = Table(
     "mistakes",
     "collect_predictions",
-    "misclassified test images of the chosen arm, most confident first",
+    "misclassified images, the most confident first",
     "an image that at least one run misclassifies; of every arm where none is chosen",
     (
         IMAGE_PATH,

@@ -110,5 +110,5 @@ def per_class(results: Results) -> Table:
 
 
 def _cell(row: pandas.Series) -> tuple[str, str]:
-    """A recall, and its interval below."""
-    return words.number(row["recall"]), words.between(row["low"], row["high"])
+    """A recall, and its interval below, in one word: there may be many classes."""
+    return words.number(row["recall"]), words.between(row["low"], row["high"]).replace(" to ", "–")
