@@ -24,7 +24,10 @@ def cache(tmp_path):
 
 
 def keep(cache, content=CONTENT):
-    return cache.decode(content, hashlib.sha256(content).hexdigest())
+    """The image of a file's content, and whether it was there."""
+    sha256 = hashlib.sha256(content).hexdigest()
+    there = cache.load(sha256)
+    return (cache.add(content, sha256), False) if there is None else (there, True)
 
 
 def entry_of(cache):
@@ -60,8 +63,22 @@ def damaged(content):
     yield content + b"\0"
     yield bytes(len(content))
     yield content[:600].ljust(len(content), b"\0")
+    yield b"[" * len(content)
     for position in (5, content.index(b"\n") + 5, middle, len(content) - 1):
         yield content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+
+
+def test_the_facts_alone_are_checked_by_their_line_and_the_size(cache):
+    stored, _ = keep(cache)
+    digest, entry = stored.facts["sha256"], entry_of(cache)
+    whole = entry.read_bytes()
+    assert cache.facts(digest) == stored.facts
+    damage = list(damaged(whole))
+    for content in damage[:-2]:  # but for those with changed pixels
+        entry.write_bytes(content)
+        assert cache.facts(digest) is None or content[: len(whole) // 2] == whole[: len(whole) // 2]
+    entry.unlink()
+    assert cache.facts(digest) is None
 
 
 def test_damage_is_found_and_repaired(cache):

@@ -126,8 +126,11 @@ def test_a_cache_that_was_deleted_or_damaged_is_made_again(photos, prepared, tmp
     prepare(photos, out, cache, num_threads=2)
     assert "20 decoded images were deleted; decoding them again" in capsys.readouterr().out
     assert contents(out) == expected
-    first, second = sorted(cache.glob("*/??/*"))[:2]
+    first, second, third = sorted(cache.glob("*/??/*"))[:3]
     first.write_bytes(b"damaged")
+    second.unlink()
+    third.write_bytes(third.read_bytes()[:-100] + bytes(100))
+    check(photos, tmp_path / "again", cache)  # it reads no pixels
     second.unlink()
     prepare(photos, out, cache)
     assert contents(out) == expected

@@ -1,8 +1,9 @@
 """A content-addressed cache of decoded images: `<root>/<digest of the rule>/<aa>/<sha256 of the file>`.
 
 - One file an image: a line of JSON with what the tables need, a line with the SHA-256 of that line, the stored pixels.
-- Every read checks both. What is damaged counts as missing, and is decoded again.
-- An entry is renamed into place, not fsynced: after a power failure it may be cut off or empty, and the check finds it.
+- Every read checks what it reads. What is damaged counts as missing, and is decoded again.
+- An entry is renamed into place, not fsynced: after a power failure it may be cut off or empty, or hold zeros. Whoever
+  reads pixels compares them with their SHA-256; `check_data`, which needs the first line alone, that line and the size.
 - Processes and experiments may share it. Two that decode the same image write the same bytes.
 - It can be deleted at any time, also while it is used (`python -m triptych clean`).
 """
@@ -33,6 +34,10 @@ CODE = ("triptych.data.decoding", "triptych.data.facts")
 """The modules that decide what an entry holds."""
 LAYOUT = 1
 """Of an entry's bytes."""
+CHECK = 64
+"""Bytes of the second line: a SHA-256."""
+HEAD = 4096
+"""Bytes that hold the header: it has about 500."""
 DIGITS = 16
 """Of a rule's digest."""
 MARKER = "CACHEDIR.TAG"
@@ -143,22 +148,33 @@ class Cache:
             return None
         return _unpacked(content, sha256, self.rule.size)
 
-    def decode(self, content: bytes, sha256: str) -> tuple[Stored, bool]:
-        """Return the image of a file's content, and whether it was there; if not, decode it and keep it.
+    def facts(self, sha256: str) -> dict[str, Any] | None:
+        """Return the facts of an entry; None if it is missing, or damaged as far as its header and its size show.
+
+        Raises:
+            OSError: the cache cannot be read.
+        """
+        try:
+            with self.path(sha256).open("rb") as file:
+                head = file.read(HEAD)
+                size = os.fstat(file.fileno()).st_size
+        except FileNotFoundError:
+            return None
+        return _header(head, size, sha256, self.rule.size)
+
+    def add(self, content: bytes, sha256: str) -> Stored:
+        """Decode a file's content, and keep the image.
 
         Args:
             sha256: of the content.
 
         Raises:
             Undecodable: it is no image that can be used.
-            OSError: the cache cannot be read or written.
+            OSError: the cache cannot be written.
         """
-        there = self.load(sha256)
-        if there is not None:
-            return there, True
         stored = decoded(content, sha256, self.rule)
         self._write(sha256, _packed(stored))
-        return stored, False
+        return stored
 
     def _write(self, sha256: str, content: bytes) -> None:
         path = self.path(sha256)
@@ -273,13 +289,24 @@ def _packed(stored: Stored) -> bytes:
     return b"\n".join([header, hashlib.sha256(header).hexdigest().encode(), stored.pixels.tobytes()])
 
 
-def _unpacked(content: bytes, sha256: str, size: int) -> Stored | None:
-    """Return the image of an entry; None if it is damaged, or of another file or size."""
-    header, _, rest = content.partition(b"\n")
-    check, _, pixels = rest.partition(b"\n")
-    if hashlib.sha256(header).hexdigest().encode() != check or len(pixels) != 3 * size**2:
+def _header(head: bytes, size: int, sha256: str, side: int) -> dict[str, Any] | None:
+    """Return the facts of an entry; None if they are damaged, or of another file, or it has not the right size.
+
+    Args:
+        head: its beginning, with the whole header.
+        size: its bytes.
+    """
+    header, _, rest = head.partition(b"\n")
+    if size != len(header) + 1 + CHECK + 1 + 3 * side**2 or hashlib.sha256(header).hexdigest().encode() != rest[:CHECK]:
         return None
     facts: dict[str, Any] = json.loads(header)
-    if facts["sha256"] != sha256 or facts["pixels"] != hashlib.sha256(pixels).hexdigest():
+    return facts if facts["sha256"] == sha256 else None
+
+
+def _unpacked(content: bytes, sha256: str, side: int) -> Stored | None:
+    """Return the image of an entry; None if it is damaged, or of another file or size."""
+    facts = _header(content, len(content), sha256, side)
+    pixels = content[-3 * side**2 :]
+    if facts is None or facts["pixels"] != hashlib.sha256(pixels).hexdigest():
         return None
-    return Stored(facts, numpy.frombuffer(pixels, numpy.uint8).reshape(size, size, 3))
+    return Stored(facts, numpy.frombuffer(pixels, numpy.uint8).reshape(side, side, 3))

@@ -61,14 +61,16 @@ class FileCheck:
             remedy = "wait until nothing writes to it, then rerun"
             return Checked(number, "", problem="changed while it was read", remedy=remedy)
         sha256 = hashlib.sha256(content).hexdigest()
+        facts = self.cache.facts(sha256)
+        was_there = facts is not None
         try:
-            stored, was_there = self.cache.decode(content, sha256)
+            facts = facts or self.cache.add(content, sha256).facts
         except Undecodable as error:
             return Checked(number, sha256, problem=error.problem, remedy=error.remedy)
         except MemoryError:
             problem = "decoding it needs more memory than is free"
             return Checked(number, sha256, problem=problem, remedy="make it smaller, or remove it")
-        return Checked(number, sha256, tuple(stored.facts[name] for name in COLUMNS), was_decoded=not was_there)
+        return Checked(number, sha256, tuple(facts[name] for name in COLUMNS), was_decoded=not was_there)
 
 
 def read_unchanged(file: Path) -> bytes | None:

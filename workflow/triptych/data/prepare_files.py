@@ -210,4 +210,4 @@ class Originals:
                 f"{self.path}: {path} was changed or removed since it was checked, and its decoded image is missing in "
                 f"{self.cache.folder}. Rerun: the files are checked again."
             )
-        return self.cache.decode(content, sha256)[0].pixels
+        return self.cache.add(content, sha256).pixels
