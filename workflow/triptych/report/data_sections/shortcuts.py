@@ -45,16 +45,14 @@ def notes(data: CheckedData) -> list[str]:
     probe = data.probe
     if probe is None or probe.verdict != "clear":
         return []
-    guessing = f"(guessing: {words.share(probe.chance, 0)})"
     if probe.of_files == "clear":
         return [
-            f"Size, type and bytes of the files alone predict the class of {words.share(probe.file, 0)} of the images "
-            f"{guessing}. A network may learn these and not what the pictures show. See Shortcuts."
+            f"Size, type and bytes of the files alone predict the class: {words.share(probe.file, 0)} balanced "
+            f"accuracy; guessing reaches {words.share(probe.chance, 0)}. A network may learn these and not what the "
+            "pictures show. See Shortcuts."
         ]
-    return [
-        f"Brightness, contrast, sharpness and colour alone predict the class of {words.share(probe.picture, 0)} of the "
-        f"images {guessing}. See Shortcuts."
-    ]
+    files = "are not seen to" if probe.of_files == "nothing" else "do so slightly"
+    return [f"{verdict(probe)} Size, type and bytes of the files alone {files}. See Shortcuts."]
 
 
 def verdict(probe: Probe) -> str:
@@ -64,7 +62,7 @@ def verdict(probe: Probe) -> str:
     reached = f"{words.share(probe.accuracy, 0)} balanced accuracy; guessing reaches {words.share(probe.chance, 0)}"
     numbers = f"{len(NUMBERS)} numbers of each picture"
     if probe.verdict == "nothing":
-        return f"{numbers} do not predict the class better than chance: {reached}."
+        return f"{numbers} are not seen to predict the class better than chance: {reached}."
     how = "clearly" if probe.verdict == "clear" else "slightly"
     return f"{numbers} alone predict the class {how} better than chance: {reached}."
 
@@ -78,7 +76,7 @@ def meaning(probe: Probe) -> str:
         "the class, as yellow to sunflowers, or to how its pictures were taken."
     )
     if probe.of_files == "nothing":
-        return f"Size, type and bytes of the files alone do not beat guessing. {of_pictures}"
+        return f"Size, type and bytes of the files alone are not seen to beat guessing. {of_pictures}"
     return (
         f"Size, type and bytes of the files alone reach {words.share(probe.file, 0)}: they say nothing about what a "
         f"picture shows, so a network that uses them may fail on other pictures. {of_pictures}"
