@@ -35,7 +35,7 @@ def input_patterns(configuration: Mapping[str, Any]) -> list[str]:
 
 
 def data_patterns(checked: bool) -> list[str]:
-    """Patterns of the tables in `data/`; where the images are files that are checked, also of their record and report."""
+    """Patterns of the tables in `data/`, and of the record and the report of checked image files."""
     tables = [table for table in schema.TABLES.values() if checked or table.rule != "check_data"]
     return [
         *[re.escape(table.file) for table in tables if table.file.startswith("data/")],

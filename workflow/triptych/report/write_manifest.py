@@ -33,8 +33,8 @@ MEASURED = re.compile(
     rf"|{one_of(table.file for table in TABLES.values() if table.measured)}"
     rf"|figures/{one_of(name for name, figure in FIGURES.items() if figure.measured)}\.(svg|png)"
 )
-"""The files that hold measured times and memory, the openings of test images, or time stamps of files. They differ from run to run; no other
-file may."""
+"""The files that hold measured times and memory, the openings of test images, or time stamps of the user's files. They
+differ from run to run; no other file may."""
 
 
 KEPT_WEIGHTS = {"model": (), "trained": ("trained",), "all": ("trained", "initial")}
