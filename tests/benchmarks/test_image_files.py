@@ -1,6 +1,7 @@
 """The benchmark of image files runs, and its images are as described."""
 
 import pandas
+import pytest
 
 from benchmarks import image_files
 
@@ -12,6 +13,7 @@ def test_textures_differ_and_are_as_large_as_photographs(tmp_path):
     assert all(30_000 < path.stat().st_size < 70_000 for path in files)
 
 
+@pytest.mark.slow
 def test_every_figure_is_measured(tmp_path, monkeypatch):
     monkeypatch.setattr(image_files, "LARGE", (150, 100))
     output = str(tmp_path / "mine")

@@ -35,14 +35,11 @@ def input_patterns(configuration: Mapping[str, Any]) -> list[str]:
 
 
 def data_patterns(checked: bool) -> list[str]:
-    """Patterns of the tables in `data/`, and of the data report where the images are files that are checked.
-
-    The record of those files is not among them: it holds their time stamps.
-    """
+    """Patterns of the tables in `data/`, and of the record and the report of checked image files."""
     tables = [table for table in schema.TABLES.values() if checked or table.rule != "check_data"]
     return [
         *[re.escape(table.file) for table in tables if table.file.startswith("data/")],
-        *[r"data/report\.html"] * checked,
+        *[r"data/listing\.json", r"data/report\.html"] * checked,
     ]
 
 

@@ -29,11 +29,12 @@ FORMAT = 1
 
 MEASURED = re.compile(
     r"(runs/[^/]+/[^/]+|features/[^/]+)/cost\.json|runs/[^/]+/[^/]+/opened\.json|opened\.json|report\.html"
+    r"|data/listing\.json"
     rf"|{one_of(table.file for table in TABLES.values() if table.measured)}"
     rf"|figures/{one_of(name for name, figure in FIGURES.items() if figure.measured)}\.(svg|png)"
 )
-"""The files that hold measured times and memory, or the openings of test images. They differ from run to run; no other
-file may."""
+"""The files that hold measured times and memory, the openings of test images, or time stamps of the user's files. They
+differ from run to run; no other file may."""
 
 
 KEPT_WEIGHTS = {"model": (), "trained": ("trained",), "all": ("trained", "initial")}
