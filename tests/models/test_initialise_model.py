@@ -107,7 +107,7 @@ def test_normalisation_of_the_images_that_train(initialise, train_data):
     images = load_split(train_data).images
     found = load_metadata(initialise(normalisation="dataset", train_images=6))["normalisation"]
     assert found == normalisation_of("dataset", images[:6]) != normalisation_of("dataset", images)
-    with pytest.raises(InputError, match="13 images"):
+    with pytest.raises(InputError, match="train_images: 13 is not allowed; there are 12 training images"):
         initialise("more", normalisation="dataset", train_images=13)
 
 

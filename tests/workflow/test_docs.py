@@ -117,7 +117,7 @@ def test_links_lead_to_files_and_pages_are_listed_once():
         assert not missing, page
     listed = re.search(r"```{toctree}\n:hidden:\n\n(.*?)```", PAGES["index"], flags=re.S)[1].split()
     assert sorted(listed) == sorted(path.stem for path in DOCS.glob("*.md") if path.stem != "index")
-    assert re.findall(r"\]\((\w+)\.md\)", PAGES["index"]) == listed
+    assert re.findall(r"\]\(([\w-]+)\.md\)", PAGES["index"]) == listed
 
 
 def test_the_site_is_built_without_a_warning(tmp_path):

@@ -28,7 +28,7 @@ def test_every_recall_has_its_interval(results):
     column = [one.title for one in table.columns].index(found.name_of("finetune"))
     (eight,) = (row for row in table.rows if row[0] == "8")
     ends = rows.loc["8"]
-    assert eight[column] == (f"{ends['recall']:.1f}", f"{ends['low']:.1f} to {ends['high']:.1f}")
+    assert eight[column] == (f"{ends['recall']:.1f}", f"{ends['low']:.1f}–{ends['high']:.1f}")
 
 
 def test_an_arm_without_a_mistake(results):
