@@ -106,7 +106,7 @@ def read_listing(path: Path) -> Recorded | None:
 
 
 def digest_for(source: str, path: Path, recorded: Path) -> str:
-    """Return the digest that stands for the present files in the workflow.
+    """Return the digest that the workflow records for the present files.
 
     It is the recorded one as long as no file was added, removed, renamed or edited: a file whose size or modification
     time differs from the record is read, and its SHA-256 decides. Otherwise it is the digest of the present list. If

@@ -94,10 +94,10 @@ class _Worker:
     def __init__(self, function: Callable[[Any], Any]) -> None:
         # Spawned: it inherits no thread, no lock and no memory of this one.
         context = multiprocessing.get_context("spawn")
-        self.connection, theirs = context.Pipe()
-        self.process = context.Process(target=_work, args=(function, theirs), daemon=True)
+        self.connection, worker_end = context.Pipe()
+        self.process = context.Process(target=_work, args=(function, worker_end), daemon=True)
         self.process.start()
-        theirs.close()  # so that the end of the process is seen
+        worker_end.close()  # so that the end of the process is seen
         self.batch = _Batch([])
 
     def send(self, batch: _Batch) -> None:

@@ -190,7 +190,7 @@ def divided(images: pandas.DataFrame, settings: Mapping[str, Any]) -> tuple[nump
 
 
 def is_property(count: int, total: int) -> bool:
-    """Whether so many images have something that it is a property of the data set, and no issue."""
+    """Return whether enough images share something for it to be a property of the data set."""
     return 2 * count > total
 
 

@@ -152,7 +152,7 @@ def capital(text: str) -> str:
 
 
 def shortened(text: str, most: int) -> str:
-    """Format a text in at most so many characters: a longer one loses its middle."""
+    """Shorten a text to `most` characters by cutting its middle."""
     if len(text) <= most:
         return text
     end = most // 2

@@ -42,7 +42,7 @@ VERDICTS = ("better", "equivalent", "undecided")
 METRICS = ("accuracy", "balanced_accuracy")
 """What may decide between arms: the setting `comparison.metric`."""
 IMBALANCED = 1.5
-"""A split is imbalanced if its largest class has more than so many times the images of its smallest."""
+"""A split is imbalanced if its largest class has more than this many times the images of its smallest."""
 
 OF_ARMS, OF_TWO_SEEDS, OF_NETWORKS = SCOPES = ("arms", "two seeds", "networks")
 """What a comparison is about. Arms: three or more seeds on both sides. Two seeds: too few for a verdict on arms.

@@ -30,7 +30,7 @@ SECTION: Section[CheckedData] = Section(
 
 
 def in_words(code: str) -> str:
-    """What a code of the column `changes` stands for."""
+    """Describe a code of the column `changes`."""
     return CHANGES.get(code, code.replace("_", " "))
 
 
