@@ -206,6 +206,7 @@ DAMAGED = [
     b'{"digest": 3, "files": {}}',
     b'{"digest": "", "files": {}}',
     b'{"files": {}}',
+    b'{"digest": "a", "files": {"./a": [Infinity, 1, "x"]}}',
     b"[" * 100_000,
 ]
 
@@ -247,6 +248,17 @@ def test_names_that_are_not_utf8_come_back(photos):
 
 def test_the_order_of_the_list_does_not_matter(photos):
     assert digest_of(reversed(candidates("folder", photos.root))) == photos.digest
+
+
+def test_files_that_are_too_large_are_not_read(photos):
+    """A file of a terabyte would hold check_data, and later the start of the workflow, for an hour."""
+    with (photos.root / "roses" / "sparse.jpg").open("wb") as file:
+        file.truncate(10**12)
+    photos.write("with it")
+    assert photos.now() == "with it"
+    recorded = read_listing(photos.recorded)
+    assert recorded is not None
+    assert recorded.files["./roses/sparse.jpg"][2] == ""
 
 
 def test_pipes_are_never_opened(photos):

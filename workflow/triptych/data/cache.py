@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy
@@ -261,7 +262,7 @@ def mark(root: Path) -> None:
     """Write the file that says what this folder is, if it is missing."""
     marker = root / MARKER
     if not marker.exists():
-        temporary = marker.with_name(f".{MARKER}.{os.getpid()}")
+        temporary = marker.with_name(f".{MARKER}.{os.getpid()}.{get_ident()}")  # threads may come here together
         temporary.write_text(MARKER_TEXT)
         temporary.replace(marker)
 

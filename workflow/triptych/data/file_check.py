@@ -9,10 +9,8 @@ from typing import Any
 
 from triptych.data.cache import COLUMNS, Cache
 from triptych.data.decoding import Undecodable
-from triptych.data.user_files import open_untouched
+from triptych.data.user_files import LARGEST_FILE, open_untouched
 
-LARGEST_FILE = 2 * 10**9
-"""Bytes of a file that is read. A file of 100 million pixels is smaller, whatever its format."""
 TRIES = 3
 """To read a file that changes meanwhile."""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from triptych.data.user_files import as_file, as_text, open_untouched, quoted
+from triptych.data.user_files import LARGEST_FILE, as_file, as_text, open_untouched, quoted
 
 UNUSABLE = -1
 """The size of what is missing, cannot be read, or is no file of the data set."""
@@ -100,7 +100,7 @@ def read_listing(path: Path) -> Recorded | None:
             name: (int(size), int(mtime_ns), str(content)) for name, (size, mtime_ns, content) in value["files"].items()
         }
         digest = value["digest"]
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
         return None
     return Recorded(digest, files) if isinstance(digest, str) and digest else None
 
@@ -159,8 +159,8 @@ def _is_as_recorded(source: str, path: Path, present: Iterable[Listed], record: 
 
 
 def _sha256(source: str, path: Path, one: Listed) -> str:
-    """Return the SHA-256 of a listed file; "" for a folder and for what cannot be read."""
-    if one.size == UNUSABLE or one.path.endswith("/"):
+    """Return the SHA-256 of a listed file; "" for a folder, for what cannot be read, and for what is too large."""
+    if one.size == UNUSABLE or one.size > LARGEST_FILE or one.path.endswith("/"):
         return ""
     try:
         with open_untouched(file_of(source, path, one.path)) as file:

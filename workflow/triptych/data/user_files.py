@@ -17,6 +17,9 @@ TEXT_ENDINGS = frozenset(
     {".cfg", ".csv", ".htm", ".html", ".json", ".log", ".md", ".rst", ".tsv", ".txt", ".xml", ".yaml", ".yml"}
 )
 
+LARGEST_FILE = 2 * 10**9
+"""Bytes of a file that is read. A file of 100 million pixels is smaller, whatever its format."""
+
 LINKS = {
     "broken": ("a link to a file that does not exist", "delete the link, or restore the file"),
     "loop": ("a link that leads back to itself", "delete the link"),
