@@ -226,7 +226,7 @@ def test_a_problem_of_the_whole_stops_in_any_case(tmp_path):
 def test_too_few_images_are_a_message_that_names_the_folder(tmp_path):
     photos = tree(tmp_path / "photos", {"a": 8, "b": 2})
     out = check(photos, tmp_path / "out", tmp_path / "images")
-    with pytest.raises(InputError, match=r"photos: too few images for test and validation: b \(2\)"):
+    with pytest.raises(InputError, match=r"photos: too few different images for test and validation: b \(2\)"):
         prepare(photos, out, tmp_path / "images")
 
 

@@ -11,6 +11,9 @@ from triptych.workflow import image_listing
 from triptych.workflow.image_listing import VARIABLE, digest_of_files
 
 
+RECORD = "results/mine/data/listing.json"
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """The working directory, with the pictures of two classes."""
@@ -25,13 +28,14 @@ def folder(tmp_path, monkeypatch):
 
 def asked(is_main_process=True, path="photos"):
     digest_of_files.cache_clear()
-    return digest_of_files("folder", path, "listing.json", is_main_process=is_main_process)
+    return digest_of_files("folder", path, RECORD, is_main_process=is_main_process)
 
 
 def check(folder, digest):
     """Record the present files, as check_data does."""
+    (folder / RECORD).parent.mkdir(parents=True, exist_ok=True)
     listed = candidates("folder", folder / "photos")
-    write_listing(folder / "listing.json", record("folder", folder / "photos", digest, listed, {}))
+    write_listing(folder / RECORD, record("folder", folder / "photos", digest, listed, {}))
 
 
 def test_it_stays_until_a_file_changes(folder):
@@ -44,9 +48,9 @@ def test_it_stays_until_a_file_changes(folder):
 
 
 def test_a_file_that_is_added_during_a_run_belongs_to_the_next(folder):
-    first = digest_of_files("folder", "photos", "listing.json", is_main_process=True)
+    first = digest_of_files("folder", "photos", RECORD, is_main_process=True)
     (folder / "photos/a/3.jpg").write_text("more")
-    assert digest_of_files("folder", "photos", "listing.json", is_main_process=True) == first
+    assert digest_of_files("folder", "photos", RECORD, is_main_process=True) == first
     assert asked() != first
 
 
@@ -74,3 +78,10 @@ def test_a_process_that_the_user_starts_believes_no_environment(folder):
 def test_a_folder_that_is_gone_and_was_never_checked_is_one_message(folder):
     with pytest.raises(InputError, match="the folder nowhere does not exist; give the path"):
         asked(path="nowhere")
+
+
+@pytest.mark.parametrize("path", [".", "results", "results/mine", "results/mine/data/pictures", "photos/.."])
+def test_results_and_images_are_apart(folder, path):
+    """Else advice about the images would be advice about the results."""
+    with pytest.raises(InputError, match=r"is not allowed: the results are written to '?.*results'?, which must"):
+        asked(path=path)

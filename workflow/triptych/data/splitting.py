@@ -140,8 +140,9 @@ def _check_counts(counts: Mapping[str, list[int]], asked: Mapping[str, float]) -
     few = {label: len(sizes) for label, sizes in counts.items() if len(sizes) < least}
     if few:
         raise InputError(
-            f"too few images for {parts}: {_named(few)}; a class needs at least {least} that are neither duplicates "
-            f"nor of one group, one for each split. Add images, remove the class, or give splits."
+            f"too few different images for {parts}: {_named(few)}; a class needs at least {least}, one for each split. "
+            "Duplicates and images of one group count once, for the class that most of them have. Add images, remove "
+            "the class, or give splits."
         )
     needed = 1 + sum(max(1, int(size)) for size in asked.values())  # fractions give way: at least one image is left
     few = {label: sum(sizes) for label, sizes in counts.items() if sum(sizes) < needed}

@@ -10,6 +10,11 @@ import os
 from functools import cache
 from pathlib import Path
 
+from triptych.data.user_files import quoted
+from triptych.storage.errors import InputError
+
+RESULTS = 2
+"""The folder of the results, counted upwards from that of the record of the files."""
 VARIABLE = "TRIPTYCH_FILES_"
 """What begins the names of the environment variables that hand digests to jobs."""
 
@@ -30,8 +35,9 @@ def digest_of_files(source: str, path: str, recorded: str, *, is_main_process: b
         is_main_process: whether this process was started by the user, not by another Snakemake for a job.
 
     Raises:
-        InputError: the data set is not there, and was never checked.
+        InputError: the data set is not there, and was never checked; or it holds the results, or lies in them.
     """
+    _check_apart(Path(path), Path(recorded))
     variable = VARIABLE + hashlib.sha256("\0".join([source, path, recorded]).encode()).hexdigest()[:16]
     if not is_main_process and variable in os.environ:
         return os.environ[variable]
@@ -39,3 +45,13 @@ def digest_of_files(source: str, path: str, recorded: str, *, is_main_process: b
 
     os.environ[variable] = digest = digest_for(source, Path(path), Path(recorded))
     return digest
+
+
+def _check_apart(path: Path, recorded: Path) -> None:
+    """Raise an InputError if results are written into the user's folder, or the folder is among them."""
+    folder, results = path.resolve(), recorded.resolve().parents[RESULTS]
+    if folder == results or results in folder.parents or folder in results.parents:
+        raise InputError(
+            f"{quoted(str(path))} is not allowed: the results are written to {quoted(str(results))}, which must neither "
+            "hold the images nor be among them; give a folder that has only images."
+        )
