@@ -10,7 +10,6 @@ from triptych.storage.errors import InputError
 from triptych.workflow import image_listing
 from triptych.workflow.image_listing import VARIABLE, digest_of_files
 
-
 RECORD = "results/mine/data/listing.json"
 
 

@@ -52,6 +52,6 @@ def _check_apart(path: Path, recorded: Path) -> None:
     folder, results = path.resolve(), recorded.resolve().parents[RESULTS]
     if folder == results or results in folder.parents or folder in results.parents:
         raise InputError(
-            f"{quoted(str(path))} is not allowed: the results are written to {quoted(str(results))}, which must neither "
-            "hold the images nor be among them; give a folder that has only images."
+            f"{quoted(str(path))} is not allowed: the results are written to {quoted(str(results))}, which must "
+            "neither hold the images nor be among them; give a folder that has only images."
         )
