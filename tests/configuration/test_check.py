@@ -26,11 +26,16 @@ def test_it_says_what_is_in_the_files(tmp_path, capsys):
 @pytest.mark.parametrize(
     "content", ["images: photos\n", "experiments: {photos: {dataset: {source: folder, path: photos}}}\n"]
 )
-def test_a_folder_of_images_is_enough(tmp_path, capsys, content):
+def test_a_folder_of_images_is_enough(tmp_path, capsys, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
     path = tmp_path / "my.yaml"
     path.write_text(content)
     assert main(["check", str(path)]) == 0
-    assert capsys.readouterr().out == f"{path}: no mistakes; photos: 3 arms x 3 seeds = 9 runs\n"
+    said = f"{path}: no mistakes; photos: 3 arms x 3 seeds = 9 runs"
+    assert capsys.readouterr().out == f"{said} (no images here: photos does not exist)\n"
+    (tmp_path / "photos").mkdir()
+    assert main(["check", str(path)]) == 0
+    assert capsys.readouterr().out == f"{said}\n"
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)

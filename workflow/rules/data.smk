@@ -52,6 +52,7 @@ rule check_data:
         "<benchmarks>/check_data/{experiment}.tsv"
     wildcard_constraints:
         experiment=one_of(graph.with_image_files),
+    priority: 2  # before downloads: a user hears of the files first
     conda:
         "../../envs/data.yaml"
     threads: all_cores

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from triptych.configuration.experiment import Experiment
 from triptych.configuration.given_files import load_given, read_files
+from triptych.configuration.image_files import ImageFiles
 
 
 def check(configurations: list[Path]) -> None:
@@ -25,9 +26,11 @@ def check(configurations: list[Path]) -> None:
 
 
 def _in_short(experiment: Experiment) -> str:
-    """Return how many runs an experiment has."""
-    arms, seeds = len(experiment.arms), len(experiment.seeds)
-    return f"{_count(arms, 'arm')} x {_count(seeds, 'seed')} = {_count(arms * seeds, 'run')}"
+    """Return how many runs an experiment has, and whether the user's images are not here."""
+    arms, seeds, dataset = len(experiment.arms), len(experiment.seeds), experiment.dataset
+    runs = f"{_count(arms, 'arm')} x {_count(seeds, 'seed')} = {_count(arms * seeds, 'run')}"
+    missing = isinstance(dataset, ImageFiles) and not Path(dataset.path).exists()
+    return f"{runs} (no images here: {dataset.path} does not exist)" if missing else runs
 
 
 def _count(number: int, noun: str) -> str:
