@@ -25,7 +25,7 @@ DECLARED_TABLE = """LENGTHS = Table(
     category="Tables",
 )
 """
-WRITTEN = '        "lengths": runs_table(arm_list, read, None)[["arm", "seed", "epochs_run"]],\n'
+WRITTEN = '        "lengths": runs_table(arm_list, read, None, None)[["arm", "seed", "epochs_run"]],\n'
 DECLARED_FIGURE = """LENGTHS = Figure(
     "lengths",
     "plot_lengths",
