@@ -234,7 +234,7 @@ def test_a_shortcut_of_the_files_is_told_from_one_of_the_pictures(page, monkeypa
     for row in bright[40:]:
         row["brightness"] += 255
     said = text_of(page(bright))
-    assert "Size, type and bytes of the files alone are not seen to. See Shortcuts." in said
+    assert "Size, type and bytes of the files alone are not shown to do so. See Shortcuts." in said
     assert "A network may learn these" not in said
 
 

@@ -97,12 +97,17 @@ def test_every_declared_table_has_the_columns_that_others_rely_on(results):
         "history": "arm label seed epoch train_loss train_accuracy validation_loss validation_accuracy "
         "selection_accuracy reestimated_validation_loss reestimated_validation_accuracy kept",
         "runs": "arm label seed epochs epochs_run kept_epoch trainable_parameters total_parameters train_loss "
-        "train_accuracy fit_loss fit_accuracy validation_loss validation_accuracy",
-        "test_results": "arm label seed test_loss test_accuracy test_accuracy_low test_accuracy_high",
+        "train_accuracy fit_loss fit_accuracy validation_loss validation_accuracy validation_balanced_accuracy",
+        "test_results": "arm label seed test_loss test_accuracy test_accuracy_low test_accuracy_high "
+        "test_balanced_accuracy test_balanced_accuracy_low test_balanced_accuracy_high",
         "summary": "arm label n test_accuracy_mean test_accuracy_sd test_accuracy_low test_accuracy_high "
-        "validation_accuracy_mean change_mean test_loss_mean",
+        "validation_accuracy_mean change_mean test_loss_mean test_balanced_accuracy_mean test_balanced_accuracy_sd "
+        "test_balanced_accuracy_low test_balanced_accuracy_high validation_balanced_accuracy_mean balanced_change_mean",
         "comparisons": "arm_a arm_b difference low high p_value networks_p scope verdict",
-        "per_class": "arm seed class images recall precision",
+        "per_class": "arm seed class images recall precision recall_low recall_high",
+        "recall": "arm class images recall low high",
+        "predictions": "path class predicted probability arm run split",
+        "mistakes": "path class predicted probability runs arm split",
         "confusion": "arm true_class predicted_class share",
         "weight_delta": "arm seed tensor kind size initial_norm delta_norm relative_delta cosine max_abs_delta "
         "unchanged_fraction near_zero_fraction block role",

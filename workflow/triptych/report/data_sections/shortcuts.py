@@ -51,7 +51,7 @@ def notes(data: CheckedData) -> list[str]:
             f"accuracy; guessing reaches {words.share(probe.chance, 0)}. A network may learn these and not what the "
             "pictures show. See Shortcuts."
         ]
-    files = "are not seen to" if probe.of_files == "nothing" else "do so slightly"
+    files = "are not shown to do so" if probe.of_files == "nothing" else "do so slightly"
     return [f"{verdict(probe)} Size, type and bytes of the files alone {files}. See Shortcuts."]
 
 
