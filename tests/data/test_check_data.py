@@ -235,13 +235,14 @@ def test_two_processes_at_once_share_the_work(tmp_path):
     assert not list(cache.rglob("partial/*"))
 
 
-def kill_and_run_again(photos, folder, seconds):
-    """Kill a check after a time, look after its processes, and run it again; return how many images it had kept."""
+def kill_and_run_again(photos, folder, images):
+    """Kill a check once it has kept some images, look after its processes, and run it again; return how many it had."""
     call = command(
         "check_data", **check_options(photos, folder / "out", folder / "images", num_threads=2, store_size=200)
     )
     process = subprocess.Popen(call, stdout=subprocess.DEVNULL, start_new_session=True)
-    time.sleep(seconds)
+    while process.poll() is None and len(list((folder / "images").glob("*/??/*"))) < images:
+        time.sleep(0.005)
     children = psutil.Process(process.pid).children(recursive=True)
     os.kill(process.pid, signal.SIGKILL)
     process.wait(30)
@@ -261,7 +262,7 @@ def killed_runs(tmp_path, count, images):
     kept = []
     for number in range(count):
         folder = tmp_path / str(number)
-        kept.append(kill_and_run_again(photos, folder, generator.uniform(0.3, 1.6)))
+        kept.append(kill_and_run_again(photos, folder, generator.randrange(images)))
         assert contents(folder / "out") == contents(whole)
         shutil.rmtree(folder)
     return kept
