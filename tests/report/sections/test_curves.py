@@ -60,7 +60,7 @@ def test_the_curves_are_of_the_images_that_the_mode_has(results, mode, split):
 def test_the_second_line_of_an_arm_is_explained(results):
     found = results(arms=[{"name": "scratch", "first": 75, "lag": 60.0}, {"name": "finetune"}])
     figures = [block for block in [*curves.blocks(found), *answer.blocks(found)] if isinstance(block, Figure)]
-    said = "Thin, dash-dotted: with the moving averages of training, which lag after few steps."
+    said = "thin, dash-dotted: moving averages, which lag after few steps."
     assert [one.name for one in figures if said in one.caption] == ["validation_loss", "validation_accuracy"]
     assert said in curves.of_one_arm(found, "scratch")
     assert "dash-dotted" not in curves.of_one_arm(found, "finetune") + answer.curve(results())

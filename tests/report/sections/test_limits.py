@@ -73,7 +73,7 @@ def test_the_lag_of_batchnorm_is_told_with_numbers(results):
     assert found.of("runs", "scratch")["validation_accuracy"].mean() > kept
     (text,) = limits.lag(found)
     assert plain(text).endswith(
-        "Curves have statistics re-estimated on training images. Largest differences in validation accuracy: "
+        "Curves have re-estimated statistics. Largest differences in validation accuracy: "
         "scratch, epoch 1: 75.4 % (moving averages 15.4 %). Kept networks have such statistics, too; with moving "
         f"averages, their validation accuracies would be {kept:.1f} % (scratch)."
     )

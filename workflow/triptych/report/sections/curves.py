@@ -55,8 +55,8 @@ def moving_averages(results: Results, quantity: str, arms: Iterable[str]) -> str
     if not any(shows_lag(results.of("history", arm), column) for arm in arms):
         return ""
     return (
-        " BatchNorm’s statistics are re-estimated on training images. Thin, dash-dotted: with the moving averages of "
-        "training, which lag after few steps."
+        " BatchNorm’s statistics are re-estimated on training images; thin, dash-dotted: moving averages, which lag "
+        "after few steps."
     )
 
 

@@ -71,12 +71,12 @@ def confusion(results: Results, arm: str) -> str:
     recall = results.of("recall", arm).dropna(subset="recall").reset_index(drop=True)
     if mistakes.empty or mistakes["share"].max() == 0:
         return "No test image is misclassified."
-    worst = mistakes.iloc[mistakes["share"].argmax()]
+    worst, best = mistakes.iloc[mistakes["share"].argmax()], recall.iloc[recall["recall"].argmax()]
     return (
         f"Most frequent confusion: {worst['true_class']} predicted as {worst['predicted_class']} "
         f"({words.share(worst['share'])} of {worst['true_class']}). Lowest recall: "
         f"{_recall(results, recall.iloc[recall['recall'].argmin()])}; highest: "
-        f"{_recall(results, recall.iloc[recall['recall'].argmax()])}."
+        f"{best['class']} ({words.percent(best['recall'])})."
     )
 
 

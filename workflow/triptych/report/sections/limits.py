@@ -125,8 +125,8 @@ def lag(results: Results) -> list[str]:
     if not items:
         return []
     text = (
-        "After few steps, BatchNorm’s moving averages lag behind the weights. Curves have statistics re-estimated on "
-        f"training images. Largest differences in {split} accuracy: {'; '.join(items)}."
+        "After few steps, BatchNorm’s moving averages lag behind the weights. Curves have re-estimated statistics. "
+        f"Largest differences in {split} accuracy: {'; '.join(items)}."
     )
     text += final_statistics(results)
     never = [arm for arm in results.arms["arm"] if keeps_lag(results, arm)]

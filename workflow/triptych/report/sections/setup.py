@@ -128,10 +128,10 @@ def recipe(results: Results) -> Table:
         ("network", "Architecture, input in pixels."),
         ("starts from", "random or pretrained weights (with a new head)."),
         ("trainable", "all: everything. head: the last layer."),
-        ("BatchNorm", "train: uses the statistics of each batch, and updates its own. frozen: keeps its own."),
-        ("normalisation", "Mean subtracted from pixels (0 to 1), and deviation they are divided by."),
+        ("BatchNorm", "train: statistics of each batch, and updates its own. frozen: its own."),
+        ("normalisation", "Mean and standard deviation of pixels (0 to 1)."),
         *((title_of(name), _meaning(results, name)) for name in shown),
-        ("features", "Of the frozen layers: cached (computed once), or computed in each epoch."),
+        ("features", "Of the frozen layers: computed once (cached), or in each epoch."),
     ]
     in_effect = [
         [
