@@ -162,7 +162,7 @@ def test_question_answer_and_arms_are_said(page):
     assert "only fc.weight and fc.bias changed" in said
     assert "Pretrained resnet18: on 11,000 rendered letters (A to Z), 2 epochs, 93.4 % accuracy on its held-out" in said
     assert "1,500 images of 10 classes from scikit-learn’s digits: 300 for training, 200 for validation and" in said
-    assert "Networks are fed them at 32 px." in said
+    assert "Network input: 32 px." in said
 
 
 def test_every_column_is_explained_under_its_table(page):

@@ -166,8 +166,7 @@ RELATIVE_CHANGE = Figure(
     "relative_change",
     "plot_weight_delta",
     "Relative change of the weights by block and arm",
-    "Norm of the change of a block’s tensors over their norm before training. The grey band holds exactly zero. "
-    "BatchNorm statistics may drift although no parameter of their block is trained.",
+    "Norm of the change of a block’s tensors over their norm before training. The grey band holds exactly zero.",
     (schema.WEIGHT_DELTA, schema.ARMS),
     category="Weights",
     label="relative change",

@@ -28,7 +28,7 @@ def blocks(results: Results) -> list[Block]:
     if results.shows_images:
         images = " Below: the most confidently misclassified test images."
         if results.numbers_of_runs[-1] > 1:
-            images += " An image counts as misclassified if any of an arm’s runs misclassifies it."
+            images += " Misclassified: by any of an arm’s runs."
     return [
         Paragraph(f"Rows: true class. Columns: predicted class, as a share of the row{means}.{images}"),
         *(figure_of_arm(results, "confusion", arm, confusion(results, arm)) for arm in results.arms["arm"]),

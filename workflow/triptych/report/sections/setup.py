@@ -58,7 +58,7 @@ def data(results: Results) -> str:
     return (
         f"Data: {words.plural(results.sizes['images'].sum(), 'image')} of "
         f"{words.plural(results.sizes['class'].nunique(), 'class', 'classes')} from "
-        f"{NAMES.get(source, source)}: {words.listing(parts)}. Networks are fed them at {sizes}."
+        f"{NAMES.get(source, source)}: {words.listing(parts)}. Network input: {sizes}."
     )
 
 
