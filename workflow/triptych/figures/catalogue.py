@@ -99,8 +99,7 @@ LETTERS = Figure(
     "letters",
     "plot_letters",
     "Rendered letters of the pretraining",
-    "The first images of each letter in the training set of the pretraining. Font, pen, size, position, slant and blur "
-    "are random.",
+    "The first images of each letter of the pretraining. Font, pen, size, position, slant and blur are random.",
     (),
     category="Data",
     label="pretraining images",

@@ -366,7 +366,7 @@ def openings(results: Results) -> list[str]:
     )
     present = decided(results)["digest"]
     other = "" if results.opened["decisions"] == [present] else f" The present one is {present[:DIGEST]}."
-    return [f"The test images were read {often}, {after} (its digest in decision.json).{other}"]
+    return [f"The test images were read {often}, {after} (the first digits of its digest in decision.json).{other}"]
 
 
 def opened_otherwise(results: Results) -> list[str]:

@@ -34,7 +34,7 @@ def blocks(results: Results) -> list[Block]:
         Bullets([data(results), *left_out(results), *pretraining(results), training(results), software(results)])
     ]
     if results.shows_images:
-        found.append(figure("samples", "A few training images of each class, as stored.", leads=True))
+        found.append(figure("samples", "Training images of each class, as stored.", leads=True))
     if pretrains_on_letters(results.configuration):
         found.append(figure("letters"))
     return [
