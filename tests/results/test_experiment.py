@@ -59,7 +59,9 @@ def test_tables_and_curves_follow_the_mode(shelf, tmp_path):
     for mode, (folder, part, missing) in modes.items():
         found = read_results(folder, part, missing)
         assert found.mode == mode == mode_of(found.configuration, missing)
-        assert set(found.tables) == set(tables_of_mode(mode)) & set(EXPERIMENT_TABLES)
+        only_linked = {name for name, table in EXPERIMENT_TABLES.items() if table.for_download}
+        assert only_linked == {"predictions"}
+        assert set(found.tables) == set(tables_of_mode(mode)) & set(EXPERIMENT_TABLES) - only_linked
         assert found.curve_column("loss") == f"{found.curve_split}_loss"
         assert found.curve_split == ("test" if mode == "every_epoch" else "validation")
         assert found.curve("scratch", found.curve_column("accuracy")).notna().all()

@@ -29,8 +29,9 @@ def _in_short(experiment: Experiment) -> str:
     """Return how many runs an experiment has, and whether the user's images are not here."""
     arms, seeds, dataset = len(experiment.arms), len(experiment.seeds), experiment.dataset
     runs = f"{_count(arms, 'arm')} x {_count(seeds, 'seed')} = {_count(arms * seeds, 'run')}"
-    missing = isinstance(dataset, ImageFiles) and not Path(dataset.path).exists()
-    return f"{runs} (no images here: {dataset.path} does not exist)" if missing else runs
+    if isinstance(dataset, ImageFiles) and not Path(dataset.path).exists():
+        return f"{runs} (no images here: {dataset.path} does not exist)"
+    return runs
 
 
 def _count(number: int, noun: str) -> str:
