@@ -168,7 +168,7 @@ def test_a_file_that_is_too_large_to_read_is_named(tmp_path):
     with (tmp_path / "large.tif").open("wb") as file:
         file.truncate(3 * 10**9)
     found = file_check.FileCheck(None)((7, str(tmp_path / "large.tif")))
-    assert found.problem == "cannot be read (it has 3.0 GB, more than 2 GB)"
+    assert (found.problem, found.remedy) == ("has 3.0 GB, more than 2 GB", "make it smaller, or remove it")
 
 
 def test_files_that_are_equal_have_a_line_each(tmp_path):

@@ -102,6 +102,7 @@ def test_an_image_is_known_by_its_content_in_a_class_folder_and_by_its_name_outs
     put(tmp_path / "outside")
     (tmp_path / "labels.csv").write_text("none")
     os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.jpg")
     found = folder.found(tmp_path)
     assert found.problems == []
     new = {item.path for item in found.items} - {f"./{name}/{n:02}.jpg" for name in CLASSES for n in range(10)}
@@ -110,6 +111,7 @@ def test_an_image_is_known_by_its_content_in_a_class_folder_and_by_its_name_outs
         ("./labels.csv", "outside class folders"),
         ("./outside", "outside class folders"),
         ("./pipe", "outside class folders"),
+        ("./pipe.jpg", "outside class folders"),
         ("./roses/empty", "a folder without images"),
         ("./roses/note.txt", "a text file"),
         ("./roses/roses.db", "not an image"),

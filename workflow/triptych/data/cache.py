@@ -194,9 +194,15 @@ class Cache:
                 raise
 
     def _create(self, part: Path) -> None:
-        for folder in (self.folder / PARTIAL, part):
-            folder.mkdir(parents=True, exist_ok=True)
-        mark(self.root)
+        while True:
+            try:
+                for folder in (self.folder / PARTIAL, part):
+                    folder.mkdir(parents=True, exist_ok=True)
+                mark(self.root)
+                return
+            except FileNotFoundError:  # the cache was deleted meanwhile
+                if not self.root.parent.is_dir():
+                    raise
 
     def open(self) -> None:
         """Create the folder of the cache, and remove what killed processes left half-written."""

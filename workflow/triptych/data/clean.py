@@ -29,9 +29,10 @@ def clean(*, cache: Path) -> None:
         )
     for number, folder in enumerate(filter(is_rule_folder, sorted(cache.iterdir()))):
         # Renamed first, so that a process that writes here meanwhile finds no folder, and makes a new one.
-        away = folder.rename(cache / f"{DELETED}{os.getpid()}.{number}")
-        shutil.rmtree(away)
-        print(f"{folder}: deleted", flush=True)
+        with suppress(FileNotFoundError):  # another process deletes it
+            away = folder.rename(cache / f"{DELETED}{os.getpid()}.{number}")
+            shutil.rmtree(away)
+            print(f"{folder}: deleted", flush=True)
     kept = sorted(path.name for path in cache.iterdir() if path.name != MARKER)
     if kept:
         print(f"{cache}: kept, because not decoded images: {', '.join(kept[:10])}", flush=True)

@@ -15,6 +15,10 @@ TRIES = 3
 """To read a file that changes meanwhile."""
 
 
+class TooLargeError(OSError):
+    """A file has more than `LARGEST_FILE` bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What came of a file.
@@ -50,6 +54,8 @@ class FileCheck:
         number, file = numbered
         try:
             content = read_unchanged(Path(file))
+        except TooLargeError as error:
+            return Checked(number, "", problem=str(error), remedy="make it smaller, or remove it")
         except OSError as error:
             problem = f"cannot be read ({error.strerror or error})"
             return Checked(number, "", problem=problem, remedy="allow reading it, or remove it")
@@ -75,14 +81,15 @@ def read_unchanged(file: Path) -> bytes | None:
     """Read a file; return None if it changes each time while it is read.
 
     Raises:
-        OSError: it cannot be read, or has more than `LARGEST_FILE` bytes.
+        TooLargeError: it has more than `LARGEST_FILE` bytes.
+        OSError: it cannot be read.
     """
     for attempt in range(TRIES):
         time.sleep(0.1 * attempt)
         with open_untouched(file) as opened:
             before = os.fstat(opened.fileno())
             if before.st_size > LARGEST_FILE:
-                raise OSError(f"it has {before.st_size / 1e9:,.1f} GB, more than {LARGEST_FILE / 1e9:,.0f} GB")
+                raise TooLargeError(f"has {before.st_size / 1e9:,.1f} GB, more than {LARGEST_FILE / 1e9:,.0f} GB")
             content = opened.read()
             after = os.fstat(opened.fileno())
         if (len(content), before.st_mtime_ns) == (after.st_size, after.st_mtime_ns):

@@ -163,7 +163,7 @@ class _Search:
                 self.classes.append((split, entry))
             elif entry.kind == "link" and user_files.destination(entry.file, self.root) == "folder":
                 self.problems.append(_whole(*LINKS["folder"], entry))
-            elif entry.is_image_by_name:
+            elif entry.is_image_by_name and entry.kind != "other":
                 loose.append(entry)
             else:
                 self._ignore(entry, "outside class folders")

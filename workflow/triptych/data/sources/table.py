@@ -44,6 +44,13 @@ SEPARATORS = ",;\t"
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://")
 WINDOWS_DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
+LONGEST_PATH = 4096
+"""Bytes: no system opens a longer one."""
+MOST_COLUMNS = 20
+"""Unknown columns that are named, each."""
+SHOWN = 60
+"""Characters of a cell in a message."""
+
 AS_UTF8 = "save it as CSV UTF-8"
 
 
@@ -88,6 +95,10 @@ FAULTS = {
     "folder": ("the path is that of a folder", "give the path of a file"),
     "address": ("an address, not a file", "download the file, and give its path"),
     "spaces": ("the path begins or ends with a space", "delete the space"),
+    "long": (
+        f"the path has more than {LONGEST_PATH:,} bytes, and such a file cannot exist",
+        "correct the path; a quotation mark may be missing",
+    ),
     "climbs": ("the path leads out of the folder of the table", "give the absolute path"),
     "outside": (
         "the path leads out of the folder of the table by a link",
@@ -200,6 +211,8 @@ class _Table:
                 yield line, cells
 
     def _place(self, given: str) -> Place:
+        if len(given.encode("utf-8", "surrogatepass")) > LONGEST_PATH:
+            return Place(f"{given[:SHOWN]}…", "", "long", given)
         path = posixpath.normpath(given)
         if path == ".." or path.startswith("../"):
             return Place(path, "", "climbs", path)
@@ -305,16 +318,20 @@ def _column_faults(columns: Sequence[str]) -> Iterator[tuple[str, str]]:
     unknown = [name for name in dict.fromkeys(columns) if name not in COLUMNS]
     meant = {name: _nearest(name, COLUMNS, MEANT) for name in unknown}
     if len(unknown) == len(set(columns)) and not any(meant.values()):
-        problem = f"the first line names no columns; it begins with {quoted(columns[0][:60])}"
+        problem = f"the first line names no columns; it begins with {quoted(columns[0][:SHOWN])}"
         yield problem, "begin the table with a line that names them, such as path,label"
         return
+    if len(unknown) > MOST_COLUMNS:
+        problem = f"{len(unknown):,} columns are unknown, {quoted(unknown[0][:SHOWN])} first"
+        yield f"{problem}; allowed are {', '.join(COLUMNS)}", "delete them"
+        unknown = []
     for name in unknown:
         if not name:
             yield f"column {columns.index(name) + 1} has no name", "delete it"
         elif meant[name]:
-            yield f"there is no column {quoted(name[:60])}; the nearest is {meant[name]}", "rename the column"
+            yield f"there is no column {quoted(name[:SHOWN])}; the nearest is {meant[name]}", "rename the column"
         else:
-            yield f"there is no column {quoted(name[:60])}; allowed are {', '.join(COLUMNS)}", "delete the column"
+            yield f"there is no column {quoted(name[:SHOWN])}; allowed are {', '.join(COLUMNS)}", "delete the column"
     for name in COLUMNS:
         if columns.count(name) > 1:
             yield f"the column {name} is there {columns.count(name)} times", "delete all but one"
@@ -386,12 +403,14 @@ class _Search:
                 yield self._at(row, f"the {name} is empty", "fill it in, or delete the row")
         for name, cell in row.cells.items():
             if name != "path" and cell.strip() and cell != cell.strip():
-                yield self._at(row, f"the {name} {quoted(cell[:60])} begins or ends with a space", "delete the space")
+                yield self._at(
+                    row, f"the {name} {quoted(cell[:SHOWN])} begins or ends with a space", "delete the space"
+                )
         split = row.cells.get("split", "").strip()
         if split and split.lower() not in SPLITS:
             meant = _nearest(split, SPLITS, {"training": "train", "testing": "test", "dev": "validation"})
             nearest = f"; the nearest is {SPLITS[meant]}" if meant else ""
-            problem = f"there is no split {quoted(split[:60])}{nearest}"
+            problem = f"there is no split {quoted(split[:SHOWN])}{nearest}"
             yield self._at(row, problem, "give train, validation or test")
 
     def _file_faults(self, row: Row) -> Iterator[Problem]:
@@ -429,7 +448,7 @@ class _Search:
         for group, splits in sorted(by_group.items()):
             if len(splits) > 1:
                 names = " and ".join(split for split in ("train", "validation", "test") if split in splits)
-                problem = f"the group {quoted(group[:60])} is in the splits {names}"
+                problem = f"the group {quoted(group[:SHOWN])} is in the splits {names}"
                 self.problems.append(self.table.problem(problem, "put all images of a group into one split"))
 
     def _labels(self, labels: Iterable[str]) -> None:
