@@ -1,0 +1,247 @@
+"""Find images that are nearly the same, and decide whether that can be used to keep them together.
+
+- A candidate is a pair whose two hashes (`triptych.data.renditions`) both differ in few bits.
+- A candidate counts if its pixels agree as well: their correlation after the best small shift is at least `CORRELATION`
+  and above that of nearly all pairs of the set, which have nothing to do with each other.
+- Groups are complete links: every image of a group is a near-duplicate of every other one. Chains join what differs.
+- Where many images are alike, or many pairs are of two classes, it is a property of the set (a fixed camera, X-rays,
+  digits), and nothing is grouped.
+
+All arithmetic that decides is of whole numbers, so that every machine finds the same pairs.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy
+
+PHASH_BITS, DHASH_BITS = 8, 10
+"""The most bits, of 64, in which the hashes of a candidate differ."""
+CORRELATION = 0.98
+"""The least correlation of the pixels of a near-duplicate."""
+PERCENTILE = 0.999
+"""A near-duplicate's correlation is above this quantile of those of random pairs."""
+SHIFT = 2
+"""Pixels, of 64, by which a picture is shifted at most when it is compared."""
+RANDOM_PAIRS = 5_000
+MOST_GROUPED = 0.05
+"""The share of images with a near-duplicate above which it is a property of the set."""
+ALWAYS_GROUPED = 10
+"""So many images may be grouped whatever their share is: a few pairs are no property."""
+MOST_CROSSING = 0.2
+"""The share of pairs of two classes above which it is a property of the set."""
+FEW_PAIRS = 10
+"""With fewer pairs, those of two classes are mistakes in labels rather than a property."""
+
+ROWS, COLUMNS = 64, 4096
+"""Of a block of pairs whose hashes are compared at once: they fit into a core's cache."""
+PAIRS_AT_ONCE = 256
+"""Pairs whose pixels are compared at once."""
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Pairs of images whose hashes agree.
+
+    Attributes:
+        first, second: int64 [P], positions of images; first < second.
+        phash, dhash: int64 [P], bits in which they differ.
+        complete: False if there were more than `limit` and the search ended.
+    """
+
+    first: numpy.ndarray
+    second: numpy.ndarray
+    phash: numpy.ndarray
+    dhash: numpy.ndarray
+    complete: bool
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+
+def as_numbers(hashes: Sequence[str]) -> numpy.ndarray:
+    """Return hashes of 16 hexadecimal digits as uint64 [N]."""
+    return numpy.array([int(one, 16) for one in hashes], dtype=numpy.uint64)
+
+
+def bits(first: numpy.ndarray, second: numpy.ndarray) -> numpy.ndarray:
+    """Return in how many bits numbers (uint64) differ, int64."""
+    return numpy.bitwise_count(first ^ second).astype(numpy.int64)
+
+
+def candidates(phashes: numpy.ndarray, dhashes: numpy.ndarray, limit: int) -> Candidates:
+    """Compare the hashes of all pairs of images.
+
+    Args:
+        phashes, dhashes: uint64 [N].
+        limit: the search ends once there are more candidates than this.
+
+    Returns:
+        Those that are alike in both hashes, in a fixed order.
+    """
+    found: list[tuple[numpy.ndarray, numpy.ndarray]] = []
+    number = 0
+    for rows, columns in _alike(phashes, PHASH_BITS):
+        near = numpy.bitwise_count(dhashes[rows] ^ dhashes[columns]) <= DHASH_BITS
+        found.append((rows[near], columns[near]))
+        number += int(near.sum())
+        if number > limit:
+            break
+    first, second = (numpy.concatenate([one[side] for one in found] or [_none()]) for side in (0, 1))
+    distances = [bits(values[first], values[second]) for values in (phashes, dhashes)]
+    return Candidates(first, second, *distances, complete=number <= limit)
+
+
+def _none() -> numpy.ndarray:
+    return numpy.zeros(0, dtype=numpy.int64)
+
+
+def _alike(hashes: numpy.ndarray, most: int) -> Iterator[tuple[numpy.ndarray, numpy.ndarray]]:
+    """Yield the positions of pairs that differ in at most `most` bits, first < second, block by block."""
+    count = len(hashes)
+    differing = numpy.empty((ROWS, COLUMNS), dtype=numpy.uint64)
+    number = numpy.empty((ROWS, COLUMNS), dtype=numpy.uint8)
+    for top in range(0, count, ROWS):
+        rows = hashes[top : top + ROWS, None]
+        for left in range(top, count, COLUMNS):
+            columns = hashes[left : left + COLUMNS]
+            block = slice(0, len(rows)), slice(0, len(columns))
+            numpy.bitwise_xor(rows, columns, out=differing[block])
+            numpy.bitwise_count(differing[block], out=number[block])
+            near = number[block] <= most
+            if left < top + ROWS:  # the diagonal: each pair once, and none of an image with itself
+                near = numpy.triu(near, 1 + top - left)
+            if near.any():
+                row, column = numpy.nonzero(near)
+                yield row + top, column + left
+
+
+class Correlations:
+    """The correlation of pairs of pictures after the best small shift.
+
+    Args:
+        greys: uint8 [N, S, S].
+    """
+
+    def __init__(self, greys: numpy.ndarray) -> None:
+        self.greys = greys
+        self.side = greys.shape[1]
+        self.windows = [
+            (self._window(down), self._window(right), self._window(-down), self._window(-right))
+            for down in range(-SHIFT, SHIFT + 1)
+            for right in range(-SHIFT, SHIFT + 1)
+        ]
+
+    def _window(self, shift: int) -> slice:
+        """Return the rows (or columns) of a picture that another one, shifted by so many, covers."""
+        return slice(max(0, shift), self.side + min(0, shift))
+
+    def of(self, first: numpy.ndarray, second: numpy.ndarray) -> numpy.ndarray:
+        """Return the correlations of pairs, float64 [P]; 0 where a picture has one grey only.
+
+        Args:
+            first, second: int64 [P], positions.
+        """
+        parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(first), PAIRS_AT_ONCE)]
+        return numpy.concatenate([self._of_part(first[part], second[part]) for part in parts] or [numpy.zeros(0)])
+
+    def _of_part(self, first: numpy.ndarray, second: numpy.ndarray) -> numpy.ndarray:
+        one, other = self.greys[first].astype(numpy.float64), self.greys[second].astype(numpy.float64)
+        sums = [_Sums(values) for values in (one, other)]
+        best = numpy.zeros(len(first))
+        for down, right, up, left in self.windows:
+            count = (down.stop - down.start) * (right.stop - right.start)
+            products = numpy.einsum("pij,pij->p", one[:, down, right], other[:, up, left])
+            total, squares = sums[0].of(down, right)
+            other_total, other_squares = sums[1].of(up, left)
+            spread = (count * squares - total**2) * (count * other_squares - other_total**2)
+            covariance = count * products - total * other_total
+            numpy.maximum(
+                best, numpy.divide(covariance, numpy.sqrt(spread), out=numpy.zeros_like(best), where=spread > 0), best
+            )
+        return best
+
+
+class _Sums:
+    """The sums of values [P, S, S] and of their squares over any window, from their cumulated sums."""
+
+    def __init__(self, values: numpy.ndarray) -> None:
+        self.cumulated = []
+        for one in (values, values**2):
+            padded = numpy.zeros((len(one), one.shape[1] + 1, one.shape[2] + 1))
+            one.cumsum(axis=1).cumsum(axis=2, out=padded[:, 1:, 1:])
+            self.cumulated.append(padded)
+
+    def of(self, rows: slice, columns: slice) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """Return the sum of the values in a window and that of their squares, [P] each."""
+        total, squares = (
+            one[:, rows.stop, columns.stop]
+            - one[:, rows.start, columns.stop]
+            - one[:, rows.stop, columns.start]
+            + one[:, rows.start, columns.start]
+            for one in self.cumulated
+        )
+        return total, squares
+
+
+def random_pairs(contents: Sequence[str]) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Return pairs of images in an order that has nothing to do with what they show: that of their contents.
+
+    Each image is paired with the next one in this order, then with the one after it, and so on. So an image more or
+    less changes few of the pairs.
+
+    Args:
+        contents: a SHA-256 of each image; each is another one.
+
+    Returns:
+        Positions, int64 [P] each: all pairs of a small set, else `RANDOM_PAIRS`.
+    """
+    count = len(contents)
+    if count < 2:
+        return _none(), _none()
+    order = numpy.argsort(numpy.array(contents))
+    number = min(RANDOM_PAIRS, count * (count - 1) // 2)
+    offset, start = numpy.divmod(numpy.arange(number), count)
+    return order[start], order[(start + offset + 1) % count]
+
+
+def quantile(correlations: numpy.ndarray) -> float:
+    """Return the quantile of the correlations of random pairs that a near-duplicate's is above; 0 without any."""
+    return float(numpy.quantile(correlations, PERCENTILE, method="lower")) if len(correlations) else 0.0
+
+
+def is_near(correlations: numpy.ndarray, above: float) -> numpy.ndarray:
+    """Return which pairs are near-duplicates, by their correlations and the quantile of random pairs."""
+    return (correlations >= CORRELATION) & (correlations > above)
+
+
+def complete_links(first: numpy.ndarray, second: numpy.ndarray, order: numpy.ndarray) -> list[list[int]]:
+    """Return groups in which every image is paired with every other one.
+
+    Args:
+        first, second: int64 [P], the positions of the pairs.
+        order: int64 [P], the order in which pairs are taken; each joins the groups of its images if all pairs between
+            them are there.
+    """
+    partners: dict[int, set[int]] = {}
+    for one, other in zip(first.tolist(), second.tolist(), strict=True):
+        partners.setdefault(one, set()).add(other)
+        partners.setdefault(other, set()).add(one)
+    group = {image: [image] for image in partners}
+    for pair in order.tolist():
+        mine, other = group[int(first[pair])], group[int(second[pair])]
+        if mine is not other and all(partners[image].issuperset(other) for image in mine):
+            mine += other
+            for image in other:
+                group[image] = mine
+    return sorted({id(members): sorted(members) for members in group.values() if len(members) > 1}.values())
+
+
+def is_property(images: int, grouped: int) -> bool:
+    """Return whether so many images have a near-duplicate that it is a property of the set."""
+    return grouped > max(ALWAYS_GROUPED, MOST_GROUPED * images)
+
+
+def crosses_classes(pairs: int, crossing: int) -> bool:
+    """Return whether so many pairs are of two classes that it is a property of the set."""
+    return pairs >= FEW_PAIRS and crossing > MOST_CROSSING * pairs
