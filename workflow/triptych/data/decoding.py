@@ -49,7 +49,7 @@ HEAD = 4096
 
 DRAFT_MARGIN = 2
 SMALLEST_SIDE = 256
-"""Pixels of the shorter side that a JPEG is always decoded for: near-duplicates are found by them, whatever is stored."""
+"""Pixels of the shorter side that a JPEG is decoded for at least: near-duplicates are found by them."""
 TWELVE_BITS = 4095
 SIXTEEN_BITS = 65535
 

@@ -1,7 +1,7 @@
-"""Find the exact and the near duplicates among the user's images, and decide which ones a drawn split keeps together."""
+"""Find exact and near duplicates among the user's images, and decide which ones a drawn split keeps together."""
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,7 +25,7 @@ LEAST_LIMIT = 1_000_000
 LIMIT_PER_IMAGE = 20
 """More candidates than these are not compared: then so much is alike that it is a property of the set."""
 DECIMALS = 4
-PART = 50_000
+PART = 10_000
 """Candidates whose pixels are compared before the share of images is looked at again."""
 
 
@@ -123,7 +123,7 @@ class Found:
 
 
 _EMPTY = numpy.zeros(0, dtype=numpy.int64)
-NOTHING = Found(*[_EMPTY] * 6, candidates=0, random_pairs=0, quantile=0.0, complete=True)
+NOTHING = Found(_EMPTY, _EMPTY, _EMPTY, _EMPTY, numpy.zeros(0), _EMPTY > 0, 0, 0, 0.0, complete=True)
 
 
 class _Alike:
@@ -139,8 +139,8 @@ class _Alike:
     def found(self) -> Found:
         """Return all near-duplicates; if so many images have one that it is a property of the set, only some."""
         count = len(self.images)
-        hashes = [near.as_numbers(self.images[name].tolist()) for name in ("phash", "dhash")]
-        candidates = near.candidates(*hashes, limit=max(LEAST_LIMIT, LIMIT_PER_IMAGE * count))
+        phashes, dhashes = (near.as_numbers(self.images[name].tolist()) for name in ("phash", "dhash"))
+        candidates = near.candidates(phashes, dhashes, max(LEAST_LIMIT, LIMIT_PER_IMAGE * count))
         random = near.random_pairs(self.images["sha256"].tolist())
         if near.is_property(count, len(numpy.union1d(candidates.first, candidates.second))):
             typical = numpy.ones(len(random[0]), dtype=bool)
@@ -161,17 +161,19 @@ class _Alike:
             candidates=len(candidates),
             random_pairs=len(correlations),
             quantile=above,
-            complete=complete and candidates.complete,
+            complete=complete,
         )
 
     def _compared(self, candidates: near.Candidates, above: float) -> tuple[numpy.ndarray, numpy.ndarray, bool]:
         """Return the candidates whose pixels agree, their correlations, and whether all candidates were compared.
 
-        The best candidate of each image comes first: it is soon known whether many images have a near-duplicate.
+        The best candidate of each image comes first: it is soon known whether many images have a near-duplicate. The
+        others are compared unless that is known.
         """
         chosen, correlations = [_EMPTY], [numpy.zeros(0)]
         images: set[int] = set()
-        for part in _in_parts(candidates):
+        best, others = _best_first(candidates)
+        for part in (*_in_parts(best), *(_in_parts(others) if candidates.complete else ())):
             if near.is_property(len(self.images), len(images)):
                 return numpy.concatenate(chosen), numpy.concatenate(correlations), False
             first, second = candidates.first[part], candidates.second[part]
@@ -180,7 +182,7 @@ class _Alike:
             chosen.append(part[agree])
             correlations.append(correlation[agree])
             images.update(first[agree].tolist(), second[agree].tolist())
-        return numpy.concatenate(chosen), numpy.concatenate(correlations), True
+        return numpy.concatenate(chosen), numpy.concatenate(correlations), candidates.complete
 
     def _correlations(self, first: numpy.ndarray, second: numpy.ndarray) -> numpy.ndarray:
         if not len(first):
@@ -195,18 +197,22 @@ class _Alike:
 
 def _keys(first: numpy.ndarray, second: numpy.ndarray, count: int) -> numpy.ndarray:
     """Return a number for each pair, whichever of its images comes first."""
-    return numpy.minimum(first, second) * count + numpy.maximum(first, second)
+    keys: numpy.ndarray = numpy.minimum(first, second) * count + numpy.maximum(first, second)
+    return keys
 
 
-def _in_parts(candidates: near.Candidates) -> Iterator[numpy.ndarray]:
-    """Yield positions of candidates: first the best one of each image, then all others, the most alike first."""
+def _in_parts(positions: numpy.ndarray) -> Iterator[numpy.ndarray]:
+    yield from (positions[start : start + PART] for start in range(0, len(positions), PART))
+
+
+def _best_first(candidates: near.Candidates) -> tuple[numpy.ndarray, numpy.ndarray]:
+    """Return the positions of the best candidate of each image, and those of all others, the most alike first."""
     order = numpy.lexsort((candidates.second, candidates.first, candidates.phash + candidates.dhash))
     both = numpy.stack([candidates.first[order], candidates.second[order]], axis=1)
     _, firsts = numpy.unique(both, return_index=True)  # of the raveled pairs
     is_best = numpy.zeros(len(order), dtype=bool)
     is_best[firsts // 2] = True
-    for part in (order[is_best], order[~is_best]):
-        yield from (part[start : start + PART] for start in range(0, len(part), PART))
+    return order[is_best], order[~is_best]
 
 
 def _decided(found: Found, images: int, setting: str) -> tuple[list[list[int]], Reason]:
@@ -253,22 +259,22 @@ def _row(
     correlation: float,
     unit: bool,
 ) -> dict[str, Any]:
-    first, second = (images.iloc[row] for row in pair)
     phash, dhash = bits
+    first, second = pair
+    paths, labels, splits = (images[name] for name in ("path", "class", "split"))
     return {
         "kind": kind,
-        "first": first["path"],
-        "second": second["path"],
-        **{f"{side}_{name}": row[name] for name in ("class", "split") for side, row in _sides(first, second)},
+        "first": paths.iloc[first],
+        "second": paths.iloc[second],
+        "first_class": labels.iloc[first],
+        "second_class": labels.iloc[second],
+        "first_split": splits.iloc[first],
+        "second_split": splits.iloc[second],
         "phash": phash,
         "dhash": dhash,
         "correlation": round(correlation, DECIMALS),
         "unit": str(unit).lower(),
     }
-
-
-def _sides(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[tuple[str, Mapping[str, Any]], ...]:
-    return ("first", first), ("second", second)
 
 
 def _summary(
@@ -302,11 +308,11 @@ def _in_words(found: Duplicates, seconds: float) -> str:
     fate = {
         "none": "kept together in a drawn split",
         "setting": "not kept together, as near_duplicates says",
-        "too_many_images": "not kept together: so many images are alike that it is a property of the data set",
-        "too_many_crossing": "not kept together: so many pairs are of two classes that it is a property of the data set",
+        "too_many_images": "not kept together, since so many are a property of the data set",
+        "too_many_crossing": "not kept together, since so many pairs of two classes are a property of the data set",
     }[found.reason]
     least = "" if found.complete else "at least "
     return (
-        f"{found.images:,} images: {found.exact_sets:,} sets of exact duplicates; {found.candidates:,} pairs with hashes "
-        f"that agree, of which {least}{found.near_pairs:,} are near-duplicates, {fate}; {seconds:,.0f} s"
+        f"{found.images:,} images: {found.exact_sets:,} sets of exact duplicates; hashes of {found.candidates:,} pairs "
+        f"agree, and {least}{found.near_pairs:,} pairs are near-duplicates, {fate}; {seconds:,.0f} s"
     )

@@ -21,6 +21,11 @@ CORRELATION = 0.98
 """The least correlation of the pixels of a near-duplicate."""
 PERCENTILE = 0.999
 """A near-duplicate's correlation is above this quantile of those of random pairs."""
+SMOOTHINGS = 4
+"""Times that a picture is smoothed by (1, 2, 1) before it is compared. Without it, 26 of 60 photographs that were cropped
+by 1 % a side, and 2 of 60 cropped by 2 %, correlate with the whole ones by 0.98 or more; with it 59 and 31."""
+LEVELS = 16
+"""Steps of a smoothed grey value: sums of products of smoothed values stay exact."""
 SHIFT = 2
 """Pixels, of 64, by which a picture is shifted at most when it is compared."""
 RANDOM_PAIRS = 5_000
@@ -66,7 +71,8 @@ def as_numbers(hashes: Sequence[str]) -> numpy.ndarray:
 
 def bits(first: numpy.ndarray, second: numpy.ndarray) -> numpy.ndarray:
     """Return in how many bits numbers (uint64) differ, int64."""
-    return numpy.bitwise_count(first ^ second).astype(numpy.int64)
+    number: numpy.ndarray = numpy.bitwise_count(first ^ second).astype(numpy.int64)
+    return number
 
 
 def candidates(phashes: numpy.ndarray, dhashes: numpy.ndarray, limit: int) -> Candidates:
@@ -88,8 +94,8 @@ def candidates(phashes: numpy.ndarray, dhashes: numpy.ndarray, limit: int) -> Ca
         if number > limit:
             break
     first, second = (numpy.concatenate([one[side] for one in found] or [_none()]) for side in (0, 1))
-    distances = [bits(values[first], values[second]) for values in (phashes, dhashes)]
-    return Candidates(first, second, *distances, complete=number <= limit)
+    phash, dhash = (bits(values[first], values[second]) for values in (phashes, dhashes))
+    return Candidates(first, second, phash, dhash, complete=number <= limit)
 
 
 def _none() -> numpy.ndarray:
@@ -116,6 +122,23 @@ def _alike(hashes: numpy.ndarray, most: int) -> Iterator[tuple[numpy.ndarray, nu
                 yield row + top, column + left
 
 
+def smoothed(greys: numpy.ndarray) -> numpy.ndarray:
+    """Return pictures (uint8 [N, S, S]) smoothed, in steps of 1 / `LEVELS`: whole numbers, uint16."""
+    parts = [_smoothed(greys[start : start + PAIRS_AT_ONCE]) for start in range(0, len(greys), PAIRS_AT_ONCE)]
+    return numpy.concatenate(parts) if parts else greys.astype(numpy.uint16)
+
+
+def _smoothed(greys: numpy.ndarray) -> numpy.ndarray:
+    values = greys.astype(numpy.int32)
+    for _ in range(SMOOTHINGS):
+        for axis in (1, 2):
+            padded = numpy.pad(values, [(0, 0), *([(1, 1) if axis == other else (0, 0) for other in (1, 2)])], "edge")
+            before, at, after = (padded.take(range(start, start + values.shape[axis]), axis) for start in (0, 1, 2))
+            values = before + 2 * at + after
+    scale = 16**SMOOTHINGS // LEVELS
+    return ((values + scale // 2) // scale).astype(numpy.uint16)
+
+
 class Correlations:
     """The correlation of pairs of pictures after the best small shift.
 
@@ -124,7 +147,7 @@ class Correlations:
     """
 
     def __init__(self, greys: numpy.ndarray) -> None:
-        self.greys = greys
+        self.greys = smoothed(greys)
         self.side = greys.shape[1]
         self.windows = [
             (self._window(down), self._window(right), self._window(-down), self._window(-right))

@@ -51,7 +51,8 @@ def _hexadecimal(bits: numpy.ndarray) -> str:
 def _cosines() -> numpy.ndarray:
     """Return the lowest rows of the matrix of the cosine transform, float64 [8, 32], rounded to whole numbers."""
     angles = numpy.outer(numpy.arange(HASH_SIDE), 2 * numpy.arange(DCT_SIDE) + 1) * (numpy.pi / (2 * DCT_SIDE))
-    return numpy.rint(numpy.cos(angles) * DCT_SCALE)
+    cosines: numpy.ndarray = numpy.rint(numpy.cos(angles) * DCT_SCALE)
+    return cosines
 
 
 _COSINES = _cosines()
