@@ -142,13 +142,16 @@ class _Alike:
         phashes, dhashes = (near.as_numbers(self.images[name].tolist()) for name in ("phash", "dhash"))
         candidates = near.candidates(phashes, dhashes, max(LEAST_LIMIT, LIMIT_PER_IMAGE * count))
         random = near.random_pairs(self.images["sha256"].tolist())
-        if near.is_property(count, len(numpy.union1d(candidates.first, candidates.second))):
+        if self._many(candidates, numpy.arange(len(candidates))):
             typical = numpy.ones(len(random[0]), dtype=bool)
         else:  # those that are alike are few: they do not belong to what is typical of the set
             typical = ~numpy.isin(_keys(*random, count), _keys(candidates.first, candidates.second, count))
         correlations = self._correlations(random[0][typical], random[1][typical])
         above = near.quantile(correlations)
-        chosen, correlation, complete = self._compared(candidates, above)
+        chosen, correlation, complete = self._compared(candidates)
+        if not self._many(candidates, chosen):
+            agree = correlation > above
+            chosen, correlation = chosen[agree], correlation[agree]
         first, second = candidates.first[chosen], candidates.second[chosen]
         labels = self.images["class"].to_numpy(dtype=object)
         return Found(
@@ -164,25 +167,27 @@ class _Alike:
             complete=complete,
         )
 
-    def _compared(self, candidates: near.Candidates, above: float) -> tuple[numpy.ndarray, numpy.ndarray, bool]:
+    def _many(self, candidates: near.Candidates, chosen: numpy.ndarray) -> bool:
+        """Return whether the images of the chosen candidates are so many that it is a property of the set."""
+        images = numpy.union1d(candidates.first[chosen], candidates.second[chosen])
+        return near.is_property(len(self.images), len(images))
+
+    def _compared(self, candidates: near.Candidates) -> tuple[numpy.ndarray, numpy.ndarray, bool]:
         """Return the candidates whose pixels agree, their correlations, and whether all candidates were compared.
 
         The best candidate of each image comes first: it is soon known whether many images have a near-duplicate. The
         others are compared unless that is known.
         """
-        chosen, correlations = [_EMPTY], [numpy.zeros(0)]
-        images: set[int] = set()
+        chosen, correlations = _EMPTY, numpy.zeros(0)
         best, others = _best_first(candidates)
         for part in (*_in_parts(best), *(_in_parts(others) if candidates.complete else ())):
-            if near.is_property(len(self.images), len(images)):
-                return numpy.concatenate(chosen), numpy.concatenate(correlations), False
-            first, second = candidates.first[part], candidates.second[part]
-            correlation = self._correlations(first, second)
-            agree = near.is_near(correlation, above)
-            chosen.append(part[agree])
-            correlations.append(correlation[agree])
-            images.update(first[agree].tolist(), second[agree].tolist())
-        return numpy.concatenate(chosen), numpy.concatenate(correlations), candidates.complete
+            if self._many(candidates, chosen):
+                return chosen, correlations, False
+            correlation = self._correlations(candidates.first[part], candidates.second[part])
+            agree = correlation >= near.CORRELATION
+            chosen = numpy.concatenate([chosen, part[agree]])
+            correlations = numpy.concatenate([correlations, correlation[agree]])
+        return chosen, correlations, candidates.complete
 
     def _correlations(self, first: numpy.ndarray, second: numpy.ndarray) -> numpy.ndarray:
         if not len(first):

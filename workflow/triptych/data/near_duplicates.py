@@ -1,11 +1,11 @@
 """Find images that are nearly the same, and decide whether that can be used to keep them together.
 
 - A candidate is a pair whose two hashes (`triptych.data.renditions`) both differ in few bits.
-- A candidate counts if its pixels agree as well: their correlation after the best small shift is at least `CORRELATION`
-  and above that of nearly all pairs of the set, which have nothing to do with each other.
+- The pixels of a candidate agree if their correlation after the best small shift is at least `CORRELATION`.
+- It is a near-duplicate if the correlation is also above that of nearly all pairs of the set.
 - Groups are complete links: every image of a group is a near-duplicate of every other one. Chains join what differs.
-- Where many images are alike, or many pairs are of two classes, it is a property of the set (a fixed camera, X-rays,
-  digits), and nothing is grouped.
+- Where many images are in pairs whose pixels agree, or many pairs are of two classes, it is a property of the set (a
+  fixed camera, X-rays), and nothing is grouped.
 
 All arithmetic that decides is of whole numbers, so that every machine finds the same pairs.
 """
@@ -22,8 +22,8 @@ CORRELATION = 0.98
 PERCENTILE = 0.999
 """A near-duplicate's correlation is above this quantile of those of random pairs."""
 SMOOTHINGS = 4
-"""Times that a picture is smoothed by (1, 2, 1) before it is compared. Without it, 26 of 60 photographs that were cropped
-by 1 % a side, and 2 of 60 cropped by 2 %, correlate with the whole ones by 0.98 or more; with it 59 and 31."""
+"""Times that a picture is smoothed by (1, 2, 1) before it is compared. Without it, 26 of 60 photographs that were
+cropped by 1 % a side, and 2 of 60 cropped by 2 %, correlate with the whole ones by 0.98 or more; with it 59 and 31."""
 LEVELS = 16
 """Steps of a smoothed grey value: sums of products of smoothed values stay exact."""
 SHIFT = 2
@@ -136,7 +136,8 @@ def _smoothed(greys: numpy.ndarray) -> numpy.ndarray:
             before, at, after = (padded.take(range(start, start + values.shape[axis]), axis) for start in (0, 1, 2))
             values = before + 2 * at + after
     scale = 16**SMOOTHINGS // LEVELS
-    return ((values + scale // 2) // scale).astype(numpy.uint16)
+    rounded: numpy.ndarray = ((values + scale // 2) // scale).astype(numpy.uint16)
+    return rounded
 
 
 class Correlations:
@@ -179,9 +180,8 @@ class Correlations:
             other_total, other_squares = sums[1].of(up, left)
             spread = (count * squares - total**2) * (count * other_squares - other_total**2)
             covariance = count * products - total * other_total
-            numpy.maximum(
-                best, numpy.divide(covariance, numpy.sqrt(spread), out=numpy.zeros_like(best), where=spread > 0), best
-            )
+            found = numpy.divide(covariance, numpy.sqrt(spread), out=numpy.zeros_like(best), where=spread > 0)
+            numpy.maximum(best, found, out=best)
         return best
 
 
@@ -231,11 +231,6 @@ def random_pairs(contents: Sequence[str]) -> tuple[numpy.ndarray, numpy.ndarray]
 def quantile(correlations: numpy.ndarray) -> float:
     """Return the quantile of the correlations of random pairs that a near-duplicate's is above; 0 without any."""
     return float(numpy.quantile(correlations, PERCENTILE, method="lower")) if len(correlations) else 0.0
-
-
-def is_near(correlations: numpy.ndarray, above: float) -> numpy.ndarray:
-    """Return which pairs are near-duplicates, by their correlations and the quantile of random pairs."""
-    return (correlations >= CORRELATION) & (correlations > above)
 
 
 def complete_links(first: numpy.ndarray, second: numpy.ndarray, order: numpy.ndarray) -> list[list[int]]:
