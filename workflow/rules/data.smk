@@ -97,7 +97,7 @@ rule find_duplicates:
     priority: 1
     conda:
         "../../envs/data.yaml"
-    threads: all_cores
+    threads: 2
     resources:
         mem_mb=of_decoders(2000, 500),
         runtime=120,

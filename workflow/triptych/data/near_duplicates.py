@@ -12,6 +12,7 @@ All arithmetic that decides is of whole numbers, so that every machine finds the
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy
 
@@ -40,8 +41,8 @@ FEW_PAIRS = 10
 
 ROWS, COLUMNS = 64, 4096
 """Of a block of pairs whose hashes are compared at once: they fit into a core's cache."""
-PAIRS_AT_ONCE = 256
-"""Pairs whose pixels are compared at once."""
+AT_ONCE = 64
+"""Pictures whose pixels are handled at once."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def _alike(hashes: numpy.ndarray, most: int) -> Iterator[tuple[numpy.ndarray, nu
 
 def smoothed(greys: numpy.ndarray) -> numpy.ndarray:
     """Return pictures (uint8 [N, S, S]) smoothed, in steps of 1 / `LEVELS`: whole numbers, uint16."""
-    parts = [_smoothed(greys[start : start + PAIRS_AT_ONCE]) for start in range(0, len(greys), PAIRS_AT_ONCE)]
+    parts = [_smoothed(greys[start : start + AT_ONCE]) for start in range(0, len(greys), AT_ONCE)]
     return numpy.concatenate(parts) if parts else greys.astype(numpy.uint16)
 
 
@@ -143,6 +144,9 @@ def _smoothed(greys: numpy.ndarray) -> numpy.ndarray:
 class Correlations:
     """The correlation of pairs of pictures after the best small shift.
 
+    Pictures are laid out as rows with `SHIFT` zeros between them, so that another shift is another start, and what is
+    outside of a picture adds nothing.
+
     Args:
         greys: uint8 [N, S, S].
     """
@@ -150,15 +154,27 @@ class Correlations:
     def __init__(self, greys: numpy.ndarray) -> None:
         self.greys = smoothed(greys)
         self.side = greys.shape[1]
-        self.windows = [
-            (self._window(down), self._window(right), self._window(-down), self._window(-right))
-            for down in range(-SHIFT, SHIFT + 1)
-            for right in range(-SHIFT, SHIFT + 1)
-        ]
+        self.shifts = list(product(range(-SHIFT, SHIFT + 1), repeat=2))
+        windows = numpy.zeros((len(self.shifts), self.side, self.side))
+        for window, (down, right) in zip(windows, self.shifts, strict=True):
+            window[self._covered(down), self._covered(right)] = 1
+        self.counts = windows.sum(axis=(1, 2))
+        self.sums = self._sums_of(windows, 1)
+        self.squares = self._sums_of(windows, 2)
 
-    def _window(self, shift: int) -> slice:
+    def _covered(self, shift: int) -> slice:
         """Return the rows (or columns) of a picture that another one, shifted by so many, covers."""
         return slice(max(0, shift), self.side + min(0, shift))
+
+    def _sums_of(self, windows: numpy.ndarray, power: int) -> numpy.ndarray:
+        """Return the sum of a power of the values of each picture in each window, [N, W]."""
+        masks = windows.reshape(len(windows), -1).T
+        parts = [self._values(slice(start, start + AT_ONCE)) ** power for start in range(0, len(self.greys), AT_ONCE)]
+        return numpy.concatenate([part.reshape(len(part), -1) @ masks for part in parts] or [masks[:0]])
+
+    def _values(self, rows: slice | numpy.ndarray) -> numpy.ndarray:
+        values: numpy.ndarray = self.greys[rows].astype(numpy.float64)
+        return values
 
     def of(self, first: numpy.ndarray, second: numpy.ndarray) -> numpy.ndarray:
         """Return the correlations of pairs, float64 [P]; 0 where a picture has one grey only.
@@ -166,45 +182,29 @@ class Correlations:
         Args:
             first, second: int64 [P], positions.
         """
-        parts = [slice(start, start + PAIRS_AT_ONCE) for start in range(0, len(first), PAIRS_AT_ONCE)]
+        parts = [slice(start, start + AT_ONCE) for start in range(0, len(first), AT_ONCE)]
         return numpy.concatenate([self._of_part(first[part], second[part]) for part in parts] or [numpy.zeros(0)])
 
     def _of_part(self, first: numpy.ndarray, second: numpy.ndarray) -> numpy.ndarray:
-        one, other = self.greys[first].astype(numpy.float64), self.greys[second].astype(numpy.float64)
-        sums = [_Sums(values) for values in (one, other)]
+        width, above = self.side + SHIFT, SHIFT + 1
+        one = numpy.zeros((len(first), self.side, width))
+        other = numpy.zeros((len(first), self.side + 2 * above, width))
+        one[:, :, : self.side] = self._values(first)
+        other[:, above : above + self.side, : self.side] = self._values(second)
+        one, other = one.reshape(len(first), -1), other.reshape(len(first), -1)
         best = numpy.zeros(len(first))
-        for down, right, up, left in self.windows:
-            count = (down.stop - down.start) * (right.stop - right.start)
-            products = numpy.einsum("pij,pij->p", one[:, down, right], other[:, up, left])
-            total, squares = sums[0].of(down, right)
-            other_total, other_squares = sums[1].of(up, left)
-            spread = (count * squares - total**2) * (count * other_squares - other_total**2)
+        for number, (down, right) in enumerate(self.shifts):
+            start = (above - down) * width - right
+            products = numpy.vecdot(one, other[:, start : start + one.shape[1]])
+            count, opposite = self.counts[number], len(self.shifts) - 1 - number
+            total, other_total = self.sums[first, number], self.sums[second, opposite]
+            spread = (count * self.squares[first, number] - total**2) * (
+                count * self.squares[second, opposite] - other_total**2
+            )
             covariance = count * products - total * other_total
             found = numpy.divide(covariance, numpy.sqrt(spread), out=numpy.zeros_like(best), where=spread > 0)
             numpy.maximum(best, found, out=best)
         return best
-
-
-class _Sums:
-    """The sums of values [P, S, S] and of their squares over any window, from their cumulated sums."""
-
-    def __init__(self, values: numpy.ndarray) -> None:
-        self.cumulated = []
-        for one in (values, values**2):
-            padded = numpy.zeros((len(one), one.shape[1] + 1, one.shape[2] + 1))
-            one.cumsum(axis=1).cumsum(axis=2, out=padded[:, 1:, 1:])
-            self.cumulated.append(padded)
-
-    def of(self, rows: slice, columns: slice) -> tuple[numpy.ndarray, numpy.ndarray]:
-        """Return the sum of the values in a window and that of their squares, [P] each."""
-        total, squares = (
-            one[:, rows.stop, columns.stop]
-            - one[:, rows.start, columns.stop]
-            - one[:, rows.stop, columns.start]
-            + one[:, rows.start, columns.start]
-            for one in self.cumulated
-        )
-        return total, squares
 
 
 def random_pairs(contents: Sequence[str]) -> tuple[numpy.ndarray, numpy.ndarray]:
