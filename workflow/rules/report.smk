@@ -52,6 +52,8 @@ rule report_data:
         images="<results>/{experiment}/data/images.csv",
         problems="<results>/{experiment}/data/problems.csv",
         ignored="<results>/{experiment}/data/ignored.csv",
+        pairs="<results>/{experiment}/data/pairs.csv",
+        duplicates="<results>/{experiment}/data/duplicates.json",
     output:
         report="<results>/{experiment}/data/report.html",
     log:
@@ -80,6 +82,8 @@ rule report_data:
             --images {input.images:q} \
             --problems {input.problems:q} \
             --ignored {input.ignored:q} \
+            --pairs {input.pairs:q} \
+            --duplicates {input.duplicates:q} \
             --cache {resources.cache:q} \
             --show {params.show} \
             --report {output.report:q} \

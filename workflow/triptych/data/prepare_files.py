@@ -1,13 +1,11 @@
 """Prepare splits from image files that `check_data` has checked and decoded."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy
@@ -15,9 +13,9 @@ import pandas
 
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.dataset import save_split_rows
-from triptych.data.file_check import read_unchanged
 from triptych.data.found import DATASET
-from triptych.data.source import file_source_of, setting
+from triptych.data.originals import Named, Originals
+from triptych.data.source import setting
 from triptych.data.splitting import split_rows
 from triptych.data.user_files import quoted
 from triptych.results.schema import IMAGES, INDEX, LEFT_OUT, PROBLEMS
@@ -26,8 +24,6 @@ from triptych.storage.errors import InputError
 
 MOST_NAMED = 20
 """The most files that a message names."""
-Named = tuple[str, str]
-"""Path and SHA-256 of a file."""
 AHEAD = 64
 """Images that are read at once: 13 MB at 256 px."""
 STOP, QUARANTINE = "stop", "quarantine"
@@ -162,52 +158,3 @@ def _in_turn(
     iterator = iter(items)
     while part := list(islice(iterator, AHEAD)):
         yield from threads.map(function, part)
-
-
-class Originals:
-    """The images of files: from the cache, and from the user's files where they are missing there."""
-
-    def __init__(self, source: str, path: Path, cache: Cache) -> None:
-        self.source, self.path, self.cache = source, path, cache
-        self.lock = Lock()
-        self.files: dict[str, Path] = {}
-
-    def pixels(self, named: Named) -> numpy.ndarray:
-        """Return the stored pixels, uint8 [S, S, 3], of a file.
-
-        Raises:
-            InputError: they are neither in the cache nor, unchanged, at its path.
-        """
-        path, sha256 = named
-        stored = self.cache.load(sha256)
-        return self._decoded(path, sha256) if stored is None else stored.pixels
-
-    def check(self) -> None:
-        """Find the files, once.
-
-        Raises:
-            InputError: there are none.
-        """
-        with self.lock:
-            if self.files:
-                return
-            if self.path.exists():
-                self.files = {item.path: item.file for item in file_source_of(self.source).found(self.path).items}
-            if not self.files:
-                raise InputError(
-                    f"{self.path}: the images are gone, and decoded images of them are missing in {self.cache.folder}. "
-                    "Restore the images, then rerun."
-                )
-
-    def _decoded(self, path: str, sha256: str) -> numpy.ndarray:
-        self.check()
-        try:
-            content = read_unchanged(self.files[path]) if path in self.files else None
-        except OSError:
-            content = None
-        if content is None or hashlib.sha256(content).hexdigest() != sha256:
-            raise InputError(
-                f"{self.path}: {path} was changed or removed since it was checked, and its decoded image is missing in "
-                f"{self.cache.folder}. Rerun: the files are checked again."
-            )
-        return self.cache.add(content, sha256).pixels

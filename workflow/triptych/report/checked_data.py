@@ -21,7 +21,8 @@ from triptych.data.source import setting
 from triptych.data.splitting import split_rows
 from triptych.report.blocks import Thumbnail
 from triptych.report.formatting import shortened, visible
-from triptych.results.schema import IGNORED, IMAGES, PROBLEMS
+from triptych.results.duplicates import Duplicates, read_duplicates
+from triptych.results.schema import IGNORED, IMAGES, PAIRS, PROBLEMS
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
@@ -37,12 +38,13 @@ STOP = "stop"
 
 @dataclass(frozen=True, eq=False)
 class CheckedData:
-    """The tables of check_data, the settings, and what follows from both.
+    """The tables of check_data and find_duplicates, the settings, and what follows from them.
 
     Attributes:
         settings: the section `dataset` of the configuration, as prepare_dataset takes it.
         images: the table `images`, with its columns' declared types.
-        problems, ignored: the tables of these names.
+        problems, ignored, pairs: the tables of these names.
+        duplicates: what was found about duplicates.
         split: of each image: train, validation or test; "" for all if the split fails.
         split_error: why it fails; "" if it does not.
         cache: decoded images; None where no picture is to be shown.
@@ -52,6 +54,8 @@ class CheckedData:
     images: pandas.DataFrame
     problems: pandas.DataFrame
     ignored: pandas.DataFrame
+    pairs: pandas.DataFrame
+    duplicates: Duplicates
     split: numpy.ndarray
     split_error: str
     cache: Cache | None = None
@@ -96,6 +100,11 @@ class CheckedData:
     def counts(self) -> Counter[tuple[str, str]]:
         """The number of images by class and split."""
         return Counter(zip(self.images["class"].tolist(), self.split.tolist(), strict=True))
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """The position of each image in `images`, by its path."""
+        return {path: row for row, path in enumerate(self.images["path"])}
 
     @cached_property
     def shorter(self) -> pandas.Series:
@@ -151,24 +160,35 @@ def jpeg_address(pixels: numpy.ndarray) -> Markup:
     return Markup(f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}")
 
 
-def read_checked_data(
-    settings: Mapping[str, Any], images: Path, problems: Path, ignored: Path, cache: Path | None
-) -> CheckedData:
-    """Read the tables of check_data, and split the images as prepare_dataset will.
+@dataclass(frozen=True)
+class CheckedFiles:
+    """The tables of check_data; the table and the summary of find_duplicates."""
+
+    images: Path
+    problems: Path
+    ignored: Path
+    pairs: Path
+    duplicates: Path
+
+
+def read_checked_data(settings: Mapping[str, Any], files: CheckedFiles, cache: Path | None) -> CheckedData:
+    """Read what was found in the data, and split the images as prepare_dataset will.
 
     Args:
         cache: the folder of decoded images; None where no picture is to be shown.
 
     Raises:
-        InputError: a table is missing or invalid, or a setting is missing.
+        InputError: a file is missing or invalid, or a setting is missing.
     """
-    table = read_table(images, IMAGES)
+    table = read_table(files.images, IMAGES)
     split, error = divided(table, settings)
     return CheckedData(
         settings,
         table,
-        read_table(problems, PROBLEMS),
-        read_table(ignored, IGNORED),
+        read_table(files.problems, PROBLEMS),
+        read_table(files.ignored, IGNORED),
+        read_table(files.pairs, PAIRS),
+        read_duplicates(files.duplicates),
         split,
         error,
         None if cache is None else Cache(cache, StoredRule.of(settings)),

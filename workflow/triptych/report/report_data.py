@@ -5,7 +5,7 @@ from typing import Literal
 
 from triptych.data.source import parsed
 from triptych.report import formatting as words
-from triptych.report.checked_data import CheckedData, read_checked_data
+from triptych.report.checked_data import CheckedData, CheckedFiles, read_checked_data
 from triptych.report.data_sections.registry import SECTIONS
 from triptych.report.report import Part, template
 from triptych.storage.files import write_text
@@ -20,6 +20,8 @@ def report_data(
     images: Path,
     problems: Path,
     ignored: Path,
+    pairs: Path,
+    duplicates: Path,
     cache: Path,
     show: Literal["all", "none"] = "all",
     report: Path,
@@ -29,6 +31,7 @@ def report_data(
     Args:
         dataset: JSON, the section `dataset` of the configuration that prepare_dataset takes.
         images, problems, ignored: the tables of check_data.
+        pairs, duplicates: the table and the summary of find_duplicates.
         cache: the folder of decoded images. A picture that is not there is left out.
         show: none leaves out all pictures.
         report: the file to write.
@@ -36,7 +39,8 @@ def report_data(
     Raises:
         InputError: a table or a setting is missing or invalid.
     """
-    data = read_checked_data(parsed(dataset), images, problems, ignored, cache if show == "all" else None)
+    checked = CheckedFiles(images, problems, ignored, pairs, duplicates)
+    data = read_checked_data(parsed(dataset), checked, cache if show == "all" else None)
     page = render(experiment, data)
     write_text(report, page)
     print(f"wrote {report} ({words.size(len(page.encode()))})", flush=True)
