@@ -32,7 +32,7 @@ if sys.argv[1] == "train":
     if fault.is_file() and fault.read_text() in " ".join(sys.argv):
         sys.exit("error: this one fails")
 names = ("trained", "history", "predictions", "cost", "weights", "history", "train", "validation", "test",
-         "index", "sizes", "left-out")
+         "index", "sizes", "left-out", "leaks")
 for option, value in zip(sys.argv[1:], sys.argv[2:]):
     if option.removeprefix("--") in names and "/" in value:
         pathlib.Path(value).touch()

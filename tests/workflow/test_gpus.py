@@ -22,7 +22,7 @@ if "--execution" in options:
     with open("times.txt", "a") as file:
         file.write(f"{gpu} {start} {time.time()}\\n")
 names = ("trained", "history", "predictions", "cost", "weights", "history", "train", "validation", "test",
-         "index", "sizes", "left-out")
+         "index", "sizes", "left-out", "leaks")
 for name in names:
     if "/" in options.get(f"--{name}", ""):
         pathlib.Path(options[f"--{name}"]).touch()

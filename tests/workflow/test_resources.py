@@ -13,7 +13,7 @@ start = time.time()
 if sys.argv[1] in ("train", "pretrain-weights"):
     time.sleep(1.5)
 names = ("trained", "history", "predictions", "cost", "weights", "history", "train", "validation", "test",
-         "index", "sizes", "left-out")
+         "index", "sizes", "left-out", "leaks")
 for option, value in zip(sys.argv[1:], sys.argv[2:]):
     if option.removeprefix("--") in names and "/" in value:
         pathlib.Path(value).touch()

@@ -122,6 +122,7 @@ rule prepare_dataset:
             --index {output.index:q} \
             --sizes {output.sizes:q} \
             --left-out {output.left_out:q} \
+            --leaks {output.leaks:q} \
             2>&1 | tee {log:q}
         """
 

@@ -105,6 +105,7 @@ rule report:
             "index.csv",
             "sizes.csv",
             "left_out.csv",
+            "leaks.csv",
         ),
         weights=graph.pretrained_of_experiment,
         models=graph.of_models("<results>/{experiment}/models/{architecture}_{input_size}/printout.txt"),

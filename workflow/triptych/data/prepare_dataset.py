@@ -11,7 +11,7 @@ from triptych.data.dataset import Split, save_split
 from triptych.data.prepare_files import Checks, read_checks, save_prepared
 from triptych.data.source import SourceImages, is_file_source, parsed, reader_of, setting
 from triptych.data.stratify import SPLITS, stratify, stratify_parts
-from triptych.results.schema import INDEX, LEFT_OUT, SIZES
+from triptych.results.schema import INDEX, LEAKS, LEFT_OUT, SIZES
 from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 
@@ -32,6 +32,7 @@ def prepare_dataset(  # noqa: PLR0913
     index: Path,
     sizes: Path,
     left_out: Path,
+    leaks: Path,
 ) -> None:
     """Split a source of images into training, validation and test images.
 
@@ -52,6 +53,7 @@ def prepare_dataset(  # noqa: PLR0913
             class, group, changes.
         sizes: CSV: split, class, images.
         left_out: CSV, the files that cannot be used; empty for sources of arrays.
+        leaks: CSV, test and validation images that have a counterpart in another split; empty for sources of arrays.
 
     Raises:
         InputError: `dataset` is not such a section, a file is invalid, or the sizes differ from those of the source or
@@ -74,6 +76,7 @@ def prepare_dataset(  # noqa: PLR0913
     save_table(index, index_rows, INDEX)
     save_table(sizes, table, SIZES)
     save_table(left_out, absent, LEFT_OUT)
+    save_table(leaks, pandas.DataFrame(columns=LEAKS.names), LEAKS)
 
 
 def _from_arrays(

@@ -348,6 +348,47 @@ IGNORED = Table(
     needs_runs=False,
     may_be_empty=True,
 )
+PAIRS = Table(
+    "pairs",
+    "find_duplicates",
+    "pairs of images that show the same",
+    "a pair of images",
+    (
+        text("kind", "exact: equal decoded pixels. near: both hashes and the pixels agree."),
+        text("first", "The path of one image, from the data set’s folder; the smaller by code point."),
+        text("second", "The path of the other image."),
+        text("first_class", "The class of the first."),
+        text("second_class", "The class of the second."),
+        text("first_split", "The split that was given for the first.", optional=True),
+        text("second_split", "The split that was given for the second.", optional=True),
+        whole("phash", "The bits of 64 in which their perceptual hashes differ.", title="pHash"),
+        whole("dhash", "The bits of 64 in which their difference hashes differ.", title="dHash"),
+        number("correlation", "Correlation of both in grey at 64 x 64 pixels, after the best small shift."),
+        text("unit", "true: both are kept in one split. false: they are not."),
+    ),
+    path="data/{name}.csv",
+    needs_runs=False,
+    may_be_empty=True,
+)
+LEAKS = Table(
+    "leaks",
+    "prepare_dataset",
+    "test and validation images that have a counterpart in another split",
+    "an image of test, or of validation, and another split that has a counterpart of it",
+    (
+        text("split", "The split of the image: test or validation."),
+        whole("row", "Its position in the split, from 0."),
+        text("path", "Its path, from the data set’s folder."),
+        CLASS,
+        text("kind", "The counterpart, the strongest first: exact (equal pixels), near (a near-duplicate) or group."),
+        text("other_split", "The split of the counterpart: train or validation."),
+        text("other_path", "The path of the counterpart; of several of a kind, the smallest by code point."),
+        text("other_class", "The class of the counterpart."),
+    ),
+    path="data/{name}.csv",
+    needs_runs=False,
+    may_be_empty=True,
+)
 SIZES = Table(
     "sizes",
     "prepare_dataset",
