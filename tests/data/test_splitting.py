@@ -159,7 +159,7 @@ def test_a_missing_part_is_taken_from_train():
             r"too few different images for test and validation: b \(2\), c \(1\); a class ",
         ),
         (images_of({"a": 9, "b": 2}), {"test": 0}, None),
-        (images_of({"a": 9, "b": 9}, group="one"), {}, r"a \(1\), b \(0\); a class needs at least 3"),
+        (images_of({"a": 9, "b": 9}, group="one"), {}, "all 9 images of the class a are in one group, one; all 9 images of"),
         (images_of({"a": 9, "b": 30}), {"test": 5, "validation": 4}, r"for test: 5, validation: 4: a \(9\). Lower"),
         (images_of({"a": 9}).iloc[:0], {}, "no image can be used"),
         (given({"train": {"a": 9, "b": 9}, "test": {"a": 3}}), {}, "test has no image of 1 classes: b"),

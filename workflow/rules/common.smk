@@ -144,7 +144,8 @@ def options_of_check(wildcards, input, output, resources, threads):
     """Where the checked image files are, for the command that prepares them; none for other sources."""
     if not input.images:
         return ""
-    found = dict(images=input.images, problems=input.problems)
+    tables = ("images", "problems", "pairs", "duplicates")
+    found = {name: input.get(name) for name in tables}
     folders = dict(path=resources.path, cache=resources.cache)
     page = rules.report_data.output.report.apply_wildcards(dict(experiment=wildcards.experiment))
     return options(**found, **folders, num_threads=threads, report=page)

@@ -26,6 +26,8 @@ def prepare_dataset(  # noqa: PLR0913
     path: Path | None = None,
     num_threads: int = 1,
     report: Path | None = None,
+    pairs: Path | None = None,
+    duplicates: Path | None = None,
     train: Path,
     validation: Path,
     test: Path,
@@ -41,13 +43,15 @@ def prepare_dataset(  # noqa: PLR0913
             of that source, and `seed` (of the split). For sources of arrays also `train_per_class`,
             `validation_per_class` and `test_per_class` (images per class; null for all remaining ones): a source with
             its own test part gives the test images from that part, and the other images from the rest. For image files
-            `validation` and `test` (`triptych.data.splitting`) and `policy`: what is done about files that cannot be
-            used.
+            `validation`, `test` and `group` (`triptych.data.splitting`) and `policy`: what is done about files that
+            cannot be used.
         files: the files of a source of arrays; some sources need none.
         images, problems, cache: of image files: what `check_data` has written.
         path: of image files: the folder or CSV file. It is read only where decoded images are missing in the cache.
         num_threads: threads that read images.
         report: the data report, which messages about image files name.
+        pairs, duplicates: of image files: what `find_duplicates` has written. Without it only exact duplicates, and
+            images of one group, are kept in one split.
         train, validation, test: files of `triptych.data.dataset`. Validation may be empty.
         index: CSV with one row per image: split, row, name, sha256 (of the stored pixels; of the file for image files),
             class, group, changes.
@@ -57,26 +61,29 @@ def prepare_dataset(  # noqa: PLR0913
 
     Raises:
         InputError: `dataset` is not such a section, a file is invalid, or the sizes differ from those of the source or
-            the configuration. For image files: something is wrong with them, unless the policy is quarantine.
+            the configuration. For image files: something is wrong with them, unless the policy is quarantine; or they
+            cannot be split as asked for.
     """
     settings = parsed(dataset)
     outputs = dict(zip(SPLITS, (train, validation, test), strict=True))
     if not is_file_source(settings["source"]):
         index_rows, table = _from_arrays(settings, files or [], outputs)
-        absent = pandas.DataFrame(columns=LEFT_OUT.names)
+        absent, leaking = pandas.DataFrame(columns=LEFT_OUT.names), pandas.DataFrame(columns=LEAKS.names)
     else:
         if images is None or problems is None or cache is None or path is None:
             raise InputError(f"source {settings['source']}: give --images, --problems, --cache and --path.")
-        checks = Checks(images, problems, cache, path, num_threads, report)
+        checks = Checks(images, problems, cache, path, num_threads, report, pairs, duplicates)
         prepared = read_checks(settings, checks)
         table = size_table(prepared.rows, prepared.labels, prepared.classes)
         _print_sizes(settings["source"], len(prepared.images), prepared.classes, table)
+        for warning in prepared.warnings():
+            print(f"warning: {warning}", flush=True)
         save_prepared(prepared, settings, checks, outputs)
-        index_rows, absent = prepared.index(), prepared.left_out
+        index_rows, absent, leaking = prepared.index(), prepared.left_out, prepared.leaks
     save_table(index, index_rows, INDEX)
     save_table(sizes, table, SIZES)
     save_table(left_out, absent, LEFT_OUT)
-    save_table(leaks, pandas.DataFrame(columns=LEAKS.names), LEAKS)
+    save_table(leaks, leaking, LEAKS)
 
 
 def _from_arrays(
