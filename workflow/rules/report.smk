@@ -71,6 +71,7 @@ rule report_data:
     params:
         dataset=graph.of_experiment(dataset_json),
         show=graph.experiment_setting("report/images"),
+        found=lambda wildcards, input: options(pairs=input.get("pairs"), duplicates=input.get("duplicates")),
         code=code("report.report_data", *DATA_REPORT_FILES, named=graph.of_experiment(modules_of_source)),
     shell:
         r"""
@@ -81,6 +82,7 @@ rule report_data:
             --problems {input.problems:q} \
             --ignored {input.ignored:q} \
             --cache {resources.cache:q} \
+            {params.found} \
             --show {params.show} \
             --report {output.report:q} \
             2>&1 | tee {log:q}

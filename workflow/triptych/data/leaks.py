@@ -98,8 +98,8 @@ def sentences(leaks: pandas.DataFrame, rows: Mapping[str, numpy.ndarray]) -> lis
         kinds = Counter(KINDS[number] for number in strongest.tolist())
         named = ", ".join(f"{KIND_NAMES[kind]}: {kinds[kind]:,}" for kind in KINDS if kinds[kind])
         said.append(
-            f"{kinds.total():,} of {len(rows[split]):,} {split} images have a counterpart in {' or '.join(others)} "
-            f"({named}). Accuracy on them may be too high."
+            f"{kinds.total():,} of {len(rows[split]):,} {split} images {'has' if kinds.total() == 1 else 'have'} a "
+            f"counterpart in {' or '.join(others)} ({named}). Accuracy on them may be too high."
         )
     return said
 

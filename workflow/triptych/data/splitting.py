@@ -17,6 +17,8 @@ from triptych.storage.errors import InputError
 TRAIN, VALIDATION, TEST = SPLITS
 MOST_NAMED = 20
 """The most classes that a message names."""
+Unit = tuple[numpy.ndarray, Counter[str]]
+"""The rows of a unit, and how many of them are of each class."""
 
 
 def with_groups(images: pandas.DataFrame, settings: Mapping[str, Any]) -> pandas.DataFrame:
@@ -104,7 +106,10 @@ def split_rows(
         _check_whole_classes(of_train, units, wanted)
         for part, rows in drawn([pool[unit] for unit in units], labels, orders, wanted).items():
             split[rows] = part
-    _check_classes(labels, split, [part for part in SPLITS if wanted.get(part, 1)])
+    parts = [part for part in SPLITS if wanted.get(part, 1)]
+    _check_classes(
+        labels, split, parts, [*(part for part in parts if part in wanted), *([TRAIN] * any(wanted.values()))]
+    )
     return _in_order(labels, split, orders, seed)
 
 
@@ -113,16 +118,13 @@ def content_orders(contents: Iterable[str], seed: int) -> numpy.ndarray:
     return numpy.array([hashlib.sha256(f"{seed} {content}".encode()).hexdigest() for content in contents], dtype=object)
 
 
-def _by_class(
-    units: Iterable[numpy.ndarray], labels: numpy.ndarray, orders: numpy.ndarray
-) -> dict[str, list[numpy.ndarray]]:
-    """Return the units of each class in their order: that of their first image."""
-    keyed: dict[str, list[tuple[str, numpy.ndarray]]] = defaultdict(list)
-    for rows in units:
-        counts = Counter(labels[rows].tolist())
+def _by_class(units: Iterable[Unit], orders: numpy.ndarray) -> dict[str, list[Unit]]:
+    """Return the units of each class, which is their largest one, in their order: that of their first image."""
+    keyed: dict[str, list[tuple[str, Unit]]] = defaultdict(list)
+    for rows, counts in units:
         label = min(counts, key=lambda name: (-counts[name], name))
-        keyed[label].append((min(orders[rows]), rows))
-    return {label: [rows for _, rows in sorted(keyed[label], key=lambda one: one[0])] for label in sorted(keyed)}
+        keyed[label].append((min(orders[rows]), (rows, counts)))
+    return {label: [unit for _, unit in sorted(keyed[label], key=lambda one: one[0])] for label in sorted(keyed)}
 
 
 def drawn(
@@ -138,23 +140,20 @@ def drawn(
     Raises:
         InputError: classes have too few units, or too few images for the counts.
     """
-    by_class = _by_class(units, labels, orders)
+    held = [(rows, Counter(labels[rows].tolist())) for rows in units]
     asked = {part: size for part, size in wanted.items() if size}
-    counts = {label: [int((labels[rows] == label).sum()) for rows in units] for label, units in by_class.items()}
-    for name in sorted(set(labels.tolist()) - set(by_class)):
-        counts[name] = []
-    _check_counts(counts, asked)
+    _check_counts(sorted(set(labels.tolist())), [counts for _, counts in held], asked)
     found: dict[str, list[numpy.ndarray]] = {part: [] for part in asked}
-    for label, ordered in by_class.items():
-        sizes, total = counts[label], sum(counts[label])
+    for label, ordered in _by_class(held, orders).items():
+        sizes = [counts[label] for _, counts in ordered]
         left = len(ordered)
         for part, order in ((TEST, 1), (VALIDATION, -1)):
             if part in asked:
                 others = 1 + (part == TEST and VALIDATION in asked)
-                taken = _nearest(sizes[::order], _target(asked[part], total), left - others)
-                found[part] += ordered[::order][:taken]
+                taken = _nearest(sizes[::order], _target(asked[part], sum(sizes)), left - others)
+                found[part] += [rows for rows, _ in ordered[::order][:taken]]
                 left -= taken
-    return {part: numpy.concatenate(rows) for part, rows in found.items()}
+    return {part: numpy.concatenate(rows) for part, rows in found.items() if rows}
 
 
 def _target(size: float, total: int) -> int:
@@ -163,7 +162,12 @@ def _target(size: float, total: int) -> int:
 
 
 def _nearest(sizes: list[int], target: int, most: int) -> int:
-    """Return how many units from the front have together as many images as the target, or the nearest number."""
+    """Return how many units from the front have together as many images as the target, or the nearest number.
+
+    At least one, unless none may be taken: the class is then in units of other classes as well, and `most` below 1.
+    """
+    if most < 1:
+        return 0
     sums = numpy.cumsum(sizes[:most])
     return int(numpy.abs(sums - target).argmin()) + 1
 
@@ -192,33 +196,41 @@ def _whole(label: str, unit: pandas.DataFrame) -> str:
     return f"{count} are in one group, {groups[0]}" if groups else f"{count} are duplicates of each other"
 
 
-def _check_counts(counts: Mapping[str, list[int]], asked: Mapping[str, float]) -> None:
+def _check_counts(labels: Iterable[str], units: Iterable[Counter[str]], asked: Mapping[str, float]) -> None:
     """Raise an InputError that names the classes with too few units or images."""
     parts = " and ".join(asked)
     least = len(asked) + 1
-    few = {label: len(sizes) for label, sizes in counts.items() if len(sizes) < least}
+    held, images = dict.fromkeys(labels, 0), Counter[str]()
+    for unit in units:
+        images += unit
+        for label in unit:
+            held[label] += 1
+    few = {label: count for label, count in held.items() if count < least}
     if few:
         raise InputError(
             f"too few different images for {parts}: {_named(few)}; a class needs at least {least}, one for each split. "
-            "Duplicates and images of one group count once, for the class that most of them have. Add images, remove "
-            "the class, or give splits."
+            "Duplicates and images of one group count once. Add images, remove the class, or give splits."
         )
     needed = 1 + sum(max(1, int(size)) for size in asked.values())  # fractions give way: at least one image is left
-    few = {label: sum(sizes) for label, sizes in counts.items() if sum(sizes) < needed}
+    few = {label: images[label] for label in held if images[label] < needed}
     if few:
         sizes = ", ".join(f"{part}: {size}" for part, size in asked.items())
         raise InputError(f"too few images for {sizes}: {_named(few)}. Lower {parts}, or add images to these classes.")
 
 
-def _check_classes(labels: numpy.ndarray, split: numpy.ndarray, parts: list[str]) -> None:
+def _check_classes(labels: numpy.ndarray, split: numpy.ndarray, parts: list[str], drawn_parts: list[str]) -> None:
     """Raise an InputError if a part lacks a class."""
     for part in parts:
         lacking = sorted(set(labels.tolist()) - set(labels[split == part].tolist()))
         if lacking:
-            raise InputError(
-                f"{part} has no image of {len(lacking)} classes: {_names(lacking)}. Add images of them to this split, "
-                "or remove these classes."
-            )
+            remedy = "Add images of them to this split, or remove these classes."
+            if part in drawn_parts:
+                remedy = (
+                    "Their groups, which are not divided, are in other splits. Give another seed, smaller groups or "
+                    "more images, or remove these classes."
+                )
+            count = "1 class" if len(lacking) == 1 else f"{len(lacking):,} classes"
+            raise InputError(f"{part} has no image of {count}: {_names(lacking)}. {remedy}")
 
 
 def _named(counts: Mapping[str, int]) -> str:

@@ -16,9 +16,12 @@ from PIL import Image
 
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.found import DATASET, FILE
+from triptych.data.leaks import leaks_of
+from triptych.data.pairs import Pairs, read_pairs
 from triptych.data.shortcut_probe import Probe, probe
 from triptych.data.source import setting
-from triptych.data.splitting import split_rows
+from triptych.data.splitting import split_rows, with_groups
+from triptych.data.stratify import SPLITS
 from triptych.report.blocks import Thumbnail
 from triptych.report.formatting import shortened, visible
 from triptych.results.schema import IGNORED, IMAGES, PROBLEMS
@@ -41,10 +44,12 @@ class CheckedData:
 
     Attributes:
         settings: the section `dataset` of the configuration, as prepare_dataset takes it.
-        images: the table `images`, with its columns' declared types.
+        images: the table `images`, with its columns' declared types, and with the groups of the setting `group`.
         problems, ignored: the tables of these names.
         split: of each image: train, validation or test; "" for all if the split fails.
         split_error: why it fails; "" if it does not.
+        leaks: the table `leaks`; empty if the split fails.
+        pairs: what `find_duplicates` found.
         cache: decoded images; None where no picture is to be shown.
     """
 
@@ -54,6 +59,8 @@ class CheckedData:
     ignored: pandas.DataFrame
     split: numpy.ndarray
     split_error: str
+    leaks: pandas.DataFrame
+    pairs: Pairs
     cache: Cache | None = None
     _thumbnails: dict[str, str] = field(default_factory=dict)
 
@@ -81,6 +88,11 @@ class CheckedData:
     @property
     def store_size(self) -> int:
         return int(setting(self.settings, "store_size"))
+
+    @cached_property
+    def rows(self) -> dict[str, numpy.ndarray]:
+        """The rows of `images` of each split, in their order."""
+        return rows_by_split(self.split)
 
     def count(self, split: str) -> int:
         """The number of images of a split."""
@@ -152,18 +164,25 @@ def jpeg_address(pixels: numpy.ndarray) -> Markup:
 
 
 def read_checked_data(
-    settings: Mapping[str, Any], images: Path, problems: Path, ignored: Path, cache: Path | None
+    settings: Mapping[str, Any],
+    images: Path,
+    problems: Path,
+    ignored: Path,
+    cache: Path | None,
+    pairs: Path | None = None,
+    duplicates: Path | None = None,
 ) -> CheckedData:
     """Read the tables of check_data, and split the images as prepare_dataset will.
 
     Args:
         cache: the folder of decoded images; None where no picture is to be shown.
+        pairs, duplicates: of find_duplicates.
 
     Raises:
         InputError: a table is missing or invalid, or a setting is missing.
     """
-    table = read_table(images, IMAGES)
-    split, error = divided(table, settings)
+    found = read_pairs(pairs, duplicates)
+    table, split, error = divided(read_table(images, IMAGES), settings, found)
     return CheckedData(
         settings,
         table,
@@ -171,22 +190,32 @@ def read_checked_data(
         read_table(ignored, IGNORED),
         split,
         error,
+        leaks_of(table, rows_by_split(split), found),
+        found,
         None if cache is None else Cache(cache, StoredRule.of(settings)),
     )
 
 
-def divided(images: pandas.DataFrame, settings: Mapping[str, Any]) -> tuple[numpy.ndarray, str]:
-    """The split of each image, and why there is none (empty if there is one)."""
+def rows_by_split(split: numpy.ndarray) -> dict[str, numpy.ndarray]:
+    """The rows of each split."""
+    return {name: numpy.flatnonzero(split == name) for name in SPLITS}
+
+
+def divided(
+    images: pandas.DataFrame, settings: Mapping[str, Any], pairs: Pairs
+) -> tuple[pandas.DataFrame, numpy.ndarray, str]:
+    """The images with their groups, the split of each, and why there is none (empty if there is one)."""
     split = numpy.full(len(images), "", dtype=object)
     if images.empty:
-        return split, "there is no image that can be used"
+        return images, split, "there is no image that can be used"
     try:
-        rows = split_rows(images, settings)
+        images = with_groups(images, settings)
+        rows = split_rows(images, settings, pairs.table)
     except InputError as error:
-        return split, str(error)
+        return images, split, str(error)
     for name, chosen in rows.items():
         split[chosen] = name
-    return split, ""
+    return images, split, ""
 
 
 def is_property(count: int, total: int) -> bool:

@@ -21,6 +21,8 @@ def report_data(
     problems: Path,
     ignored: Path,
     cache: Path,
+    pairs: Path | None = None,
+    duplicates: Path | None = None,
     show: Literal["all", "none"] = "all",
     report: Path,
 ) -> None:
@@ -30,13 +32,15 @@ def report_data(
         dataset: JSON, the section `dataset` of the configuration that prepare_dataset takes.
         images, problems, ignored: the tables of check_data.
         cache: the folder of decoded images. A picture that is not there is left out.
+        pairs, duplicates: of find_duplicates; without them only exact duplicates are known.
         show: none leaves out all pictures.
         report: the file to write.
 
     Raises:
         InputError: a table or a setting is missing or invalid.
     """
-    data = read_checked_data(parsed(dataset), images, problems, ignored, cache if show == "all" else None)
+    pictures = cache if show == "all" else None
+    data = read_checked_data(parsed(dataset), images, problems, ignored, pictures, pairs, duplicates)
     page = render(experiment, data)
     write_text(report, page)
     print(f"wrote {report} ({words.size(len(page.encode()))})", flush=True)
