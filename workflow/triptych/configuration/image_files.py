@@ -126,6 +126,14 @@ Colour = Annotated[
 Pattern = Annotated[
     Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(printable)] | None,
     BeforeValidator(_pattern),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 1000, "format": "pattern"},
+                {"type": "null"},
+            ]
+        }
+    ),
 ]
 Range = Annotated[
     list[float] | None,
