@@ -22,6 +22,7 @@ from triptych.report.checked_data import divided, is_property
 from triptych.report.report_data import report_data
 from triptych.results.schema import IGNORED, IMAGES, PAIRS, PROBLEMS
 from triptych.results.tables import save_table
+from triptych.storage.files import write_json
 
 SETTINGS = {
     "source": "folder",
@@ -69,7 +70,7 @@ def page(tmp_path, monkeypatch):
     """The function that makes a page of tables, and returns its HTML."""
     monkeypatch.setattr("triptych.data.shortcut_probe.PERMUTATIONS", 3)
 
-    def make(images=(), problems=(), ignored=(), show="all", pairs=None, **settings):
+    def make(images=(), problems=(), ignored=(), show="all", pairs=None, openings=None, **settings):
         tables = {IMAGES: images, PROBLEMS: problems, IGNORED: ignored}
         for table, rows in tables.items():
             frame = pandas.DataFrame(list(rows), columns=table.names)
@@ -83,6 +84,7 @@ def page(tmp_path, monkeypatch):
             cache=tmp_path / "cache",
             show=show,
             pairs=pairs,
+            openings=openings,
             report=tmp_path / "report.html",
         )
         return (tmp_path / "report.html").read_text()
@@ -300,6 +302,14 @@ def test_groups_in_several_given_splits_are_named_with_what_they_leak(page):
     assert "1 group is in several of the given splits: bush (train, test). Give each group one split." in said
     assert "1 of 26 test images has a counterpart in train or validation (an image of the same group: 1)" in said
     assert "group train validation test bush 1 0 1" in said
+
+
+def test_images_that_left_test_after_it_was_opened_are_named(page, tmp_path):
+    images = [image(row["class"], n, split=("train", "validation", "test")[n % 3]) for n, row in enumerate(some())]
+    parts = {"test": [images[0]["sha256"]], "others": []}
+    write_json(tmp_path / "openings" / "split.json", {"openings": 0, "last": None, "opened": parts})
+    said = text_of(page(images, openings=tmp_path / "openings"))
+    assert f"opened before, and since then 1 image moved out of test ({images[0]['path']}). Earlier test" in said
 
 
 def test_pairs_are_kept_together_and_those_across_given_splits_are_named(page, tmp_path):

@@ -148,7 +148,20 @@ def options_of_check(wildcards, input, output, resources, threads):
     found = {name: input.get(name) for name in tables}
     folders = dict(path=resources.path, cache=resources.cache)
     page = rules.report_data.output.report.apply_wildcards(dict(experiment=wildcards.experiment))
-    return options(**found, **folders, num_threads=threads, report=page)
+    logs = folder_of_openings(wildcards)
+    return options(**found, **folders, num_threads=threads, report=page, openings=logs)
+
+
+def folder_of_openings(wildcards):
+    """The folder with the logs of openings of an experiment's test images."""
+    log = str(rules.open_test.log.openings)
+    return log[: log.index("{experiment}")] + wildcards.experiment
+
+
+def options_of_duplicates(wildcards, input, output):
+    """What was found out about duplicates, and where openings of test images are recorded."""
+    found = {name: input.get(name) for name in ("pairs", "duplicates")}
+    return options(**found, openings=folder_of_openings(wildcards))
 
 
 # The questions that rules ask about experiments, with the wildcards of a job.

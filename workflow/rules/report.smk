@@ -71,7 +71,7 @@ rule report_data:
     params:
         dataset=graph.of_experiment(dataset_json),
         show=graph.experiment_setting("report/images"),
-        found=lambda wildcards, input: options(pairs=input.get("pairs"), duplicates=input.get("duplicates")),
+        found=options_of_duplicates,
         code=code("report.report_data", *DATA_REPORT_FILES, named=graph.of_experiment(modules_of_source)),
     shell:
         r"""

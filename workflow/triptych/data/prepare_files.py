@@ -13,6 +13,7 @@ from typing import Any
 import numpy
 import pandas
 
+from triptych.data.border import TEST, moved, opened_split
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.dataset import save_split_rows
 from triptych.data.file_check import read_unchanged
@@ -42,6 +43,7 @@ class Checks:
     Attributes:
         path: the folder or CSV file of the user.
         pairs, duplicates: of `find_duplicates`; without them only exact duplicates are known.
+        openings: the folder with the logs of openings of test images; None where none is kept.
         report: named in messages; None for none.
     """
 
@@ -53,6 +55,7 @@ class Checks:
     report: Path | None
     pairs: Path | None = None
     duplicates: Path | None = None
+    openings: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Prepared:
         classes: the class names, sorted by code point.
         left_out: the table `left_out`.
         leaks: the table `leaks`.
+        moved: a sentence about images that moved in or out of test after it was opened; "" for none.
     """
 
     images: pandas.DataFrame
@@ -72,6 +76,7 @@ class Prepared:
     classes: list[str]
     left_out: pandas.DataFrame
     leaks: pandas.DataFrame
+    moved: str = ""
 
     @property
     def labels(self) -> numpy.ndarray:
@@ -88,9 +93,9 @@ class Prepared:
         return pandas.concat(parts, ignore_index=True)
 
     def warnings(self) -> list[str]:
-        """Say what is wrong with the splits: groups in several ones, and images with a counterpart in another one."""
+        """Say what is wrong with the splits: groups in several ones, images with a counterpart in another one."""
         divided = group_sentence(divided_groups(self.images, self.rows))
-        return [*([divided] if divided else []), *sentences(self.leaks, self.rows)]
+        return [text for text in (self.moved, divided, *sentences(self.leaks, self.rows)) if text]
 
 
 def read_checks(settings: Mapping[str, Any], checks: Checks) -> Prepared:
@@ -115,7 +120,8 @@ def read_checks(settings: Mapping[str, Any], checks: Checks) -> Prepared:
     except InputError as error:
         raise InputError(f"{checks.path}: {error}") from None
     leaks = leaks_of(images, rows, pairs)
-    return Prepared(images, rows, sorted(set(images["class"])), problems[LEFT_OUT.names], leaks)
+    moves = moved(opened_split(checks.openings), images, rows[TEST])
+    return Prepared(images, rows, sorted(set(images["class"])), problems[LEFT_OUT.names], leaks, moves)
 
 
 def _message(problems: pandas.DataFrame, checks: Checks) -> str:

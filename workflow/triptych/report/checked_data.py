@@ -14,10 +14,11 @@ import pandas
 from markupsafe import Markup
 from PIL import Image
 
+from triptych.data.border import TEST, Parts, moved
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.found import DATASET, FILE
 from triptych.data.leaks import leaks_of
-from triptych.data.pairs import Pairs, read_pairs
+from triptych.data.pairs import Pairs
 from triptych.data.shortcut_probe import Probe, probe
 from triptych.data.source import setting
 from triptych.data.splitting import split_rows, with_groups
@@ -50,6 +51,7 @@ class CheckedData:
         split_error: why it fails; "" if it does not.
         leaks: the table `leaks`; empty if the split fails.
         pairs: what `find_duplicates` found.
+        moved: a sentence about images that moved in or out of test after it was opened; "" for none.
         cache: decoded images; None where no picture is to be shown.
     """
 
@@ -61,6 +63,7 @@ class CheckedData:
     split_error: str
     leaks: pandas.DataFrame
     pairs: Pairs
+    moved: str
     cache: Cache | None = None
     _thumbnails: dict[str, str] = field(default_factory=dict)
 
@@ -169,20 +172,20 @@ def read_checked_data(
     problems: Path,
     ignored: Path,
     cache: Path | None,
-    pairs: Path | None = None,
-    duplicates: Path | None = None,
+    pairs: Pairs,
+    opened: Parts | None = None,
 ) -> CheckedData:
     """Read the tables of check_data, and split the images as prepare_dataset will.
 
     Args:
         cache: the folder of decoded images; None where no picture is to be shown.
-        pairs, duplicates: of find_duplicates.
+        pairs: what find_duplicates found.
+        opened: the split under which test images were opened; None for none.
 
     Raises:
         InputError: a table is missing or invalid, or a setting is missing.
     """
-    found = read_pairs(pairs, duplicates)
-    table, split, error = divided(read_table(images, IMAGES), settings, found)
+    table, split, error = divided(read_table(images, IMAGES), settings, pairs)
     return CheckedData(
         settings,
         table,
@@ -190,8 +193,9 @@ def read_checked_data(
         read_table(ignored, IGNORED),
         split,
         error,
-        leaks_of(table, rows_by_split(split), found),
-        found,
+        leaks_of(table, rows_by_split(split), pairs),
+        pairs,
+        "" if error else moved(opened, table, numpy.flatnonzero(split == TEST)),
         None if cache is None else Cache(cache, StoredRule.of(settings)),
     )
 

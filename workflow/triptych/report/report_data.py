@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Literal
 
+from triptych.data.border import opened_split
+from triptych.data.pairs import read_pairs
 from triptych.data.source import parsed
 from triptych.report import formatting as words
 from triptych.report.checked_data import CheckedData, read_checked_data
@@ -13,7 +15,7 @@ from triptych.storage.files import write_text
 TEMPLATE = "report_data.html.jinja"
 
 
-def report_data(
+def report_data(  # noqa: PLR0913
     *,
     dataset: str,
     experiment: str,
@@ -23,6 +25,7 @@ def report_data(
     cache: Path,
     pairs: Path | None = None,
     duplicates: Path | None = None,
+    openings: Path | None = None,
     show: Literal["all", "none"] = "all",
     report: Path,
 ) -> None:
@@ -33,6 +36,7 @@ def report_data(
         images, problems, ignored: the tables of check_data.
         cache: the folder of decoded images. A picture that is not there is left out.
         pairs, duplicates: of find_duplicates; without them only exact duplicates are known.
+        openings: the folder with the logs of openings of test images.
         show: none leaves out all pictures.
         report: the file to write.
 
@@ -40,7 +44,9 @@ def report_data(
         InputError: a table or a setting is missing or invalid.
     """
     pictures = cache if show == "all" else None
-    data = read_checked_data(parsed(dataset), images, problems, ignored, pictures, pairs, duplicates)
+    data = read_checked_data(
+        parsed(dataset), images, problems, ignored, pictures, read_pairs(pairs, duplicates), opened_split(openings)
+    )
     page = render(experiment, data)
     write_text(report, page)
     print(f"wrote {report} ({words.size(len(page.encode()))})", flush=True)

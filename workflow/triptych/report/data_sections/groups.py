@@ -31,16 +31,16 @@ SECTION: Section[CheckedData] = Section(
     "groups",
     "Groups and leaks",
     blocks,
-    lambda data: bool((data.images["group"] != "").any()) or len(data.leaks) > 0,
+    lambda data: bool((data.images["group"] != "").any()) or len(data.leaks) > 0 or bool(data.moved),
 )
 
 
 def notes(data: CheckedData) -> list[str]:
-    """Groups in several given splits, and images with a counterpart in another split."""
+    """Moves after the test was opened, groups in several given splits, images with a counterpart in another split."""
     if data.split_error:
         return []
     divided = leaks.group_sentence(divided_groups(data))
-    return [words.visible(text) for text in (divided, *leaks.sentences(data.leaks, data.rows)) if text]
+    return [words.visible(text) for text in (data.moved, divided, *leaks.sentences(data.leaks, data.rows)) if text]
 
 
 def summary(data: CheckedData) -> str:
