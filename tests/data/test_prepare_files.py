@@ -8,6 +8,7 @@ import subprocess
 import numpy
 import pandas
 import pytest
+from PIL import Image
 
 from tests.conftest import command
 from tests.data.photos import (
@@ -17,6 +18,7 @@ from tests.data.photos import (
     check,
     check_options,
     contents,
+    find,
     photograph,
     prepare,
     prepare_options,
@@ -25,6 +27,7 @@ from tests.data.photos import (
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.clean import clean
 from triptych.data.dataset import load_split
+from triptych.data.prepare_dataset import prepare_dataset
 from triptych.data.stratify import SPLITS
 from triptych.results.schema import IMAGES, INDEX, LEAKS, LEFT_OUT, SIZES
 from triptych.results.tables import read_table
@@ -257,6 +260,27 @@ def test_groups_of_a_pattern_stay_in_one_split_and_are_in_the_index(tmp_path, ca
     assert "counterpart" not in capsys.readouterr().out
     with pytest.raises(InputError, match=r"photos: dataset.group: the pattern '\(person\)' matches none of 36 paths"):
         prepare(photos, out, tmp_path / "images", group="(person)")
+
+
+@pytest.mark.parametrize("setting", ["group", "report"])
+def test_near_duplicates_are_units_or_leaks(tmp_path, setting):
+    photos = tree(tmp_path / "photos", {"a": 50, "b": 50})
+    for number in (0, 50):
+        path = next(photos.glob(f"?/{number:04d}.jpg"))
+        Image.open(path).save(path.with_name(f"again-{number:04d}.jpg"), quality=70)
+    out, cache = tmp_path / "out", tmp_path / "images"
+    find(photos, check(photos, out, cache), cache, setting)
+    found = {"pairs": out / "pairs.csv", "duplicates": out / "duplicates.json"}
+    apart = 0
+    for seed in range(4):
+        prepare_dataset(**prepare_options(photos, out, cache, seed=seed), **found)
+        index, leaks = read_table(out / "index.csv", INDEX), read_table(out / "leaks.csv", LEAKS)
+        split = index.set_index(index["name"].str[-8:-4] + index["name"].str[:4])["split"]
+        divided = [rows for key, rows in split.groupby(level=0) if rows.nunique() > 1]
+        assert len(leaks) == len(divided)
+        assert set(leaks["kind"]) <= {"near"}
+        apart += len(divided)
+    assert (apart == 0) == (setting == "group")
 
 
 def test_planted_leaks_are_listed_and_said(tmp_path, capsys):

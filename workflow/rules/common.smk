@@ -144,8 +144,7 @@ def options_of_check(wildcards, input, output, resources, threads):
     """Where the checked image files are, for the command that prepares them; none for other sources."""
     if not input.images:
         return ""
-    tables = ("images", "problems", "pairs", "duplicates")
-    found = {name: input.get(name) for name in tables}
+    found = {name: input[name] for name in ("images", "problems", "pairs", "duplicates")}
     folders = dict(path=resources.path, cache=resources.cache)
     page = rules.report_data.output.report.apply_wildcards(dict(experiment=wildcards.experiment))
     logs = folder_of_openings(wildcards)
@@ -156,12 +155,6 @@ def folder_of_openings(wildcards):
     """The folder with the logs of openings of an experiment's test images."""
     log = str(rules.open_test.log.openings)
     return log[: log.index("{experiment}")] + wildcards.experiment
-
-
-def options_of_duplicates(wildcards, input, output):
-    """What was found out about duplicates, and where openings of test images are recorded."""
-    found = {name: input.get(name) for name in ("pairs", "duplicates")}
-    return options(**found, openings=folder_of_openings(wildcards))
 
 
 # The questions that rules ask about experiments, with the wildcards of a job.

@@ -40,7 +40,9 @@ def notes(data: CheckedData) -> list[str]:
     if data.split_error:
         return []
     divided = leaks.group_sentence(divided_groups(data))
-    return [words.visible(text) for text in (data.moved, divided, *leaks.sentences(data.leaks, data.rows)) if text]
+    return [
+        words.visible(text) for text in (data.moved, divided, *leaks.sentences(data.leaks, data.rows_of_splits)) if text
+    ]
 
 
 def summary(data: CheckedData) -> str:
@@ -59,7 +61,7 @@ def summary(data: CheckedData) -> str:
 
 def divided_groups(data: CheckedData) -> dict[str, list[str]]:
     """The groups that are in several splits."""
-    return {} if data.split_error else leaks.divided_groups(data.images, data.rows)
+    return {} if data.split_error else leaks.divided_groups(data.images, data.rows_of_splits)
 
 
 def divided_table(data: CheckedData, divided: dict[str, list[str]]) -> Table:
