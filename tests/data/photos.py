@@ -57,7 +57,7 @@ def check_options(path: Path, out: Path, cache: Path, num_threads: int = 1, **ch
 def prepare_options(path: Path, out: Path, cache: Path, num_threads: int = 1, **changes: object) -> dict[str, object]:
     """The options of prepare-dataset, for what `check_options` wrote to `out`."""
     outputs = {split: out / f"{split}.safetensors" for split in SPLITS}
-    outputs |= {name: out / f"{name}.csv" for name in ("index", "sizes", "left_out")}
+    outputs |= {name: out / f"{name}.csv" for name in ("index", "sizes", "left_out", "leaks")}
     inputs = {name: out / f"{name}.csv" for name in ("images", "problems")}
     options = {"dataset": json.dumps(CHECKING | SPLITTING | changes), "path": path, "cache": cache}
     return options | {"num_threads": num_threads, "report": out / "report.html"} | inputs | outputs

@@ -20,11 +20,11 @@ from triptych.data.cache import Cache, StoredRule
 from triptych.data.decoding import CHANGES
 from triptych.data.find_duplicates import find_duplicates
 from triptych.report.checked_data import divided, is_property
-from triptych.report.data_sections.precision import visible_difference
 from triptych.report.report_data import report_data
 from triptych.results.duplicates import Duplicates, read_duplicates, write_duplicates
 from triptych.results.schema import IGNORED, IMAGES, PAIRS, PROBLEMS
 from triptych.results.tables import read_table, save_table
+from triptych.storage.files import write_json
 
 SETTINGS = {
     "source": "folder",
@@ -73,7 +73,7 @@ def page(tmp_path, monkeypatch):
     """The function that makes a page of tables, and returns its HTML."""
     monkeypatch.setattr("triptych.data.shortcut_probe.PERMUTATIONS", 3)
 
-    def make(images=(), problems=(), ignored=(), show="all", near=(), **settings):
+    def make(images=(), problems=(), ignored=(), show="all", near=(), openings=None, **settings):
         tables = {IMAGES: images, PROBLEMS: problems, IGNORED: ignored}
         for table, rows in tables.items():
             frame = pandas.DataFrame(list(rows), columns=table.names)
@@ -88,6 +88,7 @@ def page(tmp_path, monkeypatch):
             duplicates=tmp_path / "duplicates.json",
             cache=tmp_path / "cache",
             show=show,
+            openings=openings,
             report=tmp_path / "report.html",
         )
         return (tmp_path / "report.html").read_text()
@@ -153,7 +154,9 @@ def test_the_first_screen_says_that_training_can_start_and_with_how_many_images(
 def test_few_test_images_are_warned_of_with_the_interval_that_they_allow(page):
     said = text_of(page(some()))
     assert "16 test images: a test accuracy near 80 % will have a 95 % CI from 57 to 93 %." in said
+    assert "A lead of 5 points is seen in about 1 of 11 experiments." in said
     assert "The smallest class has 8 test images" in said
+    assert "With dataset: {folds: 5} the arms are compared on every image that is not a test image" in said
     assert "test images: a test accuracy" not in text_of(page(some(count=300)))
 
 
@@ -178,7 +181,7 @@ def test_what_stops_training_is_named_first(page, policy, problems, stops):
 
 def test_a_split_that_fails_stops_training_and_says_why(page):
     images = [*some(), image("lily", 0)]
-    _, why = divided(pandas.DataFrame(images), SETTINGS)
+    _, _, why = divided(pandas.DataFrame(images), SETTINGS, pandas.DataFrame(columns=PAIRS.names))
     said = text_of(page(images))
     assert "lily" in why
     assert "No: training cannot start." in said
@@ -352,26 +355,45 @@ def test_the_page_is_self_contained_and_the_same_each_time(page):
     assert "nan" not in text_of(first).split()
 
 
-@pytest.mark.parametrize(
-    ("images", "difference"),
-    [(100, 8.5), (1000, 2.8), (10_000, 0.9), (30, 20.7)],
-)
-def test_the_difference_that_is_seen_shrinks_with_the_number_of_images(images, difference):
-    assert visible_difference(images) == pytest.approx(difference, abs=0.06)
+def test_groups_of_a_pattern_are_counted_and_what_they_make_of_the_shares(page):
+    said = text_of(page(some(count=60), group=r"/(\d)\d?\.jpg"))
+    assert "10 groups of 2 to 22 images, by the pattern" in said
+    assert "group: /(\\d)" in said
+    assert "Larger or smaller than asked for, because groups are not divided class split images asked for" in said
+    assert "Groups and leaks" not in text_of(page(some(count=60)))
 
 
-@pytest.mark.slow
-def test_the_difference_that_is_seen_is_found_in_eighty_percent_of_simulated_experiments():
-    from scipy.stats import binomtest
+def test_a_pattern_that_matches_nothing_stops_training_and_says_why(page):
+    said = text_of(page(some(), group="(patient)"))
+    assert (
+        "The images cannot be split: dataset.group: the pattern '(patient)' matches none of 80 paths, such as" in said
+    )
 
-    random, images = numpy.random.default_rng(0), 1000
-    size = visible_difference(images) / 100
-    shares = [(0.1 + size) / 2, (0.1 - size) / 2, 0.9]
-    found = [
-        binomtest(int(better), int(better + worse)).pvalue <= 0.05
-        for better, worse, _ in random.multinomial(images, shares, 2000)
-    ]
-    assert 0.74 < numpy.mean(found) < 0.84
+
+def test_groups_in_several_given_splits_are_named_with_what_they_leak(page):
+    images = [image(row["class"], n, split=("train", "validation", "test")[n % 3]) for n, row in enumerate(some())]
+    images[0]["group"] = images[2]["group"] = "bush"
+    said = text_of(page(images))
+    assert "1 group is in several of the given splits: bush (train, test). Give each group one split." in said
+    assert "1 of 26 test images has a counterpart in train or validation (an image of the same group: 1)" in said
+    assert "group train validation test bush 1 0 1" in said
+
+
+def test_images_that_left_test_after_it_was_opened_are_named(page, tmp_path):
+    images = [image(row["class"], n, split=("train", "validation", "test")[n % 3]) for n, row in enumerate(some())]
+    parts = {"test": [images[0]["sha256"]], "others": []}
+    write_json(tmp_path / "openings" / "split.json", {"openings": 0, "last": None, "opened": parts})
+    said = text_of(page(images, openings=tmp_path / "openings"))
+    assert f"opened before, and since then 1 image moved out of test ({images[0]['path']}). Earlier test" in said
+
+
+def test_near_duplicates_across_given_splits_are_counted_unless_they_are_a_property(page):
+    images = [image(row["class"], n, split=("train", "validation", "test")[n % 3]) for n, row in enumerate(some())]
+    pair = near_pair(images[2], images[3])
+    said = text_of(page(images, near=([pair], {})))
+    assert "1 of 26 test images has a counterpart in train or validation (a near-duplicate: 1)" in said
+    said = text_of(page(images, near=([pair], {"reason": "too_many_images", "grouped": False})))
+    assert "have a counterpart" not in said and "has a counterpart" not in said
 
 
 def test_the_command_writes_the_page_of_real_files(tmp_path):

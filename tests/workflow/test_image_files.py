@@ -162,7 +162,8 @@ def test_every_file_is_declared_listed_and_as_its_manifest_says(done):
     subprocess.run([sys.executable, "-m", "triptych", "verify", "results/mine"], cwd=done, check=True, timeout=60)
     files = json.loads((done / "results/mine/manifest.json").read_text())["files"]
     data = {name.removeprefix("data/") for name in files if name.startswith("data/")}
-    tables = {f"{name}.csv" for name in ("images", "problems", "ignored", "pairs", "left_out", "index", "sizes")}
+    names = ("images", "problems", "ignored", "pairs", "left_out", "leaks", "index", "sizes")
+    tables = {f"{name}.csv" for name in names}
     splits = {f"{name}.safetensors" for name in ("train", "validation", "test")}
     assert data == {*tables, *splits, "report.html", "listing.json", "duplicates.json"}
     assert [name for name in data if files[f"data/{name}"]["measured"]] == ["listing.json"]

@@ -128,6 +128,8 @@ rule prepare_dataset:
         files=graph.dataset_files,
         images=graph.of_check("images.csv"),
         problems=graph.of_check("problems.csv"),
+        pairs=graph.of_check("pairs.csv"),
+        duplicates=graph.of_check("duplicates.json"),
     output:
         **tables_of("prepare_dataset"),
         train="<results>/{experiment}/data/train.safetensors",
@@ -163,6 +165,7 @@ rule prepare_dataset:
             --index {output.index:q} \
             --sizes {output.sizes:q} \
             --left-out {output.left_out:q} \
+            --leaks {output.leaks:q} \
             2>&1 | tee {log:q}
         """
 

@@ -73,6 +73,8 @@ rule report_data:
     params:
         dataset=graph.of_experiment(dataset_json),
         show=graph.experiment_setting("report/images"),
+        # not a parameter that reruns it, since the function takes `output`
+        openings=lambda wildcards, output: folder_of_openings(wildcards),
         code=code("report.report_data", *DATA_REPORT_FILES, named=graph.of_experiment(modules_of_source)),
     shell:
         r"""
@@ -85,6 +87,7 @@ rule report_data:
             --pairs {input.pairs:q} \
             --duplicates {input.duplicates:q} \
             --cache {resources.cache:q} \
+            --openings {params.openings:q} \
             --show {params.show} \
             --report {output.report:q} \
             2>&1 | tee {log:q}
@@ -109,6 +112,7 @@ rule report:
             "index.csv",
             "sizes.csv",
             "left_out.csv",
+            "leaks.csv",
         ),
         weights=graph.pretrained_of_experiment,
         models=graph.of_models("<results>/{experiment}/models/{architecture}_{input_size}/printout.txt"),

@@ -1,22 +1,23 @@
 """The keys of sources that are the user's own image files, and how large their images are stored."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from triptych.configuration.colours import NAMED, rgb
 from triptych.configuration.keys import MANY
 from triptych.configuration.source import Source
-from triptych.configuration.values import Number, Seed, as_null, as_number
+from triptych.configuration.values import Number, Seed, as_null, as_number, printable
 
 SMALLEST_STORE, LARGEST_STORE = 8, 2048
 """The sides that stored images may have, in pixels."""
 LARGEST_VALUE = 1e38
 """The largest number in an image: that of 32-bit floating-point numbers."""
-SPLITTING = frozenset({"validation", "test", "seed", "policy"})
+SPLITTING = frozenset({"validation", "test", "group", "seed", "policy"})
 """The keys that decide what is done with images once they are decoded."""
 COMPARING = frozenset({"near_duplicates"})
 """The keys of `find_duplicates` alone: the split depends on the pairs that it finds."""
@@ -72,6 +73,27 @@ def _range(value: Any) -> Any:
     return numbers
 
 
+def _pattern(value: Any) -> Any:
+    if as_null(value) is None:
+        return None
+    if not isinstance(value, str):
+        raise PydanticCustomError("pattern", "give a regular expression in quotation marks, as '(patient[0-9]+)'")
+    try:
+        groups = re.compile(value).groups
+    except re.error as error:
+        raise PydanticCustomError(
+            "pattern", "it is no regular expression: {fault}; correct it", {"fault": str(error)}
+        ) from None
+    if groups != 1:
+        raise PydanticCustomError(
+            "pattern",
+            "a pattern has one group in parentheses, and this has {count}; give one, as '(patient[0-9]+)', and write "
+            "others as (?:...)",
+            {"count": groups},
+        )
+    return value
+
+
 def _share_schema(smallest: str) -> WithJsonSchema:
     return WithJsonSchema(
         {
@@ -103,6 +125,18 @@ Colour = Annotated[
         }
     ),
 ]
+Pattern = Annotated[
+    Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(printable)] | None,
+    BeforeValidator(_pattern),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 1000, "format": "pattern"},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 Range = Annotated[
     list[float] | None,
     BeforeValidator(_range),
@@ -118,6 +152,7 @@ class ImageFiles(Source):
     ACCESS: ClassVar[frozenset[str]] = frozenset({"path"})
     FILES: ClassVar[bool] = True
     VALIDATION: ClassVar[str] = "validation"
+    NEUTRAL: ClassVar[dict[str, Any]] = {"group": None}
 
     source: str
     path: str
@@ -156,6 +191,12 @@ class ImageFiles(Source):
         gt=0,
         le=900,
         description="Larger images are problems and are not decoded. No side may be longer than 30,000 pixels.",
+    )
+    group: Pattern = Field(
+        None,
+        description="A regular expression with one group in parentheses, searched in the path of each image from the "
+        "data set's folder. Images for which the group is the same text, such as all of one patient, stay in one split "
+        "where it is drawn. null: groups are those of the table's column group, if it has one.",
     )
     policy: Literal["stop", "quarantine"] = Field(
         "stop",

@@ -15,11 +15,10 @@ from triptych.data import near_duplicates as near
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.originals import Originals
 from triptych.data.source import parsed
-from triptych.results.duplicates import Duplicates, Reason, write_duplicates
+from triptych.results.duplicates import EXACT, NEAR, Duplicates, Reason, write_duplicates
 from triptych.results.schema import IMAGES, PAIRS
 from triptych.results.tables import read_table, save_table
 
-EXACT, NEAR = "exact", "near"
 GROUP, REPORT, IGNORE = "group", "report", "ignore"
 LEAST_LIMIT = 1_000_000
 LIMIT_PER_IMAGE = 20

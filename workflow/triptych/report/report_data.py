@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from triptych.data.border import opened_split
 from triptych.data.source import parsed
 from triptych.report import formatting as words
 from triptych.report.checked_data import CheckedData, CheckedFiles, read_checked_data
@@ -13,7 +14,7 @@ from triptych.storage.files import write_text
 TEMPLATE = "report_data.html.jinja"
 
 
-def report_data(
+def report_data(  # noqa: PLR0913
     *,
     dataset: str,
     experiment: str,
@@ -23,6 +24,7 @@ def report_data(
     pairs: Path,
     duplicates: Path,
     cache: Path,
+    openings: Path | None = None,
     show: Literal["all", "none"] = "all",
     report: Path,
 ) -> None:
@@ -33,6 +35,7 @@ def report_data(
         images, problems, ignored: the tables of check_data.
         pairs, duplicates: the table and the summary of find_duplicates.
         cache: the folder of decoded images. A picture that is not there is left out.
+        openings: the folder with the logs of openings of test images.
         show: none leaves out all pictures.
         report: the file to write.
 
@@ -40,7 +43,8 @@ def report_data(
         InputError: a table or a setting is missing or invalid.
     """
     checked = CheckedFiles(images, problems, ignored, pairs, duplicates)
-    data = read_checked_data(parsed(dataset), checked, cache if show == "all" else None)
+    pictures = cache if show == "all" else None
+    data = read_checked_data(parsed(dataset), checked, pictures, opened_split(openings))
     page = render(experiment, data)
     write_text(report, page)
     print(f"wrote {report} ({words.size(len(page.encode()))})", flush=True)

@@ -7,6 +7,8 @@ from typing import Any, Literal
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_json, write_json
 
+EXACT, NEAR = "exact", "near"
+"""The kinds of pairs."""
 Reason = Literal["none", "setting", "too_many_images", "too_many_crossing"]
 """Why near-duplicates are not kept together: they are; the configuration says so; so many images have one, or so many
 pairs are of two classes, that it is a property of the data set."""

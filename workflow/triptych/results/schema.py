@@ -44,6 +44,9 @@ METRICS = ("accuracy", "balanced_accuracy")
 IMBALANCED = 1.5
 """A split is imbalanced if its largest class has more than this many times the images of its smallest."""
 
+FEW_IMAGES, FEW_OF_A_CLASS = 100, 20
+"""Test images, in all and of the smallest class, below which a warning says what they cannot show."""
+
 OF_ARMS, OF_TWO_SEEDS, OF_NETWORKS = SCOPES = ("arms", "two seeds", "networks")
 """What a comparison is about. Arms: three or more seeds on both sides. Two seeds: too few for a verdict on arms.
 Networks: an arm has a single run, and another seed may change the result."""
@@ -288,6 +291,25 @@ LEFT_OUT = Table(
         text("path", "Its path, from the data set's folder."),
         text("class", "Its class.", optional=True),
         text("problem", "Why it cannot be used."),
+    ),
+    path="data/{name}.csv",
+    needs_runs=False,
+    may_be_empty=True,
+)
+LEAKS = Table(
+    "leaks",
+    "prepare_dataset",
+    "test and validation images that have a counterpart in another split",
+    "an image of test, or of validation, and another split that has a counterpart of it",
+    (
+        text("split", "The split of the image: test or validation."),
+        whole("row", "Its position in the split, from 0."),
+        text("path", "Its path, from the data set’s folder."),
+        CLASS,
+        text("kind", "The counterpart, the strongest first: exact (equal pixels), near (a near-duplicate) or group."),
+        text("other_split", "The split of the counterpart: train or validation."),
+        text("other_path", "The path of the counterpart; of several of a kind, the smallest by code point."),
+        text("other_class", "The class of the counterpart."),
     ),
     path="data/{name}.csv",
     needs_runs=False,

@@ -7,12 +7,12 @@ import pandas
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Details, Pair, Pairs, Paragraph, Section
 from triptych.report.checked_data import CheckedData
+from triptych.results.duplicates import EXACT, NEAR
 
 MOST_PAIRS = 12
 """The most pairs of a kind that are shown."""
 EXAMPLES = 10
 """The pairs that are shown of a property of the data set."""
-EXACT, NEAR = "exact", "near"
 FILE = "data/pairs.csv"
 
 

@@ -29,6 +29,7 @@ def blocks(data: CheckedData) -> list[Block]:
                 f"largest_megapixels: {settings['largest_megapixels']:g}.",
                 f"validation: {settings['validation']:g}, test: {settings['test']:g}, where they are not given; seed: "
                 f"{settings['seed']}.",
+                *([f"group: {words.visible(data.settings['group'])}."] if data.settings.get("group") else []),
                 f"policy: {settings['policy']}.",
             ]
         )
