@@ -198,7 +198,7 @@ class Experiment:
         save_table(self.folder / LEFT_OUT.file, table, LEFT_OUT)
 
     def leak(self, *leaks: tuple[str, int, str, str, int, str]) -> "Experiment":
-        """Say that these images have counterparts: split, row, kind, other split, its row, other class (empty: same)."""
+        """Say that these images have counterparts: split, row, kind, other split, its row, its class (empty: own)."""
         index = pandas.read_csv(self.folder / "data" / "index.csv", dtype=str, keep_default_na=False)
         named = {(split, int(row)): (name, label) for split, row, name, label in index[INDEX_NAMES].to_numpy()}
         rows = []

@@ -15,12 +15,13 @@ LEAST_REFUSED = 0.05
 
 @dataclass(frozen=True)
 class Leaked:
-    """How many images of a split have a counterpart in another one, and which splits these are."""
+    """How many images of a split have a counterpart in another one, in which splits, and of which kinds."""
 
     split: str
     images: int
     leaked: int
     others: tuple[str, ...]
+    kinds: tuple[str, ...]
 
     @property
     def percent(self) -> float:
@@ -43,16 +44,14 @@ def leaked_splits(leaks: pandas.DataFrame, images: Mapping[str, int]) -> list[Le
     Raises:
         InputError: as `leaked_rows`.
     """
-    return [
-        Leaked(
-            split,
-            images.get(split, 0),
-            int(leaked_rows(leaks, split, images.get(split, 0)).sum()),
-            tuple(dict.fromkeys(leaks.loc[leaks["split"] == split, "other_split"].sort_values())),
-        )
-        for split in ("test", "validation")
-        if (leaks["split"] == split).any()
-    ]
+    found = []
+    for split in ("test", "validation"):
+        own, number = leaks[leaks["split"] == split], images.get(split, 0)
+        if len(own):
+            rows = leaked_rows(leaks, split, number)
+            others, kinds = (tuple(sorted(set(own[name]))) for name in ("other_split", "kind"))
+            found.append(Leaked(split, number, int(rows.sum()), others, kinds))
+    return found
 
 
 def leaked_rows(leaks: pandas.DataFrame, split: str, images: int) -> numpy.ndarray:

@@ -12,25 +12,18 @@ from triptych.results import schema
 from triptych.results.experiment import Results
 from triptych.wings import tables_with
 
-LEAK_PRICE = schema.LEAK_PRICE.name
-"""The table that is left out where it is empty."""
 MOST_ROWS = 10
 """The most files that are folded away together."""
 
 
 def blocks(results: Results) -> list[Block]:
     claims = results.configuration["claims"] if results.missing is None else NONE
-    tables = [
-        table for table in tables_with(claims, results.mode).values() if results.leaked or table.name != LEAK_PRICE
-    ]
+    without = () if results.leaked else (schema.LEAK_PRICE.name,)  # it is empty
+    tables = [table for name, table in tables_with(claims, results.mode).items() if name not in without]
     settings = without_folders(results.configuration)
     configuration = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=100)
     rows = [
-        *(
-            [download(results, table.file), table.title]
-            for table in tables
-            if results.leaked or table.name != LEAK_PRICE
-        ),
+        *([download(results, table.file), table.title] for table in tables),
         *([download(results, schema.LEAKS.file), schema.LEAKS.title] for _ in results.leaked[:1]),
         [download(results, "decision.json"), "the decision with its reasons"],
         [download(results, schema.SIZES.file), schema.SIZES.title],

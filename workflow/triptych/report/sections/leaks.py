@@ -4,8 +4,9 @@ import numpy
 import pandas
 
 from triptych.data.leaks import GROUP, KIND_NAMES, KINDS, sentences
+from triptych.data.pairs import EXACT, NEAR
 from triptych.report import formatting as words
-from triptych.report.blocks import ARM, Block, Bullets, Column, Pair, Pairs, Paragraph, Section, Table, arm_cell
+from triptych.report.blocks import ARM, Block, Column, Pair, Pairs, Paragraph, Section, Table, arm_cell
 from triptych.report.files import link
 from triptych.report.pictures import in_sentence, jpeg_address, thumbnail
 from triptych.report.sections.decision import chosen_arm
@@ -20,6 +21,8 @@ MOST_PAIRS = 12
 MOST_NAMED = 3
 """The most pictures with two labels that a sentence names."""
 
+COUNTERPARTS = {EXACT: "a duplicate", NEAR: "a near-duplicate", GROUP: "an image of the same group"}
+
 
 def blocks(results: Results) -> list[Block]:
     found = ordered(results.leaks)
@@ -27,7 +30,7 @@ def blocks(results: Results) -> list[Block]:
     others = found[~two_labels(found)].head(max(0, MOST_PAIRS - len(twice)))
     return [
         Paragraph(summary(results)),
-        *([Bullets(items)] if (items := about_labels(twice)) else []),
+        *map(Paragraph, about_labels(twice)),
         *price_tables(results),
         *pairs(results, "The same picture under two labels", twice, len(twice)),
         *pairs(results, "Side by side", others, len(found) - len(twice)),
@@ -56,9 +59,10 @@ def refusal(results: Results) -> str:
 def _counted(one: Leaked) -> str:
     """How many images of a split have a counterpart, and where."""
     verb = "has" if one.leaked == 1 else "have"
+    counterpart = words.listing([name for kind, name in COUNTERPARTS.items() if kind in one.kinds], "or")
     return (
         f"{words.count(one.leaked)} of {words.plural(one.images, f'{one.split} image')} ({words.percent(one.percent)}) "
-        f"{verb} a counterpart in {words.listing(one.others, 'or')}"
+        f"{verb} {counterpart} in {words.listing(one.others, 'or')}"
     )
 
 
@@ -67,7 +71,8 @@ def advice(results: Results) -> list[str]:
     return [
         "Keep each picture, and each group, in one split: take its counterparts out of the other splits. "
         f"{link(results, schema.LEAKS.file)} lists them all.",
-        "Or give no splits: those that Triptych draws keep duplicates and groups together.",
+        "Or let Triptych draw the splits: with near_duplicates: group (the default) it keeps duplicates and groups "
+        "together.",
         "Then run again.",
     ]
 
@@ -92,11 +97,12 @@ def _without(results: Results) -> list[str]:
     found = []
     for _, row in table[(table["arm"] == arm) & (table["split"] == "test")].iterrows():
         if pandas.isna(row["accuracy_without"]):
-            found.append("Without them there is no test image.")
+            found.append("All test images leak, so the accuracy on unseen images is unknown.")
             continue
         interval = f"{words.interval(results.confidence)} {words.between(row['low'], row['high'])}"
+        these = "it" if row["leaked"] == 1 else f"these {words.plural(row['leaked'], 'image')}"
         found.append(
-            f"Without {'it' if row['leaked'] == 1 else 'them'}, {results.name_of(arm)} has "
+            f"Without {these}, {results.name_of(arm)} has "
             f"{words.percent(row['accuracy_without'])} test accuracy instead of {words.percent(row['accuracy'])}: "
             f"a difference of {words.points(row['difference'])} ({interval})."
         )
@@ -123,7 +129,7 @@ def summary(results: Results) -> str:
     return " ".join(
         [
             *sentences(results.leaks, counts),
-            f"From {words.percent(100 * LEAST_REFUSED, 0)} of a split on nothing is recommended.",
+            f"If {words.percent(100 * LEAST_REFUSED, 0)} of a split or more leak, no arm is recommended.",
             f"{link(results, schema.LEAKS.file)} lists all of them.",
         ]
     )
