@@ -8,6 +8,7 @@ import numpy
 from PIL import Image
 
 from triptych.data.check_data import check_data
+from triptych.data.find_duplicates import find_duplicates
 from triptych.data.prepare_dataset import prepare_dataset
 from triptych.data.stratify import SPLITS
 
@@ -69,6 +70,18 @@ def check(path: Path, out: Path, cache: Path, **changes) -> Path:
 
 def prepare(path: Path, out: Path, cache: Path, **changes) -> Path:
     prepare_dataset(**prepare_options(path, out, cache, **changes))
+    return out
+
+
+def find_options(path: Path, out: Path, cache: Path, setting: str = "group", **changes: object) -> dict[str, object]:
+    """The options of find-duplicates, for what `check_options` wrote to `out`."""
+    outputs = {"images": out / "images.csv", "pairs": out / "pairs.csv", "duplicates": out / "duplicates.json"}
+    options = {"dataset": json.dumps(CHECKING | changes), "near_duplicates": setting, "path": path, "cache": cache}
+    return options | {"num_threads": 1} | outputs
+
+
+def find(path: Path, out: Path, cache: Path, setting: str = "group", **changes: object) -> Path:
+    find_duplicates(**find_options(path, out, cache, setting, **changes))
     return out
 
 

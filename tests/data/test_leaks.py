@@ -2,14 +2,9 @@
 
 import numpy
 import pandas
-import pytest
 
 from triptych.data.leaks import divided_groups, group_sentence, leaks_of, sentences
-from triptych.data.pairs import Pairs, read_pairs
 from triptych.results.schema import LEAKS, PAIRS
-from triptych.results.tables import save_table
-from triptych.storage.errors import InputError
-from triptych.storage.files import write_json
 
 SPLITS = ("train", "validation", "test")
 
@@ -20,23 +15,20 @@ def data_of(*images):
     return table, {split: numpy.flatnonzero(table["split"] == split) for split in SPLITS}
 
 
-def near(*pairs, is_property=False):
+def near(*pairs):
     """Near pairs of these paths, none of which is kept together."""
     columns = {"first_class": "a", "second_class": "a", "first_split": "", "second_split": "", "phash": 1, "dhash": 1}
     rows = [{"kind": "near", "first": first, "second": second} for first, second in pairs]
     table = pandas.DataFrame(rows, columns=["kind", "first", "second"]).assign(
         **columns, correlation=0.99, unit="false"
     )
-    return Pairs(table[PAIRS.names], is_property)
+    return table[PAIRS.names]
 
 
 def listed(images, rows, pairs):
     table = leaks_of(images, rows, pairs)
     assert list(table.columns) == LEAKS.names
     return [tuple(row) for row in table.drop(columns=["class", "other_class"]).itertuples(index=False)]
-
-
-NONE = near()
 
 
 def test_duplicates_are_listed_once_for_each_other_split_with_the_smallest_path():
@@ -48,7 +40,7 @@ def test_duplicates_are_listed_once_for_each_other_split_with_the_smallest_path(
         ("./a", "test", "1", ""),
         ("./e", "train", "3", ""),
     )
-    assert listed(*data, NONE) == [
+    assert listed(*data, None) == [
         ("test", 1, "./a", "exact", "train", "./b"),
         ("test", 1, "./a", "exact", "validation", "./d"),
         ("validation", 0, "./d", "exact", "train", "./b"),
@@ -86,13 +78,12 @@ def test_a_near_pair_holds_for_every_duplicate_of_both():
     )
     expected = [("test", 0, "./c", "near", "train", "./a"), ("test", 1, "./d", "near", "train", "./a")]
     assert listed(*data, near(("./b", "./c"))) == expected
-    assert listed(*data, near(("./b", "./c"), is_property=True)) == []
 
 
 def test_neither_train_nor_a_split_itself_leaks():
     data = data_of(("./a", "train", "1", "g"), ("./b", "train", "1", "g"), ("./c", "test", "2", ""))
-    assert listed(*data, NONE) == []
-    assert sentences(leaks_of(*data, NONE), data[1]) == []
+    assert listed(*data, None) == []
+    assert sentences(leaks_of(*data, None), data[1]) == []
 
 
 def test_groups_in_several_splits_are_named():
@@ -105,22 +96,3 @@ def test_groups_in_several_splits_are_named():
     assert group_sentence(divided).startswith("7 groups are in several of the given splits: g0 (train, test), g1 (")
     assert group_sentence(divided).endswith("g4 (train, test) and 2 more. Give each group one split.")
     assert group_sentence({}) == ""
-
-
-@pytest.mark.parametrize(
-    ("reason", "is_property"),
-    [("none", False), ("setting", False), ("too_many_images", True), ("too_many_crossing", True)],
-)
-def test_what_is_a_property_is_no_leak(tmp_path, reason, is_property):
-    save_table(tmp_path / "pairs.csv", near(("./a", "./b")).table, PAIRS)
-    write_json(tmp_path / "duplicates.json", {"reason": reason})
-    pairs = read_pairs(tmp_path / "pairs.csv", tmp_path / "duplicates.json")
-    assert len(pairs.table) == 1
-    assert len(pairs.near) == (not is_property)
-    assert len(read_pairs(tmp_path / "pairs.csv", None).near) == 1
-
-
-def test_without_files_of_pairs_there_are_none(tmp_path):
-    assert read_pairs(None, None).near.empty
-    with pytest.raises(InputError, match="the file is missing"):
-        read_pairs(tmp_path / "pairs.csv", None)

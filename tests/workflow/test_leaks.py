@@ -24,10 +24,7 @@ EXPERIMENT = {
     "weights": {"source": "none"},
     "training": {"epochs": 25, "batch_size": 20, "learning_rate": 0.001, "num_threads": 1, "device": "cpu"},
     "seeds": [0, 1],
-    "arms": {
-        "whole": {"weights": "random", "train": "all"},
-        "last_layer": {"weights": "random", "train": "head", "training": {"epochs": 1}},
-    },
+    "arms": {"scratch": {"weights": "random", "train": "all"}},
 }
 RESULTS = "results/mine"
 
@@ -76,14 +73,12 @@ def test_planted_leaks_are_found(done):
 
 @pytest.mark.slow
 def test_planted_leaks_are_priced(done):
-    prices = pandas.read_csv(done / RESULTS / "tables/leak_price.csv").set_index("arm")
-    assert list(prices.index) == ["whole", "last_layer"]
-    assert set(prices["split"]) == {"test"} and set(prices["images"]) == {24} and set(prices["leaked"]) == {12}
-    whole = prices.loc["whole"]
-    assert whole["difference"] == pytest.approx(whole["accuracy"] - whole["accuracy_without"], abs=1e-3)
-    assert whole["difference"] > 10 and whole["low"] > 0
-    summary = pandas.read_csv(done / RESULTS / "tables/summary.csv").set_index("arm")
-    assert whole["accuracy"] == pytest.approx(summary.loc["whole", "test_accuracy_mean"], abs=1e-3)
+    (price,) = pandas.read_csv(done / RESULTS / "tables/leak_price.csv").to_dict("records")
+    assert [price[name] for name in ("arm", "split", "images", "leaked")] == ["scratch", "test", 24, 12]
+    assert price["difference"] == pytest.approx(price["accuracy"] - price["accuracy_without"], abs=1e-3)
+    assert price["difference"] > 10 and price["low"] > 0
+    (summary,) = pandas.read_csv(done / RESULTS / "tables/summary.csv").to_dict("records")
+    assert price["accuracy"] == pytest.approx(summary["test_accuracy_mean"], abs=1e-3)
 
 
 @pytest.mark.slow
@@ -95,4 +90,4 @@ def test_the_headline_is_refused_and_the_decision_stays(done):
     pairs = page.partition('<ul class="pairs">')[2]
     assert pairs.count('<img src="data:image/jpeg;base64,') == 24
     chosen = json.loads((done / RESULTS / "decision.json").read_text())["chosen"]
-    assert chosen is None or chosen["arm"] in EXPERIMENT["arms"]
+    assert chosen is None or chosen["arm"] == "scratch"

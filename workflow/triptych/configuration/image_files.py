@@ -19,6 +19,8 @@ LARGEST_VALUE = 1e38
 """The largest number in an image: that of 32-bit floating-point numbers."""
 SPLITTING = frozenset({"validation", "test", "group", "seed", "policy"})
 """The keys that decide what is done with images once they are decoded."""
+COMPARING = frozenset({"near_duplicates"})
+"""The keys of `find_duplicates` alone: the split depends on the pairs that it finds."""
 
 
 def stored_size(input_sizes: Iterable[int]) -> int:
@@ -126,6 +128,14 @@ Colour = Annotated[
 Pattern = Annotated[
     Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(printable)] | None,
     BeforeValidator(_pattern),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 1000, "format": "pattern"},
+                {"type": "null"},
+            ]
+        }
+    ),
 ]
 Range = Annotated[
     list[float] | None,
@@ -193,7 +203,16 @@ class ImageFiles(Source):
         description="What happens if some files cannot be used. stop: the workflow ends with a message that names "
         "them. quarantine: it goes on without them and counts them in the reports.",
     )
+    near_duplicates: Literal["group", "report", "ignore"] = Field(
+        "group",
+        description="What happens to images that are nearly the same, as two encodings of one photograph. group: a "
+        "drawn split keeps them together, unless so many images are alike that it is a property of the data set. "
+        "report: they are only listed. ignore: they are not looked for. Exact duplicates are always kept together.",
+    )
     seed: Seed = Field(0, description="Seed of the split.")
+
+    def deciding(self) -> dict[str, Any]:
+        return {key: value for key, value in super().deciding().items() if key not in COMPARING}
 
     def checking(self) -> dict[str, Any]:
         return {key: value for key, value in self.deciding().items() if key not in SPLITTING}

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 import numpy
 import pandas
 
-from triptych.data.pairs import EXACT, NEAR, Pairs
 from triptych.data.stratify import SPLITS
+from triptych.results.duplicates import EXACT, NEAR
 from triptych.results.schema import LEAKS
 
 TRAIN, VALIDATION, TEST = SPLITS
@@ -21,26 +21,31 @@ MOST_NAMED = 5
 Row = tuple[str, int, str, str, str, str, str, str]
 
 
-def leaks_of(images: pandas.DataFrame, rows: Mapping[str, numpy.ndarray], pairs: Pairs) -> pandas.DataFrame:
+def leaks_of(
+    images: pandas.DataFrame, rows: Mapping[str, numpy.ndarray], pairs: pandas.DataFrame | None
+) -> pandas.DataFrame:
     """Return the table `leaks`: a row for each image of test and validation and each other split with a counterpart.
 
     Args:
         images: columns path, class, group and pixels of the table `images`.
         rows: for each split the positions of its images, as of `triptych.data.splitting.split_rows`.
-        pairs: near-duplicates; exact ones are found by their pixels.
+        pairs: the table `pairs`, of which near ones count, whether units or not; exact ones are found by their pixels.
+            None where near-duplicates are not known, or are a property of the data set.
     """
     return _Search(images, rows, pairs).table()
 
 
 class _Search:
-    def __init__(self, images: pandas.DataFrame, rows: Mapping[str, numpy.ndarray], pairs: Pairs) -> None:
+    def __init__(
+        self, images: pandas.DataFrame, rows: Mapping[str, numpy.ndarray], pairs: pandas.DataFrame | None
+    ) -> None:
         self.rows = rows
         self.paths, self.classes, self.pixels, self.groups = (
             images[name].tolist() for name in ("path", "class", "pixels", "group")
         )
         self.of_pixels = {split: self._smallest(self.pixels, own) for split, own in rows.items()}
         self.of_groups = {split: self._smallest(self.groups, own) for split, own in rows.items()}
-        self.near = self._near(pairs.near)
+        self.near = {} if pairs is None else self._near(pairs[pairs["kind"] == NEAR])
 
     def _smallest(self, keys: list[str], rows: numpy.ndarray) -> dict[str, int]:
         """The row of each key whose path is the smallest."""

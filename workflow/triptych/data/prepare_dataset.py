@@ -7,8 +7,9 @@ from typing import Any
 import numpy
 import pandas
 
+from triptych.data.border import write_record
 from triptych.data.dataset import Split, save_split
-from triptych.data.prepare_files import Checks, read_checks, save_prepared
+from triptych.data.prepare_files import Checks, Prepared, read_checks, save_prepared
 from triptych.data.source import SourceImages, is_file_source, parsed, reader_of, setting
 from triptych.data.stratify import SPLITS, stratify, stratify_parts
 from triptych.results.schema import FEW_IMAGES, FEW_OF_A_CLASS, INDEX, LEAKS, LEFT_OUT, SIZES
@@ -28,6 +29,7 @@ def prepare_dataset(  # noqa: PLR0913
     report: Path | None = None,
     pairs: Path | None = None,
     duplicates: Path | None = None,
+    openings: Path | None = None,
     train: Path,
     validation: Path,
     test: Path,
@@ -52,6 +54,8 @@ def prepare_dataset(  # noqa: PLR0913
         report: the data report, which messages about image files name.
         pairs, duplicates: of image files: what `find_duplicates` has written. Without it only exact duplicates, and
             images of one group, are kept in one split.
+        openings: of image files: the folder with the logs of openings of test images. The split is recorded there, and
+            images that moved in or out of test after an opening are named.
         train, validation, test: files of `triptych.data.dataset`. Validation may be empty.
         index: CSV with one row per image: split, row, name, sha256 (of the stored pixels; of the file for image files),
             class, group, changes.
@@ -65,6 +69,7 @@ def prepare_dataset(  # noqa: PLR0913
             cannot be split as asked for.
     """
     settings = parsed(dataset)
+    prepared: Prepared | None = None
     outputs = dict(zip(SPLITS, (train, validation, test), strict=True))
     if not is_file_source(settings["source"]):
         index_rows, table = _from_arrays(settings, files or [], outputs)
@@ -72,7 +77,7 @@ def prepare_dataset(  # noqa: PLR0913
     else:
         if images is None or problems is None or cache is None or path is None:
             raise InputError(f"source {settings['source']}: give --images, --problems, --cache and --path.")
-        checks = Checks(images, problems, cache, path, num_threads, report, pairs, duplicates)
+        checks = Checks(images, problems, cache, path, num_threads, report, pairs, duplicates, openings)
         prepared = read_checks(settings, checks)
         table = size_table(prepared.rows, prepared.labels, prepared.classes)
         _print_sizes(settings["source"], len(prepared.images), prepared.classes, table)
@@ -84,6 +89,8 @@ def prepare_dataset(  # noqa: PLR0913
     save_table(sizes, table, SIZES)
     save_table(left_out, absent, LEFT_OUT)
     save_table(leaks, leaking, LEAKS)
+    if openings is not None and prepared is not None:
+        write_record(openings, prepared.images, prepared.rows)
 
 
 def _from_arrays(

@@ -10,17 +10,18 @@ from typing import Any
 import numpy
 import pandas
 
+from triptych.data.border import TEST, Parts, moved
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.found import DATASET, FILE
 from triptych.data.leaks import leaks_of
-from triptych.data.pairs import Pairs, read_pairs
 from triptych.data.shortcut_probe import Probe, probe
 from triptych.data.source import setting
 from triptych.data.splitting import split_rows, with_groups
 from triptych.data.stratify import SPLITS
 from triptych.report.blocks import Thumbnail
 from triptych.report.pictures import jpeg_address, thumbnail
-from triptych.results.schema import IGNORED, IMAGES, PROBLEMS
+from triptych.results.duplicates import Duplicates, read_duplicates
+from triptych.results.schema import IGNORED, IMAGES, PAIRS, PROBLEMS
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
@@ -30,16 +31,17 @@ STOP = "stop"
 
 @dataclass(frozen=True, eq=False)
 class CheckedData:
-    """The tables of check_data, the settings, and what follows from both.
+    """The tables of check_data and find_duplicates, the settings, and what follows from them.
 
     Attributes:
         settings: the section `dataset` of the configuration, as prepare_dataset takes it.
         images: the table `images`, with its columns' declared types, and with the groups of the setting `group`.
-        problems, ignored: the tables of these names.
+        problems, ignored, pairs: the tables of these names.
+        duplicates: what was found about duplicates.
         split: of each image: train, validation or test; "" for all if the split fails.
         split_error: why it fails; "" if it does not.
         leaks: the table `leaks`; empty if the split fails.
-        pairs: what `find_duplicates` found.
+        moved: a sentence about images that moved in or out of test after it was opened; "" for none.
         cache: decoded images; None where no picture is to be shown.
     """
 
@@ -47,10 +49,12 @@ class CheckedData:
     images: pandas.DataFrame
     problems: pandas.DataFrame
     ignored: pandas.DataFrame
+    pairs: pandas.DataFrame
+    duplicates: Duplicates
     split: numpy.ndarray
     split_error: str
     leaks: pandas.DataFrame
-    pairs: Pairs
+    moved: str
     cache: Cache | None = None
     _thumbnails: dict[str, str] = field(default_factory=dict)
 
@@ -80,7 +84,7 @@ class CheckedData:
         return int(setting(self.settings, "store_size"))
 
     @cached_property
-    def rows(self) -> dict[str, numpy.ndarray]:
+    def rows_of_splits(self) -> dict[str, numpy.ndarray]:
         """The rows of `images` of each split, in their order."""
         return rows_by_split(self.split)
 
@@ -98,6 +102,11 @@ class CheckedData:
     def counts(self) -> Counter[tuple[str, str]]:
         """The number of images by class and split."""
         return Counter(zip(self.images["class"].tolist(), self.split.tolist(), strict=True))
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """The position of each image in `images`, by its path."""
+        return {path: row for row, path in enumerate(self.images["path"])}
 
     @cached_property
     def shorter(self) -> pandas.Series:
@@ -130,35 +139,43 @@ class CheckedData:
         return self._thumbnails[sha256]
 
 
+@dataclass(frozen=True)
+class CheckedFiles:
+    """The tables of check_data; the table and the summary of find_duplicates."""
+
+    images: Path
+    problems: Path
+    ignored: Path
+    pairs: Path
+    duplicates: Path
+
+
 def read_checked_data(
-    settings: Mapping[str, Any],
-    images: Path,
-    problems: Path,
-    ignored: Path,
-    cache: Path | None,
-    pairs: Path | None = None,
-    duplicates: Path | None = None,
+    settings: Mapping[str, Any], files: CheckedFiles, cache: Path | None, opened: Parts | None = None
 ) -> CheckedData:
-    """Read the tables of check_data, and split the images as prepare_dataset will.
+    """Read what was found in the data, and split the images as prepare_dataset will.
 
     Args:
         cache: the folder of decoded images; None where no picture is to be shown.
-        pairs, duplicates: of find_duplicates.
+        opened: the split under which test images were opened; None for none.
 
     Raises:
-        InputError: a table is missing or invalid, or a setting is missing.
+        InputError: a file is missing or invalid, or a setting is missing.
     """
-    found = read_pairs(pairs, duplicates)
-    table, split, error = divided(read_table(images, IMAGES), settings, found)
+    pairs, duplicates = read_table(files.pairs, PAIRS), read_duplicates(files.duplicates)
+    table, split, error = divided(read_table(files.images, IMAGES), settings, pairs)
+    near = None if duplicates.is_property else pairs
     return CheckedData(
         settings,
         table,
-        read_table(problems, PROBLEMS),
-        read_table(ignored, IGNORED),
+        read_table(files.problems, PROBLEMS),
+        read_table(files.ignored, IGNORED),
+        pairs,
+        duplicates,
         split,
         error,
-        leaks_of(table, rows_by_split(split), found),
-        found,
+        leaks_of(table, rows_by_split(split), near),
+        "" if error else moved(opened, table, numpy.flatnonzero(split == TEST)),
         None if cache is None else Cache(cache, StoredRule.of(settings)),
     )
 
@@ -169,7 +186,7 @@ def rows_by_split(split: numpy.ndarray) -> dict[str, numpy.ndarray]:
 
 
 def divided(
-    images: pandas.DataFrame, settings: Mapping[str, Any], pairs: Pairs
+    images: pandas.DataFrame, settings: Mapping[str, Any], pairs: pandas.DataFrame
 ) -> tuple[pandas.DataFrame, numpy.ndarray, str]:
     """The images with their groups, the split of each, and why there is none (empty if there is one)."""
     split = numpy.full(len(images), "", dtype=object)
@@ -177,7 +194,7 @@ def divided(
         return images, split, "there is no image that can be used"
     try:
         images = with_groups(images, settings)
-        rows = split_rows(images, settings, pairs.table)
+        rows = split_rows(images, settings, pairs)
     except InputError as error:
         return images, split, str(error)
     for name, chosen in rows.items():

@@ -32,16 +32,18 @@ SECTION: Section[CheckedData] = Section(
     "groups",
     "Groups and leaks",
     blocks,
-    lambda data: bool((data.images["group"] != "").any()) or len(data.leaks) > 0,
+    lambda data: bool((data.images["group"] != "").any()) or len(data.leaks) > 0 or bool(data.moved),
 )
 
 
 def notes(data: CheckedData) -> list[str]:
-    """Groups in several given splits, and images with a counterpart in another split."""
+    """Moves after the test was opened, groups in several given splits, images with a counterpart in another split."""
     if data.split_error:
         return []
     divided = leaks.group_sentence(divided_groups(data))
-    return [words.visible(text) for text in (divided, *leaks.sentences(data.leaks, data.rows)) if text]
+    return [
+        words.visible(text) for text in (data.moved, divided, *leaks.sentences(data.leaks, data.rows_of_splits)) if text
+    ]
 
 
 def summary(data: CheckedData) -> str:
@@ -60,7 +62,7 @@ def summary(data: CheckedData) -> str:
 
 def divided_groups(data: CheckedData) -> dict[str, list[str]]:
     """The groups that are in several splits."""
-    return {} if data.split_error else leaks.divided_groups(data.images, data.rows)
+    return {} if data.split_error else leaks.divided_groups(data.images, data.rows_of_splits)
 
 
 def divided_table(data: CheckedData, divided: dict[str, list[str]]) -> Table:
