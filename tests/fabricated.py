@@ -67,6 +67,7 @@ LECTURE = (
     {"name": "finetune", "label": "net2", "first": 84, "last": 97, "seconds": 20},
     {"name": "last_layer", "label": "net3", "train": "head", "first": 24, "last": 75, "seconds": 11},
 )
+INDEX_NAMES = ["split", "row", "name", "class"]
 WIDEST = 3
 """The most channels that a tensor of made-up weights has: names and kernels of a real network, a few kB a run."""
 
@@ -189,12 +190,23 @@ class Experiment:
         write_table(self.folder / "data" / "index.csv", index_table(rows, found))
         write_table(self.folder / "data" / "sizes.csv", size_table(rows, found.labels, found.classes))
         self.leave_out()
-        save_table(self.folder / LEAKS.file, pandas.DataFrame(columns=LEAKS.names), LEAKS)
+        self.leak()
 
     def leave_out(self, *files: tuple[str, str, str]) -> None:
         """Say that these files (path, class, problem) cannot be used and were left out."""
         table = pandas.DataFrame(files, columns=LEFT_OUT.names, dtype=object)
         save_table(self.folder / LEFT_OUT.file, table, LEFT_OUT)
+
+    def leak(self, *leaks: tuple[str, int, str, str, int, str]) -> "Experiment":
+        """Say that these images have counterparts: split, row, kind, other split, its row, its class (empty: own)."""
+        index = pandas.read_csv(self.folder / "data" / "index.csv", dtype=str, keep_default_na=False)
+        named = {(split, int(row)): (name, label) for split, row, name, label in index[INDEX_NAMES].to_numpy()}
+        rows = []
+        for split, row, kind, other, other_row, label in leaks:
+            path, counterpart = named[other, other_row]
+            rows.append((split, row, *named[split, row], kind, other, path, label or counterpart))
+        save_table(self.folder / LEAKS.file, pandas.DataFrame(rows, columns=LEAKS.names), LEAKS)
+        return self
 
     def add_arm(self, name: str, wrong: Sequence[list[int]] = (), **own) -> "Experiment":
         """Add an arm and its runs; `own` are its settings (keys of the configuration) and its `Numbers`."""

@@ -139,6 +139,9 @@ rule collect_results:
     """Every table of test results, with intervals and comparisons of the arms."""
     input:
         test_data="<results>/{experiment}/data/test.safetensors",
+        leaks="<results>/{experiment}/data/leaks.csv",
+        validation_data="<results>/{experiment}/data/validation.safetensors",
+        predictions=graph.of_runs(f"{RUN}/predictions.safetensors"),
         runs_table="<results>/{experiment}/{part}tables/runs.csv",
         tested=graph.test_results_of_runs,
     output:

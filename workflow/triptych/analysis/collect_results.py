@@ -11,6 +11,7 @@ from triptych.analysis.balanced_accuracy import balanced_accuracy, sampling_of
 from triptych.analysis.classes import confusion_counts, recall_and_precision, recall_intervals, shares_of_rows
 from triptych.analysis.comparisons import compare_arms
 from triptych.analysis.intervals import accuracy_interval, wilson_interval
+from triptych.analysis.leak_price import leak_price_table
 from triptych.analysis.options import parsed_json, parsed_mode
 from triptych.analysis.runs import Answers, Truth, read_answers, read_truth, run_folder
 from triptych.results import schema
@@ -87,6 +88,7 @@ def collect_results(
         "per_class": per_class_table(read, test, settings["confidence"]),
         "recall": recall_table(read, test, settings["confidence"]),
         "confusion": confusion_table(read, test),
+        "leak_price": price_table(experiment_folder, folders, read, settings["confidence"]),
     }
     for name, table in written.items():
         save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known))
@@ -219,6 +221,27 @@ def comparison_table(tested: Tested, test: Truth, settings: Mapping[str, Any]) -
         confidence=settings["confidence"],
         sampling=sampling_of(settings["metric"], test.labels),
     )
+
+
+def price_table(
+    experiment_folder: Path, folders: Mapping[str, Mapping[int, Path]], tested: Tested, confidence: float
+) -> pandas.DataFrame:
+    """Every arm on the test and validation images with and without those that have a counterpart in another split.
+
+    Raises:
+        InputError: a file is missing or broken, or does not fit another one.
+    """
+    leaks = read_table(experiment_folder / schema.LEAKS.file, schema.LEAKS)
+    correct = {"test": {arm: correct_of(own) for arm, own in tested.items()}}
+    if (leaks["split"] == "validation").any():
+        validation = read_truth(experiment_folder / "data" / "validation.safetensors")
+        correct["validation"] = {
+            arm: correct_of(
+                {key: read_answers(folder / "predictions.safetensors", validation) for key, folder in own.items()}
+            )
+            for arm, own in folders.items()
+        }
+    return leak_price_table(leaks, correct, confidence)
 
 
 def correct_of(runs: Mapping[int, Answers]) -> numpy.ndarray:

@@ -1,7 +1,5 @@
 """What the data report is about: the checked images, what is wrong with them, and the split that they allow."""
 
-import base64
-import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,8 +9,6 @@ from typing import Any
 
 import numpy
 import pandas
-from markupsafe import Markup
-from PIL import Image
 
 from triptych.data.border import TEST, Parts, moved
 from triptych.data.cache import Cache, StoredRule
@@ -23,18 +19,12 @@ from triptych.data.source import setting
 from triptych.data.splitting import split_rows, with_groups
 from triptych.data.stratify import SPLITS
 from triptych.report.blocks import Thumbnail
-from triptych.report.formatting import shortened, visible
+from triptych.report.pictures import jpeg_address, thumbnail
 from triptych.results.duplicates import Duplicates, read_duplicates
 from triptych.results.schema import IGNORED, IMAGES, PAIRS, PROBLEMS
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
-SIDE = 112
-"""Pixels of a thumbnail's side."""
-QUALITY = 80
-"""Of its JPEG."""
-MOST_CHARACTERS = 60
-"""Of a name below a thumbnail, or in a sentence. Tables have whole names."""
 STOP = "stop"
 """The policy under which any file that cannot be used stops prepare_dataset."""
 
@@ -137,16 +127,7 @@ class CheckedData:
         """The pictures of rows of `images` with class and path, each with a note if there are notes."""
         images = self.images.loc[list(rows), ["sha256", "class", "path"]]
         named = zip(*(images[name].tolist() for name in images), notes or [""] * len(rows), strict=True)
-        return [
-            Thumbnail(
-                self._address(sha256),
-                shortened(visible(label), MOST_CHARACTERS),
-                shortened(visible(path), MOST_CHARACTERS),
-                note,
-                visible(path),
-            )
-            for sha256, label, path, note in named
-        ]
+        return [thumbnail(self._address(sha256), label, path, note) for sha256, label, path, note in named]
 
     def _address(self, sha256: str) -> str:
         """The stored picture as an address that holds it; empty if it is not in the cache, or not to be shown."""
@@ -156,20 +137,6 @@ class CheckedData:
             stored = self.cache.load(sha256)
             self._thumbnails[sha256] = "" if stored is None else jpeg_address(stored.pixels)
         return self._thumbnails[sha256]
-
-
-def jpeg_address(pixels: numpy.ndarray) -> Markup:
-    """A picture as a small JPEG inside an address.
-
-    Args:
-        pixels: uint8 [S, S, 3].
-    """
-    image = Image.fromarray(pixels)
-    if image.width > SIDE:
-        image = image.resize((SIDE, SIDE), Image.Resampling.BOX, reducing_gap=2.0)
-    content = io.BytesIO()
-    image.save(content, "JPEG", quality=QUALITY)
-    return Markup(f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}")
 
 
 @dataclass(frozen=True)
@@ -238,8 +205,3 @@ def divided(
 def is_property(count: int, total: int) -> bool:
     """Return whether enough images share something for it to be a property of the data set."""
     return 2 * count > total
-
-
-def in_sentence(name: str) -> str:
-    """A name that a user has given, as a sentence shows it."""
-    return shortened(visible(name), MOST_CHARACTERS)

@@ -1,7 +1,7 @@
 """The tables of one experiment, read once, and the look-ups that analysis and report share."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import yaml
 from triptych.results import schema
 from triptych.results.arm_styles import ArmStyle, arm_styles
 from triptych.results.decision import read_decision
+from triptych.results.leaks import Leaked, leaked_splits
 from triptych.results.learning_curves import learning_curves
 from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, UNOPENED, Mode
 from triptych.results.tables import read_table
@@ -40,6 +41,7 @@ class Results:
         missing: the runs that a partial report lacks, as the seeds by arm; None for the whole.
         decision: the content of `decision.json`; None if it was not read.
         opened: the content of `opened.json`, the recorded openings of the test images; None where there is none.
+        leaks: `data/leaks.csv`.
     """
 
     folder: Path
@@ -50,6 +52,7 @@ class Results:
     missing: dict[str, list[int]] | None = None
     decision: Mapping[str, Any] | None = None
     opened: Mapping[str, Any] | None = None
+    leaks: pandas.DataFrame = field(default_factory=lambda: pandas.DataFrame(columns=schema.LEAKS.names))
 
     @property
     def mode(self) -> Mode:
@@ -189,6 +192,11 @@ class Results:
         """The number of images of a split."""
         return int(self.sizes.loc[self.sizes["split"] == split, "images"].sum())
 
+    @property
+    def leaked(self) -> list[Leaked]:
+        """The splits with images that have a counterpart in another split, test first."""
+        return leaked_splits(self.leaks, {split: self.images(split) for split in ("test", "validation")})
+
     def chance(self, split: str) -> float:
         """The accuracy (%) of naming the most frequent class of a split; NaN if it has no image."""
         images = self.sizes.loc[self.sizes["split"] == split, "images"]
@@ -309,6 +317,7 @@ def read_results(
         sizes=read_numbers(folder / "data" / "sizes.csv", schema.SIZES),
         decision=read_decision(report_folder / "decision.json"),
         opened=read_json(folder / "opened.json", OPENED_KEYS) if mode == AFTER_DECISION else None,
+        leaks=read_numbers(folder / schema.LEAKS.file, schema.LEAKS),
     )
 
 

@@ -718,6 +718,31 @@ CONFUSION = Table(
     category="Tables",
     modes=TESTED,
 )
+LEAK_PRICE = Table(
+    "leak_price",
+    "collect_results",
+    "accuracy with and without images that have a counterpart in another split",
+    "an arm and a split with such images",
+    (
+        ARM,
+        text("split", "test or validation."),
+        whole("images", "Images of the split."),
+        whole("leaked", "Those with a counterpart in another split: data/leaks.csv lists them."),
+        number("accuracy", "Accuracy on all images of the split, mean over seeds.", PERCENT),
+        number(
+            "accuracy_without",
+            "Accuracy on the images that are not leaked; empty if all are.",
+            PERCENT,
+            "without leaked images",
+            optional=True,
+        ),
+        number("difference", "The first minus the second.", POINTS, optional=True),
+        number("low", "Lower end of its interval over images and seeds.", POINTS, optional=True),
+        number("high", "Upper end of the interval.", POINTS, optional=True),
+    ),
+    may_be_empty=True,
+    modes=TESTED,
+)
 IMAGE_PATH = text("path", "The image’s name in data/index.csv; the path of a file begins with ./.")
 PREDICTED = text("predicted", "The class that is predicted.")
 PREDICTIONS = Table(

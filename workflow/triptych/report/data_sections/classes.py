@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from triptych.data.stratify import SPLITS
 from triptych.report import formatting as words
 from triptych.report.blocks import Bar, Block, Column, Details, Paragraph, Section, Table
-from triptych.report.checked_data import CheckedData, in_sentence
+from triptych.report.checked_data import CheckedData
+from triptych.report.pictures import in_sentence
 from triptych.results.schema import CLASS
 
 MOST_OPEN = 30

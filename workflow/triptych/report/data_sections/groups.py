@@ -7,7 +7,8 @@ from triptych.data.source import setting
 from triptych.data.stratify import SPLITS
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Column, Paragraph, Section, Table
-from triptych.report.checked_data import CheckedData, in_sentence
+from triptych.report.checked_data import CheckedData
+from triptych.report.pictures import in_sentence
 
 TRAIN, VALIDATION, TEST = SPLITS
 MOST_LISTED = 30

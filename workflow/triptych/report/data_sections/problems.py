@@ -9,7 +9,8 @@ from triptych.data.found import DATASET
 from triptych.data.source import setting
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Column, Details, Paragraph, Section, Table
-from triptych.report.checked_data import STOP, CheckedData, in_sentence
+from triptych.report.checked_data import STOP, CheckedData
+from triptych.report.pictures import in_sentence
 from triptych.results.schema import PROBLEMS
 
 MOST_OPEN = 20

@@ -23,6 +23,7 @@ from triptych.report.blocks import (
     figure,
     over_seeds,
 )
+from triptych.report.sections import leaks
 from triptych.report.sections.advice import advice
 from triptych.report.sections.curves import moving_averages
 from triptych.report.sections.decision import (
@@ -77,19 +78,18 @@ def blocks(results: Results) -> list[Block]:
     found: list[Block] = []
     if results.missing is not None:
         found += [Paragraph(missing_runs(results), "partial"), missing_table(results)]
-    notes = [*what_would_change_it(results), *before_training(results)]
+    refused = bool(leaks.refusing(results))
+    notes = [*([] if refused else what_would_change_it(results)), *before_training(results)]
+    answered = [] if refused else [*what_it_answers(results), *worst_class(results)]
+    told = (metric, tested, *([] if refused else [chosen_run]), about_seeds, about_controls)
     return [
         *found,
-        Paragraph(" ".join([headline(results), *what_it_answers(results), *worst_class(results)]), "answer"),
+        Paragraph(" ".join([headline(results), *answered, *leaks.named(results)]), "answer"),
         *(Paragraph(text, "partial") for text in opened_otherwise(results)),
-        Paragraph(
-            " ".join(
-                filter(None, [part(results) for part in (metric, tested, chosen_run, about_seeds, about_controls)])
-            )
-        ),
+        Paragraph(" ".join(filter(None, [part(results) for part in told]))),
         summary(results),
         figure(results.curve_column("accuracy"), curve(results)),
-        Bullets(advice(results), "What to do"),
+        Bullets(leaks.advice(results) if refused else advice(results), "What to do"),
         *([Bullets(notes, "What could change, and what is left out")] if notes else []),
         Details("Words on this page", [Bullets(glossary(results))]),
     ]
@@ -99,7 +99,10 @@ SECTION = Section("answer", "", blocks)
 
 
 def headline(results: Results) -> str:
-    """The answer in one or two sentences; in a partial report it is provisional."""
+    """The answer in one or two sentences; in a partial report it is provisional.
+
+    Where many images have a counterpart in another split nothing is recommended.
+    """
     answers = {
         "only_arm": _only_arm,
         "better": _better,
@@ -107,7 +110,7 @@ def headline(results: Results) -> str:
         "undecided": _undecided,
         "not_better_than_guessing": _not_better_than_guessing,
     }
-    text = answers[decided(results)["verdict"]](results)
+    text = leaks.refusal(results) or answers[decided(results)["verdict"]](results)
     return f"Provisional: {text}" if results.mode == UNOPENED else text
 
 

@@ -18,11 +18,13 @@ MOST_ROWS = 10
 
 def blocks(results: Results) -> list[Block]:
     claims = results.configuration["claims"] if results.missing is None else NONE
-    tables = tables_with(claims, results.mode).values()
+    without = () if results.leaked else (schema.LEAK_PRICE.name,)  # it is empty
+    tables = [table for name, table in tables_with(claims, results.mode).items() if name not in without]
     settings = without_folders(results.configuration)
     configuration = yaml.safe_dump(settings, sort_keys=False, allow_unicode=True, width=100)
     rows = [
         *([download(results, table.file), table.title] for table in tables),
+        *([download(results, schema.LEAKS.file), schema.LEAKS.title] for _ in results.leaked[:1]),
         [download(results, "decision.json"), "the decision with its reasons"],
         [download(results, schema.SIZES.file), schema.SIZES.title],
         [download(results, "config.yaml", configuration), "the configuration in effect, paths shortened"],

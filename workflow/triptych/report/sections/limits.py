@@ -5,6 +5,7 @@ import pandas
 from triptych.configuration.training import COMPARED, title_of
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Section
+from triptych.report.sections import leaks
 from triptych.report.sections.decision import decided
 from triptych.results.experiment import Results, mean_curve
 from triptych.results.learning_curves import shows_lag
@@ -18,6 +19,7 @@ def blocks(results: Results) -> list[Block]:
         testing(results),
         reported(results),
         precision(results),
+        *leaks.limits(results),
         one_recipe(results.arms.loc[results.contestants]),
         *lag(results),
         *drift(results),

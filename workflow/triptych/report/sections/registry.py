@@ -9,6 +9,7 @@ from triptych.report.sections import (
     decision,
     errors,
     files,
+    leaks,
     limits,
     networks,
     setup,
@@ -17,6 +18,7 @@ from triptych.report.sections import (
 
 SECTIONS = (
     answer.SECTION,
+    leaks.SECTION,
     decision.SECTION,
     comparisons.SECTION,
     *(section for wing in WINGS for section in part_of(wing, "sections").SECTIONS),
