@@ -34,7 +34,7 @@ rule download_dataset:
             {params.size} \
             {params.path} \
             --archive {output.archive:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -77,7 +77,7 @@ rule check_data:
             --images {output.images:q} \
             --problems {output.problems:q} \
             --ignored {output.ignored:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -122,7 +122,7 @@ rule prepare_dataset:
             --index {output.index:q} \
             --sizes {output.sizes:q} \
             --left-out {output.left_out:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -158,5 +158,5 @@ rule prepare_letters:
             --seed {params.seed} \
             --train {output.train:q} \
             --validation {output.validation:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

@@ -46,7 +46,7 @@ rule open_test:
             --openings {log.openings:q} \
             --predictions {output.predictions:q} \
             --opened {output.opened:q} \
-            > {log.log:q} 2>&1
+            >{log.log:q} 2>&1
         """
 
 
@@ -95,5 +95,5 @@ rule copy_model:
             {params.trained} \
             --decision {input.decision:q} \
             --model {output.model:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

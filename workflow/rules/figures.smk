@@ -34,7 +34,7 @@ rule plot_samples:
         python -m triptych {params.command} \
             {params.files} \
             {params.options} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 

@@ -29,7 +29,7 @@ rule write_configuration:
             --experiment {wildcards.experiment:q} \
             --configuration {params.configuration:q} \
             --output {output.configuration:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -83,7 +83,7 @@ rule report_data:
             --cache {resources.cache:q} \
             --show {params.show} \
             --report {output.report:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -131,7 +131,7 @@ rule report:
             --experiment-folder {params.experiment_folder:q} \
             {params.missing} \
             --output {output.report:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -167,5 +167,5 @@ rule write_manifest:
             --keep-weights {params.keep_weights} \
             --trunks {params.trunks:q} \
             --output {output.manifest:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

@@ -49,7 +49,7 @@ rule pretrain_weights:
             --runtime {resources.runtime} \
             --weights {output.weights:q} \
             --history {output.history:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -100,7 +100,7 @@ rule extract_features:
             --runtime {resources.runtime} \
             --features {output.features:q} \
             --cost {output.cost:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 
@@ -166,5 +166,5 @@ rule train:
             --history {output.history:q} \
             --predictions {output.predictions:q} \
             --cost {output.cost:q} \
-            > {log:q} 2>&1
+            >{log:q} 2>&1
         """

@@ -16,6 +16,11 @@ TRAININGS = ("train", "pretrain_weights", "extract_features")
 """The rules whose jobs take minutes to days, and are shown one by one."""
 
 
+def is_training(rule: str) -> bool:
+    """Whether a rule trains; in a workflow that uses this one as a module, its name has a prefix."""
+    return any(rule == name or rule.endswith(f"_{name}") for name in TRAININGS)
+
+
 @dataclass(frozen=True)
 class Job:
     """A job that Snakemake has started or, on a cluster, submitted.
@@ -118,11 +123,11 @@ class JobStates:
 
     def trainings(self) -> list[Job]:
         """The running trainings, in the order in which they started."""
-        return [job for job in self.running.values() if job.rule in TRAININGS]
+        return [job for job in self.running.values() if is_training(job.rule)]
 
     def others(self) -> Counter[str]:
         """The number of running jobs of each other rule."""
-        return Counter(job.rule for job in self.running.values() if job.rule not in TRAININGS)
+        return Counter(job.rule for job in self.running.values() if not is_training(job.rule))
 
     def seconds_left(self, now: float) -> float | None:
         """Estimate when the last job ends; None as long as nothing is known about a rule that trains.
@@ -136,16 +141,16 @@ class JobStates:
             list
         )  # (whole, left) of each training whose end is known
         for job in self.running.values():
-            progress = job.progress() if job.rule in TRAININGS else None
+            progress = job.progress() if is_training(job.rule) else None
             if progress is not None and progress.seconds_left is not None:
                 running[job.rule].append((now - job.started + progress.seconds_left, progress.seconds_left))
         # not those that were started: on a cluster they may wait
         self._at_once[True] = max(self._at_once[True], sum(map(len, running.values())))
-        short = [seconds for rule, times in self._seconds.items() if rule not in TRAININGS for seconds in times]
+        short = [seconds for rule, times in self._seconds.items() if not is_training(rule) for seconds in times]
         for rule, count in self.jobs.items():
             waiting = max(0, count - self._finished[rule] - len(running[rule]))
             known = self._seconds[rule] + [whole for whole, _ in running[rule]]
-            is_long = rule in TRAININGS
+            is_long = is_training(rule)
             if not known and not is_long:
                 known = short or [0.0]
             if waiting and not known:
@@ -183,7 +188,8 @@ def about(seconds: float) -> str:
         return "about a minute"
     if minutes < 60:
         return f"about {minutes} min"
-    return f"about {minutes // 60} h {5 * (minutes % 60 // 5)} min"
+    hours, minutes = divmod(5 * math.ceil(minutes / 5), 60)
+    return f"about {hours} h {minutes} min" if minutes else f"about {hours} h"
 
 
 def listed(counts: Mapping[str, int], most: int = 4) -> str:
@@ -195,7 +201,7 @@ def listed(counts: Mapping[str, int], most: int = 4) -> str:
 def failure_of(logs: Iterable[Path], most: int = 30) -> list[str]:
     """Return the lines of a failed command's logs that say why.
 
-    These are its own message (from `error: ` on), else the last line of a traceback, else the last lines; at most `most`.
+    Its own message (from `error: ` on), else the last line of a traceback, else the last lines; at most `most`.
     """
     lines = [line.rstrip() for log in logs for line in _lines(log)]
     lines = [line for line in lines if line]

@@ -20,7 +20,6 @@ from typing import Any, TextIO
 
 from triptych.storage.errors import InputError
 from triptych.workflow.job_states import (
-    TRAININGS,
     Job,
     JobStates,
     about,
@@ -28,6 +27,7 @@ from triptych.workflow.job_states import (
     clock,
     failure_of,
     in_words,
+    is_training,
     listed,
     title_of,
 )
@@ -134,7 +134,7 @@ class Terminal(logging.Handler):
         self.held = []
         self.states = JobStates(self.now())
         self.states.plan(record.stats)
-        trainings = sum(self.states.jobs[rule] for rule in TRAININGS)
+        trainings = sum(count for rule, count in self.states.jobs.items() if is_training(rule))
         text = f"start: {jobs(self.states.total)}"
         self.say(text + (f", {trainings} of them train networks" if trainings else ""))
         self.start()
@@ -158,7 +158,7 @@ class Terminal(logging.Handler):
     def on_job_finished(self, record: Any) -> None:
         with self.state_lock:
             job = self.known_states.finish(record.job_id, self.now())
-        if job is not None and job.rule in TRAININGS:
+        if job is not None and is_training(job.rule):
             progress = job.progress()
             accuracy = f", {progress.accuracy:.1f} %" if progress and progress.accuracy is not None else ""
             self.say(f"{job.title}: done in {clock(self.now() - job.started)}{accuracy}")
