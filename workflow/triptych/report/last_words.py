@@ -29,13 +29,14 @@ def last_words(experiment_folder: Path, part: str | None = None) -> list[str]:
         return [f"{folder.name}: no report yet."]
     results = read_results(folder, folder / part, {} if part else None)  # which runs are missing is not told
     model = folder / "model"
-    lines = [
-        f"{folder.name}: {headline(results)}",
-        *accuracies(results),
-        f"Report: {report}",
-        *([f"Model: {model}"] if not part and model.is_dir() and chosen_arm(results) else []),
-    ]
-    return [line.replace(words.NO_BREAK, " ") for line in lines]
+    has_model = not part and model.is_dir() and chosen_arm(results) is not None
+    answer, *arms = lines_of(results)
+    return [f"{folder.name}: {answer}", *arms, f"Report: {report}", *[f"Model: {model}"] * has_model]
+
+
+def lines_of(results: Results) -> list[str]:
+    """Return the answer, and a line for each arm, in plain text."""
+    return [line.replace(words.NO_BREAK, " ") for line in (headline(results), *accuracies(results))]
 
 
 def accuracies(results: Results) -> list[str]:

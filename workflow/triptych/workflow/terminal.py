@@ -268,7 +268,7 @@ class Terminal(logging.Handler):
         """Return how many jobs are done, and the time left."""
         states = self.known_states
         left = states.seconds_left(self.now())
-        time_left = "" if left is None else f", {about(left)} left"
+        time_left = "" if not left else f", {about(left)} left"
         return f"{states.done} of {jobs(states.total)} done{time_left}"
 
     def minute_line(self) -> str:
