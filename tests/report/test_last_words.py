@@ -3,6 +3,7 @@
 import pytest
 
 from tests.report.conftest import TWO, against
+from tests.report.sections.test_metric import ARMS, OPTIONS
 from triptych.report.last_words import last_words, lines_of
 from triptych.storage.errors import InputError
 
@@ -74,10 +75,11 @@ def test_nothing_is_chosen(results):
 
 def test_every_epoch_and_balanced_accuracy(results):
     assert all(" % test accuracy (" in line for line in lines(results(test="every_epoch")))
-    balanced = lines(results(comparison={"metric": "balanced_accuracy"}))
-    assert len(balanced) == 3 and all(" % balanced test accuracy (" in line for line in balanced)
+    balanced = lines(results(arms=ARMS, comparison={"metric": "balanced_accuracy"}, **OPTIONS))
+    assert len(balanced) == 2 and all(" % balanced test accuracy (" in line for line in balanced)
 
 
 def test_a_control_is_there_and_comes_last(results):
-    found = results(arms=[*TWO, {"name": "control", "role": "control", "last": 99.0}])
-    assert numbers(lines(found)[-1])[0] == "control"
+    control = {"name": "frozen", "role": "control", "last": 99.0, "train": "head", "batchnorm": "frozen"}
+    found = results(arms=[control, *TWO], comparisons=against("better", 0.5, 0.1, 0.9, 0.01))
+    assert numbers(lines(found)[-1])[0] == "frozen"

@@ -18,7 +18,10 @@ TAIL_BYTES = 8192
 _LINE = re.compile(
     r"(?P<run>.+?) \| epoch +(?P<epoch>\d+)/(?P<epochs>\d+)(?: step +(?P<step>\d+)/(?P<steps>\d+))?(?P<rest>(?: \|.*)?)"
 )
-_ACCURACY = {split: re.compile(rf"\| {split} [\d.]+ +(\d+\.\d) %") for split in ("validation", "train")}
+_ACCURACY = [
+    re.compile(rf"\| {split} [\d.]+ +(\d+\.\d) %(?: \(BatchNorm re-estimated: +(\d+\.\d) %\))?")
+    for split in ("validation", "train")
+]
 _SPEED = re.compile(r"\| ([\d,]+) images/s")
 _LEFT = re.compile(r"\| (\d+):(\d\d) left")
 
@@ -117,6 +120,9 @@ def last_lines(path: Path) -> list[str]:
 
 
 def _accuracy(results: str) -> float | None:
-    """The accuracy (%) on validation images in a line's results, else on training images."""
-    matches = [pattern.search(results) for pattern in _ACCURACY.values()]
-    return next((float(match[1]) for match in matches if match), None)
+    """The accuracy (%) on validation images in a line's results, else on training images.
+
+    With re-estimated BatchNorm statistics where there are such, as in figures.
+    """
+    matches = [pattern.search(results) for pattern in _ACCURACY]
+    return next((float(match[2] or match[1]) for match in matches if match), None)
