@@ -7,7 +7,7 @@ parameters have gradients.
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -277,16 +277,9 @@ class Trainer:
         self.last_line = time.perf_counter()
 
     def how_far(self, seconds: float = 0.0, step: int | None = None, steps: int | None = None) -> Progress:
-        """Return the progress after the epoch or a step of it; `seconds` of it are not in the outcome yet."""
-        outcome, speed, left = self.outcome, None, None
-        progress = Progress(self.wording.run, self.epoch, self.recipe.epochs, step, steps)
-        training_seconds = outcome.training_seconds + seconds
-        if outcome.images_trained and training_seconds:
-            speed = outcome.images_trained / training_seconds
-            evaluations = self.epoch + (step is None)  # one before training, and one after each epoch
-            evaluation_seconds = outcome.evaluation_seconds / evaluations * (self.recipe.epochs + 1 - evaluations)
-            left = round(training_seconds * (1 / progress.share - 1) + evaluation_seconds)
-        return Progress(self.wording.run, self.epoch, self.recipe.epochs, step, steps, None, speed, left)
+        """Return the progress after the epoch or a step of it; see `progress_of`."""
+        begun = Progress(self.wording.run, self.epoch, self.recipe.epochs, step, steps)
+        return progress_of(begun, self.outcome, seconds)
 
     def train_batch(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         """Run one optimiser step, entirely on the device."""
@@ -458,3 +451,14 @@ class Trainer:
             logits = (tensors["kept.validation_logits"], tensors["kept.test_logits"])
             self.snapshot = Snapshot(state["kept"], below("kept.network."), *logits)
         self.scaler.load_state_dict(state["scaler"])
+
+
+def progress_of(progress: Progress, outcome: Outcome, seconds: float = 0.0) -> Progress:
+    """Return the progress with its speed and the time left; `seconds` are not in the outcome yet."""
+    training_seconds = outcome.training_seconds + seconds
+    if not outcome.images_trained or not training_seconds:
+        return progress
+    evaluations = progress.epoch + (progress.step is None)  # one before training, and one after each epoch
+    evaluation_seconds = outcome.evaluation_seconds / evaluations * (progress.epochs + 1 - evaluations)
+    left = training_seconds * (1 / progress.share - 1) + evaluation_seconds
+    return replace(progress, images_per_second=outcome.images_trained / training_seconds, seconds_left=round(left))
