@@ -1,9 +1,9 @@
 import re
 
+from tests.training.conftest import train
 from triptych.results.training_log import Progress, progress_line
 from triptych.training import loop
 from triptych.training.loop import Outcome, progress_of
-from triptych.training.train import train
 
 
 def test_the_progress_line_has_what_people_look_for():
