@@ -50,7 +50,7 @@ def test_what_waits_in_the_queue_of_a_cluster_does_not_run(start):
     start(states, 1, "triptych_train", 0.0, Progress("a", 1, 2, seconds_left=100))
     for number in (2, 3, 4):
         start(states, number, "triptych_train", 0.0)
-    assert [job.has_begun for job in states.trainings()] == [True, False, False, False]
+    assert [job.has_begun for job, _ in states.trainings(0.0)] == [True, False, False, False]
     assert states.seconds_left(100.0) == 100 + 3 * 200
 
 

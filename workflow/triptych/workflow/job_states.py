@@ -15,6 +15,9 @@ from triptych.results.training_log import Progress, last_progress
 TRAININGS = ("train", "pretrain_weights", "extract_features")
 """The rules whose jobs take minutes to days, and are shown one by one."""
 
+READS_A_SECOND = 8
+"""How many logs are read in a second."""
+
 
 def is_training(rule: str) -> bool:
     """Whether a rule trains; in a workflow that uses this one as a module, its name has a prefix."""
@@ -92,6 +95,8 @@ class JobStates:
     _finished: Counter[str] = field(default_factory=Counter)
     _seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     _at_once: Counter[bool] = field(default_factory=Counter)
+    _progress: dict[int, Progress | None] = field(default_factory=dict)
+    _looked: float = -math.inf
 
     def plan(self, counts: Mapping[str, int]) -> None:
         """Take over how many jobs of each rule there are."""
@@ -121,9 +126,15 @@ class JobStates:
         """Take over Snakemake's own count; jobs that the decision adds are known only after it."""
         self.done, self.total = done, total
 
-    def trainings(self) -> list[Job]:
-        """The running trainings, in the order in which they started."""
-        return [job for job in self.running.values() if is_training(job.rule)]
+    def trainings(self, now: float) -> list[tuple[Job, Progress | None]]:
+        """The running trainings in the order in which they started, and how far they are.
+
+        Their logs are read at most once a second, and more rarely where there are many, as on a cluster's file system.
+        """
+        found = {number: job for number, job in self.running.items() if is_training(job.rule)}
+        if now - self._looked >= max(1.0, len(found) / READS_A_SECOND):
+            self._progress, self._looked = {number: job.progress() for number, job in found.items()}, now
+        return [(job, self._progress.get(number)) for number, job in found.items()]
 
     def others(self) -> Counter[str]:
         """The number of running jobs of each other rule."""
@@ -140,8 +151,7 @@ class JobStates:
         running: dict[str, list[tuple[float, float]]] = defaultdict(
             list
         )  # (whole, left) of each training whose end is known
-        for job in self.running.values():
-            progress = job.progress() if is_training(job.rule) else None
+        for job, progress in self.trainings(now):
             if progress is not None and progress.seconds_left is not None:
                 running[job.rule].append((now - job.started + progress.seconds_left, progress.seconds_left))
         # not those that were started: on a cluster they may wait

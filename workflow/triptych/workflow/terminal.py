@@ -18,6 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from triptych.results.training_log import Progress
 from triptych.storage.errors import InputError
 from triptych.workflow.job_states import (
     Job,
@@ -274,7 +275,7 @@ class Terminal(logging.Handler):
     def minute_line(self) -> str:
         """Return one line about all that is running."""
         with self.state_lock:
-            trainings = [training_in_words(job) for job in self.known_states.trainings()]
+            trainings = [training_in_words(*found) for found in self.known_states.trainings(self.now())]
             others = listed(self.known_states.others())
             counted = self.counted()
         more = len(trainings) - MOST_TRAININGS
@@ -284,7 +285,7 @@ class Terminal(logging.Handler):
     def lines(self) -> list[str]:
         """Return the live lines: one a running training, and one about the whole."""
         with self.state_lock:
-            trainings = [training_in_words(job) for job in self.known_states.trainings()]
+            trainings = [training_in_words(*found) for found in self.known_states.trainings(self.now())]
             others = listed(self.known_states.others())
             counted = self.counted()
         more = len(trainings) - MOST_TRAININGS
@@ -304,9 +305,8 @@ def jobs(number: int) -> str:
     return f"{number} job" if number == 1 else f"{number} jobs"
 
 
-def training_in_words(job: Job) -> str:
+def training_in_words(job: Job, progress: Progress | None) -> str:
     """Return how far a running training is."""
-    progress = job.progress()
     return f"{job.name}: {in_words(progress) if progress else 'starting' if job.has_begun else 'waiting'}"
 
 
