@@ -45,6 +45,7 @@ reports_before = reports()
 
 onsuccess:
     if terminal:
+        terminal.end()
         print_last_words(path for path, when in reports().items() if when != reports_before[path])
 
 

@@ -101,6 +101,8 @@ def test_start_end_and_one_line_for_all_that_runs(workflow):
     workflow.say("SLURM run ID: 12")
     workflow.say("a warning", level=logging.WARNING)
     workflow.say(None, "progress", done=4, total=4)
+    assert not any(" end: " in line for line in workflow.lines)  # a checkpoint may add jobs
+    workflow.terminal.end()
     workflow.say("Complete log(s): /x/y.log")
     workflow.say("Elapsed time: 1")
     assert workflow.lines == [

@@ -165,12 +165,9 @@ class Terminal(logging.Handler):
             self.say(f"{job.title}: done in {clock(self.now() - job.started)}{accuracy}")
 
     def on_progress(self, record: Any) -> None:
+        # Even if all are done, it may not be the end: a checkpoint adds jobs afterwards.
         with self.state_lock:
-            states = self.known_states
-            states.count(record.done, record.total)
-        if record.done == record.total:
-            self.stop()
-            self.say(f"end: {jobs(record.total)} in {clock(self.now() - states.started)}")
+            self.known_states.count(record.done, record.total)
 
     def on_job_error(self, record: Any) -> None:
         with self.state_lock:
@@ -206,8 +203,10 @@ class Terminal(logging.Handler):
     def on_message(self, record: logging.LogRecord) -> None:
         text = record.getMessage() if record.msg is not None else ""
         file, again = LOG_FILE.match(text), AGAIN.match(text)
-        if file:
+        if file:  # when it is over, after the hooks
             self.log_file = file[1]
+            if self.known_states.done == self.known_states.total:
+                self.end()
         elif again:
             job = self.failed.get(int(again[1]))
             self.say(f"{job.title if job else text.strip()} is tried again")
@@ -252,6 +251,13 @@ class Terminal(logging.Handler):
                 return
         self.ticker = threading.Thread(target=self.tick, daemon=True)
         self.ticker.start()
+
+    def end(self) -> None:
+        """Say that everything is done: at the hook `onsuccess`, or without hooks at the last message of Snakemake."""
+        if self.states is None or self.over.is_set():
+            return
+        self.stop()
+        self.say(f"end: {jobs(self.states.done)} in {clock(self.now() - self.states.started)}")
 
     def stop(self) -> None:
         """End the live lines; whatever comes later is written as it is."""
