@@ -173,6 +173,18 @@ def test_a_failure_shows_the_command_s_message_and_not_snakemake_s_frame(workflo
     ]
 
 
+def test_after_ctrl_c_no_job_has_failed(workflow):
+    workflow.begin(train=3)
+    workflow.job(1, log="epoch 1\n", arm="a", seed="0")
+    workflow.say("Terminating processes on user request, this might take some time.")
+    workflow.error(1)
+    workflow.say("WorkflowError:\nAt least one job did not complete successfully.", "error", logging.ERROR)
+    assert workflow.lines[1:] == [
+        "snakemake: Terminating processes on user request, this might take some time.",
+        "T0 stopped: 0 of 3 jobs done in 0:00. The same command goes on from here. Snakemake's log: ",
+    ]
+
+
 def test_it_takes_the_place_of_snakemake_s_handler_once_and_only_where_jobs_run():
     def workflow_with(**asked):
         names = ("dryrun", "quiet", "printshellcmds", "verbose", "debug_dag")

@@ -59,6 +59,7 @@ SILENT = {"resources_info", "shellcmd", "job_started", "debug_dag", "rulegraph",
 """Kinds of Snakemake's records that are only in its log file."""
 
 STOPPED = "At least one job did not complete successfully"
+INTERRUPTED = "Terminating processes on user request"
 LOG_FILE = re.compile(r"Complete log\(s\): (.*)")
 AGAIN = re.compile(r".*Trying to restart job (\d+)")
 
@@ -96,6 +97,7 @@ class Terminal(logging.Handler):
         self.held: list[logging.LogRecord] = []
         """Noise before the first job: shown only if another message comes or no job does."""
         self.log_file = ""
+        self.interrupted = False
         self.failed: dict[int, Job] = {}
         self.state_lock = threading.RLock()
         """Guards `states`. Never held while something is written, which may wait for the live lines."""
@@ -170,6 +172,8 @@ class Terminal(logging.Handler):
             self.known_states.count(record.done, record.total)
 
     def on_job_error(self, record: Any) -> None:
+        if self.interrupted:  # every running job ends like this
+            return
         with self.state_lock:
             job = self.known_states.fail(record.jobid)
         if job:
@@ -211,6 +215,7 @@ class Terminal(logging.Handler):
             job = self.failed.get(int(again[1]))
             self.say(f"{job.title if job else text.strip()} is tried again")
         elif not NOISE.match(text):
+            self.interrupted = self.interrupted or text.startswith(INTERRUPTED)
             self.passed(record)
 
     def on_other(self, record: logging.LogRecord) -> None:
@@ -240,7 +245,9 @@ class Terminal(logging.Handler):
             self.stream.write(f"{text}\n")
             self.stream.flush()
         else:
-            self.live.console.print(text, style=colour or None, markup=False, highlight=False, soft_wrap=True)
+            from rich.text import Text
+
+            self.live.console.print(Text(text, colour), soft_wrap=True)  # `style=` would colour the live lines too
 
     def start(self) -> None:
         """Begin with the live lines, or with the lines of every minute."""
