@@ -59,7 +59,7 @@ LEVEL = 0.05
 FOLDS, REPEATS, SEEDS = 5, 3, 3
 """Of what is simulated; cells with fewer repeats or seeds take the first of them."""
 CLASSES, FEATURES = 3, 20
-APART = 2.2
+APART = float(os.environ.get('APART','2.2'))
 """Distance of two class means, in standard deviations of an image."""
 SHARED = 0.7
 """The part of an image's variance that both arms see."""
