@@ -59,13 +59,13 @@ LEVEL = 0.05
 FOLDS, REPEATS, SEEDS = 5, 3, 3
 """Of what is simulated; cells with fewer repeats or seeds take the first of them."""
 CLASSES, FEATURES = 3, 20
-APART = float(os.environ.get('APART','2.2'))
+APART = 3.0
 """Distance of two class means, in standard deviations of an image."""
 SHARED = 0.7
 """The part of an image's variance that both arms see."""
 UNEQUAL = 0.4
 """Standard deviation of the logarithm of an image's own scale: some images are easier than others."""
-FRESH = 500
+FRESH = 200
 """New images for the truth, in each experiment."""
 AT_A_TIME = 50
 """Experiments."""

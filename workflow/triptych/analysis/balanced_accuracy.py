@@ -171,7 +171,7 @@ def _design(mean: numpy.ndarray, recalls: numpy.ndarray, sampling: Sampling, see
 
 def _with_overlap(design: numpy.ndarray, sampling: Sampling) -> numpy.ndarray:
     """The design with what folds add: a share of the variance of one run, which is 1 (of groups it may be more)."""
-    return design if sampling.folds is None else design + sampling.overlap(1) * numpy.maximum(design, 1.0)
+    return design if sampling.folds is None else design + sampling.overlap * numpy.maximum(design, 1.0)
 
 
 def _ratio(above: numpy.ndarray, below: numpy.ndarray, least: float) -> numpy.ndarray:

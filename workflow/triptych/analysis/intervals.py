@@ -62,7 +62,7 @@ class ArmShare:
             found: numpy.ndarray = numpy.where(
                 binomial > 0,
                 numpy.maximum(squared / binomial, z**2 / (self.seeds * self.images)),
-                z**2 * (1 + self.sampling.overlap(1)) / self.sampling.units(self.images),
+                z**2 * (1 + self.sampling.overlap) / self.sampling.units(self.images),
             )
         return found
 

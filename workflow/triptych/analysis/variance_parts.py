@@ -22,10 +22,10 @@ from triptych.storage.errors import InputError
 SMALLEST_P = 1e-100
 """The smallest p-value that is told apart from 0."""
 
-LEAST_OVERLAP = {1: 1 / 2, 2: 1 / 4}
-"""The least `Sampling.overlap` of one arm's metric, and of a difference of two: simulated (benchmarks/folds_calibration).
+LEAST_OVERLAP = 1 / 2
+"""The least `Sampling.overlap`, from a simulation (`benchmarks/folds_calibration.py`).
 
-Training sets of many folds are nearly one set. 1 / (k - 1) falls with k, what they share does not.
+1 / (k - 1) falls as k grows. What training sets have in common does not: those of many folds are nearly one set.
 """
 
 
@@ -147,17 +147,15 @@ class Sampling:
         """Return what the image variance is multiplied by: U / (U - 1) for U groups."""
         return 1.0 if self.groups is None else self.units(images) / (self.units(images) - 1)
 
-    def overlap(self, arms: int) -> float:
-        """Return the share of one row's image variance that k folds add, since their training sets overlap.
+    @property
+    def overlap(self) -> float:
+        """The share of one row's image variance that k folds add, since their training sets overlap; 0 without folds.
 
         It is 1 / (k - 1), the ratio of held-out images to training images (Nadeau and Bengio 2003, Machine Learning 52,
-        239-281), or `LEAST_OVERLAP`; 0 without folds. More seeds or repeats do not make the variance of one row
-        smaller, as they are trained on the same images.
-
-        Args:
-            arms: 1 of an arm's own metric, 2 of the difference of two arms.
+        239-281), and at least `LEAST_OVERLAP`. It is of one row, since more seeds or repeats are trained on the same
+        images.
         """
-        return 0.0 if self.folds is None else max(1 / (self.folds - 1), LEAST_OVERLAP[arms])
+        return 0.0 if self.folds is None else max(1 / (self.folds - 1), LEAST_OVERLAP)
 
     def with_overlap(self, variance: numpy.ndarray, *rows: numpy.ndarray) -> numpy.ndarray:
         """Return the image variance of a mean over rows, [...], and what the overlap of training sets adds.
@@ -170,7 +168,7 @@ class Sampling:
         if self.folds is None:
             return variance * factor
         of_one_row = variance + sum(self._between_rows(own) for own in rows)
-        return (variance + self.overlap(len(rows)) * of_one_row) * factor
+        return (variance + self.overlap * of_one_row) * factor
 
     def _between_rows(self, correct: numpy.ndarray) -> numpy.ndarray:
         """By how much the image variance of one row exceeds that of the mean over rows, [...]."""
