@@ -103,3 +103,14 @@ def test_groups_that_answer_alike_widen_the_interval():
     alone = accuracy_interval(correct, 0.95, Sampling(labels=labels))
     grouped = accuracy_interval(correct, 0.95, Sampling(labels=labels, groups=numpy.repeat(numpy.arange(16), 5)))
     assert grouped[1] - grouped[0] > 1.3 * (alone[1] - alone[0])
+
+
+def test_folds_widen_the_interval_by_half_of_one_rows_variance():
+    """One row: its design is 1, so the interval is that of a score with 1.5 times the image variance."""
+    labels = labels_of((20, 60))
+    correct = numpy.random.default_rng(3).random((4, 80)) < 0.7
+    for rows in (correct[:1], correct):
+        plain, folded = (arm_share(rows, Sampling(labels=labels, folds=folds)) for folds in (None, 5))
+        assert float(folded.design) == pytest.approx(float(plain.design) + 0.5)
+        (low, high), (lower, higher) = plain.interval(0.05), folded.interval(0.05)
+        assert lower < low and high < higher

@@ -451,12 +451,26 @@ def test_groups_take_the_place_of_images():
 def test_folds_widen_the_image_part_alone():
     arms = random_arms({"a": 0.9, "b": 0.8})
     plain, folded = (difference_of(arms["a"], arms["b"], Sampling(folds=folds)) for folds in (None, 5))
-    assert float(folded.image_variance) == pytest.approx(1.25 * float(plain.image_variance))
+    between = sum(arms[arm].var(axis=0).sum() for arm in arms) / arms["a"].shape[1] ** 2
+    of_one_row = float(plain.image_variance) + between
+    assert float(folded.image_variance) == pytest.approx(float(plain.image_variance) + of_one_row / 2)
     assert float(folded.first.variance) == float(plain.first.variance)
     assert (
         compare_arms(arms, **SETTINGS, sampling=Sampling(folds=5))["high"][0]
         > compare_arms(arms, **SETTINGS)["high"][0]
     )
+
+
+def test_repeats_of_the_folds_are_no_seeds():
+    generator = numpy.random.default_rng(9)
+    arms = {arm: generator.random((6, 400)) < share for arm, share in (("a", 0.95), ("b", 0.5))}
+    scopes = {}
+    for repeats in (2, 3, 6):
+        (row,) = compare_arms(arms, **SETTINGS, sampling=Sampling(folds=5, rows_per_seed=repeats)).to_dict("records")
+        scopes[repeats] = (row["scope"], row["verdict"])
+        # of one seed the interval is about this seed, and so is its p-value; McNemar's test is of two networks
+        assert numpy.isnan(row["networks_p"]) if repeats < 6 else row["networks_p"] == row["p_value"] < 0.001
+    assert scopes == {2: ("arms", "better"), 3: ("two seeds", "undecided"), 6: ("networks", "undecided")}
 
 
 # How often it is wrong, and how often it finds what is there

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from tests.analysis.conftest import only
 from triptych.analysis.comparisons import difference_of
-from triptych.analysis.decide import Competitor, Deciding, choose, decide, decision_of
+from triptych.analysis.decide import Competitor, Deciding, choose, decide, decision_of, read_correct
 from triptych.analysis.intervals import accuracy_interval, p_of_guessing
 from triptych.analysis.settling import what_would_settle_it
+from triptych.analysis.variance_parts import Sampling
 from triptych.results.decision import read_decision
 from triptych.results.schema import METRICS, VERDICTS
 from triptych.storage.errors import InputError
@@ -247,6 +248,63 @@ def test_where_classes_are_alike_the_metrics_decide_alike():
     for plain, balanced in zip(found[0]["ranking"], found[1]["ranking"], strict=True):
         ends = tuple(balanced[key] for key in ("balanced_accuracy", "balanced_low", "balanced_high"))
         assert ends == pytest.approx((plain["accuracy"], plain["low"], plain["high"]))
+
+
+# By out-of-fold predictions
+
+
+def of_folds(folder, runs, correct, **metadata):
+    """Write a file of `collect_validation` with folds."""
+    path = folder / "validation.safetensors"
+    tensors = {"correct": numpy.asarray(correct, numpy.uint8), "labels": numpy.arange(len(correct[0])) % 2}
+    known = {"runs": runs, "classes": ["x", "y"], "images": "out_of_fold", "folds": 5}
+    save_tensors(path, tensors, known | metadata)
+    return path
+
+
+def test_rows_are_read_seed_by_seed(tmp_path):
+    """The rows may be in any order; a repeat that a seed lacks is left out of all."""
+    runs = [["a", 7, 1], ["b", 0, 0], ["a", 3, 0], ["a", 7, 0], ["a", 3, 1], ["b", 0, 1], ["b", 0, 2]]
+    correct = numpy.eye(7, 10)
+    deciding, by_arm = read_correct(of_folds(tmp_path, runs, correct))
+    assert (deciding.split, deciding.folds, deciding.repeats) == ("out_of_fold", 5, 2)
+    assert (by_arm["a"][0], by_arm["a"][1].argmax(axis=1).tolist()) == ([7, 3], [3, 0, 2, 4])
+    assert (by_arm["b"][0], by_arm["b"][1].argmax(axis=1).tolist()) == ([0], [1, 5])
+    assert (deciding.sampling.folds, deciding.sampling.rows_per_seed) == (5, 2)
+
+
+def test_seeds_without_a_repeat_in_common(tmp_path):
+    path = of_folds(tmp_path, [["a", 0, 0], ["a", 1, 1]], numpy.ones((2, 10)))
+    with pytest.raises(InputError, match="expected a repeat of the folds that every seed has, found none"):
+        read_correct(path)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_decision_by_out_of_fold_predictions(metric):
+    deciding = Deciding("out_of_fold", numpy.repeat([0, 1], [190, 140]), 2, metric, folds=5, repeats=2)
+    generator = numpy.random.default_rng(3)
+    shares = {"good": (0.98, 0.97, 0.95, 0.95, 0.99, 0.98), "poor": (0.95, 0.96, 0.93, 0.94, 0.92, 0.93)}
+    arms = [
+        Competitor(arm, [0, 1, 2], generator.random((6, 330)) < numpy.array(own)[:, None], 1.0, 1.0, deciding.sampling)
+        for arm, own in shares.items()
+    ]
+    decision = decision_of(arms, deciding, SETTINGS | {"metric": metric})
+    assert (decision["images"], decision["folds"], decision["repeats"]) == ("out_of_fold", 5, 2)
+    assert decision["chosen"] == {"arm": "good", "seed": arms[0].best_seed, "fold": 0}
+    assert {pair["scope"] for pair in decision["pairs"]} == {"arms"}
+    assert [entry["seeds"] for entry in decision["ranking"]] == [[0, 1, 2]] * 2
+    plain = Sampling(folds=5, rows_per_seed=2)
+    assert (decision["ranking"][0]["low"], decision["ranking"][0]["high"]) == accuracy_interval(
+        arms[0].correct, 0.95, plain
+    )
+    json.dumps(decision, allow_nan=False)
+
+
+def test_the_best_seed_is_that_of_all_its_repeats():
+    rows = [80, 60, 70, 72, 50, 85]
+    correct = numpy.arange(100) < numpy.array(rows)[:, None]
+    one = Competitor("a", [4, 5, 6], correct, 1.0, 1.0, Sampling(folds=5, rows_per_seed=2))
+    assert one.best_seed == 5
 
 
 # In general: arms whose images differ by chance, as clear or as unclear as it comes

@@ -122,7 +122,9 @@ def test_groups_and_folds():
     assert grouped == pytest.approx(wilson(2.200985**2 * variance / size), rel=1e-6)  # t(0.05, 11)
 
     folded = accuracy_interval(correct, 0.95, Sampling(folds=5))
-    assert folded == pytest.approx(wilson(1.25 * 1.959964**2 / 60), rel=1e-6)
+    assert folded == pytest.approx(wilson(1.5 * 1.959964**2 / 60), rel=1e-6)
+    right = numpy.ones((1, 60), bool)
+    assert accuracy_interval(right, 0.95, Sampling(folds=5))[0] == pytest.approx(100 / (1 + 1.5 * 1.959964**2 / 60))
 
 
 def test_a_deterministic_arm_needs_no_seeds():

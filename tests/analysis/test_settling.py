@@ -6,7 +6,7 @@ from scipy import stats
 
 from triptych.analysis.comparisons import Difference, difference_of
 from triptych.analysis.settling import Settlement, what_would_settle_it
-from triptych.analysis.variance_parts import EACH_IMAGE, SeedPart
+from triptych.analysis.variance_parts import EACH_IMAGE, Sampling, SeedPart
 
 Z, T = 1.959964, {3: 4.302653, 4: 3.182446, 5: 2.776445}  # of 5 %; t of two arms, one of which varies, by seeds
 
@@ -88,6 +88,17 @@ def test_a_later_look_needs_more():
     first, second = (what_would_settle_it(difference(0.0001, 0.0002), 4, 0.95, look) for look in (1, 2))
     assert second.about > first.about
     assert second.safe > first.safe
+
+
+def test_more_seeds_leave_what_training_sets_have_in_common():
+    """No seed part: many seeds average out the noise of single images, not what folds add to one row's variance."""
+    correct = numpy.random.default_rng(4).random((2, 3, 2000)) < 0.8
+    folded, plain = (difference_of(*correct, Sampling(folds=folds)) for folds in (5, None))
+    many = numpy.random.default_rng(5).random((2, 600, 2000)) < 0.8
+    least = 100 * float(difference_of(*many, Sampling(folds=5)).half_width(0.05))
+    assert what_would_settle_it(folded, 0.97 * least, 0.95).about is None
+    assert what_would_settle_it(folded, 1.05 * least, 0.95).about > 3
+    assert what_would_settle_it(plain, 0.97 * least, 0.95).about < 100
 
 
 def test_of_real_runs_as_many_seeds_as_it_says_are_enough():

@@ -85,7 +85,7 @@ def test_each_part_has_its_own_quantile():
     assert alone == pytest.approx(1.959964**2 * 0.04, rel=1e-6)
 
 
-# What is not passed by any command yet: balanced accuracy, groups, folds
+# Balanced accuracy, groups (which no command passes yet), folds
 
 
 def by_class(values, labels):
@@ -149,12 +149,73 @@ def test_groups_of_one_image_differ_from_no_groups_by_the_factor_alone():
     assert single.variance_factor(10) == pytest.approx(10 / 9)
 
 
-def test_folds_add_their_factor():
-    assert Sampling(folds=5).variance_factor(10) == 1.25
-    assert Sampling(folds=5, groups=GROUPS).variance_factor(10) == pytest.approx(1.25 * 4 / 3)
-    assert EACH_IMAGE.variance_factor(10) == 1
-    plain = [EACH_IMAGE, Sampling(folds=5), Sampling(groups=GROUPS), Sampling(labels=LABELS)]
-    assert [sampling.is_plain for sampling in plain] == [True, False, False, False]
+@pytest.mark.parametrize(("folds", "expected"), [(None, 0), (2, 1), (3, 1 / 2), (5, 1 / 2), (20, 1 / 2)])
+def test_the_overlap_of_folds(folds, expected):
+    assert Sampling(folds=folds).overlap == expected
+    assert Sampling(folds=folds, groups=GROUPS).variance_factor(10) == pytest.approx(4 / 3)
+
+
+def test_what_is_plain():
+    others = [Sampling(folds=5), Sampling(groups=GROUPS), Sampling(labels=LABELS), Sampling(rows_per_seed=2)]
+    assert EACH_IMAGE.is_plain and not any(sampling.is_plain for sampling in others)
+
+
+def of_one_row(runs, sampling):
+    """The mean over rows of the image variance of each, without folds."""
+    images = runs.shape[-1]
+    return statistics.mean((sampling.residuals(row.astype(float)) ** 2).sum() / images**2 for row in runs)
+
+
+def test_folds_add_half_of_one_rows_variance_however_many_rows_there_are():
+    """Rows with as many images right each, so that what rows differ in is no part of it."""
+    runs = numpy.array([[1, 1, 0, 0, 1, 0], [1, 0, 1, 0, 1, 0], [1, 1, 1, 0, 0, 0]], bool)
+    of_mean = ((runs.mean(axis=0) - runs.mean()) ** 2).sum() / 36
+    found = Sampling(folds=5).with_overlap(numpy.array(of_mean), runs)
+    assert float(found) == pytest.approx(of_mean + 0.25 / 6 / 2)
+    assert of_one_row(runs, EACH_IMAGE) == pytest.approx(0.25 / 6)
+    alone = Sampling(folds=5).with_overlap(numpy.array(0.25 / 6), runs[:1])
+    assert float(alone) == pytest.approx(1.5 * 0.25 / 6)
+    assert EACH_IMAGE.with_overlap(numpy.array(of_mean), runs) == of_mean
+
+
+def test_folds_of_groups_add_half_of_one_rows_variance():
+    """Each image is in a group of two that every row has right alike, so there are five units."""
+    groups = numpy.arange(10) // 2
+    units = numpy.array([[1, 1, 1, 0, 0], [0, 1, 1, 1, 0]], bool)
+    runs, sampling = numpy.repeat(units, 2, axis=1), Sampling(groups=groups, folds=4)
+    of_mean = (sampling.residuals(runs.mean(axis=0)) ** 2).sum() / 100
+    expected = (of_mean + of_one_row(runs, sampling) / 2) * 5 / 4
+    assert float(sampling.with_overlap(numpy.array(of_mean), runs)) == pytest.approx(expected)
+
+
+def test_two_arms_have_the_rows_of_both():
+    first, second = numpy.random.default_rng(8).random((2, 4, 30)) < 0.7
+    sampling = Sampling(folds=10)
+    found = sampling.with_overlap(numpy.array(0.01), first, second)
+    between = (first.var(axis=0).sum() + second.var(axis=0).sum()) / 900
+    assert float(found) == pytest.approx(0.01 + (0.01 + between) / 2)
+
+
+# Rows that share a seed
+
+
+def test_repeats_of_a_seed_are_no_seeds():
+    """Two seeds with three rows each: their means are what the seed part is of."""
+    runs = numpy.random.default_rng(6).random((6, 20)) < 0.7
+    part = seed_part(runs, Sampling(rows_per_seed=3))
+    means = [runs[:3].mean(axis=0), runs[3:].mean(axis=0)]
+    assert part.seeds == 2
+    assert float(part.observed) == pytest.approx(statistics.variance(float(mean.mean()) for mean in means) / 2)
+    assert float(part.noise) == pytest.approx(sum(map(statistics.variance, zip(*means, strict=True))) / (2 * 400))
+    only = seed_part(runs, Sampling(rows_per_seed=6))
+    assert (only.seeds, float(only.observed), only.is_known) == (1, 0, False)
+
+
+def test_rows_of_one_seed_each_are_seeds():
+    runs = numpy.random.default_rng(7).random((5, 2, 4, 20)) < 0.7
+    assert EACH_IMAGE.by_seed(runs) is runs
+    batch = seed_part(runs, Sampling(rows_per_seed=2))
+    assert batch.observed[3, 1] == seed_part(runs[3, 1], Sampling(rows_per_seed=2)).observed
 
 
 @pytest.mark.parametrize("few", [{"groups": numpy.zeros(10, int)}, {"folds": 1}])

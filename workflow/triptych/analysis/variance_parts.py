@@ -22,6 +22,12 @@ from triptych.storage.errors import InputError
 SMALLEST_P = 1e-100
 """The smallest p-value that is told apart from 0."""
 
+LEAST_OVERLAP = 1 / 2
+"""The least `Sampling.overlap`, from a simulation (`benchmarks/folds_calibration.py`).
+
+1 / (k - 1) falls as k grows. What training sets have in common does not: those of many folds are nearly one set.
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
@@ -32,6 +38,7 @@ class Sampling:
         groups: the group of each image, int64 [images], where groups (patients, bursts) were drawn as a whole; None
             where images were drawn one by one.
         folds: of cross-validation, where predictions are out-of-fold; None where they are not.
+        rows_per_seed: consecutive rows of an arm that share a seed: repeats of the folds, or networks of several folds.
 
     Raises:
         InputError: there are fewer than two groups or folds.
@@ -40,6 +47,7 @@ class Sampling:
     labels: numpy.ndarray | None = None
     groups: numpy.ndarray | None = None
     folds: int | None = None
+    rows_per_seed: int = 1
 
     def __post_init__(self) -> None:
         for name, number in (("groups", self.groups is not None and len(self._starts)), ("folds", self.folds)):
@@ -48,8 +56,8 @@ class Sampling:
 
     @property
     def is_plain(self) -> bool:
-        """Whether every image counts alike, was drawn by itself, and was seen by no run in training."""
-        return self.labels is None and self.groups is None and self.folds is None
+        """Whether every image counts alike, was drawn by itself, and a row has one network's answers to all of them."""
+        return self.labels is None and self.groups is None and self.folds is None and self.rows_per_seed == 1
 
     @cached_property
     def _classes(self) -> tuple[numpy.ndarray, numpy.ndarray]:
@@ -91,6 +99,21 @@ class Sampling:
         sums: numpy.ndarray = numpy.add.reduceat(values[..., order], numpy.cumsum(counts) - counts, axis=-1)
         return sums
 
+    def by_seed(self, values: numpy.ndarray) -> numpy.ndarray:
+        """Return the mean over the rows of each seed: [..., rows, images] to [..., seeds, images].
+
+        A seed may act on all of its rows alike (it draws the first weights of each network), so rows are no seeds.
+        """
+        if self.rows_per_seed == 1:
+            return values
+        *batch, rows, images = values.shape
+        means: numpy.ndarray = values.reshape(*batch, self.seeds(rows), self.rows_per_seed, images).mean(axis=-2)
+        return means
+
+    def seeds(self, rows: int) -> int:
+        """Return the number of seeds of so many rows."""
+        return rows // self.rows_per_seed
+
     def units(self, images: int) -> int:
         """Return the number of groups, or of images where these were drawn one by one."""
         return images if self.groups is None else len(self._starts)
@@ -121,11 +144,38 @@ class Sampling:
         return self.by_unit(weights * factors * (values - means))
 
     def variance_factor(self, images: int) -> float:
-        """Return what the image variance is multiplied by: U / (U - 1) for U groups, k / (k - 1) for k folds."""
-        factor = 1.0
-        for number in (None if self.groups is None else self.units(images), self.folds):
-            factor *= 1.0 if number is None else number / (number - 1)
-        return factor
+        """Return what the image variance is multiplied by: U / (U - 1) for U groups."""
+        return 1.0 if self.groups is None else self.units(images) / (self.units(images) - 1)
+
+    @property
+    def overlap(self) -> float:
+        """The share of one row's image variance that k folds add, since their training sets overlap; 0 without folds.
+
+        It is 1 / (k - 1), the ratio of held-out images to training images (Nadeau and Bengio 2003, Machine Learning 52,
+        239-281), and at least `LEAST_OVERLAP`. It is of one row, since more seeds or repeats are trained on the same
+        images.
+        """
+        return 0.0 if self.folds is None else max(1 / (self.folds - 1), LEAST_OVERLAP)
+
+    def with_overlap(self, variance: numpy.ndarray, *rows: numpy.ndarray) -> numpy.ndarray:
+        """Return the image variance of a mean over rows, [...], and what the overlap of training sets adds.
+
+        Args:
+            variance: of the mean, [...].
+            rows: whether each row has each image right, of one arm or of the two that differ: bool [..., rows, images].
+        """
+        factor = self.variance_factor(rows[0].shape[-1])
+        if self.folds is None:
+            return variance * factor
+        of_one_row = variance + sum(self._between_rows(own) for own in rows)
+        return (variance + self.overlap * of_one_row) * factor
+
+    def _between_rows(self, correct: numpy.ndarray) -> numpy.ndarray:
+        """By how much the image variance of one row exceeds that of the mean over rows, [...]."""
+        images = correct.shape[-1]
+        by_unit = self.by_unit(correct * self.weights(images))
+        between: numpy.ndarray = by_unit.var(axis=-2).sum(axis=-1) / images**2
+        return between
 
     def quantile(self, level: float, images: int) -> float:
         """Return the two-sided quantile of the image part: normal, or for U groups Student's t with U - 1 degrees."""
@@ -168,12 +218,14 @@ def seed_part(correct: numpy.ndarray, sampling: Sampling = EACH_IMAGE, determini
     """Return the seed part of an arm; 0 for a single run and for a deterministic arm.
 
     Args:
-        correct: whether each run has each image right, bool [..., seeds, images].
+        correct: whether each run has each image right, bool [..., rows, images]; a row for each seed, or
+            `sampling.rows_per_seed` of them.
     """
-    *batch, seeds, images = correct.shape
+    *batch, rows, images = correct.shape
+    seeds = sampling.seeds(rows)
     if deterministic or seeds == 1:
         return SeedPart(numpy.zeros(batch), numpy.zeros(batch), None if deterministic else seeds)
-    by_unit = sampling.by_unit(correct * sampling.weights(images))
+    by_unit = sampling.by_unit(sampling.by_seed(correct) * sampling.weights(images))
     observed = (by_unit.sum(axis=-1) / images).var(axis=-1, ddof=1) / seeds
     noise = by_unit.var(axis=-2, ddof=1).sum(axis=-1) / (seeds * images**2)
     return SeedPart(observed, noise, seeds)
