@@ -1,1 +1,1 @@
-"""`triptych`: what a person runs, and the only place that starts Snakemake. All of it can be done by `snakemake`, too."""
+"""`triptych`: what a person runs, and the only place that starts Snakemake. `snakemake` can do all of it."""
