@@ -12,6 +12,7 @@ from triptych.configuration.image_files import ImageFiles
 from triptych.console.check import described, found_in, refuse
 from triptych.console.target import read_target
 from triptych.data.found import DATASET, Found
+from triptych.data.user_files import open_untouched
 from triptych.storage.errors import InputError
 
 FIXED, RULE, MEASURED = "fixed", "rule", "measured"
@@ -171,7 +172,7 @@ def _sizes(found: Found) -> list[tuple[int, int]]:
     step = max(1, len(found.items) // MOST_HEADERS)
     for item in found.items[::step]:
         try:
-            with Image.open(item.file) as image:
+            with open_untouched(item.file) as file, Image.open(file) as image:
                 sizes.append(image.size)
         except Exception:  # the check says what is wrong with it
             continue

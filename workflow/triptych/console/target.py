@@ -112,8 +112,11 @@ def snakefile() -> Path:
 
 
 def as_value(text: str) -> str:
-    """Return a text as Snakemake's `--config` is given it: in quotation marks where it would read something else."""
-    plain = re.fullmatch(r"[\w./ -]+", text) and re.search(r"[^\W\d_]|/", text)
-    word = text.strip().lower() in ("true", "false", "null", "none", "nan", "inf", "infinity") or text.strip() != text
-    number = re.fullmatch(r"[\d.eE_+-]+", text)
-    return text if plain and not word and not number else json.dumps(text, ensure_ascii=False)
+    """Return a text as Snakemake's `--config` is given it: marked as a text where it would be read as something else.
+
+    Snakemake removes quotation marks at both ends, tries numbers and booleans, and then reads YAML. The space at the
+    end keeps the last quotation mark.
+    """
+    plain = re.fullmatch(r"[\w./-]*[a-z/][\w./ -]*[\w/]", text, re.I)
+    other = re.fullmatch(r"true|false|null|none|[+-]?(nan|inf|infinity)|[\d.e_+-]+", text, re.I)
+    return text if plain and not other else f"!!str {json.dumps(text, ensure_ascii=False)} "
