@@ -166,33 +166,43 @@ def table(found: Estimate) -> list[str]:
 
 def misfits(found: Estimate) -> Iterator[str]:
     """Yield a line for what does not fit, and what would."""
-    free = shutil.disk_usage(Path.cwd()).free
+    free = free_disk()
     if found.disk > free:
         yield (
             f"does not fit: the disk has {gigabytes(free)} free and {gigabytes(found.disk)} are needed; free some, or "
             "run in a folder of another disk"
         )
-    available = psutil.virtual_memory().available
+    memory = available()
     for plan in found.plans:
         for arm, timing in plan.arms.items():
-            here = int(timing.value("device_memory_bytes")) if plan.on_gpu(arm) else available
+            here = int(timing.value("device_memory_bytes")) if plan.on_gpu(arm) else memory
             if timing.problem or plan.memory_of(arm) > here > 0:
                 yield f"does not fit: {plan.name}, {arm}: {_what_would(plan, arm, here)}"
 
 
-def _what_would(plan: Plan, arm: str, available: int) -> str:
+def free_disk() -> int:
+    """Return the free bytes of the disk where the workflow would run."""
+    return shutil.disk_usage(Path.cwd()).free
+
+
+def available() -> int:
+    """Return the bytes of memory that are free, or can be made so."""
+    return int(psutil.virtual_memory().available)
+
+
+def _what_would(plan: Plan, arm: str, memory: int) -> str:
     """Return what does not fit of an arm, and what would."""
     timing, together = plan.arms[arm], plan.side_by_side(arm)
     what = timing.problem or (
-        f"{together} at once take {gigabytes(plan.memory_of(arm))}, and {gigabytes(available)} are free"
+        f"{together} at once take {gigabytes(plan.memory_of(arm))}, and {gigabytes(memory)} are free"
     )
     if timing.problem and "memory" not in timing.problem:
         return what
-    if not timing.problem and together > 1 and timing.value("memory_bytes") <= available:
-        fits = max(1, int(available // timing.value("memory_bytes")))
+    if not timing.problem and together > 1 and timing.value("memory_bytes") <= memory:
+        fits = max(1, int(memory // timing.value("memory_bytes")))
         threads = plan.settings["arms"][arm]["training"]["num_threads"]
         return f"{what}; fewer at once would: --cores {fits * threads}"
-    batch = largest_batch(plan.request(arm), int(0.8 * available / together))
+    batch = largest_batch(plan.request(arm), int(0.8 * memory / together))
     if not batch:
         return f"{what}; a smaller input_size or network would"
     present = plan.settings["arms"][arm]["training"]["batch_size"]
