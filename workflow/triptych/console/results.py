@@ -10,9 +10,10 @@ import typer
 from triptych.console.target import is_experiment, read_target
 from triptych.storage.errors import InputError
 
-LAST_WORDS = "triptych.results.last_words"
+LAST_WORDS = "triptych.report.last_words"
 CONTENT = {
     "report.html": "the report",
+    "partial/report.html": "the report of the runs that are there",
     "data/report.html": "the data report",
     "model": "the chosen model",
     "tables": "every table, as CSV",
@@ -59,7 +60,8 @@ def print_answer(folder: Path) -> None:
     if not is_experiment(folder):
         print(f"{folder}: no results yet", flush=True)
         return
-    lines = last_words(folder) if (folder / "report.html").is_file() else [f"{folder}: not finished ({_runs(folder)})"]
+    has_report = any((folder / part / "report.html").is_file() for part in ("", "partial"))
+    lines = last_words(folder) if has_report else [f"{folder}: not finished ({_runs(folder)})"]
     said = "\n".join(lines)
     there = {path: what for name, what in CONTENT.items() if (path := folder / name).exists()}
     width = max((len(str(path)) for path in there), default=0)
