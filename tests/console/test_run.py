@@ -17,6 +17,7 @@ from triptych.console import run
 from triptych.console.__main__ import main
 from triptych.console.machine import cores
 from triptych.console.target import as_value, read_target
+from triptych.storage.errors import InputError
 
 CALL = [sys.executable, "-m", "triptych.console"]
 
@@ -38,6 +39,14 @@ def test_a_configuration_is_given_with_what_this_machine_has(here, capsys):
 def test_a_folder_is_given_as_images_and_nothing_as_nothing(here, photos):
     assert options(here, photos)[:2] == ["--config", "images=photos"]
     assert options(here, None)[0] == "--resources"
+
+
+def test_an_arm_that_needs_a_gpu_is_refused_where_there_is_none(here, monkeypatch):
+    monkeypatch.setattr(run, "gpus", lambda devices: 0)
+    path = configuration(here, training={"device": "cuda"})
+    with pytest.raises(InputError, match=r"training\.device: cuda, and torch finds no GPU on this machine; give auto"):
+        options(here, path)
+    assert "--cores" in options(here, path, ["-n"])  # a dry run is possible anywhere
 
 
 @pytest.mark.parametrize("arguments", [["--profile", "profiles/slurm"], ["--executor=slurm"], ["-e", "slurm"]])

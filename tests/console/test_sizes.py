@@ -10,6 +10,7 @@ from triptych.data.prepare_dataset import prepare_dataset
 from triptych.data.splitting import split_rows
 from triptych.results.schema import SIZES
 from triptych.results.tables import read_table
+from triptych.storage.errors import InputError
 from triptych.workflow.options import as_json
 
 
@@ -61,3 +62,13 @@ def test_image_files_are_counted_about_as_they_are_split(shares, given, tmp_path
     for part, count in (("train", images.train), ("validation", images.validation), ("test", images.test)):
         assert abs(len(split[part]) - count) <= 1
     assert images.stored == len(found.items) and images.from_files and images.crop
+
+
+def test_what_was_prepared_counts_if_the_files_are_gone(tmp_path):
+    dataset = dataset_of({"source": "folder", "path": str(tmp_path / "gone")})
+    sizes = tmp_path / "sizes.csv"
+    with pytest.raises(InputError, match=r"gone: the images are gone, and were not prepared; restore them\."):
+        images_of(dataset, 24, None, sizes)
+    sizes.write_text("split,class,images\ntrain,ash,7\ntrain,elm,8\nvalidation,ash,2\ntest,elm,3\n")
+    images = images_of(dataset, 24, None, sizes)
+    assert (images.train, images.validation, images.test, images.classes) == (15, 2, 3, 2)

@@ -99,7 +99,8 @@ class Plan:
         experiment = target.configuration.experiments[name]
         dataset = experiment.dataset
         files = found_in(dataset) if isinstance(dataset, ImageFiles) and Path(dataset.path).exists() else None
-        images = images_of(dataset, experiment.model.input_size, files)
+        prepared = target.folders[name] / "data" / "sizes.csv"
+        images = images_of(dataset, experiment.model.input_size, files, prepared)
         settings = target.settings["experiments"][name]
         return cls(name, settings, images, files, target.configuration.jobs_per_gpu, cores, gpus)
 

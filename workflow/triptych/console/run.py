@@ -105,7 +105,13 @@ def options(target: Target, arguments: list[str]) -> list[str]:
             f"{target.path}."
         )
     if not any(value_of((option,), arguments) for option in ELSEWHERE):
-        found = gpus(devices_of(target.settings))
+        devices = devices_of(target.settings)
+        found = gpus(devices)
+        if "cuda" in devices and not found and not RUNS_NOTHING & set(arguments):
+            raise InputError(
+                "training.device: cuda, and torch finds no GPU on this machine; give auto (a GPU if there is one), or "
+                "cpu."
+            )
         named["--resources"] = [f"gpu={found * target.configuration.jobs_per_gpu}"]
         named["--cores"] = [str(cores())]
         say_machine(cores(), found)

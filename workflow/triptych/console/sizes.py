@@ -1,12 +1,16 @@
 """How many images an experiment has, and what it takes on the disk, before anything is prepared."""
 
+import csv
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from triptych.configuration.image_files import ImageFiles
 from triptych.configuration.source import Source
 from triptych.data.found import Found
+from triptych.storage.errors import InputError
 
 STORED = {"digits": 8, "cifar10": 32, "cifar100": 32}
 """Height and width in pixels at which the images of a source are stored; image files have `store_size`."""
@@ -50,17 +54,24 @@ class Images:
         return self.stored * self.image_bytes + cached
 
 
-def images_of(dataset: Source, input_size: int, found: Found | None) -> Images:
+def images_of(dataset: Source, input_size: int, found: Found | None, prepared: Path | None = None) -> Images:
     """Return how many images there are.
 
     Args:
         dataset: the source's keys.
         input_size: of the networks, where the stored size of a source is not known.
-        found: the files of the user, if the images are such.
+        found: the files of the user, if the images are such and are there.
+        prepared: the table `data/sizes.csv`, which counts if the files are gone.
+
+    Raises:
+        InputError: the files are gone, and were not prepared.
     """
-    if isinstance(dataset, ImageFiles) and found is not None:
-        splits, side = _of_files(dataset, found), dataset.store_size or input_size
-        classes, crop = len(found.classes), dataset.fit == "crop"
+    if isinstance(dataset, ImageFiles):
+        side, crop = dataset.store_size or input_size, dataset.fit == "crop"
+        if found is not None:
+            splits, classes = _of_files(dataset, found), len(found.classes)
+        else:
+            splits, classes = _of_prepared(dataset, prepared)
     else:
         splits, side = _of_source(dataset), STORED.get(dataset.source, input_size)
         classes, crop = int(getattr(dataset, "CLASSES", 10)), False
@@ -78,6 +89,18 @@ def _of_files(dataset: ImageFiles, found: Found) -> tuple[int, int, int]:
     drawn = {part: 0 if given[part] else _share(getattr(dataset, part), pool, len(found.classes)) for part in given}
     counts = {part: given[part] or drawn[part] for part in given}
     return max(1, pool - sum(drawn.values())), counts["validation"], counts["test"]
+
+
+def _of_prepared(dataset: ImageFiles, sizes: Path | None) -> tuple[tuple[int, int, int], int]:
+    """Return the images of the splits, and the number of classes."""
+    if sizes is None or not sizes.is_file():
+        raise InputError(f"{dataset.path}: the images are gone, and were not prepared; restore them.")
+    images: Counter[str] = Counter()
+    with sizes.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        images[row["split"]] += int(row["images"])
+    return (images["train"], images["validation"], images["test"]), len({row["class"] for row in rows})
 
 
 def _share(share: float, pool: int, classes: int) -> int:
