@@ -8,16 +8,19 @@ import importlib.metadata
 import re
 import subprocess
 import sys
+import tomllib
 from itertools import product
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 from tests import environment_alone
 from tests.conftest import ROOT, WITHOUT_COMMAND, WITHOUT_RULE
 from tests.environment_alone import CONDA_NAMES
 from triptych.__main__ import COMMANDS
 from triptych.configuration.claims import WINGS, module_of
+from triptych.console.__main__ import OWN
 from triptych.storage.code_digest import PACKAGE_FOLDER, modules_of
 
 ENVS = ROOT / "envs"
@@ -149,6 +152,47 @@ def test_the_container_holds_the_pinned_versions_on_the_python_of_the_environmen
     assert bases
     assert set(bases) == {conda(path)["python"] for path in ENVS.glob("*.yaml")}
     assert 'BASE="python@$digest"' in page
+
+
+def ranges(extra: str | None = None) -> dict[str, Requirement]:
+    """The ranges of `pyproject.toml`: of the package, or of one of its extras with what it includes."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    found = {}
+    for requirement in map(Requirement, lines):
+        if requirement.name == project["name"]:
+            for other in requirement.extras:
+                found |= ranges(other)
+        else:
+            found[requirement.name] = requirement
+    return found
+
+
+@pytest.mark.parametrize(
+    ("extra", "file"),
+    [(None, "requirements.txt"), ("slurm", "requirements-slurm.txt"), ("dev", "requirements-dev.txt")],
+)
+def test_the_pinned_versions_are_within_the_ranges(extra, file):
+    pins = pinned(file)
+    for name, requirement in ranges(extra).items():
+        assert requirement.specifier.contains(pins[name]), requirement
+        assert any(one.operator == ">=" for one in requirement.specifier), requirement
+
+
+def test_the_ranges_name_what_the_package_imports_and_nothing_more():
+    imported = set().union(*(third_party(f"{package}.{name}") for name, package in COMMANDS.items()))
+    imported |= third_party("triptych.console.__main__").union(
+        *(third_party(f"triptych.console.{name}") for name in OWN)
+    )
+    assert set(ranges()) == imported | {"snakemake", "torchvision"}
+    assert {one.partition("[")[0] for one in pinned("requirements.txt")} >= imported
+
+
+def test_extras_are_those_of_the_page():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    page = (ROOT / "docs" / "install.md").read_text()
+    assert set(re.findall(r"^\| `(\w+)` \|", page, flags=re.M)) == set(project["optional-dependencies"])
+    assert str(ranges()["torch"].specifier).removeprefix(">=") in page
 
 
 def test_what_is_installed_here_is_what_is_pinned():

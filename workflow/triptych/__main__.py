@@ -11,6 +11,7 @@ import inspect
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -133,6 +134,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command; return the exit status: 0, 1 for an `InputError`, 2 for a wrong call."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = next((argument for argument in arguments if not argument.startswith("-")), "")
+    return call(partial(application, command), arguments, "python -m triptych")
+
+
+def call(application: Callable[[], typer.Typer], arguments: list[str], name: str) -> int:
+    """Make an application, which is called `name`, and run it; return the exit status as `main` does."""
     # Read when torch loads OpenMP, whose threads spin while they wait. With the default spin count of 300,000, jobs
     # that share cores block each other (with three other jobs on two cores: 12 images/s, against 77 without spinning).
     # Without spinning, a single job loses a quarter of its speed. A short spin is a compromise.
@@ -142,7 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
     try:
-        application(command)(arguments, prog_name="python -m triptych")
+        application()(arguments, prog_name=name)
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from triptych.configuration.experiment import Experiment
+from triptych.configuration.experiment import Configuration, Experiment
 from triptych.configuration.given_files import load_given, read_files
 from triptych.configuration.image_files import ImageFiles
 
@@ -21,11 +21,15 @@ def check(configurations: list[Path]) -> None:
             mistake, with what to write.
     """
     configuration = load_given(read_files(configurations))
-    experiments = [f"{name}: {_in_short(experiment)}" for name, experiment in configuration.experiments.items()]
-    print(f"{', '.join(map(str, configurations))}: no mistakes; {'; '.join(experiments)}", flush=True)
+    print(f"{', '.join(map(str, configurations))}: no mistakes; {in_short(configuration)}", flush=True)
 
 
-def _in_short(experiment: Experiment) -> str:
+def in_short(configuration: Configuration) -> str:
+    """Return how many runs each experiment has, in a line."""
+    return "; ".join(f"{name}: {_runs(experiment)}" for name, experiment in configuration.experiments.items())
+
+
+def _runs(experiment: Experiment) -> str:
     """Return how many runs an experiment has, and whether the user's images are not here."""
     arms, seeds, dataset = len(experiment.arms), len(experiment.seeds), experiment.dataset
     runs = f"{_count(arms, 'arm')} x {_count(seeds, 'seed')} = {_count(arms * seeds, 'run')}"

@@ -1,0 +1,138 @@
+"""`triptych run`: the same as Snakemake with the cores and GPUs of this machine."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from tests.console.conftest import configuration
+from triptych.console import run
+from triptych.console.__main__ import main
+from triptych.console.machine import cores
+from triptych.console.target import as_value, read_target
+from triptych.storage.errors import InputError
+
+CALL = [sys.executable, "-m", "triptych.console"]
+
+
+def options(here, path, arguments=()):
+    return run.options(read_target(path), list(arguments))
+
+
+def test_a_configuration_is_given_with_what_this_machine_has(here, capsys):
+    path = configuration(here)
+    assert options(here, path) == [
+        "--configfile", str(path), "--resources", "gpu=0", "--cores", str(cores()), "--snakefile",
+        str(ROOT / "Snakefile"),
+    ]  # fmt: skip
+    assert capsys.readouterr().out.startswith(f"this machine: {cores()} core")
+    assert cores() == len(os.sched_getaffinity(0))
+
+
+def test_a_folder_is_given_as_images_and_nothing_as_nothing(here, photos):
+    assert options(here, photos)[:2] == ["--config", "images=photos"]
+    assert options(here, None)[0] == "--resources"
+
+
+def test_an_arm_that_needs_a_gpu_is_refused_where_there_is_none(here, monkeypatch):
+    monkeypatch.setattr(run, "gpus", lambda devices: 0)
+    path = configuration(here, training={"device": "cuda"})
+    with pytest.raises(InputError, match=r"training\.device: cuda, and torch finds no GPU on this machine; give auto"):
+        options(here, path)
+    assert "--cores" in options(here, path, ["-n"])  # a dry run is possible anywhere
+
+
+@pytest.mark.parametrize("arguments", [["--profile", "profiles/slurm"], ["--executor=slurm"], ["-e", "slurm"]])
+def test_on_a_cluster_this_machine_does_not_count(here, arguments):
+    path = configuration(here)
+    assert options(here, path, arguments) == ["--configfile", str(path), "--snakefile", str(ROOT / "Snakefile")]
+
+
+@pytest.mark.parametrize(
+    "name", ["photos", "my photos/", "2024", "1e4", "true", "a: b", "[x]", "null", "grün", "a/2024"]
+)
+def test_snakemake_reads_the_name_of_a_folder_as_it_is(name):
+    from snakemake.cli import parse_config
+
+    assert parse_config([f"images={as_value(name)}"]) == {"images": name}
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (["nothere.yaml"], "nothere.yaml: there is no such file; the nearest is there.yaml."),
+        (["photos", "--config", "seeds=1"], "--config seeds=1: with a folder of images there is no other key; "),
+        (["there.yaml", "--configfile", "x"], "--configfile: there.yaml is the configuration; give one of the two."),
+        (
+            ["results/a"],
+            "results/a: this is the folder of an experiment; give a configuration, as results/a/config.yaml",
+        ),
+    ],
+)
+def test_bad_input_is_one_message_and_nothing_is_started(here, photos, call, said, capfd):
+    configuration(here, "there")
+    Path("results/a/runs").mkdir(parents=True)
+    Path("results/a/config.yaml").touch()
+    assert main(["run", *call]) == 1
+    printed = capfd.readouterr()
+    assert printed.err.startswith(f"error: {said}")
+    assert "Building DAG" not in printed.err
+    assert not (here / ".snakemake").exists()
+
+
+def test_without_the_checkout_it_says_how_to_clone_it(here, monkeypatch, capsys):
+    monkeypatch.setattr("triptych.console.target.CHECKOUT", here)
+    assert main(["run"]) == 1
+    assert "git clone ADDRESS triptych && pip install" in capsys.readouterr().err
+
+
+def test_snakemake_s_arguments_reach_it_and_its_status_comes_back(here):
+    configuration(here)
+    dry = subprocess.run([*CALL, "run", "tiny.yaml", "-n"], capture_output=True, text=True, timeout=120, check=False)
+    assert dry.returncode == 0 and "This was a dry-run" in dry.stdout + dry.stderr
+    assert "tiny.yaml: no mistakes" in dry.stdout
+    assert not (here / "results").exists()
+    wrong = subprocess.run(
+        [*CALL, "run", "tiny.yaml", "no_such_target"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert wrong.returncode == 1 and "no_such_target" in wrong.stdout + wrong.stderr
+
+
+@pytest.mark.slow
+def test_a_run_ends_with_the_answer_and_a_second_one_too(here):
+    configuration(here)
+    for _ in range(2):
+        done = subprocess.run([*CALL, "run", "tiny.yaml"], capture_output=True, text=True, timeout=600, check=False)
+        assert done.returncode == 0, done.stderr
+        assert "results/tiny/report.html" in done.stdout
+        assert done.stdout.count("results/tiny/report.html") == 1
+    listed = subprocess.run([*CALL, "results"], capture_output=True, text=True, timeout=60, check=True).stdout
+    assert done.stdout.endswith(listed)
+    assert yaml.safe_load((here / "results/tiny/config.yaml").read_text())["experiments"].keys() == {"tiny"}
+    verified = subprocess.run([*CALL, "verify", "results/tiny"], capture_output=True, text=True, timeout=60, check=True)
+    assert "all" in verified.stdout
+    finished = subprocess.run([*CALL, "estimate", "tiny.yaml"], capture_output=True, text=True, timeout=60, check=True)
+    assert finished.stdout.endswith("nothing is left to run: triptych results\n")
+
+
+@pytest.mark.slow
+def test_a_signal_reaches_snakemake_and_what_is_left_runs_afterwards(here):
+    configuration(here)
+    child = subprocess.Popen([*CALL, "run", "tiny.yaml"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    folder = here / ".snakemake" / "metadata"
+    until = time.monotonic() + 60
+    while time.monotonic() < until and not (folder.is_dir() and any(folder.iterdir())):
+        time.sleep(0.1)
+    child.send_signal(signal.SIGTERM)
+    assert child.wait(60) != 0
+    assert not (here / "results/tiny/report.html").exists()
+    done = subprocess.run([*CALL, "run", "tiny.yaml"], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((here / "results/tiny/manifest.json").read_text())["files"]
