@@ -52,6 +52,8 @@ COMMANDS = {
     "verify": "triptych.report",
     "clean": "triptych.data",
     "predict": "triptych.evaluation",
+    "evaluate": "triptych.evaluation",
+    "export": "triptych.evaluation",
     "document_configuration": "triptych.configuration",
     "document_architectures": "triptych.models",
 }

@@ -74,7 +74,7 @@ def card_of(
 def plain(text: str) -> str:
     """Return a name of the user's as text of Markdown: on one line, without a mark that would be read."""
     shown = "".join(letter if letter.isprintable() else "?" for letter in text)
-    return re.sub(r"([\\`*_{}\[\]()#+!|~$-])", r"\\\1", html.escape(shown, quote=False))
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", html.escape(shown, quote=False))
 
 
 def _front_matter(content: Mapping[str, Any]) -> list[str]:
@@ -203,6 +203,6 @@ def _limits(content: Mapping[str, Any]) -> list[str]:
         *[f"Fewer than {FEW_OF_A_CLASS} test images: {', '.join(few)}."] * bool(few),
         f"On another kind of device or with other versions, probabilities agree to about 1e-4 (computed on "
         f"{plain(content['device_name'] or content['device'])} in {content['precision']} with "
-        f"{content['num_threads']} threads; torch {content['versions']['torch']}).",
+        f"{content['num_threads']} thread{'s' * (content['num_threads'] > 1)}; torch {content['versions']['torch']}).",
     ]
     return ["## Limits", "", *(f"- {line}" for line in lines)]
