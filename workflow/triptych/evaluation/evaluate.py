@@ -135,8 +135,8 @@ def summary(about: Mapping[str, Any], labelled: Labelled, where: str) -> Iterato
     now = Sample(labelled.labels, labelled.predicted == labelled.labels)
     yield f"{where}: {len(now.labels):,} images of {len(numpy.unique(now.labels)):,} of {len(classes):,} classes"
     yield (
-        f"In parentheses: {100 * confidence:g} % confidence intervals over images. Tested: on {tested['images']:,} test "
-        "images."
+        f"In parentheses: {100 * confidence:g} % confidence intervals over images. Tested: on {tested['images']:,} "
+        "test images."
     )
     yield ""
     yield from _compared("accuracy", "accuracy", now, before, confidence)

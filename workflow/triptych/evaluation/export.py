@@ -5,7 +5,6 @@ import json
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,11 @@ import numpy
 import torch
 
 from triptych.data.dataset import load_split
-from triptych.evaluation.model_folder import Model, load_model
+from triptych.evaluation.model_folder import Model, in_batches, load_model
 from triptych.evaluation.predict import images_of
 from triptych.results.mistakes import softmax
 from triptych.storage.errors import InputError
 from triptych.storage.files import atomic_write, sha256
-from triptych.training.batches import EvaluationTransform
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 AGREEMENT = 1e-4
@@ -34,6 +32,10 @@ class WithPreprocessing(torch.nn.Module):
 
     It resizes by two products of matrices, which give the same as `EvaluationTransform` on every runtime.
     """
+
+    weights: torch.Tensor | None
+    mean: torch.Tensor
+    std: torch.Tensor
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -156,7 +158,7 @@ def stored_images(model: Model, paths: Iterable[Path]) -> Iterator[numpy.ndarray
     if test.is_file() and sha256(test) == model.about["digests"]["data"]["test"]:
         split = load_split(test)
         yield from (numpy.array(split.images[start : start + size]) for start in range(0, len(split), size))
-    for part in batched(images_of(paths), size):
+    for part in in_batches(images_of(paths), size):
         yield numpy.stack([_usable(model, file) for _, file in part])
 
 
@@ -205,9 +207,9 @@ def _properties(about: dict[str, Any], model: Model) -> dict[str, str]:
     store = about["store"]
     steps = (
         "Decode the file: first frame, upright by its EXIF orientation, RGB, 8 bits a channel, transparent pixels on "
-        f"{store['background']}. Then {store['fit']} to {store['size']} x {store['size']} pixels with Pillow's bilinear "
-        "filter: decode() and fitted() of decode.py beside the model do both. Give uint8 [N, S, S, 3]; cropping, "
-        "resizing and normalisation are inside."
+        f"{store['background']}. Then {store['fit']} to {store['size']} x {store['size']} pixels with Pillow's "
+        "bilinear filter: decode() and fitted() of decode.py beside the model do both. Give uint8 [N, S, S, 3]; "
+        "cropping, resizing and normalisation are inside."
     )
     return {
         "classes": json.dumps(model.classes, ensure_ascii=False),

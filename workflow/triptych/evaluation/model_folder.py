@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy
 import torch
@@ -32,6 +32,8 @@ from triptych.training.failures import translate_torch_errors
 from triptych.training.gpus import visible_gpus
 from triptych.training.recipe import PLAIN, Device, EvaluationRecipe
 from triptych.training.residency import Resident
+
+Item = TypeVar("Item")
 
 DEVICES = ("auto", "cpu", "cuda")
 AGREEMENT = 1e-4
@@ -104,9 +106,8 @@ class Model:
         Raises:
             InputError: memory is exhausted.
         """
-        size, waiting = self.about["evaluation_batch_size"], iter(files)
         with ThreadPoolExecutor(self.about["num_threads"]) as threads:
-            while part := list(islice(waiting, size)):
+            for part in in_batches(files, self.about["evaluation_batch_size"]):
                 read = list(threads.map(self.stored, part))
                 images = [one for one in read if not isinstance(one, str)]
                 logits = iter(self.logits(numpy.stack(images)) if images else ())
@@ -160,6 +161,13 @@ class Model:
         )
         unsure = None if own is None or threshold is None else own < threshold
         return Answer(self.classes[int(logits.argmax())], float(probability[0]), own, unsure)
+
+
+def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield the items in lists of `size`; the last one may be shorter."""
+    iterator = iter(items)
+    while part := list(islice(iterator, size)):
+        yield part
 
 
 def load_model(path: Path, device: str = "auto") -> Model:
