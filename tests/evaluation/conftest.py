@@ -1,4 +1,4 @@
-"""A small experiment on image files, made by the commands themselves: the model of its one run, and its test results."""
+"""A small experiment on image files, made by the commands themselves: the model of its one run, its test results."""
 
 import json
 import os
@@ -28,7 +28,7 @@ FILES = {"model.safetensors", "model.json", "README.md", "predict.py", "decode.p
 
 
 def photograph(path: Path, number: int) -> None:
-    """Write noise in the colour of one of three classes, which some hardly show: JPEG with EXIF data, PNG with alpha."""
+    """Write noise in the colour of a class, which some hardly show: JPEG with EXIF data, or PNG with alpha."""
     generator = numpy.random.default_rng(number)
     pixels = generator.integers(0, 120, (50, 40 + number % 30, 3), dtype=numpy.uint8)
     pixels[..., number % 3] += 2 if number % 4 == 0 else 110

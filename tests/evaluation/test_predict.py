@@ -1,4 +1,4 @@
-"""Prediction gives the bits of the experiment's own table, whatever is beside an image, and names what it cannot use."""
+"""Prediction gives the bits of the experiment's own table, whatever is beside an image, and names what is broken."""
 
 import os
 import shutil
@@ -132,4 +132,3 @@ def test_the_script_needs_no_triptych_and_says_the_same(experiment, tmp_path):
     assert {path.name for path in script.parent.iterdir()} == FILES
     assert len(script.read_text().splitlines()) <= LINES
     assert CLASSES[0] in done.stdout
-

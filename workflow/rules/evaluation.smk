@@ -132,11 +132,7 @@ rule write_model:
         dataset=graph.of_experiment(dataset_json),
         comparison=graph.of_experiment(comparison_json("confidence")),
         mode=graph.experiment_setting("test"),
-        code=code(
-            "evaluation.write_model",
-            "evaluation/predict_alone.py",
-            named=graph.of_experiment(modules_of_source),
-        ),
+        code=code("evaluation.write_model", "evaluation/predict_alone.py"),
     shell:
         r"""
         python -m triptych write-model \

@@ -17,7 +17,7 @@ from triptych.data import decoding
 from triptych.data.cache import StoredRule
 from triptych.data.dataset import Split, load_split
 from triptych.data.halves import decision_half
-from triptych.data.source import is_file_source, parsed
+from triptych.data.source import parsed
 from triptych.evaluation.model_card import card_of
 from triptych.evaluation.model_file import sealed, versions
 from triptych.results.decision import read_decision
@@ -142,7 +142,7 @@ def store_of(settings: Mapping[str, Any], train: Split) -> dict[str, Any]:
     """
     height, width = train.images.shape[1:3]
     rule = StoredRule(decoding.DecodingRule(), max(height, width), "crop" if height == width else "squash")
-    if is_file_source(settings["source"]):
+    if "store_size" in settings:  # of image files
         rule = StoredRule.of(settings)
     return {
         "size": rule.size,
