@@ -108,25 +108,36 @@ def chosen_run(experiment):
         sys.exit(str(error))
 
 
-def chosen_weights(wildcards):
-    """The trained weights of the chosen run; none if nothing is chosen, which the command says."""
-    chosen = chosen_run(wildcards.experiment)
-    return (
-        filled(f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen.items()})
-        if chosen
-        else []
-    )
+def of_chosen_run(*files):
+    """These files of the chosen run; none if nothing is chosen, which the commands say."""
+
+    def paths(wildcards):
+        chosen = chosen_run(wildcards.experiment)
+        patterns = [f"{RUN}/{file}" for file in files]
+        return filled(patterns, **{key: [value] for key, value in chosen.items()}) if chosen else []
+
+    return paths
+
+
+def tested_by_chosen_run(wildcards):
+    """The file of the chosen run with its logits of test images."""
+    return of_chosen_run(f"{graph.test_logits(wildcards)}.safetensors")(wildcards)
+
+
+def files_of_model():
+    """The files of the chosen model."""
+    return [*rules.copy_model.output, *rules.write_model.output]
 
 
 def chosen_model(wildcards):
-    """The copy of its weights, if a run is chosen."""
-    return rules.copy_model.output.model if chosen_run(wildcards.experiment) else []
+    """Its files, if a run is chosen."""
+    return files_of_model() if chosen_run(wildcards.experiment) else []
 
 
 def chosen_models(wildcards):
-    """The copies of all experiments: of a target, so that one that was deleted is made again."""
+    """The files of the chosen models of all experiments: of a target, so that one that was deleted is made again."""
     chosen = [name for name in settings["experiments"] if chosen_run(name)]
-    return collect(rules.copy_model.output.model, experiment=chosen)
+    return collect(files_of_model(), experiment=chosen)
 
 
 def asked_digest(wildcards):

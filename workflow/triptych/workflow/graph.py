@@ -214,10 +214,14 @@ class Graph:
             for arm, seed in self.first_seeds(wildcards).items()
         ]
 
-    def predictions_of_arm(self, wildcards: Wildcards) -> list[str]:
+    def test_logits(self, wildcards: Wildcards) -> str:
+        """Return the name, without its ending, of a run's file with its logits of test images."""
         every_epoch = self.experiments[wildcards.experiment]["test"] == schema.EVERY_EPOCH
-        file = "predictions" if every_epoch else "test"
-        return filled(f"{RUN}/{file}.safetensors", seed=self.seeds_of_runs(wildcards)[wildcards.arm])
+        return "predictions" if every_epoch else "test"
+
+    def predictions_of_arm(self, wildcards: Wildcards) -> list[str]:
+        file = f"{RUN}/{self.test_logits(wildcards)}.safetensors"
+        return filled(file, seed=self.seeds_of_runs(wildcards)[wildcards.arm])
 
     def features_of_arm(self, file: str) -> Lookup:
         """Return a file of the cached features of the arm of the wildcards; none if it trains on images."""
