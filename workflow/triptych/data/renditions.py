@@ -1,8 +1,8 @@
 """What near-duplicates are found by: a small grey rendition of an image, and two hashes of it.
 
 They are made of the image as it is decoded for a store of at most `SMALLEST_SIDE` pixels (`triptych.data.decoding`), so
-that another `store_size` or `fit` finds the same pairs. All arithmetic is of whole numbers (in float64, far below 2**53),
-so that every machine gets the same hashes.
+that another `store_size` or `fit` finds the same pairs. All arithmetic is of whole numbers, in float64 far below 2**53:
+every machine gets the same hashes.
 """
 
 import numpy
