@@ -4,13 +4,13 @@ import numpy
 import pandas
 
 from triptych.data.leaks import GROUP, KIND_NAMES, KINDS, sentences
-from triptych.data.pairs import EXACT, NEAR
 from triptych.report import formatting as words
 from triptych.report.blocks import ARM, Block, Column, Pair, Pairs, Paragraph, Section, Table, arm_cell
 from triptych.report.files import link
 from triptych.report.pictures import in_sentence, jpeg_address, thumbnail
 from triptych.report.sections.decision import chosen_arm
 from triptych.results import schema
+from triptych.results.duplicates import EXACT, NEAR
 from triptych.results.experiment import Results
 from triptych.results.leaks import LEAST_REFUSED, Leaked
 from triptych.results.tables import read_table
