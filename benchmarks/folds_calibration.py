@@ -301,7 +301,7 @@ def counted(cell: Cell, arms: Sequence[numpy.ndarray], truths: Sequence[float], 
         arms: bool [experiments, rows, images].
         truths: of each arm, 0 to 1.
     """
-    pair = difference_of(*arms, sampling)
+    pair = difference_of(arms[0], arms[1], sampling)
     low, high = pair.interval(LEVEL)
     ends = [arm_share(own, sampling).interval(LEVEL) for own in arms]
     holds = [(one[0] <= truth) & (truth <= one[1]) for one, truth in zip(ends, truths, strict=True)]
