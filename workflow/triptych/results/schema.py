@@ -740,6 +740,7 @@ LEAK_PRICE = Table(
         number("low", "Lower end of its interval over images and seeds.", POINTS, optional=True),
         number("high", "Upper end of the interval.", POINTS, optional=True),
     ),
+    category="Tables",
     may_be_empty=True,
     modes=TESTED,
 )
