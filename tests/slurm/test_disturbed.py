@@ -85,7 +85,7 @@ def test_a_time_limit_shorter_than_an_epoch_says_what_to_change(
     (job,) = train_jobs(cluster, run_name(said), "scratch")
     assert job["JobState"] == "TIMEOUT"
     assert "DUE TO TIME LIMIT" in printed(job)
-    assert "epoch 1/2" not in log_of(folder, "scratch")
+    assert "epoch 1/2 | " not in log_of(folder, "scratch")
 
     limit = ["--set-resources", "train:runtime=1440"]
     said = run_there(target, *limit, "--retries", "0", directory=folder, partition="more")

@@ -177,7 +177,10 @@ def test_if_both_checkpoints_are_corrupt_training_restarts_and_prints_so(argumen
     printed = capsys.readouterr().out
     for path in both:
         assert f"{path}: the checkpoint is corrupt, renamed to {path.stem}.damaged" in printed
-    assert f"{both[0].parent}: no checkpoint is intact; starting from the beginning\nepoch 0/2" in printed
+    assert (
+        f"{both[0].parent}: no checkpoint is intact; starting from the beginning\ntraining seed 0 | epoch 0/2"
+        in printed
+    )
     assert outputs(arguments) == undisturbed
     assert not both[0].parent.exists()
 
@@ -275,7 +278,12 @@ KILLS = {
 MOMENTS = ("training", "training", "outputs", "training", "training", "start")
 """The moments of the kills, in turn; each way begins at a different one."""
 BEGINS = {"start": ("training", "pretraining"), "training": ("epoch", "resuming"), "outputs": ("kept epoch",)}
-"""The line with which it begins."""
+"""How the line begins, after the name of the run, with which it begins."""
+
+
+def begins(line, moment):
+    """Whether a moment begins with a line."""
+    return line.partition(" | ")[2].startswith(BEGINS[moment])
 
 
 @pytest.fixture
@@ -339,14 +347,14 @@ def test_a_process_that_is_killed_at_random_moments_ends_in_the_same_bytes(killa
             said = []
             for line in process.stdout:
                 said.append(line)
-                if line.startswith(BEGINS[MOMENTS[number % len(MOMENTS)]]):
+                if begins(line, MOMENTS[number % len(MOMENTS)]):
                     break
             time.sleep(moments.uniform(0, 0.3))
             process.send_signal(sent)
             said += process.stdout
             whole = process.wait(60) == 0
-        trained = any(line.startswith(BEGINS["outputs"]) for line in said)
-        while_training += any(line.startswith(BEGINS["training"]) for line in said) and not trained
+        trained = any(begins(line, "outputs") for line in said)
+        while_training += any(begins(line, "training") for line in said) and not trained
         if trained:  # what is killed next trains from the beginning
             if not whole:
                 function(**resumable)
@@ -367,7 +375,7 @@ def test_a_second_process_waits_for_the_first(arguments, tmp_path):
     call = command("train", **arguments, checkpoints=tmp_path / "checkpoints", checkpoint_minutes=10)
     first = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
     for line in first.stdout:
-        if line.startswith("epoch 1/6"):
+        if begins(line, "training") and "epoch 1/6" in line:
             break
     first.send_signal(signal.SIGSTOP)  # however long the second takes to start
     second = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
@@ -378,6 +386,8 @@ def test_a_second_process_waits_for_the_first(arguments, tmp_path):
     first.communicate(timeout=120)
     said, _ = second.communicate(timeout=120)
     assert (first.returncode, second.returncode) == (0, 0)
-    assert said.startswith("resuming from a checkpoint: epoch 7, step 0\nkept epoch 6")  # the first one's last
+    resumed, kept, *_ = (line.removeprefix("training seed 0 | ") for line in said.splitlines())
+    assert resumed == "resuming from a checkpoint: epoch 7, step 0"  # the first one's last
+    assert kept.startswith("kept epoch 6")
     assert {name: arguments[name].read_bytes() for name in expected} == expected
     assert not (tmp_path / "checkpoints").exists()

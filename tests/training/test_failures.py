@@ -107,7 +107,7 @@ def test_a_loss_that_is_not_finite_names_the_last_checkpoint(arguments, tmp_path
     arguments |= {"epochs": 400, "checkpoints": folder}  # too many to finish before it is killed
     with subprocess.Popen(command("train", **arguments), stdout=subprocess.PIPE, text=True) as process:
         for line in process.stdout:
-            if line.startswith("epoch   2/400"):
+            if " | epoch   2/400 | " in line:
                 break
         process.kill()
     (key,) = {path.name.partition("-")[0] for path in folder.glob("[!.]*.safetensors")}

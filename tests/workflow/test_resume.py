@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -172,7 +171,7 @@ def test_a_killed_driver_leaves_a_training_which_the_next_one_waits_for(
     assert holder_of(tmp_path) == orphan
     os.kill(orphan, signal.SIGCONT)
     assert second.process.wait(300) == 0, second.printed.read_text()
-    _, _, after = second.printed.read_text().partition(waiting)
+    _, _, after = (tmp_path / LOG).read_text().partition(waiting)
     assert "resuming from a checkpoint: epoch 9, step 0" in after  # of eight: the orphan's last
-    assert not re.search(r"^epoch \d/8", after, re.MULTILINE)  # it has trained nothing itself: never two writers
+    assert " | epoch " not in after  # it has trained nothing itself: never two writers
     check(tmp_path, expected)
