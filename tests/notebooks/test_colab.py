@@ -28,7 +28,7 @@ def test_it_is_stored_without_outputs_and_one_cell_installs(cells):
 def test_its_cells_run(cells, tmp_path):
     source = "\n\n".join(cell.source for cell in cells[1:])
     done = subprocess.run(
-        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, timeout=600, check=False
+        [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, timeout=1800, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "results/digits/report.html" in done.stdout
