@@ -13,6 +13,7 @@ from tests.conftest import without_rights
 from tests.evaluation.conftest import CLASSES, FILES, IMAGES
 from triptych.__main__ import main
 from triptych.data.dataset import load_split
+from triptych.evaluation.model_file import read_description
 from triptych.evaluation.model_folder import load_model
 from triptych.evaluation.predict import predict
 from triptych.storage.errors import InputError
@@ -97,6 +98,22 @@ def test_another_version_is_said_and_an_unknown_device_refused(experiment, monke
     assert "probabilities agree to about 0.0001: decoders others (there rules 1, " in note
     with pytest.raises(InputError, match="--device: 'tpu' is not allowed; give one of auto, cpu, cuda"):
         load_model(experiment / "model", "tpu")
+
+
+def test_a_precision_that_cannot_be_computed_here_is_said(experiment, monkeypatch):
+    def refuse(arithmetic):
+        if arithmetic.precision != "float32":
+            raise InputError("no units for it")
+
+    about = read_description(experiment / "model")
+    monkeypatch.setattr("triptych.evaluation.model_folder.read_description", lambda folder: {**about, **half})
+    monkeypatch.setattr("triptych.evaluation.model_folder.check_precision", refuse)
+    half = {"precision": "bfloat16"}
+    found = load_model(experiment)
+    assert found.arithmetic.precision == "float32"
+    assert found.notes == (
+        "It was tested in bfloat16, which cannot be computed here; float32 is used, and rounds less.",
+    )
 
 
 def test_a_read_only_folder_is_enough_and_no_snakemake(experiment, tmp_path):

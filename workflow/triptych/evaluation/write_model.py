@@ -104,7 +104,7 @@ def write_model(  # noqa: PLR0913
         "temperature": calibration.temperature,
         "unsure_below": calibration.unsure_below,
         "calibration_images": calibration.images,
-        "tested": test_results(tested, test_data, calibration, confidence) | {"mode": parsed_mode(mode)},
+        "tested": results_on_test_images(tested, test_data, calibration, confidence) | {"mode": parsed_mode(mode)},
         "versions": versions(about["run"]["torch"]),
     }
     data = dict(zip(SPLITS, map(sha256, (train_data, validation_data, test_data)), strict=True))
@@ -155,7 +155,9 @@ def store_of(settings: Mapping[str, Any], train: Split) -> dict[str, Any]:
     }
 
 
-def test_results(tested: Path, test_data: Path, calibration: Calibration, confidence: float) -> dict[str, Any]:
+def results_on_test_images(
+    tested: Path, test_data: Path, calibration: Calibration, confidence: float
+) -> dict[str, Any]:
     """Return the run's results on test images: accuracy with its interval, and by class; percentages.
 
     Raises:
