@@ -68,7 +68,7 @@ def commands(folder: Path, seeds, output: Path, arm: str, mode: str = EVERY_EPOC
         {
             **one,
             "confusion": tables / "confusion.csv",
-            "seeds": json.dumps(list(seeds)),
+            "runs": json.dumps([f"seed{seed}" for seed in seeds]),
             "mode": mode,
             **files(f"confusion_{arm}"),
         },

@@ -79,9 +79,8 @@ def pattern_of(file: str, job: dict[str, str]) -> str:
     """A file's name with `{wildcard}` in the place of the values that its job has."""
     for part in job.get("wildcards", "").split(", "):
         name, _, value = part.partition("=")
-        before = "(?<=seed)" if name == "seed" else "(?<![A-Za-z0-9])"
         if value:
-            file = re.sub(rf"{before}{re.escape(value)}(?![A-Za-z0-9])", f"{{{name}}}", file)
+            file = re.sub(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])", f"{{{name}}}", file)
     return file
 
 

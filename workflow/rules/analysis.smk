@@ -5,17 +5,17 @@
 rule extract_weight_delta:
     """What training changed in the weights of one run, tensor by tensor, and the first kernels before and after."""
     input:
-        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
+        trained="<results>/{experiment}/runs/{arm}/{run}/trained.safetensors",
         pretrained=graph.pretrained_weights,
     output:
-        weight_delta="<results>/{experiment}/runs/{arm}/seed{seed}/weight_delta.csv",
-        kernels="<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors",
-        kernel_change="<results>/{experiment}/runs/{arm}/seed{seed}/kernel_change.csv",
-        weights="<results>/{experiment}/runs/{arm}/seed{seed}/weights.json",
+        weight_delta="<results>/{experiment}/runs/{arm}/{run}/weight_delta.csv",
+        kernels="<results>/{experiment}/runs/{arm}/{run}/kernels.safetensors",
+        kernel_change="<results>/{experiment}/runs/{arm}/{run}/kernel_change.csv",
+        weights="<results>/{experiment}/runs/{arm}/{run}/weights.json",
     log:
-        "<logs>/extract_weight_delta/{experiment}/{arm}/seed{seed}.log",
+        "<logs>/extract_weight_delta/{experiment}/{arm}/{run}.log",
     benchmark:
-        "<benchmarks>/extract_weight_delta/{experiment}/{arm}/seed{seed}.tsv"
+        "<benchmarks>/extract_weight_delta/{experiment}/{arm}/{run}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -52,7 +52,7 @@ rule collect_validation:
         ),
         runs=graph.of_runs(
             [
-                f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
+                f"<results>/{{experiment}}/runs/{{arm}}/{{run}}/{file}"
                 for file in (
                     "history.csv",
                     "predictions.safetensors",

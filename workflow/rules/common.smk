@@ -23,6 +23,7 @@ from triptych.configuration.given_files import check_files, load_given
 from triptych.configuration.regime import phases_of
 from triptych.configuration.cached_features import trunks
 from triptych.results.decision import read_decision
+from triptych.results.run_names import run_name, seed_and_fold
 from triptych.storage.errors import InputError
 from triptych.workflow.cluster_advice import cluster_advice
 from triptych.workflow.image_listing import digest_of_files
@@ -79,11 +80,11 @@ except InputError as error:
     sys.exit(f"configuration: {error}")
 
 
-def run_is_there(experiment, arm, seed):
+def run_is_there(experiment, arm, run):
     """Whether a run is trained, and its weight changes exist or can be extracted."""
 
     def exist(*outputs):
-        paths = [file.apply_wildcards(dict(experiment=experiment, arm=arm, seed=seed)) for file in outputs]
+        paths = [file.apply_wildcards(dict(experiment=experiment, arm=arm, run=run)) for file in outputs]
         return all(exists(path) for path in paths)
 
     trained = rules.train.output
@@ -93,7 +94,7 @@ def run_is_there(experiment, arm, seed):
 
 
 def chosen_run(experiment):
-    """The arm and the seed that the decision chose; None if it chose nothing."""
+    """The arm, the seed and, with folds, the fold that the decision chose; None if it chose nothing."""
     decision = checkpoints.decide.get(experiment=experiment, part="").output.json
     try:
         return read_decision(Path(decision))["chosen"]
@@ -104,11 +105,10 @@ def chosen_run(experiment):
 def chosen_weights(wildcards):
     """The trained weights of the chosen run; none if nothing is chosen, which the command says."""
     chosen = chosen_run(wildcards.experiment)
-    return (
-        filled(f"{RUN}/trained.safetensors", **{key: [value] for key, value in chosen.items()})
-        if chosen
-        else []
-    )
+    if not chosen:
+        return []
+    run = run_name(chosen["seed"], chosen.get("fold"))
+    return filled(f"{RUN}/trained.safetensors", arm=[chosen["arm"]], run=[run])
 
 
 def chosen_model(wildcards):
@@ -166,6 +166,12 @@ if runs_here:
 def all_cores(wildcards):
     """As many threads as Snakemake may use on this machine; eight for a job of a cluster. Results do not depend on it."""
     return (runs_here and workflow.resource_settings.cores) or 8
+
+
+def options_of_run(wildcards):
+    """The seed of a run, and its fold if it has one, as options."""
+    seed, fold = seed_and_fold(wildcards.run)
+    return options(seed=seed, fold=fold)
 
 
 def recipe_for(command):

@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 
 from triptych.results.learning_curves import kept_value
 from triptych.results.run_files import COST_KEYS, WEIGHTS_KEYS
+from triptych.results.run_names import run_name
 from triptych.results.schema import EVERY_EPOCH, REESTIMATED, RUN_HISTORY, RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA, Mode
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -97,9 +98,9 @@ class Run:
         return float(self.history[column].iloc[self.kept_epoch])
 
 
-def run_folder(experiment_folder: Path, arm: str, seed: int) -> Path:
+def run_folder(experiment_folder: Path, arm: str, seed: int, fold: int | None = None) -> Path:
     """Return the folder of a run."""
-    return experiment_folder / "runs" / arm / f"seed{seed}"
+    return experiment_folder / "runs" / arm / run_name(seed, fold)
 
 
 def read_truths(experiment_folder: Path, mode: Mode) -> dict[str, Truth]:

@@ -398,7 +398,7 @@ RUN_HISTORY = Table(
     "losses and accuracies of a run",
     "an epoch",
     (EPOCH, *CURVES, *FIT, KEPT),
-    path="runs/{arm}/seed{seed}/history.csv",
+    path="runs/{arm}/{run}/history.csv",
 )
 RUN_WEIGHT_DELTA = Table(
     "run_weight_delta",
@@ -406,7 +406,7 @@ RUN_WEIGHT_DELTA = Table(
     "weight changes of a run",
     "a tensor",
     DELTA_COLUMNS,
-    path="runs/{arm}/seed{seed}/weight_delta.csv",
+    path="runs/{arm}/{run}/weight_delta.csv",
 )
 RUN_KERNEL_CHANGE = Table(
     "run_kernel_change",
@@ -414,7 +414,7 @@ RUN_KERNEL_CHANGE = Table(
     "brightness and colour in the change of a run’s first convolution",
     "a convolution",
     KERNEL_CHANGE_COLUMNS,
-    path="runs/{arm}/seed{seed}/kernel_change.csv",
+    path="runs/{arm}/{run}/kernel_change.csv",
     may_be_empty=True,
 )
 
