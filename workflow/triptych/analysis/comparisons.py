@@ -193,8 +193,8 @@ def compare_arms(
         )
         p_value = found.p_value()
         networks_p = p_of_two_networks(correct[first], correct[second], sampling)
-        if sampling.labels is not None and len(correct[first]) == len(correct[second]) == 1:
-            networks_p = p_value  # of one run each the interval is over images alone
+        if not sampling.is_plain and all(sampling.seeds(len(correct[arm])) == 1 for arm in (first, second)):
+            networks_p = p_value  # of one seed each the interval is over images alone
         low, high = (100 * float(end) for end in found.interval(level))
         observed = float(100 * (share[first] - share[second]))
         rows.append([first, second, observed, low, high, p_value, networks_p, found.scope])

@@ -12,11 +12,12 @@ The metric is accuracy, or balanced accuracy: the mean of the recalls of all cla
 
 An arm that is not better than guessing is never taken in place of the leader.
 
-The run of the chosen arm is that with the highest metric on the images that decide (ties: the first).
+The run of the chosen arm is that with the highest metric on the images that decide (ties: the first). With folds it is
+the first fold of the seed with the highest metric of out-of-fold predictions.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -48,10 +49,11 @@ class Competitor:
     """An arm that may be chosen.
 
     Attributes:
-        correct: whether each run has each image that decides right: bool [seeds, images].
+        correct: whether each run has each image that decides right: bool [seeds, images]; with folds a row for each
+            repeat of a seed, seed by seed.
         macs: computed multiply-accumulates of one run, of training and evaluation.
         peak_bytes: computed peak memory of a run.
-        sampling: how the images count.
+        sampling: how the images count, and how many rows a seed has.
     """
 
     arm: str
@@ -63,7 +65,7 @@ class Competitor:
 
     @property
     def share(self) -> Fraction:
-        """The mean of the metric over the runs, 0 to 1, exactly."""
+        """The mean of the metric over the rows, 0 to 1, exactly."""
         return exact_share(self.correct, self.sampling)
 
     @property
@@ -74,7 +76,8 @@ class Competitor:
     @property
     def best_seed(self) -> int:
         """The seed with the highest metric (ties: the first)."""
-        shares = [exact_share(run[None], self.sampling) for run in self.correct]
+        by_seed = numpy.split(self.correct, len(self.seeds))
+        shares = [exact_share(own, self.sampling) for own in by_seed]
         return self.seeds[shares.index(max(shares))]
 
 
@@ -83,21 +86,29 @@ class Deciding:
     """The images that decide.
 
     Attributes:
-        split: validation, or test where there are no validation images.
+        split: validation, test where there are no validation images, or out_of_fold.
         labels: int64 [images].
         classes: the number of classes.
         metric: of `schema.METRICS`.
+        folds: of which one was held out of each training; None where the images were.
+        repeats: how often the folds were dealt: rows of each seed.
     """
 
     split: str
     labels: numpy.ndarray
     classes: int
     metric: str = "accuracy"
+    folds: int | None = None
+    repeats: int = 1
 
     @property
     def sampling(self) -> Sampling:
-        """How the images count."""
-        return sampling_of(self.metric, self.labels)
+        """How the images count for the metric."""
+        return self.sampling_by(self.metric)
+
+    def sampling_by(self, metric: str) -> Sampling:
+        """Return how the images count for another metric."""
+        return replace(sampling_of(metric, self.labels), folds=self.folds, rows_per_seed=self.repeats)
 
     @property
     def chance(self) -> float:
@@ -144,11 +155,11 @@ def decide(
         raise InputError(f"{arms_table}: expected an arm that is no control, found none")
     content = decision_of(competitors, deciding, settings)
     content["digest"] = decision_digest(content)
-    balanced = {one.arm: balanced_interval(one.correct, deciding.labels, settings["confidence"]) for one in competitors}
+    balanced = {one.arm: balanced_interval(one.correct, deciding, settings["confidence"]) for one in competitors}
     frame = decision_table(content, dict(zip(arms["arm"], arms["label"], strict=True)), balanced)
     write_json(decision, content)
     save_table(table, frame, schema.DECISION)
-    print(f"{content['number_of_images']} {content['images']} images, {len(competitors)} arms: {content['verdict']}")
+    print(f"{content['number_of_images']} {content['images'].replace('_', '-')} images, {len(competitors)} arms: {content['verdict']}")
     shown = ["accuracy", "low", "high"]
     if deciding.metric == "balanced_accuracy":
         shown = ["balanced_accuracy", "balanced_low", "balanced_high"]
@@ -158,23 +169,32 @@ def decide(
 def read_correct(path: Path, metric: str = "accuracy") -> tuple[Deciding, dict[str, tuple[list[int], numpy.ndarray]]]:
     """Read the file of `collect_validation`: the images that decide, and the seeds and the correct images of each arm.
 
+    With folds an arm's rows are seed by seed, each with the repeats that every seed of every arm has.
+
     Raises:
         InputError: it is missing, or no such file.
     """
     metadata, tensors = load_metadata(path), load_tensors(path)
     try:
         runs, correct, labels = metadata["runs"], tensors["correct"].astype(bool), tensors["labels"]
-        deciding = Deciding(metadata["images"], labels, len(metadata["classes"]), metric)
+        split, classes, folds = metadata["images"], len(metadata["classes"]), metadata.get("folds")
     except KeyError as error:
         raise InputError(f"{path}: no {error.args[0]}") from None
     if correct.shape != (len(runs), len(labels)) or not correct.size:
         raise InputError(
             f"{path}: expected correct {[len(runs), len(labels)]} (runs, images), found {list(correct.shape)}"
         )
-    rows: dict[str, dict[int, int]] = {}
-    for row, (arm, seed) in enumerate(runs):
-        rows.setdefault(arm, {})[seed] = row
-    return deciding, {arm: (list(own), correct[list(own.values())]) for arm, own in rows.items()}
+    rows: dict[str, dict[int, dict[int, int]]] = {}
+    for row, (arm, seed, *repeat) in enumerate(runs):
+        rows.setdefault(arm, {}).setdefault(seed, {})[repeat[0] if repeat else 0] = row
+    repeats = sorted(set.intersection(*(set(own) for seeds in rows.values() for own in seeds.values())))
+    if not repeats:
+        raise InputError(f"{path}: expected a repeat of the folds that every seed has, found none")
+    by_arm = {
+        arm: (list(seeds), correct[[own[repeat] for own in seeds.values() for repeat in repeats]])
+        for arm, seeds in rows.items()
+    }
+    return Deciding(split, labels, classes, metric, folds, len(repeats)), by_arm
 
 
 def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -202,6 +222,8 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
         smallest = min(entry["p_guessing"] for entry in ranking)
         reason = {"code": "no_arm_beats_guessing", "chance": 100 * deciding.chance, "p_value": smallest}
         choice = {"verdict": "not_better_than_guessing", "candidates": [], "chosen": None, "reasons": [reason]}
+    if deciding.folds and choice["chosen"]:
+        choice["chosen"] |= {"fold": 0}
     return {
         "images": deciding.split,
         "number_of_images": len(deciding.labels),
@@ -210,6 +232,7 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
         **{key: settings[key] for key in ("confidence", "equivalence_margin", "prefer")},
         # without, a decision by accuracy is the same bytes as before there was a choice
         **({"metric": deciding.metric} if deciding.metric != "accuracy" else {}),
+        **({"folds": deciding.folds, "repeats": deciding.repeats} if deciding.folds else {}),
         "ranking": ranking,
         "pairs": pairs,
         **choice,
@@ -231,7 +254,7 @@ def ranking_of(ranked: Sequence[Competitor], deciding: Deciding, confidence: flo
     values = multipletests(p_values, method="holm")[1]
     entries = []
     for one, value in zip(ranked, values, strict=True):
-        low, high = accuracy_interval(one.correct, confidence)
+        low, high = accuracy_interval(one.correct, confidence, deciding.sampling_by("accuracy"))
         entries.append(
             {
                 "arm": one.arm,
@@ -246,18 +269,17 @@ def ranking_of(ranked: Sequence[Competitor], deciding: Deciding, confidence: flo
             }
         )
         if deciding.metric == "balanced_accuracy":
-            entries[-1] |= balanced_interval(one.correct, deciding.labels, confidence)
+            entries[-1] |= balanced_interval(one.correct, deciding, confidence)
     return entries
 
 
-def balanced_interval(correct: numpy.ndarray, labels: numpy.ndarray, confidence: float) -> dict[str, float]:
+def balanced_interval(correct: numpy.ndarray, deciding: Deciding, confidence: float) -> dict[str, float]:
     """Return an arm's balanced accuracy in percent, and both ends of its interval.
 
     Args:
-        correct: bool [seeds, images].
-        labels: int64 [images].
+        correct: bool [seeds x repeats, images].
     """
-    sampling = sampling_of("balanced_accuracy", labels)
+    sampling = deciding.sampling_by("balanced_accuracy")
     low, high = accuracy_interval(correct, confidence, sampling)
     share = float(100 * exact_share(correct, sampling))
     return {"balanced_accuracy": share, "balanced_low": low, "balanced_high": high}

@@ -62,7 +62,7 @@ class ArmShare:
             found: numpy.ndarray = numpy.where(
                 binomial > 0,
                 numpy.maximum(squared / binomial, z**2 / (self.seeds * self.images)),
-                z**2 / self.sampling.units(self.images),
+                z**2 * self.sampling.fold_factor / self.sampling.units(self.images),
             )
         return found
 

@@ -32,6 +32,7 @@ class Sampling:
         groups: the group of each image, int64 [images], where groups (patients, bursts) were drawn as a whole; None
             where images were drawn one by one.
         folds: of cross-validation, where predictions are out-of-fold; None where they are not.
+        rows_per_seed: consecutive rows of an arm that share a seed: repeats of the folds, or networks of several folds.
 
     Raises:
         InputError: there are fewer than two groups or folds.
@@ -40,6 +41,7 @@ class Sampling:
     labels: numpy.ndarray | None = None
     groups: numpy.ndarray | None = None
     folds: int | None = None
+    rows_per_seed: int = 1
 
     def __post_init__(self) -> None:
         for name, number in (("groups", self.groups is not None and len(self._starts)), ("folds", self.folds)):
@@ -48,8 +50,8 @@ class Sampling:
 
     @property
     def is_plain(self) -> bool:
-        """Whether every image counts alike, was drawn by itself, and was seen by no run in training."""
-        return self.labels is None and self.groups is None and self.folds is None
+        """Whether every image counts alike, was drawn by itself, and a row has one network's answers to all of them."""
+        return self.labels is None and self.groups is None and self.folds is None and self.rows_per_seed == 1
 
     @cached_property
     def _classes(self) -> tuple[numpy.ndarray, numpy.ndarray]:
@@ -91,6 +93,21 @@ class Sampling:
         sums: numpy.ndarray = numpy.add.reduceat(values[..., order], numpy.cumsum(counts) - counts, axis=-1)
         return sums
 
+    def by_seed(self, values: numpy.ndarray) -> numpy.ndarray:
+        """Return the mean over the rows of each seed: [..., rows, images] to [..., seeds, images].
+
+        A seed may act on all of its rows alike (it draws the first weights of each network), so rows are no seeds.
+        """
+        if self.rows_per_seed == 1:
+            return values
+        *batch, rows, images = values.shape
+        means: numpy.ndarray = values.reshape(*batch, self.seeds(rows), self.rows_per_seed, images).mean(axis=-2)
+        return means
+
+    def seeds(self, rows: int) -> int:
+        """Return the number of seeds of so many rows."""
+        return rows // self.rows_per_seed
+
     def units(self, images: int) -> int:
         """Return the number of groups, or of images where these were drawn one by one."""
         return images if self.groups is None else len(self._starts)
@@ -122,10 +139,13 @@ class Sampling:
 
     def variance_factor(self, images: int) -> float:
         """Return what the image variance is multiplied by: U / (U - 1) for U groups, k / (k - 1) for k folds."""
-        factor = 1.0
-        for number in (None if self.groups is None else self.units(images), self.folds):
-            factor *= 1.0 if number is None else number / (number - 1)
-        return factor
+        units = 1.0 if self.groups is None else self.units(images) / (self.units(images) - 1)
+        return units * self.fold_factor
+
+    @property
+    def fold_factor(self) -> float:
+        """What the overlap of the folds' training sets adds to the image variance: k / (k - 1); 1 without folds."""
+        return 1.0 if self.folds is None else self.folds / (self.folds - 1)
 
     def quantile(self, level: float, images: int) -> float:
         """Return the two-sided quantile of the image part: normal, or for U groups Student's t with U - 1 degrees."""
@@ -168,12 +188,14 @@ def seed_part(correct: numpy.ndarray, sampling: Sampling = EACH_IMAGE, determini
     """Return the seed part of an arm; 0 for a single run and for a deterministic arm.
 
     Args:
-        correct: whether each run has each image right, bool [..., seeds, images].
+        correct: whether each run has each image right, bool [..., rows, images]; a row for each seed, or
+            `sampling.rows_per_seed` of them.
     """
-    *batch, seeds, images = correct.shape
+    *batch, rows, images = correct.shape
+    seeds = sampling.seeds(rows)
     if deterministic or seeds == 1:
         return SeedPart(numpy.zeros(batch), numpy.zeros(batch), None if deterministic else seeds)
-    by_unit = sampling.by_unit(correct * sampling.weights(images))
+    by_unit = sampling.by_unit(sampling.by_seed(correct) * sampling.weights(images))
     observed = (by_unit.sum(axis=-1) / images).var(axis=-1, ddof=1) / seeds
     noise = by_unit.var(axis=-2, ddof=1).sum(axis=-1) / (seeds * images**2)
     return SeedPart(observed, noise, seeds)
