@@ -111,6 +111,7 @@ rule train:
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data=graph.test_data_of_training,
+        folds=graph.folds_file,
         features=graph.features_of_arm("features.safetensors"),
         features_cost=graph.features_of_arm("cost.json"),
     output:
@@ -138,6 +139,7 @@ rule train:
         phases=lambda wildcards: as_json(phases_of(graph.arm_of(wildcards))),
         which=options_of_run,
         test_data=lambda wildcards, input: option("--test-data", input.test_data),
+        folds=lambda wildcards, input: option("--folds", input.folds),
         recipe=recipe_for("train"),
         execution=execution_of_arm,
         features=lambda wildcards, input: option("--features", input.features),
@@ -154,6 +156,7 @@ rule train:
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
             {params.test_data} \
+            {params.folds} \
             --phases {params.phases:q} \
             {params.which} \
             --recipe {params.recipe:q} \

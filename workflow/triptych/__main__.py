@@ -27,6 +27,7 @@ COMMANDS = {
     "download_dataset": "triptych.data",
     "check_data": "triptych.data",
     "prepare_dataset": "triptych.data",
+    "assign_folds": "triptych.data",
     "prepare_letters": "triptych.data",
     "download_weights": "triptych.models",
     "convert_weights": "triptych.models",

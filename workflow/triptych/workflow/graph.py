@@ -95,6 +95,15 @@ class Graph:
         """The experiments whose images are the user's own files."""
         return [name for name, one in self.experiments.items() if source_of(one["dataset"]).FILES]
 
+    @cached_property
+    def with_folds(self) -> list[str]:
+        """The experiments whose training images are dealt to folds."""
+        return [name for name, one in self.experiments.items() if folds_of(one["dataset"]) != [None]]
+
+    def folds_file(self, wildcards: Wildcards) -> str | list[str]:
+        """The folds of the experiment of the wildcards; none if it has a validation part."""
+        return f"{EXPERIMENT}/data/folds.safetensors" if wildcards.experiment in self.with_folds else []
+
     def of_image_files(self, function: Callable[[Wildcards], Any], otherwise: Any = None) -> Lookup:
         """Apply a function to the wildcards if the images of their experiment are the user's own files."""
         return lambda wildcards: function(wildcards) if wildcards.experiment in self.with_image_files else otherwise
@@ -110,7 +119,7 @@ class Graph:
             "part": one_of(["", "partial/"]),  # of a report: complete or partial
             "arm": one_of(name for name, _ in arms),
             "trunk": one_of(name for experiment in experiments for name in trunks(experiment["arms"])),
-            "run": f"seed({seeds})" + "(_fold[0-9]+)?" * any(folds_of(one["dataset"]) != [None] for one in experiments),
+            "run": f"seed({seeds})" + "(_fold[0-9]+)?" * bool(self.with_folds),
             "architecture": one_of(arm["model"]["architecture"] for _, arm in arms),
             "input_size": "[0-9]+",
             "file": one_of(self.downloads),
