@@ -63,6 +63,7 @@ rule collect_validation:
                 )
             ]
         ),
+        folds=graph.folds_file,
     output:
         **tables_of("collect_validation"),
         correct="<results>/{experiment}/{part}validation.safetensors",
@@ -81,6 +82,7 @@ rule collect_validation:
         runs=graph.runs_json,
         comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin", "metric")),
         mode=graph.experiment_setting("test"),
+        folds=lambda wildcards, input: option("--folds", input.folds),
         experiment_folder=subpath(input.sizes, ancestor=2),
         tables=subpath(output.arms, parent=True),
         caption=tables_caption("collect_validation"),
@@ -93,6 +95,7 @@ rule collect_validation:
             --runs {params.runs:q} \
             --comparison {params.comparison:q} \
             --mode {params.mode} \
+            {params.folds} \
             --tables {params.tables:q} \
             --correct {output.correct:q} \
             2>&1 | tee {log:q}
@@ -141,6 +144,7 @@ rule collect_results:
         test_data="<results>/{experiment}/data/test.safetensors",
         runs_table="<results>/{experiment}/{part}tables/runs.csv",
         tested=graph.test_results_of_runs,
+        folds=graph.folds_file,
     output:
         **tables_of("collect_results"),
         openings="<results>/{experiment}/{part}opened.json",
@@ -159,6 +163,7 @@ rule collect_results:
         runs=graph.runs_json,
         comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin", "metric")),
         mode=graph.experiment_setting("test"),
+        folds=lambda wildcards, input: option("--folds", input.folds),
         experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.summary, parent=True),
         caption=tables_caption("collect_results"),
@@ -171,6 +176,7 @@ rule collect_results:
             --runs {params.runs:q} \
             --comparison {params.comparison:q} \
             --mode {params.mode} \
+            {params.folds} \
             --runs-table {input.runs_table:q} \
             --tables {params.tables:q} \
             --openings {output.openings:q} \
@@ -186,6 +192,7 @@ rule collect_predictions:
         test_data=graph.tested_data,
         decision="<results>/{experiment}/{part}decision.json",
         runs=graph.predictions_of_runs,
+        folds=graph.folds_file,
     output:
         **tables_of("collect_predictions"),
     log:
@@ -201,6 +208,7 @@ rule collect_predictions:
     params:
         runs=graph.ordered_runs_json,
         mode=graph.mode_of,
+        folds=lambda wildcards, input: option("--folds", input.folds),
         experiment_folder=subpath(input.index, ancestor=2),
         caption=tables_caption("collect_predictions"),
         code=code("analysis.collect_predictions"),
@@ -210,6 +218,7 @@ rule collect_predictions:
             --experiment-folder {params.experiment_folder:q} \
             --runs {params.runs:q} \
             --mode {params.mode} \
+            {params.folds} \
             --decision {input.decision:q} \
             --predictions {output.predictions:q} \
             --mistakes {output.mistakes:q} \

@@ -51,13 +51,14 @@ class Folds:
         return held
 
     def put_together(self, values: Mapping[int, numpy.ndarray], repeat: int) -> numpy.ndarray:
-        """Return a value of each image, from the fold of a repeat that holds it out: [images].
+        """Return what each image has in the fold of a repeat that holds it out: [images, ...].
 
         Args:
-            values: by fold number, of the images that it holds out, in their order.
+            values: by fold number, of the images that it holds out, in their order: [images, ...].
         """
         numbers = range(repeat * self.count, (repeat + 1) * self.count)
-        together = numpy.zeros(self.parts.shape[1], values[numbers[0]].dtype)
+        first = values[numbers[0]]
+        together = numpy.zeros((self.parts.shape[1], *first.shape[1:]), first.dtype)
         for number in numbers:
             together[self.held_out(number)] = values[number]
         return together
@@ -109,11 +110,11 @@ def save_folds(path: Path, folds: Folds) -> None:
     save_tensors(path, {"fold": folds.parts}, {"folds": folds.count})
 
 
-def load_folds(path: Path, images: int) -> Folds:
+def load_folds(path: Path, images: int | None = None) -> Folds:
     """Read a file of `save_folds`.
 
     Args:
-        images: the number of training images.
+        images: the number of training images; without it any number will do.
 
     Raises:
         InputError: the file is missing, is not such a file, or is about another number of images.
@@ -121,7 +122,7 @@ def load_folds(path: Path, images: int) -> Folds:
     count, parts = load_metadata(path).get("folds"), load_tensors(path).get("fold")
     if not isinstance(count, int) or parts is None or parts.dtype != numpy.uint8 or parts.ndim != 2 or not parts.size:
         raise InputError(f"{path}: not a file of folds.")
-    if parts.shape[1] != images:
+    if images is not None and parts.shape[1] != images:
         raise InputError(f"{path}: expected the folds of {images} training images, found those of {parts.shape[1]}.")
     if count < 2 or any(set(numpy.unique(repeat)) != set(range(count)) for repeat in parts):
         raise InputError(f"{path}: expected images in each of {count} folds.")

@@ -38,6 +38,15 @@ def folds_of(dataset: Mapping[str, Any]) -> list[int | None]:
     return [None] if folds is None else list(range(folds * dataset["repeats"]))
 
 
+def has_no_test(dataset: Mapping[str, Any]) -> bool:
+    """Whether there are no test images, which experiments with folds may do without.
+
+    Args:
+        dataset: the effective section `dataset` of an experiment.
+    """
+    return dataset.get("folds") is not None and not dataset["test"]
+
+
 def runs_of(seeds: Iterable[int | str], dataset: Mapping[str, Any]) -> list[str]:
     """Return the names of the runs of seeds, seed by seed."""
     return [run_name(seed, fold) for seed in seeds for fold in folds_of(dataset)]

@@ -108,7 +108,8 @@ def train(  # noqa: PLR0913
     print(
         f"training {phase.trainable} of {architecture} at {input_size} px on {device_name(chosen)} "
         f"({chosen.type}, {recipe.precision}), {len(splits[0])} {'features' if features else 'images'}, "
-        f"{run_in_words(run_name(seed, fold))}, from {pretrained or 'random weights'}, normalisation {metadata['normalisation']}",
+        f"{run_in_words(run_name(seed, fold))}, from {pretrained or 'random weights'}, normalisation "
+        f"{metadata['normalisation']}",
         flush=True,
     )
     if metadata["transform_input"]:

@@ -17,7 +17,7 @@ from triptych.configuration.effective import compared_networks, resolved_arms
 from triptych.configuration.pretraining import pretrained_architectures, pretrains_on_letters
 from triptych.configuration.sources.registry import source_of
 from triptych.results import schema
-from triptych.results.run_names import folds_of, runs_of
+from triptych.results.run_names import folds_of, has_no_test, runs_of
 from triptych.results.schema import Table
 from triptych.wings import figures_of, figures_with, tables_with
 from triptych.workflow.options import as_json, one_of, option
@@ -206,9 +206,9 @@ class Graph:
 
     def weights_that_are_kept(self, wildcards: Wildcards) -> list[str]:
         """The weights of every run that `keep_weights` keeps; else what holds them until the decision."""
-        every_epoch = self.experiments[wildcards.experiment]["test"] == schema.EVERY_EPOCH
+        mode = test_mode(self.experiments[wildcards.experiment])
         files = {
-            "model": ["decided"] * every_epoch,
+            "model": ["decided"] * (mode != schema.AFTER_DECISION),
             "trained": ["trained.safetensors"],
             "all": ["trained.safetensors", "initial.safetensors"],
         }[self.keep_weights]
@@ -216,7 +216,7 @@ class Graph:
 
     def mode_of(self, wildcards: Wildcards) -> schema.Mode:
         """What is known about test images: nothing in a partial report, unless they are evaluated after every epoch."""
-        mode: schema.Mode = self.experiments[wildcards.experiment]["test"]
+        mode = test_mode(self.experiments[wildcards.experiment])
         return schema.UNOPENED if wildcards.part and mode == schema.AFTER_DECISION else mode
 
     def of_models(self, pattern: str | list[str]) -> Lookup:
@@ -353,6 +353,12 @@ class Graph:
             arm: [seed for seed in experiment["seeds"] if seed not in there.get(arm, [])] for arm in experiment["arms"]
         }
         return option("--missing", json.dumps(missing))
+
+
+def test_mode(experiment: Mapping[str, Any]) -> schema.Mode:
+    """Return when the test images of an experiment are evaluated: never, where there are none."""
+    mode: schema.Mode = experiment["test"]
+    return schema.NO_TEST if has_no_test(experiment["dataset"]) else mode
 
 
 def filled(patterns: str | list[str], **values: list[Any]) -> list[str]:

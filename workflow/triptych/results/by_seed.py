@@ -1,0 +1,71 @@
+"""Tables of runs with one row a seed: with folds, a seed has a run for each of them.
+
+Analyses, figures and the report are about seeds, so they see means over folds. The files keep every run.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas
+
+from triptych.results.schema import FOLD, TEXT, Table
+from triptych.results.tables import read_table
+
+KEYS = ("arm", "seed", "epoch", "tensor", "convolution", "class")
+"""What identifies a row of a seed, of the columns that a table has."""
+
+
+def by_seed(frame: pandas.DataFrame, table: Table) -> pandas.DataFrame:
+    """Return means over the folds of each seed; the same table without folds.
+
+    A mean that lacks a fold is NaN, and a text is that of the first fold. Learning curves end with the shortest run of
+    a seed, and the epoch nearest to the mean kept one is marked as kept.
+
+    Args:
+        frame: rows of the table, numbers as numbers or as texts.
+    """
+    if FOLD.name not in frame:
+        return frame
+    if {"epoch", "kept"} <= set(frame):
+        frame = _up_to_the_shortest(frame)
+    keys = [key for key in KEYS if key in frame]
+    kinds = {column.name: column.kind for column in table.columns}
+    groups = frame.groupby(keys, sort=False)
+    means = groups.first()
+    for name in means.columns:
+        if kinds[name] != TEXT:
+            numbers = pandas.to_numeric(frame[name]).groupby([frame[key] for key in keys], sort=False)
+            means[name] = numbers.mean().where(numbers.count() == numbers.size())
+    if {"epoch", "kept"} <= set(frame):
+        means["kept"] = means.index.isin(_kept(frame, keys)).astype(int)
+    return means.reset_index()[[name for name in frame.columns if name != FOLD.name]]
+
+
+def _up_to_the_shortest(history: pandas.DataFrame) -> pandas.DataFrame:
+    last = history.groupby(["arm", "seed", FOLD.name])["epoch"].max().groupby(["arm", "seed"]).min()
+    ends = history[["arm", "seed"]].merge(last.rename("end").reset_index(), how="left", on=["arm", "seed"])["end"]
+    return history[history["epoch"].to_numpy() <= ends.to_numpy()]
+
+
+def _kept(history: pandas.DataFrame, keys: list[str]) -> list[tuple[object, ...]]:
+    """Return the keys of the epoch nearest to the mean kept one, for each arm and seed."""
+    kept = history[history["kept"] == 1].groupby(["arm", "seed"], sort=False)["epoch"].mean().round()
+    ends = history.groupby(["arm", "seed"], sort=False)["epoch"].max()
+    marked = [(arm, seed, min(kept.get((arm, seed), end), end)) for (arm, seed), end in ends.items()]
+    positions = [("arm", "seed", "epoch").index(key) for key in keys]
+    return [tuple(one[position] for position in positions) for one in marked]
+
+
+def read_by_seed(
+    path: Path, table: Table, columns: Sequence[str] = (), *, absent: Mapping[str, object] | None = None
+) -> pandas.DataFrame:
+    """Read a table as `read_table` does, with means over folds (`by_seed`).
+
+    Raises:
+        InputError: as `read_table`.
+    """
+    wanted = [*columns, FOLD.name] if columns else ()
+    frame = read_table(path, table, wanted, absent={**(absent or {}), FOLD.name: None})
+    if frame[FOLD.name].isna().all():
+        return frame.drop(columns=FOLD.name)
+    return by_seed(frame, table)
