@@ -151,6 +151,7 @@ def read_validation(path: Path, folders: Mapping[str, Mapping[Key, Path]]) -> di
     if found != expected:
         other = sorted(set(found) ^ set(expected)) or expected
         raise InputError(f"{path}: expected the runs that are collected, but {other[0]} differs")
+    table = by_seed(table, schema.RUNS)
     return {
         arm: {
             metric: float(numpy.mean(table.loc[table["arm"] == arm, f"validation_{metric}"].astype(float).tolist()))

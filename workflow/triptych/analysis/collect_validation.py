@@ -223,6 +223,11 @@ def history_table(arms: list[Arm], runs: dict[str, list[Run]], mode: schema.Mode
     table = _stacked(runs, lambda run: run.history[columns])
     labels = {arm["name"]: arm["label"] for arm in arms}
     table.insert(1, "label", table["arm"].map(labels))
+    if schema.FOLD.name in table:
+        counts = [
+            len(run.answers["validation"].correct) for own in runs.values() for run in own for _ in run.history.index
+        ]
+        table[schema.VALIDATED.name] = counts
     return table
 
 
@@ -246,8 +251,10 @@ def runs_table(
             validation, balanced = None, numpy.nan
             if truth is not None and deciding is not None:
                 own = slice(None) if folds is None or run.fold is None else folds.held_out(run.fold)
-                validation = run.answers["validation"].of(deciding[own])
-                balanced = balanced_accuracy(validation.correct, truth.labels[own][deciding[own]])
+                labels = truth.labels[own][deciding[own]]
+                if len(labels):
+                    validation = run.answers["validation"].of(deciding[own])
+                    balanced = balanced_accuracy(validation.correct, labels)
             rows.append(
                 {
                     "arm": run.arm,
@@ -268,6 +275,8 @@ def runs_table(
                     "validation_balanced_accuracy": balanced,
                 }
             )
+            if folds is not None:
+                rows[-1][schema.VALIDATED.name] = 0 if validation is None else len(validation.correct)
     return pandas.DataFrame(rows)
 
 

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pandas
 
-from triptych.results.schema import FOLD, TEXT, Table
+from triptych.results.schema import FOLD, TEXT, VALIDATED, Table
 from triptych.results.tables import read_table
 
 KEYS = ("arm", "seed", "epoch", "tensor", "convolution", "class")
 """What identifies a row of a seed, of the columns that a table has."""
+VALIDATION = "validation_"
+"""Is in the names of columns of validation images."""
 
 
 def by_seed(frame: pandas.DataFrame, table: Table) -> pandas.DataFrame:
     """Return means over the folds of each seed; the same table without folds.
 
-    A mean that lacks a fold is NaN, and a text is that of the first fold. Learning curves end with the shortest run of
+    Values of validation images are weighted by their number, so that each image counts once in a repeat. A mean that
+    lacks a fold is NaN, and a text is that of the first fold. Learning curves end with the shortest run of
     a seed, and the epoch nearest to the mean kept one is marked as kept.
 
     Args:
@@ -34,11 +37,20 @@ def by_seed(frame: pandas.DataFrame, table: Table) -> pandas.DataFrame:
     means = groups.first()
     for name in means.columns:
         if kinds[name] != TEXT:
-            numbers = pandas.to_numeric(frame[name]).groupby([frame[key] for key in keys], sort=False)
-            means[name] = numbers.mean().where(numbers.count() == numbers.size())
+            of_images = VALIDATED.name in frame and VALIDATION in name and name != VALIDATED.name
+            weights = frame[VALIDATED.name] if of_images else pandas.Series(1.0, frame.index)
+            means[name] = _mean(pandas.to_numeric(frame[name]), weights, [frame[key] for key in keys])
     if {"epoch", "kept"} <= set(frame):
         means["kept"] = means.index.isin(_kept(frame, keys)).astype(int)
-    return means.reset_index()[[name for name in frame.columns if name != FOLD.name]]
+    return means.reset_index()[[name for name in frame.columns if name not in (FOLD.name, VALIDATED.name)]]
+
+
+def _mean(values: pandas.Series, weights: pandas.Series, keys: list[pandas.Series]) -> pandas.Series:
+    """Return the weighted mean of each group; NaN where a value of some weight is."""
+    weighted = (values * weights).where(weights != 0, 0.0).groupby(keys, sort=False)
+    sums = weighted.sum().where(weighted.count() == weighted.size())
+    means: pandas.Series = sums / weights.groupby(keys, sort=False).sum()
+    return means
 
 
 def _up_to_the_shortest(history: pandas.DataFrame) -> pandas.DataFrame:
@@ -64,8 +76,8 @@ def read_by_seed(
     Raises:
         InputError: as `read_table`.
     """
-    wanted = [*columns, FOLD.name] if columns else ()
-    frame = read_table(path, table, wanted, absent={**(absent or {}), FOLD.name: None})
-    if frame[FOLD.name].isna().all():
-        return frame.drop(columns=FOLD.name)
-    return by_seed(frame, table)
+    own = [column.name for column in table.columns if column.of_folds]
+    frame = read_table(
+        path, table, [*columns, *own] if columns else (), absent={**(absent or {}), **dict.fromkeys(own)}
+    )
+    return by_seed(frame, table) if frame[FOLD.name].notna().any() else frame.drop(columns=own)

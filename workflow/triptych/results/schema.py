@@ -150,6 +150,12 @@ FOLD = Column(
     "With dataset.folds: the number of the fold that it held out; those of the next repeat follow.",
     of_folds=True,
 )
+VALIDATED = Column(
+    "validation_images",
+    WHOLE,
+    "With dataset.folds: how many images its validation values are of.",
+    of_folds=True,
+)
 ARCHITECTURE = text("architecture", "torchvision’s name of the architecture.", "network")
 INPUT_SIZE = whole("input_size", "Height and width of the images that the network is fed.", PIXELS)
 CLASS = text("class", "The class, as the data set names it.")
@@ -474,7 +480,7 @@ HISTORY = Table(
     "collect_validation",
     "losses and accuracies by arm, seed and epoch",
     "an epoch of a run",
-    (ARM, LABEL, SEED, FOLD, EPOCH, *CURVES, KEPT),
+    (ARM, LABEL, SEED, FOLD, EPOCH, *CURVES, KEPT, VALIDATED),
     category="Tables",
 )
 RUNS = Table(
@@ -501,6 +507,7 @@ RUNS = Table(
             PERCENT,
             optional=True,
         ),
+        VALIDATED,
     ),
     category="Tables",
 )

@@ -29,6 +29,10 @@ def blocks(data: CheckedData) -> list[Block]:
                 f"largest_megapixels: {settings['largest_megapixels']:g}.",
                 f"validation: {settings['validation']:g}, test: {settings['test']:g}, where they are not given; seed: "
                 f"{settings['seed']}.",
+                *(
+                    [f"folds: {data.settings['folds']}, repeats: {data.settings['repeats']}."]
+                    * ("folds" in data.settings)
+                ),
                 f"policy: {settings['policy']}.",
             ]
         )
