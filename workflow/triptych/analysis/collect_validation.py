@@ -224,10 +224,9 @@ def history_table(arms: list[Arm], runs: dict[str, list[Run]], mode: schema.Mode
     labels = {arm["name"]: arm["label"] for arm in arms}
     table.insert(1, "label", table["arm"].map(labels))
     if schema.FOLD.name in table:
-        counts = [
-            len(run.answers["validation"].correct) for own in runs.values() for run in own for _ in run.history.index
-        ]
-        table[schema.VALIDATED.name] = counts
+        every = [run for own in runs.values() for run in own]
+        counts = [len(run.answers["validation"].correct) for run in every]
+        table[schema.VALIDATED.name] = numpy.repeat(counts, [len(run.history) for run in every])
     return table
 
 

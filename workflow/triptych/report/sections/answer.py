@@ -31,7 +31,6 @@ from triptych.report.sections.decision import (
     cost,
     decided,
     deciding_images,
-    deciding_split,
     lead,
     networks_differ,
     opened_otherwise,
@@ -380,7 +379,7 @@ def tested(results: Results) -> str:
         for name in results.metrics("test")
     )
     changed = _changed(results.summary(arm, CHANGES[results.metric]))
-    text += f" Its {results.metric_on('test')} is {first}, {changed} on the {deciding_split(results) if results.folds else 'validation'} images"
+    text += f" Its {results.metric_on('test')} is {first}, {changed} on the {_before(results)} images"
     for name, value in zip(results.metrics("test")[1:], others, strict=True):
         text += f"; its {results.metric_on('test', name)} is {value}"
     return f"{text}."
@@ -406,7 +405,8 @@ def about_seeds(results: Results) -> str:
     seeds = f"seed{'s' * (len(results.seeds) > 1)} {words.listing(results.seeds)}"
     runs = results.numbers_of_runs[0]
     if results.folds is not None:
-        return f"{_about_folds(results, seeds, runs)} {allows}{' and other seeds' if runs > 1 else ', not for another seed'}."
+        others = " and other seeds" if runs > 1 else ", not for another seed"
+        return f"{_about_folds(results, seeds, runs)} {allows}{others}."
     if runs == 1:
         return f"Every arm (a way to train) was trained once ({seeds}). {allows}, not for another seed."
     often = f"Every arm (a way to train) was trained {runs} times ({seeds}); accuracies are means."
@@ -438,7 +438,12 @@ def _interval(results: Results, arm: str) -> tuple[float, float]:
 
 def _words_of_split(results: Results) -> str:
     """The same in words."""
-    return "out-of-fold" if results.folds is not None and not results.is_tested else _split(results)
+    return "test" if results.is_tested else _before(results)
+
+
+def _before(results: Results) -> str:
+    """What the images are called that arms are judged on before the test images."""
+    return "out-of-fold" if results.folds is not None else "validation"
 
 
 def curve(results: Results) -> str:
@@ -479,8 +484,8 @@ def summary(results: Results) -> Table:
     columns = {
         "arm": ARM,
         "validation": Column(
-            f"{short}{'out of fold' if results.folds else 'validation'}",
-            f"{'Out-of-fold' if results.folds else 'Validation'} {name} after the {kept} epoch (%). Used to choose the arm. {guessing}"
+            f"{short}{_before(results)}",
+            f"{_before(results).capitalize()} {name} after the {kept} epoch (%). Used to choose the arm. {guessing}"
             + ("" if results.is_tested else interval),
         ),
         "test": Column(
@@ -488,11 +493,12 @@ def summary(results: Results) -> Table:
             f"{results.metric_on('test').capitalize()} after the {kept} epoch (%). {guessing}{interval}",
         ),
         "change": Column(
-            "change", f"Test {name} minus {'out-of-fold' if results.folds else 'validation'} {name}, in points."
+            "change", f"Test {name} minus {_before(results)} {name}, in points."
         ),
         "other": Column(
             (results.metric_on("test", other) if results.is_tested else other.replace("_", " ")) if other else "",
-            f"{other.replace('_', ' ').capitalize()} on the same {_words_of_split(results)} images (%); it does not decide."
+            f"{other.replace('_', ' ').capitalize()} on the same {_words_of_split(results)} images (%); it does not "
+            "decide."
             + (" The mean of the recalls of all classes." if other == "balanced_accuracy" else "")
             + (interval if results.is_tested else ""),
         ),
