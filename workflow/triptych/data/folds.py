@@ -67,8 +67,8 @@ class Folds:
 def deal(units: Mapping[str, Sequence[numpy.ndarray]], labels: numpy.ndarray, count: int) -> numpy.ndarray:
     """Deal units of images to parts, each class evenly. A unit is never divided.
 
-    The units of a class are dealt in rounds, one to each part; the parts with the fewest images of the class come
-    first, then those with the fewest images. So each part has images of each class.
+    Of a class each part gets a unit. Each further one goes to the part with the fewest images of the class, or of
+    these to that with the fewest images. So the parts' images of a class differ by at most its largest unit.
 
     Args:
         units: for each class its units in their order, each the rows of its images, int64; all rows together are 0 to
@@ -95,13 +95,14 @@ def deal(units: Mapping[str, Sequence[numpy.ndarray]], labels: numpy.ndarray, co
     parts = numpy.zeros(len(labels), numpy.uint8)
     images = numpy.zeros(count, int)
     for label, own in units.items():
-        of_class = numpy.zeros(count, int)
-        for start in range(0, len(own), count):
-            emptiest = numpy.lexsort((numpy.arange(count), images, of_class))
-            for part, rows in zip(emptiest, own[start : start + count], strict=False):
-                parts[rows] = part
-                of_class[part] += int((labels[rows] == label).sum())
-                images[part] += len(rows)
+        of_class, dealt = numpy.zeros(count, int), numpy.zeros(count, bool)
+        for turn, rows in enumerate(own):
+            free = dealt.astype(int) if turn < count else numpy.zeros(count, int)
+            part = numpy.lexsort((numpy.arange(count), images, of_class, free))[0]
+            parts[rows] = part
+            dealt[part] = True
+            of_class[part] += int((labels[rows] == label).sum())
+            images[part] += len(rows)
     return parts
 
 

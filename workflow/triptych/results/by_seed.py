@@ -29,7 +29,8 @@ def by_seed(frame: pandas.DataFrame, table: Table) -> pandas.DataFrame:
     """
     if FOLD.name not in frame:
         return frame
-    if {"epoch", "kept"} <= set(frame):
+    whole, has_kept = frame, {"epoch", "kept"} <= set(frame)
+    if has_kept:
         frame = _up_to_the_shortest(frame)
     keys = [key for key in KEYS if key in frame]
     kinds = {column.name: column.kind for column in table.columns}
@@ -40,8 +41,9 @@ def by_seed(frame: pandas.DataFrame, table: Table) -> pandas.DataFrame:
             of_images = VALIDATED.name in frame and VALIDATION in name and name != VALIDATED.name
             weights = frame[VALIDATED.name] if of_images else pandas.Series(1.0, frame.index)
             means[name] = _mean(pandas.to_numeric(frame[name]), weights, [frame[key] for key in keys])
-    if {"epoch", "kept"} <= set(frame):
-        means["kept"] = means.index.isin(_kept(frame, keys)).astype(int)
+    if has_kept:
+        ends = frame.groupby(["arm", "seed"], sort=False)["epoch"].max()
+        means["kept"] = means.index.isin(_kept(whole, ends, keys)).astype(int)
     return means.reset_index()[[name for name in frame.columns if name not in (FOLD.name, VALIDATED.name)]]
 
 
@@ -59,10 +61,9 @@ def _up_to_the_shortest(history: pandas.DataFrame) -> pandas.DataFrame:
     return history[history["epoch"].to_numpy() <= ends.to_numpy()]
 
 
-def _kept(history: pandas.DataFrame, keys: list[str]) -> list[tuple[object, ...]]:
-    """Return the keys of the epoch nearest to the mean kept one, for each arm and seed."""
+def _kept(history: pandas.DataFrame, ends: pandas.Series, keys: list[str]) -> list[tuple[object, ...]]:
+    """Return the keys of the epoch nearest to the mean kept one, for each arm and seed, up to its last epoch."""
     kept = history[history["kept"] == 1].groupby(["arm", "seed"], sort=False)["epoch"].mean().round()
-    ends = history.groupby(["arm", "seed"], sort=False)["epoch"].max()
     marked = [(arm, seed, min(kept.get((arm, seed), end), end)) for (arm, seed), end in ends.items()]
     positions = [("arm", "seed", "epoch").index(key) for key in keys]
     return [tuple(one[position] for position in positions) for one in marked]

@@ -492,9 +492,7 @@ def summary(results: Results) -> Table:
             results.metric_on("test"),
             f"{results.metric_on('test').capitalize()} after the {kept} epoch (%). {guessing}{interval}",
         ),
-        "change": Column(
-            "change", f"Test {name} minus {_before(results)} {name}, in points."
-        ),
+        "change": Column("change", f"Test {name} minus {_before(results)} {name}, in points."),
         "other": Column(
             (results.metric_on("test", other) if results.is_tested else other.replace("_", " ")) if other else "",
             f"{other.replace('_', ' ').capitalize()} on the same {_words_of_split(results)} images (%); it does not "

@@ -130,7 +130,8 @@ def _meanings_of_p(results: Results, scopes: Set[str]) -> list[str]:
     if scopes - {OF_NETWORKS}:
         found.append(schema.COMPARISONS["p_value"].meaning)
     if OF_NETWORKS in scopes:
-        how = "McNemar’s exact test" if results.metric == "accuracy" else "from the interval, over images alone"
+        plain = results.metric == "accuracy" and results.folds is None
+        how = "McNemar’s exact test" if plain else "from the interval, over images alone"
         found.append(f"With one run of both arms: the same for these two networks alone ({how}, Holm’s correction).")
     return found
 
