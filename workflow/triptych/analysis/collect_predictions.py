@@ -91,7 +91,7 @@ def collect_predictions(
         for logits, one in run.predictions.values()
     ]
     table = pandas.concat([pandas.DataFrame(one) for one in every], ignore_index=True)
-    save_table(predictions, table, schema.PREDICTIONS)
+    save_table(predictions, table, schema.PREDICTIONS.in_mode(known, folds is not None))
     save_table(mistakes, wrong, schema.MISTAKES)
     images = splits[split].truth.split.replace("_", "-")
     print(

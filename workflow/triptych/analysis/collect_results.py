@@ -105,7 +105,7 @@ def collect_results(
         "confusion": confusion_table(read, test),
     }
     for name, table in written.items():
-        save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known))
+        save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known, folds is not None))
     write_json(openings, opened)
     metric = f"test_{settings['metric']}"
     print(summary[["arm", "n", f"{metric}_mean", f"{metric}_sd"]].to_string(index=False), flush=True)

@@ -121,7 +121,7 @@ def collect_validation(
     written["training_length"] = training_length_table(of_seeds, validation_images, margin, confidence)
     written["cost"]["of_peak"] = shares_of_peak(written["cost"], written)
     for name, table in written.items():
-        save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known))
+        save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known, dealt is not None))
     truth = truths[decides]
     if dealt is None:
         of_rows = [[run.arm, run.seed] for run in every]

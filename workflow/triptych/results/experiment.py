@@ -353,7 +353,7 @@ def read_tables(files: Mapping[str, Path], mode: Mode) -> dict[str, pandas.DataF
             `runs` and `test_results` are about different runs.
     """
     tables = {
-        name: by_seed(read_numbers(path, schema.TABLES[name].in_mode(mode)), schema.TABLES[name])
+        name: by_seed(read_numbers(path, schema.TABLES[name].in_mode(mode, folds=True)), schema.TABLES[name])
         for name, path in files.items()
     }
     if "comparisons" in tables:

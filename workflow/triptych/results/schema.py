@@ -107,9 +107,10 @@ class Table:
     for_download: bool = False
     modes: tuple[Mode, ...] = MODES
 
-    def in_mode(self, mode: Mode) -> "Table":
-        """Return the table with the columns that it has in a mode."""
-        return replace(self, columns=tuple(column for column in self.columns if mode in column.modes))
+    def in_mode(self, mode: Mode, folds: bool = False) -> "Table":
+        """Return the table with the columns that it has in a mode, with or without folds."""
+        there = [column for column in self.columns if mode in column.modes and (folds or not column.of_folds)]
+        return replace(self, columns=tuple(there))
 
     @property
     def file(self) -> str:

@@ -1,6 +1,6 @@
 """Write and read the tables that `triptych.results.schema` declares."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,22 +17,15 @@ def save_table(path: Path, frame: pandas.DataFrame, table: Table) -> None:
     Raises:
         RuntimeError: the columns or a cell do not match the declaration. That is a bug.
     """
-    columns = _present(table.columns, frame)
-    names = [column.name for column in columns]
-    if list(frame.columns) != names:
-        raise RuntimeError(f"{path}: the columns of {table.name} should be {names}, found {list(frame.columns)}")
+    if list(frame.columns) != table.names:
+        raise RuntimeError(f"{path}: the columns of {table.name} should be {table.names}, found {list(frame.columns)}")
     if frame.empty and not table.may_be_empty:
         raise RuntimeError(f"{path}: {table.name} should have rows, found none")
-    for column in columns:
+    for column in table.columns:
         wrong = _wrong_cell(frame[column.name], column)
         if wrong:
             raise RuntimeError(f"{path}: column {column.name} of {table.name} {wrong}")
     write_table(path, frame)
-
-
-def _present(columns: Iterable[Column], frame: pandas.DataFrame) -> list[Column]:
-    """Return the columns that a table should have: those of folds where it has them."""
-    return [column for column in columns if not column.of_folds or column.name in frame]
 
 
 def _wrong_cell(cells: pandas.Series, column: Column) -> str:
@@ -63,7 +56,7 @@ def read_table(
     verbatim: bool = False,
     absent: Mapping[str, object] | None = None,
 ) -> pandas.DataFrame:
-    """Read `columns` of a table (by default all) with their declared types.
+    """Read `columns` of a table (by default all; those of folds where it has them) with their declared types.
 
     Texts are str exactly as written; an empty number is NaN.
 
@@ -84,7 +77,8 @@ def read_table(
     for name, cell in (absent or {}).items():
         if name not in frame:
             frame[name] = "" if cell is None else str(cell)
-    chosen = [table[name] for name in columns] if columns else _present(table.columns, frame)
+    of_all = [column for column in table.columns if not column.of_folds or column.name in frame]
+    chosen = [table[name] for name in columns] if columns else of_all
     missing = [column.name for column in chosen if column.name not in frame]
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}; found {', '.join(frame.columns)}.")

@@ -37,7 +37,7 @@ SECTION: Section[CheckedData] = Section(
 
 def notes(data: CheckedData) -> list[str]:
     """Warnings about few test images."""
-    if data.split_error:
+    if data.split_error or not data.count("test"):  # with folds there may be no test images
         return []
     test, smallest = data.count("test"), fewest(data, "test")
     found = []
