@@ -1,4 +1,4 @@
-"""The graphs of the shipped configurations, and of one with image files, in a few lines a rule; kept in `graphs`.
+"""The graphs of the shipped configurations, and of two with image files, in a few lines a rule; kept in `graphs`.
 
 After a change that is meant to change a graph, `python -m tests.workflow.graphs` writes these files anew; their
 difference is then part of the change.
@@ -13,8 +13,8 @@ from tests.conftest import ROOT
 from tests.workflow.conftest import jobs_of, resources_of, snakemake
 
 CONFIGURATIONS = sorted((ROOT / "config").glob("*.yaml"))
-GRAPHS = [*CONFIGURATIONS, Path(__file__).parent / "image-files.yaml"]
-"""The shipped configurations, and one whose images are files."""
+GRAPHS = [*CONFIGURATIONS, *(Path(__file__).parent / name for name in ("image-files.yaml", "folds.yaml"))]
+"""The shipped configurations, and two whose images are files, one with folds."""
 PHOTOS = "photos"
 FOLDER = Path(__file__).parent / "graphs"
 COMMAND = "python -m tests.workflow.graphs"

@@ -64,6 +64,7 @@ rule collect_validation:
             ]
         ),
         folds=graph.folds_file,
+        held_out=graph.data_of_folds,
     output:
         **tables_of("collect_validation"),
         correct="<results>/{experiment}/{part}validation.safetensors",
@@ -193,6 +194,7 @@ rule collect_predictions:
         decision="<results>/{experiment}/{part}decision.json",
         runs=graph.predictions_of_runs,
         folds=graph.folds_file,
+        held_out=graph.data_of_folds,
     output:
         **tables_of("collect_predictions"),
     log:

@@ -104,6 +104,10 @@ class Graph:
         """The folds of the experiment of the wildcards; none if it has a validation part."""
         return f"{EXPERIMENT}/data/folds.safetensors" if wildcards.experiment in self.with_folds else []
 
+    def data_of_folds(self, wildcards: Wildcards) -> str | list[str]:
+        """The images that folds hold out; none if the experiment of the wildcards has a validation part."""
+        return f"{EXPERIMENT}/data/train.safetensors" if wildcards.experiment in self.with_folds else []
+
     def of_image_files(self, function: Callable[[Wildcards], Any], otherwise: Any = None) -> Lookup:
         """Apply a function to the wildcards if the images of their experiment are the user's own files."""
         return lambda wildcards: function(wildcards) if wildcards.experiment in self.with_image_files else otherwise
