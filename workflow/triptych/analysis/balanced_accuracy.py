@@ -141,7 +141,7 @@ def balanced_share(correct: numpy.ndarray, sampling: Sampling, deterministic: bo
     return BalancedShare(
         share=recalls.mean(axis=-1),
         recalls=recalls,
-        design=_design(mean, recalls, sampling, seeds) * sampling.variance_factor(images),
+        design=_with_overlap(_design(mean, recalls, sampling, seeds), sampling) * sampling.variance_factor(images),
         seed_variance=part.variance,
         degrees=degrees_of_freedom(part),
         sampling=sampling,
@@ -167,6 +167,11 @@ def _design(mean: numpy.ndarray, recalls: numpy.ndarray, sampling: Sampling, see
         _ratio((squares / sizes**2).sum(axis=-1), (binomial / sizes**2).sum(axis=-1), 1 / seeds),
     )
     return found.clip(max=1.0)
+
+
+def _with_overlap(design: numpy.ndarray, sampling: Sampling) -> numpy.ndarray:
+    """The design with what folds add: a share of the variance of one run, which is 1 (of groups it may be more)."""
+    return design if sampling.folds is None else design + sampling.overlap * numpy.maximum(design, 1.0)
 
 
 def _ratio(above: numpy.ndarray, below: numpy.ndarray, least: float) -> numpy.ndarray:

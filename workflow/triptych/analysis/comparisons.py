@@ -111,7 +111,7 @@ def difference_of(
     return Difference(
         mean=(sampling.weights(images) * difference).mean(axis=-1),
         centre=centre,
-        image_variance=variance * sampling.variance_factor(images),
+        image_variance=sampling.with_overlap(variance, first, second),
         first=seed_part(first, sampling, deterministic[0]),
         second=seed_part(second, sampling, deterministic[1]),
         images=images,

@@ -159,7 +159,8 @@ def decide(
     frame = decision_table(content, dict(zip(arms["arm"], arms["label"], strict=True)), balanced)
     write_json(decision, content)
     save_table(table, frame, schema.DECISION)
-    print(f"{content['number_of_images']} {content['images'].replace('_', '-')} images, {len(competitors)} arms: {content['verdict']}")
+    images = content["images"].replace("_", "-")
+    print(f"{content['number_of_images']} {images} images, {len(competitors)} arms: {content['verdict']}")
     shown = ["accuracy", "low", "high"]
     if deciding.metric == "balanced_accuracy":
         shown = ["balanced_accuracy", "balanced_low", "balanced_high"]

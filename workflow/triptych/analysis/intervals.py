@@ -62,7 +62,7 @@ class ArmShare:
             found: numpy.ndarray = numpy.where(
                 binomial > 0,
                 numpy.maximum(squared / binomial, z**2 / (self.seeds * self.images)),
-                z**2 * self.sampling.fold_factor / self.sampling.units(self.images),
+                z**2 * (1 + self.sampling.overlap) / self.sampling.units(self.images),
             )
         return found
 
@@ -98,7 +98,7 @@ def arm_share(
     part = seed_part(correct, sampling, deterministic)
     return ArmShare(
         share=mean.mean(axis=-1),
-        image_variance=(sampling.residuals(mean) ** 2).sum(axis=-1) / images**2 * sampling.variance_factor(images),
+        image_variance=sampling.with_overlap((sampling.residuals(mean) ** 2).sum(axis=-1) / images**2, correct),
         seed_variance=part.variance,
         degrees=degrees_of_freedom(part),
         seeds=seeds,

@@ -22,6 +22,12 @@ from triptych.storage.errors import InputError
 SMALLEST_P = 1e-100
 """The smallest p-value that is told apart from 0."""
 
+LEAST_OVERLAP = 1 / 2
+"""The least `Sampling.overlap`, from a simulation (`benchmarks/folds_calibration.py`).
+
+1 / (k - 1) falls as k grows. What training sets have in common does not: those of many folds are nearly one set.
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class Sampling:
@@ -138,14 +144,38 @@ class Sampling:
         return self.by_unit(weights * factors * (values - means))
 
     def variance_factor(self, images: int) -> float:
-        """Return what the image variance is multiplied by: U / (U - 1) for U groups, k / (k - 1) for k folds."""
-        units = 1.0 if self.groups is None else self.units(images) / (self.units(images) - 1)
-        return units * self.fold_factor
+        """Return what the image variance is multiplied by: U / (U - 1) for U groups."""
+        return 1.0 if self.groups is None else self.units(images) / (self.units(images) - 1)
 
     @property
-    def fold_factor(self) -> float:
-        """What the overlap of the folds' training sets adds to the image variance: k / (k - 1); 1 without folds."""
-        return 1.0 if self.folds is None else self.folds / (self.folds - 1)
+    def overlap(self) -> float:
+        """The share of one row's image variance that k folds add, since their training sets overlap; 0 without folds.
+
+        It is 1 / (k - 1), the ratio of held-out images to training images (Nadeau and Bengio 2003, Machine Learning 52,
+        239-281), and at least `LEAST_OVERLAP`. It is of one row, since more seeds or repeats are trained on the same
+        images.
+        """
+        return 0.0 if self.folds is None else max(1 / (self.folds - 1), LEAST_OVERLAP)
+
+    def with_overlap(self, variance: numpy.ndarray, *rows: numpy.ndarray) -> numpy.ndarray:
+        """Return the image variance of a mean over rows, [...], and what the overlap of training sets adds.
+
+        Args:
+            variance: of the mean, [...].
+            rows: whether each row has each image right, of one arm or of the two that differ: bool [..., rows, images].
+        """
+        factor = self.variance_factor(rows[0].shape[-1])
+        if self.folds is None:
+            return variance * factor
+        of_one_row = variance + sum(self._between_rows(own) for own in rows)
+        return (variance + self.overlap * of_one_row) * factor
+
+    def _between_rows(self, correct: numpy.ndarray) -> numpy.ndarray:
+        """By how much the image variance of one row exceeds that of the mean over rows, [...]."""
+        images = correct.shape[-1]
+        by_unit = self.by_unit(correct * self.weights(images))
+        between: numpy.ndarray = by_unit.var(axis=-2).sum(axis=-1) / images**2
+        return between
 
     def quantile(self, level: float, images: int) -> float:
         """Return the two-sided quantile of the image part: normal, or for U groups Student's t with U - 1 degrees."""
