@@ -91,6 +91,7 @@ def prepare(folder: Path, factor: int) -> tuple[float, float]:
         cifar_archive(archive, images)
     outputs = [part for name in ("train", "validation", "test") for part in (f"--{name}", folder / f"{name}.st")]
     outputs += ["--index", folder / "index.csv", "--sizes", folder / "sizes.csv", "--left-out", folder / "left_out.csv"]
+    outputs += ["--leaks", folder / "leaks.csv"]
     dataset = {"source": "cifar10", "expected_train": images // 6 * 5, "expected_test": images // 6}
     dataset |= {"sha256": sha256(archive), "validation_per_class": 0, "seed": 0}
     call = ["prepare-dataset", "--dataset", json.dumps(dataset), "--files", archive, *outputs]

@@ -159,6 +159,7 @@ class Place:
         """Measure prepare-dataset."""
         files = self._files("images.csv", "problems.csv", "train.st", "validation.st", "test.st", "index.csv")
         files += [*self._files("sizes.csv"), "--left-out", self.folder / "left_out.csv"]
+        files += self._files("leaks.csv")
         return measured("prepare-dataset", *self._options(**SPLITTING), "--num-threads", threads, *files)
 
 

@@ -35,7 +35,15 @@ from triptych.results.arm_styles import PALETTE
 from triptych.results.decision import read_decision
 from triptych.results.experiment import mode_of
 from triptych.results.run_files import COST_KEYS
-from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, LEFT_OUT, REESTIMATED, RUN_HISTORY, WEIGHTS_HISTORY
+from triptych.results.schema import (
+    AFTER_DECISION,
+    EVERY_EPOCH,
+    LEAKS,
+    LEFT_OUT,
+    REESTIMATED,
+    RUN_HISTORY,
+    WEIGHTS_HISTORY,
+)
 from triptych.results.tables import save_table
 from triptych.storage.files import write_json, write_table
 from triptych.storage.tensors import save_tensors
@@ -181,6 +189,7 @@ class Experiment:
         write_table(self.folder / "data" / "index.csv", index_table(rows, found))
         write_table(self.folder / "data" / "sizes.csv", size_table(rows, found.labels, found.classes))
         self.leave_out()
+        save_table(self.folder / LEAKS.file, pandas.DataFrame(columns=LEAKS.names), LEAKS)
 
     def leave_out(self, *files: tuple[str, str, str]) -> None:
         """Say that these files (path, class, problem) cannot be used and were left out."""

@@ -41,7 +41,9 @@ def test_commands_are_given_what_decides_and_never_the_path(source):
 
 
 @pytest.mark.parametrize(
-    "key", ["validation: 7", "test: 0.3", "seed: 1", "policy: quarantine"], ids=lambda key: key.split(":")[0]
+    "key",
+    ["validation: 7", "test: 0.3", "seed: 1", "policy: quarantine", "group: (p[0-9]+)-"],
+    ids=lambda key: key.split(":")[0],
 )
 def test_the_split_decodes_nothing_anew(key):
     name, value = key.split(": ")
@@ -95,6 +97,12 @@ def test_values_from_the_command_line_are_texts():
 def test_no_validation_images_are_one_text_however_written():
     texts = {dataset_json(experiment_of(validation=none, others={"test": "every_epoch"})) for none in (0, 0.0, "0")}
     assert len(texts) == 1
+
+
+def test_without_a_pattern_the_split_is_that_of_before_there_were_patterns():
+    texts = {dataset_json(experiment_of(**keys)) for keys in ({}, {"group": None}, {"group": "null"})}
+    assert len(texts) == 1
+    assert "group" not in texts.pop()
 
 
 @pytest.mark.parametrize(
@@ -175,6 +183,20 @@ def test_colours(colour, values):
             f"{KEY}.largest_megapixels: 1000 is not allowed; give a number above 0 and of at most 900",
         ),
         ({"fit": "stretch"}, f"{KEY}.fit: 'stretch' is not allowed; give one of crop, squash, pad"),
+        (
+            {"group": "(p[0-9]+"},
+            f"{KEY}.group: '(p[0-9]+' is not allowed; it is no regular expression: missing ), unterminated subpattern "
+            "at position 0; correct it",
+        ),
+        (
+            {"group": "(p)([0-9])"},
+            f"{KEY}.group: '(p)([0-9])' is not allowed; a pattern has one group in parentheses, and this has 2; give "
+            "one, as '(patient[0-9]+)', and write others as (?:...)",
+        ),
+        (
+            {"group": 7},
+            f"{KEY}.group: 7 is not allowed; give a regular expression in quotation marks, as '(patient[0-9]+)'",
+        ),
         ({"policy": "ignore"}, f"{KEY}.policy: 'ignore' is not allowed; give one of stop, quarantine"),
     ],
 )

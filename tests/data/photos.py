@@ -8,6 +8,7 @@ import numpy
 from PIL import Image
 
 from triptych.data.check_data import check_data
+from triptych.data.find_duplicates import find_duplicates
 from triptych.data.prepare_dataset import prepare_dataset
 from triptych.data.stratify import SPLITS
 
@@ -56,7 +57,7 @@ def check_options(path: Path, out: Path, cache: Path, num_threads: int = 1, **ch
 def prepare_options(path: Path, out: Path, cache: Path, num_threads: int = 1, **changes: object) -> dict[str, object]:
     """The options of prepare-dataset, for what `check_options` wrote to `out`."""
     outputs = {split: out / f"{split}.safetensors" for split in SPLITS}
-    outputs |= {name: out / f"{name}.csv" for name in ("index", "sizes", "left_out")}
+    outputs |= {name: out / f"{name}.csv" for name in ("index", "sizes", "left_out", "leaks")}
     inputs = {name: out / f"{name}.csv" for name in ("images", "problems")}
     options = {"dataset": json.dumps(CHECKING | SPLITTING | changes), "path": path, "cache": cache}
     return options | {"num_threads": num_threads, "report": out / "report.html"} | inputs | outputs
@@ -69,6 +70,18 @@ def check(path: Path, out: Path, cache: Path, **changes) -> Path:
 
 def prepare(path: Path, out: Path, cache: Path, **changes) -> Path:
     prepare_dataset(**prepare_options(path, out, cache, **changes))
+    return out
+
+
+def find_options(path: Path, out: Path, cache: Path, setting: str = "group", **changes: object) -> dict[str, object]:
+    """The options of find-duplicates, for what `check_options` wrote to `out`."""
+    outputs = {"images": out / "images.csv", "pairs": out / "pairs.csv", "duplicates": out / "duplicates.json"}
+    options = {"dataset": json.dumps(CHECKING | changes), "near_duplicates": setting, "path": path, "cache": cache}
+    return options | {"num_threads": 1} | outputs
+
+
+def find(path: Path, out: Path, cache: Path, setting: str = "group", **changes: object) -> Path:
+    find_duplicates(**find_options(path, out, cache, setting, **changes))
     return out
 
 

@@ -1,16 +1,20 @@
 """Folds of real files: by their contents and groups, never by their names."""
 
 import json
+import shutil
 
 import numpy
 import pandas
 import pytest
 
-from tests.data.photos import SPLITTING, check_options, prepare_options, tree
+from tests.data.photos import SPLITTING, check_options, find_options, prepare_options, tree
 from triptych.data.assign_folds import assign_folds
 from triptych.data.check_data import check_data
+from triptych.data.find_duplicates import find_duplicates
 from triptych.data.folds import load_folds
 from triptych.data.prepare_dataset import prepare_dataset
+from triptych.results.schema import PAIRS
+from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import write_table
 
@@ -23,6 +27,7 @@ def prepared(tmp_path_factory):
     folder = tmp_path_factory.mktemp("prepared")
     photos, out, cache = tree(folder / "photos", {"a": 8, "b": 7}), folder / "data", folder / "cache"
     check_data(**check_options(photos, out, cache))
+    find_duplicates(**find_options(photos, out, cache))
     prepare_dataset(**prepare_options(photos, out, cache, **SETTINGS))
     return out
 
@@ -31,7 +36,8 @@ def assigned(out, tmp_path, **changes):
     """By the name of an image the parts that it is held out in, [repeats]; its class."""
     settings = {**SETTINGS, **changes}
     folds = tmp_path / "folds.safetensors"
-    assign_folds(dataset=json.dumps(settings), images=out / "images.csv", index=out / "index.csv", folds=folds)
+    tables = {name: out / f"{name}.csv" for name in ("images", "pairs", "index")}
+    assign_folds(dataset=json.dumps(settings), **tables, folds=folds)
     train = pandas.read_csv(out / "index.csv").query("split == 'train'").sort_values("row")
     found = load_folds(folds, len(train))
     assert found.count == settings["folds"] and found.repeats == settings["repeats"]
@@ -53,6 +59,7 @@ def test_every_class_is_in_every_fold_and_repeats_differ(prepared, tmp_path):
 
 def changed(prepared, tmp_path, **columns):
     """The tables in another folder, with other columns of the index or of the images."""
+    shutil.copy(prepared / "pairs.csv", tmp_path)
     for file in ("index", "images"):
         table = pandas.read_csv(prepared / f"{file}.csv", keep_default_na=False)
         own = {name: function(table) for name, function in columns.items() if name in table or name == "name"}
@@ -75,6 +82,19 @@ def test_groups_and_equal_pixels_stay_together(prepared, tmp_path):
         InputError, match=r"^dataset: folds: 5 needs 5 different images .* too few: a \(4\)\. Duplicates"
     ):
         assigned(out, tmp_path, folds=5)
+
+
+def test_a_pair_that_a_unit_holds_is_in_one_fold(prepared, tmp_path):
+    names = pandas.read_csv(prepared / "index.csv").query("split == 'train' and `class` == 'b'")["name"].tolist()
+    out = changed(prepared, tmp_path)
+    for unit, together in (("true", True), ("false", False)):
+        row = dict.fromkeys(PAIRS.names, "") | {"kind": "near", "unit": unit}
+        pairs = pandas.DataFrame([row | dict(zip(("first", "second"), sorted(names[:2]), strict=True))])
+        numbers = {"phash": 1, "dhash": 1, "correlation": 0.99}
+        classes = {"first_class": "b", "second_class": "b"}
+        save_table(out / "pairs.csv", pairs.assign(**numbers, **classes), PAIRS)
+        parts = [assigned(out, tmp_path, seed=seed) for seed in range(6)]
+        assert all(own[names[0]] == own[names[1]] for own in parts) == together
 
 
 def test_an_index_of_other_images_is_one_message(prepared, tmp_path):

@@ -11,6 +11,7 @@ from tests.data.photos import CHECKING, SIZE, photograph
 from triptych.data.cache import COLUMNS, MARKER, PARTIAL, Cache, StoredRule, is_marked
 from triptych.data.clean import clean
 from triptych.data.decoding import DecodingRule, Undecodable
+from triptych.data.renditions import dhash, phash
 from triptych.results.schema import IMAGES
 from triptych.storage.errors import InputError
 from triptych.storage.files import sha256
@@ -43,6 +44,8 @@ def test_an_image_is_decoded_once_and_read_as_it_was(cache, tmp_path):
     assert first.facts == again.facts
     assert numpy.array_equal(first.pixels, again.pixels)
     assert again.pixels.shape == (SIZE, SIZE, 3)
+    assert numpy.array_equal(first.grey, again.grey) and again.grey.shape == (64, 64)
+    assert (phash(again.grey), dhash(again.grey)) == (again.facts["phash"], again.facts["dhash"])
     digest = sha256(tmp_path / "photo.jpg")
     assert entry_of(cache) == cache.path(digest) == cache.folder / digest[:2] / digest
     assert cache.entries() == {digest}
@@ -64,7 +67,8 @@ def damaged(content):
     yield bytes(len(content))
     yield content[:600].ljust(len(content), b"\0")
     yield b"[" * len(content)
-    for position in (5, content.index(b"\n") + 5, middle, len(content) - 1):
+    line = content.index(b"\n")
+    for position in (5, line + 5, line + 4099, len(content) - 1000, len(content) - 1):
         yield content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
 
 
@@ -73,12 +77,24 @@ def test_the_facts_alone_are_checked_by_their_line_and_the_size(cache):
     digest, entry = stored.facts["sha256"], entry_of(cache)
     whole = entry.read_bytes()
     assert cache.facts(digest) == stored.facts
+    assert numpy.array_equal(cache.grey(digest), stored.grey)
     damage = list(damaged(whole))
     for content in damage[:-2]:  # but for those with changed pixels
         entry.write_bytes(content)
-        assert cache.facts(digest) is None or content[: len(whole) // 2] == whole[: len(whole) // 2]
+        assert cache.facts(digest) is None and cache.grey(digest) is None
     entry.unlink()
-    assert cache.facts(digest) is None
+    assert cache.facts(digest) is None and cache.grey(digest) is None
+
+
+@pytest.mark.parametrize(("width", "height"), [(40, 30), (700, 500), (1400, 1100), (2300, 2100)])
+def test_no_setting_of_the_store_affects_what_near_duplicates_are_found_by(tmp_path, width, height):
+    content = photograph(3, width, height)
+    stores = [{"store_size": 17}, {"store_size": 256, "fit": "pad"}, {"store_size": 600}]
+    found = [keep(Cache(tmp_path, StoredRule.of(CHECKING | store)), content)[0] for store in stores]
+    assert len({one.pixels.shape for one in found}) == 3
+    for one in found[1:]:
+        assert numpy.array_equal(one.grey, found[0].grey)
+        assert [one.facts[name] for name in ("phash", "dhash")] == [found[0].facts[name] for name in ("phash", "dhash")]
 
 
 def test_damage_is_found_and_repaired(cache):

@@ -270,10 +270,6 @@ def instead(plant):
     return replace
 
 
-def in_two_splits(root: Path, lines: list[str]) -> bytes:
-    return written([*lines, "a.jpg,roses,train,bush", "b.jpg,roses,test,bush"]) if put_two(root) else b""
-
-
 def put_two(root: Path) -> bool:
     return bool(put(root / "a.jpg", 30) and put(root / "b.jpg", 31))
 
@@ -358,7 +354,6 @@ planted(
     ),
     no_training_rows=changed(lambda line: line.replace("train", "test")),
     class_not_in_test=changed(lambda line: line.replace("roses,test", "roses,train")),
-    group_in_two_splits=in_two_splits,
 )
 PLANTS["table", "path twice, once with ./"] = added("./roses/00.jpg,roses")
 PLANTS["table", "path twice, once with a detour"] = added("tulips/..//roses/./00.jpg,roses")

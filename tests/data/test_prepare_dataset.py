@@ -23,7 +23,7 @@ from triptych.storage.tensors import load_metadata
 def prepare(folder, files=None, **changes):
     settings = {"source": "digits", "train_per_class": 30, "validation_per_class": 20, "seed": 0} | changes
     outputs = {split: folder / f"{split}.safetensors" for split in SPLITS}
-    tables = {name: folder / f"{name}.csv" for name in ("index", "sizes", "left_out")}
+    tables = {name: folder / f"{name}.csv" for name in ("index", "sizes", "left_out", "leaks")}
     prepare_dataset(dataset=json.dumps(settings), files=files, **outputs, **tables)
     return outputs
 
@@ -74,7 +74,7 @@ def test_same_bytes_again(prepared, tmp_path):
     folder, _ = prepared
     prepare(tmp_path)
     names = sorted(path.name for path in folder.iterdir())
-    assert len(names) == 6
+    assert len(names) == 7
     assert [sha256(folder / name) for name in names] == [sha256(tmp_path / name) for name in names]
 
 
@@ -133,7 +133,7 @@ def test_the_command_prepares_cifar100_by_its_fine_labels(tmp_path):
     outputs = {split: tmp_path / f"{split}.safetensors" for split in SPLITS}
     settings = {"source": "cifar100", "sha256": sha256(archive), "expected_train": 300, "expected_test": 200}
     settings |= {"train_per_class": 2, "validation_per_class": 1, "test_per_class": 1, "seed": 0}
-    tables = {name: tmp_path / f"{name}.csv" for name in ("index", "sizes", "left_out")}
+    tables = {name: tmp_path / f"{name}.csv" for name in ("index", "sizes", "left_out", "leaks")}
     call = command("prepare_dataset", dataset=json.dumps(settings), files=archive, **outputs, **tables)
     subprocess.run(call, check=True, timeout=120)
     for split, count in zip(SPLITS, (2, 1, 1), strict=True):

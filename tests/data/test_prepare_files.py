@@ -8,6 +8,7 @@ import subprocess
 import numpy
 import pandas
 import pytest
+from PIL import Image
 
 from tests.conftest import command
 from tests.data.photos import (
@@ -17,6 +18,7 @@ from tests.data.photos import (
     check,
     check_options,
     contents,
+    find,
     photograph,
     prepare,
     prepare_options,
@@ -25,8 +27,9 @@ from tests.data.photos import (
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.clean import clean
 from triptych.data.dataset import load_split
+from triptych.data.prepare_dataset import prepare_dataset
 from triptych.data.stratify import SPLITS
-from triptych.results.schema import IMAGES, INDEX, LEFT_OUT, SIZES
+from triptych.results.schema import IMAGES, INDEX, LEAKS, LEFT_OUT, SIZES
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata
@@ -69,7 +72,9 @@ def test_sizes_and_what_is_left_out(prepared, capsys, photos):
     assert sizes["images"].tolist() == [4, 6, 2, 3, 2, 3]
     assert read_table(prepared[0] / "left_out.csv", LEFT_OUT).empty
     prepare(photos, *prepared)
-    assert capsys.readouterr().out.splitlines()[-1].split() == ["all", "10", "5", "5", "20"]
+    printed = capsys.readouterr().out
+    assert ["all", "10", "5", "5", "20"] in [line.split() for line in printed.splitlines()]
+    assert "warning: 5 test images: a test accuracy near 80 % will have a 95 % CI from 38 to 96 %." in printed
 
 
 @pytest.mark.parametrize(("fit", "crop"), [("crop", True), ("pad", False), ("squash", False)])
@@ -239,6 +244,99 @@ def test_duplicates_across_classes_stay_in_one_split(tmp_path):
         index = read_table(prepare(photos, out, tmp_path / "images", seed=seed) / "index.csv", INDEX)
         assert len(index) == 25
         assert index.groupby("sha256")["split"].nunique().max() == 1
+
+
+def test_groups_of_a_pattern_stay_in_one_split_and_are_in_the_index(tmp_path, capsys):
+    photos = tree(tmp_path / "photos", {"a": 18, "b": 18})
+    for number in range(36):
+        path = next(photos.glob(f"?/{number:04d}.jpg"))
+        path.rename(path.with_name(f"patient{number % 12}-{number}.jpg"))  # each has images of both classes
+    out = check(photos, tmp_path / "out", tmp_path / "images")
+    prepare(photos, out, tmp_path / "images", group=r"(patient\d+)-")
+    index = read_table(out / "index.csv", INDEX)
+    assert [name.split("/")[2].split("-")[0] for name in index["name"]] == index["group"].tolist()
+    assert index.groupby("group")["split"].nunique().tolist() == [1] * 12
+    assert read_table(out / "leaks.csv", LEAKS).empty
+    assert "counterpart" not in capsys.readouterr().out
+    with pytest.raises(InputError, match=r"photos: dataset.group: the pattern '\(person\)' matches none of 36 paths"):
+        prepare(photos, out, tmp_path / "images", group="(person)")
+
+
+@pytest.mark.parametrize("setting", ["group", "report"])
+def test_near_duplicates_are_units_or_leaks(tmp_path, setting):
+    photos = tree(tmp_path / "photos", {"a": 50, "b": 50})
+    for number in (0, 50):
+        path = next(photos.glob(f"?/{number:04d}.jpg"))
+        Image.open(path).save(path.with_name(f"again-{number:04d}.jpg"), quality=70)
+    out, cache = tmp_path / "out", tmp_path / "images"
+    find(photos, check(photos, out, cache), cache, setting)
+    found = {"pairs": out / "pairs.csv", "duplicates": out / "duplicates.json"}
+    apart = 0
+    for seed in range(4):
+        prepare_dataset(**prepare_options(photos, out, cache, seed=seed), **found)
+        index, leaks = read_table(out / "index.csv", INDEX), read_table(out / "leaks.csv", LEAKS)
+        split = index.set_index(index["name"].str[-8:-4] + index["name"].str[:4])["split"]
+        divided = [rows for key, rows in split.groupby(level=0) if rows.nunique() > 1]
+        assert len(leaks) == len(divided)
+        assert set(leaks["kind"]) <= {"near"}
+        apart += len(divided)
+    assert (apart == 0) == (setting == "group")
+
+
+def test_planted_leaks_are_listed_and_said(tmp_path, capsys):
+    """Half of the test images are in train as well, three of them in another class."""
+    photos = tree(tmp_path / "photos/train", {"a": 10, "b": 10}).parent
+    tree(photos / "val", {"a": 4, "b": 4}, start=50)
+    tree(photos / "test", {"a": 6, "b": 6}, start=70)
+    for number in (70, 71, 72, 76, 77, 78):
+        (path,) = photos.glob(f"test/?/{number:04d}.jpg")
+        shutil.copy(path, photos / "train" / "b" / f"copy-{number}.jpg")
+    out = check(photos, tmp_path / "out", tmp_path / "images")
+    prepare(photos, out, tmp_path / "images")
+    leaks, index = read_table(out / "leaks.csv", LEAKS), read_table(out / "index.csv", INDEX)
+    assert sorted(zip(leaks["path"], leaks["other_path"], leaks["kind"], strict=True)) == [
+        (f"./test/{'a' if number < 73 else 'b'}/{number:04d}.jpg", f"./train/b/copy-{number}.jpg", "exact")
+        for number in (70, 71, 72, 76, 77, 78)
+    ]
+    assert (leaks["class"] != leaks["other_class"]).sum() == 3
+    named = index.set_index(["split", "row"])["name"]
+    assert [named[split, row] for split, row in zip(leaks["split"], leaks["row"], strict=True)] == leaks[
+        "path"
+    ].tolist()
+    assert "warning: 6 of 12 test images have a counterpart in train or validation" in capsys.readouterr().out
+
+
+def test_groups_in_several_given_splits_are_named_and_listed(tmp_path, capsys):
+    for split, start, count in (("train", 0, 5), ("val", 20, 3), ("test", 40, 4)):
+        tree(tmp_path / "photos" / split, {"a": count, "b": count}, start=start)
+    out = check(tmp_path / "photos", tmp_path / "out", tmp_path / "images")
+    prepare(tmp_path / "photos", out, tmp_path / "images", group=r"(\d)\.jpg")
+    leaks = read_table(out / "leaks.csv", LEAKS)
+    assert set(leaks["kind"]) == {"group"}
+    assert set(zip(leaks["split"], leaks["other_split"], strict=True)) == {
+        ("test", "train"),
+        ("test", "validation"),
+        ("validation", "train"),
+    }
+    printed = capsys.readouterr().out
+    assert "warning: 8 groups are in several of the given splits: 0 (train, validation, test), 1 (train," in printed
+    assert "6 of 6 validation images have a counterpart in train (an image of the same group: 6)" in printed
+
+
+def test_a_folder_that_grew_by_a_hundred_files_is_split_nearly_as_before(tmp_path):
+    photos = tree(tmp_path / "photos", {"a": 100, "b": 100})
+
+    def split():
+        prepare(photos, check(photos, tmp_path / "out", tmp_path / "images"), tmp_path / "images", validation=0.15)
+        index = read_table(tmp_path / "out" / "index.csv", INDEX)
+        return index.set_index("sha256")["split"]
+
+    before = split()
+    tree(photos, {"a": 50, "b": 50}, start=1000)
+    after = split()
+    assert (len(before), len(after)) == (200, 300)
+    moved = before[before != after[before.index]]
+    assert len(moved) <= 12  # of 200; a new draw moves about 110
 
 
 def test_an_unknown_policy_writes_nothing(photos, prepared, tmp_path):

@@ -6,7 +6,7 @@ import numpy
 import pandas
 import pytest
 
-from triptych.data.splitting import split_rows
+from triptych.data.splitting import split_rows, with_groups
 from triptych.data.stratify import SPLITS
 from triptych.storage.errors import InputError
 
@@ -126,6 +126,99 @@ def test_groups_and_duplicates_stay_together():
             assert 9 <= sizes.sum() <= 27  # 18 are wanted; groups of both classes count for one
 
 
+def test_groups_that_all_hold_both_classes_can_be_split():
+    """As patients of whom each has healthy and other images: no group has the rare class as its largest."""
+    images = images_of({"healthy": 80, "rare": 40})
+    numbers = [int(path.rpartition("/")[2]) for path in images["path"]]
+    images["group"] = [
+        f"patient {number // (4 if label == 'healthy' else 2)}"
+        for number, label in zip(numbers, images["class"], strict=True)
+    ]
+    for seed in range(5):
+        assert counts(images, seed=seed) == {"train": [56, 28], "validation": [12, 6], "test": [12, 6]}
+
+
+def test_groups_that_leave_a_part_without_a_class_are_refused():
+    images = images_of({"a": 40, "b": 3})
+    images["group"] = [
+        f"g{path[-1]}" if label == "b" or path in ("./a/0", "./a/1", "./a/2") else ""
+        for path, label in zip(images["path"], images["class"], strict=True)
+    ]
+    with pytest.raises(InputError, match=r"has no image of 1 class: b. Their groups, .* Give another seed"):
+        for seed in range(20):
+            split_rows(images, SETTINGS | {"seed": seed})
+
+
+def test_names_of_groups_and_files_decide_nothing():
+    images = images_of({"a": 60, "b": 60})
+    images["group"] = [f"patient {int(path.rpartition('/')[2]) // 4}" for path in images["path"]]
+    renamed = images.assign(
+        group=images["group"].str.replace("patient", "p"), path=[f"./x/{number}" for number in range(120)]
+    )
+    for seed in range(5):
+        rows, again = (split_rows(one, SETTINGS | {"seed": seed}) for one in (images, renamed))
+        assert all(numpy.array_equal(rows[split], again[split]) for split in SPLITS)
+
+
+def pairs_of(*pairs, **columns):
+    """A table of near pairs of these paths."""
+    rows = [{"kind": "near", "first": first, "second": second, "unit": "true"} for first, second in pairs]
+    return pandas.DataFrame(rows).assign(**columns)
+
+
+def test_pairs_that_are_units_stay_together_and_others_do_not():
+    images = images_of({"a": 40, "b": 40})
+    couples = [(f"./a/{number}", f"./{'ab'[number % 2]}/{number + 1}") for number in range(0, 38, 2)]
+    apart = 0
+    for seed in range(5):
+        for unit in ("true", "false"):
+            rows = split_rows(images, SETTINGS | {"seed": seed}, pairs_of(*couples, unit=unit))
+            where = {path: split for split, own in rows.items() for path in images["path"].iloc[own]}
+            divided = sum(where[first] != where[second] for first, second in couples)
+            assert unit == "false" or divided == 0
+            apart += divided
+    assert apart > 5
+
+
+def test_a_pair_with_an_image_of_a_given_split_keeps_no_other_there():
+    images = given({"train": {"a": 20, "b": 20}, "test": {"a": 7, "b": 7}})
+    couples = pairs_of(("./a/test-0", "./a/train-0"), ("./a/train-1", "./a/train-2"))
+    for seed in range(5):
+        rows = split_rows(images, SETTINGS | {"validation": 0.2, "seed": seed}, couples)
+        where = {path: split for split, own in rows.items() for path in images["path"].iloc[own]}
+        assert where["./a/test-0"] == "test" != where["./a/train-0"]
+        assert where["./a/train-1"] == where["./a/train-2"]
+
+
+def test_a_pattern_on_the_path_names_groups():
+    paths = [*(f"./roses/bush{number // 2}_{number}.jpg" for number in range(6)), "/mnt/other.jpg"]
+    images = pandas.DataFrame({"path": paths, "group": ""})
+    found = with_groups(images, {"group": r"bush(\d+)_"})
+    assert found["group"].tolist() == [*"001122", ""]
+    assert images["group"].tolist() == [""] * 7
+    assert with_groups(images, {}) is images
+    # the path is that from the folder of the data set
+    assert with_groups(images, {"group": "^([a-z]+)/"})["group"].tolist() == ["roses"] * 6 + [""]
+    # a group that is left out of a match is none
+    assert with_groups(images, {"group": "bush(?:0|(1))"})["group"].tolist() == ["", "", "1", "1", "", "", ""]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "columns", "message"),
+    [
+        (r"(tulip\d)", {}, r"matches none of 2 paths, such as 'roses/bush1.jpg'; give a regular expression"),
+        ("bush", {}, "'bush' has 0 groups in parentheses; give one"),
+        ("(b)(ush)", {}, "has 2 groups in parentheses; give one"),
+        ("(bush", {}, r"'\(bush' is not a regular expression \(missing \)"),
+        ("(bush)", {"group": ["", "x"]}, "is not allowed, because the table has a column group; delete one of them"),
+    ],
+)
+def test_patterns_that_cannot_be_are_refused(pattern, columns, message):
+    images = pandas.DataFrame({"path": ["./roses/bush1.jpg", "./roses/bush2.jpg"], "group": ""}).assign(**columns)
+    with pytest.raises(InputError, match=message):
+        with_groups(images, {"group": pattern})
+
+
 def test_a_chain_of_groups_and_duplicates_is_one_unit():
     images = images_of({"a": 9, "b": 9})
     row = {path: number for number, path in enumerate(images["path"])}
@@ -175,10 +268,14 @@ def test_a_missing_part_is_taken_from_train():
             r"too few different images for test and validation: b \(2\), c \(1\); a class ",
         ),
         (images_of({"a": 9, "b": 2}), {"test": 0}, None),
-        (images_of({"a": 9, "b": 9}, group="one"), {}, r"a \(1\), b \(0\); a class needs at least 3"),
+        (
+            images_of({"a": 9, "b": 9}, group="one"),
+            {},
+            "all 9 images of the class a are in one group, one; all 9 images of",
+        ),
         (images_of({"a": 9, "b": 30}), {"test": 5, "validation": 4}, r"for test: 5, validation: 4: a \(9\). Lower"),
         (images_of({"a": 9}).iloc[:0], {}, "no image can be used"),
-        (given({"train": {"a": 9, "b": 9}, "test": {"a": 3}}), {}, "test has no image of 1 classes: b"),
+        (given({"train": {"a": 9, "b": 9}, "test": {"a": 3}}), {}, "test has no image of 1 class: b. Add images"),
         (given({"test": {"a": 9, "b": 9}}), {}, r"too few different images for validation: a \(0\), b \(0\)"),
         (given({"test": {"a": 9}, "validation": {"a": 9}}), {}, "train has no image"),
         (images_of({f"class {n:02d}": 1 for n in range(30)}), {}, r"class 19 \(1\) and 10 more; a class needs"),

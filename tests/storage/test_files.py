@@ -123,7 +123,7 @@ def test_sha256_of_a_known_text(tmp_path):
 
 
 CALLS = {
-    "prepare-dataset": ["train", "validation", "test", "index", "sizes", "left-out"],
+    "prepare-dataset": ["train", "validation", "test", "index", "sizes", "left-out", "leaks"],
     "prepare-letters": ["train", "validation"],
 }
 

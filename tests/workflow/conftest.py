@@ -60,6 +60,19 @@ COMMENTS = {".py": "\n# changed\n", ".jinja": "\n{# changed #}\n", ".css": "\n/*
 """What changes a file of the package and not what it does, by its suffix."""
 
 
+MADE = (
+    *("train", "validation", "test", "index", "sizes", "left-out"),
+    *("weights", "history", "trained", "predictions", "cost"),
+)
+"""The options of the commands up to `train` that name outputs of their rules: what a stand-in of a command makes."""
+
+
+def replace_commands(checkout: Path, stand_in: str) -> Path:
+    """Put a program in place of the package's commands; it finds `MADE` as `made`. Return the checkout."""
+    (checkout / "workflow" / "triptych" / "__main__.py").write_text(f"made = {MADE!r}\n{stand_in}")
+    return checkout
+
+
 def snakemake(
     *arguments,
     directory: Path,

@@ -13,6 +13,7 @@ from tests.workflow.conftest import (
     TINY,
     WHOLE,
     jobs_of,
+    replace_commands,
     rules_of,
     snakemake,
     untracked,
@@ -31,18 +32,15 @@ if sys.argv[1] == "train":
         time.sleep(0.1)
     if fault.is_file() and fault.read_text() in " ".join(sys.argv):
         sys.exit("error: this one fails")
-names = ("trained", "history", "predictions", "cost", "weights", "history", "train", "validation", "test",
-         "index", "sizes", "left-out")
 for option, value in zip(sys.argv[1:], sys.argv[2:]):
-    if option.removeprefix("--") in names and "/" in value:
+    if option.removeprefix("--") in made and "/" in value:
         pathlib.Path(value).touch()
 """
 
 
 @pytest.fixture(scope="module")
 def stand_in(checkout):
-    (checkout / "workflow" / "triptych" / "__main__.py").write_text(STAND_IN)
-    return checkout
+    return replace_commands(checkout, STAND_IN)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, rules_of, snakemake
+from tests.workflow.conftest import TINY, replace_commands, rules_of, snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -21,9 +21,7 @@ if "--execution" in options:
     time.sleep(6)
     with open("times.txt", "a") as file:
         file.write(f"{gpu} {start} {time.time()}\\n")
-names = ("trained", "history", "predictions", "cost", "weights", "history", "train", "validation", "test",
-         "index", "sizes", "left-out")
-for name in names:
+for name in made:
     if "/" in options.get(f"--{name}", ""):
         pathlib.Path(options[f"--{name}"]).touch()
 """
@@ -33,8 +31,7 @@ TARGETS = [f"results/tiny/runs/scratch/seed{seed}/trained.safetensors" for seed 
 
 @pytest.fixture(scope="module")
 def stand_in(checkout):
-    (checkout / "workflow" / "triptych" / "__main__.py").write_text(STAND_IN)
-    return checkout
+    return replace_commands(checkout, STAND_IN)
 
 
 def run(folder, checkout, pretended, *arguments, jobs_per_gpu=1) -> list[tuple[str, float, float]]:

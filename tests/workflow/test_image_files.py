@@ -47,7 +47,7 @@ EXPERIMENT = {
 HOSTILE = {**EXPERIMENT, "dataset": {**EXPERIMENT["dataset"], "path": PHOTOS, "policy": "quarantine"}}
 DATA = "results/mine/data"
 PREPARED = f"{DATA}/sizes.csv"
-AFTER_CHECK = {"check_data", "report_data", "prepare_dataset", "train", "report", "write_manifest"}
+AFTER_CHECK = {"check_data", "find_duplicates", "report_data", "prepare_dataset", "train", "report", "write_manifest"}
 SHOW_PATH = {"report", "write_manifest"}
 # A cluster of one machine. A picture comes when the first job is submitted: after the driver has listed the folder.
 SUBMIT = "sh -c 'cp -n late.png photos/b/; nohup \"$0\" > /dev/null 2>&1 & echo $!'"
@@ -138,7 +138,8 @@ def test_the_rules_of_image_files(small):
     assert "path=photos, cache=resources/images" in jobs["check_data"]["resources"]
     assert f"{DATA}/report.html" in jobs["all"]["input"] and f"{DATA}/report.html" in jobs["write_manifest"]["input"]
     assert int(jobs["report_data"]["priority"]) > int(jobs["prepare_dataset"].get("priority", 0))
-    assert set(rules_of(again(small, f"{DATA}/report.html"))) == {"check_data", "report_data"}
+    of_report = {"check_data", "find_duplicates", "report_data"}
+    assert set(rules_of(again(small, f"{DATA}/report.html"))) == of_report
     assert [path.name for path in small.iterdir() if path.name != ".snakemake"] == ["mine.yaml", "photos"]
 
 
@@ -161,9 +162,10 @@ def test_every_file_is_declared_listed_and_as_its_manifest_says(done):
     subprocess.run([sys.executable, "-m", "triptych", "verify", "results/mine"], cwd=done, check=True, timeout=60)
     files = json.loads((done / "results/mine/manifest.json").read_text())["files"]
     data = {name.removeprefix("data/") for name in files if name.startswith("data/")}
-    tables = {f"{name}.csv" for name in ("images", "problems", "ignored", "left_out", "index", "sizes")}
+    names = ("images", "problems", "ignored", "pairs", "left_out", "leaks", "index", "sizes")
+    tables = {f"{name}.csv" for name in names}
     splits = {f"{name}.safetensors" for name in ("train", "validation", "test")}
-    assert data == {*tables, *splits, "report.html", "listing.json"}
+    assert data == {*tables, *splits, "report.html", "listing.json", "duplicates.json"}
     assert [name for name in data if files[f"data/{name}"]["measured"]] == ["listing.json"]
 
 

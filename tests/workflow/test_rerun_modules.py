@@ -21,7 +21,8 @@ READERS = {
     "download_dataset": "prepare_dataset",
     "download_weights": "convert_weights",
     "convert_weights": "extract_features train extract_weight_delta report",
-    "check_data": "prepare_dataset report_data",
+    "check_data": "find_duplicates prepare_dataset report_data",
+    "find_duplicates": "report_data",
     "report_data": "write_manifest",
     "prepare_dataset": "describe_model compare_architectures extract_features train time_backward plot_samples "
     "collect_predictions",
@@ -58,7 +59,10 @@ NAMED = {
 }
 """The modules that the settings of the graph name, by the rule that needs them."""
 
-NOT_IN_THE_GRAPH = {"download_dataset", "download_weights", "convert_weights", "check_data", "report_data"}
+NOT_IN_THE_GRAPH = {
+    *("download_dataset", "download_weights", "convert_weights"),
+    *("check_data", "find_duplicates", "report_data"),
+}
 NAMED_FILES = {
     "report/report.css": "report",
     "report/report.html.jinja": "report",

@@ -3,7 +3,7 @@
 import pytest
 import yaml
 
-from tests.workflow.conftest import TINY, jobs_of, resources_of, snakemake
+from tests.workflow.conftest import TINY, jobs_of, replace_commands, resources_of, snakemake
 
 # Stands in for the package's commands: notes when it ran and makes the files that the rule declares. The graph, the
 # scheduler and the Snakefile are the real ones.
@@ -12,10 +12,8 @@ import pathlib, sys, time
 start = time.time()
 if sys.argv[1] in ("train", "pretrain-weights"):
     time.sleep(1.5)
-names = ("trained", "history", "predictions", "cost", "weights", "history", "train", "validation", "test",
-         "index", "sizes", "left-out")
 for option, value in zip(sys.argv[1:], sys.argv[2:]):
-    if option.removeprefix("--") in names and "/" in value:
+    if option.removeprefix("--") in made and "/" in value:
         pathlib.Path(value).touch()
 with open("times.txt", "a") as file:
     file.write(f"{sys.argv[1]} {start} {time.time()}\\n")
@@ -77,8 +75,7 @@ def test_minutes_between_checkpoints_are_not_rounded(tmp_path):
 
 @pytest.fixture(scope="module")
 def stand_in(checkout):
-    (checkout / "workflow" / "triptych" / "__main__.py").write_text(STAND_IN)
-    return checkout
+    return replace_commands(checkout, STAND_IN)
 
 
 @pytest.mark.slow

@@ -144,10 +144,17 @@ def options_of_check(wildcards, input, output, resources, threads):
     """Where the checked image files are, for the command that prepares them; none for other sources."""
     if not input.images:
         return ""
-    found = dict(images=input.images, problems=input.problems)
+    found = {name: input[name] for name in ("images", "problems", "pairs", "duplicates")}
     folders = dict(path=resources.path, cache=resources.cache)
     page = rules.report_data.output.report.apply_wildcards(dict(experiment=wildcards.experiment))
-    return options(**found, **folders, num_threads=threads, report=page)
+    logs = folder_of_openings(wildcards)
+    return options(**found, **folders, num_threads=threads, report=page, openings=logs)
+
+
+def folder_of_openings(wildcards):
+    """The folder with the logs of openings of an experiment's test images."""
+    log = str(rules.open_test.log.openings)
+    return log[: log.index("{experiment}")] + wildcards.experiment
 
 
 # The questions that rules ask about experiments, with the wildcards of a job.

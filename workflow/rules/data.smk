@@ -81,12 +81,55 @@ rule check_data:
         """
 
 
+rule find_duplicates:
+    """Find images that are the same picture or nearly so, and decide which ones a drawn split keeps together."""
+    input:
+        images="<results>/{experiment}/data/images.csv",
+    output:
+        **tables_of("find_duplicates"),
+        duplicates="<results>/{experiment}/data/duplicates.json",
+    log:
+        "<logs>/find_duplicates/{experiment}.log",
+    benchmark:
+        "<benchmarks>/find_duplicates/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=one_of(graph.with_image_files),
+    priority: 1
+    conda:
+        "../../envs/data.yaml"
+    threads: 2
+    resources:
+        mem_mb=of_decoders(2000, 500),
+        runtime=120,
+        path=graph.experiment_setting("dataset/path"),
+        cache=image_cache,
+    params:
+        dataset=graph.of_experiment(checking_json),
+        near_duplicates=graph.experiment_setting("dataset/near_duplicates"),
+        code=code("data.find_duplicates", named=graph.of_experiment(modules_of_source)),
+    shell:
+        r"""
+        python -m triptych find-duplicates \
+            --dataset {params.dataset:q} \
+            --near-duplicates {params.near_duplicates} \
+            --images {input.images:q} \
+            --cache {resources.cache:q} \
+            --path {resources.path:q} \
+            --num-threads {threads} \
+            --pairs {output.pairs:q} \
+            --duplicates {output.duplicates:q} \
+            2>&1 | tee {log:q}
+        """
+
+
 rule prepare_dataset:
     """Split the images of an experiment into training, validation and test sets, and check their sizes."""
     input:
         files=graph.dataset_files,
         images=graph.of_check("images.csv"),
         problems=graph.of_check("problems.csv"),
+        pairs=graph.of_check("pairs.csv"),
+        duplicates=graph.of_check("duplicates.json"),
     output:
         **tables_of("prepare_dataset"),
         train="<results>/{experiment}/data/train.safetensors",
@@ -122,6 +165,7 @@ rule prepare_dataset:
             --index {output.index:q} \
             --sizes {output.sizes:q} \
             --left-out {output.left_out:q} \
+            --leaks {output.leaks:q} \
             2>&1 | tee {log:q}
         """
 
@@ -130,6 +174,7 @@ rule assign_folds:
     """Deal the training images to folds, for experiments with `dataset.folds`."""
     input:
         images="<results>/{experiment}/data/images.csv",
+        pairs="<results>/{experiment}/data/pairs.csv",
         index="<results>/{experiment}/data/index.csv",
     output:
         folds="<results>/{experiment}/data/folds.safetensors",
@@ -153,6 +198,7 @@ rule assign_folds:
         python -m triptych assign-folds \
             --dataset {params.dataset:q} \
             --images {input.images:q} \
+            --pairs {input.pairs:q} \
             --index {input.index:q} \
             --folds {output.folds:q} \
             2>&1 | tee {log:q}

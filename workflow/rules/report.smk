@@ -52,6 +52,8 @@ rule report_data:
         images="<results>/{experiment}/data/images.csv",
         problems="<results>/{experiment}/data/problems.csv",
         ignored="<results>/{experiment}/data/ignored.csv",
+        pairs="<results>/{experiment}/data/pairs.csv",
+        duplicates="<results>/{experiment}/data/duplicates.json",
     output:
         report="<results>/{experiment}/data/report.html",
     log:
@@ -71,6 +73,8 @@ rule report_data:
     params:
         dataset=graph.of_experiment(dataset_json),
         show=graph.experiment_setting("report/images"),
+        # not a parameter that reruns it, since the function takes `output`
+        openings=lambda wildcards, output: folder_of_openings(wildcards),
         code=code("report.report_data", *DATA_REPORT_FILES, named=graph.of_experiment(modules_of_source)),
     shell:
         r"""
@@ -80,7 +84,10 @@ rule report_data:
             --images {input.images:q} \
             --problems {input.problems:q} \
             --ignored {input.ignored:q} \
+            --pairs {input.pairs:q} \
+            --duplicates {input.duplicates:q} \
             --cache {resources.cache:q} \
+            --openings {params.openings:q} \
             --show {params.show} \
             --report {output.report:q} \
             2>&1 | tee {log:q}
@@ -105,6 +112,7 @@ rule report:
             "index.csv",
             "sizes.csv",
             "left_out.csv",
+            "leaks.csv",
         ),
         weights=graph.pretrained_of_experiment,
         models=graph.of_models("<results>/{experiment}/models/{architecture}_{input_size}/printout.txt"),

@@ -26,6 +26,7 @@ COMMANDS = {
     "write_configuration": "triptych.report",
     "download_dataset": "triptych.data",
     "check_data": "triptych.data",
+    "find_duplicates": "triptych.data",
     "prepare_dataset": "triptych.data",
     "assign_folds": "triptych.data",
     "prepare_letters": "triptych.data",

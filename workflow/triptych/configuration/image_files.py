@@ -1,23 +1,33 @@
 """The keys of sources that are the user's own image files, and how large their images are stored."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, WithJsonSchema, model_serializer
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+)
 from pydantic_core import PydanticCustomError
 
 from triptych.configuration.colours import NAMED, rgb
 from triptych.configuration.keys import MANY
 from triptych.configuration.source import Source
-from triptych.configuration.values import Number, Seed, as_null, as_number
+from triptych.configuration.values import Number, Seed, as_null, as_number, printable
 
 SMALLEST_STORE, LARGEST_STORE = 8, 2048
 """The sides that stored images may have, in pixels."""
 LARGEST_VALUE = 1e38
 """The largest number in an image: that of 32-bit floating-point numbers."""
-SPLITTING = frozenset({"validation", "test", "folds", "repeats", "seed", "policy"})
+SPLITTING = frozenset({"validation", "test", "folds", "repeats", "group", "seed", "policy"})
 """The keys that decide what is done with images once they are decoded."""
+COMPARING = frozenset({"near_duplicates"})
+"""The keys of `find_duplicates` alone: the split depends on the pairs that it finds."""
 FEWEST_FOLDS, MOST_FOLDS, MOST_REPEATS = 2, 20, 20
 
 
@@ -62,6 +72,27 @@ def _range(value: Any) -> Any:
     return numbers
 
 
+def _pattern(value: Any) -> Any:
+    if as_null(value) is None:
+        return None
+    if not isinstance(value, str):
+        raise PydanticCustomError("pattern", "give a regular expression in quotation marks, as '(patient[0-9]+)'")
+    try:
+        groups = re.compile(value).groups
+    except re.error as error:
+        raise PydanticCustomError(
+            "pattern", "it is no regular expression: {fault}; correct it", {"fault": str(error)}
+        ) from None
+    if groups != 1:
+        raise PydanticCustomError(
+            "pattern",
+            "a pattern has one group in parentheses, and this has {count}; give one, as '(patient[0-9]+)', and write "
+            "others as (?:...)",
+            {"count": groups},
+        )
+    return value
+
+
 SHARE_SCHEMA = WithJsonSchema(
     {
         "anyOf": [
@@ -93,6 +124,18 @@ Colour = Annotated[
         }
     ),
 ]
+Pattern = Annotated[
+    Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(printable)] | None,
+    BeforeValidator(_pattern),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1, "maxLength": 1000, "format": "pattern"},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
 Range = Annotated[
     list[float] | None,
     BeforeValidator(_range),
@@ -108,6 +151,7 @@ class ImageFiles(Source):
     ACCESS: ClassVar[frozenset[str]] = frozenset({"path"})
     FILES: ClassVar[bool] = True
     VALIDATION: ClassVar[str] = "validation"
+    NEUTRAL: ClassVar[dict[str, Any]] = {"group": None}
 
     source: str
     path: str
@@ -157,10 +201,22 @@ class ImageFiles(Source):
         le=900,
         description="Larger images are problems and are not decoded. No side may be longer than 30,000 pixels.",
     )
+    group: Pattern = Field(
+        None,
+        description="A regular expression with one group in parentheses, searched in the path of each image from the "
+        "data set's folder. Images for which the group is the same text, such as all of one patient, stay in one split "
+        "where it is drawn. null: groups are those of the table's column group, if it has one.",
+    )
     policy: Literal["stop", "quarantine"] = Field(
         "stop",
         description="What happens if some files cannot be used. stop: the workflow ends with a message that names "
         "them. quarantine: it goes on without them and counts them in the reports.",
+    )
+    near_duplicates: Literal["group", "report", "ignore"] = Field(
+        "group",
+        description="What happens to images that are nearly the same, as two encodings of one photograph. group: a "
+        "drawn split keeps them together, unless so many images are alike that it is a property of the data set. "
+        "report: they are only listed. ignore: they are not looked for. Exact duplicates are always kept together.",
     )
     seed: Seed = Field(0, description="Seed of the split.")
 
@@ -171,6 +227,9 @@ class ImageFiles(Source):
         if self.folds is None:
             settings = {key: value for key, value in settings.items() if key not in ("folds", "repeats")}
         return settings
+
+    def deciding(self) -> dict[str, Any]:
+        return {key: value for key, value in super().deciding().items() if key not in COMPARING}
 
     def checking(self) -> dict[str, Any]:
         return {key: value for key, value in self.deciding().items() if key not in SPLITTING}

@@ -66,11 +66,23 @@ REMOVED = {
 """Removed keys of an experiment, by section and name, and what to do, as the end of a sentence."""
 
 OWN_ADVICE = frozenset(
-    ["architecture", "chosen_weights", "colour", "one_line", "path", "range", "sha256", "share", "twice", "url"]
+    [
+        "architecture",
+        "chosen_weights",
+        "colour",
+        "one_line",
+        "path",
+        "pattern",
+        "range",
+        "sha256",
+        "share",
+        "twice",
+        "url",
+    ]
 )
 """The kinds of `PydanticCustomError` whose text says what to give."""
 
-FORMATS = {"path": "a path", "colour": '"#rrggbb"'}
+FORMATS = {"path": "a path", "colour": '"#rrggbb"', "pattern": "a regular expression with one group"}
 """Texts of a form of their own, by the `format` of their schema."""
 
 LONGEST_EXAMPLE = 10

@@ -32,7 +32,7 @@ def as_null(value: Any) -> Any:
     return None if isinstance(value, str) and value.strip().lower() in ("", "~", "null", "none") else value
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     if not text.isprintable() or not text:  # a control character would make the figures' SVG unreadable
         raise PydanticCustomError("one_line", "give text that can be printed")
     return text
@@ -53,11 +53,11 @@ def _path_not_number(value: Any) -> Any:
 def _path(text: str) -> str:
     if text.startswith("~"):  # only a shell knows it
         raise PydanticCustomError("path", "give a path without ~, from / or from the folder where you run")
-    return _printable(text)
+    return printable(text)
 
 
 def _one_line(text: str) -> str:
-    return _printable(" ".join(text.split()))
+    return printable(" ".join(text.split()))
 
 
 def _different(values: list[int]) -> list[int]:
@@ -68,7 +68,7 @@ def _different(values: list[int]) -> list[int]:
 
 
 def _address(text: str) -> str:
-    scheme, separator, rest = _printable(text).partition("://")
+    scheme, separator, rest = printable(text).partition("://")
     if scheme.lower() not in ("https", "http", "file") or not separator or not rest.strip("/"):
         raise PydanticCustomError("url", "give an address that begins with https://, http:// or file://")
     return text

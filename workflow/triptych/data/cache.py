@@ -1,9 +1,10 @@
 """A content-addressed cache of decoded images: `<root>/<digest of the rule>/<aa>/<sha256 of the file>`.
 
-- One file an image: a line of JSON with what the tables need, a line with the SHA-256 of that line, the stored pixels.
+- One file an image: a line of JSON with what the tables need, a small grey rendition that does not depend on how the
+  image is stored, a line with the SHA-256 of both, the stored pixels.
 - Every read checks what it reads. What is damaged counts as missing, and is decoded again.
 - An entry is renamed into place, not fsynced: after a power failure it may be cut off or empty, or hold zeros. Whoever
-  reads pixels compares them with their SHA-256; `check_data`, which needs the first line alone, that line and the size.
+  reads pixels compares them with their SHA-256; who needs only what comes before them, that and the size.
 - Processes and experiments may share it. Two that decode the same image write the same bytes.
 - It can be deleted at any time, also while it is used (`python -m triptych clean`).
 """
@@ -21,24 +22,35 @@ from threading import get_ident
 from typing import Any
 
 import numpy
-from PIL import ImageColor
+from PIL import Image, ImageColor
 
-from triptych.data.decoding import DecodingRule, decode, decoder_versions, fitted
+from triptych.data.decoding import (
+    DRAFT_MARGIN,
+    SMALLEST_SIDE,
+    Decoded,
+    DecodingRule,
+    decode,
+    decoder_versions,
+    fitted,
+)
 from triptych.data.facts import FACTS, facts_of
+from triptych.data.renditions import GREY_SIDE, dhash, grey_of, phash
 from triptych.data.source import setting
 from triptych.storage.code_digest import code_digest
 from triptych.storage.errors import InputError
 
-COLUMNS = ("sha256", "pixels", "bytes", "format", "width", "height", "mode", "changes", *FACTS)
+COLUMNS = ("sha256", "pixels", "bytes", "format", "width", "height", "mode", "changes", *FACTS, "phash", "dhash")
 """Of the table `images`: those that follow from a file's content."""
-CODE = ("triptych.data.decoding", "triptych.data.facts")
+CODE = ("triptych.data.decoding", "triptych.data.facts", "triptych.data.renditions")
 """The modules that decide what an entry holds."""
-LAYOUT = 1
+LAYOUT = 2
 """Of an entry's bytes."""
 CHECK = 64
-"""Bytes of the second line: a SHA-256."""
-HEAD = 4096
-"""Bytes that hold the header: it has about 500."""
+"""Bytes of the line before the pixels: a SHA-256."""
+GREY = GREY_SIDE**2
+"""Bytes of the grey rendition."""
+HEAD = 8192
+"""Bytes that hold all that comes before the pixels: the line of JSON has about 600."""
 DIGITS = 16
 """Of a rule's digest."""
 MARKER = "CACHEDIR.TAG"
@@ -54,8 +66,8 @@ DELETED = ".deleted."
 """Begins the names of folders that are being deleted."""
 STALE_AFTER = 3600
 """Seconds after which a partial entry is from a process that was killed."""
-BLOCK = 8192
-"""Bytes that an entry may take beside its pixels: its header, and the rest of its last block."""
+BLOCK = 12288
+"""Bytes that an entry may take beside its pixels: what comes before them, and the rest of its last block."""
 MARGIN = 16 * 2**20
 """Bytes that stay free on the disk."""
 
@@ -114,10 +126,12 @@ class Stored:
     Attributes:
         facts: the values of `COLUMNS`.
         pixels: uint8 [S, S, 3].
+        grey: its grey rendition, uint8 [64, 64].
     """
 
     facts: dict[str, Any]
     pixels: numpy.ndarray
+    grey: numpy.ndarray
 
 
 class Cache:
@@ -150,11 +164,24 @@ class Cache:
         return _unpacked(content, sha256, self.rule.size)
 
     def facts(self, sha256: str) -> dict[str, Any] | None:
-        """Return the facts of an entry; None if it is missing, or damaged as far as its header and its size show.
+        """Return the facts of an entry; None if it is missing, or damaged as far as what is before the pixels shows.
 
         Raises:
             OSError: the cache cannot be read.
         """
+        found = self._before_pixels(sha256)
+        return None if found is None else found[0]
+
+    def grey(self, sha256: str) -> numpy.ndarray | None:
+        """Return the grey rendition of an entry, uint8 [64, 64]; None as `facts`.
+
+        Raises:
+            OSError: the cache cannot be read.
+        """
+        found = self._before_pixels(sha256)
+        return None if found is None else found[1]
+
+    def _before_pixels(self, sha256: str) -> tuple[dict[str, Any], numpy.ndarray] | None:
         try:
             with self.path(sha256).open("rb") as file:
                 head = file.read(HEAD)
@@ -244,6 +271,7 @@ def decoded(content: bytes, sha256: str, rule: StoredRule) -> Stored:
     """
     image = decode(content, rule.decoding, rule.size)
     pixels = numpy.ascontiguousarray(fitted(image.image, rule.size, rule.fit, rule.decoding.background))
+    grey = grey_of(_for_rendition(image, content, rule))
     facts = {
         "sha256": sha256,
         "pixels": hashlib.sha256(pixels.data).hexdigest(),
@@ -254,8 +282,21 @@ def decoded(content: bytes, sha256: str, rule: StoredRule) -> Stored:
         "mode": image.mode,
         "changes": " ".join(image.changes),
         **facts_of(pixels),
+        "phash": phash(grey),
+        "dhash": dhash(grey),
     }
-    return Stored(facts, pixels)
+    return Stored(facts, pixels, grey)
+
+
+def _for_rendition(image: Decoded, content: bytes, rule: StoredRule) -> Image.Image:
+    """Return a decoded image as it is decoded for a small store.
+
+    For a large store, a large JPEG has been decoded at another fraction of its size.
+    """
+    is_reduced = image.format in ("JPEG", "MPO") and min(image.width, image.height) >= 2 * DRAFT_MARGIN * SMALLEST_SIDE
+    if rule.size <= SMALLEST_SIDE or not is_reduced:
+        return image.image
+    return decode(content, rule.decoding, SMALLEST_SIDE).image
 
 
 def mark(root: Path) -> None:
@@ -286,28 +327,32 @@ def _folders(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _packed(stored: Stored) -> bytes:
-    header = json.dumps(stored.facts, sort_keys=True).encode()
-    return b"\n".join([header, hashlib.sha256(header).hexdigest().encode(), stored.pixels.tobytes()])
+    before = b"\n".join([json.dumps(stored.facts, sort_keys=True).encode(), stored.grey.tobytes()])
+    return b"\n".join([before, hashlib.sha256(before).hexdigest().encode(), stored.pixels.tobytes()])
 
 
-def _header(head: bytes, size: int, sha256: str, side: int) -> dict[str, Any] | None:
-    """Return the facts of an entry; None if they are damaged, or of another file, or it has not the right size.
+def _header(head: bytes, size: int, sha256: str, side: int) -> tuple[dict[str, Any], numpy.ndarray] | None:
+    """Return the facts and the grey rendition of an entry; None if they are damaged, or of another file or size.
 
     Args:
-        head: its beginning, with the whole header.
+        head: its beginning, with all that comes before the pixels.
         size: its bytes.
     """
-    header, _, rest = head.partition(b"\n")
-    if size != len(header) + 1 + CHECK + 1 + 3 * side**2 or hashlib.sha256(header).hexdigest().encode() != rest[:CHECK]:
+    start = head.find(b"\n") + 1
+    end = start + GREY
+    if start == 0 or size != end + 1 + CHECK + 1 + 3 * side**2:
         return None
-    facts: dict[str, Any] = json.loads(header)
-    return facts if facts["sha256"] == sha256 else None
+    if hashlib.sha256(head[:end]).hexdigest().encode() != head[end + 1 : end + 1 + CHECK]:
+        return None
+    facts: dict[str, Any] = json.loads(head[:start])
+    grey = numpy.frombuffer(head, numpy.uint8, GREY, start).reshape(GREY_SIDE, GREY_SIDE)
+    return (facts, grey) if facts["sha256"] == sha256 else None
 
 
 def _unpacked(content: bytes, sha256: str, side: int) -> Stored | None:
     """Return the image of an entry; None if it is damaged, or of another file or size."""
-    facts = _header(content, len(content), sha256, side)
+    found = _header(content, len(content), sha256, side)
     pixels = content[-3 * side**2 :]
-    if facts is None or facts["pixels"] != hashlib.sha256(pixels).hexdigest():
+    if found is None or found[0]["pixels"] != hashlib.sha256(pixels).hexdigest():
         return None
-    return Stored(facts, numpy.frombuffer(pixels, numpy.uint8).reshape(side, side, 3))
+    return Stored(found[0], numpy.frombuffer(pixels, numpy.uint8).reshape(side, side, 3), found[1])

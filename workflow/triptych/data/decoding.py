@@ -17,8 +17,8 @@ What is done to pixels:
 - CMYK is converted without a colour profile (Adobe's inverted values are recognised), LAB to sRGB. Profiles embedded in
   RGB images are not applied;
 - a JPEG that is much larger than needed is decoded at 1/2, 1/4 or 1/8 of its size, if its shorter side stays at least
-  `DRAFT_MARGIN` times the side that is needed. On a photograph, the square's pixels then differ by 0.3 to 0.6 of 255
-  on average, by 11 at most.
+  `DRAFT_MARGIN` times the side that is needed, or `SMALLEST_SIDE` where that is more. On a photograph, the square's
+  pixels then differ by 0.3 to 0.6 of 255 on average, by 11 at most.
 
 Limits: libjpeg repairs damage inside a JPEG without an error, so only a JPEG that ends early is refused. Of an
 animation only the first frame is decoded and checked.
@@ -41,13 +41,15 @@ if TYPE_CHECKING:
 
 Colour = tuple[int, int, int]
 
-RULES = 1
+RULES = 2
 """Version of the rules above. Increase it with each change of them: decoded images are cached by `decoder_versions`."""
 
 HEAD = 4096
 """Bytes of a file's beginning that tell its format."""
 
 DRAFT_MARGIN = 2
+SMALLEST_SIDE = 256
+"""Pixels of the shorter side that a JPEG is decoded for at least: near-duplicates are found by them."""
 TWELVE_BITS = 4095
 SIXTEEN_BITS = 65535
 
@@ -175,7 +177,7 @@ def decode(content: bytes, rule: DecodingRule, shortest: int | None = None) -> D
     Args:
         content: the bytes of the file.
         rule: limits, background and range of values.
-        shortest: pixels needed of the shorter side; a large JPEG is then decoded at a fraction of its size.
+        shortest: pixels needed of the shorter side; a large JPEG is then decoded at a fraction of its size. None: all.
 
     Raises:
         Undecodable: the file is no image, damaged, too large or needs a decision of the user's.
@@ -356,7 +358,8 @@ def _decoded(
     coding = repr(image.tile[0][0::3]) if image.tile else ""
     size = image.size
     if name == "JPEG" and shortest is not None:
-        image.draft("RGB", (DRAFT_MARGIN * shortest, DRAFT_MARGIN * shortest))
+        least = DRAFT_MARGIN * max(shortest, SMALLEST_SIDE)
+        image.draft("RGB", (least, least))
     image.load()
     if name != "JPEG":  # Pillow turns a TIFF, and libheif knows some sizes only now
         size = image.size

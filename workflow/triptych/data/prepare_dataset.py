@@ -7,11 +7,12 @@ from typing import Any
 import numpy
 import pandas
 
+from triptych.data.border import write_record
 from triptych.data.dataset import Split, save_split
-from triptych.data.prepare_files import Checks, read_checks, save_prepared
+from triptych.data.prepare_files import Checks, Prepared, read_checks, save_prepared
 from triptych.data.source import SourceImages, is_file_source, parsed, reader_of, setting
 from triptych.data.stratify import SPLITS, stratify, stratify_parts
-from triptych.results.schema import INDEX, LEFT_OUT, SIZES
+from triptych.results.schema import FEW_IMAGES, FEW_OF_A_CLASS, INDEX, LEAKS, LEFT_OUT, SIZES
 from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 
@@ -26,12 +27,16 @@ def prepare_dataset(  # noqa: PLR0913
     path: Path | None = None,
     num_threads: int = 1,
     report: Path | None = None,
+    pairs: Path | None = None,
+    duplicates: Path | None = None,
+    openings: Path | None = None,
     train: Path,
     validation: Path,
     test: Path,
     index: Path,
     sizes: Path,
     left_out: Path,
+    leaks: Path,
 ) -> None:
     """Split a source of images into training, validation and test images.
 
@@ -40,40 +45,52 @@ def prepare_dataset(  # noqa: PLR0913
             of that source, and `seed` (of the split). For sources of arrays also `train_per_class`,
             `validation_per_class` and `test_per_class` (images per class; null for all remaining ones): a source with
             its own test part gives the test images from that part, and the other images from the rest. For image files
-            `validation` and `test` (`triptych.data.splitting`) and `policy`: what is done about files that cannot be
-            used.
+            `validation`, `test` and `group` (`triptych.data.splitting`) and `policy`: what is done about files that
+            cannot be used.
         files: the files of a source of arrays; some sources need none.
         images, problems, cache: of image files: what `check_data` has written.
         path: of image files: the folder or CSV file. It is read only where decoded images are missing in the cache.
         num_threads: threads that read images.
         report: the data report, which messages about image files name.
+        pairs, duplicates: of image files: what `find_duplicates` has written. Without it only exact duplicates, and
+            images of one group, are kept in one split.
+        openings: of image files: the folder with the logs of openings of test images. The split is recorded there, and
+            images that moved in or out of test after an opening are named.
         train, validation, test: files of `triptych.data.dataset`. Validation may be empty.
         index: CSV with one row per image: split, row, name, sha256 (of the stored pixels; of the file for image files),
             class, group, changes.
         sizes: CSV: split, class, images.
         left_out: CSV, the files that cannot be used; empty for sources of arrays.
+        leaks: CSV, test and validation images that have a counterpart in another split; empty for sources of arrays.
 
     Raises:
         InputError: `dataset` is not such a section, a file is invalid, or the sizes differ from those of the source or
-            the configuration. For image files: something is wrong with them, unless the policy is quarantine.
+            the configuration. For image files: something is wrong with them, unless the policy is quarantine; or they
+            cannot be split as asked for.
     """
     settings = parsed(dataset)
+    prepared: Prepared | None = None
     outputs = dict(zip(SPLITS, (train, validation, test), strict=True))
     if not is_file_source(settings["source"]):
         index_rows, table = _from_arrays(settings, files or [], outputs)
-        absent = pandas.DataFrame(columns=LEFT_OUT.names)
+        absent, leaking = pandas.DataFrame(columns=LEFT_OUT.names), pandas.DataFrame(columns=LEAKS.names)
     else:
         if images is None or problems is None or cache is None or path is None:
             raise InputError(f"source {settings['source']}: give --images, --problems, --cache and --path.")
-        checks = Checks(images, problems, cache, path, num_threads, report)
+        checks = Checks(images, problems, cache, path, num_threads, report, pairs, duplicates, openings)
         prepared = read_checks(settings, checks)
         table = size_table(prepared.rows, prepared.labels, prepared.classes)
         _print_sizes(settings["source"], len(prepared.images), prepared.classes, table)
+        for warning in [*prepared.warnings(), *_few_images(table, settings)]:
+            print(f"warning: {warning}", flush=True)
         save_prepared(prepared, settings, checks, outputs)
-        index_rows, absent = prepared.index(), prepared.left_out
+        index_rows, absent, leaking = prepared.index(), prepared.left_out, prepared.leaks
     save_table(index, index_rows, INDEX)
     save_table(sizes, table, SIZES)
     save_table(left_out, absent, LEFT_OUT)
+    save_table(leaks, leaking, LEAKS)
+    if openings is not None and prepared is not None:
+        write_record(openings, prepared.images, prepared.rows)
 
 
 def _from_arrays(
@@ -91,6 +108,16 @@ def _from_arrays(
         part = Split(found.images[rows[split]], found.labels[rows[split]], found.classes)
         save_split(path, part, {"source": source, "split": split})
     return index_table(rows, found), table
+
+
+def _few_images(table: pandas.DataFrame, settings: dict[str, Any]) -> list[str]:
+    """Say what few test images cannot show."""
+    test = table.loc[table["split"] == "test", "images"]
+    if test.sum() >= FEW_IMAGES and test.min() >= FEW_OF_A_CLASS:
+        return []
+    from triptych.analysis.expected_precision import few_images  # scipy, which takes time
+
+    return few_images(int(test.sum()), int(test.min()), offers_folds=not settings.get("folds"))
 
 
 def _print_sizes(source: str, images: int, classes: list[str], table: pandas.DataFrame) -> None:

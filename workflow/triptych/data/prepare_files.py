@@ -1,33 +1,32 @@
 """Prepare splits from image files that `check_data` has checked and decoded."""
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy
 import pandas
 
+from triptych.data.border import TEST, moved, opened_split
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.dataset import save_split_rows
-from triptych.data.file_check import read_unchanged
 from triptych.data.found import DATASET
-from triptych.data.source import file_source_of, setting
-from triptych.data.splitting import split_rows
+from triptych.data.leaks import divided_groups, group_sentence, leaks_of, sentences
+from triptych.data.originals import Named, Originals
+from triptych.data.source import setting
+from triptych.data.splitting import split_rows, with_groups
 from triptych.data.user_files import quoted
-from triptych.results.schema import IMAGES, INDEX, LEFT_OUT, PROBLEMS
+from triptych.results.duplicates import read_duplicates
+from triptych.results.schema import IMAGES, INDEX, LEFT_OUT, PAIRS, PROBLEMS
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
 MOST_NAMED = 20
 """The most files that a message names."""
-Named = tuple[str, str]
-"""Path and SHA-256 of a file."""
 AHEAD = 64
 """Images that are read at once: 13 MB at 256 px."""
 STOP, QUARANTINE = "stop", "quarantine"
@@ -35,10 +34,12 @@ STOP, QUARANTINE = "stop", "quarantine"
 
 @dataclass(frozen=True)
 class Checks:
-    """What `check_data` has written, and where it decoded to: options of the command.
+    """What `check_data` and `find_duplicates` have written, and where images are decoded to: options of the command.
 
     Attributes:
         path: the folder or CSV file of the user.
+        pairs, duplicates: of `find_duplicates`; without them only exact duplicates are known.
+        openings: the folder with the logs of openings of test images; None where none is kept.
         report: named in messages; None for none.
     """
 
@@ -48,6 +49,9 @@ class Checks:
     path: Path
     num_threads: int
     report: Path | None
+    pairs: Path | None = None
+    duplicates: Path | None = None
+    openings: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -55,16 +59,20 @@ class Prepared:
     """The split of the images.
 
     Attributes:
-        images: the table `images`.
+        images: the table `images`, with the groups that the setting `group` finds.
         rows: for each split the positions of its images.
         classes: the class names, sorted by code point.
         left_out: the table `left_out`.
+        leaks: the table `leaks`.
+        moved: a sentence about images that moved in or out of test after it was opened; "" for none.
     """
 
     images: pandas.DataFrame
     rows: dict[str, numpy.ndarray]
     classes: list[str]
     left_out: pandas.DataFrame
+    leaks: pandas.DataFrame
+    moved: str = ""
 
     @property
     def labels(self) -> numpy.ndarray:
@@ -80,13 +88,18 @@ class Prepared:
         ]
         return pandas.concat(parts, ignore_index=True)
 
+    def warnings(self) -> list[str]:
+        """Say what is wrong with the splits: groups in several ones, images with a counterpart in another one."""
+        divided = group_sentence(divided_groups(self.images, self.rows))
+        return [text for text in (self.moved, divided, *sentences(self.leaks, self.rows)) if text]
+
 
 def read_checks(settings: Mapping[str, Any], checks: Checks) -> Prepared:
-    """Read the tables of `check_data`, and split the images.
+    """Read the tables of `check_data` and `find_duplicates`, and split the images.
 
     Raises:
-        InputError: there are problems with the whole or, unless the policy is quarantine, with files; or a class has
-            too few images.
+        InputError: there are problems with the whole or, unless the policy is quarantine, with files; a class has too
+            few images; or the setting `group` finds no group.
     """
     problems = read_table(checks.problems, PROBLEMS)
     policy = setting(settings, "policy")
@@ -96,11 +109,16 @@ def read_checks(settings: Mapping[str, Any], checks: Checks) -> Prepared:
     if len(stopping):
         raise InputError(_message(stopping, checks))
     images = read_table(checks.images, IMAGES)
+    pairs = None if checks.pairs is None else read_table(checks.pairs, PAIRS)
     try:
-        rows = split_rows(images, settings)
+        images = with_groups(images, settings)
+        rows = split_rows(images, settings, pairs)
     except InputError as error:
         raise InputError(f"{checks.path}: {error}") from None
-    return Prepared(images, rows, sorted(set(images["class"])), problems[LEFT_OUT.names])
+    is_property = checks.duplicates is not None and read_duplicates(checks.duplicates).is_property
+    leaks = leaks_of(images, rows, None if is_property else pairs)
+    moves = moved(opened_split(checks.openings), images, rows[TEST])
+    return Prepared(images, rows, sorted(set(images["class"])), problems[LEFT_OUT.names], leaks, moves)
 
 
 def _message(problems: pandas.DataFrame, checks: Checks) -> str:
@@ -162,52 +180,3 @@ def _in_turn(
     iterator = iter(items)
     while part := list(islice(iterator, AHEAD)):
         yield from threads.map(function, part)
-
-
-class Originals:
-    """The images of files: from the cache, and from the user's files where they are missing there."""
-
-    def __init__(self, source: str, path: Path, cache: Cache) -> None:
-        self.source, self.path, self.cache = source, path, cache
-        self.lock = Lock()
-        self.files: dict[str, Path] = {}
-
-    def pixels(self, named: Named) -> numpy.ndarray:
-        """Return the stored pixels, uint8 [S, S, 3], of a file.
-
-        Raises:
-            InputError: they are neither in the cache nor, unchanged, at its path.
-        """
-        path, sha256 = named
-        stored = self.cache.load(sha256)
-        return self._decoded(path, sha256) if stored is None else stored.pixels
-
-    def check(self) -> None:
-        """Find the files, once.
-
-        Raises:
-            InputError: there are none.
-        """
-        with self.lock:
-            if self.files:
-                return
-            if self.path.exists():
-                self.files = {item.path: item.file for item in file_source_of(self.source).found(self.path).items}
-            if not self.files:
-                raise InputError(
-                    f"{self.path}: the images are gone, and decoded images of them are missing in {self.cache.folder}. "
-                    "Restore the images, then rerun."
-                )
-
-    def _decoded(self, path: str, sha256: str) -> numpy.ndarray:
-        self.check()
-        try:
-            content = read_unchanged(self.files[path]) if path in self.files else None
-        except OSError:
-            content = None
-        if content is None or hashlib.sha256(content).hexdigest() != sha256:
-            raise InputError(
-                f"{self.path}: {path} was changed or removed since it was checked, and its decoded image is missing in "
-                f"{self.cache.folder}. Rerun: the files are checked again."
-            )
-        return self.cache.add(content, sha256).pixels

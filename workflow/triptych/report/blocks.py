@@ -141,6 +141,23 @@ class Thumbnails:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """Two pictures that are compared, and what is said of both."""
+
+    first: Thumbnail
+    second: Thumbnail
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of small pictures, each side by side, under a heading."""
+
+    title: str
+    pairs: Sequence[Pair]
+
+
+@dataclass(frozen=True)
 class Details:
     """Blocks that are folded away under a line of text."""
 
@@ -148,7 +165,7 @@ class Details:
     blocks: Sequence["Block"]
 
 
-Block = Paragraph | Bullets | Table | Figure | Thumbnails | Details
+Block = Paragraph | Bullets | Table | Figure | Thumbnails | Pairs | Details
 
 
 # Sections

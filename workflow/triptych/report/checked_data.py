@@ -14,14 +14,18 @@ import pandas
 from markupsafe import Markup
 from PIL import Image
 
+from triptych.data.border import TEST, Parts, moved
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.found import DATASET, FILE
+from triptych.data.leaks import leaks_of
 from triptych.data.shortcut_probe import Probe, probe
 from triptych.data.source import setting
-from triptych.data.splitting import split_rows
+from triptych.data.splitting import split_rows, with_groups
+from triptych.data.stratify import SPLITS
 from triptych.report.blocks import Thumbnail
 from triptych.report.formatting import shortened, visible
-from triptych.results.schema import IGNORED, IMAGES, PROBLEMS
+from triptych.results.duplicates import Duplicates, read_duplicates
+from triptych.results.schema import IGNORED, IMAGES, PAIRS, PROBLEMS
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
@@ -37,14 +41,17 @@ STOP = "stop"
 
 @dataclass(frozen=True, eq=False)
 class CheckedData:
-    """The tables of check_data, the settings, and what follows from both.
+    """The tables of check_data and find_duplicates, the settings, and what follows from them.
 
     Attributes:
         settings: the section `dataset` of the configuration, as prepare_dataset takes it.
-        images: the table `images`, with its columns' declared types.
-        problems, ignored: the tables of these names.
+        images: the table `images`, with its columns' declared types, and with the groups of the setting `group`.
+        problems, ignored, pairs: the tables of these names.
+        duplicates: what was found about duplicates.
         split: of each image: train, validation or test; "" for all if the split fails.
         split_error: why it fails; "" if it does not.
+        leaks: the table `leaks`; empty if the split fails.
+        moved: a sentence about images that moved in or out of test after it was opened; "" for none.
         cache: decoded images; None where no picture is to be shown.
     """
 
@@ -52,8 +59,12 @@ class CheckedData:
     images: pandas.DataFrame
     problems: pandas.DataFrame
     ignored: pandas.DataFrame
+    pairs: pandas.DataFrame
+    duplicates: Duplicates
     split: numpy.ndarray
     split_error: str
+    leaks: pandas.DataFrame
+    moved: str
     cache: Cache | None = None
     _thumbnails: dict[str, str] = field(default_factory=dict)
 
@@ -82,6 +93,11 @@ class CheckedData:
     def store_size(self) -> int:
         return int(setting(self.settings, "store_size"))
 
+    @cached_property
+    def rows_of_splits(self) -> dict[str, numpy.ndarray]:
+        """The rows of `images` of each split, in their order."""
+        return rows_by_split(self.split)
+
     def count(self, split: str) -> int:
         """The number of images of a split."""
         return int((self.split == split).sum())
@@ -96,6 +112,11 @@ class CheckedData:
     def counts(self) -> Counter[tuple[str, str]]:
         """The number of images by class and split."""
         return Counter(zip(self.images["class"].tolist(), self.split.tolist(), strict=True))
+
+    @cached_property
+    def rows(self) -> dict[str, int]:
+        """The position of each image in `images`, by its path."""
+        return {path: row for row, path in enumerate(self.images["path"])}
 
     @cached_property
     def shorter(self) -> pandas.Series:
@@ -151,42 +172,67 @@ def jpeg_address(pixels: numpy.ndarray) -> Markup:
     return Markup(f"data:image/jpeg;base64,{base64.b64encode(content.getvalue()).decode()}")
 
 
+@dataclass(frozen=True)
+class CheckedFiles:
+    """The tables of check_data; the table and the summary of find_duplicates."""
+
+    images: Path
+    problems: Path
+    ignored: Path
+    pairs: Path
+    duplicates: Path
+
+
 def read_checked_data(
-    settings: Mapping[str, Any], images: Path, problems: Path, ignored: Path, cache: Path | None
+    settings: Mapping[str, Any], files: CheckedFiles, cache: Path | None, opened: Parts | None = None
 ) -> CheckedData:
-    """Read the tables of check_data, and split the images as prepare_dataset will.
+    """Read what was found in the data, and split the images as prepare_dataset will.
 
     Args:
         cache: the folder of decoded images; None where no picture is to be shown.
+        opened: the split under which test images were opened; None for none.
 
     Raises:
-        InputError: a table is missing or invalid, or a setting is missing.
+        InputError: a file is missing or invalid, or a setting is missing.
     """
-    table = read_table(images, IMAGES)
-    split, error = divided(table, settings)
+    pairs, duplicates = read_table(files.pairs, PAIRS), read_duplicates(files.duplicates)
+    table, split, error = divided(read_table(files.images, IMAGES), settings, pairs)
+    near = None if duplicates.is_property else pairs
     return CheckedData(
         settings,
         table,
-        read_table(problems, PROBLEMS),
-        read_table(ignored, IGNORED),
+        read_table(files.problems, PROBLEMS),
+        read_table(files.ignored, IGNORED),
+        pairs,
+        duplicates,
         split,
         error,
+        leaks_of(table, rows_by_split(split), near),
+        "" if error else moved(opened, table, numpy.flatnonzero(split == TEST)),
         None if cache is None else Cache(cache, StoredRule.of(settings)),
     )
 
 
-def divided(images: pandas.DataFrame, settings: Mapping[str, Any]) -> tuple[numpy.ndarray, str]:
-    """The split of each image, and why there is none (empty if there is one)."""
+def rows_by_split(split: numpy.ndarray) -> dict[str, numpy.ndarray]:
+    """The rows of each split."""
+    return {name: numpy.flatnonzero(split == name) for name in SPLITS}
+
+
+def divided(
+    images: pandas.DataFrame, settings: Mapping[str, Any], pairs: pandas.DataFrame
+) -> tuple[pandas.DataFrame, numpy.ndarray, str]:
+    """The images with their groups, the split of each, and why there is none (empty if there is one)."""
     split = numpy.full(len(images), "", dtype=object)
     if images.empty:
-        return split, "there is no image that can be used"
+        return images, split, "there is no image that can be used"
     try:
-        rows = split_rows(images, settings)
+        images = with_groups(images, settings)
+        rows = split_rows(images, settings, pairs)
     except InputError as error:
-        return split, str(error)
+        return images, split, str(error)
     for name, chosen in rows.items():
         split[chosen] = name
-    return split, ""
+    return images, split, ""
 
 
 def is_property(count: int, total: int) -> bool:

@@ -15,6 +15,8 @@ FILE_NAME = r"[^./][^/]*"
 
 OF_IMAGE_FILES = "policy"
 """A key of the data set that only sources of the user's own image files have."""
+RULES_OF_IMAGE_FILES = ("check_data", "find_duplicates")
+"""Rules that only experiments on such files run."""
 
 READ_BY_RUNS = re.compile(r"(data|weights)/[^/]*\.safetensors|data/index\.csv")
 
@@ -38,10 +40,10 @@ def input_patterns(configuration: Mapping[str, Any]) -> list[str]:
 
 def data_patterns(checked: bool) -> list[str]:
     """Patterns of the tables in `data/`, and of the record and the report of checked image files."""
-    tables = [table for table in schema.TABLES.values() if checked or table.rule != "check_data"]
+    tables = [table for table in schema.TABLES.values() if checked or table.rule not in RULES_OF_IMAGE_FILES]
     return [
         *[re.escape(table.file) for table in tables if table.file.startswith("data/")],
-        *[r"data/listing\.json", r"data/report\.html"] * checked,
+        *[r"data/listing\.json", r"data/duplicates\.json", r"data/report\.html"] * checked,
     ]
 
 

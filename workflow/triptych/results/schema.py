@@ -49,6 +49,9 @@ METRICS = ("accuracy", "balanced_accuracy")
 IMBALANCED = 1.5
 """A split is imbalanced if its largest class has more than this many times the images of its smallest."""
 
+FEW_IMAGES, FEW_OF_A_CLASS = 100, 20
+"""Test images, in all and of the smallest class, below which a warning says what they cannot show."""
+
 OF_ARMS, OF_TWO_SEEDS, OF_NETWORKS = SCOPES = ("arms", "two seeds", "networks")
 """What a comparison is about. Arms: three or more seeds on both sides. Two seeds: too few for a verdict on arms.
 Networks: an arm has a single run, and another seed may change the result."""
@@ -312,6 +315,25 @@ LEFT_OUT = Table(
     needs_runs=False,
     may_be_empty=True,
 )
+LEAKS = Table(
+    "leaks",
+    "prepare_dataset",
+    "test and validation images that have a counterpart in another split",
+    "an image of test, or of validation, and another split that has a counterpart of it",
+    (
+        text("split", "The split of the image: test or validation."),
+        whole("row", "Its position in the split, from 0."),
+        text("path", "Its path, from the data set’s folder."),
+        CLASS,
+        text("kind", "The counterpart, the strongest first: exact (equal pixels), near (a near-duplicate) or group."),
+        text("other_split", "The split of the counterpart: train or validation."),
+        text("other_path", "The path of the counterpart; of several of a kind, the smallest by code point."),
+        text("other_class", "The class of the counterpart."),
+    ),
+    path="data/{name}.csv",
+    needs_runs=False,
+    may_be_empty=True,
+)
 IMAGES = Table(
     "images",
     "check_data",
@@ -336,6 +358,8 @@ IMAGES = Table(
         number("red", "Mean of the red channel, 0 to 255."),
         number("green", "Mean of the green channel, 0 to 255."),
         number("blue", "Mean of the blue channel, 0 to 255."),
+        text("phash", "Perceptual hash of a rendition of 256 px that no setting affects: 16 hexadecimal digits."),
+        text("dhash", "Difference hash of the same rendition: 16 hexadecimal digits."),
     ),
     path="data/{name}.csv",
     needs_runs=False,
@@ -363,6 +387,28 @@ IGNORED = Table(
     "files that are no images and were ignored",
     "a file or folder",
     (text("path", "Its path, from the data set's folder; begins with ./."), text("reason", "Why it is ignored.")),
+    path="data/{name}.csv",
+    needs_runs=False,
+    may_be_empty=True,
+)
+PAIRS = Table(
+    "pairs",
+    "find_duplicates",
+    "pairs of images that are the same picture, or nearly so",
+    "two images; of a set of exact duplicates each one and the next, and only the first of them in near pairs",
+    (
+        text("kind", "exact: the stored pixels are the same; near: they are alike."),
+        text("first", "The path of the one that comes first by code point."),
+        text("second", "The path of the other one."),
+        text("first_class", "The class of the first."),
+        text("second_class", "The class of the second."),
+        text("first_split", "The split that was given to the first.", optional=True),
+        text("second_split", "The split that was given to the second.", optional=True),
+        whole("phash", "Bits, of 64, in which the perceptual hashes differ."),
+        whole("dhash", "Bits, of 64, in which the difference hashes differ."),
+        number("correlation", "Correlation of their grey renditions, 64 x 64 pixels, after the best small shift."),
+        text("unit", "true: a drawn split keeps both together; false: it does not."),
+    ),
     path="data/{name}.csv",
     needs_runs=False,
     may_be_empty=True,

@@ -26,9 +26,9 @@ def option(name: str, value: Any) -> str:
 
 
 def options(**values: Any) -> str:
-    """Return `--name value` for each value, one per line."""
+    """Return `--name value` for each value that is not None or empty, one per line."""
     lines = [option(f"--{name.replace('_', '-')}", value) for name, value in values.items()]
-    return " \\\n            ".join(lines)
+    return " \\\n            ".join(filter(None, lines))
 
 
 def comparison_json(*keys: str) -> Callable[[Mapping[str, Any]], str]:

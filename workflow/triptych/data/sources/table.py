@@ -422,15 +422,6 @@ class _Search:
             self.problems.append(self._at(without[0], problem, "give every row a split, or none"))
         if not any(item.split == "train" for item in self.items):
             self.problems.append(self.table.problem("no row is in the split train", "add rows with the split train"))
-        by_group = defaultdict(set)
-        for item in self.items:
-            if item.group and item.split:
-                by_group[item.group].add(item.split)
-        for group, splits in sorted(by_group.items()):
-            if len(splits) > 1:
-                names = " and ".join(split for split in ("train", "validation", "test") if split in splits)
-                problem = f"the group {quoted(group[:60])} is in the splits {names}"
-                self.problems.append(self.table.problem(problem, "put all images of a group into one split"))
 
     def _labels(self, labels: Iterable[str]) -> None:
         """Find labels that are the same to the eye, and labels without an image that can be read."""

@@ -3,7 +3,7 @@
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Paragraph, Section
 from triptych.report.checked_data import CheckedData
-from triptych.report.data_sections import duplicates, precision, problems, shortcuts, sizes
+from triptych.report.data_sections import duplicates, groups, precision, problems, shortcuts, sizes
 
 MOST_NAMED = 10
 """The most problems of the whole data set that the first screen names."""
@@ -19,7 +19,7 @@ def blocks(data: CheckedData) -> list[Block]:
     ]
 
 
-NOTED = (problems, precision, duplicates, shortcuts, sizes)
+NOTED = (problems, precision, duplicates, groups, shortcuts, sizes)
 """The sections that say in a line what is worth a look."""
 
 SECTION = Section("summary", "", blocks)

@@ -30,6 +30,7 @@ def blocks(data: CheckedData) -> list[Block]:
                 f"validation: {settings['validation']:g}, test: {settings['test']:g}, where they are not given; seed: "
                 f"{settings['seed']}.",
                 *folds(data),
+                *([f"group: {words.visible(data.settings['group'])}."] if data.settings.get("group") else []),
                 f"policy: {settings['policy']}.",
             ]
         )
