@@ -39,6 +39,16 @@ rule all:
         chosen_models,
 
 
+# Of what this call makes. If there is nothing to do, Snakemake calls no hook.
+reports_before = reports()
+
+
+onsuccess:
+    if terminal:
+        terminal.end()
+        print_last_words(path for path, when in reports().items() if when != reports_before[path])
+
+
 onerror:
     # `log` is a path, or with newer versions a list of paths
     print(cluster_advice(*map(Path, [log] if isinstance(log, str) else log)), end="", file=sys.stderr)

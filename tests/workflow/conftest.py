@@ -102,8 +102,18 @@ def snakemake(
     return result
 
 
+def snakemakes_log(folder: Path) -> str:
+    """What the newest call in a folder that was no dry run has written to Snakemake's own log."""
+    return max((folder / ".snakemake" / "log").iterdir()).read_text()
+
+
+def without_log(command: str) -> str:
+    """The command of a job with all that it prints on its stdout, as for a user who calls it by hand."""
+    return re.sub(r">\S+ 2>&1$", "2>&1", command)
+
+
 def jobs_of(dry_run: str) -> list[dict[str, str]]:
-    """The jobs that a dry run lists, each with its rule's name and the lines below it by their key."""
+    """The jobs that a dry run or Snakemake's log lists: the rule's name and the lines below it by key."""
     jobs = []
     for block in re.split(r"^\[.*\]$", dry_run, flags=re.M):
         match = re.search(r"^(?:local)?(?:rule|checkpoint) (\w+):$", block, flags=re.M)

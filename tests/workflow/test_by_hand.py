@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import WITHOUT_RULE, limited
-from tests.workflow.conftest import jobs_of, snakemake
+from tests.workflow.conftest import jobs_of, snakemake, without_log
 from triptych.__main__ import COMMANDS
 from triptych.report.write_manifest import MEASURED
 
@@ -76,7 +76,7 @@ def test_by_hand_it_makes_the_same_and_on_a_full_disk_it_is_one_message(finished
         for share in (0, 0.5):
             # Python tries whether a folder is one for temporary files with four bytes.
             limit = max(4, int(share * max(len(content) for content in expected.values())))
-            done = run(command.partition("2>&1 | tee")[0] + "2>&1", finished, limit)
+            done = run(without_log(command), finished, limit)
             check_message(done, files)
             check_whole(finished, results_in(finished) - before, expected)
             for file in results_in(finished) - before:

@@ -6,7 +6,7 @@ import shutil
 import numpy
 import pytest
 
-from tests.workflow.conftest import jobs_of, rules_of, snakemake, write_configuration
+from tests.workflow.conftest import jobs_of, rules_of, snakemake, snakemakes_log, write_configuration
 from triptych.results.decision import decision_digest
 from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
@@ -36,7 +36,8 @@ def call(folder, *arguments, **changes):
 
 def made(folder, *arguments, **changes):
     """The jobs of a real call by rule, and those that are trained as (arm, seed)."""
-    output = call(folder, *arguments, **changes).stdout
+    call(folder, *arguments, **changes)
+    output = snakemakes_log(folder)
     trained = [job["wildcards"] for job in jobs_of(output) if job["rule"] == "train"]
     return rules_of(output), sorted(trained)
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import zipfile
 
@@ -12,6 +13,7 @@ from benchmarks.first_kernels import first_convolution, neighbour_correlation
 from tests.conftest import ROOT
 from tests.workflow.conftest import jobs_of, rules_of, snakemake
 from tests.workflow.test_rerun import check_same_bytes
+from triptych.report.last_words import last_words
 from triptych.storage.files import sha256
 from triptych.storage.tensors import load_metadata
 
@@ -132,8 +134,27 @@ def test_the_manifest_is_true_of_every_file(results):
 
 
 def test_two_clean_runs_give_the_same_bytes(folder, tmp_path):
-    snakemake("--cores", "2", directory=tmp_path, timeout=1800)
+    said = snakemake("--cores", "2", directory=tmp_path, timeout=1800).stdout
     check_same_bytes(tmp_path / "results" / "digits", folder / "results" / "digits")
+    check_said(said, tmp_path)
+
+
+def check_said(said, folder):
+    """What the whole experiment prints where there is no terminal: few lines, no epoch, and the answer at the end."""
+    lines = said.strip().splitlines()
+    minutes = [line for line in lines if re.match(r"\S+ \d+ of \d+ jobs done", line)]
+    assert len(lines) - max(0, len(minutes) - 20) <= 60, said  # on two idle cores it takes less than ten minutes
+    done = [line for line in lines if re.match(r"\S+ train \w+ seed \d: done in \d+:\d\d, \d+\.\d %$", line)]
+    assert len(done) == 9
+    assert "validation_loss" not in said and "rule" not in said
+    words = last_words(folder / "results" / "digits")
+    assert len(words) == 6
+    shown = [line.replace(f"{folder}/", "") for line in words]
+    assert lines[-6:] == shown
+    assert shown[-2:] == ["Report: results/digits/report.html", "Model: results/digits/model"]
+    for seed in (0, 1, 2):
+        log = (folder / f"logs/train/digits/finetune/seed{seed}.log").read_text().splitlines()
+        assert len(log) >= 11 and all(line.startswith(f"finetune seed {seed} | ") for line in log)
 
 
 def test_snakemakes_own_report_holds_the_figures_and_tables(folder, tmp_path):

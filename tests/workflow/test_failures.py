@@ -61,7 +61,13 @@ def test_with_keep_going_a_failed_run_blocks_no_other(tmp_path, stand_in, call):
     options = ["--cores", "2", "--keep-going"]
     result = snakemake(*arguments, *options, directory=tmp_path, checkout=stand_in, check=False)
     assert result.returncode != 0
-    assert "error: this one fails" in result.stdout
+    shown = "train finetune seed 1 failed:\n    error: this one fails\n    log: logs/train/tiny/finetune/seed1.log\n"
+    assert result.stdout.count(shown) == result.stdout.count("this one fails") == 1
+    assert re.search(
+        r" stopped: 1 job failed, \d+ of \d+ jobs done in .*Snakemake's log: /.*\.snakemake/log/", result.stdout
+    )
+    for frame in ("CalledProcessError", "shell:", "python -m triptych", "Exiting because"):
+        assert frame not in result.stdout
     made = {run for run, target in targets.items() if (tmp_path / target).is_file()}
     assert made == targets.keys() - {("finetune", 1)}
     (tmp_path / "fault").unlink()

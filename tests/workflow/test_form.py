@@ -58,6 +58,15 @@ def test_form(call):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_what_a_command_prints_is_in_its_log_alone():
+    """The terminal shows jobs, and the message of one that fails: triptych/workflow/terminal.py."""
+    for path in sorted((ROOT / "workflow" / "rules").glob("*.smk")):
+        text = path.read_text()
+        calls = re.findall(r"python -m triptych .*?(?=\"\"\"|\Z)", text, flags=re.S)
+        others = [call for call in calls if not re.search(r" \\\n +>\{log(\.log)?:q\} 2>&1\n +$", call)]
+        assert not others, f"{path}: {others}"
+
+
 def marked_functions(path: Path) -> list[ast.FunctionDef]:
     """The functions of a file that ruff does not count the arguments of, since their line says so."""
     lines = path.read_text().splitlines()

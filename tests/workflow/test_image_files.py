@@ -16,7 +16,7 @@ import yaml
 from PIL import Image
 
 from tests.conftest import ROOT
-from tests.workflow.conftest import jobs_of, rules_of, snakemake, untracked, write_configuration
+from tests.workflow.conftest import jobs_of, rules_of, snakemake, untracked, without_log, write_configuration
 from tests.workflow.test_by_hand import check_message, check_whole, results_in, run
 from tests.workflow.test_module import SNAKEFILE
 from triptych.data.listing import read_listing
@@ -363,7 +363,7 @@ def test_by_hand_it_makes_the_same_and_on_a_full_disk_it_is_one_message(done, tm
         shutil.move(done / file, place)
     before = results_in(done)
     try:
-        failed = run(command.partition("2>&1 | tee")[0] + "2>&1", done, limit=4)
+        failed = run(without_log(command), done, limit=4)
         check_message(failed, files)
         for file in results_in(done) - before:
             (done / file).unlink()

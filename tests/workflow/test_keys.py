@@ -86,7 +86,7 @@ def parameters(folder, checkout, rule) -> set[str]:
     """The options of a command in a dry run of everything; the digest of its code is none of them."""
     call = ["--configfile", "tiny.yaml", "--dry-run", "--forceall", "--printshellcmds"]
     said = snakemake(*call, directory=folder, checkout=checkout).stdout
-    commands = re.findall(rf"python -m triptych {rule} (.*?) 2>&1", said, flags=re.S)
+    commands = re.findall(rf"python -m triptych {rule} (.*?) >logs/", said, flags=re.S)
     assert commands
     return set(commands)
 

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.workflow.conftest import TINY, rules_of, snakemake
+from tests.workflow.conftest import TINY, rules_of, snakemake, snakemakes_log
 
 # The names of wildcards are also ours: our constraints may not reach the other workflow.
 SNAKEFILE = """
@@ -159,5 +159,6 @@ def test_of_two_modules_the_larger_number_of_jobs_on_a_gpu_holds(another_workflo
     configuration = {name: {**experiments, "jobs_per_gpu": number} for name, number in modules.items()}
     (another_workflow / "mine.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
     call = ["nets/results/tiny/config.yaml", "--cores", "1", *arguments]
-    said = snakemake(*call, directory=another_workflow, checkout=another_workflow, timeout=120).stdout
+    snakemake(*call, directory=another_workflow, checkout=another_workflow, timeout=120)
+    said = snakemakes_log(another_workflow)
     assert re.search(rf"Provided resources: .*\bgpu\W+{limit}\b", said), said

@@ -4,7 +4,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.workflow.conftest import TINY, jobs_of, snakemake
+from tests.workflow.conftest import TINY, jobs_of, snakemake, snakemakes_log
 from tests.workflow.test_rerun import contents
 
 pytestmark = pytest.mark.slow
@@ -39,10 +39,12 @@ def trained(output):
 def test_another_order_of_jobs_and_a_decimal_comma_give_the_same_bytes(tmp_path_factory, decimal_comma):
     first, second = tmp_path_factory.mktemp("first"), tmp_path_factory.mktemp("second")
     call = [*TARGETS, "--cores", "2", "--configfile", write_small(first)]
-    usual = trained(snakemake(*call, directory=first).stdout)
+    snakemake(*call, directory=first)
+    usual = trained(snakemakes_log(first))
     arm = dict(part.split("=") for part in usual[-1].split(", "))["arm"]
     order = ["--scheduler", "greedy", "--prioritize", f"{RESULTS}/runs/{arm}/seed0/trained.safetensors"]
-    other = trained(snakemake(*call, *order, directory=second, environment=decimal_comma).stdout)
+    snakemake(*call, *order, directory=second, environment=decimal_comma)
+    other = trained(snakemakes_log(second))
     assert sorted(other) == sorted(usual)
     assert other != usual
     assert contents(second / RESULTS) == contents(first / RESULTS)

@@ -34,7 +34,7 @@ rule extract_weight_delta:
             --kernels {output.kernels:q} \
             --kernel-change {output.kernel_change:q} \
             --weights {output.weights:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -99,7 +99,7 @@ rule collect_validation:
             {params.folds} \
             --tables {params.tables:q} \
             --correct {output.correct:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -135,7 +135,7 @@ checkpoint decide:
             --comparison {params.comparison:q} \
             --decision {output.json:q} \
             --table {output.decision:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -181,7 +181,7 @@ rule collect_results:
             --runs-table {input.runs_table:q} \
             --tables {params.tables:q} \
             --openings {output.openings:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -224,5 +224,5 @@ rule collect_predictions:
             --decision {input.decision:q} \
             --predictions {output.predictions:q} \
             --mistakes {output.mistakes:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

@@ -1,6 +1,7 @@
 # What all rule files share. The checked configuration, the environment of the commands, and small functions.
 # Needs: config. Makes: settings (the effective configuration), graph (look-ups in it), code, ...
 import json
+import logging
 import os
 import sys
 from functools import partial
@@ -48,6 +49,8 @@ from triptych.workflow.options import (
     options,
 )
 from triptych.workflow.resources import double_on_retry, gpu_slots, of_decoders
+from triptych.workflow.job_states import changed_at
+from triptych.workflow.terminal import print_last_words, use_terminal
 
 # Snakemake has read the files of --configfile, but not yet the default one, which users also edit.
 try:
@@ -78,6 +81,10 @@ try:
     settings = effective(load_given(config))
 except InputError as error:
     sys.exit(f"configuration: {error}")
+
+
+# What the terminal shows while jobs run. Internals of Snakemake 9 are read in use_terminal alone.
+terminal = use_terminal(workflow, logging.getLogger("snakemake.logging"), len(settings["experiments"]))
 
 
 def run_is_there(experiment, arm, run):
@@ -208,6 +215,13 @@ figures_by = partial(outputs.figures_by, in_report)
 def options_of_files(wildcards, input, output):
     """Return each named file of a job as an option; unnamed files are found in the folder of the experiment."""
     return options(**dict([*input.items(), *output.items()]))
+
+
+def reports():
+    """When each report, partial ones included, was last written; None if there is none."""
+    pattern = rules.report.output.report
+    parts = dict(experiment=settings["experiments"], part=["", "partial/"])
+    return {path: changed_at(path) for path in map(Path, expand(pattern, **parts))}
 
 
 def not_of_model(path):

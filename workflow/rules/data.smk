@@ -34,7 +34,7 @@ rule download_dataset:
             {params.size} \
             {params.path} \
             --archive {output.archive:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -77,7 +77,7 @@ rule check_data:
             --images {output.images:q} \
             --problems {output.problems:q} \
             --ignored {output.ignored:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -118,7 +118,7 @@ rule find_duplicates:
             --num-threads {threads} \
             --pairs {output.pairs:q} \
             --duplicates {output.duplicates:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -166,7 +166,7 @@ rule prepare_dataset:
             --sizes {output.sizes:q} \
             --left-out {output.left_out:q} \
             --leaks {output.leaks:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -201,7 +201,7 @@ rule assign_folds:
             --pairs {input.pairs:q} \
             --index {input.index:q} \
             --folds {output.folds:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -237,5 +237,5 @@ rule prepare_letters:
             --seed {params.seed} \
             --train {output.train:q} \
             --validation {output.validation:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

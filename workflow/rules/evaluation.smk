@@ -47,7 +47,7 @@ rule open_test:
             --openings {log.openings:q} \
             --predictions {output.predictions:q} \
             --opened {output.opened:q} \
-            2>&1 | tee {log.log:q}
+            >{log.log:q} 2>&1
         """
 
 
@@ -96,5 +96,5 @@ rule copy_model:
             {params.trained} \
             --decision {input.decision:q} \
             --model {output.model:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

@@ -34,7 +34,7 @@ rule plot_samples:
         python -m triptych {params.command} \
             {params.files} \
             {params.options} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 

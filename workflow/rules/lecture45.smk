@@ -69,7 +69,7 @@ rule check_claims:
             --margin {params.margin} \
             --claims {output.claims:q} \
             --faults {output.faults:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -108,7 +108,7 @@ rule compare_full_run:
             --curves {output.full_run:q} \
             --settings {output.full_run_settings:q} \
             --verdicts {output.full_run_verdicts:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -143,7 +143,7 @@ rule time_backward:
             --recipe {params.recipe:q} \
             --train-data {input.train_data:q} \
             --output {output.cost_backward:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 

@@ -34,7 +34,7 @@ rule download_weights:
             {params.size} \
             {params.path} \
             --state-dict {output.state_dict:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -66,7 +66,7 @@ rule convert_weights:
             --sha256 {params.sha256} \
             --state-dict {input.state_dict:q} \
             --weights {output.weights:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -101,7 +101,7 @@ rule describe_model:
             --printout {output.printout:q} \
             --totals {output.totals:q} \
             --memory {output.memory:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -131,7 +131,7 @@ rule initialise_model:
             --trained {input.trained:q} \
             {params.pretrained} \
             --initial {output.initial:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -162,5 +162,5 @@ rule compare_architectures:
             --sizes {input.sizes:q} \
             --architectures {output.architectures:q} \
             --largest-batch {output.largest_batch:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

@@ -29,7 +29,7 @@ rule write_configuration:
             --experiment {wildcards.experiment:q} \
             --configuration {params.configuration:q} \
             --output {output.configuration:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -90,7 +90,7 @@ rule report_data:
             --openings {params.openings:q} \
             --show {params.show} \
             --report {output.report:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -139,7 +139,7 @@ rule report:
             --experiment-folder {params.experiment_folder:q} \
             {params.missing} \
             --output {output.report:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -175,5 +175,5 @@ rule write_manifest:
             --keep-weights {params.keep_weights} \
             --trunks {params.trunks:q} \
             --output {output.manifest:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

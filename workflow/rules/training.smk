@@ -49,7 +49,7 @@ rule pretrain_weights:
             --runtime {resources.runtime} \
             --weights {output.weights:q} \
             --history {output.history:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -100,7 +100,7 @@ rule extract_features:
             --runtime {resources.runtime} \
             --features {output.features:q} \
             --cost {output.cost:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """
 
 
@@ -149,6 +149,7 @@ rule train:
     shell:
         r"""
         python -m triptych train \
+            --arm {wildcards.arm:q} \
             --architecture {params.architecture} \
             --input-size {params.input_size} \
             --normalisation {params.normalisation} \
@@ -169,5 +170,5 @@ rule train:
             --history {output.history:q} \
             --predictions {output.predictions:q} \
             --cost {output.cost:q} \
-            2>&1 | tee {log:q}
+            >{log:q} 2>&1
         """

@@ -7,7 +7,7 @@ parameters have gradients.
 
 import math
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from triptych.data.dataset import Split
 from triptych.models.networks import load_state
 from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.results.schema import REESTIMATED
+from triptych.results.training_log import Progress, progress_line
 from triptych.storage.errors import InputError
 from triptych.training.allocator import release_freed_memory
 from triptych.training.arithmetic import Arithmetic
@@ -66,6 +67,23 @@ class Outcome:
         return 100 * int(correct.sum()) / len(correct)
 
 
+SECONDS_BETWEEN_LINES = 10.0
+"""The least time between two lines about steps: an epoch that is shorter has none."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """What messages call a training.
+
+    Attributes:
+        run: the name of the run, with which each printed line begins.
+        section: the section of the configuration that has the batch size and the learning rate.
+    """
+
+    run: str = "training"
+    section: str = "training"
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """The network (copies on the CPU) and logits of one epoch, to restore it later."""
@@ -96,9 +114,9 @@ def fit(
     arithmetic: Arithmetic,
     selection: numpy.ndarray | None = None,
     checkpoints: Checkpoints | None = None,
-    section: str = "training",
+    wording: Wording = Wording(),
 ) -> Outcome:
-    """Train `network` in place, evaluate it after each epoch, and print one line per epoch.
+    """Train `network` in place, evaluate it after each epoch, and print one line per epoch (and every ten seconds).
 
     At the end the network has the weights of the kept epoch.
 
@@ -108,16 +126,16 @@ def fit(
         splits: for training, validation and testing; the last two may be empty.
         selection: which validation images select the epoch, bool [validation images]; needed if the recipe selects one.
         checkpoints: resume from the newest one, with the same result as without interruption.
-        section: the section of the configuration that has the batch size and the learning rate, for messages.
+        wording: what messages call the training.
 
     Raises:
         InputError: there are no training images, no image selects the epoch and the recipe needs one, a batch is too
             small for BatchNorm, the loss is not finite, or memory is exhausted.
     """
     checkpoints = checkpoints or Checkpoints(None, "", 0)
-    images, setting = len(splits[0]), f"{section}.batch_size"
+    images, setting = len(splits[0]), f"{wording.section}.batch_size"
     with translate_torch_errors(recipe.batch_size, images, arithmetic, setting=setting):
-        trainer = Trainer(network, trainable, recipe, seed, transforms, splits, arithmetic, selection, section)
+        trainer = Trainer(network, trainable, recipe, seed, transforms, splits, arithmetic, selection, wording)
     with translate_torch_errors(recipe.batch_size, images, arithmetic, lambda: trainer.progress(checkpoints), setting):
         return trainer.run(checkpoints)
 
@@ -135,9 +153,9 @@ class Trainer:
         splits: tuple[Split, Split, Split],
         arithmetic: Arithmetic,
         selection: numpy.ndarray | None = None,
-        section: str = "training",
+        wording: Wording = Wording(),
     ):
-        self.section, self.seed = section, seed
+        self.wording, self.seed = wording, seed
         self.recipe, self.transforms, self.arithmetic = recipe, transforms, arithmetic
         device = arithmetic.device
         residency = choose_residency(arithmetic.residency, sum(split.images.nbytes for split in splits), device)
@@ -174,6 +192,8 @@ class Trainer:
         # Summed on the device: reading a number after each step would make the GPU wait for Python.
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
+        self.last_line = time.perf_counter()
+        """When the last line about a step was printed."""
         self.take_step = with_cuda_graph(self.train_batch, recipe.batch_size, arithmetic)
 
     def run(self, checkpoints: Checkpoints) -> Outcome:
@@ -189,7 +209,7 @@ class Trainer:
         found = checkpoints.load()
         if found:
             self.restore(*found)
-            print(f"resuming from a checkpoint: epoch {self.epoch}, step {self.step}", flush=True)
+            self.say(f"resuming from a checkpoint: epoch {self.epoch}, step {self.step}")
         while not self.ends_after(self.epoch - 1):
             row: dict[str, Any] = dict.fromkeys(HISTORY_COLUMNS)
             row |= {"epoch": self.epoch, "kept": 0}
@@ -205,7 +225,7 @@ class Trainer:
             self.epoch, self.step = self.epoch + 1, 0
             checkpoints.save(*self.state())
         if self.epoch <= self.recipe.epochs:
-            print(f"early stopping: best selection accuracy in epoch {self.stopping.best_epoch}", flush=True)
+            self.say(f"early stopping: best selection accuracy in epoch {self.stopping.best_epoch}")
         with evaluating():
             self.keep()
         return self.outcome
@@ -232,6 +252,8 @@ class Trainer:
             self.step += 1
             if self.arithmetic.device.type == "cpu":  # on a GPU this check would block
                 self.check_finite("training", self.loss_sum.item(), checkpoints)
+            if time.perf_counter() - self.last_line > SECONDS_BETWEEN_LINES:
+                self.print_step(time.perf_counter() - clock)
             if checkpoints.due():
                 synchronize(self.arithmetic.device)
                 self.check_finite("training", self.loss_sum.item(), checkpoints)
@@ -242,6 +264,22 @@ class Trainer:
         self.check_finite("training", loss, checkpoints)
         self.outcome.training_seconds += time.perf_counter() - clock
         return loss / len(self.train), 100 * correct / len(self.train)
+
+    def say(self, text: str) -> None:
+        """Print a line that begins with the name of the run."""
+        print(f"{self.wording.run} | {text}", flush=True)
+
+    def print_step(self, seconds: float) -> None:
+        """Print how far the epoch is; `seconds` of it are not in the outcome yet. Does not wait for a GPU."""
+        steps = math.ceil(len(self.train) / self.recipe.batch_size)
+        if self.step < steps:
+            print(progress_line(self.how_far(seconds, self.step, steps)), flush=True)
+        self.last_line = time.perf_counter()
+
+    def how_far(self, seconds: float = 0.0, step: int | None = None, steps: int | None = None) -> Progress:
+        """Return the progress after the epoch or a step of it; see `progress_of`."""
+        begun = Progress(self.wording.run, self.epoch, self.recipe.epochs, step, steps)
+        return progress_of(begun, self.outcome, seconds)
 
     def train_batch(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         """Run one optimiser step, entirely on the device."""
@@ -266,7 +304,7 @@ class Trainer:
             since = self.finite_steps + 1 if what == "training" else None
             progress = self.progress(checkpoints, since)
             precision = self.arithmetic.precision
-            raise not_finite(what, loss, progress, self.recipe.learning_rate, precision, self.section)
+            raise not_finite(what, loss, progress, self.recipe.learning_rate, precision, self.wording.section)
         self.finite_steps = self.step
 
     def progress(self, checkpoints: Checkpoints, since: int | None = None) -> str:
@@ -301,7 +339,7 @@ class Trainer:
         outcome.kept_epoch = self.epoch
         self.select(row)
         self.batchnorm.load(statistics)
-        print(progress_line(row, self.recipe.epochs, outcome), flush=True)
+        print(progress_line(self.how_far(), row), flush=True)
 
     def evaluate_splits(self, row: dict[str, Any], prefix: str = "") -> None:
         """Evaluate the network as it is on validation and test images; columns of the row begin with `prefix`."""
@@ -348,7 +386,7 @@ class Trainer:
         row["fit_loss"], row["fit_accuracy"], _ = self.evaluate(self.train)
         synchronize(self.arithmetic.device)
         outcome.evaluation_seconds += time.perf_counter() - clock
-        print(f"kept epoch {row['epoch']} | fit {row['fit_loss']:.4f} {row['fit_accuracy']:5.1f} %", flush=True)
+        self.say(f"kept epoch {row['epoch']} | fit {row['fit_loss']:.4f} {row['fit_accuracy']:5.1f} %")
 
     def state(self) -> tuple[dict[str, numpy.ndarray], dict[str, Any]]:
         """Return the complete state of the training: arrays by name, and JSON values."""
@@ -415,17 +453,12 @@ class Trainer:
         self.scaler.load_state_dict(state["scaler"])
 
 
-def progress_line(row: dict[str, Any], epochs: int, outcome: Outcome) -> str:
-    """Return a line for the terminal: epoch, losses, accuracies, images per second, time left."""
-    parts = [f"epoch {row['epoch']:>{len(str(epochs))}}/{epochs}"]
-    for split in ("train", "validation", "test"):
-        if row[f"{split}_loss"] is not None:
-            parts.append(f"{split} {row[f'{split}_loss']:.4f} {row[f'{split}_accuracy']:5.1f} %")
-        if row.get(f"{REESTIMATED}{split}_loss") is not None:
-            parts[-1] += f" (BatchNorm re-estimated: {row[f'{REESTIMATED}{split}_accuracy']:5.1f} %)"
-    if outcome.images_trained:
-        parts.append(f"{outcome.images_per_second:,.0f} images/s")
-        spent = outcome.training_seconds + outcome.evaluation_seconds
-        left = round(spent / (row["epoch"] + 1) * (epochs - row["epoch"]))
-        parts.append(f"{left // 60}:{left % 60:02d} left")
-    return " | ".join(parts)
+def progress_of(progress: Progress, outcome: Outcome, seconds: float = 0.0) -> Progress:
+    """Return the progress with its speed and the time left; `seconds` are not in the outcome yet."""
+    training_seconds = outcome.training_seconds + seconds
+    if not outcome.images_trained or not training_seconds:
+        return progress
+    evaluations = progress.epoch + (progress.step is None)  # one before training, and one after each epoch
+    evaluation_seconds = outcome.evaluation_seconds / evaluations * (progress.epochs + 1 - evaluations)
+    left = training_seconds * (1 / progress.share - 1) + evaluation_seconds
+    return replace(progress, images_per_second=outcome.images_trained / training_seconds, seconds_left=round(left))

@@ -16,7 +16,7 @@ from triptych.training.arithmetic import prepare
 from triptych.training.batches import Transforms
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import device_name
-from triptych.training.loop import fit
+from triptych.training.loop import Wording, fit
 from triptych.training.recipe import PLAIN, Execution, PretrainingRecipe
 from triptych.training.regime import Trainable
 
@@ -61,7 +61,10 @@ def pretrain_weights(  # noqa: PLR0913
     torch.manual_seed(seed)
     network = build_network(architecture, len(source.classes), input_size)
     scale = normalisation_of(normalisation, source.images)
-    print(f"pretraining {architecture} on {device_name(chosen)} ({chosen.type}), {len(source)} images", flush=True)
+    run = f"pretraining {architecture}"
+    print(
+        f"{run} | pretraining {architecture} on {device_name(chosen)} ({chosen.type}), {len(source)} images", flush=True
+    )
     settings = {
         **recipe.in_effect(),
         "architecture": architecture,
@@ -84,7 +87,7 @@ def pretrain_weights(  # noqa: PLR0913
             arithmetic,
             selection,
             run_checkpoints,
-            section="weights",
+            Wording(run, section="weights"),
         )
         rows = pandas.DataFrame(outcome.history, columns=WEIGHTS_HISTORY.names)
         save_table(history, rows, WEIGHTS_HISTORY)
@@ -93,5 +96,5 @@ def pretrain_weights(  # noqa: PLR0913
         )
         accuracy = outcome.validation_accuracy(held_out.labels)
         save_tensors(weights, state_arrays(network), metadata | {"held_out_accuracy": accuracy})
-        print(f"held-out accuracy {accuracy:.1f} % on {len(held_out)} images", flush=True)
+        print(f"{run} | held-out accuracy {accuracy:.1f} % on {len(held_out)} images", flush=True)
         run_checkpoints.remove()

@@ -25,13 +25,14 @@ from triptych.training.batches import Transforms
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.device import device_name, peak_memory_bytes
 from triptych.training.extract_features import with_features
-from triptych.training.loop import fit
+from triptych.training.loop import Wording, fit
 from triptych.training.recipe import PLAIN, Execution, Recipe
 from triptych.training.regime import Trainable, assert_unchanged, frozen_tensors, read_phases
 
 
 def train(  # noqa: PLR0913
     *,
+    arm: str = "training",
     architecture: str,
     input_size: int,
     normalisation: str,
@@ -57,6 +58,7 @@ def train(  # noqa: PLR0913
     """Train a network from its initial weights; save the weights, history, predictions and cost.
 
     Args:
+        arm: the name of the arm, for messages: each printed line begins with it and the seed.
         architecture: a torchvision architecture.
         input_size: height and width of the network's input in pixels.
         normalisation: `none`; `imagenet`, the normalisation of torchvision's weights, else that of ImageNet; or
@@ -105,15 +107,18 @@ def train(  # noqa: PLR0913
     )
     before = state_arrays(network)
     trainable = Trainable.of(network, metadata["head"], phase)
+    run = f"{arm} {run_in_words(run_name(seed, fold))}"
     print(
-        f"training {phase.trainable} of {architecture} at {input_size} px on {device_name(chosen)} "
+        f"{run} | training {phase.trainable} of {architecture} at {input_size} px on {device_name(chosen)} "
         f"({chosen.type}, {recipe.precision}), {len(splits[0])} {'features' if features else 'images'}, "
-        f"{run_in_words(run_name(seed, fold))}, from {pretrained or 'random weights'}, normalisation "
-        f"{metadata['normalisation']}",
+        f"from {pretrained or 'random weights'}, normalisation {metadata['normalisation']}",
         flush=True,
     )
     if metadata["transform_input"]:
-        print("as in torchvision, the network first reverses ImageNet's normalisation of its input (transform_input)")
+        print(
+            f"{run} | as in torchvision, the network first reverses ImageNet's normalisation of its input "
+            "(transform_input)"
+        )
     if features is None:
         transforms = Transforms.to_input(input_size, metadata["normalisation"], arithmetic, splits[0].crop)
         module, trainable_here = network, trainable
@@ -138,7 +143,18 @@ def train(  # noqa: PLR0913
     waiting_since = time.perf_counter()
     with run_checkpoints.locked():
         started += time.perf_counter() - waiting_since  # waiting for a lock is not part of the cost either
-        outcome = fit(module, trainable_here, recipe, seed, transforms, splits, arithmetic, selection, run_checkpoints)
+        outcome = fit(
+            module,
+            trainable_here,
+            recipe,
+            seed,
+            transforms,
+            splits,
+            arithmetic,
+            selection,
+            run_checkpoints,
+            Wording(run),
+        )
 
         after = state_arrays(network)
         assert_unchanged(before, after, frozen_tensors(network, trainable))

@@ -1,0 +1,65 @@
+"""The last lines of a run: the answer in a sentence, accuracies with their intervals, the paths of report and model."""
+
+from pathlib import Path
+
+from triptych.report import formatting as words
+from triptych.report.sections.answer import headline
+from triptych.report.sections.decision import chosen_arm
+from triptych.results.experiment import Results, read_results
+from triptych.results.schema import UNOPENED
+
+PARTIAL = "partial"
+
+
+def last_words(experiment_folder: Path, part: str | None = None) -> list[str]:
+    """Return what there is to say of an experiment, a line each; never what its report does not say.
+
+    Args:
+        experiment_folder: such as `results/digits`.
+        part: `partial` for the partial report, empty for the whole; by default the whole one if it is there.
+
+    Raises:
+        InputError: a file of the results is missing or is not what it should be.
+    """
+    folder = Path(experiment_folder)
+    if part is None:
+        part = PARTIAL if not (folder / "report.html").is_file() and (folder / PARTIAL).is_dir() else ""
+    report = folder / part / "report.html"
+    if not report.is_file():
+        return [f"{folder.name}: no report yet."]
+    results = read_results(folder, folder / part, {} if part else None)  # which runs are missing is not told
+    model = folder / "model"
+    has_model = not part and model.is_dir() and chosen_arm(results) is not None
+    answer, *arms = lines_of(results)
+    return [f"{folder.name}: {answer}", *arms, f"Report: {report}", *[f"Model: {model}"] * has_model]
+
+
+def lines_of(results: Results) -> list[str]:
+    """Return the answer, and a line for each arm, in plain text."""
+    return [line.replace(words.NO_BREAK, " ") for line in (headline(results), *accuracies(results))]
+
+
+def accuracies(results: Results) -> list[str]:
+    """Return a line for each arm, the leader first: its metric with interval, on test images if they were opened."""
+    interval = words.interval(results.confidence)
+    opened = results.mode != UNOPENED
+    what = results.metric_on(
+        "test" if opened else str(results.decision["images"]) if results.decision else "validation"
+    )
+    lines = []
+    for arm in [*results.contestants, *results.controls]:
+        if opened:
+            value, ends = (
+                results.summary(arm, f"test_{results.metric}_mean"),
+                results.metric_interval(arm, results.metric),
+            )
+        elif arm in results.ranking:
+            value, low, high = results.decided_by(arm)
+            ends = low, high
+        else:
+            continue
+        chosen = ", chosen" if arm == chosen_arm(results) else ""
+        lines.append(
+            f"  {results.name_of(arm)}: {words.percent(value)} {what} ({interval} {words.between(*ends)}){chosen}"
+        )
+    return lines
