@@ -15,7 +15,16 @@ settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent.parent
-WITHOUT_RULE = {"check", "clean", "document_architectures", "document_configuration", "verify"}
+WITHOUT_RULE = {
+    "check",
+    "clean",
+    "document_architectures",
+    "document_configuration",
+    "evaluate",
+    "export",
+    "predict",
+    "verify",
+}
 """Commands that a person runs, and no workflow."""
 
 WITHOUT_COMMAND = {"await_decision"}

@@ -26,7 +26,8 @@ def reported(shelf, tmp_path_factory):
 def with_report(made, folder):
     made = made.copy(folder / "digits")
     (made.folder / "model").mkdir()
-    (made.folder / "model" / "model.safetensors").write_text("of the chosen run")
+    for name in ("model.safetensors", "model.json", "README.md", "predict.py", "decode.py"):
+        (made.folder / "model" / name).write_text("of the chosen run")
     report(experiment="digits", experiment_folder=made.folder, output=made.folder / "report.html")
     return made
 

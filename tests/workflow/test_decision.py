@@ -4,9 +4,13 @@ import json
 import shutil
 
 import numpy
+import pandas
 import pytest
+from PIL import Image
 
 from tests.workflow.conftest import jobs_of, rules_of, snakemake, snakemakes_log, write_configuration
+from triptych.data.dataset import load_split
+from triptych.evaluation.predict import predict
 from triptych.results.decision import decision_digest
 from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
@@ -26,6 +30,7 @@ SMALL = {
 """Two arms with two seeds, which need no pretrained weights."""
 
 RESULTS = "results/small"
+MODEL = {"model.safetensors", "model.json", "README.md", "predict.py", "decode.py"}
 MEASURED = {"cost.json", "cost.csv", "report.html", "manifest.json"}
 
 
@@ -96,7 +101,7 @@ def test_no_file_before_the_opening_depends_on_a_test_image(decided, tmp_path):
 
 def test_only_the_chosen_runs_weights_are_left_and_nothing_is_left_to_do(complete):
     assert not weights_in(complete)
-    assert [path.name for path in (complete / RESULTS / "model").iterdir()] == ["model.safetensors"]
+    assert {path.name for path in (complete / RESULTS / "model").iterdir()} == MODEL
     assert not rules_of(call(complete, "--dry-run").stdout)
 
 
@@ -155,15 +160,39 @@ def test_a_model_that_was_deleted_costs_one_training(finished):
     jobs, trained = made(finished)
     chosen = json.loads((finished / RESULTS / "decision.json").read_text())["chosen"]
     assert trained == [f"experiment=small, arm={chosen['arm']}, seed={chosen['seed']}"]
-    assert jobs["copy_model"] == 1
+    assert jobs["copy_model"] == jobs["write_model"] == 1
     assert (finished / RESULTS / "model" / "model.safetensors").read_bytes() == before
+
+
+def test_what_is_said_about_the_model_is_written_again_without_a_training(finished):
+    path = finished / RESULTS / "model" / "README.md"
+    before = path.read_bytes()
+    path.unlink()
+    jobs, trained = made(finished)
+    assert not trained and set(jobs) == {"write_model", "write_manifest"}
+    assert path.read_bytes() == before
+
+
+def test_the_model_predicts_what_the_table_says_of_digits(complete, tmp_path):
+    results = complete / RESULTS
+    about = json.loads((results / "model" / "model.json").read_text())
+    table = pandas.read_csv(results / "tables" / "predictions.csv", dtype=str, keep_default_na=False)
+    of_run = (table["arm"] == about["arm"]) & (table["run"] == str(about["seed"])) & (table["split"] == "test")
+    images = load_split(results / "data" / "test.safetensors").images
+    for number, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / f"{number:03d}.png")
+    predict(results, [tmp_path], csv=tmp_path / "predictions.csv")
+    found = pandas.read_csv(tmp_path / "predictions.csv", dtype=str, keep_default_na=False)
+    assert len(found) == 100
+    columns = ["predicted", "probability"]
+    assert found[columns].to_numpy().tolist() == table[of_run][columns].to_numpy().tolist()
 
 
 def test_weights_are_kept_until_the_decision_without_an_opening_after_it(tmp_path):
     every_epoch = {"test": "every_epoch", "seeds": [0]}
     call(tmp_path, **every_epoch)
     assert not weights_in(tmp_path)
-    assert [path.name for path in (tmp_path / RESULTS / "model").iterdir()] == ["model.safetensors"]
+    assert {path.name for path in (tmp_path / RESULTS / "model").iterdir()} == MODEL
     assert not rules_of(call(tmp_path, "--dry-run", **every_epoch).stdout)
 
 

@@ -35,7 +35,8 @@ READERS = {
     "decide": "collect_predictions report",
     "collect_predictions": "report",
     "collect_results": "plot_confusion plot_cost check_claims report",
-    "copy_model": "write_manifest",
+    "copy_model": "write_model write_manifest",
+    "write_model": "write_manifest",
     "compare_full_run": "plot_full_run report",
     **dict.fromkeys(PLOTS_OF_TABLES.split(), "report"),
     **dict.fromkeys(
@@ -67,6 +68,7 @@ NAMED_FILES = {
     "report/report.css": "report",
     "report/report.html.jinja": "report",
     "configuration/keys.py": "",
+    "evaluation/predict_alone.py": "write_model",
     "configuration/training.py": "check_claims compare_full_run report",
     "results/schema.py": "report write_manifest",
     "lecture45/schema.py": "report write_manifest",

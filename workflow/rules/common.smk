@@ -25,6 +25,7 @@ from triptych.configuration.regime import phases_of
 from triptych.configuration.cached_features import trunks
 from triptych.results.decision import read_decision
 from triptych.results.run_names import run_name, seed_and_fold
+from triptych.results.schema import TESTED
 from triptych.storage.errors import InputError
 from triptych.workflow.cluster_advice import cluster_advice
 from triptych.workflow.image_listing import digest_of_files
@@ -109,24 +110,41 @@ def chosen_run(experiment):
         sys.exit(str(error))
 
 
-def chosen_weights(wildcards):
-    """The trained weights of the chosen run; none if nothing is chosen, which the command says."""
-    chosen = chosen_run(wildcards.experiment)
-    if not chosen:
+def of_chosen_run(*files):
+    """These files of the chosen run; none if nothing is chosen, which the commands say."""
+
+    def paths(wildcards):
+        chosen = chosen_run(wildcards.experiment)
+        patterns = [f"{RUN}/{file}" for file in files]
+        if not chosen:
+            return []
+        run = run_name(chosen["seed"], chosen.get("fold"))
+        return filled(patterns, arm=[chosen["arm"]], run=[run])
+
+    return paths
+
+
+def tested_by_chosen_run(wildcards):
+    """The file of the chosen run with its logits of test images; none where there are no such images."""
+    if graph.mode_of_whole(wildcards) not in TESTED:
         return []
-    run = run_name(chosen["seed"], chosen.get("fold"))
-    return filled(f"{RUN}/trained.safetensors", arm=[chosen["arm"]], run=[run])
+    return of_chosen_run(f"{graph.test_logits(wildcards)}.safetensors")(wildcards)
+
+
+def files_of_model():
+    """The files of the chosen model."""
+    return [*rules.copy_model.output, *rules.write_model.output]
 
 
 def chosen_model(wildcards):
-    """The copy of its weights, if a run is chosen."""
-    return rules.copy_model.output.model if chosen_run(wildcards.experiment) else []
+    """Its files, if a run is chosen."""
+    return files_of_model() if chosen_run(wildcards.experiment) else []
 
 
 def chosen_models(wildcards):
-    """The copies of all experiments: of a target, so that one that was deleted is made again."""
+    """The files of the chosen models of all experiments: of a target, so that one that was deleted is made again."""
     chosen = [name for name in settings["experiments"] if chosen_run(name)]
-    return collect(rules.copy_model.output.model, experiment=chosen)
+    return collect(files_of_model(), experiment=chosen)
 
 
 def asked_digest(wildcards):

@@ -1,4 +1,4 @@
-# After the decision: the test images are opened, and the chosen run's weights are copied.
+# After the decision: the test images are opened, and the chosen run's weights are copied and described.
 # Needs: data/test.safetensors, runs/*/trained.safetensors, decision.json. Makes: of each run its test results; model/.
 
 
@@ -73,7 +73,7 @@ rule await_decision:
 rule copy_model:
     """The weights of the run that the decision chose."""
     input:
-        trained=chosen_weights,
+        trained=of_chosen_run("trained.safetensors"),
         decision=ancient("<results>/{experiment}/decision.json"),
     output:
         model="<results>/{experiment}/model/model.safetensors",
@@ -96,5 +96,67 @@ rule copy_model:
             {params.trained} \
             --decision {input.decision:q} \
             --model {output.model:q} \
+            >{log:q} 2>&1
+        """
+
+
+rule write_model:
+    """What is needed to use the weights of the chosen run: their description, a model card, and a script."""
+
+    # Apart from copy_model: what it reads may change without a training, and the weights may be the last copy.
+    input:
+        weights="<results>/{experiment}/model/model.safetensors",
+        decision="<results>/{experiment}/decision.json",
+        cost=of_chosen_run("cost.json"),
+        predictions=of_chosen_run("predictions.safetensors"),
+        tested=tested_by_chosen_run,
+        folds=graph.folds_file,
+        train_data="<results>/{experiment}/data/train.safetensors",
+        validation_data="<results>/{experiment}/data/validation.safetensors",
+        test_data="<results>/{experiment}/data/test.safetensors",
+    output:
+        description="<results>/{experiment}/model/model.json",
+        card="<results>/{experiment}/model/README.md",
+        script="<results>/{experiment}/model/predict.py",
+        decoder="<results>/{experiment}/model/decode.py",
+    log:
+        "<logs>/write_model/{experiment}.log",
+    benchmark:
+        "<benchmarks>/write_model/{experiment}.tsv"
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        arms=graph.arms_json,
+        dataset=graph.of_experiment(dataset_json),
+        comparison=graph.of_experiment(comparison_json("confidence")),
+        mode=graph.mode_of_whole,
+        tested=lambda wildcards, input: option("--tested", input.tested),
+        folds=lambda wildcards, input: option("--folds", input.folds),
+        code=code("evaluation.write_model", "evaluation/predict_alone.py"),
+    shell:
+        r"""
+        python -m triptych write-model \
+            --experiment {wildcards.experiment:q} \
+            --arms {params.arms:q} \
+            --dataset {params.dataset:q} \
+            --comparison {params.comparison:q} \
+            --mode {params.mode} \
+            --decision {input.decision:q} \
+            --weights {input.weights:q} \
+            --cost {input.cost:q} \
+            --predictions {input.predictions:q} \
+            {params.tested} \
+            {params.folds} \
+            --train-data {input.train_data:q} \
+            --validation-data {input.validation_data:q} \
+            --test-data {input.test_data:q} \
+            --description {output.description:q} \
+            --card {output.card:q} \
+            --script {output.script:q} \
+            --decoder {output.decoder:q} \
             >{log:q} 2>&1
         """

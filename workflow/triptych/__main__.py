@@ -45,6 +45,7 @@ COMMANDS = {
     "collect_predictions": "triptych.analysis",
     "open_test": "triptych.evaluation",
     "copy_model": "triptych.evaluation",
+    "write_model": "triptych.evaluation",
     **FIGURE_COMMANDS,
     **WING_COMMANDS,
     "report": "triptych.report",
@@ -52,6 +53,9 @@ COMMANDS = {
     "write_manifest": "triptych.report",
     "verify": "triptych.report",
     "clean": "triptych.data",
+    "predict": "triptych.evaluation",
+    "evaluate": "triptych.evaluation",
+    "export": "triptych.evaluation",
     "document_configuration": "triptych.configuration",
     "document_architectures": "triptych.models",
 }

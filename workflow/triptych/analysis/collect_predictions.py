@@ -14,13 +14,10 @@ from triptych.analysis.runs import Truth, read_logits, read_truth, read_truths, 
 from triptych.data.folds import Folds, load_folds
 from triptych.results import schema
 from triptych.results.decision import read_decision
-from triptych.results.mistakes import mistakes_of, softmax
+from triptych.results.mistakes import DECIMALS, mistakes_of, softmax
 from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, MODES, Mode
 from triptych.results.tables import read_table, save_table
 from triptych.storage.errors import InputError
-
-DECIMALS = 4
-"""Of a probability."""
 
 
 @dataclass(frozen=True)

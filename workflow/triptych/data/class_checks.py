@@ -22,6 +22,8 @@ NEGATIVE_NUMBER = re.compile(r"-\d+(\.\d+)?")
 CONTROL = {"Cc", "Zl", "Zp", "Cs"}
 """Unicode categories of characters that break lines or cannot be shown."""
 
+ONE_CLASS = "there is one class only"
+"""Begins the problem of a data set with a single class, which a labelled delivery may well have."""
 RENAME = "rename the class"
 
 
@@ -44,7 +46,7 @@ def class_problems(items: Iterable[Item], labels: Iterable[str]) -> list[Problem
     ]
     found += list(_alike(known)) or list(_lacking(items, known))  # two names of one class lack in each other's splits
     if len(known) == 1:
-        problem = f"there is one class only, {quoted(known[0])}"
+        problem = f"{ONE_CLASS}, {quoted(known[0])}"
         found.append(Problem(DATASET, "", known[0], problem, "give images of at least two classes"))
     return found
 

@@ -41,6 +41,9 @@ differ from run to run; no other file may."""
 KEPT_WEIGHTS = {"model": (), "trained": ("trained",), "all": ("trained", "initial")}
 """The weight files of a run that are kept, by the configuration's `keep_weights`; `model/` always is."""
 
+OF_MODEL = r"model/(model\.safetensors|model\.json|README\.md|predict\.py|decode\.py)"
+"""A pattern of the files of the chosen model."""
+
 OF_OPENING = ("test.safetensors", "opened.json")
 """The files of a run that opening its test images leaves."""
 
@@ -129,7 +132,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
         r"config\.yaml",
         r"report\.html",
         *OF_DECISION,
-        *[r"model/model\.safetensors"] * (read_decision(folder / "decision.json")["chosen"] is not None),
+        *[OF_MODEL] * (read_decision(folder / "decision.json")["chosen"] is not None),
         *input_patterns(configuration),
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
         rf"runs/{arms}/{runs}/(?!{one_of(gone)}$){FILE_NAME}\.(safetensors|csv|json)",

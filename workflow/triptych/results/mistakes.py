@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 import numpy
 
+DECIMALS = 4
+"""Of a probability in a table."""
+
 
 @dataclass(frozen=True)
 class Mistake:

@@ -223,6 +223,10 @@ class Graph:
         mode = test_mode(self.experiments[wildcards.experiment])
         return schema.UNOPENED if wildcards.part and mode == schema.AFTER_DECISION else mode
 
+    def mode_of_whole(self, wildcards: Wildcards) -> schema.Mode:
+        """What is known about test images once the experiment is finished."""
+        return test_mode(self.experiments[wildcards.experiment])
+
     def of_models(self, pattern: str | list[str]) -> Lookup:
         """Return the files `pattern` of all networks and input sizes of the experiment of the wildcards."""
 
@@ -238,10 +242,14 @@ class Graph:
         runs = self.first_runs(wildcards).items()
         return [file for arm, run in runs for file in filled(f"{RUN}/kernels.safetensors", arm=[arm], run=[run])]
 
-    def predictions_of_arm(self, wildcards: Wildcards) -> list[str]:
+    def test_logits(self, wildcards: Wildcards) -> str:
+        """Return the name, without its ending, of a run's file with its logits of test images."""
         every_epoch = self.experiments[wildcards.experiment]["test"] == schema.EVERY_EPOCH
-        file = "predictions" if every_epoch else "test"
-        return filled(f"{RUN}/{file}.safetensors", run=self.runs_of_arm(wildcards))
+        return "predictions" if every_epoch else "test"
+
+    def predictions_of_arm(self, wildcards: Wildcards) -> list[str]:
+        file = f"{RUN}/{self.test_logits(wildcards)}.safetensors"
+        return filled(file, run=self.runs_of_arm(wildcards))
 
     def runs_of_arm(self, wildcards: Wildcards) -> list[str]:
         """Return the names of the runs of the arm of the wildcards."""

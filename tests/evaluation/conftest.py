@@ -1,0 +1,120 @@
+"""A small experiment on image files, made by the commands themselves: the model of its one run, its test results."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy
+import pytest
+from PIL import Image
+
+from tests.conftest import bundled
+from tests.data.photos import CHECKING, SPLITTING, check, prepare
+from tests.training.conftest import NETWORK, RECIPE, phases, train
+from triptych.analysis.collect_predictions import collect_predictions
+from triptych.evaluation import open_test as open_test_module
+from triptych.evaluation.write_model import write_model
+from triptych.results.decision import DECISION_KEYS, decision_digest
+
+CLASSES = ("a | <b>rose `x`", "tulip é", "weed")
+IMAGES = 50
+"""Of each class."""
+STORED = {"store_size": 37}
+"""8/7 of the network's input: networks see the centre alone."""
+SHARES = {"validation": 0.4, "test": 0.3}
+ARM = "mine"
+OF_EVALUATION = ("evaluation_batch_size", "num_threads", "device", "precision", "channels_last")
+FILES = {"model.safetensors", "model.json", "README.md", "predict.py", "decode.py"}
+
+
+def photograph(path: Path, number: int) -> None:
+    """Write noise in the colour of a class, which some hardly show: JPEG with EXIF data, or PNG with alpha."""
+    generator = numpy.random.default_rng(number)
+    pixels = generator.integers(0, 120, (50, 40 + number % 30, 3), dtype=numpy.uint8)
+    pixels[..., number % 3] += 2 if number % 4 == 0 else 110
+    image = Image.fromarray(pixels)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if number % 4 == 1:
+        image.putalpha(200)
+        image.save(path.with_suffix(".png"))
+    else:
+        exif = Image.Exif()
+        exif[274] = 1 + number % 8
+        image.save(path.with_suffix(".jpg"), exif=exif, quality=90)
+
+
+def write_decision(path: Path, chosen: dict | None) -> Path:
+    content = dict.fromkeys(DECISION_KEYS) | {"chosen": chosen}
+    path.write_text(json.dumps(content | {"digest": decision_digest(content)}))
+    return path
+
+
+def model_options(folder: Path, model: Path, **changes) -> dict:
+    """The options of `write_model` for the experiment in a folder."""
+    run = folder / "runs" / ARM / "seed0"
+    arm = {
+        **{"name": ARM, "label": "My arm", "weights": "random", "train": "all", "batchnorm": "train"},
+        **{"role": "arm", "trunk": None, "model": NETWORK, "training": RECIPE | {"keep": "last", "patience": None}},
+    }
+    return {
+        "experiment": "photos",
+        "arms": json.dumps([arm]),
+        "dataset": json.dumps({**CHECKING, **SPLITTING, **STORED, **SHARES}),
+        "comparison": json.dumps({"confidence": 0.95}),
+        "mode": "after_decision",
+        "decision": folder / "decision.json",
+        "weights": model / "model.safetensors",
+        "cost": run / "cost.json",
+        "predictions": run / "predictions.safetensors",
+        "tested": run / "test.safetensors",
+        **{f"{split}_data": folder / "data" / f"{split}.safetensors" for split in ("train", "validation", "test")},
+        "description": model / "model.json",
+        "card": model / "README.md",
+        "script": model / "predict.py",
+        "decoder": model / "decode.py",
+        **changes,
+    }
+
+
+@pytest.fixture(scope="session")
+def experiment(tmp_path_factory):
+    """The folder of the experiment; the pictures are in `photos` beside it. Read only."""
+    base = tmp_path_factory.mktemp("experiment")
+    folder, photos = base / "photos-results", base / "photos"
+    for number in range(3 * IMAGES):
+        photograph(photos / CLASSES[number % 3] / f"{number:03d}", number)
+    data = folder / "data"
+    data.mkdir(parents=True)
+    check(photos, data, base / "cache", **STORED)
+    prepare(photos, data, base / "cache", **STORED, **SHARES)
+    run, model = folder / "runs" / ARM / "seed0", folder / "model"
+    splits = {f"{split}_data": data / f"{split}.safetensors" for split in ("train", "validation", "test")}
+    outputs = {name: run / f"{name}.safetensors" for name in ("trained", "predictions")}
+    recipe = {**RECIPE, "learning_rate": 1e-3, "batch_size": 10}
+    of_training = {name: path for name, path in splits.items() if name != "test_data"}
+    train(
+        **{**NETWORK, **recipe, **of_training, **outputs, "phases": phases(), "seed": 0},
+        history=run / "history.csv",
+        cost=run / "cost.json",
+    )
+    options = {
+        **{name: recipe[name] for name in OF_EVALUATION},
+        **{"architecture": NETWORK["architecture"], "input_size": NETWORK["input_size"], "arm": ARM, "seed": 0},
+        **{"trained": run / "trained.safetensors", "decision": folder / "decision.json"},
+        **{"test_data": splits["test_data"], "openings": base / "openings.jsonl"},
+        **{"predictions": run / "test.safetensors", "opened": run / "opened.json"},
+    }
+    write_decision(folder / "decision.json", {"arm": ARM, "seed": 0})
+    open_test_module.open_test(**bundled("open_test", options))
+    collect_predictions(
+        experiment_folder=folder,
+        runs=json.dumps([[ARM, [0]]]),
+        mode="after_decision",
+        decision=folder / "decision.json",
+        predictions=folder / "tables" / "predictions.csv",
+        mistakes=folder / "tables" / "mistakes.csv",
+    )
+    model.mkdir()
+    os.link(run / "trained.safetensors", model / "model.safetensors")
+    write_model(**model_options(folder, model))
+    return folder

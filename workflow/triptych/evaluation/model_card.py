@@ -1,0 +1,220 @@
+"""The model card: Markdown that a reader and Hugging Face understand. It says no more than `model.json` knows."""
+
+import html
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy
+
+from triptych.data.dataset import Split
+from triptych.evaluation.model_file import CARD, DECODER, DESCRIPTION, SCRIPT, WEIGHTS
+from triptych.results.schema import EVERY_EPOCH
+
+FEW_IMAGES, FEW_OF_A_CLASS = 100, 20
+"""Below, a test accuracy or a recall says little."""
+
+
+def card_of(
+    content: Mapping[str, Any],
+    arm: Mapping[str, Any],
+    dataset: Mapping[str, Any],
+    splits: Mapping[str, Split],
+    phases: Sequence[Mapping[str, Any]],
+) -> str:
+    """Return the card.
+
+    Args:
+        content: of `model.json`.
+        arm: as the configuration resolves it.
+        dataset: the section of the configuration.
+        splits: by name; only their labels are read.
+        phases: of the training, from the metadata of the weights.
+    """
+    tested = content["tested"]
+    lines = [
+        *_front_matter(content),
+        f"# {plain(content['name'])}",
+        "",
+        f"A {plain(content['architecture'])} that classifies images as one of {len(content['classes'])} classes. "
+        + (
+            f"Test accuracy: {_interval(tested['accuracy'], tested)} on {tested['images']:,} images. "
+            if tested["images"]
+            else "Its accuracy on images that it was not chosen by is not known: there were no test images. "
+        )
+        + "Triptych "
+        f"{content['versions']['triptych']} trained it, and chose it among the arms of the experiment "
+        f"{plain(content['experiment'])} on {'out-of-fold' if 'fold' in content else 'validation'} images.",
+        "",
+        "## Use",
+        "",
+        "```console",
+        "python predict.py photo.jpg another.png",
+        "python -m triptych predict . photo.jpg --csv predictions.csv",
+        "```",
+        "",
+        f"`{SCRIPT}` needs torch, torchvision, numpy, pillow and safetensors. The second command needs Triptych. It "
+        "checks that the files below belong together, and gives the experiment's own predictions.",
+        "",
+        *_table(
+            ["file", "content"],
+            [
+                [f"`{WEIGHTS}`", "weights"],
+                [f"`{DESCRIPTION}`", "classes, network, preprocessing, versions, digests"],
+                [f"`{SCRIPT}`, `{DECODER}`", "prediction without Triptych"],
+                [f"`{CARD}`", "this card"],
+            ],
+        ),
+        *_data(content, dataset, splits),
+        *_recipe(content, arm, phases),
+        *_preprocessing(content),
+        *_results(tested),
+        *_certainty(content),
+        *_limits(content),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def plain(text: str) -> str:
+    """Return a name of the user's as text of Markdown: on one line, without a mark that would be read."""
+    shown = "".join(letter if letter.isprintable() else "?" for letter in text)
+    return re.sub(r"([\\`*_\[\]|~$])", r"\\\1", html.escape(shown, quote=False))
+
+
+def _front_matter(content: Mapping[str, Any]) -> list[str]:
+    """The metadata that Hugging Face reads. A text in JSON is one in YAML."""
+    dataset = {"name": content["experiment"], "type": "image-classification", "split": "test"}
+    task = {"type": "image-classification", "name": "Image classification"}
+    results = []
+    if content["tested"]["images"]:
+        metric = {"type": "accuracy", "name": "Test accuracy", "value": round(content["tested"]["accuracy"] / 100, 6)}
+        results.append({"task": task, "dataset": dataset, "metrics": [metric]})
+    result = [{"name": content["name"], "results": results}]
+    matter = {
+        "library_name": "triptych",
+        "pipeline_tag": "image-classification",
+        "tags": ["image-classification", "pytorch", content["library"], content["architecture"]],
+        "metrics": ["accuracy"],
+        "model-index": result,
+    }
+    return ["---", *(f"{key}: {json.dumps(value)}" for key, value in matter.items()), "---", ""]
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return [f"| {' | '.join(map(str, line))} |" for line in lines] + [""]
+
+
+def _interval(value: float | None, entry: Mapping[str, Any]) -> str:
+    """A percentage and its interval; the first time it is written out."""
+    return "-" if value is None else f"{value:.1f} % ({entry['low']:.1f} to {entry['high']:.1f})"
+
+
+def _data(content: Mapping[str, Any], dataset: Mapping[str, Any], splits: Mapping[str, Split]) -> list[str]:
+    counts = {name: numpy.bincount(split.labels, minlength=len(split.classes)) for name, split in splits.items()}
+    rows = [
+        [plain(name), *(f"{of_split[number]:,}" for of_split in counts.values())]
+        for number, name in enumerate(content["classes"])
+    ]
+    rows.append(["all", *(f"{of_split.sum():,}" for of_split in counts.values())])
+    own = {"folder": "image files in class folders", "table": "image files named by a table"}
+    source = own.get(dataset["source"], f"the data set {plain(dataset['source'])}")
+    return ["## Data", "", f"Images: {source}.", "", *_table(["class", *counts], rows)]
+
+
+def _recipe(content: Mapping[str, Any], arm: Mapping[str, Any], phases: Sequence[Mapping[str, Any]]) -> list[str]:
+    training = arm["training"]
+    rows = [
+        ["arm, seed", f"{plain(content['arm'])}, {content['seed']}"],
+        ["network", f"{plain(content['architecture'])} ({content['library']}), input {content['input_size']} px"],
+        ["starts from", "pretrained weights" if arm["weights"] == "pretrained" else "random weights"],
+        ["trains", "; ".join(f"{phase['trainable']}, BatchNorm {phase['batchnorm']}" for phase in phases)],
+        *([key.replace("_", " "), "none" if value is None else value] for key, value in sorted(training.items())),
+    ]
+    return ["## Recipe", "", *_table(["key", "value"], rows)]
+
+
+def _preprocessing(content: Mapping[str, Any]) -> list[str]:
+    store, size = content["store"], content["input_size"]
+    fit = {
+        "crop": "its central square is resized",
+        "squash": "it is resized without keeping its aspect",
+        "pad": "it is resized into a square of the background colour",
+    }[store["fit"]]
+    steps = [
+        f"The file is decoded (`{DECODER}`): first frame, upright, RGB, 8 bits, transparency on {store['background']}.",
+        f"With Pillow's bilinear filter {fit} to {store['size']} x {store['size']} px.",
+        *["The centre is cut out: 7/8 of a side, but at least the input size."] * store["crop"],
+        f"Where that is not {size} x {size} px, it is resized ({content['interpolation']}).",
+        f"Divided by 255, less {content['normalisation']['mean']}, divided by {content['normalisation']['std']}.",
+    ]
+    return ["## Preprocessing", "", *(f"{number}. {step}" for number, step in enumerate(steps, 1)), ""]
+
+
+def _results(tested: Mapping[str, Any]) -> list[str]:
+    if not tested["images"]:
+        return ["## Results", "", "There were no test images. `python -m triptych evaluate . FOLDER` measures it.", ""]
+    rows = [
+        [
+            plain(one["class"]),
+            f"{one['images']:,}",
+            _interval(one["recall"], one),
+            "-" if one["precision"] is None else f"{one['precision']:.1f} %",
+        ]
+        for one in tested["classes"]
+    ]
+    opened = "after every epoch of the training" if tested["mode"] == EVERY_EPOCH else "after the decision"
+    return [
+        "## Results",
+        "",
+        f"On {tested['images']:,} test images, which were evaluated {opened}: accuracy "
+        f"{_interval(tested['accuracy'], tested)}. In parentheses: {100 * tested['confidence']:g} % confidence "
+        "interval over images (Wilson). It is about this network; another seed may give another accuracy.",
+        "",
+        *_table(["class", "test images", "recall", "precision"], rows),
+    ]
+
+
+def _certainty(content: Mapping[str, Any]) -> list[str]:
+    tested, images = content["tested"], content["calibration_images"]
+    lines = ["## Certainty", ""]
+    if content["temperature"] is None:
+        reason = "there were too few validation images, or no mistake among them"
+        return [*lines, f"The probabilities are not calibrated: {reason}.", ""]
+    lines.append(
+        f"Calibrated probabilities divide the logits by the temperature {content['temperature']:g}, fitted on "
+        f"{images:,} validation images."
+    )
+    if content["unsure_below"] is None:
+        return [*lines, "No threshold could be given below which a prediction is unsure.", ""]
+    unsure, right = tested["unsure"], tested["unsure_correct"]
+    sure = tested["images"] - unsure
+    lines.append(
+        f"A prediction is unsure below {content['unsure_below']:g}: validation images above it were wrong in at most "
+        "5 %, and at most half as often as all."
+    )
+    if sure:
+        lines.append(f"Of {sure:,} test images above it {100 * (tested['correct'] - right) / sure:.1f} % were right.")
+    if unsure:
+        lines.append(f"Of {unsure:,} below it {100 * right / unsure:.1f} % were right.")
+    return [*lines, ""]
+
+
+def _limits(content: Mapping[str, Any]) -> list[str]:
+    tested = content["tested"]
+    few = (
+        [plain(one["class"]) for one in tested["classes"] if one["images"] < FEW_OF_A_CLASS] if tested["images"] else []
+    )
+    lines = [
+        "Every image is given one of the classes above, also one that shows none of them.",
+        "The test images come from the same source as the training images. " * (tested["images"] > 0)
+        + "Images of another camera, site or time may be classified worse: `python -m triptych evaluate . FOLDER` measures that on labelled ones.",
+        *["The test images were seen after every epoch."] * (tested["mode"] == EVERY_EPOCH),
+        *[f"There are only {tested['images']} test images."] * (0 < tested["images"] < FEW_IMAGES),
+        *[f"Fewer than {FEW_OF_A_CLASS} test images: {', '.join(few)}."] * bool(few),
+        f"On another kind of device or with other versions, probabilities agree to about 1e-4 (computed on "
+        f"{plain(content['device_name'] or content['device'])} in {content['precision']} with "
+        f"{content['num_threads']} thread{'s' * (content['num_threads'] > 1)}; torch {content['versions']['torch']}).",
+    ]
+    return ["## Limits", "", *(f"- {line}" for line in lines)]

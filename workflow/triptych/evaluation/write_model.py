@@ -1,0 +1,226 @@
+"""Describe the chosen run's weights, so that they can be used without the experiment: the classifier to take away."""
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy
+
+from triptych.analysis.classes import confusion_counts, recall_and_precision, recall_intervals
+from triptych.analysis.intervals import wilson_interval
+from triptych.analysis.options import parsed_json, parsed_mode
+from triptych.analysis.runs import Truth, read_answers, read_logits, read_truth
+from triptych.analysis.temperature import Calibration, calibrate, calibrated
+from triptych.configuration.backbones.names import library_and_name
+from triptych.data import decoding
+from triptych.data.cache import StoredRule
+from triptych.data.dataset import Split, load_split
+from triptych.data.folds import load_folds, of_fold
+from triptych.data.halves import decision_half
+from triptych.data.source import parsed
+from triptych.evaluation.model_card import card_of
+from triptych.evaluation.model_file import sealed, versions
+from triptych.results.decision import read_decision
+from triptych.results.mistakes import DECIMALS
+from triptych.storage.errors import InputError
+from triptych.storage.files import atomic_write, read_json, sha256, write_json, write_text
+from triptych.storage.tensors import load_metadata
+
+ALONE = Path(__file__).with_name("predict_alone.py")
+"""The script that is copied beside the weights."""
+INTERPOLATION = "bilinear, with antialiasing where images shrink"
+"""Of `triptych.training.batches.EvaluationTransform`."""
+OF_RECIPE = ("precision", "channels_last", "evaluation_batch_size", "num_threads")
+SHARE_DECIMALS = 4
+"""Of a percentage."""
+SPLITS = ("train", "validation", "test")
+
+
+def write_model(  # noqa: PLR0913
+    *,
+    experiment: str,
+    arms: str,
+    dataset: str,
+    comparison: str,
+    mode: str,
+    decision: Path,
+    weights: Path,
+    cost: Path,
+    predictions: Path,
+    tested: Path | None = None,
+    folds: Path | None = None,
+    train_data: Path,
+    validation_data: Path,
+    test_data: Path,
+    description: Path,
+    card: Path,
+    script: Path,
+    decoder: Path,
+) -> None:
+    """Write what is needed to use the chosen run's weights: their description, a model card, and a script.
+
+    Args:
+        experiment: its name.
+        arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
+        dataset: JSON, the section `dataset` of the configuration.
+        comparison: JSON, with `confidence`.
+        mode: when test images were evaluated: after_decision or every_epoch; no_test, if there are none.
+        decision: by `decide`.
+        weights: of the chosen run, by `copy_model`.
+        cost: the cost.json of the run, which names the device.
+        predictions: of the run; its logits of validation images calibrate.
+        tested: the file with the run's logits of test images; None if there are none.
+        folds: of the training images; the run's validation images are those that its fold holds out.
+        train_data, validation_data, test_data: images and labels. Validation may be empty.
+        description: model.json: classes, network, how an image becomes the network's input, how it is computed,
+            temperature and threshold, the test results, versions, digests (`triptych.evaluation.model_file`).
+        card: the model card, Markdown with the front matter of Hugging Face.
+        script: predict.py, which needs neither Triptych nor Snakemake.
+        decoder: decode.py, a copy of `triptych.data.decoding`, for the script.
+
+    Raises:
+        InputError: the decision was changed by hand or chose no run, or a file is missing or does not fit another one.
+    """
+    chosen = read_decision(decision)["chosen"]
+    if chosen is None:
+        raise InputError(f"{decision}: no run was chosen, so there is no model.")
+    (arm,) = (one for one in parsed_json("arms", arms) if one["name"] == chosen["arm"])
+    about = load_metadata(weights)
+    splits = {
+        name: load_split(path) for name, path in zip(SPLITS, (train_data, validation_data, test_data), strict=True)
+    }
+    validation, decides = splits["validation"], None
+    if folds is not None:
+        held_out = load_folds(folds, len(splits["train"])).held_out(chosen["fold"])
+        validation = of_fold(splits["train"], held_out)[1]
+        decides = decision_half(splits["train"].images, splits["train"].labels)[held_out]
+    calibration = calibration_of(predictions, validation, about["run"]["recipe"], decides)
+    settings, confidence = parsed(dataset), float(parsed_json("comparison", comparison)["confidence"])
+    content = {
+        "name": f"{experiment}-{chosen['arm']}",
+        "experiment": experiment,
+        "arm": chosen["arm"],
+        "label": arm["label"],
+        "seed": chosen["seed"],
+        **({"fold": chosen["fold"]} if folds is not None else {}),
+        "library": library_and_name(about["architecture"])[0],
+        **{key: about[key] for key in ("architecture", "classes", "input_size", "normalisation", "transform_input")},
+        "interpolation": INTERPOLATION,
+        "store": store_of(settings, splits["train"]),
+        **{key: about["run"]["recipe"][key] for key in OF_RECIPE},
+        **{key: read_json(cost, ["device", "device_name"])[key] for key in ("device", "device_name")},
+        "temperature": calibration.temperature,
+        "unsure_below": calibration.unsure_below,
+        "calibration_images": calibration.images,
+        "tested": test_results(tested, test_data, calibration, confidence)
+        | {"mode": mode if tested is None else parsed_mode(mode)},
+        "versions": versions(about["run"]["torch"]),
+    }
+    data = dict(zip(SPLITS, map(sha256, (train_data, validation_data, test_data)), strict=True))
+    content = sealed(content, sha256(weights), {"decision": sha256(decision), "data": data})
+    write_json(description, content)
+    write_text(card, card_of(content, arm, settings, splits, about["run"]["phases"]))
+    for source, copy in ((ALONE, script), (Path(decoding.__file__), decoder)):
+        with atomic_write(copy) as temporary:
+            shutil.copyfile(source, temporary)
+    print(f"{content['name']}, seed {chosen['seed']}: {description.parent}", flush=True)
+
+
+def calibration_of(
+    predictions: Path, validation: Split, recipe: Mapping[str, Any], decides: numpy.ndarray | None = None
+) -> Calibration:
+    """Calibrate on the validation images that did not choose the run's epoch; without any, there is no calibration.
+
+    Args:
+        decides: which of the images choose no epoch, bool [images]; by default the half of them that decides.
+
+    Raises:
+        InputError: the predictions are not of these images.
+    """
+    if not len(validation):
+        return Calibration(None, None, 0)
+    logits = read_logits(predictions, Truth(validation.labels, validation.classes, "validation"))
+    rows = numpy.ones(len(validation), bool)
+    if recipe["keep"] == "best" or recipe["patience"] is not None:
+        rows = decision_half(validation.images, validation.labels) if decides is None else decides
+        if not rows.any():  # of a fold of few images
+            return Calibration(None, None, 0)
+    return calibrate(logits[rows], validation.labels[rows])
+
+
+def store_of(settings: Mapping[str, Any], train: Split) -> dict[str, Any]:
+    """Return how an image file becomes an image as it is stored: as `check_data` does it.
+
+    Images of a source of arrays have no rule: a file is decoded by the default one, and its centre is fitted to the
+    stored size.
+    """
+    height, width = train.images.shape[1:3]
+    rule = StoredRule(decoding.DecodingRule(), max(height, width), "crop" if height == width else "squash")
+    if "store_size" in settings:  # of image files
+        rule = StoredRule.of(settings)
+    return {
+        "size": rule.size,
+        "fit": rule.fit,
+        "background": list(rule.decoding.background),
+        "value_range": rule.decoding.value_range and list(rule.decoding.value_range),
+        "largest_megapixels": rule.decoding.largest_pixels / 1_000_000,
+        "crop": train.crop,
+        "decoder": decoding.decoder_versions(),
+    }
+
+
+def test_results(tested: Path | None, test_data: Path, calibration: Calibration, confidence: float) -> dict[str, Any]:
+    """Return the run's results on test images: accuracy with its interval, and by class; percentages.
+
+    Without test images there is none.
+
+    Raises:
+        InputError: the file has not the logits of these images.
+    """
+    if tested is None:
+        nothing = dict.fromkeys(("recall", "low", "high", "precision"))
+        classes = [{"class": name, "images": 0, "correct": 0, **nothing} for name in load_split(test_data).classes]
+        none = {"images": 0, "correct": 0, "confidence": confidence, **dict.fromkeys(("accuracy", "low", "high"))}
+        return {**none, "classes": classes, "unsure": 0, "unsure_correct": 0}
+    truth = read_truth(test_data)
+    answers = read_answers(tested, truth)
+    low, high = wilson_interval(int(answers.correct.sum()), len(answers.correct), confidence)
+    results = {
+        "images": len(answers.correct),
+        "correct": int(answers.correct.sum()),
+        "confidence": confidence,
+        "accuracy": rounded(answers.accuracy),
+        "low": rounded(100 * low),
+        "high": rounded(100 * high),
+        "classes": class_results(answers.predicted, truth, confidence),
+    }
+    if calibration.temperature is not None and calibration.unsure_below is not None:
+        probability = calibrated(read_logits(tested, truth), calibration.temperature).max(axis=1).round(DECIMALS)
+        unsure = probability < calibration.unsure_below
+        results |= {"unsure": int(unsure.sum()), "unsure_correct": int(answers.correct[unsure].sum())}
+    return results
+
+
+def class_results(predicted: numpy.ndarray, truth: Truth, confidence: float) -> list[dict[str, Any]]:
+    """Return the number of images, of correct ones, and recall (with its interval) and precision of each class."""
+    counts = confusion_counts(truth.labels, predicted, len(truth.classes))
+    recall, precision = recall_and_precision(counts)
+    low, high = recall_intervals((predicted == truth.labels)[None], truth.labels, len(truth.classes), confidence)
+    return [
+        {
+            "class": name,
+            "images": int(counts[number].sum()),
+            "correct": int(counts[number, number]),
+            "recall": rounded(recall[number]),
+            "low": rounded(low[number]),
+            "high": rounded(high[number]),
+            "precision": rounded(precision[number]),
+        }
+        for number, name in enumerate(truth.classes)
+    ]
+
+
+def rounded(percentage: float) -> float | None:
+    """Return a percentage for JSON; None where there is none."""
+    return None if numpy.isnan(percentage) else round(float(percentage), SHARE_DECIMALS)
