@@ -140,7 +140,8 @@ def summary(about: Mapping[str, Any], labelled: Labelled, where: str) -> Iterato
     )
     yield ""
     if not tested["images"]:
-        yield f"accuracy {_percent(*now.metric('accuracy', confidence))}; it was not tested, since there were no test images"
+        reached = _percent(*now.metric("accuracy", confidence))
+        yield f"accuracy {reached}; not tested, since there were no test images"
     else:
         yield from _compared("accuracy", "accuracy", now, before, confidence)
     both = numpy.intersect1d(now.labels, before.labels)

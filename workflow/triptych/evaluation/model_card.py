@@ -208,8 +208,9 @@ def _limits(content: Mapping[str, Any]) -> list[str]:
     )
     lines = [
         "Every image is given one of the classes above, also one that shows none of them.",
-        "The test images come from the same source as the training images. " * (tested["images"] > 0)
-        + "Images of another camera, site or time may be classified worse: `python -m triptych evaluate . FOLDER` measures that on labelled ones.",
+        *["The test images come from the same source as the training images."] * (tested["images"] > 0),
+        "Images of another camera, site or time may be classified worse: `python -m triptych evaluate . FOLDER` "
+        "measures that on labelled ones.",
         *["The test images were seen after every epoch."] * (tested["mode"] == EVERY_EPOCH),
         *[f"There are only {tested['images']} test images."] * (0 < tested["images"] < FEW_IMAGES),
         *[f"Fewer than {FEW_OF_A_CLASS} test images: {', '.join(few)}."] * bool(few),
