@@ -75,6 +75,19 @@ def test_the_stored_side_follows_the_largest_arm_unless_it_is_given():
     assert experiment_of(others=others, store_size="64")["dataset"]["store_size"] == 64
 
 
+def test_folds_take_the_place_of_validation_images_and_test_may_be_0():
+    dataset = experiment_of(folds="5", repeats="2", test="0")["dataset"]
+    assert (dataset["folds"], dataset["repeats"], dataset["validation"], dataset["test"]) == (5, 2, 0, 0)
+    assert experiment_of(folds=5, validation=0)["dataset"]["validation"] == 0
+
+
+def test_without_folds_their_keys_are_not_in_effect():
+    """So nothing that was made before there were folds is made again."""
+    experiment = experiment_of(folds=None, repeats=1)
+    assert experiment == experiment_of() and not {"folds", "repeats"} & set(experiment["dataset"])
+    assert "folds" not in dataset_json(experiment)
+
+
 def test_values_from_the_command_line_are_texts():
     dataset = experiment_of(validation="12", test="0.25", background="#FF00aa", value_range=["0", "4095"])["dataset"]
     assert (dataset["validation"], dataset["test"], dataset["background"]) == (12, 0.25, "#ff00aa")
@@ -117,7 +130,25 @@ def test_colours(colour, values):
         (
             {"test": 0},
             f"{KEY}.test: 0 is not allowed; test images are needed; give a fraction above 0, as 0.15, or a whole "
-            "number of images of each class",
+            f"number of images of each class; or give {KEY}.folds, which can do without",
+        ),
+        ({"folds": 1}, f"{KEY}.folds: 1 is not allowed; give a whole number from 2 to 20 or null"),
+        ({"folds": 21}, f"{KEY}.folds: 21 is not allowed; give a whole number from 2 to 20 or null"),
+        ({"folds": 5, "repeats": 0}, f"{KEY}.repeats: 0 is not allowed; give a whole number from 1 to 20"),
+        ({"repeats": 2}, f"{KEY}.repeats: 2 is not allowed without {KEY}.folds; give folds, as 5, or 1"),
+        (
+            {"folds": 5, "validation": 0.1},
+            f"{KEY}.validation: 0.1 is not allowed with {KEY}.folds, which take its place; leave it out, or give 0",
+        ),
+        (
+            {"folds": 5, "others": {"test": "every_epoch"}},
+            f"experiments.mine.test: every_epoch is not allowed with {KEY}.folds; give after_decision, or null for the "
+            "folds",
+        ),
+        (
+            {"folds": 5, "others": {"training": {"train_images": 30}}},
+            f"experiments.mine.training.train_images: 30 is not allowed with {KEY}.folds; give null: a fold trains on "
+            "all images that it does not hold out",
         ),
         (
             {"validation": 0.5, "test": 0.5},

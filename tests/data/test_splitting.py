@@ -60,6 +60,22 @@ def test_each_class_gives_its_share_and_at_least_one(changes, expected):
     assert counts(images_of({"a": 100, "b": 20, "c": 3}), **changes) == expected
 
 
+def test_with_folds_given_validation_images_are_training_images():
+    images = images_of({"a": 12, "b": 12})
+    images["split"] = ["validation" if row % 3 == 0 else "train" for row in range(len(images))]
+    found = counts(images, validation=0, test=2, folds=3)
+    assert found == {"train": [10, 10], "validation": [0, 0], "test": [2, 2]}
+    assert counts(images, validation=0, test=0, folds=3)["train"] == [12, 12]
+
+
+def test_given_test_images_do_not_fit_a_configuration_without_test_images():
+    images = images_of({"a": 12, "b": 12})
+    images["split"] = ["test" if row % 3 == 0 else "train" for row in range(len(images))]
+    with pytest.raises(InputError, match=r"^test: 0 does not fit the 8 images that are given as test\. Remove test: 0"):
+        split_rows(images, SETTINGS | {"validation": 0, "test": 0, "folds": 3})
+    assert counts(images, validation=0, folds=3)["test"] == [4, 4]
+
+
 def test_the_order_is_that_of_contents_and_seed():
     images = images_of({"a": 30, "b": 30})
     first = names(images)

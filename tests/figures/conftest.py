@@ -60,15 +60,15 @@ def commands(folder: Path, seeds, output: Path, arm: str, mode: str = EVERY_EPOC
     for quantity in ("train_loss", f"{split}_loss", f"{split}_accuracy"):
         yield "plot_curves", {**curves, "quantity": quantity, **files(quantity)}
     seed = seeds[0]
-    shown = json.dumps(dict.fromkeys(pandas.read_csv(arms)["arm"], seed))
+    shown = json.dumps(dict.fromkeys(pandas.read_csv(arms)["arm"], f"seed{seed}"))
     one = {"arms": arms, "arm": arm, "experiment_folder": folder}
-    yield "plot_kernels", {**one, "seeds": shown, **files(f"kernels_{arm}")}
+    yield "plot_kernels", {**one, "runs": shown, **files(f"kernels_{arm}")}
     yield (
         "plot_confusion",
         {
             **one,
             "confusion": tables / "confusion.csv",
-            "seeds": json.dumps(list(seeds)),
+            "runs": json.dumps([f"seed{seed}" for seed in seeds]),
             "mode": mode,
             **files(f"confusion_{arm}"),
         },

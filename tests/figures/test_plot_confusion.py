@@ -40,7 +40,7 @@ def test_matrix_follows_the_classes_and_absent_pairs_are_zero(tmp_path):
 @pytest.mark.parametrize("mode", ["after_decision", "every_epoch"])
 def test_the_logits_are_where_the_mode_has_them(make_results, tmp_path, mode):
     results = make_results(test=mode)
-    options = {"arm": "finetune", "experiment_folder": results.folder, "seeds": "[0]"}
+    options = {"arm": "finetune", "experiment_folder": results.folder, "runs": '["seed0"]'}
     tables = {"confusion": results.tables / "confusion.csv", "arms": results.tables / "arms.csv"}
     plot_confusion(**tables, **options, mode=mode, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
     assert (tmp_path / "a.svg").is_file()
@@ -51,7 +51,7 @@ def test_the_logits_are_where_the_mode_has_them(make_results, tmp_path, mode):
 @pytest.mark.parametrize(("images", "shown"), [("all", True), ("none", False)])
 def test_images_that_must_not_leave_are_not_drawn(results, tmp_path, images, shown):
     """Matplotlib draws the matrix as one image too; nothing in an image says more than its pixels."""
-    options = {"arm": "finetune", "experiment_folder": results.folder, "seeds": "[0]", "images": images}
+    options = {"arm": "finetune", "experiment_folder": results.folder, "runs": '["seed0"]', "images": images}
     options["mode"] = "every_epoch"
     tables = {"confusion": results.tables / "confusion.csv", "arms": results.tables / "arms.csv"}
     plot_confusion(**tables, **options, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
@@ -78,7 +78,7 @@ def test_each_picture_has_its_class_in_full_and_its_path(make_results, tmp_path,
         draw(figure, tiles, *place)
 
     monkeypatch.setattr(plot_confusion_module, "draw_tiles", remember)
-    options = {"arm": "finetune", "experiment_folder": made.folder, "seeds": "[0]", "mode": "every_epoch"}
+    options = {"arm": "finetune", "experiment_folder": made.folder, "runs": '["seed0"]', "mode": "every_epoch"}
     tables = {"confusion": made.tables / "confusion.csv", "arms": made.tables / "arms.csv"}
     plot_confusion(**tables, **options, svg=tmp_path / "a.svg", png=tmp_path / "a.png")
     assert len(drawn) == MOST_IMAGES

@@ -34,7 +34,7 @@ def drawn(results, tmp_path, monkeypatch):
             experiment_folder=results.folder,
             arms=results.tables / "arms.csv",
             arm=arm,
-            seeds=json.dumps(dict.fromkeys(results.runs, seed)),
+            runs=json.dumps(dict.fromkeys(results.runs, f"seed{seed}")),
             svg=tmp_path / "a.svg",
             png=tmp_path / "a.png",
         )
@@ -183,7 +183,7 @@ def test_every_weight_is_a_whole_number_of_pixels(results, tmp_path, monkeypatch
         experiment_folder=results.folder,
         arms=arms,
         arm=arm,
-        seeds=json.dumps(dict.fromkeys(results.runs, 0)),
+        runs=json.dumps(dict.fromkeys(results.runs, "seed0")),
         **files,
     )
     drawn = numpy.asarray(Image.open(files["png"]).convert("RGB"))

@@ -31,7 +31,9 @@ def test_tables_of_a_mode_have_its_columns(mode):
     assert ("summary" in tables) == (mode in TESTED) == ("test_results" in tables)
     assert {"decision", "runs", "cost"} < set(tables)
     for table in tables.values():
-        assert [column for column in TABLES[table.name].columns if mode in column.modes] == list(table.columns)
+        own = [column for column in TABLES[table.name].columns if mode in column.modes]
+        assert [column for column in own if not column.of_folds] == list(table.columns)
+        assert list(TABLES[table.name].in_mode(mode, folds=True).columns) == own
     assert ("test_loss" in tables["history"].names) == (mode == EVERY_EPOCH)
     # the curves are in every table of curves
     assert f"{curve_split(mode)}_accuracy" in tables["history"].names

@@ -1,4 +1,4 @@
-"""The graphs of the shipped configurations, and of one with image files, in a few lines a rule; kept in `graphs`.
+"""The graphs of the shipped configurations, and of two with image files, in a few lines a rule; kept in `graphs`.
 
 After a change that is meant to change a graph, `python -m tests.workflow.graphs` writes these files anew; their
 difference is then part of the change.
@@ -13,8 +13,8 @@ from tests.conftest import ROOT
 from tests.workflow.conftest import jobs_of, resources_of, snakemake
 
 CONFIGURATIONS = sorted((ROOT / "config").glob("*.yaml"))
-GRAPHS = [*CONFIGURATIONS, Path(__file__).parent / "image-files.yaml"]
-"""The shipped configurations, and one whose images are files."""
+GRAPHS = [*CONFIGURATIONS, *(Path(__file__).parent / name for name in ("image-files.yaml", "folds.yaml"))]
+"""The shipped configurations, and two whose images are files, one with folds."""
 PHOTOS = "photos"
 FOLDER = Path(__file__).parent / "graphs"
 COMMAND = "python -m tests.workflow.graphs"
@@ -79,9 +79,8 @@ def pattern_of(file: str, job: dict[str, str]) -> str:
     """A file's name with `{wildcard}` in the place of the values that its job has."""
     for part in job.get("wildcards", "").split(", "):
         name, _, value = part.partition("=")
-        before = "(?<=seed)" if name == "seed" else "(?<![A-Za-z0-9])"
         if value:
-            file = re.sub(rf"{before}{re.escape(value)}(?![A-Za-z0-9])", f"{{{name}}}", file)
+            file = re.sub(rf"(?<![A-Za-z0-9]){re.escape(value)}(?![A-Za-z0-9])", f"{{{name}}}", file)
     return file
 
 

@@ -24,9 +24,9 @@ EXPERIMENT = {
 
 
 def graph(finished=(), **keys):
-    """The graph of one experiment of which these runs (arm, seed) are finished."""
+    """The graph of one experiment of which these runs (arm, name) are finished."""
     settings = effective(load_configuration({"experiments": {"e": EXPERIMENT | keys}}))
-    return Graph(settings, lambda experiment, arm, seed: (arm, seed) in finished)
+    return Graph(settings, lambda experiment, arm, run: (arm, run) in finished)
 
 
 def job(**wildcards):
@@ -47,12 +47,12 @@ def test_the_arm_of_a_trunk_is_one_that_trains_on_it():
 
 
 def test_files_of_runs_and_models():
-    assert graph().of_runs(["{arm}/{seed}/a", "{arm}/{seed}/b"])(job(part=""))[:4] == [
-        *("scratch/3/a", "scratch/1/a"),
-        *("scratch/3/b", "scratch/1/b"),
+    assert graph().of_runs(["{arm}/{run}/a", "{arm}/{run}/b"])(job(part=""))[:4] == [
+        *("scratch/seed3/a", "scratch/seed1/a"),
+        *("scratch/seed3/b", "scratch/seed1/b"),
     ]
     assert graph().of_models("{architecture}_{input_size}")(job(part="")) == ["resnet34_224", "resnet18_224"]
-    assert graph().first_seeds(job(part="")) == {"scratch": 3, "probe": 3, "control": 3}
+    assert graph().first_runs(job(part="")) == dict.fromkeys(("scratch", "probe", "control"), "seed3")
 
 
 def test_pretrained_weights_and_their_histories():
@@ -73,7 +73,7 @@ def test_only_image_files_are_checked():
 
 
 def test_a_partial_report_is_of_the_finished_runs():
-    partial = graph(finished=[("probe", 1), ("control", 3)])
+    partial = graph(finished=[("probe", "seed1"), ("control", "seed3")])
     assert partial.seeds_of_runs(job(part="partial/")) == {"probe": [1], "control": [3]}
     assert partial.seeds_of_runs(job(part="")) == {arm: [3, 1] for arm in EXPERIMENT["arms"]}
     assert partial.of_models("{architecture}")(job(part="partial/")) == ["resnet18"]
@@ -88,21 +88,21 @@ def test_a_partial_report_is_of_the_finished_runs():
 
 def test_what_is_finished_is_asked_once():
     """Runs that end while Snakemake plans belong to the next call."""
-    runs = [("probe", 1)]
+    runs = [("probe", "seed1")]
     partial = graph(finished=runs)
     partial.seeds_of_runs(job(part="partial/"))
-    runs.append(("probe", 3))
+    runs.append(("probe", "seed3"))
     assert partial.seeds_of_runs(job(part="partial/")) == {"probe": [1]}
 
 
 def test_without_a_run_there_is_no_partial_report():
     with pytest.raises(SystemExit, match="e: no finished run"):
-        graph(finished=[("control", 1)]).seeds_of_runs(job(part="partial/"))
+        graph(finished=[("control", "seed1")]).seeds_of_runs(job(part="partial/"))
 
 
 def test_wildcards_are_what_some_experiment_has():
     constraints = graph().constraints
-    assert constraints["seed"] == "1|3"
+    assert constraints["run"] == "seed(1|3)"
     assert constraints["file"] == "(?!)"
     assert re.fullmatch(constraints["architecture"], "resnet34")
     assert not re.fullmatch(constraints["arm"], "scratch2")

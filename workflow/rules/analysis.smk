@@ -5,17 +5,17 @@
 rule extract_weight_delta:
     """What training changed in the weights of one run, tensor by tensor, and the first kernels before and after."""
     input:
-        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
+        trained="<results>/{experiment}/runs/{arm}/{run}/trained.safetensors",
         pretrained=graph.pretrained_weights,
     output:
-        weight_delta="<results>/{experiment}/runs/{arm}/seed{seed}/weight_delta.csv",
-        kernels="<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors",
-        kernel_change="<results>/{experiment}/runs/{arm}/seed{seed}/kernel_change.csv",
-        weights="<results>/{experiment}/runs/{arm}/seed{seed}/weights.json",
+        weight_delta="<results>/{experiment}/runs/{arm}/{run}/weight_delta.csv",
+        kernels="<results>/{experiment}/runs/{arm}/{run}/kernels.safetensors",
+        kernel_change="<results>/{experiment}/runs/{arm}/{run}/kernel_change.csv",
+        weights="<results>/{experiment}/runs/{arm}/{run}/weights.json",
     log:
-        "<logs>/extract_weight_delta/{experiment}/{arm}/seed{seed}.log",
+        "<logs>/extract_weight_delta/{experiment}/{arm}/{run}.log",
     benchmark:
-        "<benchmarks>/extract_weight_delta/{experiment}/{arm}/seed{seed}.tsv"
+        "<benchmarks>/extract_weight_delta/{experiment}/{arm}/{run}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1
@@ -52,7 +52,7 @@ rule collect_validation:
         ),
         runs=graph.of_runs(
             [
-                f"<results>/{{experiment}}/runs/{{arm}}/seed{{seed}}/{file}"
+                f"<results>/{{experiment}}/runs/{{arm}}/{{run}}/{file}"
                 for file in (
                     "history.csv",
                     "predictions.safetensors",
@@ -63,6 +63,8 @@ rule collect_validation:
                 )
             ]
         ),
+        folds=graph.folds_file,
+        held_out=graph.data_of_folds,
     output:
         **tables_of("collect_validation"),
         correct="<results>/{experiment}/{part}validation.safetensors",
@@ -81,6 +83,7 @@ rule collect_validation:
         runs=graph.runs_json,
         comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin", "metric")),
         mode=graph.experiment_setting("test"),
+        folds=lambda wildcards, input: option("--folds", input.folds),
         experiment_folder=subpath(input.sizes, ancestor=2),
         tables=subpath(output.arms, parent=True),
         caption=tables_caption("collect_validation"),
@@ -93,6 +96,7 @@ rule collect_validation:
             --runs {params.runs:q} \
             --comparison {params.comparison:q} \
             --mode {params.mode} \
+            {params.folds} \
             --tables {params.tables:q} \
             --correct {output.correct:q} \
             >{log:q} 2>&1
@@ -144,6 +148,7 @@ rule collect_results:
         predictions=graph.of_runs(f"{RUN}/predictions.safetensors"),
         runs_table="<results>/{experiment}/{part}tables/runs.csv",
         tested=graph.test_results_of_runs,
+        folds=graph.folds_file,
     output:
         **tables_of("collect_results"),
         openings="<results>/{experiment}/{part}opened.json",
@@ -162,6 +167,7 @@ rule collect_results:
         runs=graph.runs_json,
         comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin", "metric")),
         mode=graph.experiment_setting("test"),
+        folds=lambda wildcards, input: option("--folds", input.folds),
         experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.summary, parent=True),
         caption=tables_caption("collect_results"),
@@ -174,6 +180,7 @@ rule collect_results:
             --runs {params.runs:q} \
             --comparison {params.comparison:q} \
             --mode {params.mode} \
+            {params.folds} \
             --runs-table {input.runs_table:q} \
             --tables {params.tables:q} \
             --openings {output.openings:q} \
@@ -189,6 +196,8 @@ rule collect_predictions:
         test_data=graph.tested_data,
         decision="<results>/{experiment}/{part}decision.json",
         runs=graph.predictions_of_runs,
+        folds=graph.folds_file,
+        held_out=graph.data_of_folds,
     output:
         **tables_of("collect_predictions"),
     log:
@@ -204,6 +213,7 @@ rule collect_predictions:
     params:
         runs=graph.ordered_runs_json,
         mode=graph.mode_of,
+        folds=lambda wildcards, input: option("--folds", input.folds),
         experiment_folder=subpath(input.index, ancestor=2),
         caption=tables_caption("collect_predictions"),
         code=code("analysis.collect_predictions"),
@@ -213,6 +223,7 @@ rule collect_predictions:
             --experiment-folder {params.experiment_folder:q} \
             --runs {params.runs:q} \
             --mode {params.mode} \
+            {params.folds} \
             --decision {input.decision:q} \
             --predictions {output.predictions:q} \
             --mistakes {output.mistakes:q} \

@@ -24,6 +24,8 @@ from triptych.configuration.given_files import check_files, load_given
 from triptych.configuration.regime import phases_of
 from triptych.configuration.cached_features import trunks
 from triptych.results.decision import read_decision
+from triptych.results.run_names import run_name, seed_and_fold
+from triptych.results.schema import TESTED
 from triptych.storage.errors import InputError
 from triptych.workflow.cluster_advice import cluster_advice
 from triptych.workflow.image_listing import digest_of_files
@@ -86,11 +88,11 @@ except InputError as error:
 terminal = use_terminal(workflow, logging.getLogger("snakemake.logging"), len(settings["experiments"]))
 
 
-def run_is_there(experiment, arm, seed):
+def run_is_there(experiment, arm, run):
     """Whether a run is trained, and its weight changes exist or can be extracted."""
 
     def exist(*outputs):
-        paths = [file.apply_wildcards(dict(experiment=experiment, arm=arm, seed=seed)) for file in outputs]
+        paths = [file.apply_wildcards(dict(experiment=experiment, arm=arm, run=run)) for file in outputs]
         return all(exists(path) for path in paths)
 
     trained = rules.train.output
@@ -100,7 +102,7 @@ def run_is_there(experiment, arm, seed):
 
 
 def chosen_run(experiment):
-    """The arm and the seed that the decision chose; None if it chose nothing."""
+    """The arm, the seed and, with folds, the fold that the decision chose; None if it chose nothing."""
     decision = checkpoints.decide.get(experiment=experiment, part="").output.json
     try:
         return read_decision(Path(decision))["chosen"]
@@ -114,13 +116,18 @@ def of_chosen_run(*files):
     def paths(wildcards):
         chosen = chosen_run(wildcards.experiment)
         patterns = [f"{RUN}/{file}" for file in files]
-        return filled(patterns, **{key: [value] for key, value in chosen.items()}) if chosen else []
+        if not chosen:
+            return []
+        run = run_name(chosen["seed"], chosen.get("fold"))
+        return filled(patterns, arm=[chosen["arm"]], run=[run])
 
     return paths
 
 
 def tested_by_chosen_run(wildcards):
-    """The file of the chosen run with its logits of test images."""
+    """The file of the chosen run with its logits of test images; none where there are no such images."""
+    if graph.mode_of_whole(wildcards) not in TESTED:
+        return []
     return of_chosen_run(f"{graph.test_logits(wildcards)}.safetensors")(wildcards)
 
 
@@ -191,6 +198,12 @@ if runs_here:
 def all_cores(wildcards):
     """As many threads as Snakemake may use on this machine; eight for a job of a cluster. Results do not depend on it."""
     return (runs_here and workflow.resource_settings.cores) or 8
+
+
+def options_of_run(wildcards):
+    """The seed of a run, and its fold if it has one, as options."""
+    seed, fold = seed_and_fold(wildcards.run)
+    return options(seed=seed, fold=fold)
 
 
 def recipe_for(command):

@@ -170,6 +170,41 @@ rule prepare_dataset:
         """
 
 
+rule assign_folds:
+    """Deal the training images to folds, for experiments with `dataset.folds`."""
+    input:
+        images="<results>/{experiment}/data/images.csv",
+        pairs="<results>/{experiment}/data/pairs.csv",
+        index="<results>/{experiment}/data/index.csv",
+    output:
+        folds="<results>/{experiment}/data/folds.safetensors",
+    log:
+        "<logs>/assign_folds/{experiment}.log",
+    benchmark:
+        "<benchmarks>/assign_folds/{experiment}.tsv"
+    wildcard_constraints:
+        experiment=one_of(graph.with_folds),
+    conda:
+        "../../envs/data.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    params:
+        dataset=graph.of_experiment(dataset_json),
+        code=code("data.assign_folds"),
+    shell:
+        r"""
+        python -m triptych assign-folds \
+            --dataset {params.dataset:q} \
+            --images {input.images:q} \
+            --pairs {input.pairs:q} \
+            --index {input.index:q} \
+            --folds {output.folds:q} \
+            >{log:q} 2>&1
+        """
+
+
 rule prepare_letters:
     """Render the letters A to Z, on which the default experiment pretrains its weights."""
     output:

@@ -7,17 +7,17 @@ rule open_test:
 
     # The decision is ancient(): a new one opens nothing again, and trains no run whose weights are gone.
     input:
-        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
+        trained="<results>/{experiment}/runs/{arm}/{run}/trained.safetensors",
         decision=ancient("<results>/{experiment}/decision.json"),
         test_data="<results>/{experiment}/data/test.safetensors",
     output:
-        predictions="<results>/{experiment}/runs/{arm}/seed{seed}/test.safetensors",
-        opened="<results>/{experiment}/runs/{arm}/seed{seed}/opened.json",
+        predictions="<results>/{experiment}/runs/{arm}/{run}/test.safetensors",
+        opened="<results>/{experiment}/runs/{arm}/{run}/opened.json",
     log:
-        log="<logs>/open_test/{experiment}/{arm}/seed{seed}.log",
-        openings="<logs>/openings/{experiment}/{arm}/seed{seed}.jsonl",  # grows; Snakemake deletes no log
+        log="<logs>/open_test/{experiment}/{arm}/{run}.log",
+        openings="<logs>/openings/{experiment}/{arm}/{run}.jsonl",  # grows; Snakemake deletes no log
     benchmark:
-        "<benchmarks>/open_test/{experiment}/{arm}/seed{seed}.tsv"
+        "<benchmarks>/open_test/{experiment}/{arm}/{run}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: graph.arm_setting("training/num_threads")
@@ -28,6 +28,7 @@ rule open_test:
     params:
         architecture=graph.arm_setting("model/architecture"),
         input_size=graph.arm_setting("model/input_size"),
+        which=options_of_run,
         recipe=recipe_for("open_test"),
         execution=execution_of_arm,
         code=code("evaluation.open_test", named=backbone(graph.arm_setting("model/architecture"))),
@@ -37,7 +38,7 @@ rule open_test:
             --architecture {params.architecture} \
             --input-size {params.input_size} \
             --arm {wildcards.arm:q} \
-            --seed {wildcards.seed} \
+            {params.which} \
             --trained {input.trained:q} \
             --decision {input.decision:q} \
             --test-data {input.test_data:q} \
@@ -55,12 +56,12 @@ rule await_decision:
 
     # Snakemake deletes temporary files after their last reader, which would be one before the decision.
     input:
-        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
+        trained="<results>/{experiment}/runs/{arm}/{run}/trained.safetensors",
         decision=ancient("<results>/{experiment}/decision.json"),
     output:
-        decided=touch("<results>/{experiment}/runs/{arm}/seed{seed}/decided"),
+        decided=touch("<results>/{experiment}/runs/{arm}/{run}/decided"),
     log:
-        "<logs>/await_decision/{experiment}/{arm}/seed{seed}.log",
+        "<logs>/await_decision/{experiment}/{arm}/{run}.log",
     localrule: True
     conda:
         "../../envs/report.yaml"
@@ -109,6 +110,7 @@ rule write_model:
         cost=of_chosen_run("cost.json"),
         predictions=of_chosen_run("predictions.safetensors"),
         tested=tested_by_chosen_run,
+        folds=graph.folds_file,
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
@@ -131,7 +133,9 @@ rule write_model:
         arms=graph.arms_json,
         dataset=graph.of_experiment(dataset_json),
         comparison=graph.of_experiment(comparison_json("confidence")),
-        mode=graph.experiment_setting("test"),
+        mode=graph.mode_of_whole,
+        tested=lambda wildcards, input: option("--tested", input.tested),
+        folds=lambda wildcards, input: option("--folds", input.folds),
         code=code("evaluation.write_model", "evaluation/predict_alone.py"),
     shell:
         r"""
@@ -145,7 +149,8 @@ rule write_model:
             --weights {input.weights:q} \
             --cost {input.cost:q} \
             --predictions {input.predictions:q} \
-            --tested {input.tested:q} \
+            {params.tested} \
+            {params.folds} \
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
             --test-data {input.test_data:q} \

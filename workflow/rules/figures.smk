@@ -95,7 +95,7 @@ use rule plot_samples as plot_curves with:
 # The first kernels of one arm before and after training, and their difference.
 use rule plot_samples as plot_kernels with:
     input:
-        graph.kernels_of_first_seeds,
+        graph.kernels_of_first_runs,
         **tables_for("plot_kernels"),
     output:
         **figures_by("plot_kernels"),
@@ -108,7 +108,7 @@ use rule plot_samples as plot_kernels with:
         options=lambda wildcards, input: options(
             arm=wildcards.arm,
             experiment_folder=Path(input[0]).parents[3],
-            seeds=as_json(graph.first_seeds(wildcards)),
+            runs=as_json(graph.first_runs(wildcards)),
         ),
         caption=figures_caption("plot_kernels"),
         code=code("figures.plot_kernels"),
@@ -166,7 +166,7 @@ use rule plot_samples as plot_confusion with:
         options=lambda wildcards, input: options(
             arm=wildcards.arm,
             experiment_folder=Path(input[0]).parents[1],
-            seeds=as_json(graph.seeds_of_runs(wildcards)[wildcards.arm]),
+            runs=as_json(graph.runs_of_arm(wildcards)),
             images=graph.experiment_setting("report/images")(wildcards),
             mode=graph.experiment_setting("test")(wildcards),
         ),

@@ -31,10 +31,10 @@ rule check_claims:
         ),
         sizes="<results>/{experiment}/data/sizes.csv",
         kernels=lambda wildcards: expand(
-            "<results>/{experiment}/runs/{arm}/seed{seed}/kernels.safetensors",
+            "<results>/{experiment}/runs/{arm}/{run}/kernels.safetensors",
             experiment=wildcards.experiment,
             arm=NETS_OF_LECTURE,
-            seed=graph.experiments[wildcards.experiment]["seeds"],
+            run=map(run_name, graph.experiments[wildcards.experiment]["seeds"]),
         ),
     output:
         **tables_of("check_claims"),
@@ -183,9 +183,9 @@ use rule plot_samples as plot_notebook_loss with:
 use rule plot_samples as plot_notebook_kernels with:
     input:
         lambda wildcards: expand(
-            "<results>/{experiment}/runs/finetune/seed{seed}/kernels.safetensors",
+            "<results>/{experiment}/runs/finetune/{run}/kernels.safetensors",
             experiment=wildcards.experiment,
-            seed=graph.experiments[wildcards.experiment]["seeds"][0],
+            run=run_name(graph.experiments[wildcards.experiment]["seeds"][0]),
         ),
         **tables_for("plot_notebook_kernels"),
     output:

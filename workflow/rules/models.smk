@@ -108,14 +108,14 @@ rule describe_model:
 rule initialise_model:
     """The weights with which a run began, computed anew; only with `keep_weights: all`."""
     input:
-        trained="<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors",
+        trained="<results>/{experiment}/runs/{arm}/{run}/trained.safetensors",
         pretrained=graph.pretrained_weights,
     output:
-        initial="<results>/{experiment}/runs/{arm}/seed{seed}/initial.safetensors",
+        initial="<results>/{experiment}/runs/{arm}/{run}/initial.safetensors",
     log:
-        "<logs>/initialise_model/{experiment}/{arm}/seed{seed}.log",
+        "<logs>/initialise_model/{experiment}/{arm}/{run}.log",
     benchmark:
-        "<benchmarks>/initialise_model/{experiment}/{arm}/seed{seed}.tsv"
+        "<benchmarks>/initialise_model/{experiment}/{arm}/{run}.tsv"
     conda:
         "../../envs/torch.yaml"
     threads: 1

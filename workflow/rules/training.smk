@@ -111,17 +111,18 @@ rule train:
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data=graph.test_data_of_training,
+        folds=graph.folds_file,
         features=graph.features_of_arm("features.safetensors"),
         features_cost=graph.features_of_arm("cost.json"),
     output:
-        trained=not_of_model("<results>/{experiment}/runs/{arm}/seed{seed}/trained.safetensors"),
-        history="<results>/{experiment}/runs/{arm}/seed{seed}/history.csv",
-        predictions="<results>/{experiment}/runs/{arm}/seed{seed}/predictions.safetensors",
-        cost="<results>/{experiment}/runs/{arm}/seed{seed}/cost.json",
+        trained=not_of_model("<results>/{experiment}/runs/{arm}/{run}/trained.safetensors"),
+        history="<results>/{experiment}/runs/{arm}/{run}/history.csv",
+        predictions="<results>/{experiment}/runs/{arm}/{run}/predictions.safetensors",
+        cost="<results>/{experiment}/runs/{arm}/{run}/cost.json",
     log:
-        "<logs>/train/{experiment}/{arm}/seed{seed}.log",
+        "<logs>/train/{experiment}/{arm}/{run}.log",
     benchmark:
-        "<benchmarks>/train/{experiment}/{arm}/seed{seed}.tsv"
+        "<benchmarks>/train/{experiment}/{arm}/{run}.tsv"
     priority: 1  # before short jobs, which would otherwise occupy the cores and leave the GPU idle
     conda:
         "../../envs/torch.yaml"
@@ -136,7 +137,9 @@ rule train:
         normalisation=graph.arm_setting("model/normalisation"),
         pretrained=lambda wildcards, input: option("--pretrained", input.pretrained),
         phases=lambda wildcards: as_json(phases_of(graph.arm_of(wildcards))),
+        which=options_of_run,
         test_data=lambda wildcards, input: option("--test-data", input.test_data),
+        folds=lambda wildcards, input: option("--folds", input.folds),
         recipe=recipe_for("train"),
         execution=execution_of_arm,
         features=lambda wildcards, input: option("--features", input.features),
@@ -154,8 +157,9 @@ rule train:
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
             {params.test_data} \
+            {params.folds} \
             --phases {params.phases:q} \
-            --seed {wildcards.seed} \
+            {params.which} \
             --recipe {params.recipe:q} \
             --execution {params.execution:q} \
             {params.features} \

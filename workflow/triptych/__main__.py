@@ -29,6 +29,7 @@ COMMANDS = {
     "check_data": "triptych.data",
     "find_duplicates": "triptych.data",
     "prepare_dataset": "triptych.data",
+    "assign_folds": "triptych.data",
     "prepare_letters": "triptych.data",
     "download_weights": "triptych.models",
     "convert_weights": "triptych.models",

@@ -3,6 +3,7 @@
 import numpy
 
 from triptych.analysis.intervals import accuracy_interval
+from triptych.analysis.variance_parts import Sampling
 
 
 def confusion_counts(labels: numpy.ndarray, predicted: numpy.ndarray, classes: int) -> numpy.ndarray:
@@ -30,20 +31,22 @@ def recall_and_precision(counts: numpy.ndarray) -> tuple[numpy.ndarray, numpy.nd
 
 
 def recall_intervals(
-    correct: numpy.ndarray, labels: numpy.ndarray, classes: int, confidence: float
+    correct: numpy.ndarray, labels: numpy.ndarray, classes: int, confidence: float, rows_per_seed: int = 1
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Return both ends of the interval of each class's recall over its images and the seeds, in percent [classes].
 
     NaN where a class has no image. Of one run it is Wilson's.
 
     Args:
-        correct: bool [seeds, images].
+        correct: bool [rows, images].
         labels: class numbers [images].
         confidence: such as 0.95.
+        rows_per_seed: consecutive rows that share a seed: the networks of its folds.
     """
+    sampling = Sampling(rows_per_seed=rows_per_seed)
     ends = numpy.full((2, classes), numpy.nan)
     for label in numpy.unique(labels):
-        ends[:, label] = accuracy_interval(correct[:, labels == label], confidence)
+        ends[:, label] = accuracy_interval(correct[:, labels == label], confidence, sampling)
     return ends[0], ends[1]
 
 

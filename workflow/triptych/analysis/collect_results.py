@@ -1,6 +1,7 @@
 """The tables of test results: accuracies with intervals, comparisons of the arms, classes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,11 @@ from triptych.analysis.intervals import accuracy_interval, wilson_interval
 from triptych.analysis.leak_price import leak_price_table
 from triptych.analysis.options import parsed_json, parsed_mode
 from triptych.analysis.runs import Answers, Truth, read_answers, read_truth, run_folder
+from triptych.analysis.variance_parts import Sampling
+from triptych.data.folds import load_folds
 from triptych.results import schema
+from triptych.results.by_seed import by_seed
+from triptych.results.run_names import run_in_words, run_name
 from triptych.results.schema import EVERY_EPOCH
 from triptych.results.tables import read_table, save_table
 from triptych.storage.errors import InputError
@@ -22,8 +27,10 @@ from triptych.storage.files import read_json, write_json
 from triptych.storage.tensors import load_metadata
 
 Arm = dict[str, Any]
-Tested = dict[str, dict[int, Answers]]
-"""What the runs say about the test images, by arm and seed."""
+Key = tuple[int, int | None]
+"""The seed and the fold of a run of an arm; the fold is None without folds."""
+Tested = dict[str, dict[Key, Answers]]
+"""What the runs say about the test images, by arm, and by seed and fold."""
 
 OPENED_KEYS = ("decision", "openings", "decisions")
 """Of a run's opened.json."""
@@ -36,6 +43,7 @@ def collect_results(
     runs: str,
     comparison: str,
     mode: str,
+    folds: Path | None = None,
     runs_table: Path,
     tables: Path,
     openings: Path,
@@ -52,11 +60,13 @@ def collect_results(
         runs: JSON, the seeds of each arm by its name; at least one.
         comparison: JSON, `equivalence_margin`, `confidence` and `metric`.
         mode: when test images are evaluated: after_decision or every_epoch.
+        folds: of the training images (`triptych.data.folds`); each seed has a network for each of them, and its
+            accuracy is the mean of theirs.
         runs_table: `tables/runs.csv`, for the accuracies on validation images.
         tables: the folder to write `NAME.csv` into.
         openings: the file to write: how often the runs opened the test images after a decision (`openings`), under
             which `decisions` (digests), and under which one the logits of each of the `runs` were computed (arm, seed,
-            digest). In the mode every_epoch there is none.
+            digest; with folds a row for each). In the mode every_epoch there is none.
 
     Raises:
         InputError: a file is missing or broken, or does not fit the configuration or another file.
@@ -67,10 +77,16 @@ def collect_results(
     known = parsed_mode(mode)
     test = read_truth(experiment_folder / "data" / "test.safetensors")
     labels = {arm["name"]: arm["label"] for arm in arm_list}
-    folders = {name: {seed: run_folder(experiment_folder, name, seed) for seed in seeds[name]} for name in labels}
+    numbers = [None] if folds is None else list(load_folds(folds).numbers)
+    folders = {
+        name: {
+            (seed, fold): run_folder(experiment_folder, name, seed, fold) for seed in seeds[name] for fold in numbers
+        }
+        for name in labels
+    }
     file = "predictions.safetensors" if known == EVERY_EPOCH else "test.safetensors"
     read = {
-        name: {seed: read_answers(folder / file, test) for seed, folder in own.items()} for name, own in folders.items()
+        name: {key: read_answers(folder / file, test) for key, folder in own.items()} for name, own in folders.items()
     }
     opened = all_openings({} if known == EVERY_EPOCH else folders)
     number = sum(len(own) for own in read.values())
@@ -91,7 +107,7 @@ def collect_results(
         "leak_price": price_table(experiment_folder, folders, read, settings["confidence"]),
     }
     for name, table in written.items():
-        save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known))
+        save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known, folds is not None))
     write_json(openings, opened)
     metric = f"test_{settings['metric']}"
     print(summary[["arm", "n", f"{metric}_mean", f"{metric}_sd"]].to_string(index=False), flush=True)
@@ -99,20 +115,20 @@ def collect_results(
         print(comparisons.to_string(index=False), flush=True)
 
 
-def all_openings(folders: Mapping[str, Mapping[int, Path]]) -> dict[str, Any]:
+def all_openings(folders: Mapping[str, Mapping[Key, Path]]) -> dict[str, Any]:
     """Return the recorded openings of all runs: their number, and the decisions in the order in which they are found.
 
     A run that was opened under another decision is no error: the report says so.
 
     Args:
-        folders: of the runs, by arm and seed.
+        folders: of the runs, by arm, and by seed and fold.
 
     Raises:
         InputError: a file is missing or broken, or a run's logits do not say under which decision they were computed.
     """
     openings, decisions, runs = 0, dict[str, None](), []
     for arm, own in folders.items():
-        for seed, folder in own.items():
+        for (seed, _), folder in own.items():
             opened = read_json(folder / "opened.json", OPENED_KEYS)
             digest = load_metadata(folder / "test.safetensors").get("decision")
             if not isinstance(digest, str):
@@ -123,18 +139,21 @@ def all_openings(folders: Mapping[str, Mapping[int, Path]]) -> dict[str, Any]:
     return {"openings": openings, "decisions": list(decisions), "runs": runs}
 
 
-def read_validation(path: Path, folders: Mapping[str, Mapping[int, Path]]) -> dict[str, dict[str, float]]:
+def read_validation(path: Path, folders: Mapping[str, Mapping[Key, Path]]) -> dict[str, dict[str, float]]:
     """Return the mean of each metric over each arm's runs on the validation images that decide; NaN without these.
 
     Raises:
         InputError: the file is missing, or is about other runs.
     """
     table = read_table(path, schema.RUNS)
-    found = list(zip(table["arm"], table["seed"], strict=True))
-    expected = [(arm, str(seed)) for arm, own in folders.items() for seed in own]
+    fold_numbers = table[schema.FOLD.name].astype(int) if schema.FOLD.name in table else [None] * len(table)
+    runs = zip(table["arm"], table["seed"], fold_numbers, strict=True)
+    found = [f"{arm}, {run_in_words(run_name(seed, fold))}" for arm, seed, fold in runs]
+    expected = [f"{arm}, {run_in_words(run_name(*key))}" for arm, own in folders.items() for key in own]
     if found != expected:
         other = sorted(set(found) ^ set(expected)) or expected
-        raise InputError(f"{path}: expected the runs that are collected, but {other[0][0]}, seed {other[0][1]} differs")
+        raise InputError(f"{path}: expected the runs that are collected, but {other[0]} differs")
+    table = by_seed(table, schema.RUNS)
     return {
         arm: {
             metric: float(numpy.mean(table.loc[table["arm"] == arm, f"validation_{metric}"].astype(float).tolist()))
@@ -149,13 +168,13 @@ def test_results_table(labels: Mapping[str, str], tested: Tested, test: Truth, c
     rows = []
     sampling = sampling_of("balanced_accuracy", test.labels)
     for arm, own in tested.items():
-        for seed, answers in own.items():
+        for key, answers in own.items():
             low, high = wilson_interval(int(answers.correct.sum()), len(answers.correct), confidence)
             rows.append(
                 {
                     "arm": arm,
                     "label": labels[arm],
-                    "seed": seed,
+                    **_cells(key),
                     "test_loss": answers.loss,
                     "test_accuracy": answers.accuracy,
                     "test_accuracy_low": 100 * low,
@@ -166,6 +185,12 @@ def test_results_table(labels: Mapping[str, str], tested: Tested, test: Truth, c
             ends = accuracy_interval(answers.correct[None], confidence, sampling)
             rows[-1] |= dict(zip(("test_balanced_accuracy_low", "test_balanced_accuracy_high"), ends, strict=True))
     return pandas.DataFrame(rows)
+
+
+def _cells(key: Key) -> dict[str, int]:
+    """The cells of a table that name a run of an arm."""
+    seed, fold = key
+    return {"seed": seed} if fold is None else {"seed": seed, schema.FOLD.name: fold}
 
 
 def summary_table(
@@ -183,11 +208,13 @@ def summary_table(
         validation: the mean of each metric over each arm's runs on validation images (%).
     """
     rows = []
-    sampling = sampling_of("balanced_accuracy", test.labels)
+    networks = rows_per_seed(tested)
+    sampling = replace(sampling_of("balanced_accuracy", test.labels), rows_per_seed=networks)
+    of_seeds = by_seed(results, schema.TEST_RESULTS)
     for arm, label in labels.items():
-        own, correct = results[results["arm"] == arm], correct_of(tested[arm])
+        own, correct = of_seeds[of_seeds["arm"] == arm], correct_of(tested[arm])
         mean, before = float(own["test_accuracy"].mean()), validation[arm]["accuracy"]
-        low, high = accuracy_interval(correct, confidence)
+        low, high = accuracy_interval(correct, confidence, Sampling(rows_per_seed=networks))
         balanced, balanced_before = own["test_balanced_accuracy"], validation[arm]["balanced_accuracy"]
         balanced_low, balanced_high = accuracy_interval(correct, confidence, sampling)
         rows.append(
@@ -219,12 +246,12 @@ def comparison_table(tested: Tested, test: Truth, settings: Mapping[str, Any]) -
         {arm: correct_of(own) for arm, own in tested.items()},
         margin=settings["equivalence_margin"],
         confidence=settings["confidence"],
-        sampling=sampling_of(settings["metric"], test.labels),
+        sampling=replace(sampling_of(settings["metric"], test.labels), rows_per_seed=rows_per_seed(tested)),
     )
 
 
 def price_table(
-    experiment_folder: Path, folders: Mapping[str, Mapping[int, Path]], tested: Tested, confidence: float
+    experiment_folder: Path, folders: Mapping[str, Mapping[Key, Path]], tested: Tested, confidence: float
 ) -> pandas.DataFrame:
     """Every arm on the test and validation images with and without those that have a counterpart in another split.
 
@@ -232,7 +259,8 @@ def price_table(
         InputError: a file is missing or broken, or does not fit another one.
     """
     leaks = read_table(experiment_folder / schema.LEAKS.file, schema.LEAKS)
-    correct = {"test": {arm: correct_of(own) for arm, own in tested.items()}}
+    networks = rows_per_seed(tested)
+    correct = {"test": {arm: _by_seed(correct_of(own), networks) for arm, own in tested.items()}}
     if (leaks["split"] == "validation").any():
         validation = read_truth(experiment_folder / "data" / "validation.safetensors")
         correct["validation"] = {
@@ -244,22 +272,32 @@ def price_table(
     return leak_price_table(leaks, correct, confidence)
 
 
-def correct_of(runs: Mapping[int, Answers]) -> numpy.ndarray:
-    """Return whether each of an arm's runs has each image right: bool [seeds, images]."""
+def _by_seed(correct: numpy.ndarray, networks: int) -> numpy.ndarray:
+    """Return the share of each seed's networks that have an image right, [seeds, images], from [runs, images]."""
+    return correct.reshape(-1, networks, correct.shape[1]).mean(axis=1) if networks > 1 else correct
+
+
+def correct_of(runs: Mapping[Key, Answers]) -> numpy.ndarray:
+    """Return whether each of an arm's runs has each image right: bool [runs, images], those of a seed together."""
     return numpy.stack([answers.correct for answers in runs.values()])
+
+
+def rows_per_seed(tested: Tested) -> int:
+    """Return the number of runs of each seed: 1, or that of the folds."""
+    return max((len({fold for _, fold in own}) for own in tested.values()), default=1)
 
 
 def per_class_table(tested: Tested, test: Truth, confidence: float) -> pandas.DataFrame:
     """Recall and precision of every run and class, in percent; empty where there is no image to count."""
     tables = []
     for arm, own in tested.items():
-        for seed, answers in own.items():
+        for key, answers in own.items():
             counts = confusion_counts(test.labels, answers.predicted, len(test.classes))
             recall, precision = recall_and_precision(counts)
             columns = {"class": test.classes, "images": counts.sum(axis=1), "recall": recall, "precision": precision}
             low, high = recall_intervals(answers.correct[None], test.labels, len(test.classes), confidence)
             columns |= {"recall_low": low, "recall_high": high}
-            tables.append(pandas.DataFrame({"arm": arm, "seed": seed, **columns}))
+            tables.append(pandas.DataFrame({"arm": arm, **_cells(key), **columns}))
     return pandas.concat(tables, ignore_index=True)
 
 
@@ -269,7 +307,7 @@ def recall_table(tested: Tested, test: Truth, confidence: float) -> pandas.DataF
     images = numpy.bincount(test.labels, minlength=len(test.classes))
     for arm, own in tested.items():
         correct = correct_of(own)
-        low, high = recall_intervals(correct, test.labels, len(test.classes), confidence)
+        low, high = recall_intervals(correct, test.labels, len(test.classes), confidence, rows_per_seed(tested))
         right = numpy.bincount(test.labels, weights=correct.sum(axis=0), minlength=len(test.classes))
         recall = numpy.full(len(images), numpy.nan)
         numpy.divide(100 * right, len(correct) * images, out=recall, where=images > 0)

@@ -1,6 +1,6 @@
 """Every table of an experiment that needs no test result, and whether each run has each image that decides right."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,14 @@ from triptych.analysis.convergence import Curves, convergence_table, loss_and_ac
 from triptych.analysis.costs import computed_cost_table, cost_savings_table, shares_of_peak
 from triptych.analysis.median_change import median_change_table
 from triptych.analysis.options import parsed_json, parsed_mode
-from triptych.analysis.runs import Run, Truth, read_run, read_truths
+from triptych.analysis.runs import Run, Truth, of_fold, read_run, read_truths
 from triptych.analysis.training_length import training_length_table
+from triptych.data.folds import Folds, load_folds
 from triptych.data.halves import decision_half
 from triptych.results import schema
+from triptych.results.by_seed import by_seed
 from triptych.results.run_files import COST_KEYS
+from triptych.results.schema import OUT_OF_FOLD
 from triptych.results.tables import cell, read_table, save_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_json
@@ -29,7 +32,15 @@ Arm = dict[str, Any]
 
 
 def collect_validation(
-    *, experiment_folder: Path, arms: str, runs: str, comparison: str, mode: str, tables: Path, correct: Path
+    *,
+    experiment_folder: Path,
+    arms: str,
+    runs: str,
+    comparison: str,
+    mode: str,
+    folds: Path | None = None,
+    tables: Path,
+    correct: Path,
 ) -> None:
     """Write the tables of an experiment's runs before the decision, from its data, models and runs.
 
@@ -37,7 +48,8 @@ def collect_validation(
     tensors. Where runs are missing, arms may have different seeds.
 
     The images that decide are the validation images; half of them (`decision_half`), if the other half chose the epochs
-    of any arm. Without validation images they are the test images, which are read in the mode every_epoch alone.
+    of any arm. Without validation images they are the test images, which are read in the mode every_epoch alone. With
+    folds they are the training images, each as the networks predict it that were not trained on it (out of fold).
 
     Args:
         experiment_folder: holds `data/`, `models/` and `runs/`.
@@ -45,10 +57,12 @@ def collect_validation(
         runs: JSON, the seeds of each arm by its name; at least one.
         comparison: JSON, with `equivalence_margin` and `confidence`.
         mode: when test images are evaluated: after_decision or every_epoch.
+        folds: of the training images (`triptych.data.folds`); each seed has a run for each of them.
         tables: the folder to write `NAME.csv` into.
         correct: the file to write: `correct` uint8 [runs, images], 1 where a run has an image that decides right;
             `labels` int64 [images]; in its metadata `runs` as pairs of arm and seed, `classes`, and `images`, the split
-            that decides.
+            that decides. With folds a row is a repeat of a seed, `runs` are arm, seed and repeat, `folds` is the number
+            of parts, and `images` is out_of_fold.
 
     Raises:
         InputError: a file is missing or broken, or does not fit the configuration or another file.
@@ -58,20 +72,35 @@ def collect_validation(
     settings = parsed_json("comparison", comparison)
     margin, confidence = float(settings["equivalence_margin"]), float(settings["confidence"])
     known = parsed_mode(mode)
-    truths = read_truths(experiment_folder, known)
-    train_images = read_train_images(experiment_folder / "data" / "sizes.csv", truths)
-    decides, deciding = images_that_decide(experiment_folder, truths, arm_list)
+    dealt = None if folds is None else load_folds(folds)
+    truths = read_truths(experiment_folder, known, dealt)
+    train_images = read_train_images(experiment_folder / "data" / "sizes.csv", truths, dealt)
+    decides, deciding = images_that_decide(experiment_folder, truths, arm_list, dealt)
     read = {
-        arm["name"]: [read_run(experiment_folder, arm, seed, truths, known) for seed in seeds[arm["name"]]]
+        arm["name"]: [
+            read_run(
+                experiment_folder,
+                arm,
+                seed,
+                {split: of_fold(truth, dealt, fold) for split, truth in truths.items()},
+                known,
+                fold,
+            )
+            for seed in seeds[arm["name"]]
+            for fold in (dealt.numbers if dealt else [None])
+        ]
         for arm in arm_list
     }  # each file once: everything below works on these
     every = [run for own in read.values() for run in own]
-    print(f"{len(every)} runs of {len(arm_list)} arms; {deciding.sum()} {decides} images decide", flush=True)
+    named = "out-of-fold" if dealt else decides
+    print(f"{len(every)} runs of {len(arm_list)} arms; {deciding.sum()} {named} images decide", flush=True)
 
     written = {
         "arms": arms_table(arm_list, train_images),
         "history": history_table(arm_list, read, known),
-        "runs": runs_table(arm_list, read, truths.get("validation"), deciding if decides == "validation" else None),
+        "runs": runs_table(
+            arm_list, read, truths.get("validation"), deciding if decides == "validation" else None, dealt
+        ),
         "weight_delta": _stacked(read, lambda run: run.weight_delta),
         "kernel_change": _stacked(read, lambda run: run.kernel_change),
         "layers": layers_table(experiment_folder, arm_list),
@@ -81,32 +110,55 @@ def collect_validation(
     }
     shown = truths[schema.curve_split(known)]
     curves = Curves(shown.split, len(shown.labels), len(shown.classes))
-    evaluated = sum(len(truth.labels) for truth in truths.values())
+    evaluated = sum(len(truth.labels) for truth in truths.values()) if dealt is None else held_out_images(dealt)
     written["computed_cost"] = computed_cost_table(written, evaluated, len(shown.classes))
     written["cost_savings"] = cost_savings_table(written)
-    written["median_change"] = median_change_table(written)
-    written["convergence"] = convergence_table(written, curves, margin)
-    written["loss_and_accuracy"] = loss_and_accuracy_table(written, curves, margin)
+    of_seeds = {name: by_seed(table, schema.TABLES[name]) for name, table in written.items()}
+    written["median_change"] = median_change_table(of_seeds)
+    written["convergence"] = convergence_table(of_seeds, curves, margin)
+    written["loss_and_accuracy"] = loss_and_accuracy_table(of_seeds, curves, margin)
     validation_images = len(truths["validation"].labels) if "validation" in truths else 0
-    written["training_length"] = training_length_table(written, validation_images, margin, confidence)
+    written["training_length"] = training_length_table(of_seeds, validation_images, margin, confidence)
     written["cost"]["of_peak"] = shares_of_peak(written["cost"], written)
     for name, table in written.items():
-        save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known))
+        save_table(tables / f"{name}.csv", table, schema.TABLES[name].in_mode(known, dealt is not None))
     truth = truths[decides]
+    if dealt is None:
+        of_rows = [[run.arm, run.seed] for run in every]
+        rows, metadata = [run.answers[decides].correct for run in every], {"images": decides}
+    else:
+        of_rows, rows = out_of_fold(every, dealt)
+        metadata = {"images": OUT_OF_FOLD, "folds": dealt.count}
     save_tensors(
         correct,
-        {
-            "correct": numpy.stack([run.answers[decides].correct[deciding] for run in every]).astype(numpy.uint8),
-            "labels": truth.labels[deciding],
-        },
-        {"runs": [[run.arm, run.seed] for run in every], "classes": truth.classes, "images": decides},
+        {"correct": numpy.stack(rows)[:, deciding].astype(numpy.uint8), "labels": truth.labels[deciding]},
+        {"runs": of_rows, "classes": truth.classes, **metadata},
     )
     columns = ["arm", "seed", "kept_epoch", "fit_accuracy", "validation_accuracy"]
-    print(written["runs"][columns].to_string(index=False), flush=True)
+    print(of_seeds["runs"][columns].to_string(index=False), flush=True)
 
 
-def images_that_decide(experiment_folder: Path, truths: dict[str, Truth], arms: list[Arm]) -> tuple[str, numpy.ndarray]:
+def out_of_fold(runs: Sequence[Run], folds: Folds) -> tuple[list[list[Any]], list[numpy.ndarray]]:
+    """Return the arm, seed and repeat of each row, and which training images are right out of fold: bool [images]."""
+    by_arm_and_seed: dict[tuple[str, int], dict[int, numpy.ndarray]] = {}
+    for run in runs:
+        by_arm_and_seed.setdefault((run.arm, run.seed), {})[run.fold or 0] = run.answers["validation"].correct
+    repeats = range(folds.repeats)
+    named = [[arm, seed, repeat] for arm, seed in by_arm_and_seed for repeat in repeats]
+    return named, [folds.put_together(own, repeat) for own in by_arm_and_seed.values() for repeat in repeats]
+
+
+def held_out_images(folds: Folds) -> int:
+    """Return how many images a fold holds out, on average over its repeat."""
+    return round(folds.parts.shape[1] / folds.count)
+
+
+def images_that_decide(
+    experiment_folder: Path, truths: dict[str, Truth], arms: list[Arm], folds: Folds | None = None
+) -> tuple[str, numpy.ndarray]:
     """Return the split whose images decide, and which of them do: bool [images].
+
+    With folds that split is called validation, too: each training image is one in some fold.
 
     Raises:
         InputError: no validation image is left.
@@ -116,7 +168,7 @@ def images_that_decide(experiment_folder: Path, truths: dict[str, Truth], arms: 
     truth = truths["validation"]
     if not any(arm["training"]["keep"] == "best" or arm["training"]["patience"] is not None for arm in arms):
         return "validation", numpy.ones(len(truth.labels), bool)
-    path = experiment_folder / "data" / "validation.safetensors"
+    path = experiment_folder / "data" / f"{'train' if folds else 'validation'}.safetensors"
     deciding = decision_half(map_tensor(path, "images"), truth.labels)
     if not deciding.any():
         raise InputError(
@@ -126,8 +178,8 @@ def images_that_decide(experiment_folder: Path, truths: dict[str, Truth], arms: 
     return "validation", deciding
 
 
-def read_train_images(path: Path, truths: dict[str, Truth]) -> int:
-    """The number of training images, from `data/sizes.csv`.
+def read_train_images(path: Path, truths: dict[str, Truth], folds: Folds | None = None) -> int:
+    """The number of images that a run trains on, from `data/sizes.csv`; with folds on average over those of a repeat.
 
     Raises:
         InputError: the file is missing, or counts other images than there are.
@@ -135,10 +187,11 @@ def read_train_images(path: Path, truths: dict[str, Truth]) -> int:
     sizes = read_table(path, schema.SIZES)
     images = sizes.groupby("split")["images"].sum()
     for split, truth in truths.items():
-        found = images.get(split, 0)
+        counted = "train" if folds else split
+        found = images.get(counted, 0)
         if found != len(truth.labels):
-            raise InputError(f"{path}: expected {len(truth.labels)} {split} images as in the data, found {found}")
-    return int(images.get("train", 0))
+            raise InputError(f"{path}: expected {len(truth.labels)} {counted} images as in the data, found {found}")
+    return int(images.get("train", 0)) - (0 if folds is None else held_out_images(folds))
 
 
 def arms_table(arms: list[Arm], train_images: int) -> pandas.DataFrame:
@@ -170,30 +223,42 @@ def history_table(arms: list[Arm], runs: dict[str, list[Run]], mode: schema.Mode
     table = _stacked(runs, lambda run: run.history[columns])
     labels = {arm["name"]: arm["label"] for arm in arms}
     table.insert(1, "label", table["arm"].map(labels))
+    if schema.FOLD.name in table:
+        every = [run for own in runs.values() for run in own]
+        counts = [len(run.answers["validation"].correct) for run in every]
+        table[schema.VALIDATED.name] = numpy.repeat(counts, [len(run.history) for run in every])
     return table
 
 
 def runs_table(
-    arms: list[Arm], runs: dict[str, list[Run]], truth: Truth | None, deciding: numpy.ndarray | None
+    arms: list[Arm],
+    runs: dict[str, list[Run]],
+    truth: Truth | None,
+    deciding: numpy.ndarray | None,
+    folds: Folds | None = None,
 ) -> pandas.DataFrame:
     """Every run as it was after the epoch that is kept.
 
     Args:
         truth: of the validation images, if there are any.
         deciding: those that decide; None if test images do.
+        folds: of the training images, which are the validation images then.
     """
     rows = []
     for arm in arms:
         for run in runs[arm["name"]]:
             validation, balanced = None, numpy.nan
             if truth is not None and deciding is not None:
-                validation = run.answers["validation"].of(deciding)
-                balanced = balanced_accuracy(validation.correct, truth.labels[deciding])
+                own = slice(None) if folds is None or run.fold is None else folds.held_out(run.fold)
+                labels = truth.labels[own][deciding[own]]
+                if len(labels):
+                    validation = run.answers["validation"].of(deciding[own])
+                    balanced = balanced_accuracy(validation.correct, labels)
             rows.append(
                 {
                     "arm": run.arm,
                     "label": arm["label"],
-                    "seed": run.seed,
+                    **run.names,
                     "epochs": arm["training"]["epochs"],
                     "epochs_run": run.epochs_run,
                     "kept_epoch": run.kept_epoch,
@@ -209,16 +274,14 @@ def runs_table(
                     "validation_balanced_accuracy": balanced,
                 }
             )
+            if folds is not None:
+                rows[-1][schema.VALIDATED.name] = 0 if validation is None else len(validation.correct)
     return pandas.DataFrame(rows)
 
 
 def cost_table(runs: dict[str, list[Run]]) -> pandas.DataFrame:
     """What every run took: the measured table."""
-    rows = [
-        {"arm": run.arm, "seed": run.seed, **{key: run.cost[key] for key in COST_KEYS}}
-        for own in runs.values()
-        for run in own
-    ]
+    rows = [{**run.names, **{key: run.cost[key] for key in COST_KEYS}} for own in runs.values() for run in own]
     return pandas.DataFrame(rows)
 
 
@@ -270,10 +333,12 @@ def _model_folder(experiment_folder: Path, architecture: str, input_size: int) -
 
 
 def _stacked(runs: dict[str, list[Run]], part: Callable[[Run], pandas.DataFrame]) -> pandas.DataFrame:
-    """The rows that `part` picks of each run, under each other, with the arm and the seed before them."""
-    names = [(run.arm, run.seed, part(run)) for own in runs.values() for run in own]
-    table = pandas.concat([rows for _, _, rows in names], ignore_index=True)
-    lengths = [len(rows) for _, _, rows in names]
-    table.insert(0, "arm", numpy.repeat(numpy.array([arm for arm, _, _ in names], dtype=object), lengths))
-    table.insert(1, "seed", numpy.repeat([seed for _, seed, _ in names], lengths))
+    """The rows that `part` picks of each run, under each other, with what names the run before them."""
+    parts = [(run.names, part(run)) for own in runs.values() for run in own]
+    table = pandas.concat([rows for _, rows in parts], ignore_index=True)
+    lengths = [len(rows) for _, rows in parts]
+    for position, name in enumerate(parts[0][0]):
+        values = [names[name] for names, _ in parts]
+        cells = numpy.array(values, dtype=object) if name == "arm" else values
+        table.insert(position, name, numpy.repeat(cells, lengths))
     return table

@@ -48,7 +48,7 @@ def price_of(correct: numpy.ndarray, leaked: numpy.ndarray, confidence: float) -
     The share of leaked images is taken as given; the interval is for other images of both kinds.
 
     Args:
-        correct: whether each run has each image right, bool [..., seeds, images].
+        correct: whether each run has each image right, bool [..., seeds, images]; or the share of a seed's networks.
         leaked: bool [images], at least one of them.
         confidence: such as 0.95.
     """

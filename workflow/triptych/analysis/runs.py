@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ import numpy
 import pandas
 from scipy.special import logsumexp
 
+from triptych.data.folds import Folds
 from triptych.results.learning_curves import kept_value
 from triptych.results.run_files import COST_KEYS, WEIGHTS_KEYS
+from triptych.results.run_names import run_name
 from triptych.results.schema import EVERY_EPOCH, REESTIMATED, RUN_HISTORY, RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA, Mode
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -59,9 +61,10 @@ class Answers:
 
 @dataclass(frozen=True)
 class Run:
-    """One arm with one seed.
+    """One arm with one seed, and with folds one fold.
 
     Attributes:
+        fold: its number; None without folds.
         history: the columns that `schema.RUN_HISTORY` has in the mode, a row an epoch from 0; accuracies in percent.
         answers: of the network that is kept, by split: validation where there are such images, and test where these are
             evaluated every epoch.
@@ -81,6 +84,12 @@ class Run:
     weight_delta: pandas.DataFrame
     kernel_change: pandas.DataFrame
     cost: dict[str, Any]
+    fold: int | None = None
+
+    @property
+    def names(self) -> dict[str, Any]:
+        """The cells of a table that name it: `arm`, `seed` and, with folds, `fold`."""
+        return {"arm": self.arm, "seed": self.seed} | ({} if self.fold is None else {"fold": self.fold})
 
     @property
     def kept_epoch(self) -> int:
@@ -97,18 +106,22 @@ class Run:
         return float(self.history[column].iloc[self.kept_epoch])
 
 
-def run_folder(experiment_folder: Path, arm: str, seed: int) -> Path:
+def run_folder(experiment_folder: Path, arm: str, seed: int, fold: int | None = None) -> Path:
     """Return the folder of a run."""
-    return experiment_folder / "runs" / arm / f"seed{seed}"
+    return experiment_folder / "runs" / arm / run_name(seed, fold)
 
 
-def read_truths(experiment_folder: Path, mode: Mode) -> dict[str, Truth]:
+def read_truths(experiment_folder: Path, mode: Mode, folds: Folds | None = None) -> dict[str, Truth]:
     """Read the labels and classes of the splits that decide or have curves, by split: of test in `EVERY_EPOCH` alone.
+
+    With folds the training images validate, each in the fold that holds it out.
 
     Raises:
         InputError: a file is not such a file, or has no image; of validation images there may be none in `EVERY_EPOCH`.
     """
     data = experiment_folder / "data"
+    if folds is not None:
+        return {"validation": replace(read_truth(data / "train.safetensors"), split="validation")}
     if mode != EVERY_EPOCH:
         return {"validation": read_truth(data / "validation.safetensors")}
     truths = {"test": read_truth(data / "test.safetensors")}
@@ -131,7 +144,19 @@ def read_truth(path: Path) -> Truth:
     return Truth(labels, classes, path.stem)
 
 
-def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, truths: Mapping[str, Truth], mode: Mode) -> Run:
+def of_fold(truth: Truth, folds: Folds | None, fold: int | None) -> Truth:
+    """Return the labels of the validation images of a run: with folds, of those that its fold holds out."""
+    return truth if folds is None or fold is None else replace(truth, labels=truth.labels[folds.held_out(fold)])
+
+
+def read_run(
+    experiment_folder: Path,
+    arm: dict[str, Any],
+    seed: int,
+    truths: Mapping[str, Truth],
+    mode: Mode,
+    fold: int | None = None,
+) -> Run:
     """Read one run of an arm (as the configuration resolves it).
 
     Args:
@@ -140,7 +165,7 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, truths: Ma
     Raises:
         InputError: a file is missing, or is not what the configuration, the data or another file says.
     """
-    folder = run_folder(experiment_folder, arm["name"], seed)
+    folder = run_folder(experiment_folder, arm["name"], seed, fold)
     history = read_history(folder / "history.csv", arm["training"], mode, list(truths))
     check_reestimated(folder / "history.csv", history, arm, list(truths))
     answers = {split: read_answers(folder / "predictions.safetensors", truth) for split, truth in truths.items()}
@@ -164,6 +189,7 @@ def read_run(experiment_folder: Path, arm: dict[str, Any], seed: int, truths: Ma
         weight_delta=weight_delta,
         kernel_change=read_table(folder / "kernel_change.csv", RUN_KERNEL_CHANGE, verbatim=True),
         cost=read_json(folder / "cost.json", COST_KEYS),
+        fold=fold,
     )
 
 

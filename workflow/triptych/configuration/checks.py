@@ -9,6 +9,7 @@ from triptych.configuration.backbones.registry import ARCHITECTURES
 from triptych.configuration.claims import NONE, part_of
 from triptych.configuration.effective import resolved_arm
 from triptych.configuration.experiment import Configuration, Experiment
+from triptych.configuration.image_files import ImageFiles
 from triptych.configuration.model import WITH_AUXILIARY_HEADS, ReferenceModel
 from triptych.configuration.weights import TorchvisionWeights
 
@@ -21,6 +22,7 @@ def contradictions(configuration: Configuration) -> Iterator[str]:
         yield from _same_folders(f"{key}.arms", experiment.arms)
         yield from experiment.dataset.contradictions(f"{key}.dataset")
         yield from _nothing_to_decide_on(key, experiment)
+        yield from _not_with_folds(key, experiment)
         yield from _one_file_for_several_networks(key, experiment)
         yield from _impossible_references(key, experiment.reference_models)
         yield from _claims_without_their_arms(key, experiment)
@@ -67,6 +69,26 @@ def _nothing_to_decide_on(key: str, experiment: Experiment) -> Iterator[str]:
             f"{experiment.dataset.enough_validation()}, or {key}.test: every_epoch to evaluate test images after every "
             "epoch"
         )
+
+
+def _not_with_folds(key: str, experiment: Experiment) -> Iterator[str]:
+    """Folds decide on the images that each training leaves out, and test images wait for the decision."""
+    dataset = experiment.dataset
+    if not isinstance(dataset, ImageFiles) or dataset.folds is None:
+        return
+    if experiment.test != "after_decision":
+        yield (
+            f"{key}.test: {experiment.test} is not allowed with {key}.dataset.folds; give after_decision, or null for "
+            "the folds"
+        )
+    for name, arm in experiment.arms.items():
+        if images := resolved_arm(experiment, name, arm)["training"]["train_images"]:
+            own = "train_images" in arm.training.model_fields_set
+            where = f"{key}.{f'arms.{name}.' * own}training.train_images"
+            yield (
+                f"{where}: {images} is not allowed with {key}.dataset.folds; give null: a fold trains on all images "
+                "that it does not hold out"
+            )
 
 
 def _same_folders(key: str, names: Mapping[str, Any]) -> Iterator[str]:

@@ -22,6 +22,7 @@ def with_dependent_defaults(experiment: "Experiment") -> "Experiment":
     - `model.normalisation`: imagenet, if the weights are torchvision's.
     - `arms`: each with its own learning rate, if the images are files.
     - `dataset.store_size`: from the largest input size of the arms, if the images are files.
+    - `dataset.validation`: 0, if there are folds.
     """
     changes: dict[str, Any] = {}
     weights, dataset, model, arms = experiment.weights, experiment.dataset, experiment.model, experiment.arms
@@ -32,9 +33,13 @@ def with_dependent_defaults(experiment: "Experiment") -> "Experiment":
             weights = changes["weights"] = TorchvisionWeights()
         if "seeds" not in experiment.model_fields_set:
             changes["seeds"] = list(SEEDS_OF_FILES)
+        updates: dict[str, Any] = {}
         if dataset.store_size is None:
-            side = stored_size(_input_sizes(experiment))
-            changes["dataset"] = dataset.model_copy(update={"store_size": side})
+            updates["store_size"] = stored_size(_input_sizes(experiment))
+        if dataset.folds is not None and "validation" not in dataset.model_fields_set:
+            updates["validation"] = 0
+        if updates:
+            changes["dataset"] = dataset.model_copy(update=updates)
     if isinstance(weights, TorchvisionWeights) and "normalisation" not in model.model_fields_set:
         changes["model"] = model.model_copy(update={"normalisation": "imagenet"})
     return experiment.model_copy(update=changes) if changes else experiment

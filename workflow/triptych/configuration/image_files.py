@@ -5,7 +5,14 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+)
 from pydantic_core import PydanticCustomError
 
 from triptych.configuration.colours import NAMED, rgb
@@ -17,10 +24,11 @@ SMALLEST_STORE, LARGEST_STORE = 8, 2048
 """The sides that stored images may have, in pixels."""
 LARGEST_VALUE = 1e38
 """The largest number in an image: that of 32-bit floating-point numbers."""
-SPLITTING = frozenset({"validation", "test", "group", "seed", "policy"})
+SPLITTING = frozenset({"validation", "test", "folds", "repeats", "group", "seed", "policy"})
 """The keys that decide what is done with images once they are decoded."""
 COMPARING = frozenset({"near_duplicates"})
 """The keys of `find_duplicates` alone: the split depends on the pairs that it finds."""
+FEWEST_FOLDS, MOST_FOLDS, MOST_REPEATS = 2, 20, 20
 
 
 def stored_size(input_sizes: Iterable[int]) -> int:
@@ -39,15 +47,6 @@ def _share(value: Any) -> Any:
             "share", "give a fraction below 1, as 0.15, or a whole number of images of each class"
         )
     return value or 0  # the same JSON for 0 and 0.0
-
-
-def _above_zero(value: Any) -> Any:
-    if not value:
-        raise PydanticCustomError(
-            "share",
-            "test images are needed; give a fraction above 0, as 0.15, or a whole number of images of each class",
-        )
-    return value
 
 
 def _colour(value: Any) -> Any:
@@ -94,21 +93,21 @@ def _pattern(value: Any) -> Any:
     return value
 
 
-def _share_schema(smallest: str) -> WithJsonSchema:
-    return WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "number", smallest: 0, "exclusiveMaximum": 1},
-                {"type": "integer", "minimum": 1, "maximum": MANY},
-            ]
-        }
-    )
+SHARE_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
+            {"type": "integer", "minimum": 1, "maximum": MANY},
+        ]
+    }
+)
 
-
-Share = Annotated[int | float, BeforeValidator(_share), _share_schema("minimum")]
-ShareAboveZero = Annotated[
-    int | float, BeforeValidator(_above_zero), BeforeValidator(_share), _share_schema("exclusiveMinimum")
+Share = Annotated[int | float, BeforeValidator(_share), SHARE_SCHEMA]
+Folds = Annotated[
+    Annotated[int, Field(ge=FEWEST_FOLDS, le=MOST_FOLDS), BeforeValidator(as_number)] | None,
+    BeforeValidator(as_null),
 ]
+Repeats = Annotated[int, Field(ge=1, le=MOST_REPEATS), BeforeValidator(as_number)]
 Side = Annotated[
     Annotated[int, Field(ge=SMALLEST_STORE, le=LARGEST_STORE), BeforeValidator(as_number)] | None,
     BeforeValidator(as_null),
@@ -160,11 +159,21 @@ class ImageFiles(Source):
         0.15,
         description="Validation images where no split is given: a fraction of each class, or a whole number of images "
         "of each class; 0 for none.",
+        json_schema_extra={"x-default": "0.15; 0 with `folds`"},
     )
-    test: ShareAboveZero = Field(
+    test: Share = Field(
         0.15,
         description="Test images where no split is given: a fraction of each class, or a whole number of images of "
-        "each class.",
+        "each class; 0 for none, with folds alone.",
+    )
+    folds: Folds = Field(
+        None,
+        description="For few images: parts into which all images but those of test are dealt. Each part is held out "
+        "of one training and predicted by its network; these predictions decide, in place of a validation part. null: "
+        "one validation part.",
+    )
+    repeats: Repeats = Field(
+        1, description="How often the folds are dealt anew: every seed trains folds x repeats networks."
     )
     fit: Literal["crop", "squash", "pad"] = Field(
         "crop",
@@ -211,6 +220,14 @@ class ImageFiles(Source):
     )
     seed: Seed = Field(0, description="Seed of the split.")
 
+    @model_serializer(mode="wrap")
+    def _in_effect(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the keys of folds where there are none: nothing but a new key may change then."""
+        settings: dict[str, Any] = handler(self)
+        if self.folds is None:
+            settings = {key: value for key, value in settings.items() if key not in ("folds", "repeats")}
+        return settings
+
     def deciding(self) -> dict[str, Any]:
         return {key: value for key, value in super().deciding().items() if key not in COMPARING}
 
@@ -221,12 +238,24 @@ class ImageFiles(Source):
         return None
 
     def has_validation(self) -> bool:
-        return self.validation != 0
+        return self.validation != 0 or self.folds is not None
 
     def enough_validation(self) -> str:
         return "validation: 0.15"
 
     def contradictions(self, key: str) -> Iterator[str]:
+        if self.folds is None and not self.test:
+            yield (
+                f"{key}.test: 0 is not allowed; test images are needed; give a fraction above 0, as 0.15, or a whole "
+                f"number of images of each class; or give {key}.folds, which can do without"
+            )
+        if self.folds is None and self.repeats > 1:
+            yield f"{key}.repeats: {self.repeats} is not allowed without {key}.folds; give folds, as 5, or 1"
+        if self.folds is not None and self.validation:
+            yield (
+                f"{key}.validation: {self.validation:g} is not allowed with {key}.folds, which take its place; leave "
+                "it out, or give 0"
+            )
         if self.validation < 1 and self.test < 1 and self.validation + self.test >= 1:
             yield (
                 f"{key}: validation {self.validation:g} and test {self.test:g} leave no training images; give "

@@ -71,6 +71,7 @@ def split_rows(
     """Return which images are in each split. Contents, classes, groups and pairs decide, never names.
 
     - Given splits are taken as they are. A part that is not given is taken from train, never from test.
+    - With folds there is no validation part: the images that are given for it are training images.
     - Units are never divided: the images of one group, exact duplicates, and pairs that are kept together. A unit over
       several classes goes by its largest class.
     - In each class the units have one order, by a hash of seed and the smallest content. Test is taken from its front,
@@ -80,18 +81,22 @@ def split_rows(
 
     Args:
         images: columns path, class, split, group, sha256 and pixels of the table `images`.
-        settings: validation and test (each a fraction below 1, or a whole number of images of each class; 0: none) and
-            seed, from the section `dataset` of the configuration.
+        settings: validation and test (each a fraction below 1, or a whole number of images of each class; 0: none),
+            seed and, with folds, their number, from the section `dataset` of the configuration.
         pairs: the table `pairs`; None where none is known.
 
     Returns:
         For each name of `SPLITS` the positions of its rows, int64.
 
     Raises:
-        InputError: a class has too few images or units for the parts that are asked for; classes are named.
+        InputError: a class has too few images or units for the parts that are asked for; classes are named. Or test
+            images are given, and the configuration wants none.
     """
     if images.empty:
         raise InputError("no image can be used.")
+    if settings.get("folds"):
+        images = images.replace({"split": {VALIDATION: TRAIN}})
+        _check_given_test(images, settings)
     seed = int(setting(settings, "seed"))
     given = images["split"].to_numpy(dtype=object)
     has_given = bool((given != "").any())
@@ -113,7 +118,33 @@ def split_rows(
     return _in_order(labels, split, orders, seed)
 
 
-def content_orders(contents: Iterable[str], seed: int) -> numpy.ndarray:
+def units_by_class(
+    images: pandas.DataFrame, seed: int | str, pairs: pandas.DataFrame | None = None
+) -> dict[str, list[numpy.ndarray]]:
+    """Return the units of each class in their order, each the positions of its images, int64.
+
+    Args:
+        images: columns path, class, group, sha256 and pixels of the table `images`.
+        seed: of the order.
+        pairs: as in `split_rows`.
+    """
+    labels = images["class"].to_numpy(dtype=object)
+    held = [(rows, Counter(labels[rows].tolist())) for rows in units_of(images, pairs)]
+    by_class = _by_class(held, content_orders(images["sha256"], seed))
+    return {label: [rows for rows, _ in units] for label, units in by_class.items()}
+
+
+def _check_given_test(images: pandas.DataFrame, settings: Mapping[str, Any]) -> None:
+    """Raise an InputError if test images are given, and the configuration wants none."""
+    given = int((images["split"] == TEST).sum())
+    if given and not setting(settings, TEST):
+        raise InputError(
+            f"test: 0 does not fit the {given:,} images that are given as test. Remove test: 0, or move these images "
+            "to train."
+        )
+
+
+def content_orders(contents: Iterable[str], seed: int | str) -> numpy.ndarray:
     """Return a text for each content, by which images are ordered: a hash of seed and content."""
     return numpy.array([hashlib.sha256(f"{seed} {content}".encode()).hexdigest() for content in contents], dtype=object)
 

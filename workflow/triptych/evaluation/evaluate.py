@@ -139,7 +139,11 @@ def summary(about: Mapping[str, Any], labelled: Labelled, where: str) -> Iterato
         "test images."
     )
     yield ""
-    yield from _compared("accuracy", "accuracy", now, before, confidence)
+    if not tested["images"]:
+        reached = _percent(*now.metric("accuracy", confidence))
+        yield f"accuracy {reached}; not tested, since there were no test images"
+    else:
+        yield from _compared("accuracy", "accuracy", now, before, confidence)
     both = numpy.intersect1d(now.labels, before.labels)
     if len(both) > 1:
         what = "mean recall" if len(both) == len(classes) else f"mean recall of {len(both)} classes"

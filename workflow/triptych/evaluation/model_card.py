@@ -37,10 +37,15 @@ def card_of(
         *_front_matter(content),
         f"# {plain(content['name'])}",
         "",
-        f"A {plain(content['architecture'])} that classifies images as one of {len(content['classes'])} classes. Test "
-        f"accuracy: {_interval(tested['accuracy'], tested)} on {tested['images']:,} images. Triptych "
+        f"A {plain(content['architecture'])} that classifies images as one of {len(content['classes'])} classes. "
+        + (
+            f"Test accuracy: {_interval(tested['accuracy'], tested)} on {tested['images']:,} images. "
+            if tested["images"]
+            else "Its accuracy on images that it was not chosen by is not known: there were no test images. "
+        )
+        + "Triptych "
         f"{content['versions']['triptych']} trained it, and chose it among the arms of the experiment "
-        f"{plain(content['experiment'])} on validation images.",
+        f"{plain(content['experiment'])} on {'out-of-fold' if 'fold' in content else 'validation'} images.",
         "",
         "## Use",
         "",
@@ -80,9 +85,12 @@ def plain(text: str) -> str:
 def _front_matter(content: Mapping[str, Any]) -> list[str]:
     """The metadata that Hugging Face reads. A text in JSON is one in YAML."""
     dataset = {"name": content["experiment"], "type": "image-classification", "split": "test"}
-    metric = {"type": "accuracy", "name": "Test accuracy", "value": round(content["tested"]["accuracy"] / 100, 6)}
     task = {"type": "image-classification", "name": "Image classification"}
-    result = [{"name": content["name"], "results": [{"task": task, "dataset": dataset, "metrics": [metric]}]}]
+    results = []
+    if content["tested"]["images"]:
+        metric = {"type": "accuracy", "name": "Test accuracy", "value": round(content["tested"]["accuracy"] / 100, 6)}
+        results.append({"task": task, "dataset": dataset, "metrics": [metric]})
+    result = [{"name": content["name"], "results": results}]
     matter = {
         "library_name": "triptych",
         "pipeline_tag": "image-classification",
@@ -145,6 +153,8 @@ def _preprocessing(content: Mapping[str, Any]) -> list[str]:
 
 
 def _results(tested: Mapping[str, Any]) -> list[str]:
+    if not tested["images"]:
+        return ["## Results", "", "There were no test images. `python -m triptych evaluate . FOLDER` measures it.", ""]
     rows = [
         [
             plain(one["class"]),
@@ -193,13 +203,16 @@ def _certainty(content: Mapping[str, Any]) -> list[str]:
 
 def _limits(content: Mapping[str, Any]) -> list[str]:
     tested = content["tested"]
-    few = [plain(one["class"]) for one in tested["classes"] if one["images"] < FEW_OF_A_CLASS]
+    few = (
+        [plain(one["class"]) for one in tested["classes"] if one["images"] < FEW_OF_A_CLASS] if tested["images"] else []
+    )
     lines = [
         "Every image is given one of the classes above, also one that shows none of them.",
-        "The test images come from the same source as the training images. Images of another camera, site or time may "
-        "be classified worse: `python -m triptych evaluate . FOLDER` measures that on labelled ones.",
+        *["The test images come from the same source as the training images."] * (tested["images"] > 0),
+        "Images of another camera, site or time may be classified worse: `python -m triptych evaluate . FOLDER` "
+        "measures that on labelled ones.",
         *["The test images were seen after every epoch."] * (tested["mode"] == EVERY_EPOCH),
-        *[f"There are only {tested['images']} test images."] * (tested["images"] < FEW_IMAGES),
+        *[f"There are only {tested['images']} test images."] * (0 < tested["images"] < FEW_IMAGES),
         *[f"Fewer than {FEW_OF_A_CLASS} test images: {', '.join(few)}."] * bool(few),
         f"On another kind of device or with other versions, probabilities agree to about 1e-4 (computed on "
         f"{plain(content['device_name'] or content['device'])} in {content['precision']} with "

@@ -10,6 +10,7 @@ import torch
 from triptych.data.dataset import load_split
 from triptych.models.networks import load_network
 from triptych.results.decision import read_decision
+from triptych.results.run_names import run_in_words, run_name
 from triptych.storage.errors import InputError
 from triptych.storage.files import append_line, sha256, write_json
 from triptych.storage.tensors import load_metadata, save_tensors
@@ -28,6 +29,7 @@ def open_test(  # noqa: PLR0913
     input_size: int,
     arm: str,
     seed: int,
+    fold: int | None = None,
     trained: Path,
     decision: Path,
     test_data: Path,
@@ -41,14 +43,14 @@ def open_test(  # noqa: PLR0913
 
     Args:
         architecture, input_size: the network of the run.
-        arm, seed: the run.
+        arm, seed, fold: the run.
         trained: its weights, from `train`. The metadata has the normalisation.
         decision: from `decide`. Any run may be opened, also that of a control, which the decision does not rank.
         test_data: images and labels.
         recipe: everything else that affects the result.
         execution: what affects only speed.
-        openings: the log, JSON lines: `arm`, `seed`, the digests of the `decision` and of the file `trained`, `time`
-            (UTC). It only grows, and holds openings that failed later, too.
+        openings: the log, JSON lines: `arm`, `seed`, with folds `fold`, the digests of the `decision` and of the file
+            `trained`, `time` (UTC). It only grows, and holds openings that failed later, too.
         predictions: `test_logits`, float32 [images, classes]; the metadata has the digest of the `decision`.
         opened: the digest of the `decision`, the number of `openings` of this run in the log, and the digests of their
             `decisions`, in order. It differs between executions.
@@ -58,20 +60,21 @@ def open_test(  # noqa: PLR0913
             network, run or data set, the recipe cannot run on this machine, or memory is exhausted.
     """
     digest = read_decision(decision)["digest"]
-    network, scale = _trained_network(trained, architecture, input_size, seed, test_data)
+    run = {"seed": seed} if fold is None else {"seed": seed, "fold": fold}
+    network, scale = _trained_network(trained, architecture, input_size, run, test_data)
     arithmetic = prepare(recipe, execution)
     chosen = arithmetic.device
     batch_size, setting = recipe.evaluation_batch_size, "training.evaluation_batch_size"
     with translate_torch_errors(batch_size, 0, arithmetic, setting=setting):
         network.to(chosen).to(memory_format=arithmetic.memory_format)
-        record = {"arm": arm, "seed": seed, "decision": digest, "trained": sha256(trained)}
+        record = {"arm": arm, **run, "decision": digest, "trained": sha256(trained)}
         lines = append_line(openings, json.dumps(record | {"time": datetime.now(UTC).isoformat()}, sort_keys=True))
         split = load_split(test_data)
         if not len(split):
             raise InputError(f"{test_data}: expected test images, found none.")
         print(
-            f"opening {len(split)} test images for {arm}, seed {seed}, on {device_name(chosen)} ({chosen.type}, "
-            f"{recipe.precision}) under the decision {digest[:12]}",
+            f"opening {len(split)} test images for {arm}, {run_in_words(run_name(seed, fold))}, on "
+            f"{device_name(chosen)} ({chosen.type}, {recipe.precision}) under the decision {digest[:12]}",
             flush=True,
         )
         transform = EvaluationTransform(
@@ -80,30 +83,30 @@ def open_test(  # noqa: PLR0913
         data = Resident(split, chosen, choose_residency(arithmetic.residency, split.images.nbytes, chosen))
         loss, accuracy, logits = evaluate(network, data, transform, batch_size, arithmetic)
     print(f"test {loss:.4f} {accuracy:5.1f} %", flush=True)
-    decisions = _decisions_of(lines, arm, seed)
+    decisions = _decisions_of(lines, {"arm": arm, "seed": seed, "fold": fold})
     save_tensors(predictions, {"test_logits": logits.numpy()}, {"decision": digest})
     write_json(opened, {"decision": digest, "openings": len(decisions), "decisions": decisions})
 
 
 def _trained_network(
-    trained: Path, architecture: str, input_size: int, seed: int, test_data: Path
+    trained: Path, architecture: str, input_size: int, run: dict[str, int], test_data: Path
 ) -> tuple[torch.nn.Module, dict[str, list[float]]]:
     """Return a run's network and the normalisation of its input. No test image is read, only the names of the classes.
 
     Raises:
-        InputError: the file is not from `train`, or is of another network, seed or data set.
+        InputError: the file is not from `train`, or is of another network, run or data set.
     """
     network, metadata = load_network(trained)
-    run, scale = metadata.get("run"), metadata.get("normalisation")
-    if not isinstance(run, dict) or not isinstance(scale, dict) or not {"mean", "std"} <= scale.keys():
+    described, scale = metadata.get("run"), metadata.get("normalisation")
+    if not isinstance(described, dict) or not isinstance(scale, dict) or not {"mean", "std"} <= scale.keys():
         raise InputError(f"{trained}: expected weights from `train`, found metadata that does not describe a run.")
     expected = {
         "architecture": architecture,
         "input_size": input_size,
-        "seed": seed,
+        **run,
         "classes": load_metadata(test_data).get("classes"),
     }
-    found = {**metadata, "seed": run.get("seed")}
+    found = {**metadata, **{key: described.get(key) for key in run}}
     for name, value in expected.items():
         if found[name] != value:
             raise InputError(
@@ -113,8 +116,8 @@ def _trained_network(
     return network, scale
 
 
-def _decisions_of(lines: list[str], arm: str, seed: int) -> list[str]:
-    """Return the digests of the decisions under which a run was opened, in order.
+def _decisions_of(lines: list[str], run: dict[str, Any]) -> list[str]:
+    """Return the digests of the decisions under which a run (arm, seed, fold) was opened, in order.
 
     A line that is no JSON was cut off while it was written, before any image was read.
     """
@@ -124,6 +127,6 @@ def _decisions_of(lines: list[str], arm: str, seed: int) -> list[str]:
             entry: Any = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and (entry.get("arm"), entry.get("seed")) == (arm, seed):
+        if isinstance(entry, dict) and {key: entry.get(key) for key in run} == run:
             decisions.append(str(entry.get("decision")))
     return decisions

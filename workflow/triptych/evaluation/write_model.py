@@ -16,6 +16,7 @@ from triptych.configuration.backbones.names import library_and_name
 from triptych.data import decoding
 from triptych.data.cache import StoredRule
 from triptych.data.dataset import Split, load_split
+from triptych.data.folds import load_folds, of_fold
 from triptych.data.halves import decision_half
 from triptych.data.source import parsed
 from triptych.evaluation.model_card import card_of
@@ -47,7 +48,8 @@ def write_model(  # noqa: PLR0913
     weights: Path,
     cost: Path,
     predictions: Path,
-    tested: Path,
+    tested: Path | None = None,
+    folds: Path | None = None,
     train_data: Path,
     validation_data: Path,
     test_data: Path,
@@ -63,12 +65,13 @@ def write_model(  # noqa: PLR0913
         arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
         dataset: JSON, the section `dataset` of the configuration.
         comparison: JSON, with `confidence`.
-        mode: when test images were evaluated: after_decision or every_epoch.
+        mode: when test images were evaluated: after_decision or every_epoch; no_test, if there are none.
         decision: by `decide`.
         weights: of the chosen run, by `copy_model`.
         cost: the cost.json of the run, which names the device.
         predictions: of the run; its logits of validation images calibrate.
-        tested: the file with the run's logits of test images.
+        tested: the file with the run's logits of test images; None if there are none.
+        folds: of the training images; the run's validation images are those that its fold holds out.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
         description: model.json: classes, network, how an image becomes the network's input, how it is computed,
             temperature and threshold, the test results, versions, digests (`triptych.evaluation.model_file`).
@@ -87,7 +90,12 @@ def write_model(  # noqa: PLR0913
     splits = {
         name: load_split(path) for name, path in zip(SPLITS, (train_data, validation_data, test_data), strict=True)
     }
-    calibration = calibration_of(predictions, validation_data, splits["validation"], about["run"]["recipe"])
+    validation, decides = splits["validation"], None
+    if folds is not None:
+        held_out = load_folds(folds, len(splits["train"])).held_out(chosen["fold"])
+        validation = of_fold(splits["train"], held_out)[1]
+        decides = decision_half(splits["train"].images, splits["train"].labels)[held_out]
+    calibration = calibration_of(predictions, validation, about["run"]["recipe"], decides)
     settings, confidence = parsed(dataset), float(parsed_json("comparison", comparison)["confidence"])
     content = {
         "name": f"{experiment}-{chosen['arm']}",
@@ -95,6 +103,7 @@ def write_model(  # noqa: PLR0913
         "arm": chosen["arm"],
         "label": arm["label"],
         "seed": chosen["seed"],
+        **({"fold": chosen["fold"]} if folds is not None else {}),
         "library": library_and_name(about["architecture"])[0],
         **{key: about[key] for key in ("architecture", "classes", "input_size", "normalisation", "transform_input")},
         "interpolation": INTERPOLATION,
@@ -104,7 +113,8 @@ def write_model(  # noqa: PLR0913
         "temperature": calibration.temperature,
         "unsure_below": calibration.unsure_below,
         "calibration_images": calibration.images,
-        "tested": results_on_test_images(tested, test_data, calibration, confidence) | {"mode": parsed_mode(mode)},
+        "tested": results_on_test_images(tested, test_data, calibration, confidence)
+        | {"mode": mode if tested is None else parsed_mode(mode)},
         "versions": versions(about["run"]["torch"]),
     }
     data = dict(zip(SPLITS, map(sha256, (train_data, validation_data, test_data)), strict=True))
@@ -118,19 +128,24 @@ def write_model(  # noqa: PLR0913
 
 
 def calibration_of(
-    predictions: Path, validation_data: Path, validation: Split, recipe: Mapping[str, Any]
+    predictions: Path, validation: Split, recipe: Mapping[str, Any], decides: numpy.ndarray | None = None
 ) -> Calibration:
     """Calibrate on the validation images that did not choose the run's epoch; without any, there is no calibration.
+
+    Args:
+        decides: which of the images choose no epoch, bool [images]; by default the half of them that decides.
 
     Raises:
         InputError: the predictions are not of these images.
     """
     if not len(validation):
         return Calibration(None, None, 0)
-    logits = read_logits(predictions, read_truth(validation_data))
+    logits = read_logits(predictions, Truth(validation.labels, validation.classes, "validation"))
     rows = numpy.ones(len(validation), bool)
     if recipe["keep"] == "best" or recipe["patience"] is not None:
-        rows = decision_half(validation.images, validation.labels)
+        rows = decision_half(validation.images, validation.labels) if decides is None else decides
+        if not rows.any():  # of a fold of few images
+            return Calibration(None, None, 0)
     return calibrate(logits[rows], validation.labels[rows])
 
 
@@ -156,13 +171,20 @@ def store_of(settings: Mapping[str, Any], train: Split) -> dict[str, Any]:
 
 
 def results_on_test_images(
-    tested: Path, test_data: Path, calibration: Calibration, confidence: float
+    tested: Path | None, test_data: Path, calibration: Calibration, confidence: float
 ) -> dict[str, Any]:
     """Return the run's results on test images: accuracy with its interval, and by class; percentages.
+
+    Without test images there is none.
 
     Raises:
         InputError: the file has not the logits of these images.
     """
+    if tested is None:
+        nothing = dict.fromkeys(("recall", "low", "high", "precision"))
+        classes = [{"class": name, "images": 0, "correct": 0, **nothing} for name in load_split(test_data).classes]
+        none = {"images": 0, "correct": 0, "confidence": confidence, **dict.fromkeys(("accuracy", "low", "high"))}
+        return {**none, "classes": classes, "unsure": 0, "unsure_correct": 0}
     truth = read_truth(test_data)
     answers = read_answers(tested, truth)
     low, high = wilson_interval(int(answers.correct.sum()), len(answers.correct), confidence)

@@ -6,7 +6,7 @@ The rules, the report, the captions of Snakemake's report and the manifest read 
 from dataclasses import dataclass
 
 from triptych.results import schema
-from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, MODES, TESTED, UNOPENED, Mode, Table
+from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, MODES, NO_TEST, TESTED, UNOPENED, Mode, Table
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class Figure:
 
 
 CURVES = (schema.HISTORY, schema.ARMS)
-OF_VALIDATION = (AFTER_DECISION, UNOPENED)
+OF_VALIDATION = (AFTER_DECISION, UNOPENED, NO_TEST)
 """The modes in which learning curves are of validation images; in the other they are of test images."""
 
 SEEDS = "Means over seeds end with the seed that was trained for the fewest epochs."

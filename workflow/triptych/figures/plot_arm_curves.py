@@ -9,8 +9,8 @@ from triptych.figures import style
 from triptych.figures.tables import read_arms
 from triptych.results import schema
 from triptych.results.arm_styles import arm_styles, style_of
+from triptych.results.by_seed import read_by_seed
 from triptych.results.learning_curves import learning_curves
-from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
 QUANTITIES = {"loss": "loss (cross-entropy, nats)", "accuracy": "accuracy (%)"}
@@ -28,7 +28,7 @@ def plot_arm_curves(
 ) -> None:
     """Draw loss and accuracy of one arm by epoch, for training, validation and test, where test images have curves."""
     tested = [column.name for column in schema.HISTORY.columns if column.modes != schema.MODES]
-    runs = read_table(history, schema.HISTORY, absent=dict.fromkeys(tested))
+    runs = read_by_seed(history, schema.HISTORY, absent=dict.fromkeys(tested))
     look = style_of(arm_styles(read_arms(arms)), arm, arms)
     runs = runs[runs["arm"] == arm]
     if runs.empty:

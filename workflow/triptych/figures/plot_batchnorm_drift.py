@@ -10,14 +10,14 @@ from triptych.figures.tables import read_arms
 from triptych.results import schema
 from triptych.results.arm_styles import arm_styles
 from triptych.results.batchnorm import MEAN, STATISTICS, VARIANCE, statistics_drift
-from triptych.results.tables import read_table
+from triptych.results.by_seed import read_by_seed
 
 UNITS = {MEAN: "change / standard deviation before", VARIANCE: "norm of change / norm before"}
 
 
 def plot_batchnorm_drift(*, weight_delta: Path, arms: Path, svg: Path, png: Path) -> None:
     """Draw the drift of the running mean and the running variance (`results.batchnorm`) by block and arm."""
-    table = read_table(weight_delta, schema.WEIGHT_DELTA)
+    table = read_by_seed(weight_delta, schema.WEIGHT_DELTA)
     styles = arm_styles(read_arms(arms))
     drift = drift_of_blocks(table)
     if drift.empty:

@@ -16,6 +16,7 @@ from triptych.figures.tiles import Tile, captioned, draw_tiles, padded, tile_hei
 from triptych.results import schema
 from triptych.results.arm_styles import arm_styles, style_of
 from triptych.results.mistakes import Mistake, mistakes_of, softmax
+from triptych.results.run_names import seeds_in_words
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors
@@ -40,7 +41,7 @@ def plot_confusion(
     arms: Path,
     arm: str,
     experiment_folder: Path,
-    seeds: str,
+    runs: str,
     mode: str,
     images: str = "all",
     svg: Path,
@@ -48,7 +49,8 @@ def plot_confusion(
 ) -> None:
     """Draw the confusion matrix of one arm and its most confidently misclassified test images, mean over seeds.
 
-    With `images` none the matrix stands alone. `mode` is when test images are evaluated: after_decision or every_epoch.
+    `runs` is a JSON list of the names of its runs. With `images` none the matrix stands alone. `mode` is when test
+    images are evaluated: after_decision or every_epoch.
     """
     if mode not in schema.TESTED:
         raise InputError(f"mode: {mode!r} is none of {', '.join(schema.TESTED)}")
@@ -57,11 +59,11 @@ def plot_confusion(
     names = image_names(experiment_folder / "data" / "index.csv", "test")
     shares = confusion_matrix(confusion, arm, test.classes)
     file = "predictions.safetensors" if mode == schema.EVERY_EPOCH else "test.safetensors"
-    runs = [experiment_folder / "runs" / arm / f"seed{seed}" / file for seed in json.loads(seeds)]
-    logits = [load_tensors(run)["test_logits"] for run in runs]
+    named = json.loads(runs)
+    logits = [load_tensors(experiment_folder / "runs" / arm / run / file)["test_logits"] for run in named]
     mistakes = mistakes_of(numpy.stack([softmax(run) for run in logits]), test.labels)
 
-    over = f"{len(runs)} seeds" if len(runs) > 1 else "one seed"
+    over = seeds_in_words(named)
     heading = style.wrapped(f"{look.title}: true and predicted classes ({over})")
     tile_side = tile_width(COLUMNS, style.WIDTH - 2 * MARGIN)
     tiles = mistake_tiles(mistakes[:MOST_IMAGES], test, names, tile_side)
@@ -86,7 +88,7 @@ def plot_confusion(
     if images == "none":
         style.save(figure, svg, png)
         return
-    images_heading, note = words_on_mistakes(len(tiles), len(mistakes), len(test), len(runs))
+    images_heading, note = words_on_mistakes(len(tiles), len(mistakes), len(test), len(named))
     style.write(figure, 0.06, tiles_top - 0.46, images_heading, fontweight="bold")
     style.write(figure, 0.06, tiles_top - 0.25, note, fontsize=style.SMALL, color=style.MUTED)
     draw_tiles(figure, tiles, COLUMNS, MARGIN, tiles_top, style.WIDTH - 2 * MARGIN)

@@ -12,6 +12,7 @@ from triptych.figures import style
 from triptych.figures.tables import read_arms
 from triptych.results import schema
 from triptych.results.arm_styles import ArmStyle, arm_styles
+from triptych.results.by_seed import read_by_seed
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 
@@ -25,12 +26,14 @@ LOG_FROM = 8
 def plot_cost(*, cost: Path, test_results: Path, summary: Path, arms: Path, svg: Path, png: Path) -> None:
     """Draw test accuracy against the measured wall time, cached features included, for every run and arm.
 
+    With folds a mark is the mean over the folds of a seed.
+
     Raises:
         InputError: a table is missing or not what it should be, or lacks an arm.
     """
-    runs = read_table(cost, schema.COST)
+    runs = read_by_seed(cost, schema.COST)
     runs["time"] = runs["seconds"] + runs["features_seconds"]
-    tested = read_table(test_results, schema.TEST_RESULTS, ["arm", "seed", "test_accuracy"])
+    tested = read_by_seed(test_results, schema.TEST_RESULTS, ["arm", "seed", "test_accuracy"])
     runs = runs.merge(tested, on=["arm", "seed"], validate="one_to_one")
     results = read_table(summary, schema.SUMMARY).set_index("arm")
     styles = arm_styles(read_arms(arms))

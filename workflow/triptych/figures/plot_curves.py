@@ -9,6 +9,7 @@ from triptych.figures import style
 from triptych.figures.tables import read_arms
 from triptych.results import schema
 from triptych.results.arm_styles import PALETTE, arm_styles
+from triptych.results.by_seed import read_by_seed
 from triptych.results.learning_curves import kept_value, learning_curves
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -34,7 +35,7 @@ def plot_curves(*, history: Path, arms: Path, quantity: str, svg: Path, png: Pat
         raise InputError(f"quantity: {quantity!r} is none of {', '.join(QUANTITIES)}")
     name, axis_label, number = QUANTITIES[quantity]
     reestimated = [name for name in (f"{schema.REESTIMATED}{quantity}",) if name in schema.HISTORY.names]
-    runs = read_table(history, schema.HISTORY, ["arm", "seed", "epoch", "kept", quantity, *reestimated])
+    runs = read_by_seed(history, schema.HISTORY, ["arm", "seed", "epoch", "kept", quantity, *reestimated])
     curves, lagging = learning_curves(runs), False
     styles = arm_styles(read_arms(arms))
     recipes = read_table(arms, schema.ARMS, ["arm", RECALIBRATE], absent={RECALIBRATE: "never"}).set_index("arm")

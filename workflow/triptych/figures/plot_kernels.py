@@ -23,6 +23,7 @@ from triptych.figures import style
 from triptych.figures.tables import read_arms
 from triptych.results.arm_styles import arm_styles, style_of
 from triptych.results.run_files import kernels_before_and_after
+from triptych.results.run_names import run_in_words
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors
 
@@ -89,15 +90,15 @@ class Scale:
     difference: float
 
 
-def plot_kernels(*, experiment_folder: Path, arms: Path, arm: str, seeds: str, svg: Path, png: Path) -> None:
+def plot_kernels(*, experiment_folder: Path, arms: Path, arm: str, runs: str, svg: Path, png: Path) -> None:
     """Draw the kernels of one arm's first convolutions: before, after, and after minus before.
 
-    `seeds` is JSON: for each arm by its name the seed of the run that is shown.
+    `runs` is JSON: for each arm by its name the name of the run that is shown.
     """
     styles = arm_styles(read_arms(arms))
     look = style_of(styles, arm, arms)
-    shown = json.loads(seeds)
-    files = {name: experiment_folder / "runs" / name / f"seed{shown[name]}" / "kernels.safetensors" for name in styles}
+    shown = json.loads(runs)
+    files = {name: experiment_folder / "runs" / name / shown[name] / "kernels.safetensors" for name in styles}
     changes = {name: read_changes(path) for name, path in files.items()}
     tensor_names = load_metadata(files[arm])
     if not changes[arm]:
@@ -110,7 +111,7 @@ def plot_kernels(*, experiment_folder: Path, arms: Path, arm: str, seeds: str, s
         name = style.shortened(tensor_names[convolution], LONGEST_NAME)
         blocks.append((f"{CONVOLUTIONS[convolution]}, {name}", rows, change, scale))
     heading = style.wrapped(
-        f"{look.title}: weights of the first convolutions before and after training (seed {shown[arm]})"
+        f"{look.title}: weights of the first convolutions before and after training ({run_in_words(shown[arm])})"
     )
     top = whole_pixels(0.2 * (heading.count("\n") + 1) + 0.15)
     heights = [block_height(rows, change.before) for _, rows, change, _ in blocks]

@@ -10,7 +10,7 @@ from triptych.figures import blocks, style
 from triptych.figures.tables import read_arms
 from triptych.results import schema
 from triptych.results.arm_styles import arm_styles
-from triptych.results.tables import read_table
+from triptych.results.by_seed import read_by_seed
 
 ROLES = {
     "weight": "weights",
@@ -24,7 +24,7 @@ ROLES = {
 
 def plot_weight_delta(*, weight_delta: Path, arms: Path, svg: Path, png: Path) -> None:
     """Draw the relative change of each block by arm, a panel for each role of tensors."""
-    table = read_table(weight_delta, schema.WEIGHT_DELTA)
+    table = read_by_seed(weight_delta, schema.WEIGHT_DELTA)
     styles = arm_styles(read_arms(arms))
     changes = relative_changes(table[table["role"].isin(list(ROLES))])
     roles = {role: changes[changes["role"] == role] for role in ROLES if (changes["role"] == role).any()}

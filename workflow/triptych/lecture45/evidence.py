@@ -15,6 +15,7 @@ from triptych.lecture45.rules import Claim, Clause, decided
 from triptych.lecture45.verdicts import ANOTHER_RUN, NOT_TESTED
 from triptych.results import schema
 from triptych.results.experiment import Results, read_numbers, read_tables
+from triptych.results.run_names import run_name
 from triptych.results.tables import cell, read_table
 from triptych.storage.errors import InputError
 
@@ -219,7 +220,7 @@ def read_evidence(
     _check_arms(read["arms"], tables)
     measured = {
         arm: [
-            read_kernels(tables.parent / "runs" / arm / f"seed{seed}" / "kernels.safetensors")
+            read_kernels(tables.parent / "runs" / arm / run_name(seed) / "kernels.safetensors")
             for seed in read["runs"].loc[read["runs"]["arm"] == arm, "seed"]
         ]
         for arm in ARMS

@@ -31,6 +31,7 @@ from triptych.figures.plot_kernels import (
 )
 from triptych.figures.tables import read_arms
 from triptych.results.arm_styles import arm_styles, style_of
+from triptych.results.run_names import run_name
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata
 
@@ -64,7 +65,7 @@ def plot_notebook_kernels(*, experiment_folder: Path, arms: Path, arm: str, seed
     The second one is left out where it is no 3x3 convolution with many inputs.
     """
     look = style_of(arm_styles(read_arms(arms)), arm, arms)
-    path = experiment_folder / "runs" / arm / f"seed{seed}" / "kernels.safetensors"
+    path = experiment_folder / "runs" / arm / run_name(seed) / "kernels.safetensors"
     changes = read_changes(path)
     if FIRST not in changes:
         raise InputError(f"{path}: holds no first convolution")

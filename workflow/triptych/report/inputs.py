@@ -7,6 +7,7 @@ from typing import Any
 
 from triptych.configuration.pretraining import pretrained_architectures, pretrains_on_letters
 from triptych.results import schema
+from triptych.results.run_names import folds_of
 
 FILE_NAME = r"[^./][^/]*"
 """A pattern of the name of a file that is not hidden, as temporary files are."""
@@ -27,7 +28,8 @@ def files_of_runs(folder: Path, configuration: Mapping[str, Any]) -> list[str]:
 
 def input_patterns(configuration: Mapping[str, Any]) -> list[str]:
     """Patterns of the paths, below an experiment's folder, of its data and of the pretrained weights that arms use."""
-    patterns = [rf"data/{FILE_NAME}\.safetensors", *data_patterns(OF_IMAGE_FILES in configuration["dataset"])]
+    folds = "" if folds_of(configuration["dataset"]) != [None] else r"(?!folds\.)"  # left from other settings
+    patterns = [rf"data/{folds}{FILE_NAME}\.safetensors", *data_patterns(OF_IMAGE_FILES in configuration["dataset"])]
     pretrained = pretrained_architectures(configuration)
     if pretrained:
         patterns.append(rf"weights/{one_of(pretrained)}(\.safetensors|_history\.csv)")

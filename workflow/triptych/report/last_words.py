@@ -4,9 +4,8 @@ from pathlib import Path
 
 from triptych.report import formatting as words
 from triptych.report.sections.answer import headline
-from triptych.report.sections.decision import chosen_arm
+from triptych.report.sections.decision import chosen_arm, deciding_split
 from triptych.results.experiment import Results, read_results
-from triptych.results.schema import UNOPENED
 
 PARTIAL = "partial"
 
@@ -42,10 +41,8 @@ def lines_of(results: Results) -> list[str]:
 def accuracies(results: Results) -> list[str]:
     """Return a line for each arm, the leader first: its metric with interval, on test images if they were opened."""
     interval = words.interval(results.confidence)
-    opened = results.mode != UNOPENED
-    what = results.metric_on(
-        "test" if opened else str(results.decision["images"]) if results.decision else "validation"
-    )
+    opened = results.is_tested
+    what = results.metric_on("test" if opened else deciding_split(results) if results.decision else "validation")
     lines = []
     for arm in [*results.contestants, *results.controls]:
         if opened:

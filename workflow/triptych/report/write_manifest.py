@@ -10,8 +10,9 @@ from triptych.report import provenance
 from triptych.report.inputs import FILE_NAME, files_at, input_patterns, one_of
 from triptych.results import schema
 from triptych.results.decision import read_decision
-from triptych.results.experiment import read_configuration
-from triptych.results.schema import EVERY_EPOCH
+from triptych.results.experiment import mode_of, read_configuration
+from triptych.results.run_names import runs_of
+from triptych.results.schema import AFTER_DECISION
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_text, sha256, write_json
@@ -114,18 +115,18 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
     is not listed.
     """
     arms = one_of(configuration["arms"])
-    seeds = one_of(configuration["seeds"])
+    runs = one_of(runs_of(configuration["seeds"], configuration["dataset"]))
     models = one_of(
         f"{arm['model']['architecture']}_{arm['model']['input_size']}" for arm in configuration["arms"].values()
     )
     claims, references = configuration["claims"], bool(configuration["reference_models"])
-    images, mode = configuration["report"]["images"] == "all", configuration["test"]
+    images, mode = configuration["report"]["images"] == "all", mode_of(configuration)
     letters = pretrains_on_letters(configuration)
     figures = figures_with(claims, mode=mode, references=references, images=images, letters=letters)
     names = [name for figure in figures for name in figure.names(configuration["arms"])]
     tables = tables_with(claims, mode)
     gone = [f"{name}.safetensors" for name in {"initial", "trained"} - set(KEPT_WEIGHTS[keep_weights])]
-    if mode == EVERY_EPOCH:
+    if mode != AFTER_DECISION:
         gone += OF_OPENING
     patterns = [
         r"config\.yaml",
@@ -134,8 +135,8 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
         *[OF_MODEL] * (read_decision(folder / "decision.json")["chosen"] is not None),
         *input_patterns(configuration),
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
-        rf"runs/{arms}/seed{seeds}/(?!{one_of(gone)}$){FILE_NAME}\.(safetensors|csv|json)",
-        *[rf"runs/{arms}/seed{seeds}/decided"] * (keep_weights == "model" and mode == EVERY_EPOCH),
+        rf"runs/{arms}/{runs}/(?!{one_of(gone)}$){FILE_NAME}\.(safetensors|csv|json)",
+        *[rf"runs/{arms}/{runs}/decided"] * (keep_weights == "model" and mode != AFTER_DECISION),
         rf"features/{one_of(trunks)}/{FILE_NAME}\.(safetensors|json)",
         rf"tables/{one_of(tables)}\.csv",
         rf"figures/{one_of(names)}\.(svg|png)",

@@ -10,10 +10,12 @@ import yaml
 
 from triptych.results import schema
 from triptych.results.arm_styles import ArmStyle, arm_styles
+from triptych.results.by_seed import by_seed
 from triptych.results.decision import read_decision
 from triptych.results.leaks import Leaked, leaked_splits
 from triptych.results.learning_curves import learning_curves
-from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, UNOPENED, Mode
+from triptych.results.run_names import folds_of, has_no_test
+from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, NO_TEST, UNOPENED, Mode
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_json, read_text
@@ -74,6 +76,26 @@ class Results:
         return self.mode in schema.TESTED
 
     @property
+    def is_provisional(self) -> bool:
+        """Whether missing runs may change the answer: in a partial report without test results."""
+        return self.missing is not None and not self.is_tested
+
+    @property
+    def folds(self) -> int | None:
+        """Into how many parts the training images are dealt; None without folds."""
+        folds: int | None = self.configuration["dataset"].get("folds")
+        return folds
+
+    @property
+    def networks(self) -> int:
+        """The number of networks that a seed of an arm has: 1, or one for each fold."""
+        return len(folds_of(self.configuration["dataset"]))
+
+    def _counted(self, split: str) -> str:
+        """The split whose images are those of another one: with folds the training images validate."""
+        return "train" if self.folds is not None and split == "validation" else split
+
+    @property
     def arms(self) -> pandas.DataFrame:
         """One row an arm, by its name, in the order of the configuration."""
         return self.tables["arms"].set_index("arm", drop=False)
@@ -108,7 +130,7 @@ class Results:
 
     def is_imbalanced(self, split: str) -> bool:
         """Whether the largest class of a split has far more images than the smallest (of those that have any)."""
-        images = self.sizes.loc[(self.sizes["split"] == split) & (self.sizes["images"] > 0), "images"]
+        images = self.sizes.loc[(self.sizes["split"] == self._counted(split)) & (self.sizes["images"] > 0), "images"]
         return bool(len(images)) and bool(images.max() > schema.IMBALANCED * images.min())
 
     def metrics(self, split: str) -> list[str]:
@@ -189,8 +211,8 @@ class Results:
         return self.mean("runs", arm, "trainable_parameters") == self.mean("runs", arm, "total_parameters")
 
     def images(self, split: str) -> int:
-        """The number of images of a split."""
-        return int(self.sizes.loc[self.sizes["split"] == split, "images"].sum())
+        """The number of images of a split; with folds, as many are validated as there are training images."""
+        return int(self.sizes.loc[self.sizes["split"] == self._counted(split), "images"].sum())
 
     @property
     def leaked(self) -> list[Leaked]:
@@ -199,14 +221,14 @@ class Results:
 
     def chance(self, split: str) -> float:
         """The accuracy (%) of naming the most frequent class of a split; NaN if it has no image."""
-        images = self.sizes.loc[self.sizes["split"] == split, "images"]
+        images = self.sizes.loc[self.sizes["split"] == self._counted(split), "images"]
         return float(100 * images.max() / images.sum()) if images.sum() else float("nan")
 
     def guessing(self, split: str, metric: str) -> float:
         """The metric (%) of a guess that sees no image: the most frequent class, or 1 over the classes with images."""
         if metric == "accuracy":
             return self.chance(split)
-        classes = int((self.sizes.loc[self.sizes["split"] == split, "images"] > 0).sum())
+        classes = int((self.sizes.loc[self.sizes["split"] == self._counted(split), "images"] > 0).sum())
         return 100 / classes if classes else float("nan")
 
     def metric_interval(self, arm: str, metric: str) -> tuple[float, float]:
@@ -323,6 +345,8 @@ def read_results(
 
 def mode_of(configuration: Mapping[str, Any], missing: Mapping[str, list[int]] | None = None) -> Mode:
     """Return what is known about the test images of an experiment, or of its partial report (`missing` is not None)."""
+    if has_no_test(configuration["dataset"]):
+        return NO_TEST
     if configuration["test"] == EVERY_EPOCH:
         return EVERY_EPOCH
     return AFTER_DECISION if missing is None else UNOPENED
@@ -331,11 +355,16 @@ def mode_of(configuration: Mapping[str, Any], missing: Mapping[str, list[int]] |
 def read_tables(files: Mapping[str, Path], mode: Mode) -> dict[str, pandas.DataFrame]:
     """Read tables by their names in the schema; `runs` gets the columns of `test_results`, where that is among them.
 
+    With folds, tables of runs have means over the folds of each seed.
+
     Raises:
         InputError: a file is missing or is not what it should be; a verdict is none of `schema.VERDICTS`; the tables
             `runs` and `test_results` are about different runs.
     """
-    tables = {name: read_numbers(path, schema.TABLES[name].in_mode(mode)) for name, path in files.items()}
+    tables = {
+        name: by_seed(read_numbers(path, schema.TABLES[name].in_mode(mode, folds=True)), schema.TABLES[name])
+        for name, path in files.items()
+    }
     if "comparisons" in tables:
         unknown = [verdict for verdict in tables["comparisons"]["verdict"] if verdict not in schema.VERDICTS]
         if unknown:

@@ -20,15 +20,20 @@ NUMBER: Kind = "number"
 PERCENT, NATS, POINTS, PIXELS, BYTES, SECONDS = "%", "nats", "points", "px", "bytes", "s"
 MACS = "multiply-accumulates"
 
-Mode = Literal["after_decision", "every_epoch", "unopened"]
-"""When test images are evaluated: once, after the decision; after every epoch; or not yet, in a partial report of an
-experiment whose test images are opened after the decision."""
+Mode = Literal["after_decision", "every_epoch", "unopened", "no_test"]
+"""When test images are evaluated: once, after the decision; after every epoch; not yet, in a partial report of an
+experiment whose test images are opened after the decision; or never, since there are none (with folds alone)."""
 AFTER_DECISION: Mode = "after_decision"
 EVERY_EPOCH: Mode = "every_epoch"
 UNOPENED: Mode = "unopened"
-MODES: tuple[Mode, ...] = (AFTER_DECISION, EVERY_EPOCH, UNOPENED)
+NO_TEST: Mode = "no_test"
+MODES: tuple[Mode, ...] = (AFTER_DECISION, EVERY_EPOCH, UNOPENED, NO_TEST)
 TESTED: tuple[Mode, ...] = (AFTER_DECISION, EVERY_EPOCH)
 """The modes in which there are test results of the finished runs."""
+
+
+OUT_OF_FOLD = "out_of_fold"
+"""With folds, the images that decide: every image as the network predicts it that did not train on it."""
 
 
 def curve_split(mode: Mode) -> str:
@@ -57,7 +62,7 @@ class Column:
     """A column: its name in the file, its type, what it holds, and its unit.
 
     `title` heads it in the report where that is not its name. The cells of an `optional` column may be empty. It exists
-    in the `modes` alone.
+    in the `modes` alone, and if it is `of_folds` only in experiments with folds.
     """
 
     name: str
@@ -67,6 +72,7 @@ class Column:
     title: str = ""
     optional: bool = False
     modes: tuple[Mode, ...] = MODES
+    of_folds: bool = False
 
     @property
     def heading(self) -> str:
@@ -104,9 +110,10 @@ class Table:
     for_download: bool = False
     modes: tuple[Mode, ...] = MODES
 
-    def in_mode(self, mode: Mode) -> "Table":
-        """Return the table with the columns that it has in a mode."""
-        return replace(self, columns=tuple(column for column in self.columns if mode in column.modes))
+    def in_mode(self, mode: Mode, folds: bool = False) -> "Table":
+        """Return the table with the columns that it has in a mode, with or without folds."""
+        there = [column for column in self.columns if mode in column.modes and (folds or not column.of_folds)]
+        return replace(self, columns=tuple(there))
 
     @property
     def file(self) -> str:
@@ -141,6 +148,18 @@ def number(name: str, meaning: str, unit: str = "", title: str = "", optional: b
 ARM = text("arm", "The name of the arm in the configuration.")
 LABEL = text("label", "The label of the arm.", optional=True)
 SEED = text("seed", "The seed of the run.")
+FOLD = Column(
+    "fold",
+    WHOLE,
+    "With dataset.folds: the number of the fold that it held out; those of the next repeat follow.",
+    of_folds=True,
+)
+VALIDATED = Column(
+    "validation_images",
+    WHOLE,
+    "With dataset.folds: how many images its validation values are of.",
+    of_folds=True,
+)
 ARCHITECTURE = text("architecture", "torchvision’s name of the architecture.", "network")
 INPUT_SIZE = whole("input_size", "Height and width of the images that the network is fed.", PIXELS)
 CLASS = text("class", "The class, as the data set names it.")
@@ -444,7 +463,7 @@ RUN_HISTORY = Table(
     "losses and accuracies of a run",
     "an epoch",
     (EPOCH, *CURVES, *FIT, KEPT),
-    path="runs/{arm}/seed{seed}/history.csv",
+    path="runs/{arm}/{run}/history.csv",
 )
 RUN_WEIGHT_DELTA = Table(
     "run_weight_delta",
@@ -452,7 +471,7 @@ RUN_WEIGHT_DELTA = Table(
     "weight changes of a run",
     "a tensor",
     DELTA_COLUMNS,
-    path="runs/{arm}/seed{seed}/weight_delta.csv",
+    path="runs/{arm}/{run}/weight_delta.csv",
 )
 RUN_KERNEL_CHANGE = Table(
     "run_kernel_change",
@@ -460,7 +479,7 @@ RUN_KERNEL_CHANGE = Table(
     "brightness and colour in the change of a run’s first convolution",
     "a convolution",
     KERNEL_CHANGE_COLUMNS,
-    path="runs/{arm}/seed{seed}/kernel_change.csv",
+    path="runs/{arm}/{run}/kernel_change.csv",
     may_be_empty=True,
 )
 
@@ -508,7 +527,7 @@ HISTORY = Table(
     "collect_validation",
     "losses and accuracies by arm, seed and epoch",
     "an epoch of a run",
-    (ARM, LABEL, SEED, EPOCH, *CURVES, KEPT),
+    (ARM, LABEL, SEED, FOLD, EPOCH, *CURVES, KEPT, VALIDATED),
     category="Tables",
 )
 RUNS = Table(
@@ -520,6 +539,7 @@ RUNS = Table(
         ARM,
         LABEL,
         SEED,
+        FOLD,
         whole("epochs", "Epochs of the recipe; with patience the most."),
         whole("epochs_run", "Epochs that it ran."),
         whole("kept_epoch", "The epoch whose weights are the run’s."),
@@ -534,6 +554,7 @@ RUNS = Table(
             PERCENT,
             optional=True,
         ),
+        VALIDATED,
     ),
     category="Tables",
 )
@@ -546,6 +567,7 @@ TEST_RESULTS = Table(
         ARM,
         LABEL,
         SEED,
+        FOLD,
         *_losses("test", "on the test images in eval mode", optional=False),
         number("test_accuracy_low", "Lower end of Wilson’s interval of it over the test images.", PERCENT),
         number("test_accuracy_high", "Upper end of the interval.", PERCENT),
@@ -672,6 +694,7 @@ PER_CLASS = Table(
     (
         ARM,
         SEED,
+        FOLD,
         CLASS,
         whole("images", "Test images of it."),
         number("recall", "Share of the class’s images that are predicted as it.", PERCENT, optional=True),
@@ -758,7 +781,8 @@ PREDICTIONS = Table(
         number("probability", "Probability of the predicted class, 0 to 1; empty if it is no number.", optional=True),
         ARM,
         text("run", "The seed of the run."),
-        text("split", "validation, or test where test images were evaluated."),
+        FOLD,
+        text("split", "validation, with folds out_of_fold, or test where test images were evaluated."),
     ),
     for_download=True,
 )
@@ -774,7 +798,7 @@ MISTAKES = Table(
         number("probability", "That mean, 0 to 1; empty if it is no number.", optional=True),
         whole("runs", "Runs of the arm that misclassify it."),
         ARM,
-        text("split", "test; validation if no test image was evaluated."),
+        text("split", "test; validation, or with folds out_of_fold, if no test image was evaluated."),
     ),
     category="Tables",
     may_be_empty=True,
@@ -784,7 +808,7 @@ WEIGHT_DELTA = Table(
     "collect_validation",
     "weight changes by arm, seed and tensor",
     "a tensor of a run",
-    (ARM, SEED, *DELTA_COLUMNS),
+    (ARM, SEED, FOLD, *DELTA_COLUMNS),
     category="Tables",
 )
 KERNEL_CHANGE = Table(
@@ -792,7 +816,7 @@ KERNEL_CHANGE = Table(
     "collect_validation",
     "brightness and colour in the change of the first convolution, by arm and seed",
     "a run",
-    (ARM, SEED, *KERNEL_CHANGE_COLUMNS),
+    (ARM, SEED, FOLD, *KERNEL_CHANGE_COLUMNS),
     category="Tables",
     may_be_empty=True,
 )
@@ -852,6 +876,7 @@ COST = Table(
     (
         ARM,
         SEED,
+        FOLD,
         *COST_COLUMNS,
         number(
             "of_peak",

@@ -56,7 +56,7 @@ def read_table(
     verbatim: bool = False,
     absent: Mapping[str, object] | None = None,
 ) -> pandas.DataFrame:
-    """Read `columns` of a table (by default all) with their declared types.
+    """Read `columns` of a table (by default all; those of folds where it has them) with their declared types.
 
     Texts are str exactly as written; an empty number is NaN.
 
@@ -77,7 +77,8 @@ def read_table(
     for name, cell in (absent or {}).items():
         if name not in frame:
             frame[name] = "" if cell is None else str(cell)
-    chosen = [table[name] for name in columns] if columns else table.columns
+    of_all = [column for column in table.columns if not column.of_folds or column.name in frame]
+    chosen = [table[name] for name in columns] if columns else of_all
     missing = [column.name for column in chosen if column.name not in frame]
     if missing:
         raise InputError(f"{path}: no column {', '.join(missing)}; found {', '.join(frame.columns)}.")

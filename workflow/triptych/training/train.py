@@ -4,16 +4,20 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy
 import pandas
 import torch
 
-from triptych.data.dataset import load_splits
+from triptych.data.dataset import Split, load_splits
+from triptych.data.folds import load_folds, of_fold
 from triptych.data.halves import decision_half
 from triptych.models.head import head_of
 from triptych.models.initialise_model import run_metadata, starting_network
 from triptych.models.networks import state_arrays
+from triptych.results.run_names import run_in_words, run_name
 from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, RUN_HISTORY
 from triptych.results.tables import save_table
+from triptych.storage.errors import InputError
 from triptych.storage.files import read_json, write_json
 from triptych.storage.tensors import save_tensors
 from triptych.training.arithmetic import prepare
@@ -36,8 +40,10 @@ def train(  # noqa: PLR0913
     train_data: Path,
     validation_data: Path,
     test_data: Path | None = None,
+    folds: Path | None = None,
     phases: str,
     seed: int,
+    fold: int | None = None,
     recipe: Recipe,
     execution: Execution = PLAIN,
     features: Path | None = None,
@@ -59,10 +65,14 @@ def train(  # noqa: PLR0913
             `dataset`, the mean and standard deviation of the training images that are used.
         pretrained: weights of the same architecture for any classes; without it, random weights.
         train_data, validation_data: images and labels. Validation may be empty. If the recipe selects an epoch, half of
-            the validation images do so (`triptych.data.halves`).
+            the validation images do so (`triptych.data.halves`): with folds, half of all training images, where a fold
+            holds them out.
         test_data: images and labels, to evaluate after every epoch; without it, no test image is read.
+        folds: the folds of the training images (`triptych.data.folds`), with `fold`. The images that this fold holds
+            out are the validation images, and the network is trained on the others; `validation_data` is empty then.
         phases: which tensors are trainable, as in `triptych.training.regime.read_phases`.
         seed: of the initial weights (all without `pretrained`, else the head), the order of the batches and dropout.
+        fold: the number of a fold.
         recipe: everything else that affects the result.
         execution: what affects only speed.
         features: the inputs of the head, from `extract_features`, to train on instead of images.
@@ -86,14 +96,18 @@ def train(  # noqa: PLR0913
     started = time.perf_counter()  # waiting for a GPU is not part of the cost
     chosen = arithmetic.device
 
-    splits = load_splits(train_data, validation_data, test_data, recipe.train_images)
-    selection = ~decision_half(splits[1].images, splits[1].labels) if recipe.selects_epoch else None
+    loaded = load_splits(train_data, validation_data, test_data, recipe.train_images)
+    held_out = held_out_of(folds, fold, loaded, validation_data)
+    splits = with_fold(loaded, held_out)
+    selection = selecting(loaded, held_out) if recipe.selects_epoch else None
+    # one extraction of features serves all folds, so its normalisation is that of all training images
+    normalised = (loaded if features else splits)[0].images
     network, metadata = starting_network(
-        architecture, input_size, normalisation, seed, splits[0].classes, splits[0].images, pretrained
+        architecture, input_size, normalisation, seed, splits[0].classes, normalised, pretrained
     )
     before = state_arrays(network)
     trainable = Trainable.of(network, metadata["head"], phase)
-    run = f"{arm} seed {seed}"
+    run = f"{arm} {run_in_words(run_name(seed, fold))}"
     print(
         f"{run} | training {phase.trainable} of {architecture} at {input_size} px on {device_name(chosen)} "
         f"({chosen.type}, {recipe.precision}), {len(splits[0])} {'features' if features else 'images'}, "
@@ -109,7 +123,7 @@ def train(  # noqa: PLR0913
         transforms = Transforms.to_input(input_size, metadata["normalisation"], arithmetic, splits[0].crop)
         module, trainable_here = network, trainable
     else:
-        splits, transforms = with_features(features, splits), Transforms.of_features()
+        splits, transforms = with_fold(with_features(features, loaded), held_out), Transforms.of_features()
         module = head_of(network, metadata["head"])
         trainable_here = Trainable.everything(module)
     files = {"pretrained": pretrained, "train": train_data, "validation": validation_data, "test": test_data}
@@ -122,6 +136,8 @@ def train(  # noqa: PLR0913
         "seed": seed,
         "device": device_name(chosen),
     }
+    if folds:
+        files, settings = {**files, "folds": folds}, {**settings, "fold": fold}
     key = run_key("training.train", architecture, {**files, "features": features}, settings)
     run_checkpoints = Checkpoints(checkpoints, key, execution.checkpoint_minutes, runtime)
     waiting_since = time.perf_counter()
@@ -170,6 +186,44 @@ def train(  # noqa: PLR0913
             },
         )
         settings = {"phases": [asdict(phase)], "recipe": asdict(recipe), "trained": trainable.as_json()}
+        settings |= {} if fold is None else {"fold": fold}
         described = metadata | ({"crop": True} if splits[0].crop else {})  # as in the split: how inputs are made
         save_tensors(trained, after, run_metadata(described, before, seed, settings))
         run_checkpoints.remove()
+
+
+def held_out_of(
+    folds: Path | None, fold: int | None, splits: tuple[Split, Split, Split], validation_data: Path
+) -> numpy.ndarray | None:
+    """Return which of the training images a fold holds out, bool [images]; None without folds.
+
+    Raises:
+        InputError: only one of the two is given, the file does not fit the images, there is no such fold, or there are
+            validation images as well.
+    """
+    if folds is None and fold is None:
+        return None
+    if folds is None or fold is None:
+        raise InputError("--folds and --fold: give both, or neither.")
+    if len(splits[1]):
+        raise InputError(f"{validation_data}: expected no image, since a fold validates; found {len(splits[1])}.")
+    return load_folds(folds, len(splits[0])).held_out(fold)
+
+
+def with_fold(splits: tuple[Split, Split, Split], held_out: numpy.ndarray | None) -> tuple[Split, Split, Split]:
+    """Return the splits; with folds the images that a fold holds out are the validation images."""
+    return splits if held_out is None else (*of_fold(splits[0], held_out), splits[2])
+
+
+def selecting(splits: tuple[Split, Split, Split], held_out: numpy.ndarray | None) -> numpy.ndarray:
+    """Return which of a run's validation images select the epoch: bool [validation images].
+
+    With folds the half is one of all training images: an image decides in every repeat, or in none.
+
+    Args:
+        splits: before a fold is taken out.
+    """
+    if held_out is None:
+        return ~decision_half(splits[1].images, splits[1].labels)
+    half: numpy.ndarray = ~decision_half(splits[0].images, splits[0].labels)[held_out]
+    return half

@@ -17,12 +17,13 @@ from triptych.configuration.effective import compared_networks, resolved_arms
 from triptych.configuration.pretraining import pretrained_architectures, pretrains_on_letters
 from triptych.configuration.sources.registry import source_of
 from triptych.results import schema
+from triptych.results.run_names import folds_of, has_no_test, runs_of
 from triptych.results.schema import Table
 from triptych.wings import figures_of, figures_with, tables_with
 from triptych.workflow.options import as_json, one_of, option
 
 EXPERIMENT = "<results>/{experiment}"
-RUN = f"{EXPERIMENT}/runs/{{arm}}/seed{{seed}}"
+RUN = f"{EXPERIMENT}/runs/{{arm}}/{{run}}"
 
 
 class Wildcards(Protocol):
@@ -30,6 +31,7 @@ class Wildcards(Protocol):
 
     experiment: str
     arm: str
+    run: str
     architecture: str
     trunk: str
     part: str
@@ -44,10 +46,10 @@ class Graph:
 
     Args:
         settings: the effective configuration (`triptych.configuration.effective`).
-        run_is_there: whether a run, by experiment, arm and seed, is finished. Only partial reports need it.
+        run_is_there: whether a run, by experiment, arm and name, is finished. Only partial reports need it.
     """
 
-    def __init__(self, settings: Mapping[str, Any], run_is_there: Callable[[str, str, int], bool]):
+    def __init__(self, settings: Mapping[str, Any], run_is_there: Callable[[str, str, str], bool]):
         self.experiments: Mapping[str, Mapping[str, Any]] = settings["experiments"]
         self.keep_weights: str = settings["keep_weights"]
         self.downloads = downloads(self.experiments)
@@ -93,6 +95,19 @@ class Graph:
         """The experiments whose images are the user's own files."""
         return [name for name, one in self.experiments.items() if source_of(one["dataset"]).FILES]
 
+    @cached_property
+    def with_folds(self) -> list[str]:
+        """The experiments whose training images are dealt to folds."""
+        return [name for name, one in self.experiments.items() if folds_of(one["dataset"]) != [None]]
+
+    def folds_file(self, wildcards: Wildcards) -> str | list[str]:
+        """The folds of the experiment of the wildcards; none if it has a validation part."""
+        return f"{EXPERIMENT}/data/folds.safetensors" if wildcards.experiment in self.with_folds else []
+
+    def data_of_folds(self, wildcards: Wildcards) -> str | list[str]:
+        """The images that folds hold out; none if the experiment of the wildcards has a validation part."""
+        return f"{EXPERIMENT}/data/train.safetensors" if wildcards.experiment in self.with_folds else []
+
     def of_image_files(self, function: Callable[[Wildcards], Any], otherwise: Any = None) -> Lookup:
         """Apply a function to the wildcards if the images of their experiment are the user's own files."""
         return lambda wildcards: function(wildcards) if wildcards.experiment in self.with_image_files else otherwise
@@ -102,12 +117,13 @@ class Graph:
         """Return the constraint of each wildcard: only values of the configured experiments."""
         experiments = self.experiments.values()
         arms = [(name, arm) for experiment in experiments for name, arm in experiment["arms"].items()]
+        seeds = one_of(seed for experiment in experiments for seed in experiment["seeds"])
         return {
             "experiment": one_of(self.experiments),
             "part": one_of(["", "partial/"]),  # of a report: complete or partial
             "arm": one_of(name for name, _ in arms),
             "trunk": one_of(name for experiment in experiments for name in trunks(experiment["arms"])),
-            "seed": one_of(seed for experiment in experiments for seed in experiment["seeds"]),
+            "run": f"seed({seeds})" + "(_fold[0-9]+)?" * bool(self.with_folds),
             "architecture": one_of(arm["model"]["architecture"] for _, arm in arms),
             "input_size": "[0-9]+",
             "file": one_of(self.downloads),
@@ -118,6 +134,8 @@ class Graph:
 
     def seeds_of_runs(self, wildcards: Wildcards) -> dict[str, list[int]]:
         """Return the seeds of the runs of each arm: all configured ones; for a partial report, the finished ones.
+
+        With folds a seed is finished if the runs of all its folds are.
 
         Raises:
             SystemExit: a partial report has no run, or only runs of controls. Snakemake would print any other error of
@@ -132,14 +150,22 @@ class Graph:
 
     def _finished(self, name: str) -> dict[str, list[int]]:
         arms, seeds = self.experiments[name]["arms"], self.experiments[name]["seeds"]
-        found = {arm: [seed for seed in seeds if self.run_is_there(name, arm, seed)] for arm in arms}
+        found = {
+            arm: [seed for seed in seeds if all(self.run_is_there(name, arm, run) for run in self.runs_of(name, seed))]
+            for arm in arms
+        }
         if not any(found[arm] for arm in arms if arms[arm]["role"] != "control"):
             raise SystemExit(f"{name}: no finished run for a partial report (controls do not count); train one first.")
         return {arm: own for arm, own in found.items() if own}
 
-    def first_seeds(self, wildcards: Wildcards) -> dict[str, int]:
-        """Return the first seed of each arm, for figures of one run per arm."""
-        return {arm: seeds[0] for arm, seeds in self.seeds_of_runs(wildcards).items()}
+    def runs_of(self, name: str, *seeds: int) -> list[str]:
+        """Return the names of the runs of an experiment with these seeds."""
+        return runs_of(seeds, self.experiments[name]["dataset"])
+
+    def first_runs(self, wildcards: Wildcards) -> dict[str, str]:
+        """Return the first run of each arm by its name, for figures of one run per arm."""
+        runs = self.seeds_of_runs(wildcards)
+        return {arm: self.runs_of(wildcards.experiment, *seeds)[0] for arm, seeds in runs.items()}
 
     def with_runs(self, wildcards: Wildcards) -> dict[str, Any]:
         """Return the settings of the experiment of the wildcards, with only the arms that have runs."""
@@ -153,7 +179,7 @@ class Graph:
         return lambda wildcards: [
             file
             for arm, seeds in self.seeds_of_runs(wildcards).items()
-            for file in filled(pattern, arm=[arm], seed=seeds)
+            for file in filled(pattern, arm=[arm], run=self.runs_of(wildcards.experiment, *seeds))
         ]
 
     def test_data_of_training(self, wildcards: Wildcards) -> str | list[str]:
@@ -184,9 +210,9 @@ class Graph:
 
     def weights_that_are_kept(self, wildcards: Wildcards) -> list[str]:
         """The weights of every run that `keep_weights` keeps; else what holds them until the decision."""
-        every_epoch = self.experiments[wildcards.experiment]["test"] == schema.EVERY_EPOCH
+        mode = test_mode(self.experiments[wildcards.experiment])
         files = {
-            "model": ["decided"] * every_epoch,
+            "model": ["decided"] * (mode != schema.AFTER_DECISION),
             "trained": ["trained.safetensors"],
             "all": ["trained.safetensors", "initial.safetensors"],
         }[self.keep_weights]
@@ -194,8 +220,12 @@ class Graph:
 
     def mode_of(self, wildcards: Wildcards) -> schema.Mode:
         """What is known about test images: nothing in a partial report, unless they are evaluated after every epoch."""
-        mode: schema.Mode = self.experiments[wildcards.experiment]["test"]
+        mode = test_mode(self.experiments[wildcards.experiment])
         return schema.UNOPENED if wildcards.part and mode == schema.AFTER_DECISION else mode
+
+    def mode_of_whole(self, wildcards: Wildcards) -> schema.Mode:
+        """What is known about test images once the experiment is finished."""
+        return test_mode(self.experiments[wildcards.experiment])
 
     def of_models(self, pattern: str | list[str]) -> Lookup:
         """Return the files `pattern` of all networks and input sizes of the experiment of the wildcards."""
@@ -207,12 +237,10 @@ class Graph:
 
         return files
 
-    def kernels_of_first_seeds(self, wildcards: Wildcards) -> list[str]:
-        """Return the kernels of all arms at their first seeds: all arms share one scale."""
-        return [
-            f"{EXPERIMENT}/runs/{arm}/seed{seed}/kernels.safetensors"
-            for arm, seed in self.first_seeds(wildcards).items()
-        ]
+    def kernels_of_first_runs(self, wildcards: Wildcards) -> list[str]:
+        """Return the kernels of all arms at their first runs: all arms share one scale."""
+        runs = self.first_runs(wildcards).items()
+        return [file for arm, run in runs for file in filled(f"{RUN}/kernels.safetensors", arm=[arm], run=[run])]
 
     def test_logits(self, wildcards: Wildcards) -> str:
         """Return the name, without its ending, of a run's file with its logits of test images."""
@@ -221,7 +249,11 @@ class Graph:
 
     def predictions_of_arm(self, wildcards: Wildcards) -> list[str]:
         file = f"{RUN}/{self.test_logits(wildcards)}.safetensors"
-        return filled(file, seed=self.seeds_of_runs(wildcards)[wildcards.arm])
+        return filled(file, run=self.runs_of_arm(wildcards))
+
+    def runs_of_arm(self, wildcards: Wildcards) -> list[str]:
+        """Return the names of the runs of the arm of the wildcards."""
+        return self.runs_of(wildcards.experiment, *self.seeds_of_runs(wildcards)[wildcards.arm])
 
     def features_of_arm(self, file: str) -> Lookup:
         """Return a file of the cached features of the arm of the wildcards; none if it trains on images."""
@@ -333,6 +365,12 @@ class Graph:
             arm: [seed for seed in experiment["seeds"] if seed not in there.get(arm, [])] for arm in experiment["arms"]
         }
         return option("--missing", json.dumps(missing))
+
+
+def test_mode(experiment: Mapping[str, Any]) -> schema.Mode:
+    """Return when the test images of an experiment are evaluated: never, where there are none."""
+    mode: schema.Mode = experiment["test"]
+    return schema.NO_TEST if has_no_test(experiment["dataset"]) else mode
 
 
 def filled(patterns: str | list[str], **values: list[Any]) -> list[str]:

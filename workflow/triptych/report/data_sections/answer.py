@@ -31,7 +31,10 @@ def headline(data: CheckedData) -> str:
     there = f"{images} of {words.plural(len(data.classes), 'class', 'classes')}"
     if data.stops:
         return f"No: training cannot start. There are {there}."
-    parts = words.listing([f"{words.count(data.count(split))} {use}" for split, use in USES.items()])
+    uses = USES
+    if folds := data.settings.get("folds"):
+        uses = {"train": f"to train on and to choose by, in {folds} folds", "test": USES["test"]}
+    parts = words.listing([f"{words.count(data.count(split))} {use}" for split, use in uses.items()])
     return f"Yes. There are {there}: {parts}."
 
 

@@ -33,7 +33,7 @@ SECTION: Section[CheckedData] = Section(
 
 def notes(data: CheckedData) -> list[str]:
     """Warnings about few test images."""
-    if data.split_error:
+    if data.split_error or not data.count("test"):  # with folds there may be no test images
         return []
     return few_images(data.count("test"), fewest(data, "test"), offers_folds=not data.settings.get("folds"))
 

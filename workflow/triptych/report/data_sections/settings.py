@@ -29,11 +29,19 @@ def blocks(data: CheckedData) -> list[Block]:
                 f"largest_megapixels: {settings['largest_megapixels']:g}.",
                 f"validation: {settings['validation']:g}, test: {settings['test']:g}, where they are not given; seed: "
                 f"{settings['seed']}.",
+                *folds(data),
                 *([f"group: {words.visible(data.settings['group'])}."] if data.settings.get("group") else []),
                 f"policy: {settings['policy']}.",
             ]
         )
     ]
+
+
+def folds(data: CheckedData) -> list[str]:
+    """How the training images are dealt; nothing without folds."""
+    if not data.settings.get("folds"):
+        return []
+    return [f"folds: {data.settings['folds']}, in place of a validation part; repeats: {data.settings['repeats']}."]
 
 
 SECTION: Section[CheckedData] = Section("settings", "Settings", blocks)

@@ -6,7 +6,7 @@ A cost is named beside an accuracy only where the two arms' accuracies are told 
 from triptych.analysis.costs import run_seconds
 from triptych.report import formatting as words
 from triptych.report.sections.cost import memory_term
-from triptych.report.sections.decision import chosen_arm, decided, lead, price
+from triptych.report.sections.decision import chosen_arm, decided, deciding_split, lead, price
 from triptych.results.experiment import Results
 from triptych.results.schema import OF_ARMS
 
@@ -64,7 +64,7 @@ def _undecided(results: Results, chosen: str) -> str:
     leader, candidates = results.contestants[0], decision["candidates"]
     pairs = {pair["arm_b"]: pair for pair in decision["pairs"] if pair["arm_a"] == leader}
     rivals = [arm for arm in candidates if arm != leader and pairs[arm]["verdict"] == "undecided"]
-    more = f"more seeds or more {decision['images']} images may decide"
+    more = f"more seeds or more {deciding_split(results)} images may decide"
     if any(pairs[arm]["scope"] != OF_ARMS for arm in rivals):
         more = "a verdict needs at least three seeds of each arm"
     text = (

@@ -42,7 +42,7 @@ from triptych.report.sections.decision import (
 )
 from triptych.results.arm_styles import MOST_SEED_LINES
 from triptych.results.experiment import Results
-from triptych.results.schema import EVERY_EPOCH, OF_ARMS, OF_TWO_SEEDS, UNOPENED
+from triptych.results.schema import EVERY_EPOCH, NO_TEST, OF_ARMS, OF_TWO_SEEDS, UNOPENED
 
 FACTORS = (("weights", "pretrained", "random"), ("train", "head", "all"), ("batchnorm", "frozen", "train"))
 """Settings of which the report says whether they pay: the column of `tables/arms.csv`, the value that is tried, and
@@ -111,7 +111,9 @@ def headline(results: Results) -> str:
         "not_better_than_guessing": _not_better_than_guessing,
     }
     text = leaks.refusal(results) or answers[decided(results)["verdict"]](results)
-    return f"Provisional: {text}" if results.mode == UNOPENED else text
+    if results.mode == NO_TEST:
+        text += " No untouched images: all of them were used to choose, so no test accuracy is known."
+    return f"Provisional: {text}" if results.is_provisional else text
 
 
 def _reached(results: Results, arm: str) -> str:
@@ -339,12 +341,23 @@ def glossary(results: Results) -> list[str]:
         "Head: the last layer. Eval mode: BatchNorm uses its running statistics (averages over past batches), not "
         "those of the batch.",
         "Nat: the unit of the cross-entropy loss.",
+        *(
+            [
+                "Fold: a part of the images that one training leaves out. Out-of-fold: of an image as the network "
+                "predicts it that did not train on it."
+            ]
+            if results.folds
+            else []
+        ),
     ]
 
 
 def tested(results: Results) -> str:
     """What the chosen arm reaches on the test images, and what it was chosen on."""
     arm, images, count = chosen_arm(results), deciding_images(results), words.count(results.images("test"))
+    if results.mode == NO_TEST:
+        named = "" if arm is None else f" {results.name_of(arm)} was chosen on {images}, so its accuracy is optimistic."
+        return f"There are no test images (test: 0).{named}"
     if results.mode == UNOPENED:
         lacks = any((results.missing or {}).values())
         return f"The test images have not been opened.{' The missing runs may change this ranking.' * lacks}"
@@ -369,7 +382,7 @@ def tested(results: Results) -> str:
         for name in results.metrics("test")
     )
     changed = _changed(results.summary(arm, CHANGES[results.metric]))
-    text += f" Its {results.metric_on('test')} is {first}, {changed} on the validation images"
+    text += f" Its {results.metric_on('test')} is {first}, {changed} on the {_before(results)} images"
     for name, value in zip(results.metrics("test")[1:], others, strict=True):
         text += f"; its {results.metric_on('test', name)} is {value}"
     return f"{text}."
@@ -394,10 +407,24 @@ def about_seeds(results: Results) -> str:
         )
     seeds = f"seed{'s' * (len(results.seeds) > 1)} {words.listing(results.seeds)}"
     runs = results.numbers_of_runs[0]
+    if results.folds is not None:
+        others = " and other seeds" if runs > 1 else ", not for another seed"
+        return f"{_about_folds(results, seeds, runs)} {allows}{others}."
     if runs == 1:
         return f"Every arm (a way to train) was trained once ({seeds}). {allows}, not for another seed."
     often = f"Every arm (a way to train) was trained {runs} times ({seeds}); accuracies are means."
     return f"{often} {allows} and other seeds."
+
+
+def _about_folds(results: Results, seeds: str, runs: int) -> str:
+    """How often every arm was trained with folds, and what is predicted."""
+    repeats = results.networks // (results.folds or 1)
+    dealt = f"{words.count(results.images('train'))} images in {results.folds} folds"
+    again = f", dealt {repeats} times" if repeats > 1 else ""
+    return (
+        f"Every arm (a way to train) was trained {results.networks * runs} times ({seeds}; {dealt}{again}): each "
+        "network is trained without one fold, and predicts its images. Accuracies are means."
+    )
 
 
 def _split(results: Results) -> str:
@@ -412,9 +439,21 @@ def _interval(results: Results, arm: str) -> tuple[float, float]:
     return results.decided_by(arm)[1:] if arm in results.ranking else (math.nan, math.nan)
 
 
+def _words_of_split(results: Results) -> str:
+    """The same in words."""
+    return "test" if results.is_tested else _before(results)
+
+
+def _before(results: Results) -> str:
+    """What the images are called that arms are judged on before the test images."""
+    return "out-of-fold" if results.folds is not None else "validation"
+
+
 def curve(results: Results) -> str:
     """What the lines of the main curve are."""
     text = f"{results.curve_split.capitalize()} accuracy after each epoch; epoch 0 is before training."
+    if results.folds is not None:
+        text += " Validation images are those that a fold holds out; a seed’s curve is the mean over its folds."
     text += moving_averages(results, "accuracy", results.arms["arm"])
     if results.metric == "balanced_accuracy":
         text += " Curves show accuracy; balanced accuracy, which decides, is that of the kept epoch alone."
@@ -448,18 +487,19 @@ def summary(results: Results) -> Table:
     columns = {
         "arm": ARM,
         "validation": Column(
-            f"{short}validation",
-            f"Validation {name} after the {kept} epoch (%). Used to choose the arm. {guessing}"
+            f"{short}{_before(results)}",
+            f"{_before(results).capitalize()} {name} after the {kept} epoch (%). Used to choose the arm. {guessing}"
             + ("" if results.is_tested else interval),
         ),
         "test": Column(
             results.metric_on("test"),
             f"{results.metric_on('test').capitalize()} after the {kept} epoch (%). {guessing}{interval}",
         ),
-        "change": Column("change", f"Test {name} minus validation {name}, in points."),
+        "change": Column("change", f"Test {name} minus {_before(results)} {name}, in points."),
         "other": Column(
             (results.metric_on("test", other) if results.is_tested else other.replace("_", " ")) if other else "",
-            f"{other.replace('_', ' ').capitalize()} on the same {_split(results)} images (%); it does not decide."
+            f"{other.replace('_', ' ').capitalize()} on the same {_words_of_split(results)} images (%); it does not "
+            "decide."
             + (" The mean of the recalls of all classes." if other == "balanced_accuracy" else "")
             + (interval if results.is_tested else ""),
         ),
@@ -507,7 +547,10 @@ def _metrics(results: Results, arm: str, other: str) -> dict[str, str | tuple[st
         other: the metric that does not decide; empty where it is not shown.
     """
     interval = words.between(*_interval(results, arm))
-    validation = words.percent(results.mean("runs", arm, f"validation_{results.metric}"))
+    reached = results.mean("runs", arm, f"validation_{results.metric}")
+    if results.folds is not None and arm in results.ranking:
+        reached = results.decided_by(arm)[0]  # of all images together, not the mean of the folds' balanced accuracies
+    validation = words.percent(reached)
     cells: dict[str, str | tuple[str, str]] = {"validation": validation}
     if not results.is_tested:
         cells["validation"] = (validation, interval)
@@ -530,7 +573,7 @@ def _time(results: Results, arm: str) -> str | tuple[str, str]:
 def _covers(results: Results) -> str:
     """What the intervals of the summary allow for."""
     fewest, most = results.numbers_of_runs[0], results.numbers_of_runs[-1]
-    images = f"for other {_split(results)} images"
+    images = f"for other {_words_of_split(results)} images"
     if most == 1:
         return f"{images}, not for another seed"
     return f"{images} and other seeds" + (" where there are several" if fewest == 1 else "")

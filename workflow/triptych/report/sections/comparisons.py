@@ -7,7 +7,7 @@ import pandas
 
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Column, Details, Paragraph, Range, Section, Table
-from triptych.report.sections.decision import decided, deciding_images, verdict_in_words
+from triptych.report.sections.decision import decided, deciding_images, deciding_split, verdict_in_words
 from triptych.report.sections.decision import pairs as pairs_of_decision
 from triptych.results import schema
 from triptych.results.experiment import Results
@@ -61,16 +61,16 @@ def compared(results: Results) -> pandas.DataFrame:
 
 def _split(results: Results) -> str:
     """The split of the images that the pairs are compared on."""
-    return "test" if results.is_tested else str(decided(results)["images"])
+    return "test" if results.is_tested else deciding_split(results)
 
 
 def _origin(results: Results) -> str:
     """Whether these comparisons decided."""
     if not results.is_tested:
-        return "Provisional, on the images that decide."
+        return "Provisional, on the images that decide." if results.is_provisional else "On the images that decide."
     if decided(results)["images"] == "test":
         return "On the test images, on which the arm was chosen."
-    return "On the test images; the arm was chosen on validation images."
+    return f"On the test images; the arm was chosen on {deciding_split(results)} images."
 
 
 def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
@@ -130,7 +130,8 @@ def _meanings_of_p(results: Results, scopes: Set[str]) -> list[str]:
     if scopes - {OF_NETWORKS}:
         found.append(schema.COMPARISONS["p_value"].meaning)
     if OF_NETWORKS in scopes:
-        how = "McNemar’s exact test" if results.metric == "accuracy" else "from the interval, over images alone"
+        plain = results.metric == "accuracy" and results.folds is None
+        how = "McNemar’s exact test" if plain else "from the interval, over images alone"
         found.append(f"With one run of both arms: the same for these two networks alone ({how}, Holm’s correction).")
     return found
 

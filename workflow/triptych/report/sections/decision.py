@@ -11,7 +11,7 @@ import pandas
 from triptych.report import formatting as words
 from triptych.report.blocks import ARM, Block, Bullets, Column, Details, Section, Table, arm_cell
 from triptych.results.experiment import Results
-from triptych.results.schema import OF_ARMS, OF_NETWORKS, OF_TWO_SEEDS, UNOPENED
+from triptych.results.schema import OF_ARMS, OF_NETWORKS, OF_TWO_SEEDS
 from triptych.storage.errors import InputError
 
 DIGEST = 8
@@ -49,10 +49,14 @@ def chosen_arm(results: Results) -> str | None:
     return chosen and str(chosen["arm"])
 
 
+def deciding_split(results: Results) -> str:
+    """What the images that decide are: validation, test or out-of-fold."""
+    return str(decided(results)["images"]).replace("_", "-")
+
+
 def deciding_images(results: Results) -> str:
     """The number and the split of the images that decide, such as `200 validation images`."""
-    decision = decided(results)
-    return words.plural(decision["number_of_images"], f"{decision['images']} image")
+    return words.plural(decided(results)["number_of_images"], f"{deciding_split(results)} image")
 
 
 def pairs(results: Results) -> pandas.DataFrame:
@@ -141,7 +145,10 @@ def rules(results: Results) -> list[str]:
         "peak memory, then by the order of the configuration.",
         f"If the leader and another candidate are undecided, {undecided} (setting prefer: "
         f"{decided(results)['prefer']}).",
-        f"Of the runs of the chosen arm, the one with the highest {metric} on these images is chosen.",
+        f"Of the runs of the chosen arm, the one with the highest {metric} on these images is chosen."
+        if results.folds is None
+        else f"Of the seeds of the chosen arm, the one with the highest {metric} on these images is chosen, and of its "
+        "networks that of fold 0.",
     ]
 
 
@@ -155,7 +162,7 @@ def table(results: Results) -> Table:
         ARM,
         Column(
             results.metric_name,
-            f"Mean {results.metric_name} on the {decision['images']} images that decide (%). Below: {interval}.",
+            f"Mean {results.metric_name} on the {deciding_split(results)} images that decide (%). Below: {interval}.",
         ),
         *(
             [
@@ -199,18 +206,19 @@ def table(results: Results) -> Table:
                 _choice(results, arm),
             ]
         )
-    provisional = "Provisional: " if results.mode == UNOPENED else ""
+    provisional = "Provisional: " if results.is_provisional else ""
     return Table(f"{provisional}{deciding_images(results)} decide", columns, rows, "tables/decision.csv", stacks=True)
 
 
 def _meaning_of_verdict(results: Results) -> str:
     """What the verdicts of the table mean, those that it may show."""
+    plain = results.metric == "accuracy" and results.folds is None
     meanings = {
         OF_ARMS: "Of the comparison with the leader. worse: the leader is better. equivalent: the whole interval lies "
         f"within {words.plural(results.margin, 'point')} of zero. undecided: neither is shown.",
         OF_TWO_SEEDS: "Two seeds are too few for a verdict: undecided.",
         OF_NETWORKS: "With one run of an arm there is no verdict on arms. networks differ: these two networks do "
-        f"({'McNemar’s exact test' if results.metric == 'accuracy' else 'over images'}); another seed may change this.",
+        f"({'McNemar’s exact test' if plain else 'over images'}); another seed may change this.",
     }
     return " ".join(meaning for scope, meaning in meanings.items() if scope in scopes_of_leader(results))
 
@@ -263,6 +271,8 @@ def chosen_run(results: Results) -> str:
         return ""
     runs, seed = results.of("runs", arm), str(decided(results)["chosen"]["seed"])
     run = runs[runs["seed"] == seed].iloc[0]
+    if results.folds is not None:
+        return _chosen_network(results, run, len(runs))
     split = decided(results)["images"]
     reached = f"{words.percent(run[f'{split}_{results.metric}'])} {results.metric_on(split)}"
     text = f"The run to take is that with seed {seed}: {reached}"
@@ -270,6 +280,18 @@ def chosen_run(results: Results) -> str:
         text += f", the highest of {len(runs)} runs"
     if results.is_tested and split != "test":
         text += f"; {words.percent(run[f'test_{results.metric}'])} {results.metric_on('test')}"
+    return f"{text}. Its weights are in model/." if results.missing is None else f"{text}."
+
+
+def _chosen_network(results: Results, run: pandas.Series, seeds: int) -> str:
+    """Which network of the chosen arm is taken, where a seed has one for each fold, and how good its seed's are."""
+    reached = f"{words.percent(run[f'validation_{results.metric}'])} {results.metric_name} out of fold"
+    text = f"The network to take is that of seed {run['seed']}, fold 0. The networks of this seed reach {reached}"
+    if seeds > 1:
+        text += f", the highest of {seeds} seeds"
+    if results.is_tested:
+        text += f", and on average {words.percent(run[f'test_{results.metric}'])} {results.metric_on('test')}"
+    text += f". It was trained on {results.folds - 1} of {results.folds} parts of the images" if results.folds else ""
     return f"{text}. Its weights are in model/." if results.missing is None else f"{text}."
 
 
@@ -300,7 +322,7 @@ def _settled_by(results: Results, arm: str, needed: Mapping[str, Any]) -> str:
         most = "or more" if safe is None else f"to {words.count(safe)}" if safe > about else ""
         ways.append(f"{'about ' * (safe == about)}{words.count(about)} {most}".strip() + " seeds of each arm")
     if images is not None and scope == OF_ARMS:
-        ways.append(f"about {words.times(images)} as many {decided(results)['images']} images")
+        ways.append(f"about {words.times(images)} as many {deciding_split(results)} images")
     if not ways:
         return "neither more seeds nor more images alone would settle this difference"
     only = "" if about is not None else "; more seeds alone would not"
@@ -374,7 +396,8 @@ def opened_otherwise(results: Results) -> list[str]:
     by_decision: dict[tuple[str, str], list[str]] = {}
     for arm, seed, digest in results.opened["runs"] if results.opened else ():
         if digest != decided(results)["digest"]:
-            by_decision.setdefault((digest, arm), []).append(str(seed))
+            seeds = by_decision.setdefault((digest, arm), [])
+            seeds += [str(seed)] * (str(seed) not in seeds)  # with folds, a seed has several runs
     if not by_decision:
         return []
     named = [

@@ -6,10 +6,10 @@ from triptych.configuration.training import COMPARED, title_of
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Section
 from triptych.report.sections import leaks
-from triptych.report.sections.decision import decided
+from triptych.report.sections.decision import decided, deciding_split
 from triptych.results.experiment import Results, mean_curve
 from triptych.results.learning_curves import shows_lag
-from triptych.results.schema import AFTER_DECISION, REESTIMATED, UNOPENED
+from triptych.results.schema import AFTER_DECISION, NO_TEST, REESTIMATED, UNOPENED
 
 FEW_SEEDS = 10
 
@@ -23,6 +23,7 @@ def blocks(results: Results) -> list[Block]:
         one_recipe(results.arms.loc[results.contestants]),
         *lag(results),
         *drift(results),
+        *folds(results),
         seeds(results),
     ]
     return [Bullets(items)]
@@ -33,6 +34,11 @@ SECTION = Section("limits", "Limitations", blocks)
 
 def testing(results: Results) -> str:
     """When test images were evaluated, and what selection should use."""
+    if results.mode == NO_TEST:
+        return (
+            "There are no test images: how the chosen arm does on new images is not known. Test it on such before you "
+            "rely on it."
+        )
     if results.mode == UNOPENED:
         return "The test images have not been read."
     if results.mode == AFTER_DECISION:
@@ -51,17 +57,18 @@ def reported(results: Results) -> str:
     """Which epoch is reported, and how it was selected."""
     sentences = []
     arms = results.arms
+    halved = f"half of the {'images that each fold holds out' if results.folds else 'validation images'}"
     for keep in dict.fromkeys(arms["keep"]):
         names = list(arms.loc[arms["keep"] == keep, "arm"])
         of = "" if len(names) == len(arms) else f" of {words.listing(results.names_of(names))}"
         if keep == "best":
             sentences.append(
-                f"Accuracies{of} are of the epoch with the highest accuracy on half of the validation images; the "
+                f"Accuracies{of} are of the epoch with the highest accuracy on {halved}; the "
                 "other half decides between arms."
             )
         elif arms.loc[names, "patience"].notna().any():
             sentences.append(
-                f"Accuracies{of} are of the last epoch; patience selects it on half of the validation images, and the "
+                f"Accuracies{of} are of the last epoch; patience selects it on {halved}, and the "
                 "other half decides between arms."
             )
         else:
@@ -72,7 +79,7 @@ def reported(results: Results) -> str:
 def precision(results: Results) -> str:
     """What one image is."""
     decision = decided(results)
-    counts = {str(decision["images"]): int(decision["number_of_images"])}
+    counts = {deciding_split(results): int(decision["number_of_images"])}
     if results.is_tested:
         counts["test"] = results.images("test")
     one = [
@@ -171,6 +178,17 @@ def drift(results: Results) -> list[str]:
     return [
         f"{words.listing(results.names_of(drifting))}: part of the network is frozen, but BatchNorm is in train mode, "
         "so its running statistics still follow the new data."
+    ]
+
+
+def folds(results: Results) -> list[str]:
+    """What folds mean for the accuracies."""
+    if results.folds is None:
+        return []
+    shared = "do not overlap" if results.folds == 2 else "overlap"
+    return [
+        f"Folds: accuracies are of networks that were trained on {results.folds - 1} of {results.folds} parts of the "
+        f"images. Training sets of folds {shared}; intervals allow for what the networks share."
     ]
 
 

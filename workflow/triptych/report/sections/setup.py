@@ -51,7 +51,11 @@ SECTION = Section("setup", "Setup and provenance", blocks)
 
 def data(results: Results) -> str:
     """The number of images and classes."""
-    splits = (("train", "training"), ("validation", "validation"), ("test", "testing"))
+    splits = [("train", "training"), ("validation", "validation"), ("test", "testing")]
+    if results.folds is not None:
+        repeats = results.networks // results.folds
+        dealt = f"{results.folds} folds" + (f", dealt {repeats} times" if repeats > 1 else "")
+        splits = [("train", f"training and validation ({dealt})"), ("test", "testing")]
     parts = [f"{words.count(results.images(split))} for {use}" for split, use in splits if results.images(split)]
     sizes = words.listing([f"{size:.0f}{words.NO_BREAK}px" for size in sorted(set(results.arms["input_size"]))])
     source = results.configuration["dataset"]["source"]
