@@ -1,18 +1,15 @@
 """What near-duplicates are found by: a small grey rendition of an image, and two hashes of it.
 
-No setting of the store affects them, so that another `store_size` or `fit` finds the same pairs. All arithmetic is of
-whole numbers (in float64, far below 2**53), so that every machine gets the same hashes.
+They are made of the image as it is decoded for a store of at most `SMALLEST_SIDE` pixels (`triptych.data.decoding`), so
+that another `store_size` or `fit` finds the same pairs. All arithmetic is of whole numbers, in float64 far below 2**53:
+every machine gets the same hashes.
 """
 
 import numpy
 from PIL import Image
 
-from triptych.data.decoding import SMALLEST_SIDE
-
-SIDE = SMALLEST_SIDE
-"""Pixels of a side of the rendition."""
 GREY_SIDE = 64
-"""Pixels of a side of what is kept of it."""
+"""Pixels of a side of the rendition."""
 HASH_SIDE = 8
 """Of the squares of numbers that hashes are made of: 64 bits."""
 DCT_SIDE = 32
@@ -20,9 +17,8 @@ DCT_SCALE = 2**14
 
 
 def grey_of(image: Image.Image) -> numpy.ndarray:
-    """Return the grey rendition of an upright RGB image, uint8 [64, 64]: squashed to 256 px a side, then averaged."""
-    squashed = image.convert("L").resize((SIDE, SIDE), Image.Resampling.BOX)
-    return numpy.array(squashed.reduce(SIDE // GREY_SIDE))
+    """Return the grey rendition of an upright RGB image, uint8 [64, 64]: the whole image, squashed."""
+    return numpy.array(image.convert("L").resize((GREY_SIDE, GREY_SIDE), Image.Resampling.BOX))
 
 
 def phash(grey: numpy.ndarray) -> str:
@@ -32,7 +28,9 @@ def phash(grey: numpy.ndarray) -> str:
     """
     means = grey.reshape(DCT_SIDE, 2, DCT_SIDE, 2).sum(axis=(1, 3), dtype=numpy.float64)
     frequencies = _COSINES @ means @ _COSINES.T
-    return _hexadecimal(frequencies > numpy.median(frequencies))
+    ordered = numpy.sort(frequencies, axis=None)
+    middle = len(ordered) // 2
+    return _hexadecimal(2 * frequencies > ordered[middle - 1] + ordered[middle])
 
 
 def dhash(grey: numpy.ndarray) -> str:

@@ -339,7 +339,7 @@ IMAGES = Table(
         number("red", "Mean of the red channel, 0 to 255."),
         number("green", "Mean of the green channel, 0 to 255."),
         number("blue", "Mean of the blue channel, 0 to 255."),
-        text("phash", "Perceptual hash of a rendition of 256 px that no setting affects: 16 hexadecimal digits."),
+        text("phash", "Perceptual hash of a small grey rendition: 16 hexadecimal digits."),
         text("dhash", "Difference hash of the same rendition: 16 hexadecimal digits."),
     ),
     path="data/{name}.csv",
