@@ -64,9 +64,9 @@ def _up_to_the_shortest(history: pandas.DataFrame) -> pandas.DataFrame:
 def _kept(history: pandas.DataFrame, ends: pandas.Series, keys: list[str]) -> list[tuple[object, ...]]:
     """Return the keys of the epoch nearest to the mean kept one, for each arm and seed, up to its last epoch."""
     kept = history[history["kept"] == 1].groupby(["arm", "seed"], sort=False)["epoch"].mean().round()
-    marked = [(arm, seed, min(kept.get((arm, seed), end), end)) for (arm, seed), end in ends.items()]
-    positions = [("arm", "seed", "epoch").index(key) for key in keys]
-    return [tuple(one[position] for position in positions) for one in marked]
+    marked = ends.to_frame("end").join(kept.rename("kept")).reset_index()
+    marked["epoch"] = marked["kept"].fillna(marked["end"]).clip(upper=marked["end"])
+    return list(marked[keys].itertuples(index=False, name=None))
 
 
 def read_by_seed(
