@@ -1,6 +1,5 @@
 """The answer of an experiment, and the paths of what is there."""
 
-import importlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
@@ -8,9 +7,9 @@ from typing import Annotated
 import typer
 
 from triptych.console.target import is_experiment, read_target
+from triptych.report.last_words import last_words
 from triptych.storage.errors import InputError
 
-LAST_WORDS = "triptych.report.last_words"
 CONTENT = {
     "report.html": "the report",
     "partial/report.html": "the report of the runs that are there",
@@ -69,17 +68,6 @@ def print_answer(folder: Path) -> None:
         if str(path) not in said:
             said += f"\n  {path!s:{width}}  {what}"
     print(said, flush=True)
-
-
-def last_words(folder: Path) -> list[str]:
-    """Return the answer in a sentence, accuracies and paths, as the workflow says at its end."""
-    try:
-        words: list[str] = importlib.import_module(LAST_WORDS).last_words(folder)
-    except ModuleNotFoundError as error:
-        if error.name != LAST_WORDS:
-            raise
-        return [str(folder)]
-    return words
 
 
 def _runs(folder: Path) -> str:
