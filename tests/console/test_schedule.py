@@ -33,9 +33,9 @@ def test_snakemake_s_own_graph_is_read(here):
     rules = Counter(job.rule for job in jobs.values())
     assert rules["train"] == rules["open_test"] == 2 and rules["decide"] == 1
     trained = [job.wildcards for job in jobs.values() if job.rule in ("train", "open_test")]
-    assert Counter((one["experiment"], one["arm"], one["seed"]) for one in trained) == {
-        ("tiny", "all", "0"): 2,
-        ("tiny", "head", "0"): 2,
+    assert Counter((one["experiment"], one["arm"], one["run"]) for one in trained) == {
+        ("tiny", "all", "seed0"): 2,
+        ("tiny", "head", "seed0"): 2,
     }
     assert not any(job.is_done for job in jobs.values())
 

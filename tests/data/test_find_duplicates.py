@@ -135,6 +135,16 @@ def test_what_a_fixed_camera_sees_is_a_property_and_no_duplicate(tmp_path):
     assert set(pairs["near"]["unit"]) == {"false"} and len(pairs["near"]) == summary.near_pairs
 
 
+def test_many_copies_across_given_splits_are_leaks_and_no_property(tmp_path):
+    for number in range(60):
+        put(tmp_path / "photos" / "train" / f"class{number % 2}" / f"{number:03d}.jpg", jpeg(picture(number)))
+    for number in range(40, 80):  # the first 20 of them are in train as well
+        put(tmp_path / "photos" / "test" / f"class{number % 2}" / f"{number:03d}.jpg", jpeg(picture(number), 50))
+    pairs, summary = found(tmp_path / "photos", tmp_path)
+    assert {f"./test/class{number % 2}/{number:03d}.jpg" for number in range(40, 60)} <= set(pairs["near"]["first"])
+    assert not summary.is_property and summary.near_share > 0.3 and summary.complete
+
+
 def test_a_set_whose_pairs_are_of_two_classes_is_a_property(tmp_path):
     """Of 400 scenes, ten are in both classes."""
     for number in range(400):

@@ -125,7 +125,8 @@ def collect_validation(
     truth = truths[decides]
     if dealt is None:
         of_rows = [[run.arm, run.seed] for run in every]
-        rows, metadata = [run.answers[decides].correct for run in every], {"images": decides}
+        rows = [run.answers[decides].correct for run in every]
+        metadata: dict[str, Any] = {"images": decides}
     else:
         of_rows, rows = out_of_fold(every, dealt)
         metadata = {"images": OUT_OF_FOLD, "folds": dealt.count}
@@ -150,7 +151,7 @@ def out_of_fold(runs: Sequence[Run], folds: Folds) -> tuple[list[list[Any]], lis
 
 def held_out_images(folds: Folds) -> int:
     """Return how many images a fold holds out, on average over its repeat."""
-    return round(folds.parts.shape[1] / folds.count)
+    return round(int(folds.parts.shape[1]) / folds.count)
 
 
 def images_that_decide(

@@ -26,7 +26,7 @@ OWN = {
 
 OF_PACKAGE = {
     "predict": "Classify images with the model of an experiment.",
-    "evaluate": "Test the model of an experiment on other images with known classes.",
+    "evaluate": "Test the model of an experiment on other labelled images.",
     "export": "Write the model of an experiment as ONNX.",
     "clean": "Delete the cache of decoded images.",
     "verify": "Compare the files of an experiment with its manifest.",

@@ -149,14 +149,13 @@ def _check_split(dataset: ImageFiles, found: Found) -> None:
     """
     import pandas
 
-    from triptych.data import splitting
+    from triptych.data.splitting import split_rows, with_groups
 
     rows = [(item.path, item.label, item.split, item.group, item.path, item.path) for item in found.items]
     images = pandas.DataFrame(rows, columns=["path", "class", "split", "group", "sha256", "pixels"])
     try:
-        if with_groups := vars(splitting).get("with_groups"):  # by a pattern on the paths
-            images = with_groups(images, dataset.model_dump())
-        parts = splitting.split_rows(images, dataset.model_dump())
+        images = with_groups(images, dataset.model_dump())
+        parts = split_rows(images, dataset.model_dump())
     except InputError as error:
         raise InputError(f"{dataset.path}: {error}") from None
     counts = ", ".join(f"{part} {len(positions):,}" for part, positions in parts.items())

@@ -99,6 +99,7 @@ class Found:
         phash, dhash: int64 [P], bits in which the hashes differ.
         correlation: float64 [P].
         crossing: bool [P], whether a pair is of two classes.
+        apart: bool [P], whether a pair is of two given splits.
         candidates: how many pairs had hashes that agree.
         random_pairs, quantile: how many random pairs were compared, and the quantile of their correlations.
         complete: whether all candidates were compared.
@@ -110,6 +111,7 @@ class Found:
     dhash: numpy.ndarray
     correlation: numpy.ndarray
     crossing: numpy.ndarray
+    apart: numpy.ndarray
     candidates: int
     random_pairs: int
     quantile: float
@@ -120,9 +122,14 @@ class Found:
         """The positions of the images that have a near-duplicate."""
         return numpy.union1d(self.first, self.second)
 
+    @property
+    def images_in_one_split(self) -> numpy.ndarray:
+        """The positions of the images that have a near-duplicate in their own split; of all where none is given."""
+        return numpy.union1d(self.first[~self.apart], self.second[~self.apart])
+
 
 _EMPTY = numpy.zeros(0, dtype=numpy.int64)
-NOTHING = Found(_EMPTY, _EMPTY, _EMPTY, _EMPTY, numpy.zeros(0), _EMPTY > 0, 0, 0, 0.0, complete=True)
+NOTHING = Found(_EMPTY, _EMPTY, _EMPTY, _EMPTY, numpy.zeros(0), _EMPTY > 0, _EMPTY > 0, 0, 0, 0.0, complete=True)
 
 
 class _Alike:
@@ -134,6 +141,7 @@ class _Alike:
 
     def __init__(self, images: pandas.DataFrame, originals: Originals, num_threads: int) -> None:
         self.images, self.originals, self.num_threads = images, originals, num_threads
+        self.splits = images["split"].to_numpy(dtype=object)
 
     def found(self) -> Found:
         """Return all near-duplicates; if so many images have one that it is a property of the set, only some."""
@@ -160,6 +168,7 @@ class _Alike:
             candidates.dhash[chosen],
             correlation,
             labels[first] != labels[second],
+            self._apart(first, second),
             candidates=len(candidates),
             random_pairs=len(correlations),
             quantile=above,
@@ -167,9 +176,17 @@ class _Alike:
         )
 
     def _many(self, candidates: near.Candidates, chosen: numpy.ndarray) -> bool:
-        """Return whether the images of the chosen candidates are so many that it is a property of the set."""
+        """Return whether the images of the chosen candidates are so many that it is a property of the set.
+
+        Pairs of two given splits do not count: copies of half the test images among those of training are a leak.
+        """
+        chosen = chosen[~self._apart(candidates.first[chosen], candidates.second[chosen])]
         images = numpy.union1d(candidates.first[chosen], candidates.second[chosen])
         return near.is_property(len(self.images), len(images))
+
+    def _apart(self, first: numpy.ndarray, second: numpy.ndarray) -> numpy.ndarray:
+        apart: numpy.ndarray = self.splits[first] != self.splits[second]
+        return apart
 
     def _compared(self, candidates: near.Candidates) -> tuple[numpy.ndarray, numpy.ndarray, bool]:
         """Return the candidates whose pixels agree, their correlations, and whether all candidates were compared.
@@ -222,7 +239,7 @@ def _best_first(candidates: near.Candidates) -> tuple[numpy.ndarray, numpy.ndarr
 def _decided(found: Found, images: int, setting: str) -> tuple[list[list[int]], Reason]:
     """Return the groups that are kept together, and why there are none (none if they are)."""
     reason: Reason = "none"
-    if near.is_property(images, len(found.images)) or not found.complete:
+    if near.is_property(images, len(found.images_in_one_split)) or not found.complete:
         reason = "too_many_images"
     elif near.crosses_classes(len(found.first), int(found.crossing.sum())):
         reason = "too_many_crossing"
