@@ -114,6 +114,7 @@ rule write_model:
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
+        leaks="<results>/{experiment}/data/leaks.csv",
     output:
         description="<results>/{experiment}/model/model.json",
         card="<results>/{experiment}/model/README.md",
@@ -154,6 +155,7 @@ rule write_model:
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
             --test-data {input.test_data:q} \
+            --leaks {input.leaks:q} \
             --description {output.description:q} \
             --card {output.card:q} \
             --script {output.script:q} \

@@ -32,7 +32,9 @@ def in_short(configuration: Configuration) -> str:
 def _runs(experiment: Experiment) -> str:
     """Return how many runs an experiment has, and whether the user's images are not here."""
     arms, seeds, dataset = len(experiment.arms), len(experiment.seeds), experiment.dataset
-    runs = f"{_count(arms, 'arm')} x {_count(seeds, 'seed')} = {_count(arms * seeds, 'run')}"
+    folds = dataset.folds * dataset.repeats if isinstance(dataset, ImageFiles) and dataset.folds else 1
+    dealt = f" x {folds} folds" * (folds > 1)
+    runs = f"{_count(arms, 'arm')} x {_count(seeds, 'seed')}{dealt} = {_count(arms * seeds * folds, 'run')}"
     if isinstance(dataset, ImageFiles) and not Path(dataset.path).exists():
         return f"{runs} (no images here: {dataset.path} does not exist)"
     return runs

@@ -33,7 +33,7 @@ OF_PACKAGE = {
 }
 """Commands of `python -m triptych` that are for people, each with its line."""
 
-LINES = OWN | {name: line for name, line in OF_PACKAGE.items() if name in PACKAGE_COMMANDS}
+LINES = OWN | OF_PACKAGE
 """The line of each command."""
 
 RAW = {"allow_interspersed_args": False, "ignore_unknown_options": True}

@@ -54,14 +54,14 @@ def check_target(target: Target, decode: bool = False) -> None:
     """
     name = target.path or "the default experiment"
     print(f"{name}: no mistakes; {in_short(target.configuration)}", flush=True)
-    for experiment in target.configuration.experiments.values():
-        if isinstance(experiment.dataset, ImageFiles):
-            _check_files(experiment.dataset, target, decode)
+    for experiment, settings in target.configuration.experiments.items():
+        if isinstance(settings.dataset, ImageFiles):
+            _check_files(settings.dataset, target, target.folders[experiment], decode)
 
 
-def _check_files(dataset: ImageFiles, target: Target, decode: bool) -> None:
+def _check_files(dataset: ImageFiles, target: Target, folder: Path, decode: bool) -> None:
     path = Path(dataset.path)
-    prepared = any((folder / "data" / "train.safetensors").is_file() for folder in target.folders.values())
+    prepared = (folder / "data" / "train.safetensors").is_file()
     if prepared and not path.exists():
         print(f"{path}: the images are gone; those that were prepared from them are used", flush=True)
         return

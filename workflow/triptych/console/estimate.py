@@ -176,7 +176,9 @@ def misfits(found: Estimate) -> Iterator[str]:
     for plan in found.plans:
         for arm, timing in plan.arms.items():
             here = int(timing.value("device_memory_bytes")) if plan.on_gpu(arm) else memory
-            if timing.problem or plan.memory_of(arm) > here > 0:
+            if timing.problem and not here:
+                yield f"does not fit: {plan.name}, {arm}: {timing.problem}"
+            elif timing.problem or plan.memory_of(arm) > here > 0:
                 yield f"does not fit: {plan.name}, {arm}: {_what_would(plan, arm, here)}"
 
 

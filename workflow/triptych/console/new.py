@@ -26,7 +26,7 @@ HEADER = """\
 #
 {facts}
 experiments:
-  {name}: # its results go to results/{name}/
+  {key}: # its results go to results/{name}/
 """
 
 NOTES: Mapping[str, Mapping[str, str]] = {
@@ -128,7 +128,7 @@ def configuration_text(name: str, settings: Mapping[str, Any], found: Found) -> 
         **{part: _images_of(found, part, dataset[part]) for part in ("validation", "test")},
     }
     written = dict(settings) | {"dataset": dict(dataset) | {"store_size": None}}
-    lines = [HEADER.format(path=dataset["path"], name=name, facts="\n".join(facts))]
+    lines = [HEADER.format(path=dataset["path"], key=_scalar(name), name=name, facts="\n".join(facts))]
     lines.append(f"    question: {_scalar(settings['question'])}\n")
     for section, notes in NOTES.items():
         lines.append(f"    {section}:\n")

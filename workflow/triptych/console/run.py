@@ -1,6 +1,7 @@
 """Run the workflow on this machine."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,11 +10,13 @@ from typing import Annotated
 
 import typer
 
+from triptych.configuration.image_files import ImageFiles
 from triptych.console.check import check_target
 from triptych.console.machine import cores, devices_of, gpus
 from triptych.console.results import print_answer
 from triptych.console.target import Target, read_target, snakefile
 from triptych.storage.errors import InputError
+from triptych.workflow.terminal import AROUND
 
 DRY_RUN = {"-n", "--dry-run", "--dryrun"}
 ELSEWHERE = ("--profile", "--executor", "-e", "--cluster-generic-submit-cmd")
@@ -30,8 +33,8 @@ RUNS_NOTHING = DRY_RUN | {
     "-l",
 }
 
-AROUND = "TRIPTYCH_CONSOLE"
-"""Set in the environment of Snakemake, whose last words are then said here, also where nothing was to do."""
+LIMITS = ("--cores", "-c", "--jobs", "-j")
+"""Snakemake's options for how much runs at once."""
 
 
 def run(
@@ -67,14 +70,30 @@ def run(
         print(context.get_help())
         return
     asked = read_target(path)
+    if value_of(FOLDER, others):
+        _check_paths(asked)
     check_target(asked)
     status = snakemake(asked, others)
     if status:
         raise typer.Exit(status)
-    if not RUNS_NOTHING & set(others):
+    if not runs_nothing(others):
         base = Path(value_of(FOLDER, others) or ".")
         for folder in asked.folders.values():
             print_answer(base / folder)
+
+
+def _check_paths(target: Target) -> None:
+    """Check that no path depends on the folder where the workflow runs, if that is another one than this.
+
+    Raises:
+        InputError: images have a relative path.
+    """
+    for name, experiment in target.configuration.experiments.items():
+        if isinstance(experiment.dataset, ImageFiles) and not Path(experiment.dataset.path).is_absolute():
+            raise InputError(
+                f"--directory: the path of the images of {name}, {experiment.dataset.path}, is relative to that "
+                "folder. Start triptych there, or give an absolute path."
+            )
 
 
 def snakemake(target: Target, arguments: list[str]) -> int:
@@ -107,13 +126,14 @@ def options(target: Target, arguments: list[str]) -> list[str]:
     if not any(value_of((option,), arguments) for option in ELSEWHERE):
         devices = devices_of(target.settings)
         found = gpus(devices)
-        if "cuda" in devices and not found and not RUNS_NOTHING & set(arguments):
+        if "cuda" in devices and not found and not runs_nothing(arguments):
             raise InputError(
                 "training.device: cuda, and torch finds no GPU on this machine; give auto (a GPU if there is one), or "
                 "cpu."
             )
         named["--resources"] = [f"gpu={found * target.configuration.jobs_per_gpu}"]
-        named["--cores"] = [str(cores())]
+        if not value_of(LIMITS, arguments):
+            named["--cores"] = [str(cores())]
         say_machine(cores(), found)
     named["--snakefile"] = [str(snakefile())]
     return [word for option, values in named.items() for word in (option, *values)]
@@ -125,11 +145,18 @@ def say_machine(count: int, found: int) -> None:
     print(f"this machine: {count} core{'s' * (count > 1)}, {gpu}", flush=True)
 
 
+def runs_nothing(arguments: list[str]) -> bool:
+    """Whether Snakemake runs no job with these arguments, such as `-n` or `-np`."""
+    return bool(RUNS_NOTHING & set(arguments)) or any(re.fullmatch("-[pqkF]*n[npqkF]*", one) for one in arguments)
+
+
 def value_of(names: tuple[str, ...], arguments: list[str]) -> str | None:
-    """Return the value of the last of these options, as `--name VALUE` or `--name=VALUE`; None without it."""
+    """Return the value of the last of these options, as `--name VALUE`, `--name=VALUE` or `-n4`; None without it."""
     found = None
     for position, argument in enumerate(arguments):
         name, equals, value = argument.partition("=")
         if name in names:
             found = value if equals else next(iter(arguments[position + 1 :]), "")
+        elif re.fullmatch(r"-[a-z]\d+", argument) and argument[:2] in names:
+            found = argument[2:]
     return found

@@ -67,8 +67,9 @@ def moved(opened: Parts | None, images: pandas.DataFrame, test: numpy.ndarray) -
         return ""
     is_test = numpy.zeros(len(images), dtype=bool)
     is_test[test] = True
-    left = sorted(images["path"][images["sha256"].isin(opened["test"]) & ~is_test])
-    entered = sorted(images["path"][images["sha256"].isin(opened["others"]) & is_test])
+    then, others = set(opened["test"]), set(opened["others"])  # a copy may be on both sides
+    left = sorted(images["path"][images["sha256"].isin(then - others) & ~is_test])
+    entered = sorted(images["path"][images["sha256"].isin(others - then) & is_test])
     if not left and not entered:
         return ""
     named = [

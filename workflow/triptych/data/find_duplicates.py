@@ -239,9 +239,12 @@ def _best_first(candidates: near.Candidates) -> tuple[numpy.ndarray, numpy.ndarr
 def _decided(found: Found, images: int, setting: str) -> tuple[list[list[int]], Reason]:
     """Return the groups that are kept together, and why there are none (none if they are)."""
     reason: Reason = "none"
-    if near.is_property(images, len(found.images_in_one_split)) or not found.complete:
+    together = ~found.apart
+    if near.is_property(images, len(found.images_in_one_split)):
         reason = "too_many_images"
-    elif near.crosses_classes(len(found.first), int(found.crossing.sum())):
+    elif not found.complete:
+        reason = "too_many_candidates"
+    elif near.crosses_classes(int(together.sum()), int((found.crossing & together).sum())):
         reason = "too_many_crossing"
     elif setting != GROUP:
         reason = "setting"
@@ -330,6 +333,7 @@ def _in_words(found: Duplicates, seconds: float) -> str:
         "none": "kept together in a drawn split",
         "setting": "not kept together, as near_duplicates says",
         "too_many_images": "not kept together, since so many are a property of the data set",
+        "too_many_candidates": "not kept together, since not all pairs could be compared",
         "too_many_crossing": "not kept together, since so many pairs of two classes are a property of the data set",
     }[found.reason]
     least = "" if found.complete else "at least "

@@ -15,7 +15,8 @@ def units_of(images: pandas.DataFrame, pairs: pandas.DataFrame | None = None) ->
 
     Args:
         images: columns path, group and pixels of the table `images`.
-        pairs: the table `pairs`; those with `unit` true are connected if both are in `images`. None: none is known.
+        pairs: the table `pairs`; those with `unit` true are connected, also over images that are not in `images`. None:
+            none is known.
     """
     return connected(len(images), {name: images[name].tolist() for name in ("group", "pixels")}, _linked(images, pairs))
 
@@ -27,8 +28,10 @@ def connected(
 
     Args:
         keys: for each kind a key of each row; "" connects nothing.
+        linked: numbers from `count` on are other images, which may connect rows.
     """
-    parents = list(range(count))
+    pairs = list(linked)
+    parents = list(range(max([count, *(max(pair) + 1 for pair in pairs)])))
 
     def root(row: int) -> int:
         while parents[row] != row:
@@ -41,7 +44,7 @@ def connected(
         for row, value in enumerate(values):
             if value != "":
                 parents[root(row)] = root(first.setdefault(value, row))
-    for row, other in linked:
+    for row, other in pairs:
         parents[root(row)] = root(other)
     members: dict[int, list[int]] = defaultdict(list)
     for row in range(count):
@@ -50,10 +53,10 @@ def connected(
 
 
 def _linked(images: pandas.DataFrame, pairs: pandas.DataFrame | None) -> list[tuple[int, int]]:
-    """Return the rows of the pairs that are units. One whose other image is in a given split has none."""
+    """Return the rows of the pairs that are units. Images that are in a given split have numbers after the rows."""
     if pairs is None or pairs.empty:
         return []
     rows = {path: row for row, path in enumerate(images["path"])}
     kept = pairs[pairs["unit"] == TRUE]
     named = zip(kept["first"], kept["second"], strict=True)
-    return [(rows[first], rows[second]) for first, second in named if first in rows and second in rows]
+    return [(rows.setdefault(first, len(rows)), rows.setdefault(second, len(rows))) for first, second in named]

@@ -83,7 +83,8 @@ class Agreement:
     def add(self, expected: numpy.ndarray, found: numpy.ndarray) -> None:
         """Compare probabilities, [N, classes] each."""
         self.images += len(expected)
-        self.largest = max(self.largest, float(numpy.abs(expected - found).max()))
+        difference = float(numpy.abs(expected - found).max())
+        self.largest = numpy.inf if numpy.isnan(difference) else max(self.largest, difference)
         top = numpy.sort(expected, axis=1)[:, -2:]
         tie = top[:, 1] - top[:, 0] <= TIE
         self.other_class += int(((expected.argmax(1) != found.argmax(1)) & ~tie).sum())

@@ -87,7 +87,7 @@ def _front_matter(content: Mapping[str, Any]) -> list[str]:
     dataset = {"name": content["experiment"], "type": "image-classification", "split": "test"}
     task = {"type": "image-classification", "name": "Image classification"}
     results = []
-    if content["tested"]["images"]:
+    if content["tested"]["images"] and not content["tested"]["leaked_refuses"]:
         metric = {"type": "accuracy", "name": "Test accuracy", "value": round(content["tested"]["accuracy"] / 100, 6)}
         results.append({"task": task, "dataset": dataset, "metrics": [metric]})
     result = [{"name": content["name"], "results": results}]
@@ -184,15 +184,15 @@ def _certainty(content: Mapping[str, Any]) -> list[str]:
         return [*lines, f"The probabilities are not calibrated: {reason}.", ""]
     lines.append(
         f"Calibrated probabilities divide the logits by the temperature {content['temperature']:g}, fitted on "
-        f"{images:,} validation images."
+        f"{images:,} {'held-out' if 'fold' in content else 'validation'} images."
     )
     if content["unsure_below"] is None:
         return [*lines, "No threshold could be given below which a prediction is unsure.", ""]
     unsure, right = tested["unsure"], tested["unsure_correct"]
     sure = tested["images"] - unsure
     lines.append(
-        f"A prediction is unsure below {content['unsure_below']:g}: validation images above it were wrong in at most "
-        "5 %, and at most half as often as all."
+        f"A prediction is unsure below {content['unsure_below']:g}: of those images the ones above it were "
+        "wrong in at most 5 %, and at most half as often as all."
     )
     if sure:
         lines.append(f"Of {sure:,} test images above it {100 * (tested['correct'] - right) / sure:.1f} % were right.")
@@ -209,6 +209,11 @@ def _limits(content: Mapping[str, Any]) -> list[str]:
     lines = [
         "Every image is given one of the classes above, also one that shows none of them.",
         *["The test images come from the same source as the training images."] * (tested["images"] > 0),
+        *[
+            f"{tested['leaked']:,} of {tested['images']:,} test images have a counterpart in another split (the same "
+            "picture or one of its group), so the accuracy may be too high."
+        ]
+        * (tested["leaked"] > 0),
         "Images of another camera, site or time may be classified worse: `python -m triptych evaluate . FOLDER` "
         "measures that on labelled ones.",
         *["The test images were seen after every epoch."] * (tested["mode"] == EVERY_EPOCH),

@@ -22,7 +22,10 @@ from triptych.data.source import parsed
 from triptych.evaluation.model_card import card_of
 from triptych.evaluation.model_file import sealed, versions
 from triptych.results.decision import read_decision
+from triptych.results.leaks import leaked_splits
 from triptych.results.mistakes import DECIMALS
+from triptych.results.schema import LEAKS
+from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import atomic_write, read_json, sha256, write_json, write_text
 from triptych.storage.tensors import load_metadata
@@ -53,6 +56,7 @@ def write_model(  # noqa: PLR0913
     train_data: Path,
     validation_data: Path,
     test_data: Path,
+    leaks: Path,
     description: Path,
     card: Path,
     script: Path,
@@ -73,6 +77,7 @@ def write_model(  # noqa: PLR0913
         tested: the file with the run's logits of test images; None if there are none.
         folds: of the training images; the run's validation images are those that its fold holds out.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
+        leaks: the table of images that have a counterpart in another split.
         description: model.json: classes, network, how an image becomes the network's input, how it is computed,
             temperature and threshold, the test results, versions, digests (`triptych.evaluation.model_file`).
         card: the model card, Markdown with the front matter of Hugging Face.
@@ -114,7 +119,8 @@ def write_model(  # noqa: PLR0913
         "unsure_below": calibration.unsure_below,
         "calibration_images": calibration.images,
         "tested": results_on_test_images(tested, test_data, calibration, confidence)
-        | {"mode": mode if tested is None else parsed_mode(mode)},
+        | {"mode": mode if tested is None else parsed_mode(mode)}
+        | leaked_of_test(leaks, len(splits["test"])),
         "versions": versions(about["run"]["torch"]),
     }
     data = dict(zip(SPLITS, map(sha256, (train_data, validation_data, test_data)), strict=True))
@@ -125,6 +131,18 @@ def write_model(  # noqa: PLR0913
         with atomic_write(copy) as temporary:
             shutil.copyfile(source, temporary)
     print(f"{content['name']}, seed {chosen['seed']}: {description.parent}", flush=True)
+
+
+def leaked_of_test(leaks: Path, images: int) -> dict[str, Any]:
+    """Return how many test images have a counterpart in another split, and whether the report then recommends nothing.
+
+    Raises:
+        InputError: the table is missing or broken, or does not fit the number of test images.
+    """
+    table = read_table(leaks, LEAKS)
+    splits = leaked_splits(table[table["split"] == "test"], {"test": images})
+    found = next(iter(splits), None)
+    return {"leaked": 0 if found is None else found.leaked, "leaked_refuses": found is not None and found.refuses}
 
 
 def calibration_of(

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from triptych.report import formatting as words
+from triptych.report.sections import leaks
 from triptych.report.sections.answer import headline
 from triptych.report.sections.decision import chosen_arm, deciding_split
 from triptych.results.experiment import Results, read_results
@@ -28,7 +29,7 @@ def last_words(experiment_folder: Path, part: str | None = None) -> list[str]:
         return [f"{folder.name}: no report yet."]
     results = read_results(folder, folder / part, {} if part else None)  # which runs are missing is not told
     model = folder / "model"
-    has_model = not part and model.is_dir() and chosen_arm(results) is not None
+    has_model = not part and model.is_dir() and _taken(results) is not None
     answer, *arms = lines_of(results)
     return [f"{folder.name}: {answer}", *arms, f"Report: {report}", *[f"Model: {model}"] * has_model]
 
@@ -55,8 +56,13 @@ def accuracies(results: Results) -> list[str]:
             ends = low, high
         else:
             continue
-        chosen = ", chosen" if arm == chosen_arm(results) else ""
+        chosen = ", chosen" if arm == _taken(results) else ""
         lines.append(
             f"  {results.name_of(arm)}: {words.percent(value)} {what} ({interval} {words.between(*ends)}){chosen}"
         )
     return lines
+
+
+def _taken(results: Results) -> str | None:
+    """Return the arm that is chosen, unless the report recommends none."""
+    return None if leaks.refusing(results) else chosen_arm(results)

@@ -2,18 +2,19 @@
 
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_json, write_json
 
 EXACT, NEAR = "exact", "near"
 """The kinds of pairs."""
-Reason = Literal["none", "setting", "too_many_images", "too_many_crossing"]
+Reason = Literal["none", "setting", "too_many_images", "too_many_candidates", "too_many_crossing"]
 """Why near-duplicates are not kept together: they are; the configuration says so; so many images have one, or so many
-pairs are of two classes, that it is a property of the data set."""
-REASONS = ("none", "setting", "too_many_images", "too_many_crossing")
-PROPERTIES = ("too_many_images", "too_many_crossing")
+pairs are of two classes, that it is a property of the data set; so many hashes agree that not all were compared. Pairs
+of two given splits count only for the last one."""
+REASONS = get_args(Reason)
+PROPERTIES = ("too_many_images", "too_many_candidates", "too_many_crossing")
 
 
 @dataclass(frozen=True)

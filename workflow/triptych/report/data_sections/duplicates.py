@@ -115,6 +115,11 @@ def of_near(data: CheckedData) -> str:
             "of two classes. That is a property of these images, not a set of duplicates: nothing is kept together "
             "because of it."
         )
+    if found.reason == "too_many_candidates":
+        return (
+            f"The hashes of {words.count(found.candidates)} pairs are alike, too many to compare all: nothing "
+            "is kept together because of it."
+        )
     if found.reason == "too_many_images":
         least = "" if found.complete else "At least "
         return (
