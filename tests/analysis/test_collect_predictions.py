@@ -124,5 +124,7 @@ def test_an_index_of_other_images_is_refused(opened, tmp_path):
 
 
 def test_an_unknown_mode_is_refused(opened, tmp_path):
-    with pytest.raises(InputError, match="mode: expected one of after_decision, every_epoch, unopened, found 'never'"):
+    with pytest.raises(
+        InputError, match="mode: expected one of after_decision, every_epoch, unopened, no_test, found 'never'"
+    ):
         collect_predictions(**options(opened, tmp_path, mode="never"))

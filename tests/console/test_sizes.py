@@ -25,7 +25,7 @@ def dataset_of(dataset):
 def test_digits_are_counted_as_they_are_prepared(keys, tmp_path):
     dataset = dataset_of({"source": "digits", **keys})
     files = {name: tmp_path / f"{name}.safetensors" for name in ("train", "validation", "test")}
-    tables = {name: tmp_path / f"{name}.csv" for name in ("index", "sizes", "left_out")}
+    tables = {name: tmp_path / f"{name}.csv" for name in ("index", "sizes", "left_out", "leaks")}
     prepare_dataset(dataset=as_json(dataset.deciding()), **files, **tables)
     sizes = read_table(tables["sizes"], SIZES).groupby("split")["images"].sum().to_dict()
     images = images_of(dataset, 24, None)

@@ -68,6 +68,7 @@ def model_options(folder: Path, model: Path, **changes) -> dict:
         "predictions": run / "predictions.safetensors",
         "tested": run / "test.safetensors",
         **{f"{split}_data": folder / "data" / f"{split}.safetensors" for split in ("train", "validation", "test")},
+        "leaks": folder / "data" / "leaks.csv",
         "description": model / "model.json",
         "card": model / "README.md",
         "script": model / "predict.py",

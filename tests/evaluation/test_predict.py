@@ -95,7 +95,7 @@ def test_an_empty_folder_is_a_message(experiment, tmp_path):
 def test_another_version_is_said_and_an_unknown_device_refused(experiment, monkeypatch):
     monkeypatch.setattr("triptych.evaluation.model_folder.decoder_versions", lambda: "others")
     (note,) = load_model(experiment / "model").notes
-    assert "probabilities agree to about 0.0001: decoders others (there rules 1, " in note
+    assert "probabilities agree to about 0.0001: decoders others (there rules 2, " in note
     with pytest.raises(InputError, match="--device: 'tpu' is not allowed; give one of auto, cpu, cuda"):
         load_model(experiment / "model", "tpu")
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import numpy
+import pandas
 import pytest
 import torch
 from PIL import Image
@@ -14,6 +15,8 @@ from triptych.data.dataset import Split, save_split
 from triptych.evaluation.model_folder import load_model
 from triptych.evaluation.write_model import write_model
 from triptych.models.networks import build_network, network_metadata, state_arrays
+from triptych.results.schema import LEAKS
+from triptych.results.tables import save_table
 from triptych.storage.tensors import save_tensors
 
 RECIPE = {"precision": "float32", "channels_last": False, "evaluation_batch_size": 16, "num_threads": 1}
@@ -42,6 +45,7 @@ def untrained(folder, architecture, size, stored):
     for name, tensor in (("predictions", "validation_logits"), ("test", "test_logits")):
         save_tensors(run / f"{name}.safetensors", {tensor: generator.normal(size=(6, 3)).astype(numpy.float32)})
     (run / "cost.json").write_text(json.dumps({"device": "cpu", "device_name": "made up"}))
+    save_table(data / "leaks.csv", pandas.DataFrame(columns=LEAKS.names), LEAKS)
     write_decision(folder / "decision.json", {"arm": ARM, "seed": 0})
     write_model(**model_options(folder, model, dataset=json.dumps(DATASET | {"store_size": stored})))
     files = [folder / f"{number}.png" for number in range(6)]

@@ -61,7 +61,7 @@ COMMENTS = {".py": "\n# changed\n", ".jinja": "\n{# changed #}\n", ".css": "\n/*
 
 
 MADE = (
-    *("train", "validation", "test", "index", "sizes", "left-out"),
+    *("train", "validation", "test", "index", "sizes", "left-out", "leaks"),
     *("weights", "history", "trained", "predictions", "cost"),
 )
 """The options of the commands up to `train` that name outputs of their rules: what a stand-in of a command makes."""

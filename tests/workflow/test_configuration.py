@@ -10,14 +10,14 @@ from tests.conftest import ROOT
 from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake
 
 
-def arms_and_seeds(result) -> set[tuple[str, str, str]]:
-    """Experiment, arm and seed of every training that a dry run lists."""
+def arms_and_runs(result) -> set[tuple[str, str, str]]:
+    """Experiment, arm and run of every training that a dry run lists."""
     wildcards = [job["wildcards"] for job in jobs_of(result.stdout) if job["rule"] == "train"]
     return {tuple(part.partition("=")[2] for part in text.split(", ")) for text in wildcards}
 
 
 def product(experiment, arms, seeds):
-    return {(experiment, arm, str(seed)) for arm in arms for seed in seeds}
+    return {(experiment, arm, f"seed{seed}") for arm in arms for seed in seeds}
 
 
 DEFAULT = product("digits", ("scratch", "finetune", "last_layer"), (0, 1, 2))
@@ -32,7 +32,7 @@ def one_arm(tmp_path):
 
 
 def test_without_a_file_it_is_the_default_experiment(tmp_path):
-    assert arms_and_seeds(snakemake("--dry-run", directory=tmp_path)) == DEFAULT
+    assert arms_and_runs(snakemake("--dry-run", directory=tmp_path)) == DEFAULT
 
 
 def test_cifar100_is_read_from_the_pinned_archive(tmp_path):
@@ -49,13 +49,15 @@ def test_cifar100_is_read_from_the_pinned_archive(tmp_path):
 
 def test_the_default_profile_is_not_needed(tmp_path, one_arm):
     options = ["--dry-run", "--workflow-profile", "none"]
-    assert arms_and_seeds(snakemake(*options, directory=tmp_path)) == DEFAULT
-    assert arms_and_seeds(snakemake(*options, "--configfile", one_arm, directory=tmp_path)) == {("mine", "only", "5")}
+    assert arms_and_runs(snakemake(*options, directory=tmp_path)) == DEFAULT
+    assert arms_and_runs(snakemake(*options, "--configfile", one_arm, directory=tmp_path)) == {
+        ("mine", "only", "seed5")
+    }
 
 
 def test_ones_own_file_replaces_the_default(tmp_path, one_arm):
     result = snakemake("--dry-run", "--configfile", one_arm, directory=tmp_path)
-    assert arms_and_seeds(result) == {("mine", "only", "5")}
+    assert arms_and_runs(result) == {("mine", "only", "seed5")}
     assert "prepare_letters" not in rules_of(result.stdout)  # its one arm needs no pretrained weights
 
 
@@ -63,25 +65,25 @@ def test_the_same_name_does_not_let_the_defaults_arms_in(tmp_path):
     path = tmp_path / "digits.yaml"
     path.write_text(yaml.safe_dump({"experiments": {"digits": ONE_ARM}}))
     result = snakemake("--dry-run", "--configfile", path, directory=tmp_path)
-    assert arms_and_seeds(result) == {("digits", "only", "5")}
+    assert arms_and_runs(result) == {("digits", "only", "seed5")}
 
 
 def test_several_files_give_several_experiments(tmp_path, tiny, one_arm):
     result = snakemake("--dry-run", "--configfile", tiny, one_arm, ROOT / "config/config.yaml", directory=tmp_path)
-    assert arms_and_seeds(result) == DEFAULT | {("mine", "only", "5")} | product("tiny", TINY["arms"], (0, 1))
+    assert arms_and_runs(result) == DEFAULT | {("mine", "only", "seed5")} | product("tiny", TINY["arms"], (0, 1))
 
 
 def test_single_keys_are_changed_by_config(tmp_path, one_arm):
     change = "experiments={digits: {seeds: [7], training: {learning_rate: 1e-3}}}"
     result = snakemake("--dry-run", "--printshellcmds", "--config", change, directory=tmp_path)
-    assert arms_and_seeds(result) == product("digits", ("scratch", "finetune", "last_layer"), (7,))
+    assert arms_and_runs(result) == product("digits", ("scratch", "finetune", "last_layer"), (7,))
     recipes = [line for line in result.stdout.splitlines() if line.lstrip().startswith("--recipe ")]
     rates = [line for line in recipes if "learning_rate" in line]  # a test image is evaluated without one
     found = sorted(float(re.search(r'"learning_rate": ([0-9.e-]+)', line)[1]) for line in rates)
     assert found == [0.001] * 3 + [0.003]  # three trainings; the pretraining has its own
     change = "experiments={mine: {training: {epochs: 3}}}"
     result = snakemake("--dry-run", "--printshellcmds", "--configfile", one_arm, "--config", change, directory=tmp_path)
-    assert arms_and_seeds(result) == {("mine", "only", "5")}
+    assert arms_and_runs(result) == {("mine", "only", "seed5")}
     assert '"epochs": 3,' in result.stdout
 
 
@@ -128,7 +130,7 @@ def test_as_a_module_with_a_configuration_and_a_prefix_of_its_own(tmp_path):
     (tmp_path / "outer.yaml").write_text(yaml.safe_dump({"triptych": {"experiments": {"mine": ONE_ARM}}}))
     result = snakemake("--dry-run", "--printshellcmds", directory=tmp_path, checkout=tmp_path)
     trainings = [job for job in jobs_of(result.stdout) if job["rule"] == "triptych_train"]
-    assert [job["wildcards"] for job in trainings] == ["experiment=mine, arm=only, seed=5"]
+    assert [job["wildcards"] for job in trainings] == ["experiment=mine, arm=only, run=seed5"]
     assert "inner/results/mine/runs/only/seed5/trained.safetensors" in trainings[0]["output"]
     assert "--trained inner/results/mine/runs/only/seed5/trained.safetensors" in result.stdout
     assert "--experiment-folder inner/results/mine" in result.stdout
@@ -266,7 +268,7 @@ def test_names_that_a_shell_would_execute_reach_no_shell(tmp_path, one_arm):
 def test_images_replace_the_default_experiment(tmp_path, tiny):
     (tmp_path / "photos").mkdir()
     result = snakemake("--dry-run", "--config", "images=photos", directory=tmp_path)
-    assert arms_and_seeds(result) == product("photos", ("scratch", "finetune", "last_layer"), (0, 1, 2))
+    assert arms_and_runs(result) == product("photos", ("scratch", "finetune", "last_layer"), (0, 1, 2))
     number = snakemake("--dry-run", "--config", "images=2024", directory=tmp_path, check=False)
     assert (
         "configuration: images: 2024 is not allowed; it is read as a number; for a name write ./2024." in number.stdout

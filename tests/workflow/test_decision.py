@@ -115,12 +115,12 @@ def test_one_more_seed_trains_and_opens_one_run_of_each_arm(finished):
     opened = finished / RESULTS / "runs" / "fast" / "seed0" / "opened.json"
     before = opened.read_bytes()
     jobs, trained = made(finished, seeds=[0, 1, 2])
-    assert {wildcards.split("seed=")[1] for wildcards in trained if "seed=2" in wildcards} == {"2"}
+    assert {wildcards.split("run=")[1] for wildcards in trained if "run=seed2" in wildcards} == {"seed2"}
     chosen = json.loads((finished / RESULTS / "decision.json").read_text())["chosen"]
     # a run that is chosen only now, and whose weights are gone, is trained once more
-    again = [wildcards for wildcards in trained if "seed=2" not in wildcards]
+    again = [wildcards for wildcards in trained if "run=seed2" not in wildcards]
     assert len(trained) - len(again) == jobs["open_test"] - len(again) == 2
-    assert again in ([], [f"experiment=small, arm={chosen['arm']}, seed={chosen['seed']}"])
+    assert again in ([], [f"experiment=small, arm={chosen['arm']}, run=seed{chosen['seed']}"])
     assert jobs["decide"] == 1
     if not again:
         assert opened.read_bytes() == before
@@ -159,7 +159,7 @@ def test_a_model_that_was_deleted_costs_one_training(finished):
     shutil.rmtree(finished / RESULTS / "model")
     jobs, trained = made(finished)
     chosen = json.loads((finished / RESULTS / "decision.json").read_text())["chosen"]
-    assert trained == [f"experiment=small, arm={chosen['arm']}, seed={chosen['seed']}"]
+    assert trained == [f"experiment=small, arm={chosen['arm']}, run=seed{chosen['seed']}"]
     assert jobs["copy_model"] == jobs["write_model"] == 1
     assert (finished / RESULTS / "model" / "model.safetensors").read_bytes() == before
 

@@ -72,7 +72,7 @@ def test_with_keep_going_a_failed_run_blocks_no_other(tmp_path, stand_in, call):
     assert made == targets.keys() - {("finetune", 1)}
     (tmp_path / "fault").unlink()
     again = jobs_of(snakemake(*arguments, "--dry-run", directory=tmp_path, checkout=stand_in).stdout)
-    assert [job["wildcards"] for job in again if job["rule"] == "train"] == ["experiment=tiny, arm=finetune, seed=1"]
+    assert [job["wildcards"] for job in again if job["rule"] == "train"] == ["experiment=tiny, arm=finetune, run=seed1"]
     snakemake(*arguments, "--cores", "1", directory=tmp_path, checkout=stand_in)
     assert all((tmp_path / target).is_file() for target in targets.values())
 
@@ -153,7 +153,7 @@ def test_a_partial_report_of_the_runs_that_are_there_and_then_the_whole_one(fini
 
     arms["wild"] = {**WILD, "training": {"batch_size": 20}}
     again = [job["wildcards"] for job in jobs_of(call("--dry-run").stdout) if job["rule"] == "train"]
-    runs = ("frozen, seed=1", "wild, seed=0", "wild, seed=1")
+    runs = ("frozen, run=seed1", "wild, run=seed0", "wild, run=seed1")
     assert sorted(again) == [f"experiment=tiny, arm={run}" for run in runs]
     call()
     assert untracked("all", partial, "--configfile", "tiny.yaml", directory=finished) == {"tiny.yaml"}

@@ -79,7 +79,7 @@ def trained(result) -> set[tuple[str, str]]:
     """The arm and the seed of each training that a dry run lists."""
     wildcards = [job["wildcards"] for job in jobs_of(result) if job["rule"] == "train"]
     jobs = [dict(part.split("=") for part in text.split(", ")) for text in wildcards]
-    return {(job["arm"], job["seed"]) for job in jobs}
+    return {(job["arm"], job["run"].removeprefix("seed")) for job in jobs}
 
 
 def parameters(folder, checkout, rule) -> set[str]:

@@ -136,7 +136,8 @@ rule prepare_dataset:
         validation="<results>/{experiment}/data/validation.safetensors",
         test="<results>/{experiment}/data/test.safetensors",
     log:
-        "<logs>/prepare_dataset/{experiment}.log",
+        log="<logs>/prepare_dataset/{experiment}.log",
+        split="<logs>/openings/{experiment}/split.json",  # of image files; stays, as the records of openings beside it
     benchmark:
         "<benchmarks>/prepare_dataset/{experiment}.tsv"
     conda:
@@ -166,7 +167,7 @@ rule prepare_dataset:
             --sizes {output.sizes:q} \
             --left-out {output.left_out:q} \
             --leaks {output.leaks:q} \
-            >{log:q} 2>&1
+            >{log.log:q} 2>&1
         """
 
 
@@ -192,7 +193,7 @@ rule assign_folds:
         runtime=10,
     params:
         dataset=graph.of_experiment(dataset_json),
-        code=code("data.assign_folds"),
+        code=code("data.assign_folds", named=graph.of_experiment(modules_of_source)),
     shell:
         r"""
         python -m triptych assign-folds \

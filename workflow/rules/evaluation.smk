@@ -137,7 +137,11 @@ rule write_model:
         mode=graph.mode_of_whole,
         tested=lambda wildcards, input: option("--tested", input.tested),
         folds=lambda wildcards, input: option("--folds", input.folds),
-        code=code("evaluation.write_model", "evaluation/predict_alone.py"),
+        code=code(
+            "evaluation.write_model",
+            "evaluation/predict_alone.py",
+            named=graph.of_experiment(modules_of_source),
+        ),
     shell:
         r"""
         python -m triptych write-model \

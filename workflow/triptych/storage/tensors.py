@@ -128,7 +128,11 @@ def load_tensors(path: Path) -> dict[str, numpy.ndarray]:
         InputError: the file is missing, is not a safetensors file, or has a type or shape that NumPy does not support.
     """
     try:
-        return safetensors.numpy.load_file(path)
+        tensors: dict[str, numpy.ndarray] = safetensors.numpy.load_file(path)
+        for name, tensor in tensors.items():
+            if tensor.dtype.isbuiltin != 1:  # a package that is installed may have added types
+                raise TypeError(f"{name} has the type {tensor.dtype}")
+        return tensors
     except FileNotFoundError:
         raise InputError(f"{path}: the file is missing.") from None
     except (safetensors.SafetensorError, OSError, ValueError, TypeError, AttributeError, MemoryError) as error:
