@@ -237,7 +237,8 @@ if sys.argv[1] == "train":
     print(f"{name} | epoch 2/2 step 3/4 | 900 images/s | 0:30 left", flush=True)
     while not pathlib.Path("go").exists():
         time.sleep(0.05)
-names = ("trained", "history", "predictions", "cost", "train", "validation", "test", "index", "sizes", "left-out", "leaks")
+names = {"trained", "history", "predictions", "cost", "train", "validation", "test"}
+names |= {"index", "sizes", "left-out", "leaks"}
 for option, value in options.items():
     if option.removeprefix("--") in names and "/" in value:
         pathlib.Path(value).touch()

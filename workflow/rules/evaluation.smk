@@ -100,6 +100,9 @@ rule copy_model:
         """
 
 
+SCRIPT_ALONE = "evaluation/predict_alone.py"
+
+
 rule write_model:
     """What is needed to use the weights of the chosen run: their description, a model card, and a script."""
 
@@ -137,11 +140,7 @@ rule write_model:
         mode=graph.mode_of_whole,
         tested=lambda wildcards, input: option("--tested", input.tested),
         folds=lambda wildcards, input: option("--folds", input.folds),
-        code=code(
-            "evaluation.write_model",
-            "evaluation/predict_alone.py",
-            named=graph.of_experiment(modules_of_source),
-        ),
+        code=code("evaluation.write_model", SCRIPT_ALONE, named=graph.of_experiment(modules_of_source)),
     shell:
         r"""
         python -m triptych write-model \
