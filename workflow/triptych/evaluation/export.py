@@ -12,15 +12,13 @@ import numpy
 import torch
 
 from triptych.data.dataset import load_split
-from triptych.evaluation.model_folder import Model, in_batches, load_model
+from triptych.evaluation.model_folder import AGREEMENT, Model, in_batches, load_model
 from triptych.evaluation.predict import images_of
 from triptych.results.mistakes import softmax
 from triptych.storage.errors import InputError
 from triptych.storage.files import atomic_write, sha256
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
-AGREEMENT = 1e-4
-"""The largest difference of a probability."""
 TIE = 2e-4
 """Another class is allowed where the two most probable ones are as near as this."""
 KEPT = ("name", "classes", "architecture", "input_size", "store", "temperature", "unsure_below", "tested", "versions")

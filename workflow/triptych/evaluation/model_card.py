@@ -10,10 +10,7 @@ import numpy
 
 from triptych.data.dataset import Split
 from triptych.evaluation.model_file import CARD, DECODER, DESCRIPTION, SCRIPT, WEIGHTS
-from triptych.results.schema import EVERY_EPOCH
-
-FEW_IMAGES, FEW_OF_A_CLASS = 100, 20
-"""Below, a test accuracy or a recall says little."""
+from triptych.results.schema import EVERY_EPOCH, FEW_IMAGES, FEW_OF_A_CLASS
 
 
 def card_of(
