@@ -196,7 +196,7 @@ class Held(NamedTuple):
 def train_jobs(cluster: Cluster, name: str, arm: str) -> list[dict[str, str]]:
     """SLURM's records of a driver's jobs that were to make a run, oldest first."""
     jobs = cluster.jobs(name) if name else []
-    return [job for job in jobs if job["rule"] == "train" and job["wildcards"] == f"tiny_{arm}_0"]
+    return [job for job in jobs if job["rule"] == "train" and job["wildcards"] == f"tiny_{arm}_seed0"]
 
 
 def log_of(folder: Path, arm: str) -> str:

@@ -42,7 +42,7 @@ def disturbed(cluster, undisturbed, submit, hold, tmp_path_factory):
             jobs = cluster.jobs(name)
             live = {job["JobId"] for job in jobs if job["JobState"] not in ENDS}
             made = {job["wildcards"] for job in jobs if job["rule"] == "train" and job["JobState"] == "COMPLETED"}
-            return made == {"tiny_scratch_0", "tiny_last_layer_0"} and live == {left.job["JobId"]}
+            return made == {"tiny_scratch_seed0", "tiny_last_layer_seed0"} and live == {left.job["JobId"]}
 
         cluster.wait_until(nothing_else_is_left, "all that does not wait for finetune is made", 400, every=1)
         os.killpg(driver.pid, signal.SIGKILL)
@@ -90,7 +90,7 @@ def test_a_disturbed_training_is_submitted_again_with_twice_the_memory_and_goes_
 def test_the_driver_is_killed_and_started_again(disturbed, finished, cluster):
     """Its job lives on, and the new driver's job for the same run waits for that one; nothing else is trained again."""
     (new,) = [job for job in cluster.jobs(finished.name) if job["rule"] in GPU_RULES.keys() - {"open_test"}]
-    assert new["wildcards"] == "tiny_finetune_0"
+    assert new["wildcards"] == "tiny_finetune_seed0"
     assert (cluster.record(disturbed.left.job)["JobState"], new["JobState"]) == ("COMPLETED", "COMPLETED")
     assert "Trying to restart" not in finished.said
 
@@ -105,7 +105,7 @@ def test_every_job_gets_what_its_rule_asks_for(finished):
         assert (asked, given) == expected, job["rule"]
     trainings = {job["wildcards"]: job for job in finished.jobs if job["rule"] == "train"}
     for arm, threads in (("finetune", "1"), ("last_layer", "2")):
-        train = trainings[f"tiny_{arm}_0"]
+        train = trainings[f"tiny_{arm}_seed0"]
         assert (train["MinMemoryNode"], train["TimeLimit"], train["CPUs/Task"]) == ("8000M", "12:00:00", threads)
 
 
