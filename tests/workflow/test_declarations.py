@@ -10,6 +10,7 @@ import pytest
 
 from tests.workflow.conftest import rules_of, snakemake
 from triptych.report.inputs import RULES_OF_IMAGE_FILES
+from triptych.results.schema import EVERY_EPOCH
 from triptych.results.tables import read_table, save_table
 from triptych.wings import TABLES
 
@@ -136,7 +137,8 @@ def test_the_tables_of_a_finished_graph_are_as_declared(whole, tmp_path):
     folder, seen, files = whole / "results" / "tiny", set(), set()
     found = [(path, table) for table in TABLES.values() for path in folder.glob(re.sub(r"\{\w+\}", "*", table.file))]
     for path, table in found:
-        save_table(tmp_path / "table.csv", read_table(path, table, verbatim=True), table)
+        known = table.in_mode(EVERY_EPOCH)
+        save_table(tmp_path / "table.csv", read_table(path, known, verbatim=True), known)
         assert (tmp_path / "table.csv").read_bytes() == path.read_bytes(), path
         seen.add(table.name)
         files.add(path)
