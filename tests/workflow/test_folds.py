@@ -131,7 +131,7 @@ def test_without_test_images_there_is_a_model_and_the_headline_says_so(tmp_path)
     chosen = json.loads((results / "decision.json").read_text())["chosen"]
     assert chosen == {"arm": "scratch", "seed": 0, "fold": 0}
     assert load_metadata(results / "model" / "model.safetensors")["run"]["fold"] == 0
-    assert not list(results.rglob("opened.json")) and not (folder / "logs" / "openings").exists()
+    assert not list(results.rglob("opened.json")) and not list((folder / "logs" / "openings").rglob("*.jsonl"))
     assert not (results / "tables" / "test_results.csv").exists()
     answer = re.search(r'<p class="answer">(.*?)</p>', (results / "report.html").read_text(), re.DOTALL)[1]
     assert "No untouched images" in answer
