@@ -15,7 +15,7 @@ import pytest
 from tests.workflow.conftest import TINY, write_configuration
 from triptych.results.training_log import Progress, progress_line
 from triptych.workflow import terminal as module
-from triptych.workflow.terminal import Terminal, use_terminal
+from triptych.workflow.terminal import Terminal, encodable, use_terminal
 
 
 class Clock:
@@ -269,3 +269,9 @@ def test_live_lines_on_a_real_terminal(tmp_path, checkout):
     assert re.search(r"^\d\d:\d\d:\d\d end: 3 jobs in \d:\d\d$", shown, flags=re.M)
     assert "Select jobs" not in text and "localrule" not in text
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h")  # the cursor is hidden, and comes back
+
+
+def test_a_character_that_the_terminal_lacks_is_escaped():
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    assert encodable("Grün · 5 %", stream) == "Gr\\xfcn \\xb7 5 %"
+    assert encodable("Grün", io.StringIO()) == "Grün"

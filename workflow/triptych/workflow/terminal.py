@@ -11,6 +11,7 @@ installed, and it would be used for dry runs as well.
 import logging
 import os
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -62,6 +63,12 @@ STOPPED = "At least one job did not complete successfully"
 INTERRUPTED = "Terminating processes on user request"
 LOG_FILE = re.compile(r"Complete log\(s\): (.*)")
 AGAIN = re.compile(r".*Trying to restart job (\d+)")
+
+
+def encodable(text: str, stream: TextIO) -> str:
+    """Return a text with escapes for characters that the encoding of a stream lacks, such as ASCII's."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def event_of(record: logging.LogRecord) -> str | None:
@@ -242,12 +249,14 @@ class Terminal(logging.Handler):
 
     def write(self, text: str, colour: str = "") -> None:
         if self.live is None:
-            self.stream.write(f"{text}\n")
+            self.stream.write(f"{encodable(text, self.stream)}\n")
             self.stream.flush()
         else:
             from rich.text import Text
 
-            self.live.console.print(Text(text, colour), soft_wrap=True)  # `style=` would colour the live lines too
+            self.live.console.print(
+                Text(encodable(text, self.stream), colour), soft_wrap=True
+            )  # `style=` would colour the live lines too
 
     def start(self) -> None:
         """Begin with the live lines, or with the lines of every minute."""
@@ -397,4 +406,4 @@ def print_last_words(reports: Iterable[Path]) -> None:
             lines = last_words(report.parents[1] if is_partial else report.parent, PARTIAL if is_partial else "")
         except InputError as error:
             lines = [str(error)]
-        print("", *lines, sep="\n", flush=True)
+        print("", *(encodable(line, sys.stdout) for line in lines), sep="\n", flush=True)
