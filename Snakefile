@@ -46,7 +46,7 @@ reports_before = reports()
 onsuccess:
     if terminal:
         terminal.end()
-        print_last_words(path for path, when in reports().items() if when != reports_before[path])
+        print_last_words(report for report, when in reports().items() if when != reports_before[report])
 
 
 onerror:

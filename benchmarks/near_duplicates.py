@@ -20,10 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "workflow")]
 
 from triptych.data import near_duplicates as near
+from triptych.data.find_duplicates import LIMIT_PER_IMAGE
 from triptych.data.renditions import GREY_SIDE
 from triptych.storage.files import write_table, write_text
 
-LIMIT = 2_000_000
+LIMIT = 100_000 * LIMIT_PER_IMAGE
 """Candidates after which a search ends: that of the command for 100,000 images."""
 
 

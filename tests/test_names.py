@@ -57,3 +57,22 @@ def test_rules_hold_no_code_of_their_own():
         text = path.read_text()
         assert not re.search(r"^\s+(run|script|notebook):", text, flags=re.M)
         assert not re.search(r"config\[", text) or path.stem == "common"
+
+
+def floors() -> dict[str, int]:
+    """The floor of each folder of the package, and of its modules outside folders, as docs/architecture.md says."""
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    rows = re.findall(r"^\| (\d) \| (.+?) \|", page, flags=re.M)
+    return {name.strip("`/").removesuffix(".py"): int(floor) for floor, names in rows for name in names.split(", ")}
+
+
+def test_an_import_never_goes_up():
+    """Also not within a function: the digest of a command's code follows those, too."""
+    of, upwards = floors(), []
+    assert len(of) > 10
+    for path in sorted(PACKAGE_FOLDER.rglob("*.py")):
+        own = path.relative_to(PACKAGE_FOLDER).parts[0].removesuffix(".py")
+        for name in re.findall(r"^ *(?:from|import) triptych\.(\w+)", path.read_text(), flags=re.M):
+            if own in of and name in of and of[name] > of[own]:
+                upwards.append(f"{path.relative_to(PACKAGE_FOLDER)} imports {name}")
+    assert upwards == []

@@ -27,7 +27,7 @@ def plan(here):
     plan = Plan.of(target, "tiny", cores=2, gpus=0)
     plan.left(
         [
-            Job("train", {"experiment": "tiny", "arm": arm, "seed": str(seed)})
+            Job("train", {"experiment": "tiny", "arm": arm, "run": f"seed{seed}"})
             for arm in ["all", "head"]
             for seed in range(3)
         ]
@@ -45,7 +45,7 @@ def test_what_is_asked_is_what_train_is_given(plan):
 
 
 def test_a_run_takes_its_start_and_its_steps_and_the_answer_adds_them_up(plan):
-    need = plan.needs(Job("train", {"experiment": "tiny", "arm": "all", "seed": "0"}), 1.0)
+    need = plan.needs(Job("train", {"experiment": "tiny", "arm": "all", "run": "seed0"}), 1.0)
     assert 63 <= need.seconds < 64 and need.cores == 1 and need.gpus == 0
     slow, fast = (plan.needs(Job("plot_curves", {"experiment": "tiny"}), scale).seconds for scale in (3, 1))
     assert slow > 2 * fast
@@ -108,7 +108,7 @@ def test_the_command_says_time_memory_and_disk_and_writes_nothing(here, capfd):
     assert not (here / "results").exists() and not (here / "logs").exists()
 
 
-def test_what_fits_is_not_named(plan):
+def test_what_cannot_be_computed_is_named(plan):
     plan.arms = {
         arm: replace(timing, problem="training.precision: bfloat16 cannot be computed")
         for arm, timing in plan.arms.items()

@@ -10,7 +10,7 @@ from triptych.console.schedule import Job, Needs, duration, read_jobs
 
 DOT = """digraph snakemake_dag {
 	0[label = "all", color = "0.00 0.6 0.85", style="rounded"];
-	1[label = "train\\narm: b\\nseed: 0", color = "0.62 0.6 0.85", style="rounded"];
+	1[label = "train\\narm: b\\nrun: seed0", color = "0.62 0.6 0.85", style="rounded"];
 	2[label = "prepare\\nexperiment: one\\npart: ", color = "0.52 0.6 0.85", style="rounded,dashed"];
 	1 -> 0
 	2 -> 1
@@ -20,7 +20,7 @@ DOT = """digraph snakemake_dag {
 
 def test_wildcards_of_the_jobs_before_are_a_job_s_too():
     jobs = read_jobs(DOT)
-    assert jobs[1] == Job("train", {"experiment": "one", "arm": "b", "seed": "0"} | {"part": ""}, frozenset([2]))
+    assert jobs[1] == Job("train", {"experiment": "one", "arm": "b", "run": "seed0"} | {"part": ""}, frozenset([2]))
     assert jobs[2].is_done and not jobs[0].is_done
     assert jobs[0].after == {1}
 

@@ -66,7 +66,7 @@ def test_new_and_removed_images_are_no_moves(tmp_path, capsys):
     said, now = work.prepare(capsys, test=0.1, validation=1)
     moved = (test & {f"./{path.relative_to(work.photos)}" for path in work.photos.rglob("*.jpg")}) ^ now
     moved -= {"./a/0100.jpg", "./b/0101.jpg"}
-    assert all(path in said for path in moved)
+    assert bool(said) == bool(moved) and all(path in said for path in moved)
     assert "0100.jpg" not in said and "0101.jpg" not in said and sorted(test)[0] not in said
 
 

@@ -1,56 +1,12 @@
-"""Folds of the training images: even by class, units whole, every image once in a repeat."""
+"""Folds of the training images: every image is held out once in a repeat; their file is read back."""
 
 import numpy
 import pytest
 
 from triptych.data.dataset import Split
-from triptych.data.folds import Folds, deal, load_folds, of_fold, save_folds
+from triptych.data.folds import Folds, load_folds, of_fold, save_folds
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import save_tensors
-
-
-def units_of(sizes: dict[str, list[int]]) -> tuple[dict[str, list[numpy.ndarray]], numpy.ndarray]:
-    """Units of these sizes by class, in rows that follow each other, and the labels."""
-    units, labels, row = {}, [], 0
-    for label, own in sizes.items():
-        units[label] = []
-        for size in own:
-            units[label].append(numpy.arange(row, row + size))
-            labels += [label] * size
-            row += size
-    return units, numpy.array(labels, dtype=object)
-
-
-@pytest.mark.parametrize("count", [2, 3, 5, 7])
-def test_single_images_are_dealt_evenly_by_class_and_over_all(count):
-    units, labels = units_of({"a": [1] * 17, "b": [1] * 8, "c": [1] * 7})
-    parts = deal(units, labels, count)
-    assert parts.dtype == numpy.uint8
-    for label in "abc":
-        counts = numpy.bincount(parts[labels == label], minlength=count)
-        assert counts.max() - counts.min() <= 1
-    sizes = numpy.bincount(parts)
-    assert sizes.max() - sizes.min() <= 1
-
-
-def test_a_unit_is_never_divided_and_each_part_has_each_class():
-    random = numpy.random.default_rng(0)
-    for _ in range(50):
-        units, labels = units_of({label: list(random.integers(1, 6, random.integers(4, 12))) for label in "abcd"})
-        parts = deal(units, labels, 4)
-        assert all(len(set(parts[rows])) == 1 for own in units.values() for rows in own)
-        for label, own in units.items():
-            counts = numpy.bincount(parts[labels == label], minlength=4)
-            assert counts.min() > 0 and counts.max() - counts.min() <= max(map(len, own))
-
-
-def test_more_folds_than_units_of_a_class_are_one_message_that_names_it():
-    units, labels = units_of({"cat": [3, 1], "dog": [1] * 9})
-    with pytest.raises(InputError, match=r"^folds: 3 needs 3 different images of each class .* too few: cat \(2\)\."):
-        deal(units, labels, 3)
-    labels[0] = "mixed"  # it has no unit of its own
-    with pytest.raises(InputError, match=r"too few: mixed \(0\)\."):
-        deal(units, labels, 2)
 
 
 def test_each_repeat_holds_each_image_out_once_and_predictions_are_put_together():

@@ -6,7 +6,7 @@ import numpy
 import pandas
 import pytest
 
-from triptych.data.splitting import split_rows, with_groups
+from triptych.data.splitting import deal, split_rows, with_groups
 from triptych.data.stratify import SPLITS
 from triptych.storage.errors import InputError
 
@@ -287,3 +287,60 @@ def test_too_few_images_are_named_by_class(images, changes, message):
         return
     with pytest.raises(InputError, match=message):
         split_rows(images, SETTINGS | changes)
+
+
+def dealt_units(sizes: dict[str, list[int]]) -> tuple[dict[str, list[numpy.ndarray]], numpy.ndarray]:
+    """Units of these sizes by class, in rows that follow each other, and the labels."""
+    units, labels, row = {}, [], 0
+    for label, own in sizes.items():
+        units[label] = []
+        for size in own:
+            units[label].append(numpy.arange(row, row + size))
+            labels += [label] * size
+            row += size
+    return units, numpy.array(labels, dtype=object)
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 7])
+def test_single_images_are_dealt_evenly_by_class_and_over_all(count):
+    units, labels = dealt_units({"a": [1] * 17, "b": [1] * 8, "c": [1] * 7})
+    parts = deal(units, labels, count)
+    assert parts.dtype == numpy.uint8
+    for label in "abc":
+        counts = numpy.bincount(parts[labels == label], minlength=count)
+        assert counts.max() - counts.min() <= 1
+    sizes = numpy.bincount(parts)
+    assert sizes.max() - sizes.min() <= 1
+
+
+def test_a_unit_is_never_divided_and_each_part_has_each_class():
+    random = numpy.random.default_rng(0)
+    for _ in range(50):
+        units, labels = dealt_units({label: list(random.integers(1, 6, random.integers(4, 12))) for label in "abcd"})
+        parts = deal(units, labels, 4)
+        assert all(len(set(parts[rows])) == 1 for own in units.values() for rows in own)
+        for label, own in units.items():
+            counts = numpy.bincount(parts[labels == label], minlength=4)
+            assert counts.min() > 0 and counts.max() - counts.min() <= max(map(len, own))
+
+
+def test_more_folds_than_units_of_a_class_are_one_message_that_names_it():
+    units, labels = dealt_units({"cat": [3, 1], "dog": [1] * 9})
+    with pytest.raises(InputError, match=r"^folds: 3 needs 3 different images of each class .* too few: cat \(2\)\."):
+        deal(units, labels, 3)
+    labels[0] = "mixed"
+    with pytest.raises(InputError, match=r"too few: mixed \(1\)\."):
+        deal(units, labels, 2)
+
+
+def test_units_that_all_hold_both_classes_are_dealt_so_that_each_part_has_each():
+    """As patients of whom each has healthy and other images."""
+    units, labels = dealt_units({"healthy": [6] * 10})
+    labels[::3] = "rare"
+    parts = deal(units, labels, 5)
+    for label in ("healthy", "rare"):
+        assert len(set(numpy.bincount(parts[labels == label], minlength=5).tolist())) == 1
+    labels[:] = "healthy"
+    labels[[0, 12]] = "rare"  # in the first and the third unit, which one of two parts gets
+    with pytest.raises(InputError, match=r"^folds: 2: a fold has no image of rare\."):
+        deal(units, labels, 2)

@@ -151,8 +151,9 @@ def test_the_first_screen_says_that_training_can_start_and_with_how_many_images(
     assert "What stops it" not in said
 
 
-def test_few_test_images_are_warned_of_with_the_interval_that_they_allow(page):
+def test_few_test_images_are_warned_of_with_the_interval_that_they_allow(page, capsys):
     said = text_of(page(some()))
+    assert "warning: 16 test images: a test accuracy near 80 % will have" in capsys.readouterr().out
     assert "16 test images: a test accuracy near 80 % will have a 95 % CI from 57 to 93 %." in said
     assert "A lead of 5 points is seen in about 1 of 11 experiments." in said
     assert "The smallest class has 8 test images" in said

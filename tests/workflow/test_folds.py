@@ -131,6 +131,9 @@ def test_without_test_images_there_is_a_model_and_the_headline_says_so(tmp_path)
     chosen = json.loads((results / "decision.json").read_text())["chosen"]
     assert chosen == {"arm": "scratch", "seed": 0, "fold": 0}
     assert load_metadata(results / "model" / "model.safetensors")["run"]["fold"] == 0
+    held_out = int(load_folds(results / "data" / "folds.safetensors").held_out(0).sum())
+    card = (results / "model" / "README.md").read_text()
+    assert f"| all | {18 - held_out} | {held_out} | 0 |" in card and "| scratch, seed 0, fold 0 |" in card
     assert not list(results.rglob("opened.json")) and not list((folder / "logs" / "openings").rglob("*.jsonl"))
     assert not (results / "tables" / "test_results.csv").exists()
     answer = re.search(r'<p class="answer">(.*?)</p>', (results / "report.html").read_text(), re.DOTALL)[1]

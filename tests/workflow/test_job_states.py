@@ -65,11 +65,10 @@ def test_an_old_log_says_nothing_about_a_new_job(tmp_path):
 
 
 def test_titles():
-    assert title_of("train", {"experiment": "x", "arm": "fine", "seed": "1"}) == "train fine seed 1"
-    assert title_of("train", {"experiment": "x", "arm": "fine", "seed": "1"}, 2) == "train x fine seed 1"
-    assert (
-        title_of("train", {"experiment": "x", "arm": "my_seed", "run": "seed0_fold3"}) == "train my_seed seed 0 fold 3"
-    )
+    assert title_of("train", {"experiment": "x", "arm": "fine", "run": "seed1"}) == "train fine seed 1"
+    assert title_of("train", {"experiment": "x", "arm": "fine", "run": "seed1"}, 2) == "train x fine seed 1"
+    run = {"experiment": "x", "arm": "seed5_lr", "run": "seed0_fold3"}
+    assert title_of("train", run) == "train seed5_lr seed 0, fold 3"
     assert title_of("report", {"experiment": "x", "part": ""}) == "report"
 
 

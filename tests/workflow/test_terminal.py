@@ -15,7 +15,7 @@ import pytest
 from tests.workflow.conftest import TINY, write_configuration
 from triptych.results.training_log import Progress, progress_line
 from triptych.workflow import terminal as module
-from triptych.workflow.terminal import Terminal, encodable, use_terminal
+from triptych.workflow.terminal import AROUND, Terminal, encodable, print_last_words, use_terminal
 
 
 class Clock:
@@ -88,8 +88,8 @@ def test_start_end_and_one_line_for_all_that_runs(workflow):
     workflow.say("Provided cores: 2", "resources_info")
     workflow.begin(train=2, pretrain_weights=1, report=1)
     workflow.say("Select jobs to execute...")
-    workflow.job(1, progress=Progress("x", 1, 2, None, None, None, 900, 60), experiment="e", arm="fine", seed="0")
-    workflow.job(2, experiment="e", arm="fine", seed="1")
+    workflow.job(1, progress=Progress("x", 1, 2, None, None, None, 900, 60), experiment="e", arm="fine", run="seed0")
+    workflow.job(2, experiment="e", arm="fine", run="seed1")
     workflow.job(3, "plot_curves", experiment="e")
     workflow.clock.seconds = 60
     assert workflow.terminal.minute_line() == (
@@ -118,7 +118,7 @@ def test_a_line_a_minute_of_at_most_eight_trainings(workflow, monkeypatch):
     monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.02)
     workflow.begin(train=10)
     for number in range(10):
-        workflow.job(number, arm="a", seed=str(number))
+        workflow.job(number, arm="a", run=f"seed{number}")
     until = time.monotonic() + 20
     while len(workflow.lines) < 4:
         assert time.monotonic() < until
@@ -142,12 +142,12 @@ def test_where_no_job_runs_everything_is_as_snakemake_says_it(workflow):
 
 def test_a_failure_shows_the_command_s_message_and_not_snakemake_s_frame(workflow):
     workflow.begin(train=3)
-    workflow.job(1, log="reading\nerror: the loss is no longer finite.\n", arm="a", seed="0")
-    workflow.job(2, log=" ", arm="a", seed="1")
+    workflow.job(1, log="reading\nerror: the loss is no longer finite.\n", arm="a", run="seed0")
+    workflow.job(2, log=" ", arm="a", run="seed1")
     workflow.error(1)
     workflow.error(2)
     workflow.say("Trying to restart job 2.")
-    workflow.job(3, arm="a", seed="2")
+    workflow.job(3, arm="a", run="seed2")
     workflow.error(3, rule_msg="SLURM sbatch failed. The error message was 'sbatch: no'.")
     workflow.say("Exiting because a job execution failed. Look below for error messages", level=logging.ERROR)
     workflow.say("Complete log(s): /x/y.log")
@@ -175,7 +175,7 @@ def test_a_failure_shows_the_command_s_message_and_not_snakemake_s_frame(workflo
 
 def test_after_ctrl_c_no_job_has_failed(workflow):
     workflow.begin(train=3)
-    workflow.job(1, log="epoch 1\n", arm="a", seed="0")
+    workflow.job(1, log="epoch 1\n", arm="a", run="seed0")
     workflow.say("Terminating processes on user request, this might take some time.")
     workflow.error(1)
     workflow.say("WorkflowError:\nAt least one job did not complete successfully.", "error", logging.ERROR)
@@ -275,3 +275,9 @@ def test_a_character_that_the_terminal_lacks_is_escaped():
     stream = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     assert encodable("Grün · 5 %", stream) == "Gr\\xfcn \\xb7 5 %"
     assert encodable("Grün", io.StringIO()) == "Grün"
+
+
+def test_the_last_words_of_an_experiment_that_is_called_partial(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv(AROUND, raising=False)
+    print_last_words([(tmp_path / "partial", "")])
+    assert capsys.readouterr().out == "\npartial: no report yet.\n"

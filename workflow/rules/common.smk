@@ -236,10 +236,12 @@ def options_of_files(wildcards, input, output):
 
 
 def reports():
-    """When each report, partial ones included, was last written; None if there is none."""
-    pattern = rules.report.output.report
-    parts = dict(experiment=settings["experiments"], part=["", "partial/"])
-    return {path: changed_at(path) for path in map(Path, expand(pattern, **parts))}
+    """When each report, by the experiment's folder and the part, was last written; None if there is none."""
+    found = {}
+    for experiment in settings["experiments"]:
+        whole, partial = map(Path, expand(rules.report.output.report, experiment=experiment, part=["", "partial/"]))
+        found |= {(whole.parent, ""): changed_at(whole), (whole.parent, "partial"): changed_at(partial)}
+    return found
 
 
 def not_of_model(path):

@@ -103,14 +103,7 @@ def with_options(function: Callable[..., None]) -> Callable[..., None]:
 
 def application(name: str) -> typer.Typer:
     """Return an application that can run the command `name`; it lists and suggests the others by name."""
-    commands = typer.Typer(
-        help="Each command has --help.",
-        add_completion=False,
-        context_settings={"help_option_names": ["--help", "-h"]},
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-    )
+    commands = empty_application("Each command has --help.")
     for command, package in COMMANDS.items():
         command_name = command.replace("_", "-")
         if command_name == name:
@@ -118,6 +111,19 @@ def application(name: str) -> typer.Typer:
             commands.command(name=command_name)(with_options(getattr(module, command)))
         else:
             commands.command(name=command_name)(lambda: None)
+    return commands
+
+
+def empty_application(text: str) -> typer.Typer:
+    """Return an application without commands, with `--help`, which says the text, and `--version`."""
+    commands = typer.Typer(
+        help=text,
+        add_completion=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
 
     @commands.callback()
     def options(

@@ -259,8 +259,8 @@ def price_table(
         InputError: a file is missing or broken, or does not fit another one.
     """
     leaks = read_table(experiment_folder / schema.LEAKS.file, schema.LEAKS)
-    networks = rows_per_seed(tested)
-    correct = {"test": {arm: _by_seed(correct_of(own), networks) for arm, own in tested.items()}}
+    sampling = Sampling(rows_per_seed=rows_per_seed(tested))
+    correct = {"test": {arm: sampling.by_seed(correct_of(own)) for arm, own in tested.items()}}
     if (leaks["split"] == "validation").any():
         validation = read_truth(experiment_folder / "data" / "validation.safetensors")
         correct["validation"] = {
@@ -270,11 +270,6 @@ def price_table(
             for arm, own in folders.items()
         }
     return leak_price_table(leaks, correct, confidence)
-
-
-def _by_seed(correct: numpy.ndarray, networks: int) -> numpy.ndarray:
-    """Return the share of each seed's networks that have an image right, [seeds, images], from [runs, images]."""
-    return correct.reshape(-1, networks, correct.shape[1]).mean(axis=1) if networks > 1 else correct
 
 
 def correct_of(runs: Mapping[Key, Answers]) -> numpy.ndarray:

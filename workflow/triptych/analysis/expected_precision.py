@@ -5,8 +5,9 @@ import math
 from scipy import stats
 
 from triptych.analysis.intervals import wilson_interval
-from triptych.results.schema import FEW_IMAGES, FEW_OF_A_CLASS
 
+FEW_IMAGES, FEW_OF_A_CLASS = 100, 20
+"""Test images, in all and of the smallest class, below which a warning says what they cannot show."""
 CONFIDENCE = 0.95
 POWER = 0.8
 DISAGREEMENT = 0.1

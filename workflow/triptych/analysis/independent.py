@@ -47,7 +47,7 @@ def difference_of_samples(
     """Return the metric of the first minus that of the second, and both ends of its interval, in points.
 
     The interval is made of those of both (Newcombe 1998, Statistics in Medicine 17, 873-890, method 10; Zou and Donner
-    2008, Statistics in Medicine 27, 1693-1702). If 0 is outside, the two differ beyond doubt.
+    2008, Statistics in Medicine 27, 1693-1702). If 0 is outside, the two differ at this confidence.
 
     Args:
         confidence: such as 0.95.

@@ -8,12 +8,12 @@ import importlib
 import sys
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from triptych.__main__ import COMMANDS as PACKAGE_COMMANDS
-from triptych.__main__ import call, print_version, with_options
+from triptych.__main__ import call, empty_application, with_options
 
 OWN = {
     "new": "Write a commented configuration for a folder of images.",
@@ -42,26 +42,13 @@ RAW = {"allow_interspersed_args": False, "ignore_unknown_options": True}
 
 def application(name: str) -> typer.Typer:
     """Return an application that can run the command `name`; it lists and suggests the others by name."""
-    commands = typer.Typer(
-        help="Train an image classifier several ways, and say with evidence which way to take. Each command has "
-        "--help.",
-        add_completion=False,
-        context_settings={"help_option_names": ["--help", "-h"]},
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
+    commands = empty_application(
+        "Train an image classifier several ways, and say with evidence which way to take. Each command has --help."
     )
     for command, line in LINES.items():
         settings = RAW if command == "run" else None
         function = _function(command) if command == name else lambda: None
         commands.command(name=command, short_help=line, context_settings=settings)(function)
-
-    @commands.callback()
-    def options(
-        version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=print_version)] = False,
-    ) -> None:
-        pass
-
     return commands
 
 

@@ -7,8 +7,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import joblib
-
 DEVICES = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
 """Files of the drivers of NVIDIA, of AMD, and of Windows below WSL."""
 
@@ -17,6 +15,8 @@ LOOK = "from triptych.training.gpus import visible_gpus; print('gpus:', len(visi
 
 def cores() -> int:
     """Return the number of cores that this process may use, by its affinity and the limit of its container."""
+    import joblib  # takes numpy along
+
     return int(joblib.cpu_count())
 
 

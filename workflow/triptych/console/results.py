@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from triptych.console.target import is_experiment, read_target
-from triptych.report.last_words import last_words
 from triptych.storage.errors import InputError
 
 CONTENT = {
@@ -56,6 +55,8 @@ def _folders(target: Path | None) -> Iterator[Path]:
 
 def print_answer(folder: Path) -> None:
     """Print the answer of an experiment if it is finished, and what there is in its folder."""
+    from triptych.report.last_words import last_words  # pandas, which `triptych run --help` does without
+
     if not is_experiment(folder):
         print(f"{folder}: no results yet", flush=True)
         return

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy
 
-from triptych.data.folds import Folds, deal, save_folds
+from triptych.data.folds import Folds, save_folds
 from triptych.data.source import parsed
-from triptych.data.splitting import units_by_class
+from triptych.data.splitting import deal, units_by_class
 from triptych.results.schema import IMAGES, INDEX, PAIRS
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError

@@ -9,10 +9,9 @@ from typing import Any
 import numpy
 import pandas
 
-from triptych.data.stratify import SPLITS
+from triptych.data.stratify import TEST
 from triptych.storage.files import write_json
 
-TEST = SPLITS[-1]
 RECORD = "split.json"
 """Beside the logs of openings: the last split, and the one under which test images were opened."""
 MOST_NAMED = 5

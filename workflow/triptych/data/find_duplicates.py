@@ -15,11 +15,12 @@ from triptych.data import near_duplicates as near
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.originals import Originals
 from triptych.data.source import parsed
+from triptych.data.units import TRUE
 from triptych.results.duplicates import EXACT, NEAR, Duplicates, Reason, write_duplicates
 from triptych.results.schema import IMAGES, PAIRS
 from triptych.results.tables import read_table, save_table
 
-GROUP, REPORT, IGNORE = "group", "report", "ignore"
+GROUP, IGNORE = "group", "ignore"
 LEAST_LIMIT = 1_000_000
 LIMIT_PER_IMAGE = 20
 """More candidates than these are not compared: then so much is alike that it is a property of the set."""
@@ -255,50 +256,51 @@ def _decided(found: Found, images: int, setting: str) -> tuple[list[list[int]], 
 
 
 def _exact_rows(images: pandas.DataFrame, sets: Iterable[list[int]]) -> Iterator[dict[str, Any]]:
-    paths = images["path"].tolist()
-    for rows in sets:
-        for first, second in pairwise(sorted(rows, key=paths.__getitem__)):
-            hashes = [near.as_numbers(images[name].iloc[[first, second]].tolist()) for name in ("phash", "dhash")]
-            bits = [int(near.bits(one[:1], one[1:])[0]) for one in hashes]
-            yield _row(images, EXACT, (first, second), bits, 1.0, True)
+    rows = _Rows(images)
+    pairs = [pair for own in sets for pair in pairwise(sorted(own, key=rows.paths.__getitem__))]
+    first, second = numpy.array(pairs, dtype=numpy.int64).reshape(-1, 2).T
+    hashes = [near.as_numbers(images[name].tolist()) for name in ("phash", "dhash")]
+    bits = [near.bits(numbers[first], numbers[second]).tolist() for numbers in hashes]
+    for pair, phash, dhash in zip(pairs, *bits, strict=True):
+        yield rows.of(EXACT, pair, (phash, dhash), 1.0, unit=True)
 
 
 def _near_rows(
     images: pandas.DataFrame, distinct: numpy.ndarray, found: Found, groups: Iterable[list[int]]
 ) -> Iterator[dict[str, Any]]:
+    rows = _Rows(images)
     group_of = {image: number for number, members in enumerate(groups) for image in members}
-    paths = images["path"].tolist()
     columns = (found.first, found.second, found.phash, found.dhash, found.correlation)
     for one, other, phash, dhash, correlation in zip(*(column.tolist() for column in columns), strict=True):
         unit = one in group_of and group_of[one] == group_of.get(other)
-        pair = sorted((int(distinct[one]), int(distinct[other])), key=paths.__getitem__)
-        yield _row(images, NEAR, (pair[0], pair[1]), (phash, dhash), correlation, unit)
+        first, second = sorted((int(distinct[one]), int(distinct[other])), key=rows.paths.__getitem__)
+        yield rows.of(NEAR, (first, second), (phash, dhash), correlation, unit=unit)
 
 
-def _row(
-    images: pandas.DataFrame,
-    kind: str,
-    pair: tuple[int, int],
-    bits: Iterable[int],
-    correlation: float,
-    unit: bool,
-) -> dict[str, Any]:
-    phash, dhash = bits
-    first, second = pair
-    paths, labels, splits = (images[name] for name in ("path", "class", "split"))
-    return {
-        "kind": kind,
-        "first": paths.iloc[first],
-        "second": paths.iloc[second],
-        "first_class": labels.iloc[first],
-        "second_class": labels.iloc[second],
-        "first_split": splits.iloc[first],
-        "second_split": splits.iloc[second],
-        "phash": phash,
-        "dhash": dhash,
-        "correlation": round(correlation, DECIMALS),
-        "unit": str(unit).lower(),
-    }
+class _Rows:
+    """Rows of the table `pairs`; columns of the table `images` are read once."""
+
+    def __init__(self, images: pandas.DataFrame) -> None:
+        self.paths, self.classes, self.splits = (images[name].tolist() for name in ("path", "class", "split"))
+
+    def of(
+        self, kind: str, pair: tuple[int, int], bits: tuple[int, int], correlation: float, *, unit: bool
+    ) -> dict[str, Any]:
+        """Return the row of a pair of images, by their positions."""
+        (first, second), (phash, dhash) = pair, bits
+        return {
+            "kind": kind,
+            "first": self.paths[first],
+            "second": self.paths[second],
+            "first_class": self.classes[first],
+            "second_class": self.classes[second],
+            "first_split": self.splits[first],
+            "second_split": self.splits[second],
+            "phash": phash,
+            "dhash": dhash,
+            "correlation": round(correlation, DECIMALS),
+            "unit": TRUE if unit else "false",
+        }
 
 
 def _summary(

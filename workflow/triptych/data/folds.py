@@ -3,7 +3,7 @@
 All folds share one file of images. A fold is a list of its rows, so nothing is copied.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,9 +12,6 @@ import numpy
 from triptych.data.dataset import Split
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
-
-MOST_NAMED = 20
-"""The most classes that a message names."""
 
 
 @dataclass(frozen=True)
@@ -62,48 +59,6 @@ class Folds:
         for number in numbers:
             together[self.held_out(number)] = values[number]
         return together
-
-
-def deal(units: Mapping[str, Sequence[numpy.ndarray]], labels: numpy.ndarray, count: int) -> numpy.ndarray:
-    """Deal units of images to parts, each class evenly. A unit is never divided.
-
-    Of a class each part gets a unit. Each further one goes to the part with the fewest images of the class, or of
-    these to that with the fewest images. So the parts' images of a class differ by at most its largest unit.
-
-    Args:
-        units: for each class its units in their order, each the rows of its images, int64; all rows together are 0 to
-            N - 1.
-        labels: the class of each image, [N].
-        count: of the parts.
-
-    Returns:
-        The part of each image, uint8 [N].
-
-    Raises:
-        InputError: a class has fewer units than there are parts; classes are named.
-    """
-    few = {label: len(own) for label, own in units.items() if len(own) < count}
-    few |= dict.fromkeys(set(labels.tolist()) - set(units), 0)
-    if few:
-        named = ", ".join(f"{label} ({few[label]})" for label in sorted(few)[:MOST_NAMED])
-        more = f" and {len(few) - MOST_NAMED:,} more" if len(few) > MOST_NAMED else ""
-        raise InputError(
-            f"folds: {count} needs {count} different images of each class outside the test part; too few: "
-            f"{named}{more}. Duplicates and images of one group count once, for the class that most of them have. "
-            "Lower folds, add images, or remove the class."
-        )
-    parts = numpy.zeros(len(labels), numpy.uint8)
-    images = numpy.zeros(count, int)
-    for label, own in units.items():
-        of_class, dealt = numpy.zeros(count, int), numpy.zeros(count, bool)
-        for turn, rows in enumerate(own):
-            free = dealt.astype(int) if turn < count else numpy.zeros(count, int)
-            part = numpy.lexsort((numpy.arange(count), images, of_class, free))[0]
-            parts[rows] = part
-            dealt[part] = True
-            of_class[part] += int((labels[rows] == label).sum())
-            images[part] += len(rows)
-    return parts
 
 
 def save_folds(path: Path, folds: Folds) -> None:

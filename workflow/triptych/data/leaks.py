@@ -6,11 +6,10 @@ from collections.abc import Mapping
 import numpy
 import pandas
 
-from triptych.data.stratify import SPLITS
+from triptych.data.stratify import SPLITS, TEST, TRAIN, VALIDATION
 from triptych.results.duplicates import EXACT, NEAR
 from triptych.results.schema import LEAKS
 
-TRAIN, VALIDATION, TEST = SPLITS
 GROUP = "group"
 KINDS = (EXACT, NEAR, GROUP)
 """The kinds of counterparts, the strongest first."""

@@ -12,7 +12,7 @@ from triptych.data.dataset import Split, save_split
 from triptych.data.prepare_files import Checks, Prepared, read_checks, save_prepared
 from triptych.data.source import SourceImages, is_file_source, parsed, reader_of, setting
 from triptych.data.stratify import SPLITS, stratify, stratify_parts
-from triptych.results.schema import FEW_IMAGES, FEW_OF_A_CLASS, INDEX, LEAKS, LEFT_OUT, SIZES
+from triptych.results.schema import INDEX, LEAKS, LEFT_OUT, SIZES
 from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
 
@@ -81,7 +81,7 @@ def prepare_dataset(  # noqa: PLR0913
         prepared = read_checks(settings, checks)
         table = size_table(prepared.rows, prepared.labels, prepared.classes)
         _print_sizes(settings["source"], len(prepared.images), prepared.classes, table)
-        for warning in [*prepared.warnings(), *_few_images(table, settings)]:
+        for warning in prepared.warnings():
             print(f"warning: {warning}", flush=True)
         save_prepared(prepared, settings, checks, outputs)
         index_rows, absent, leaking = prepared.index(), prepared.left_out, prepared.leaks
@@ -108,16 +108,6 @@ def _from_arrays(
         part = Split(found.images[rows[split]], found.labels[rows[split]], found.classes)
         save_split(path, part, {"source": source, "split": split})
     return index_table(rows, found), table
-
-
-def _few_images(table: pandas.DataFrame, settings: dict[str, Any]) -> list[str]:
-    """Say what few test images cannot show."""
-    test = table.loc[table["split"] == "test", "images"]
-    if test.sum() >= FEW_IMAGES and test.min() >= FEW_OF_A_CLASS:
-        return []
-    from triptych.analysis.expected_precision import few_images  # scipy, which takes time
-
-    return few_images(int(test.sum()), int(test.min()), offers_folds=not settings.get("folds"))
 
 
 def _print_sizes(source: str, images: int, classes: list[str], table: pandas.DataFrame) -> None:

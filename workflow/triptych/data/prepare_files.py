@@ -11,7 +11,7 @@ from typing import Any
 import numpy
 import pandas
 
-from triptych.data.border import TEST, moved, opened_split
+from triptych.data.border import moved, opened_split
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.dataset import save_split_rows
 from triptych.data.found import DATASET
@@ -19,6 +19,7 @@ from triptych.data.leaks import divided_groups, group_sentence, leaks_of, senten
 from triptych.data.originals import Named, Originals
 from triptych.data.source import setting
 from triptych.data.splitting import split_rows, with_groups
+from triptych.data.stratify import TEST
 from triptych.data.user_files import quoted
 from triptych.results.duplicates import read_duplicates
 from triptych.results.schema import IMAGES, INDEX, LEFT_OUT, PAIRS, PROBLEMS

@@ -3,18 +3,17 @@
 import hashlib
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy
 import pandas
 
 from triptych.data.source import setting
-from triptych.data.stratify import SPLITS, in_rounds
+from triptych.data.stratify import SPLITS, TEST, TRAIN, VALIDATION, in_rounds
 from triptych.data.units import units_of
 from triptych.storage.errors import InputError
 
-TRAIN, VALIDATION, TEST = SPLITS
 MOST_NAMED = 20
 """The most classes that a message names."""
 Unit = tuple[numpy.ndarray, Counter[str]]
@@ -134,6 +133,56 @@ def units_by_class(
     return {label: [rows for rows, _ in units] for label, units in by_class.items()}
 
 
+def deal(units: Mapping[str, Sequence[numpy.ndarray]], labels: numpy.ndarray, count: int) -> numpy.ndarray:
+    """Deal units of images to parts, each class evenly. A unit is never divided.
+
+    Of a class, which is the largest one of a unit, each part gets a unit. Each further one goes to the part with the
+    fewest images of the class, or of these to that with the fewest images. So if no unit has images of several classes,
+    the parts' images of a class differ by at most its largest unit.
+
+    Args:
+        units: for each class its units in their order (`units_by_class`), each the rows of its images, int64; all rows
+            together are 0 to N - 1.
+        labels: the class of each image, [N].
+        count: of the parts.
+
+    Returns:
+        The part of each image, uint8 [N].
+
+    Raises:
+        InputError: fewer units have images of a class than there are parts, or a part got none of a class; classes are
+            named.
+    """
+    held = Counter(label for own in units.values() for rows in own for label in set(labels[rows].tolist()))
+    few = {label: held[label] for label in sorted(held) if held[label] < count}
+    if few:
+        raise InputError(
+            f"folds: {count} needs {count} different images of each class outside the test part; too few: "
+            f"{_named(few)}. Duplicates and images of one group count once. Lower folds, add images, or remove the "
+            "class."
+        )
+    parts = numpy.zeros(len(labels), numpy.uint8)
+    of_class = {label: numpy.zeros(count, int) for label in held}
+    images = numpy.zeros(count, int)
+    for label, own in units.items():
+        dealt = numpy.zeros(count, bool)
+        for turn, rows in enumerate(own):
+            free = dealt.astype(int) if turn < count else numpy.zeros(count, int)
+            part = numpy.lexsort((numpy.arange(count), images, of_class[label], free))[0]
+            parts[rows] = part
+            dealt[part] = True
+            images[part] += len(rows)
+            for name, number in Counter(labels[rows].tolist()).items():
+                of_class[name][part] += number
+    lacking = [label for label in sorted(of_class) if not of_class[label].all()]
+    if lacking:
+        raise InputError(
+            f"folds: {count}: a fold has no image of {_names(lacking)}. Their groups, which are not divided, are in "
+            "other folds. Lower folds, give another seed, or make smaller groups."
+        )
+    return parts
+
+
 def _check_given_test(images: pandas.DataFrame, settings: Mapping[str, Any]) -> None:
     """Raise an InputError if test images are given, and the configuration wants none."""
     given = int((images["split"] == TEST).sum())
@@ -233,7 +282,7 @@ def _check_counts(labels: Iterable[str], units: Iterable[Counter[str]], asked: M
     least = len(asked) + 1
     held, images = dict.fromkeys(labels, 0), Counter[str]()
     for unit in units:
-        images += unit
+        images.update(unit)  # += would visit all classes each time
         for label in unit:
             held[label] += 1
     few = {label: count for label, count in held.items() if count < least}

@@ -4,7 +4,7 @@ import numpy
 
 from triptych.storage.errors import InputError
 
-SPLITS = ("train", "validation", "test")
+TRAIN, VALIDATION, TEST = SPLITS = ("train", "validation", "test")
 
 
 def stratify(

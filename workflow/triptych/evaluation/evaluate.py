@@ -149,9 +149,10 @@ def summary(about: Mapping[str, Any], labelled: Labelled, where: str) -> Iterato
         what = "mean recall" if len(both) == len(classes) else f"mean recall of {len(both)} classes"
         yield from _compared(what, "balanced_accuracy", now.of_classes(both), before.of_classes(both), confidence)
     yield ""
-    yield from _recalls(labelled, now, tested, classes, confidence)
+    counts = confusion_counts(labelled.labels, labelled.predicted, len(classes))
+    yield from _recalls(counts, now, tested, classes, confidence)
     yield ""
-    yield from _confusion(confusion_counts(labelled.labels, labelled.predicted, len(classes)), classes)
+    yield from _confusion(counts, classes)
 
 
 def _compared(what: str, metric: str, now: Sample, before: Sample, confidence: float) -> Iterator[str]:
@@ -167,9 +168,8 @@ def _percent(value: float, low: float, high: float) -> str:
 
 
 def _recalls(
-    labelled: Labelled, now: Sample, tested: Mapping[str, Any], classes: Sequence[str], confidence: float
+    counts: numpy.ndarray, now: Sample, tested: Mapping[str, Any], classes: Sequence[str], confidence: float
 ) -> Iterator[str]:
-    counts = confusion_counts(labelled.labels, labelled.predicted, len(classes))
     recall, precision = recall_and_precision(counts)
     low, high = recall_intervals(now.correct[None], now.labels, len(classes), confidence)
     rows = [

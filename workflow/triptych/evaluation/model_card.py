@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy
 
+from triptych.analysis.expected_precision import FEW_IMAGES, FEW_OF_A_CLASS
 from triptych.data.dataset import Split
 from triptych.evaluation.model_file import CARD, DECODER, DESCRIPTION, SCRIPT, WEIGHTS
-from triptych.results.schema import EVERY_EPOCH, FEW_IMAGES, FEW_OF_A_CLASS
+from triptych.results.run_names import run_in_words, run_name
+from triptych.results.schema import EVERY_EPOCH
 
 
 def card_of(
@@ -104,7 +106,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
 
 
 def _interval(value: float | None, entry: Mapping[str, Any]) -> str:
-    """A percentage and its interval; the first time it is written out."""
+    """A percentage and its interval."""
     return "-" if value is None else f"{value:.1f} % ({entry['low']:.1f} to {entry['high']:.1f})"
 
 
@@ -123,7 +125,7 @@ def _data(content: Mapping[str, Any], dataset: Mapping[str, Any], splits: Mappin
 def _recipe(content: Mapping[str, Any], arm: Mapping[str, Any], phases: Sequence[Mapping[str, Any]]) -> list[str]:
     training = arm["training"]
     rows = [
-        ["arm, seed", f"{plain(content['arm'])}, {content['seed']}"],
+        ["arm, run", f"{plain(content['arm'])}, {run_in_words(run_name(content['seed'], content.get('fold')))}"],
         ["network", f"{plain(content['architecture'])} ({content['library']}), input {content['input_size']} px"],
         ["starts from", "pretrained weights" if arm["weights"] == "pretrained" else "random weights"],
         ["trains", "; ".join(f"{phase['trainable']}, BatchNorm {phase['batchnorm']}" for phase in phases)],
@@ -188,8 +190,8 @@ def _certainty(content: Mapping[str, Any]) -> list[str]:
     unsure, right = tested["unsure"], tested["unsure_correct"]
     sure = tested["images"] - unsure
     lines.append(
-        f"A prediction is unsure below {content['unsure_below']:g}: of those images the ones above it were "
-        "wrong in at most 5 %, and at most half as often as all."
+        f"A prediction is unsure below {content['unsure_below']:g}: of those images, at most 5 % of the ones above it "
+        "were wrong, and at most half as large a share as of all."
     )
     if sure:
         lines.append(f"Of {sure:,} test images above it {100 * (tested['correct'] - right) / sure:.1f} % were right.")

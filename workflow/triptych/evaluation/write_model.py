@@ -20,10 +20,11 @@ from triptych.data.folds import load_folds, of_fold
 from triptych.data.halves import decision_half
 from triptych.data.source import parsed
 from triptych.evaluation.model_card import card_of
-from triptych.evaluation.model_file import sealed, versions
+from triptych.evaluation.model_file import OF_WEIGHTS, sealed, versions
 from triptych.results.decision import read_decision
 from triptych.results.leaks import leaked_splits
 from triptych.results.mistakes import DECIMALS
+from triptych.results.run_names import run_in_words, run_name
 from triptych.results.schema import LEAKS
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -95,12 +96,12 @@ def write_model(  # noqa: PLR0913
     splits = {
         name: load_split(path) for name, path in zip(SPLITS, (train_data, validation_data, test_data), strict=True)
     }
-    validation, decides = splits["validation"], None
+    decides = None
     if folds is not None:
         held_out = load_folds(folds, len(splits["train"])).held_out(chosen["fold"])
-        validation = of_fold(splits["train"], held_out)[1]
         decides = decision_half(splits["train"].images, splits["train"].labels)[held_out]
-    calibration = calibration_of(predictions, validation, about["run"]["recipe"], decides)
+        splits["train"], splits["validation"] = of_fold(splits["train"], held_out)
+    calibration = calibration_of(predictions, splits["validation"], about["run"]["recipe"], decides)
     settings, confidence = parsed(dataset), float(parsed_json("comparison", comparison)["confidence"])
     content = {
         "name": f"{experiment}-{chosen['arm']}",
@@ -110,7 +111,7 @@ def write_model(  # noqa: PLR0913
         "seed": chosen["seed"],
         **({"fold": chosen["fold"]} if folds is not None else {}),
         "library": library_and_name(about["architecture"])[0],
-        **{key: about[key] for key in ("architecture", "classes", "input_size", "normalisation", "transform_input")},
+        **{key: about[key] for key in OF_WEIGHTS},
         "interpolation": INTERPOLATION,
         "store": store_of(settings, splits["train"]),
         **{key: about["run"]["recipe"][key] for key in OF_RECIPE},
@@ -130,7 +131,11 @@ def write_model(  # noqa: PLR0913
     for source, copy in ((ALONE, script), (Path(decoding.__file__), decoder)):
         with atomic_write(copy) as temporary:
             shutil.copyfile(source, temporary)
-    print(f"{content['name']}, seed {chosen['seed']}: {description.parent}", flush=True)
+    print(f"{content['name']}, {_run(chosen)}: {description.parent}", flush=True)
+
+
+def _run(chosen: Mapping[str, Any]) -> str:
+    return run_in_words(run_name(chosen["seed"], chosen.get("fold")))
 
 
 def leaked_of_test(leaks: Path, images: int) -> dict[str, Any]:

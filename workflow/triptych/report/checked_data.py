@@ -10,14 +10,14 @@ from typing import Any
 import numpy
 import pandas
 
-from triptych.data.border import TEST, Parts, moved
+from triptych.data.border import Parts, moved
 from triptych.data.cache import Cache, StoredRule
 from triptych.data.found import DATASET, FILE
 from triptych.data.leaks import leaks_of
 from triptych.data.shortcut_probe import Probe, probe
 from triptych.data.source import setting
 from triptych.data.splitting import split_rows, with_groups
-from triptych.data.stratify import SPLITS
+from triptych.data.stratify import SPLITS, TEST
 from triptych.report.blocks import Thumbnail
 from triptych.report.pictures import jpeg_address, thumbnail
 from triptych.results.duplicates import Duplicates, read_duplicates

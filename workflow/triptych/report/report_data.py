@@ -7,6 +7,7 @@ from triptych.data.border import opened_split
 from triptych.data.source import parsed
 from triptych.report import formatting as words
 from triptych.report.checked_data import CheckedData, CheckedFiles, read_checked_data
+from triptych.report.data_sections import precision
 from triptych.report.data_sections.registry import SECTIONS
 from triptych.report.report import Part, template
 from triptych.storage.files import write_text
@@ -45,6 +46,8 @@ def report_data(  # noqa: PLR0913
     checked = CheckedFiles(images, problems, ignored, pairs, duplicates)
     pictures = cache if show == "all" else None
     data = read_checked_data(parsed(dataset), checked, pictures, opened_split(openings))
+    for note in precision.notes(data):
+        print(f"warning: {note}", flush=True)
     page = render(experiment, data)
     write_text(report, page)
     print(f"wrote {report} ({words.size(len(page.encode()))})", flush=True)

@@ -49,9 +49,6 @@ METRICS = ("accuracy", "balanced_accuracy")
 IMBALANCED = 1.5
 """A split is imbalanced if its largest class has more than this many times the images of its smallest."""
 
-FEW_IMAGES, FEW_OF_A_CLASS = 100, 20
-"""Test images, in all and of the smallest class, below which a warning says what they cannot show."""
-
 OF_ARMS, OF_TWO_SEEDS, OF_NETWORKS = SCOPES = ("arms", "two seeds", "networks")
 """What a comparison is about. Arms: three or more seeds on both sides. Two seeds: too few for a verdict on arms.
 Networks: an arm has a single run, and another seed may change the result."""

@@ -4,12 +4,12 @@ Fed with what Snakemake says about its jobs; knows nothing of Snakemake. Times a
 """
 
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from triptych.results.run_names import run_in_words
 from triptych.results.training_log import Progress, last_progress
 
 TRAININGS = ("train", "pretrain_weights", "extract_features")
@@ -71,7 +71,7 @@ def title_of(rule: str, wildcards: Mapping[str, str], experiments: int = 1) -> s
     for key, value in wildcards.items():
         if key == "experiment" and experiments < 2:
             continue
-        words.append(f"seed {value}" if key == "seed" else re.sub(r"(?:^|_)(seed|fold)(\d+)", r" \1 \2", value).strip())
+        words.append(run_in_words(value) if key == "run" else value)
     return " ".join(filter(None, words))
 
 

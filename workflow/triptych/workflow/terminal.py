@@ -388,22 +388,21 @@ def use_terminal(workflow: Any, logger: logging.Logger, experiments: int) -> Ter
     return terminal
 
 
-def print_last_words(reports: Iterable[Path]) -> None:
+def print_last_words(reports: Iterable[tuple[Path, str]]) -> None:
     """Print the answer and the paths of each experiment of which this call has written the report.
+
+    Args:
+        reports: the folders of the experiments, each with the part of its report as `last_words` takes it.
 
     Not where the command `triptych` started Snakemake (AROUND), since it prints them itself, always.
     """
     if os.environ.get(AROUND):
         return
-    from triptych.report.last_words import (
-        PARTIAL,
-        last_words,
-    )  # with pandas and the sections of the report, at the end alone
+    from triptych.report.last_words import last_words  # with pandas and the sections of the report, at the end alone
 
-    for report in reports:
-        is_partial = report.parent.name == PARTIAL
+    for folder, part in reports:
         try:
-            lines = last_words(report.parents[1] if is_partial else report.parent, PARTIAL if is_partial else "")
+            lines = last_words(folder, part)
         except InputError as error:
             lines = [str(error)]
         print("", *(encodable(line, sys.stdout) for line in lines), sep="\n", flush=True)

@@ -4,13 +4,12 @@ from collections import Counter
 
 from triptych.data import leaks
 from triptych.data.source import setting
-from triptych.data.stratify import SPLITS
+from triptych.data.stratify import SPLITS, TEST, TRAIN, VALIDATION
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Column, Paragraph, Section, Table
 from triptych.report.checked_data import CheckedData
 from triptych.report.pictures import in_sentence
 
-TRAIN, VALIDATION, TEST = SPLITS
 MOST_LISTED = 30
 """The most groups, and the most classes, that a table lists."""
 FAR = 1.5

@@ -285,8 +285,10 @@ def chosen_run(results: Results) -> str:
 
 def _chosen_network(results: Results, run: pandas.Series, seeds: int) -> str:
     """Which network of the chosen arm is taken, where a seed has one for each fold, and how good its seed's are."""
+    chosen = decided(results)["chosen"]
     reached = f"{words.percent(run[f'validation_{results.metric}'])} {results.metric_name} out of fold"
-    text = f"The network to take is that of seed {run['seed']}, fold 0. The networks of this seed reach {reached}"
+    text = f"The network to take is that of seed {run['seed']}, fold {chosen['fold']}. "
+    text += f"The networks of this seed reach {reached}"
     if seeds > 1:
         text += f", the highest of {seeds} seeds"
     if results.is_tested:

@@ -219,6 +219,7 @@ class Stored:
         table = read_table(results.folder / schema.INDEX.file, schema.INDEX, ["split", "row", "name"])
         keys = zip(table["split"], table["name"], strict=True)
         self.rows = dict(zip(keys, table["row"].astype(int), strict=True))
+        self.images: dict[str, numpy.ndarray] = {}
 
     def row(self, split: str, name: str) -> int | None:
         """The row of an image; None if the split has no image of this name."""
@@ -230,8 +231,8 @@ class Stored:
         Raises:
             InputError: the file of the split is missing or broken.
         """
-        return (
-            ""
-            if row is None
-            else jpeg_address(numpy.asarray(map_tensor(self.folder / f"{split}.safetensors", "images")[row]))
-        )
+        if row is None:
+            return ""
+        if split not in self.images:
+            self.images[split] = map_tensor(self.folder / f"{split}.safetensors", "images")
+        return jpeg_address(numpy.asarray(self.images[split][row]))
