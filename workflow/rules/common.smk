@@ -239,7 +239,9 @@ def reports():
     """When each report, by the experiment's folder and the part, was last written; None if there is none."""
     found = {}
     for experiment in settings["experiments"]:
-        whole, partial = map(Path, expand(rules.report.output.report, experiment=experiment, part=["", "partial/"]))
+        whole, partial = map(
+            Path, expand(rules.report.output.report, experiment=experiment, part=["", "partial/"])
+        )
         found |= {(whole.parent, ""): changed_at(whole), (whole.parent, "partial"): changed_at(partial)}
     return found
 
