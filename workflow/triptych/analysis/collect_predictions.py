@@ -15,6 +15,7 @@ from triptych.data.folds import Folds, load_folds
 from triptych.results import schema
 from triptych.results.decision import read_decision
 from triptych.results.mistakes import DECIMALS, mistakes_of, softmax
+from triptych.results.run_names import fold_cells
 from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, MODES, Mode
 from triptych.results.tables import read_table, save_table
 from triptych.storage.errors import InputError
@@ -80,9 +81,7 @@ def collect_predictions(
     )
     every = [
         predictions_of(logits, one)
-        | {"arm": run.arm, "run": run.seed}
-        | ({} if run.fold is None else {schema.FOLD.name: run.fold})
-        | {"split": one.truth.split}
+        | {"arm": run.arm, "run": run.seed, **fold_cells(run.fold), "split": one.truth.split}
         for own in read.values()
         for run in own
         for logits, one in run.predictions.values()

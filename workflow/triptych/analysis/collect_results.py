@@ -19,7 +19,7 @@ from triptych.analysis.variance_parts import Sampling
 from triptych.data.folds import load_folds
 from triptych.results import schema
 from triptych.results.by_seed import by_seed
-from triptych.results.run_names import run_in_words, run_name
+from triptych.results.run_names import fold_cells, run_in_words, run_name
 from triptych.results.schema import EVERY_EPOCH
 from triptych.results.tables import read_table, save_table
 from triptych.storage.errors import InputError
@@ -168,13 +168,14 @@ def test_results_table(labels: Mapping[str, str], tested: Tested, test: Truth, c
     rows = []
     sampling = sampling_of("balanced_accuracy", test.labels)
     for arm, own in tested.items():
-        for key, answers in own.items():
+        for (seed, fold), answers in own.items():
             low, high = wilson_interval(int(answers.correct.sum()), len(answers.correct), confidence)
             rows.append(
                 {
                     "arm": arm,
                     "label": labels[arm],
-                    **_cells(key),
+                    "seed": seed,
+                    **fold_cells(fold),
                     "test_loss": answers.loss,
                     "test_accuracy": answers.accuracy,
                     "test_accuracy_low": 100 * low,
@@ -185,12 +186,6 @@ def test_results_table(labels: Mapping[str, str], tested: Tested, test: Truth, c
             ends = accuracy_interval(answers.correct[None], confidence, sampling)
             rows[-1] |= dict(zip(("test_balanced_accuracy_low", "test_balanced_accuracy_high"), ends, strict=True))
     return pandas.DataFrame(rows)
-
-
-def _cells(key: Key) -> dict[str, int]:
-    """The cells of a table that name a run of an arm."""
-    seed, fold = key
-    return {"seed": seed} if fold is None else {"seed": seed, schema.FOLD.name: fold}
 
 
 def summary_table(
@@ -286,13 +281,13 @@ def per_class_table(tested: Tested, test: Truth, confidence: float) -> pandas.Da
     """Recall and precision of every run and class, in percent; empty where there is no image to count."""
     tables = []
     for arm, own in tested.items():
-        for key, answers in own.items():
+        for (seed, fold), answers in own.items():
             counts = confusion_counts(test.labels, answers.predicted, len(test.classes))
             recall, precision = recall_and_precision(counts)
             columns = {"class": test.classes, "images": counts.sum(axis=1), "recall": recall, "precision": precision}
             low, high = recall_intervals(answers.correct[None], test.labels, len(test.classes), confidence)
             columns |= {"recall_low": low, "recall_high": high}
-            tables.append(pandas.DataFrame({"arm": arm, **_cells(key), **columns}))
+            tables.append(pandas.DataFrame({"arm": arm, "seed": seed, **fold_cells(fold), **columns}))
     return pandas.concat(tables, ignore_index=True)
 
 

@@ -13,7 +13,7 @@ from scipy.special import logsumexp
 from triptych.data.folds import Folds
 from triptych.results.learning_curves import kept_value
 from triptych.results.run_files import COST_KEYS, WEIGHTS_KEYS
-from triptych.results.run_names import run_name
+from triptych.results.run_names import fold_cells, run_name
 from triptych.results.schema import EVERY_EPOCH, REESTIMATED, RUN_HISTORY, RUN_KERNEL_CHANGE, RUN_WEIGHT_DELTA, Mode
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -89,7 +89,7 @@ class Run:
     @property
     def names(self) -> dict[str, Any]:
         """The cells of a table that name it: `arm`, `seed` and, with folds, `fold`."""
-        return {"arm": self.arm, "seed": self.seed} | ({} if self.fold is None else {"fold": self.fold})
+        return {"arm": self.arm, "seed": self.seed, **fold_cells(self.fold)}
 
     @property
     def kept_epoch(self) -> int:

@@ -10,7 +10,7 @@ import torch
 from triptych.data.dataset import load_split
 from triptych.models.networks import load_network
 from triptych.results.decision import read_decision
-from triptych.results.run_names import run_in_words, run_name
+from triptych.results.run_names import fold_cells, run_in_words, run_name
 from triptych.storage.errors import InputError
 from triptych.storage.files import append_line, sha256, write_json
 from triptych.storage.tensors import load_metadata, save_tensors
@@ -60,7 +60,7 @@ def open_test(  # noqa: PLR0913
             network, run or data set, the recipe cannot run on this machine, or memory is exhausted.
     """
     digest = read_decision(decision)["digest"]
-    run = {"seed": seed} if fold is None else {"seed": seed, "fold": fold}
+    run = {"seed": seed, **fold_cells(fold)}
     network, scale = _trained_network(trained, architecture, input_size, run, test_data)
     arithmetic = prepare(recipe, execution)
     chosen = arithmetic.device

@@ -15,6 +15,11 @@ def run_name(seed: int | str, fold: int | None = None) -> str:
     return f"seed{seed}" if fold is None else f"seed{seed}_fold{fold}"
 
 
+def fold_cells(fold: int | None) -> dict[str, int]:
+    """Return the cell `fold` of a run, after those of its arm and seed; none without folds."""
+    return {} if fold is None else {"fold": fold}
+
+
 def seed_and_fold(name: str) -> tuple[int, int | None]:
     """Return the seed and the fold of a run; the fold is None without folds.
 

@@ -14,7 +14,7 @@ from triptych.data.halves import decision_half
 from triptych.models.head import head_of
 from triptych.models.initialise_model import run_metadata, starting_network
 from triptych.models.networks import state_arrays
-from triptych.results.run_names import run_in_words, run_name
+from triptych.results.run_names import fold_cells, run_in_words, run_name
 from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, RUN_HISTORY
 from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
@@ -186,7 +186,7 @@ def train(  # noqa: PLR0913
             },
         )
         settings = {"phases": [asdict(phase)], "recipe": asdict(recipe), "trained": trainable.as_json()}
-        settings |= {} if fold is None else {"fold": fold}
+        settings |= fold_cells(fold)
         described = metadata | ({"crop": True} if splits[0].crop else {})  # as in the split: how inputs are made
         save_tensors(trained, after, run_metadata(described, before, seed, settings))
         run_checkpoints.remove()
