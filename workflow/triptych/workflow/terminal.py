@@ -294,26 +294,25 @@ class Terminal(logging.Handler):
         time_left = "" if not left else f", {about(left)} left"
         return f"{states.done} of {jobs(states.total)} done{time_left}"
 
-    def minute_line(self) -> str:
-        """Return one line about all that is running."""
+    def running(self) -> tuple[str, list[str], str]:
+        """Return how many jobs are done, how far the running trainings are, and the other running jobs."""
         with self.state_lock:
             trainings = [training_in_words(*found) for found in self.known_states.trainings(self.now())]
             others = listed(self.known_states.others())
             counted = self.counted()
         more = len(trainings) - MOST_TRAININGS
-        shown = [*trainings[:MOST_TRAININGS], *([f"{more} more trainings"] if more > 0 else []), others]
-        return "; ".join(filter(None, [counted, *shown]))
+        return counted, trainings[:MOST_TRAININGS] + [f"{more} more trainings"] * (more > 0), others
+
+    def minute_line(self) -> str:
+        """Return one line about all that is running."""
+        counted, trainings, others = self.running()
+        return "; ".join(filter(None, [counted, *trainings, others]))
 
     def lines(self) -> list[str]:
         """Return the live lines: one a running training, and one about the whole."""
-        with self.state_lock:
-            trainings = [training_in_words(*found) for found in self.known_states.trainings(self.now())]
-            others = listed(self.known_states.others())
-            counted = self.counted()
-        more = len(trainings) - MOST_TRAININGS
-        shown = [*trainings[:MOST_TRAININGS], *([f"{more} more trainings"] if more > 0 else [])]
+        counted, trainings, others = self.running()
         spent = clock(self.now() - self.known_states.started)
-        return [*shown, " | ".join(filter(None, [f"{spent} {counted}", others]))]
+        return [*trainings, " | ".join(filter(None, [f"{spent} {counted}", others]))]
 
     def close(self) -> None:
         self.show_held()
