@@ -24,7 +24,7 @@ ANSWER = {
 @pytest.fixture
 def plan(here):
     target = read_target(configuration(here, seeds=[0, 1, 2]))
-    plan = Plan.of(target, "tiny", cores=2, gpus=0)
+    plan = Plan.of(target, "tiny", None, cores=2, gpus=0)
     plan.left(
         [
             Job("train", {"experiment": "tiny", "arm": arm, "run": f"seed{seed}"})

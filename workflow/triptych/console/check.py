@@ -46,25 +46,28 @@ def check(
     check_target(read_target(target), decode)
 
 
-def check_target(target: Target, decode: bool = False) -> None:
-    """Print what a target holds.
+def check_target(target: Target, decode: bool = False) -> dict[str, Found]:
+    """Print what a target holds; return the user's image files that are there, by experiment.
 
     Raises:
         InputError: images are missing, or are something that `check_data` or `prepare_dataset` would refuse.
     """
     name = target.path or "the default experiment"
     print(f"{name}: no mistakes; {in_short(target.configuration)}", flush=True)
-    for experiment, settings in target.configuration.experiments.items():
-        if isinstance(settings.dataset, ImageFiles):
-            _check_files(settings.dataset, target, target.folders[experiment], decode)
+    files = {
+        experiment: _check_files(settings.dataset, target, target.folders[experiment], decode)
+        for experiment, settings in target.configuration.experiments.items()
+        if isinstance(settings.dataset, ImageFiles)
+    }
+    return {experiment: found for experiment, found in files.items() if found is not None}
 
 
-def _check_files(dataset: ImageFiles, target: Target, folder: Path, decode: bool) -> None:
+def _check_files(dataset: ImageFiles, target: Target, folder: Path, decode: bool) -> Found | None:
     path = Path(dataset.path)
     prepared = (folder / "data" / "train.safetensors").is_file()
     if prepared and not path.exists():
         print(f"{path}: the images are gone; those that were prepared from them are used", flush=True)
-        return
+        return None
     found = found_in(dataset)
     for line in described(found):
         print(f"{path}: {line}", flush=True)
@@ -74,6 +77,7 @@ def _check_files(dataset: ImageFiles, target: Target, folder: Path, decode: bool
     if not decode:
         again = f"triptych check --decode {target.path or path}"
         print(f"{path}: no file was decoded; the workflow does it first, or: {again}", flush=True)
+    return found
 
 
 def found_in(dataset: ImageFiles) -> Found:

@@ -73,24 +73,23 @@ def estimate(
 
     What is finished takes no time; downloads are not counted. Nothing but temporary files is written.
     """
-    asked = read_target(target)
-    check_target(asked)
-    found = estimated(asked, cores or cores_here())
+    found = estimated(read_target(target), cores or cores_here())
     print("\n".join([*table(found), *misfits(found)]), flush=True)
 
 
 def estimated(target: Target, cores: int) -> Estimate:
-    """Return the estimate of what is left to run of a target, with so many cores.
+    """Check a target, and return the estimate of what is left to run of it, with so many cores.
 
     Raises:
-        InputError: the workflow cannot be planned; the message is Snakemake's.
+        InputError: as `check_target`, or the workflow cannot be planned; the message is Snakemake's.
     """
+    files = check_target(target)
     gpus = gpus_here(devices_of(target.settings)) * target.configuration.jobs_per_gpu
     clock = time.perf_counter()
     jobs = read_jobs(planned(target, cores, gpus))
     planning = time.perf_counter() - clock
     left = [job for job in jobs.values() if not job.is_done and job.rule not in WITHOUT_PROCESS]
-    plans = {name: Plan.of(target, name, cores, gpus) for name in target.configuration.experiments}
+    plans = {name: Plan.of(target, name, files.get(name), cores, gpus) for name in target.configuration.experiments}
     for plan in plans.values():
         plan.left(left)
         measure(plan)

@@ -3,14 +3,11 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from triptych.configuration.cached_features import trunk_of, trunks
-from triptych.configuration.image_files import ImageFiles
 from triptych.configuration.pretraining import pretrained_architectures, pretrains_on_letters
 from triptych.configuration.regime import phases_of
-from triptych.console.check import found_in
 from triptych.console.schedule import Job, Needs
 from triptych.console.sizes import REST, Images, images_of
 from triptych.console.target import Target
@@ -94,13 +91,11 @@ class Plan:
     decoding: float = 0.0
 
     @classmethod
-    def of(cls, target: Target, name: str, cores: int, gpus: int) -> "Plan":
+    def of(cls, target: Target, name: str, files: Found | None, cores: int, gpus: int) -> "Plan":
         """Return the plan of an experiment; its images are counted."""
         experiment = target.configuration.experiments[name]
-        dataset = experiment.dataset
-        files = found_in(dataset) if isinstance(dataset, ImageFiles) and Path(dataset.path).exists() else None
         prepared = target.folders[name] / "data" / "sizes.csv"
-        images = images_of(dataset, experiment.model.input_size, files, prepared)
+        images = images_of(experiment.dataset, experiment.model.input_size, files, prepared)
         settings = target.settings["experiments"][name]
         return cls(name, settings, images, files, target.configuration.jobs_per_gpu, cores, gpus)
 
