@@ -242,10 +242,7 @@ class Arm:
             again = once / rows * len(every_kth(train, self.request.classes)) + batches * evaluated
         saving, checkpoint = self._checkpoint(trainer)
         steps = math.ceil(train / recipe.batch_size)
-        reestimated = sum(
-            bool(trainer.batchnorm) and (trainer.recalibrates or trainer.batchnorm.lags(epoch * steps))
-            for epoch in range(1, recipe.epochs + 1)
-        )
+        reestimated = sum(trainer.reestimates_after(epoch * steps) for epoch in range(1, recipe.epochs + 1))
         seconds = recipe.epochs * train / recipe.batch_size * step
         seconds += (recipe.epochs + 1) * (batches * evaluated + saving) + reestimated * again
         seconds += math.ceil(train / size) * evaluated + saving

@@ -181,6 +181,7 @@ class Trainer:
         self.batchnorm = FollowingBatchNorm(network, trainable, partial(self.predict, transforms.evaluation))
         self.recalibrates = bool(self.batchnorm) and recipe.recalibrate_batchnorm == "final"
         self.classes = len(splits[0].classes)
+        self.steps_per_epoch = math.ceil(len(self.train) / recipe.batch_size)
         self.snapshot: Snapshot | None = None
         """The network to keep, if it is not the one after the last step."""
         self.epoch = 0
@@ -271,9 +272,8 @@ class Trainer:
 
     def print_step(self, seconds: float) -> None:
         """Print how far the epoch is; `seconds` of it are not in the outcome yet. Does not wait for a GPU."""
-        steps = math.ceil(len(self.train) / self.recipe.batch_size)
-        if self.step < steps:
-            print(progress_line(self.how_far(seconds, self.step, steps)), flush=True)
+        if self.step < self.steps_per_epoch:
+            print(progress_line(self.how_far(seconds, self.step, self.steps_per_epoch)), flush=True)
         self.last_line = time.perf_counter()
 
     def how_far(self, seconds: float = 0.0, step: int | None = None, steps: int | None = None) -> Progress:
@@ -326,7 +326,7 @@ class Trainer:
         outcome, clock = self.outcome, time.perf_counter()
         self.evaluate_splits(row)
         statistics = self.batchnorm.statistics()
-        if self.reestimates():
+        if self.reestimates_after(self.epoch * self.steps_per_epoch):
             logits = outcome.validation_logits, outcome.test_logits
             self.batchnorm.reestimate(self.train, self.classes, self.recipe.batch_size)
             self.evaluate_splits(row, REESTIMATED)
@@ -348,13 +348,15 @@ class Trainer:
             row[f"{prefix}{split}_loss"], row[f"{prefix}{split}_accuracy"] = loss, accuracy
             setattr(self.outcome, f"{split}_logits", logits)
 
-    def reestimates(self) -> bool:
-        """Whether the network is also evaluated with re-estimated BatchNorm statistics after this epoch.
+    def reestimates_after(self, steps: int) -> bool:
+        """Whether the network is also evaluated with re-estimated BatchNorm statistics after an epoch.
 
         Where the kept network has these, every epoch has them, so that epochs are comparable.
+
+        Args:
+            steps: from the start of the training to the end of the epoch.
         """
-        steps = self.epoch * math.ceil(len(self.train) / self.recipe.batch_size)
-        return self.epoch > 0 and bool(self.batchnorm) and (self.recalibrates or self.batchnorm.lags(steps))
+        return steps > 0 and bool(self.batchnorm) and (self.recalibrates or self.batchnorm.lags(steps))
 
     def select(self, row: dict[str, Any]) -> None:
         """Update model selection with an epoch, and keep a snapshot if it is the network to keep."""
