@@ -57,8 +57,7 @@ class Request:
         classes: their number.
         side, crop: of the stored images.
         features: whether the head trains on cached features.
-        only_memory: do not train; say what would fit.
-        memory: bytes, of the device, for `only_memory`.
+        memory: bytes of the device: do not train, but say which batch would fit into them; None to train.
     """
 
     architecture: str
@@ -74,8 +73,7 @@ class Request:
     side: int
     crop: bool
     features: bool
-    only_memory: bool = False
-    memory: int = 0
+    memory: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +90,7 @@ class Measured:
         weight_bytes: of a file of its weights; checkpoint_bytes: of a checkpoint.
         feature_bytes: of the cached features of an image.
         measuring_seconds: that the measurement took, without the start of the process.
-        largest_batch: for `only_memory`: of how many images a batch would fit, by what can be computed.
+        largest_batch: with `memory`: of how many images a batch would fit, by what can be computed.
     """
 
     device: str = ""
@@ -118,8 +116,8 @@ def measure(request: Request) -> Measured:
     """
     recipe = Recipe.from_json(request.recipe, "recipe")
     execution = Execution.from_json(request.execution, "execution")
-    if request.only_memory:
-        return Measured(largest_batch=largest_batch(request))
+    if request.memory is not None:
+        return Measured(largest_batch=largest_batch(request, request.memory))
     arithmetic = prepare(recipe, execution, recipe.fused_optimizer)
     started, free = time.perf_counter(), available_memory_bytes(arithmetic.device)
     torch.manual_seed(0)
@@ -277,12 +275,12 @@ class Arm:
             return seconds, sum(path.stat().st_size for path in Path(folder).iterdir())
 
 
-def largest_batch(request: Request) -> int:
-    """Return the largest batch whose computed memory is within the request's; 0 if not even one image fits."""
+def largest_batch(request: Request, memory: int) -> int:
+    """Return the largest batch whose computed memory is within `memory` bytes; 0 if not even one image fits."""
     network = build_shapes(request.architecture, request.classes, request.input_size)
     head = head_tensors(request.architecture, request.classes, request.input_size)
     need = training_bytes(network, head, request.input_size, live_activations(network, request.input_size))
-    return need[request.trainable].total.largest_batch(request.memory)
+    return need[request.trainable].total.largest_batch(memory)
 
 
 def main() -> int:

@@ -62,7 +62,7 @@ def _problem(status: int, errors: str) -> str:
 
 def largest_batch(request: Mapping[str, Any], memory: int) -> int:
     """Return of how many images a batch would fit into `memory` bytes, by what can be computed; 0 for none."""
-    asked = json.dumps({**request, "only_memory": True, "memory": memory})
+    asked = json.dumps({**request, "memory": memory})
     done = subprocess.run(MEASURE, input=asked, capture_output=True, text=True, check=False)
     return int(json.loads(done.stdout.splitlines()[-1])["largest_batch"]) if done.returncode == 0 else 0
 
