@@ -10,6 +10,7 @@ import yaml
 
 from triptych.configuration.image_files import ImageFiles
 from triptych.console.check import described, found_in, refuse
+from triptych.console.sizes import share_of
 from triptych.console.target import read_target
 from triptych.data.found import DATASET, Found
 from triptych.data.user_files import open_untouched
@@ -160,8 +161,7 @@ def _images_of(found: Found, part: str, share: float) -> str:
     if given:
         return f"not used, {given:,} images are given"
     pool = sum(item.split in ("", "train") for item in found.items)
-    number = round(share * pool) if share < 1 else round(share) * len(found.classes)
-    return f"about {number:,} images"
+    return f"about {share_of(share, pool, len(found.classes)):,} images"
 
 
 def _sizes(found: Found) -> list[tuple[int, int]]:

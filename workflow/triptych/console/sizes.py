@@ -86,7 +86,7 @@ def images_of(dataset: Source, input_size: int, found: Found | None, prepared: P
 def _of_files(dataset: ImageFiles, found: Found) -> tuple[int, int, int]:
     given = {part: sum(item.split == part for item in found.items) for part in ("validation", "test")}
     pool = len(found.items) - sum(given.values())
-    drawn = {part: 0 if given[part] else _share(getattr(dataset, part), pool, len(found.classes)) for part in given}
+    drawn = {part: 0 if given[part] else share_of(getattr(dataset, part), pool, len(found.classes)) for part in given}
     counts = {part: given[part] or drawn[part] for part in given}
     return max(1, pool - sum(drawn.values())), counts["validation"], counts["test"]
 
@@ -103,7 +103,8 @@ def _of_prepared(dataset: ImageFiles, sizes: Path | None) -> tuple[tuple[int, in
     return (images["train"], images["validation"], images["test"]), len({row["class"] for row in rows})
 
 
-def _share(share: float, pool: int, classes: int) -> int:
+def share_of(share: float, pool: int, classes: int) -> int:
+    """Return about how many images of a pool a part draws: a share, or from 1 on a number of each class."""
     return round(share * pool) if share < 1 else round(share) * classes
 
 
