@@ -18,7 +18,7 @@ from triptych.console.machine import devices_of
 from triptych.console.machine import gpus as gpus_here
 from triptych.console.plan import START_UP, WITHOUT_PROCESS, Plan
 from triptych.console.schedule import Job, Needs, duration, read_jobs
-from triptych.console.target import Target, read_target, snakefile
+from triptych.console.target import Target, read_target, with_snakefile
 from triptych.console.timing import decoding, largest_batch, start_up, timed
 from triptych.storage.errors import InputError
 
@@ -105,11 +105,9 @@ def estimated(target: Target, cores: int) -> Estimate:
 
 def planned(target: Target, cores: int, gpus: int) -> str:
     """Return the graph of jobs, as `snakemake --dag` prints it."""
-    words = [word for option, values in target.options().items() for word in (option, *values)]
-    call = [sys.executable, "-m", "snakemake", *words, "--resources", f"gpu={gpus}", "--cores", str(cores)]
-    done = subprocess.run(
-        [*call, "--snakefile", str(snakefile()), "--dag"], capture_output=True, text=True, check=False
-    )
+    options = target.options() | {"--resources": [f"gpu={gpus}"], "--cores": [str(cores)]}
+    call = [sys.executable, "-m", "snakemake", *with_snakefile(options), "--dag"]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
     if done.returncode:
         raise InputError(f"the workflow cannot be planned:\n{done.stderr.strip()}")
     return done.stdout

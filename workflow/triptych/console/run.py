@@ -14,7 +14,7 @@ from triptych.configuration.image_files import ImageFiles
 from triptych.console.check import check_target
 from triptych.console.machine import cores, devices_of, gpus
 from triptych.console.results import print_answer
-from triptych.console.target import Target, read_target, snakefile
+from triptych.console.target import Target, read_target, with_snakefile
 from triptych.storage.errors import InputError
 from triptych.workflow.terminal import AROUND
 
@@ -111,10 +111,7 @@ def snakemake(target: Target, arguments: list[str]) -> int:
 
 
 def options(target: Target, arguments: list[str]) -> list[str]:
-    """Return the options of Snakemake for a target on this machine. What follows them has priority.
-
-    The last of them takes exactly one value, so that what follows is not taken for one.
-    """
+    """Return the options of Snakemake for a target on this machine. What follows them has priority."""
     named = target.options()
     if "--configfile" in named and value_of(("--configfile", "--configfiles"), arguments):
         raise InputError(f"--configfile: {target.path} is the configuration; give one of the two.")
@@ -135,8 +132,7 @@ def options(target: Target, arguments: list[str]) -> list[str]:
         if not value_of(LIMITS, arguments):
             named["--cores"] = [str(cores())]
         say_machine(cores(), found)
-    named["--snakefile"] = [str(snakefile())]
-    return [word for option, values in named.items() for word in (option, *values)]
+    return with_snakefile(named)
 
 
 def say_machine(count: int, found: int) -> None:

@@ -111,6 +111,19 @@ def snakefile() -> Path:
     return path
 
 
+def with_snakefile(options: Mapping[str, list[str]]) -> list[str]:
+    """Return Snakemake's options and their values as words, the Snakefile last.
+
+    It takes exactly one value, so that what follows is not taken for one.
+
+    Raises:
+        InputError: as `snakefile`.
+    """
+    return [
+        word for option, values in {**options, "--snakefile": [str(snakefile())]}.items() for word in (option, *values)
+    ]
+
+
 def as_value(text: str) -> str:
     """Return a text as Snakemake's `--config` is given it: marked as a text where it would be read as something else.
 
