@@ -4,7 +4,7 @@ from pathlib import Path
 
 from triptych.report import formatting as words
 from triptych.report.sections import leaks
-from triptych.report.sections.answer import headline
+from triptych.report.sections.answer import headline, interval_of
 from triptych.report.sections.decision import chosen_arm, deciding_split
 from triptych.results.experiment import Results, read_results
 
@@ -46,20 +46,12 @@ def accuracies(results: Results) -> list[str]:
     what = results.metric_on("test" if opened else deciding_split(results) if results.decision else "validation")
     lines = []
     for arm in [*results.contestants, *results.controls]:
-        if opened:
-            value, ends = (
-                results.summary(arm, f"test_{results.metric}_mean"),
-                results.metric_interval(arm, results.metric),
-            )
-        elif arm in results.ranking:
-            value, low, high = results.decided_by(arm)
-            ends = low, high
-        else:
+        if not opened and arm not in results.ranking:
             continue
+        value = results.summary(arm, f"test_{results.metric}_mean") if opened else results.decided_by(arm)[0]
+        ends = words.between(*interval_of(results, arm))
         chosen = ", chosen" if arm == _taken(results) else ""
-        lines.append(
-            f"  {results.name_of(arm)}: {words.percent(value)} {what} ({interval} {words.between(*ends)}){chosen}"
-        )
+        lines.append(f"  {results.name_of(arm)}: {words.percent(value)} {what} ({interval} {ends}){chosen}")
     return lines
 
 

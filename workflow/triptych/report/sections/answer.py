@@ -432,8 +432,8 @@ def _split(results: Results) -> str:
     return "test" if results.is_tested else "validation"
 
 
-def _interval(results: Results, arm: str) -> tuple[float, float]:
-    """The interval of an arm's metric on these images; NaN for a control that was not tested."""
+def interval_of(results: Results, arm: str) -> tuple[float, float]:
+    """The interval of an arm's metric in the summary; NaN for a control that was not tested."""
     if results.is_tested:
         return results.metric_interval(arm, results.metric)
     return results.decided_by(arm)[1:] if arm in results.ranking else (math.nan, math.nan)
@@ -546,7 +546,7 @@ def _metrics(results: Results, arm: str, other: str) -> dict[str, str | tuple[st
     Args:
         other: the metric that does not decide; empty where it is not shown.
     """
-    interval = words.between(*_interval(results, arm))
+    interval = words.between(*interval_of(results, arm))
     reached = results.mean("runs", arm, f"validation_{results.metric}")
     if results.folds is not None and arm in results.ranking:
         reached = results.decided_by(arm)[0]  # of all images together, not the mean of the folds' balanced accuracies
