@@ -15,7 +15,7 @@ from triptych.analysis.options import parsed_json, parsed_mode
 from triptych.analysis.runs import Run, Truth, of_fold, read_run, read_truths
 from triptych.analysis.training_length import training_length_table
 from triptych.data.folds import Folds, load_folds
-from triptych.data.halves import decision_half
+from triptych.data.halves import decision_half, selects_epoch
 from triptych.results import schema
 from triptych.results.by_seed import by_seed
 from triptych.results.run_files import COST_KEYS
@@ -167,7 +167,7 @@ def images_that_decide(
     if "validation" not in truths:
         return "test", numpy.ones(len(truths["test"].labels), bool)
     truth = truths["validation"]
-    if not any(arm["training"]["keep"] == "best" or arm["training"]["patience"] is not None for arm in arms):
+    if not any(selects_epoch(arm["training"]["keep"], arm["training"]["patience"]) for arm in arms):
         return "validation", numpy.ones(len(truth.labels), bool)
     path = experiment_folder / "data" / f"{'train' if folds else 'validation'}.safetensors"
     deciding = decision_half(map_tensor(path, "images"), truth.labels)

@@ -8,6 +8,11 @@ import hashlib
 import numpy
 
 
+def selects_epoch(keep: str, patience: int | None) -> bool:
+    """Whether a run with these values of its recipe chooses its epoch on validation images."""
+    return keep == "best" or patience is not None
+
+
 def decision_half(images: numpy.ndarray, labels: numpy.ndarray) -> numpy.ndarray:
     """Return which images decide between arms; the others select the epoch.
 

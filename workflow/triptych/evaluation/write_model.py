@@ -17,7 +17,7 @@ from triptych.data import decoding
 from triptych.data.cache import StoredRule
 from triptych.data.dataset import Split, load_split
 from triptych.data.folds import load_folds, of_fold
-from triptych.data.halves import decision_half
+from triptych.data.halves import decision_half, selects_epoch
 from triptych.data.source import parsed
 from triptych.evaluation.model_card import card_of
 from triptych.evaluation.model_file import OF_WEIGHTS, sealed, versions
@@ -165,7 +165,7 @@ def calibration_of(
         return Calibration(None, None, 0)
     logits = read_logits(predictions, Truth(validation.labels, validation.classes, "validation"))
     rows = numpy.ones(len(validation), bool)
-    if recipe["keep"] == "best" or recipe["patience"] is not None:
+    if selects_epoch(recipe["keep"], recipe["patience"]):
         rows = decision_half(validation.images, validation.labels) if decides is None else decides
         if not rows.any():  # of a fold of few images
             return Calibration(None, None, 0)

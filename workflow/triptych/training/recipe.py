@@ -11,6 +11,7 @@ import types
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from triptych.data.halves import selects_epoch
 from triptych.storage.errors import InputError
 
 Device = Literal["auto", "cpu", "cuda"]
@@ -134,7 +135,7 @@ class PretrainingRecipe(JsonOptions):
     @property
     def selects_epoch(self) -> bool:
         """Whether an accuracy selects the kept epoch or ends the training."""
-        return self.keep == "best" or self.patience is not None
+        return selects_epoch(self.keep, self.patience)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from triptych.data.halves import selects_epoch
 from triptych.storage.errors import InputError
 
 
@@ -38,7 +39,7 @@ class Stopping:
         Raises:
             InputError: they are needed, and there are none.
         """
-        if selecting or (self.keep == "last" and self.patience is None):
+        if selecting or not selects_epoch(self.keep, self.patience):
             return
         key = "training.keep: best" if self.keep == "best" else f"training.patience: {self.patience}"
         found = (
