@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.workflow.conftest import TINY, write_configuration
+from tests.workflow.conftest import TINY, replace_commands, write_configuration
 from triptych.results.training_log import Progress, progress_line
 from triptych.workflow import terminal as module
 from triptych.workflow.terminal import AROUND, Terminal, encodable, print_last_words, use_terminal
@@ -237,17 +237,15 @@ if sys.argv[1] == "train":
     print(f"{name} | epoch 2/2 step 3/4 | 900 images/s | 0:30 left", flush=True)
     while not pathlib.Path("go").exists():
         time.sleep(0.05)
-names = {"trained", "history", "predictions", "cost", "train", "validation", "test"}
-names |= {"index", "sizes", "left-out", "leaks"}
 for option, value in options.items():
-    if option.removeprefix("--") in names and "/" in value:
+    if option.removeprefix("--") in made and "/" in value:
         pathlib.Path(value).touch()
 """
 
 
 @pytest.mark.slow
 def test_live_lines_on_a_real_terminal(tmp_path, checkout):
-    (checkout / "workflow" / "triptych" / "__main__.py").write_text(STAND_IN)
+    replace_commands(checkout, STAND_IN)
     arms = {"scratch": TINY["arms"]["scratch"]}
     training = {"num_threads": 1, "device": "cpu"}
     experiment = {**TINY, "arms": arms, "training": training, "weights": {"source": "none"}}
