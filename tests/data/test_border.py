@@ -3,7 +3,7 @@
 import json
 
 from tests.data.photos import check, prepare_options, tree
-from triptych.data.border import RECORD, opened_split
+from triptych.data.border import RECORD, opened_split, write_record
 from triptych.data.prepare_dataset import prepare_dataset
 from triptych.results.schema import INDEX
 from triptych.results.tables import read_table
@@ -81,3 +81,10 @@ def test_a_record_that_is_missing_or_damaged_is_none(tmp_path):
     assert opened_split(tmp_path) is None
     (tmp_path / "log.jsonl").write_text("{}\n")
     assert opened_split(tmp_path) == parts
+
+
+def test_the_record_of_images_that_are_no_files_names_no_split(tmp_path):
+    write_record(tmp_path, None)
+    assert json.loads((tmp_path / RECORD).read_text()) == {"openings": 0, "last": None, "opened": None}
+    (tmp_path / "log.jsonl").write_text("{}\n")
+    assert opened_split(tmp_path) is None

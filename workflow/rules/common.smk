@@ -166,13 +166,13 @@ def image_cache(wildcards):
 
 
 def options_of_check(wildcards, input, output, resources, threads):
-    """Where the checked image files are, for the command that prepares them; none for other sources."""
+    """Where the record of splits is, and for image files what was checked, for the command that prepares them."""
+    logs = folder_of_openings(wildcards)
     if not input.images:
-        return ""
+        return options(openings=logs)
     found = {name: input[name] for name in ("images", "problems", "pairs", "duplicates")}
     folders = dict(path=resources.path, cache=resources.cache)
     page = rules.report_data.output.report.apply_wildcards(dict(experiment=wildcards.experiment))
-    logs = folder_of_openings(wildcards)
     return options(**found, **folders, num_threads=threads, report=page, openings=logs)
 
 

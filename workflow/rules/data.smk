@@ -137,7 +137,7 @@ rule prepare_dataset:
         test="<results>/{experiment}/data/test.safetensors",
     log:
         log="<logs>/prepare_dataset/{experiment}.log",
-        split="<logs>/openings/{experiment}/split.json",  # of image files; stays, as the records of openings beside it
+        split="<logs>/openings/{experiment}/split.json",  # stays, as the records of openings beside it
     benchmark:
         "<benchmarks>/prepare_dataset/{experiment}.tsv"
     conda:

@@ -46,11 +46,15 @@ def opened_split(openings: Path | None) -> Parts | None:
     return record.last if _count(openings) > record.openings else record.opened
 
 
-def write_record(openings: Path, images: pandas.DataFrame, rows: Mapping[str, numpy.ndarray]) -> None:
-    """Record the split of images (column sha256), once its files are written."""
+def parts_of(images: pandas.DataFrame, rows: Mapping[str, numpy.ndarray]) -> Parts:
+    """Return the split of images (column sha256)."""
     is_test = numpy.zeros(len(images), dtype=bool)
     is_test[rows[TEST]] = True
-    parts = {"test": sorted(images["sha256"][is_test]), "others": sorted(images["sha256"][~is_test])}
+    return {"test": sorted(images["sha256"][is_test]), "others": sorted(images["sha256"][~is_test])}
+
+
+def write_record(openings: Path, parts: Parts | None) -> None:
+    """Record a split, once its files are written; None for images that are no files, of which no move is named."""
     content = {"openings": _count(openings), "last": parts, "opened": opened_split(openings)}
     write_json(openings / RECORD, content)
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy
 import pandas
 
-from triptych.data.border import write_record
+from triptych.data.border import parts_of, write_record
 from triptych.data.dataset import Split, save_split
 from triptych.data.prepare_files import Checks, Prepared, read_checks, save_prepared
 from triptych.data.source import SourceImages, is_file_source, parsed, reader_of, setting
@@ -54,7 +54,7 @@ def prepare_dataset(  # noqa: PLR0913
         report: the data report, which messages about image files name.
         pairs, duplicates: of image files: what `find_duplicates` has written. Without it only exact duplicates, and
             images of one group, are kept in one split.
-        openings: of image files: the folder with the logs of openings of test images. The split is recorded there, and
+        openings: the folder with the logs of openings of test images. The split of image files is recorded there, and
             images that moved in or out of test after an opening are named.
         train, validation, test: files of `triptych.data.dataset`. Validation may be empty.
         index: CSV with one row per image: split, row, name, sha256 (of the stored pixels; of the file for image files),
@@ -89,8 +89,8 @@ def prepare_dataset(  # noqa: PLR0913
     save_table(sizes, table, SIZES)
     save_table(left_out, absent, LEFT_OUT)
     save_table(leaks, leaking, LEAKS)
-    if openings is not None and prepared is not None:
-        write_record(openings, prepared.images, prepared.rows)
+    if openings is not None:
+        write_record(openings, parts_of(prepared.images, prepared.rows) if prepared else None)
 
 
 def _from_arrays(
