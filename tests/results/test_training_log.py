@@ -26,6 +26,8 @@ STEP = Progress("finetune seed 1", 3, 8, 5, 13, None, 12345.4, 125)
         ),
         (STEP, None, "finetune seed 1 | epoch 3/8 step  5/13 | 12,345 images/s | 2:05 left"),
         (Progress("a.b-c seed 0", 0, 12), {}, "a.b-c seed 0 | epoch  0/12"),
+        (Progress("resnet18", 0, 0, 5, 13, None, 900.4, 65), None, "resnet18 | batch  5/13 | 900 images/s | 1:05 left"),
+        (Progress("a seed 0", 0, 0), ROW, "a seed 0 | epoch 0/0 | train 0.5123  80.2 % | validation 0.4000  91.0 %"),
     ],
 )
 def test_a_line_is_read_as_it_was_written(tmp_path, progress, row, line):

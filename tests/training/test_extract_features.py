@@ -1,6 +1,7 @@
 """Training on cached features is training on images: the same logits and the same history."""
 
 import json
+import re
 from dataclasses import fields
 
 import numpy
@@ -12,7 +13,7 @@ from tests.training.conftest import NETWORK, extract_features, initial_of, phase
 from triptych.data.dataset import Split, load_split, save_split
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors, save_tensors
-from triptych.training.extract_features import SPLITS, with_features
+from triptych.training.extract_features import SPLITS, Lines, with_features
 from triptych.training.recipe import FeaturesRecipe
 
 SHARED = ["train_data", "validation_data", "test_data", "pretrained", *NETWORK]
@@ -128,3 +129,23 @@ def test_features_are_those_of_what_the_network_sees(arguments, tmp_path):
     assert {name: array.tobytes() for name, array in cropped.items()} == {
         name: array.tobytes() for name, array in central.items()
     }
+
+
+def test_its_lines_say_how_far_it_is(arguments, tmp_path, capsys, monkeypatch):
+    """50, 9 and 20 images are 2, 1 and 1 batches of 32."""
+    monkeypatch.setattr("triptych.training.extract_features.SECONDS_BETWEEN_LINES", 0.0)
+    extract(arguments, tmp_path / "features")
+    lines = [line for line in capsys.readouterr().out.splitlines() if " | batch " in line]
+    assert [re.sub(r"[\d,]+ images/s", "N images/s", line) for line in lines][-1] == (
+        f"{NETWORK['architecture']} | batch 4/4 | N images/s | 0:00 left"
+    )
+    assert [line.split(" | ")[1] for line in lines] == [f"batch {number}/4" for number in (1, 2, 3, 4)]
+
+
+def test_a_resumed_extraction_counts_what_was_done(capsys, monkeypatch):
+    monkeypatch.setattr("triptych.training.extract_features.SECONDS_BETWEEN_LINES", 0.0)
+    lines = Lines("net", 32, {"train": 50, "validation": 9, "test": 20})
+    lines.resume({"train": 50, "validation": 0, "test": 0})
+    lines.started -= 9.0
+    lines.add(9)
+    assert capsys.readouterr().out == "net | batch 3/4 | 1 images/s | 0:20 left\n"

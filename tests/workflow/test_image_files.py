@@ -2,8 +2,10 @@
 
 import json
 import os
+import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -11,14 +13,17 @@ from pathlib import Path
 
 import numpy
 import pandas
+import psutil
 import pytest
 import yaml
 from PIL import Image
 
 from tests.conftest import ROOT
+from tests.data.photos import tree
 from tests.workflow.conftest import jobs_of, rules_of, snakemake, untracked, without_log, write_configuration
 from tests.workflow.test_by_hand import check_message, check_whole, results_in, run
 from tests.workflow.test_module import SNAKEFILE
+from triptych.data.clean import clean
 from triptych.data.listing import read_listing
 from triptych.storage.tensors import load_tensors
 
@@ -278,6 +283,57 @@ def test_a_file_that_is_added_during_a_run_is_seen_by_the_next(small):
     snakemake(PREPARED, *options, directory=small)
     assert "./a/late.png" in (small / DATA / "images.csv").read_text()
     assert not rules_of(again(small, PREPARED))
+
+
+def cached(folder: Path) -> int:
+    """How many decoded images are kept."""
+    return len(list((folder / "resources/images").glob("*/??/*")))
+
+
+def killed(folder: Path, images: int) -> int:
+    """Run to the prepared data, and kill everything once so many images are kept; return how many were in the end."""
+    call = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder, PREPARED]
+    options = ["--cores", "2", "--nolock", "--configfile", "mine.yaml"]  # test_resume.py has the lock
+    with subprocess.Popen(
+        [*call, *options], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    ) as driver:
+        deadline = time.monotonic() + 120
+        while cached(folder) < images:
+            assert driver.poll() is None and time.monotonic() < deadline
+            time.sleep(0.005)
+        running = psutil.Process(driver.pid).children(recursive=True)
+        os.killpg(driver.pid, signal.SIGKILL)
+    assert not psutil.wait_procs(running, 30)[1]
+    assert not (folder / PREPARED).exists()
+    return cached(folder)
+
+
+@slow
+def test_killed_while_it_decodes_it_goes_on_from_the_decoded_images_to_the_same_bytes(tmp_path):
+    """In `check_data`, and twice in `prepare_dataset` after the decoded images were deleted."""
+    moments, count = random.Random(17), 240
+    whole, disturbed = tmp_path / "whole", tmp_path / "disturbed"
+    for folder in (whole, disturbed):
+        tree(folder / "photos", dict.fromkeys("abc", count // 3), width=500, height=330)
+        configure(folder)
+    call = ["--cores", "2", "--configfile", "mine.yaml"]
+    snakemake(PREPARED, *call, directory=whole)
+
+    kept = killed(disturbed, moments.randrange(1, count - 40))
+    snakemake(f"{DATA}/pairs.csv", *call, directory=disturbed)
+    assert f"({count - kept} decoded, {kept} from the cache)" in (disturbed / "logs/check_data/mine.log").read_text()
+
+    clean(cache=disturbed / "resources/images")
+    first = killed(disturbed, moments.randrange(1, count // 2))
+    kept = killed(disturbed, first + moments.randrange(1, count // 2 - 40))
+    snakemake(PREPARED, *call, directory=disturbed)
+    log = (disturbed / "logs/prepare_dataset/mine.log").read_text()
+    assert f" {count - kept} decoded images were deleted; decoding them again" in log
+
+    made = {path.name for path in (whole / DATA).iterdir()}
+    assert made == {path.name for path in (disturbed / DATA).iterdir()}
+    for name in made - {"listing.json"}:  # that has time stamps
+        assert (disturbed / DATA / name).read_bytes() == (whole / DATA / name).read_bytes(), name
 
 
 @slow

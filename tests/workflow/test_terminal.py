@@ -114,6 +114,17 @@ def test_start_end_and_one_line_for_all_that_runs(workflow):
     ]
 
 
+def test_the_extraction_of_features_is_followed_like_a_training(workflow):
+    workflow.begin(extract_features=2)
+    workflow.job(1, "extract_features", progress=Progress("x", 0, 0, 5, 13, None, 900, 60), trunk="resnet18_96_0a")
+    workflow.job(2, "extract_features", trunk="resnet18_96_1b")
+    workflow.clock.seconds = 60
+    assert workflow.terminal.minute_line() == (
+        "0 of 2 jobs done, about 3 min left; extract_features resnet18_96_0a: batch 5/13, 900 images/s, 1:00 left; "
+        "extract_features resnet18_96_1b: waiting"
+    )
+
+
 def test_a_line_a_minute_of_at_most_eight_trainings(workflow, monkeypatch):
     monkeypatch.setattr(module, "SECONDS_BETWEEN_LINES", 0.02)
     workflow.begin(train=10)

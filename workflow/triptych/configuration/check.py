@@ -10,8 +10,10 @@ from triptych.configuration.image_files import ImageFiles
 def check(configurations: list[Path]) -> None:
     """Check configuration files without running anything.
 
-    Several files are merged, as `snakemake --configfile` does: later ones change single keys of earlier ones. Files
-    named by `path` are not opened.
+    Only their text and values are checked: files named by `path`, such as images, are not opened. `triptych check`
+    looks at the image files, too, but takes one configuration.
+
+    Several files are merged, as `snakemake --configfile` does: later ones change single keys of earlier ones.
 
     Args:
         configurations: the files.

@@ -42,6 +42,8 @@ def check(
     Looked at, always: the text and the values of the configuration, the folders and the names of the files, and
     whether each class has enough of them for the split. With --decode: the content of each file. Not looked at:
     whether downloads succeed, and whether the trainings fit into memory (triptych estimate).
+
+    python -m triptych check checks the text and the values alone, of several files that are merged.
     """
     check_target(read_target(target), decode)
 

@@ -1,4 +1,4 @@
-"""The lines that a training writes to its log while it runs, and what they say to a reader of that log.
+"""The lines that a long command writes to its log while it runs, and what they say to a reader of that log.
 
 `progress_line` writes them, `last_progress` reads them. Each begins with the name of the run (its arm and its seed), so
 that the lines of several runs can be told apart wherever they are printed together.
@@ -12,11 +12,15 @@ from typing import Any
 
 from triptych.results.schema import REESTIMATED
 
+SECONDS_BETWEEN_LINES = 10.0
+"""The least time between two lines about steps: an epoch that is shorter has none."""
+
 TAIL_BYTES = 8192
 """How much of the end of a log is read: far more than the last line has."""
 
 _LINE = re.compile(
-    r"(?P<run>.+?) \| epoch +(?P<epoch>\d+)/(?P<epochs>\d+)(?: step +(?P<step>\d+)/(?P<steps>\d+))?(?P<rest>(?: \|.*)?)"
+    r"(?P<run>.+?) \| (?:epoch +(?P<epoch>\d+)/(?P<epochs>\d+)(?: step +)?|batch +)(?:(?P<step>\d+)/(?P<steps>\d+))?"
+    r"(?P<rest>(?: \|.*)?)"
 )
 _ACCURACY = [
     re.compile(rf"\| {split} [\d.]+ +(\d+\.\d) %(?: \(BatchNorm re-estimated: +(\d+\.\d) %\))?")
@@ -33,8 +37,8 @@ class Progress:
     Attributes:
         run: its name, such as `finetune seed 1`.
         epoch: the current epoch; 0 is the evaluation before training.
-        epochs: the number of epochs of the recipe.
-        step, steps: finished steps of the epoch, and all of them; None after an epoch.
+        epochs: the number of epochs of the recipe; 0 if no network trains, as where features are extracted.
+        step, steps: finished steps of the epoch, and all of them; None after an epoch. Without epochs, batches.
         accuracy: in percent after the last epoch, on validation images, else on training images; None if there is none.
         images_per_second: of training steps; None before the first one.
         seconds_left: an estimate; None before the first step.
@@ -48,6 +52,16 @@ class Progress:
     accuracy: float | None = None
     images_per_second: float | None = None
     seconds_left: int | None = None
+
+    @property
+    def is_training(self) -> bool:
+        """Whether there are epochs to count."""
+        return self.epochs > 0 or self.step is None
+
+    @property
+    def noun(self) -> str:
+        """What `step` counts, in a word."""
+        return "step" if self.is_training else "batch"
 
     @property
     def share(self) -> float:
@@ -66,10 +80,12 @@ def progress_line(progress: Progress, row: Mapping[str, Any] | None = None) -> s
         progress: its `accuracy` is not written; the columns of `row` say it.
         row: the row of the history, after an epoch.
     """
-    head = f"{progress.run} | epoch {progress.epoch:>{len(str(progress.epochs))}}/{progress.epochs}"
+    words = []
+    if progress.is_training:
+        words.append(f"epoch {progress.epoch:>{len(str(progress.epochs))}}/{progress.epochs}")
     if progress.step is not None:
-        head += f" step {progress.step:>{len(str(progress.steps))}}/{progress.steps}"
-    parts = [head]
+        words.append(f"{progress.noun} {progress.step:>{len(str(progress.steps))}}/{progress.steps}")
+    parts = [progress.run, " ".join(words)]
     for split in ("train", "validation", "test"):
         if row and row[f"{split}_loss"] is not None:
             parts.append(f"{split} {row[f'{split}_loss']:.4f} {row[f'{split}_accuracy']:5.1f} %")
@@ -98,8 +114,8 @@ def last_progress(path: Path) -> Progress | None:
     speed, left = _SPEED.search(found["rest"]), _LEFT.search(found["rest"])
     return Progress(
         run=found["run"],
-        epoch=int(found["epoch"]),
-        epochs=int(found["epochs"]),
+        epoch=int(found["epoch"] or 0),
+        epochs=int(found["epochs"] or 0),
         step=None if found["step"] is None else int(found["step"]),
         steps=None if found["steps"] is None else int(found["steps"]),
         accuracy=accuracy,

@@ -1,7 +1,9 @@
 """Cache the outputs of a frozen trunk for every image, computed once for all epochs and seeds."""
 
+import math
 import time
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy
@@ -10,6 +12,7 @@ import torch
 from triptych.data.dataset import Split, load_splits
 from triptych.models.head import features_and_logits, head_of
 from triptych.models.initialise_model import starting_network
+from triptych.results.training_log import SECONDS_BETWEEN_LINES, Progress, progress_line
 from triptych.storage.errors import InputError
 from triptych.storage.files import write_json
 from triptych.storage.tensors import load_tensors, save_tensors
@@ -98,6 +101,8 @@ def extract_features(  # noqa: PLR0913
         done, state = run_checkpoints.load() or ({}, {"seconds": 0.0, "peak_memory_bytes": 0})
         found = {name: done.get(name, numpy.empty((0, width), numpy.float32)) for name in SPLITS}
         earlier, clock = state["seconds"], time.perf_counter()
+        lines = Lines(architecture, batch_size, {name: len(split) for name, split in zip(SPLITS, splits, strict=True)})
+        lines.resume({name: len(rows) for name, rows in found.items()})
         for name, split in zip(SPLITS, splits, strict=True):
             parts = [found[name]]
             rest = replace(split, images=split.images[len(parts[0]) :], labels=split.labels[len(parts[0]) :])
@@ -105,6 +110,7 @@ def extract_features(  # noqa: PLR0913
                 with arithmetic.autocast():
                     given, _ = features_and_logits(network, head, transform(padded(images, batch_size)))
                 parts.append(given[: len(labels)].float().cpu().numpy())
+                lines.add(len(labels))
                 if run_checkpoints.due():
                     parts = [numpy.concatenate(parts)]
                     spent = time.perf_counter() - clock + earlier
@@ -128,6 +134,47 @@ def extract_features(  # noqa: PLR0913
         )
         run_checkpoints.remove()
     print(f"{count / seconds:,.0f} images/s", flush=True)
+
+
+@dataclass
+class Lines:
+    """Prints how far the extraction is, every ten seconds.
+
+    Attributes:
+        name: begins each line.
+        batch_size: images of a batch; the last one of a split may have fewer.
+        images: the number of images of each split.
+    """
+
+    name: str
+    batch_size: int
+    images: Mapping[str, int]
+    batches: int = 0
+    waiting: int = 0
+    added: int = 0
+    started: float = field(default_factory=time.perf_counter)
+    printed: float = field(default_factory=time.perf_counter)
+
+    def resume(self, done: Mapping[str, int]) -> None:
+        """Take over how many images of each split are done."""
+        self.batches = self.batches_of(done)
+        self.waiting = sum(self.images.values()) - sum(done.values())
+
+    def batches_of(self, images: Mapping[str, int]) -> int:
+        """Return how many batches some images of each split are."""
+        return sum(math.ceil(count / self.batch_size) for count in images.values())
+
+    def add(self, images: int) -> None:
+        """Count a batch; print a line if the last one is old."""
+        self.batches, self.added = self.batches + 1, self.added + images
+        now = time.perf_counter()
+        if now - self.printed < SECONDS_BETWEEN_LINES:
+            return
+        self.printed = now
+        rate = self.added / (now - self.started)
+        left = round((self.waiting - self.added) / rate)
+        steps = self.batches_of(self.images)
+        print(progress_line(Progress(self.name, 0, 0, self.batches, steps, None, rate, left)), flush=True)
 
 
 def with_features(path: Path, splits: tuple[Split, Split, Split]) -> tuple[Split, Split, Split]:

@@ -19,7 +19,7 @@ from triptych.data.dataset import Split
 from triptych.models.networks import load_state
 from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.results.schema import REESTIMATED
-from triptych.results.training_log import Progress, progress_line
+from triptych.results.training_log import SECONDS_BETWEEN_LINES, Progress, progress_line
 from triptych.storage.errors import InputError
 from triptych.training.allocator import release_freed_memory
 from triptych.training.arithmetic import Arithmetic
@@ -65,10 +65,6 @@ class Outcome:
         """Return the accuracy in percent of the logits on some of the validation images, which have these labels."""
         correct = (self.validation_logits.argmax(1).numpy() == labels)[chosen]
         return 100 * int(correct.sum()) / len(correct)
-
-
-SECONDS_BETWEEN_LINES = 10.0
-"""The least time between two lines about steps: an epoch that is shorter has none."""
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,8 @@ class Job:
 
     @property
     def name(self) -> str:
-        """The title without the rule, for lines about trainings."""
-        return self.title.removeprefix(f"{self.rule} ")
+        """The title for lines about trainings: without the rule, but for features, which no arm names."""
+        return self.title if self.rule.endswith("extract_features") else self.title.removeprefix(f"{self.rule} ")
 
     @property
     def has_begun(self) -> bool:
@@ -53,7 +53,7 @@ class Job:
         return bool(self.logs) and changed_at(self.logs[0]) != self.written_before
 
     def progress(self) -> Progress | None:
-        """How far its training is; None as long as its log says nothing about it."""
+        """How far its command is; None as long as its log says nothing about it."""
         return last_progress(self.logs[0]) if self.has_begun else None
 
 
@@ -171,10 +171,10 @@ class JobStates:
 
 
 def in_words(progress: Progress) -> str:
-    """Return the progress of a training in a few words: epoch, step, accuracy, speed, time left."""
-    parts = [f"epoch {progress.epoch}/{progress.epochs}"]
+    """Return the progress of a command in a few words: epoch, step, accuracy, speed, time left."""
+    parts = [f"epoch {progress.epoch}/{progress.epochs}"] if progress.is_training else []
     if progress.step is not None:
-        parts.append(f"step {progress.step}/{progress.steps}")
+        parts.append(f"{progress.noun} {progress.step}/{progress.steps}")
     if progress.accuracy is not None:
         parts.append(f"{progress.accuracy:.1f} %")
     if progress.images_per_second is not None:
