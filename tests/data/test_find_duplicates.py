@@ -178,7 +178,7 @@ def test_the_command_takes_its_options(planted, tmp_path):
     out, cache = check(planted, tmp_path / "out", tmp_path / "images"), tmp_path / "images"
     call = command("find_duplicates", **find_options(planted, out, cache, "ignore"))
     done = subprocess.run(call, check=True, capture_output=True, text=True, timeout=120)
-    assert done.stdout.startswith("207 images: 1 sets of exact duplicates; hashes of 0 pairs agree")
+    assert done.stdout.startswith("207 images: 1 set of exact duplicates; hashes of 0 pairs agree")
     call = command("find_duplicates", **find_options(planted, out, cache, "sometimes"))
     assert subprocess.run(call, capture_output=True, timeout=120).returncode == 2
 

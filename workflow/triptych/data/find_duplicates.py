@@ -339,7 +339,8 @@ def _in_words(found: Duplicates, seconds: float) -> str:
         "too_many_crossing": "not kept together, since so many pairs of two classes are a property of the data set",
     }[found.reason]
     least = "" if found.complete else "at least "
+    sets = "set" if found.exact_sets == 1 else "sets"
     return (
-        f"{found.images:,} images: {found.exact_sets:,} sets of exact duplicates; hashes of {found.candidates:,} pairs "
-        f"agree, and {least}{found.near_pairs:,} pairs are near-duplicates, {fate}; {seconds:,.0f} s"
+        f"{found.images:,} images: {found.exact_sets:,} {sets} of exact duplicates; hashes of {found.candidates:,} "
+        f"pairs agree, and {least}{found.near_pairs:,} pairs are near-duplicates, {fate}; {seconds:,.0f} s"
     )
