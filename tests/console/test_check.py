@@ -2,12 +2,14 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.console.conftest import configuration
 from tests.data.user_images import age, traces
 from triptych.console.__main__ import main
+from triptych.storage.files import sha256
 
 
 def test_a_configuration_without_files_is_one_line(here, capsys):
@@ -23,7 +25,7 @@ def test_a_folder_is_counted_and_it_says_what_was_not_looked_at(photos, capsys):
     (photos / "ash" / "notes.txt").write_text("x")
     assert main(["check", "photos"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        "photos: no mistakes; photos: 3 arms x 3 seeds = 9 runs",
+        "photos: as triptych new would write it; photos: 3 arms x 3 seeds = 9 runs",
         "photos: 28 files in 3 classes, from 8 (ash) to 12 (elm)",
         "photos: ignored: 1 (a text file)",
         "photos: split into about train 20, validation 4, test 4",
@@ -44,9 +46,23 @@ def test_a_truncated_file_is_found_by_decoding_alone(photos, capsys):
     assert main(["check", "--decode", "photos"]) == 1
     printed = capsys.readouterr()
     assert re.match(rf"error: photos: 1 problem\.\n  '?\./elm/{path.name}'?: .*truncated", printed.err)
-    assert printed.err.endswith("\nTo go on without them: policy: quarantine.\n")
+    assert printed.err.endswith("\nTo go on without them: dataset: {policy: quarantine}.\n")
     assert (photos.parent / "resources" / "images").is_dir()
     assert "no file was decoded" not in printed.out
+
+
+@pytest.mark.parametrize("command", ["check", "estimate", "run"])
+def test_a_weights_file_that_is_another_one_is_named_before_anything_runs(command, here, capsys):
+    Path("own.pth").write_bytes(b"other weights")
+    weights = {"source": "torchvision", "path": "own.pth"}
+    configuration(here, weights=weights, arms={"fine": {"weights": "pretrained"}})
+    assert main([command, "tiny.yaml"]) == 1
+    checksum = sha256(Path("own.pth"))
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: own.pth: not the file that is expected in place of a download (sha256 {checksum}")
+    assert said.endswith(f"write beside its path: sha256: {checksum}\n")
+    configuration(here, weights={**weights, "sha256": checksum}, arms={"fine": {"weights": "pretrained"}})
+    assert main(["check", "tiny.yaml"]) == 0
 
 
 @pytest.mark.parametrize(

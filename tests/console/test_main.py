@@ -32,10 +32,13 @@ def test_each_command_explains_its_arguments(name, capsys):
     assert said.startswith(f"Usage: triptych {name} ")
 
 
-@pytest.mark.parametrize("name", OWN)
-def test_options_of_own_commands_have_a_help_and_a_default_where_they_take_a_value(name, capsys):
+@pytest.mark.parametrize("name", LINES)
+def test_arguments_and_options_of_each_command_have_a_help(name, capsys):
     main([name, "--help"])
-    options = capsys.readouterr().out.partition("Options:")[2]
+    said = capsys.readouterr().out
+    assert not re.search(r"Args:|Raises:|`", said)
+    arguments, _, options = said.partition("Arguments:")[2].partition("Options:")
+    assert not re.search(r"^  \S+ <\S+> *(\[required\])?$(?!\n {10})", arguments + options, re.M)
     for option, meaning in re.findall(r"^  (-.*?)  +(\S(?:.|\n {10,})*)$", options, re.M):
         assert meaning[0].isupper() and meaning.rstrip().endswith((".", "]")), option
 

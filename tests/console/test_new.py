@@ -88,7 +88,7 @@ def test_a_table_is_named_and_given_splits_are_counted(photos, capsys):
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (["nothere"], "nothere: there is no such file or folder; give a configuration or a folder of images."),
+        (["nothere"], "nothere: there is no such file or folder; give a folder of images or a CSV file."),
         (
             ["empty"],
             "empty: 1 problem.\n  there is no image in the folder; put the images into one folder for each class.",

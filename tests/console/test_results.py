@@ -32,7 +32,7 @@ def test_without_results_it_says_how_to_make_them(call, here, capsys):
     configuration(here)
     assert main(["results", *call]) == 1
     assert capsys.readouterr().err.endswith(
-        f"there are no results yet; run the experiment: {' '.join(['triptych run', *call])}\n"
+        f"there are no results yet; run the experiment: triptych run {(call or ['CONFIG'])[0]}\n"
     )
 
 

@@ -87,6 +87,27 @@ def test_bad_input_is_one_message_and_nothing_is_started(here, photos, call, sai
     assert not (here / ".snakemake").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["--epochs", "3"],
+            "--epochs: snakemake, which is given all that follows the configuration, knows no such option",
+        ),
+        (
+            ["--cores"],
+            "argument --cores/-c: expected one argument (an option of snakemake; the list: snakemake --help)",
+        ),
+    ],
+)
+def test_what_snakemake_does_not_know_is_one_message(arguments, said, here, capsys):
+    configuration(here)
+    assert main(["run", "tiny.yaml", *arguments]) == 1
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"error: {said}") and printed.err.count("\n") == 1
+    assert printed.out == ""
+
+
 def test_without_the_checkout_it_says_how_to_clone_it(here, monkeypatch, capsys):
     monkeypatch.setattr("triptych.console.target.CHECKOUT", here)
     assert main(["run"]) == 1

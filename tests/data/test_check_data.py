@@ -87,10 +87,10 @@ def test_one_image_more_is_one_decode_and_two_processes_give_the_same(photos, ch
     out, cache = checked
     more, cache = shutil.copytree(photos, tmp_path / "photos"), shutil.copytree(cache, tmp_path / "images")
     assert contents(check(more, tmp_path / "same", cache, num_threads=2), "*.csv") == contents(out, "*.csv")
-    assert "11 images (0 decoded, 11 from the cache)" in capsys.readouterr().out
+    assert "11 images (0 decoded, 11 known already)" in capsys.readouterr().out
     (more / "roses" / "new.jpg").write_bytes(photograph(1000))
     check(more, tmp_path / "more", cache)
-    assert "12 images (1 decoded, 11 from the cache), 0 with a problem, 0 ignored" in capsys.readouterr().out
+    assert "12 images (1 decoded, 11 known already), 0 with a problem, 0 ignored" in capsys.readouterr().out
 
 
 def test_a_damaged_entry_is_decoded_again(photos, checked, tmp_path, capsys):
@@ -101,7 +101,7 @@ def test_a_damaged_entry_is_decoded_again(photos, checked, tmp_path, capsys):
     entries[0].write_bytes(entries[0].read_bytes()[:-1])
     entries[1].write_bytes(b"")
     assert contents(check(photos, tmp_path / "out", copied), "*.csv") == contents(out, "*.csv")
-    assert "11 images (2 decoded, 9 from the cache)" in capsys.readouterr().out
+    assert "11 images (2 decoded, 9 known already)" in capsys.readouterr().out
 
 
 def test_what_cannot_be_used_is_listed_and_the_rest_is_there(tmp_path):
@@ -251,7 +251,7 @@ def kill_and_run_again(photos, folder, images):
     kept = len(list((folder / "images").glob("*/??/*")))
     done = subprocess.run(call, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert f"{kept} from the cache" in done.stdout
+    assert f"{kept} known already" in done.stdout
     return kept
 
 

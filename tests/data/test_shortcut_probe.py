@@ -90,6 +90,8 @@ def test_a_planted_shortcut_is_found_and_named(plant, leading, of_files, few_per
     assert found.accuracy > 0.8
     assert leading in [name for name, _ in found.alone[:3]]
     assert {name for name, _ in found.alone} == set(NUMBERS)
+    alike = table[["format", "mode"]].drop_duplicates().shape[0] == 1
+    assert not alike or dict(found.alone)["file type"] == 0.5  # nothing to go by: a guess
     assert (found.of_files == "clear") is of_files
     assert (found.picture > 0.8) is not of_files
 

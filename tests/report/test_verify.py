@@ -74,8 +74,11 @@ def test_each_difference_has_a_line(folder):
 
 
 def test_a_manifest_that_is_missing(tmp_path):
-    assert problem_of(tmp_path) == f"{tmp_path / 'manifest.json'}: the file is missing."
-    assert "the file is missing" in problem_of(tmp_path / "none")
+    assert problem_of(tmp_path) == (
+        f"{tmp_path}: there is no manifest.json, which is written last; give the folder of a finished experiment, as "
+        "results/digits."
+    )
+    assert "there is no manifest.json" in problem_of(tmp_path / "none")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b"\xff\xfe", b'{"files": {', b"9" * 5000])

@@ -144,7 +144,7 @@ def check_said(said, folder):
     lines = said.strip().splitlines()
     minutes = [line for line in lines if re.match(r"\S+ \d+ of \d+ jobs done", line)]
     assert len(lines) - max(0, len(minutes) - 20) <= 60, said  # on two idle cores it takes less than ten minutes
-    done = [line for line in lines if re.match(r"\S+ train \w+ seed \d: done in \d+:\d\d, \d+\.\d %$", line)]
+    done = [line for line in lines if re.match(r"\S+ train \w+ seed \d: done in \d+:\d\d, accuracy \d+\.\d %$", line)]
     assert len(done) == 9
     assert "validation_loss" not in said and "rule" not in said
     words = last_words(folder / "results" / "digits")

@@ -321,7 +321,7 @@ def test_killed_while_it_decodes_it_goes_on_from_the_decoded_images_to_the_same_
 
     kept = killed(disturbed, moments.randrange(1, count - 40))
     snakemake(f"{DATA}/pairs.csv", *call, directory=disturbed)
-    assert f"({count - kept} decoded, {kept} from the cache)" in (disturbed / "logs/check_data/mine.log").read_text()
+    assert f"({count - kept} decoded, {kept} known already)" in (disturbed / "logs/check_data/mine.log").read_text()
 
     clean(cache=disturbed / "resources/images")
     first = killed(disturbed, moments.randrange(1, count // 2))

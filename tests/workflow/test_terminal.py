@@ -93,7 +93,8 @@ def test_start_end_and_one_line_for_all_that_runs(workflow):
     workflow.job(3, "plot_curves", experiment="e")
     workflow.clock.seconds = 60
     assert workflow.terminal.minute_line() == (
-        "0 of 4 jobs done; fine seed 0: epoch 1/2, 62.5 %, 900 images/s, 1:00 left; fine seed 1: waiting; plot_curves"
+        "0 of 4 jobs done; fine seed 0: epoch 1/2, accuracy 62.5 %, 900 images/s, 1:00 left; fine seed 1: waiting; "
+        "plot_curves"
     )
     workflow.clock.seconds = 125
     workflow.say("Finished", "job_finished", job_id=1)
@@ -107,7 +108,7 @@ def test_start_end_and_one_line_for_all_that_runs(workflow):
     workflow.say("Elapsed time: 1")
     assert workflow.lines == [
         "T0 start: 4 jobs, 3 of them train networks",
-        "T125 train fine seed 0: done in 2:05, 62.5 %",
+        "T125 train fine seed 0: done in 2:05, accuracy 62.5 %",
         "snakemake: SLURM run ID: 12",
         "snakemake: a warning",
         "T125 end: 4 jobs in 2:05",
@@ -263,7 +264,7 @@ def test_live_lines_on_a_real_terminal(tmp_path, checkout):
     configuration = write_configuration(tmp_path, experiment)
     targets = [f"results/tiny/runs/scratch/seed{seed}/trained.safetensors" for seed in (0, 1)]
     call = [sys.executable, "-m", "snakemake", "--snakefile", checkout / "Snakefile", "--cores", "2"]
-    lines = [f"scratch seed {seed}: epoch 2/2, step 3/4, 62.5 %, 900 images/s, 0:30 left" for seed in (0, 1)]
+    lines = [f"scratch seed {seed}: epoch 2/2, step 3/4, accuracy 62.5 %, 900 images/s, 0:30 left" for seed in (0, 1)]
 
     def let_them_go(text):
         if all(line in text for line in lines):
@@ -274,7 +275,7 @@ def test_live_lines_on_a_real_terminal(tmp_path, checkout):
     assert all(text.count(line) > 1 for line in lines)  # drawn anew
     assert re.search(r"\d:\d\d 1 of 3 jobs done, about a minute left", text)
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", text.replace("\r", ""))
-    assert re.search(r"\d\d:\d\d:\d\d train scratch seed 1: done in \d:\d\d, 62.5 %\n", shown), shown
+    assert re.search(r"\d\d:\d\d:\d\d train scratch seed 1: done in \d:\d\d, accuracy 62.5 %\n", shown), shown
     assert re.search(r"^\d\d:\d\d:\d\d end: 3 jobs in \d:\d\d$", shown, flags=re.M)
     assert "Select jobs" not in text and "localrule" not in text
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h")  # the cursor is hidden, and comes back

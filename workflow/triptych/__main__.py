@@ -9,6 +9,7 @@ import functools
 import importlib
 import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -63,10 +64,29 @@ COMMANDS = {
 """The sub-package of each command."""
 
 
-def option(name: str, hint: Any) -> Any:
+SECTION = re.compile(r"^(?:Args|Raises|Returns):$", re.M)
+"""Where the sections of a docstring begin that `--help` leaves out; an argument's own line shows its text."""
+ARGUMENT = re.compile(r"(?:^    |; )(\w+(?:, \w+)*): ((?:[^\n;]|;(?! \w+: )|\n {8})*)", re.M)
+"""An argument, or several, and what a docstring says of it."""
+
+
+def help_of(function: Callable[..., None]) -> tuple[str, dict[str, str]]:
+    """Return the text of a docstring above its sections, and what it says of each argument."""
+    docstring = (inspect.getdoc(function) or "").replace("`", "")
+    text, *_ = SECTION.split(docstring, maxsplit=1)
+    _, _, arguments = docstring.partition("\nArgs:\n")
+    said = {
+        name: " ".join(words.split())
+        for names, words in ARGUMENT.findall(SECTION.split(arguments, maxsplit=1)[0])
+        for name in names.split(", ")
+    }
+    return text.strip(), {name: words[0].upper() + words[1:].rstrip(".") + "." for name, words in said.items()}
+
+
+def option(name: str, hint: Any, text: str | None) -> Any:
     """Return the typer option of a parameter; JSON if its type has `from_json`."""
     if not hasattr(hint, "from_json"):
-        return typer.Option(show_default=False)
+        return typer.Option(show_default=False, help=text)
 
     def parsed(value: Any) -> Any:
         return hint.from_json(value, f"--{name.replace('_', '-')}") if isinstance(value, str) else value
@@ -77,22 +97,22 @@ def option(name: str, hint: Any) -> Any:
 def with_options(function: Callable[..., None]) -> Callable[..., None]:
     """Annotate a function so that typer makes an option of each keyword-only parameter."""
     hints = get_type_hints(function)
+    text, arguments = help_of(function)
 
     @functools.wraps(function)
     def command(**values: Any) -> None:
         function(**values)
 
-    # \b keeps click from rewrapping the paragraphs of arguments and errors.
-    command.__doc__ = (inspect.getdoc(function) or "").replace("\n\n", "\n\n\b\n")
+    command.__doc__ = text
     signature = inspect.signature(function)
     command.__signature__ = signature.replace(  # type: ignore[attr-defined]  # read by inspect.signature
         parameters=[
             parameter.replace(
                 annotation=Annotated[
                     hints[name],
-                    option(name, hints[name])
+                    option(name, hints[name], arguments.get(name))
                     if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-                    else typer.Argument(show_default=False),
+                    else typer.Argument(show_default=False, help=arguments.get(name)),
                 ]
             )
             for name, parameter in signature.parameters.items()

@@ -1,5 +1,6 @@
 """Check a configuration, and the image files that it names, before anything runs."""
 
+import shlex
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -8,12 +9,14 @@ from typing import Annotated
 import typer
 
 from triptych.configuration.check import in_short
+from triptych.configuration.downloads import downloads
 from triptych.configuration.image_files import ImageFiles
 from triptych.console.machine import cores
 from triptych.console.target import Target, read_target
 from triptych.data.found import DATASET, Found, Problem
 from triptych.data.user_files import quoted
 from triptych.storage.errors import InputError
+from triptych.storage.files import sha256
 
 MOST_NAMED = 20
 """The most problems, and the most classes, that are named."""
@@ -45,7 +48,11 @@ def check(
 
     python -m triptych check checks the text and the values alone, of several files that are merged.
     """
-    check_target(read_target(target), decode)
+    asked = read_target(target)
+    for experiment, found in check_target(asked, decode).items():
+        if not decode and found.items:
+            again = shlex.join(["triptych", "check", "--decode", str(target)])
+            print(f"{experiment}: no file was decoded; the workflow does it first, or: {again}", flush=True)
 
 
 def check_target(target: Target, decode: bool = False) -> dict[str, Found]:
@@ -55,13 +62,32 @@ def check_target(target: Target, decode: bool = False) -> dict[str, Found]:
         InputError: images are missing, or are something that `check_data` or `prepare_dataset` would refuse.
     """
     name = target.path or "the default experiment"
-    print(f"{name}: no mistakes; {in_short(target.configuration)}", flush=True)
+    said = "as triptych new would write it" if target.is_images else "no mistakes"
+    print(f"{name}: {said}; {in_short(target.configuration)}", flush=True)
+    _check_own_files(target)
     files = {
         experiment: _check_files(settings.dataset, target, target.folders[experiment], decode)
         for experiment, settings in target.configuration.experiments.items()
         if isinstance(settings.dataset, ImageFiles)
     }
     return {experiment: found for experiment, found in files.items() if found is not None}
+
+
+def _check_own_files(target: Target) -> None:
+    """Compare files that the user has, in place of downloads, with their checksums. A missing one may not be needed.
+
+    Raises:
+        InputError: a file is another one.
+    """
+    for download in downloads(target.settings["experiments"]).values():
+        if download.path is None or not Path(download.path).is_file():
+            continue
+        found = sha256(Path(download.path))
+        if not found.startswith(download.sha256):
+            raise InputError(
+                f"{download.path}: not the file that is expected in place of a download (sha256 {found}, expected "
+                f"{download.sha256}). If it is the one that you want, write beside its path: sha256: {found}"
+            )
 
 
 def _check_files(dataset: ImageFiles, target: Target, folder: Path, decode: bool) -> Found | None:
@@ -76,9 +102,6 @@ def _check_files(dataset: ImageFiles, target: Target, folder: Path, decode: bool
     problems = found.problems + (_decoded(dataset, target.resources / "images") if decode else [])
     refuse(path, problems, dataset.policy)
     _check_split(dataset, found)
-    if not decode:
-        again = f"triptych check --decode {target.path or path}"
-        print(f"{path}: no file was decoded; the workflow does it first, or: {again}", flush=True)
     return found
 
 
@@ -141,7 +164,8 @@ def refuse(path: Path, problems: list[Problem], policy: str) -> None:
         more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
         where = f"{names[0]}{more}: " if names[0] else ""
         lines.append(f"\n  {where}{problem}; {remedy}.")
-    hint = "" if all(one.kind == DATASET for one in stopping) else "\nTo go on without them: policy: quarantine."
+    goes_on = any(one.kind != DATASET for one in stopping)
+    hint = "\nTo go on without them: dataset: {policy: quarantine}." * goes_on
     rest = f"\n  and {len(lines) - MOST_NAMED:,} more." if len(lines) > MOST_NAMED else ""
     count = "1 problem" if len(stopping) == 1 else f"{len(stopping):,} problems"
     raise InputError(f"{path}: {count}.{''.join(lines[:MOST_NAMED])}{rest}{hint}")
@@ -164,5 +188,7 @@ def _check_split(dataset: ImageFiles, found: Found) -> None:
         parts = split_rows(images, dataset.model_dump())
     except InputError as error:
         raise InputError(f"{dataset.path}: {error}") from None
+    if all(item.split for item in found.items) and set(parts) == {item.split for item in found.items}:
+        return  # as given, which is said already
     counts = ", ".join(f"{part} {len(positions):,}" for part, positions in parts.items())
     print(f"{dataset.path}: split into about {counts}", flush=True)

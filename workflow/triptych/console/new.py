@@ -1,5 +1,6 @@
 """Write a configuration for a folder of images, in which every number says where it comes from."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -86,6 +87,8 @@ def new(
 
     Numbers are fixed, follow from a rule (which is named), or were measured (on what is named).
     """
+    if not images.exists():
+        raise InputError(f"{images}: there is no such file or folder; give a folder of images or a CSV file.")
     target = read_target(images)
     if not target.is_images:
         raise InputError(f"{images}: this is a configuration already; give a folder of images or a CSV file.")
@@ -103,7 +106,8 @@ def new(
             file.write(content)
     except FileNotFoundError:
         raise InputError(f"{output.parent}: there is no such folder; make it first.") from None
-    print(f"{output}: written. Next: triptych check {output}; triptych estimate {output}; triptych run {output}")
+    following = "; ".join(shlex.join(["triptych", command, str(output)]) for command in ("check", "estimate", "run"))
+    print(f"{output}: written. Next: {following}")
 
 
 def configuration_text(name: str, settings: Mapping[str, Any], found: Found) -> str:

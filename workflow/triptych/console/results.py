@@ -1,12 +1,13 @@
 """The answer of an experiment, and the paths of what is there."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from triptych.console.target import is_experiment, read_target
+from triptych.console.target import is_begun, is_experiment, read_target
 from triptych.storage.errors import InputError
 
 CONTENT = {
@@ -36,9 +37,10 @@ def results(
 ) -> None:
     """Give the answer of each experiment, and the paths of what is there. Nothing is run."""
     folders = list(_folders(target))
-    if not any(map(is_experiment, folders)):
+    if not any(map(is_begun, folders)):
         names = ", ".join(map(str, folders)) or "results"
-        raise InputError(f"{names}: there are no results yet; run the experiment: triptych run {target or ''}".rstrip())
+        call = shlex.join(["triptych", "run", str(target or "CONFIG")])
+        raise InputError(f"{names}: there are no results yet; run the experiment: {call}")
     for folder in folders:
         print_answer(folder)
 
@@ -46,7 +48,7 @@ def results(
 def _folders(target: Path | None) -> Iterator[Path]:
     """Yield the folders of the experiments that are asked for; they may be missing."""
     if target is None:
-        yield from (folder for folder in sorted(Path("results").glob("*")) if is_experiment(folder))
+        yield from filter(is_begun, sorted(Path("results").glob("*")))
     elif is_experiment(target):
         yield target
     else:
@@ -57,7 +59,7 @@ def print_answer(folder: Path) -> None:
     """Print the answer of an experiment if it is finished, and what there is in its folder."""
     from triptych.report.last_words import last_words  # pandas, which `triptych run --help` does without
 
-    if not is_experiment(folder):
+    if not is_begun(folder):
         print(f"{folder}: no results yet", flush=True)
         return
     has_report = any((folder / part / "report.html").is_file() for part in ("", "partial"))

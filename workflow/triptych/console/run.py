@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -69,6 +69,8 @@ def run(
     if {"-h", "--help"} & set(others):
         print(context.get_help())
         return
+    if others:
+        _check_arguments(others)
     asked = read_target(path)
     if value_of(FOLDER, others):
         _check_paths(asked)
@@ -94,6 +96,27 @@ def _check_paths(target: Target) -> None:
                 f"--directory: the path of the images of {name}, {experiment.dataset.path}, is relative to that "
                 "folder. Start triptych there, or give an absolute path."
             )
+
+
+def _check_arguments(arguments: list[str]) -> None:
+    """Check that Snakemake knows its arguments, since it prints a hundred lines about one that it does not know.
+
+    Raises:
+        InputError: an option is unknown, or lacks its value.
+    """
+    from snakemake.cli import get_argument_parser  # a second, which a call without arguments does without
+
+    def refuse(message: str) -> NoReturn:
+        raise InputError(f"{message} (an option of snakemake; the list: snakemake --help).")
+
+    parser = get_argument_parser()
+    parser.error = refuse
+    unknown = parser.parse_known_args(arguments)[1]
+    if unknown:
+        raise InputError(
+            f"{' '.join(unknown)}: snakemake, which is given all that follows the configuration, knows no such option. "
+            "What is trained, and how, is written in the configuration: docs/configuration.md."
+        )
 
 
 def snakemake(target: Target, arguments: list[str]) -> int:

@@ -80,7 +80,10 @@ def read_target(path: Path | None) -> Target:
         given = {"images": str(path)}
         return Target(path, True, given, load_given(given))
     if not path.exists() and path.suffix.lower() not in (".yaml", ".yml", ".json"):
-        raise InputError(f"{path}: there is no such file or folder; give a configuration or a folder of images.")
+        raise InputError(
+            f"{path}: there is no such file or folder; give a configuration, a folder of images "
+            "or a CSV file that names them."
+        )
     return _of_file(path, path)
 
 
@@ -91,8 +94,12 @@ def _of_file(path: Path | None, file: Path) -> Target:
 
 def is_experiment(path: Path) -> bool:
     """Return whether a path is the folder of an experiment: it has results, or its configuration in effect."""
-    has_results = any((path / name).exists() for name in EXPERIMENT_FILES)
-    return has_results and path.is_dir() and (path / "config.yaml").is_file()
+    return is_begun(path) and (path / "config.yaml").is_file()
+
+
+def is_begun(path: Path) -> bool:
+    """Return whether a folder holds results; of one in another place than results/ this says little."""
+    return path.is_dir() and any((path / name).exists() for name in EXPERIMENT_FILES)
 
 
 def snakefile() -> Path:

@@ -130,7 +130,7 @@ class Progress:
         usable = self.done - self.problems
         print(
             f"checked {self.done:,} files in {time.monotonic() - self.start:,.0f} s: {usable:,} images "
-            f"({self.decoded:,} decoded, {usable - self.decoded:,} from the cache), {self.problems:,} with a problem, "
+            f"({self.decoded:,} decoded, {usable - self.decoded:,} known already), {self.problems:,} with a problem, "
             f"{ignored:,} ignored",
             flush=True,
         )

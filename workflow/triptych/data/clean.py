@@ -8,14 +8,16 @@ from pathlib import Path
 from triptych.data.cache import DELETED, MARKER, is_marked, is_rule_folder
 from triptych.storage.errors import InputError
 
+CACHE = Path("resources", "images")
 
-def clean(*, cache: Path) -> None:
+
+def clean(*, cache: Path = CACHE) -> None:
     """Delete the decoded images of all experiments that share a cache. They are decoded again when they are needed.
 
     It is safe at any time, also while a workflow runs. Other files in the folder are kept.
 
     Args:
-        cache: the folder `images` in the folder of resources.
+        cache: the folder of decoded images: `images` in the folder of resources; by default resources/images.
 
     Raises:
         InputError: there is no folder, or it is no cache of decoded images.

@@ -25,6 +25,11 @@ def verify(folder: Path) -> None:
         InputError: a file is changed, missing, or not in the manifest (each is named; a link, a pipe or a device
             counts as a file); or there is no manifest that can be read.
     """
+    if not (folder / MANIFEST).is_file():
+        raise InputError(
+            f"{folder}: there is no {MANIFEST}, which is written last; give the folder of a finished experiment, as "
+            "results/digits."
+        )
     listed = read_manifest(folder / MANIFEST)
     found = {
         path.relative_to(folder).as_posix(): path.is_file()

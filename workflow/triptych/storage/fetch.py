@@ -155,7 +155,8 @@ def fetch(
         else "correct `path` (absolute, or relative to the working directory), or omit it to download the file."
     )
     raise InputError(
-        f"{destination.name} could not be downloaded; expected {wanted}"
+        (f"{destination.name} could not be downloaded" if own_file is None else f"{own_file} cannot be used")
+        + f"; expected {wanted}"
         + "".join(problems or ["\n  no URL is given"])
         + f"\n  What to do: {advice} If you want a different file, give its sha256."
     )

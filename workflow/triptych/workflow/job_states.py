@@ -176,7 +176,7 @@ def in_words(progress: Progress) -> str:
     if progress.step is not None:
         parts.append(f"{progress.noun} {progress.step}/{progress.steps}")
     if progress.accuracy is not None:
-        parts.append(f"{progress.accuracy:.1f} %")
+        parts.append(f"accuracy {progress.accuracy:.1f} %")
     if progress.images_per_second is not None:
         parts.append(f"{progress.images_per_second:,.0f} images/s")
     if progress.seconds_left is not None:

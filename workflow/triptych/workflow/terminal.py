@@ -170,7 +170,7 @@ class Terminal(logging.Handler):
             job = self.known_states.finish(record.job_id, self.now())
         if job is not None and is_training(job.rule):
             progress = job.progress()
-            accuracy = f", {progress.accuracy:.1f} %" if progress and progress.accuracy is not None else ""
+            accuracy = f", accuracy {progress.accuracy:.1f} %" if progress and progress.accuracy is not None else ""
             self.say(f"{job.title}: done in {clock(self.now() - job.started)}{accuracy}")
 
     def on_progress(self, record: Any) -> None:

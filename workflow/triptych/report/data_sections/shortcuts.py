@@ -17,7 +17,7 @@ from triptych.report.checked_data import CheckedData
 MEANINGS = {
     "width": "after orientation",
     "height": "after orientation",
-    "aspect": "width divided by height",
+    "aspect": "width divided by height, so that upright and level pictures differ",
     "bytes": "size of the file",
     "file type": "format and pixel mode",
     "brightness": "mean luminance",

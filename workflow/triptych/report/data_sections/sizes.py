@@ -72,10 +72,10 @@ def quantiles(data: CheckedData) -> Table:
         "width (px)": data.images["width"],
         "height (px)": data.images["height"],
         "shorter side (px)": data.shorter,
-        "aspect": data.aspect,
+        "longer by shorter side": data.aspect,
         "file (KiB)": data.images["bytes"] / 1024,
     }
-    digits = {"aspect": 2}
+    digits = {"longer by shorter side": 2}
     columns = [Column("measure", "", "text"), *(Column(name, "") for name in QUANTILES)]
     rows = [
         [name, *(words.number(float(numpy.quantile(values, at)), digits.get(name, 0)) for at in QUANTILES.values())]
