@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from triptych.storage.errors import InputError
 from triptych.storage.locks import held, try_lock
 
-if TYPE_CHECKING:  # it takes half a second, and few commands write a table
+if TYPE_CHECKING:  # importing pandas takes longer than many commands, and those that have a table have imported it
     import pandas
 
 STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
