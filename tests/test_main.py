@@ -91,6 +91,14 @@ def test_without_a_command_it_lists_them_all(capsys):
     assert re.findall(r"^  ([a-z-]+)$", listed, re.M) == [name.replace("_", "-") for name in COMMANDS]
 
 
+def test_help_waits_for_no_large_library():
+    code = (
+        "import sys; from triptych.__main__ import main; status = main(['--help']);"
+        "assert not {'torch', 'matplotlib', 'pandas', 'numpy'} & set(sys.modules); sys.exit(status)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL, timeout=60)
+
+
 def test_no_way_to_name_a_command_does_nothing(capsys):
     """The application knows most commands by name alone."""
     assert main(["--", "verify"]) == 2

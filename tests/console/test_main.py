@@ -69,7 +69,7 @@ def test_the_version_is_the_package_s(capsys):
 def test_help_waits_for_neither_torch_nor_snakemake(arguments):
     code = (
         "import sys; from triptych.console.__main__ import main; status = main(sys.argv[1:]);"
-        "assert not {'torch', 'snakemake', 'matplotlib'} & set(sys.modules); sys.exit(status)"
+        "assert not {'torch', 'snakemake', 'matplotlib', 'pandas'} & set(sys.modules); sys.exit(status)"
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, stdout=subprocess.DEVNULL, timeout=60)

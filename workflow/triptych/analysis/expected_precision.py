@@ -24,21 +24,21 @@ def interval(images: int, accuracy: float) -> tuple[float, float]:
     return 100 * low, 100 * high
 
 
-def visible_difference(images: int, disagreement: float = DISAGREEMENT) -> float:
+def visible_difference(images: int) -> float:
     """The difference of two networks' accuracies, in points, that a test of paired answers sees with POWER.
 
     The difference d has the variance (q - d²) / images, q being the share of images that one network alone has right:
-    `disagreement`, or d where that is more.
+    `DISAGREEMENT`, or d where that is more.
     """
     needed = (stats.norm.ppf(1 - (1 - CONFIDENCE) / 2) + stats.norm.ppf(POWER)) ** 2
-    at_disagreement = math.sqrt(needed * disagreement / (images + needed))
-    return 100 * (at_disagreement if at_disagreement <= disagreement else needed / (images + needed))
+    at_disagreement = math.sqrt(needed * DISAGREEMENT / (images + needed))
+    return 100 * (at_disagreement if at_disagreement <= DISAGREEMENT else needed / (images + needed))
 
 
-def power(images: int, lead: float, disagreement: float = DISAGREEMENT) -> float:
+def power(images: int, lead: float) -> float:
     """The probability, 0 to 1, that the same test sees a lead of `lead` points."""
     difference = lead / 100
-    variance = max(disagreement, difference) - difference**2
+    variance = max(DISAGREEMENT, difference) - difference**2
     return float(stats.norm.cdf(math.sqrt(images * difference**2 / variance) - stats.norm.ppf((1 + CONFIDENCE) / 2)))
 
 

@@ -70,12 +70,12 @@ def notebook_test_loss(train_loss: Losses, test_loss: Losses, train_images: int,
     return test_loss + train_images / test_images * train_loss
 
 
-def bias_of_the_mean(images: int, batch_size: int = BATCH) -> float:
+def bias_of_the_mean(images: int) -> float:
     """Return the relative error of the notebook's mean loss, exact if all batches have the same loss.
 
     It divides the sum over ceil(N / B) batches' means by N / B.
     """
-    return math.ceil(images / batch_size) * batch_size / images - 1
+    return math.ceil(images / BATCH) * BATCH / images - 1
 
 
 def cannot_finish(evidence: Evidence) -> Effect:

@@ -14,18 +14,21 @@ from collections.abc import Callable
 LARGEST_KEPT = 256 * 2**20
 """In bytes. Larger blocks are few, and keeping them would fragment the heap and raise the peak."""
 
+MOST_KEPT = 2**31 - 1
+"""In bytes: the largest number that `mallopt` takes."""
+
 _OLDER_GLIBC = 32 * 2**20
 """In bytes. The largest threshold that glibc accepts before version 2.35."""
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
 
 
-def keep_freed_memory(largest: int = LARGEST_KEPT, most: int = 2**31 - 1) -> None:
-    """Keep freed blocks of up to `largest` bytes each, up to `most` bytes in total, until the process ends."""
+def keep_freed_memory() -> None:
+    """Keep freed blocks of up to `LARGEST_KEPT` bytes each, up to `MOST_KEPT` in total, until the process ends."""
     mallopt = _function("mallopt")
     # Set the total only if the block size was accepted: setting it alone fixes the block size at its low initial value.
-    if mallopt and (mallopt(_M_MMAP_THRESHOLD, largest) or mallopt(_M_MMAP_THRESHOLD, _OLDER_GLIBC)):
-        mallopt(_M_TRIM_THRESHOLD, most)
+    if mallopt and (mallopt(_M_MMAP_THRESHOLD, LARGEST_KEPT) or mallopt(_M_MMAP_THRESHOLD, _OLDER_GLIBC)):
+        mallopt(_M_TRIM_THRESHOLD, MOST_KEPT)
 
 
 def release_freed_memory() -> None:
