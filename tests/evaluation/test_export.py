@@ -81,7 +81,7 @@ def test_other_weights_in_the_file_are_found(experiment, exported):
     import torch
 
     with torch.no_grad():
-        model.network.get_parameter("fc.bias")[0] += 0.01
+        model.networks[0].get_parameter("fc.bias")[0] += 0.01
     assert not module.compare(model, exported, images[:20], [images[20:]]).is_close
 
 

@@ -131,7 +131,7 @@ def test_a_source_of_arrays_takes_files_of_the_stored_size(experiment, copy):
             "no run was chosen, so there is no model",
         ),
         (lambda folder: {"cost": folder / "none.json"}, r"none\.json: the file is missing"),
-        (lambda folder: {"tested": folder / "none.safetensors"}, "none.safetensors: the file is missing"),
+        (lambda folder: {"tested": [folder / "none.safetensors"]}, "none.safetensors: the file is missing"),
     ],
 )
 def test_what_is_missing_is_one_message_and_writes_nothing(experiment, copy, change, message):

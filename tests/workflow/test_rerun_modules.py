@@ -61,6 +61,7 @@ NAMED = {
 """The modules that the settings of the graph name, by the rule that needs them."""
 
 NOT_IN_THE_GRAPH = {
+    "copy_member",  # of an ensemble
     *("download_dataset", "download_weights", "convert_weights"),
     *("check_data", "find_duplicates", "report_data"),
 }

@@ -46,6 +46,7 @@ COMMANDS = {
     "collect_predictions": "triptych.analysis",
     "open_test": "triptych.evaluation",
     "copy_model": "triptych.evaluation",
+    "copy_member": "triptych.evaluation",
     "write_model": "triptych.evaluation",
     **FIGURE_COMMANDS,
     **WING_COMMANDS,

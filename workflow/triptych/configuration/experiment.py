@@ -61,6 +61,12 @@ class Experiment(Section):
         description="Every arm is trained once with each seed. A verdict needs three or more.",
         json_schema_extra={"x-default": f"`[0]`; `{SEEDS_OF_FILES}` {IF_FILES}"},
     )
+    ensemble: bool = Field(
+        False,
+        description="Whether the model that is kept is an ensemble: the networks of all seeds of the chosen arm, and "
+        "with folds of all its runs. Its probabilities are the mean of theirs, and it takes as many times longer. "
+        "false: the network of one seed. Needs two or more.",
+    )
     claims: Claims = Field(
         NONE, description=" ".join(f"{wing}: {part_of(wing, 'requirements').DESCRIPTION}." for wing in WINGS)
     )
