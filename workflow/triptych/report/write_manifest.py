@@ -116,7 +116,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
     """
     arms = one_of(configuration["arms"])
     runs = one_of(runs_of(configuration["seeds"], configuration["dataset"]))
-    weights = rf"model-{runs}\.safetensors" if configuration["ensemble"] else r"model\.safetensors"
+    weights = rf"model-{runs}\.safetensors" if configuration.get("ensemble") else r"model\.safetensors"
     models = one_of(
         f"{arm['model']['architecture']}_{arm['model']['input_size']}" for arm in configuration["arms"].values()
     )
