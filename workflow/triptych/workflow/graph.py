@@ -98,7 +98,7 @@ class Graph:
     @cached_property
     def with_ensemble(self) -> list[str]:
         """The experiments that keep all networks of the chosen arm."""
-        return [name for name, one in self.experiments.items() if one["ensemble"]]
+        return [name for name, one in self.experiments.items() if one.get("ensemble")]
 
     @cached_property
     def with_folds(self) -> list[str]:
