@@ -331,7 +331,8 @@ REFUSED = {
     "an experiment is nothing": (
         {"experiments": {"mine": None}},
         "experiments.mine: nothing (null) is not allowed; give a mapping with any of the keys "
-        "question, dataset, model, weights, training, test, comparison, reference_models, report, seeds, claims, arms",
+        "question, dataset, model, weights, training, test, comparison, reference_models, report, seeds, ensemble, "
+        "claims, arms",
     ),
     "no arms": (
         {"experiments": {"mine": {"arms": None}}},
@@ -766,8 +767,8 @@ REFUSED = {
     ),
     "an ensemble of one network": (
         with_experiment(ensemble=True, seeds=[3]),
-        "experiments.mine.ensemble: true is not allowed with one seed, since an ensemble has two or more networks; give "
-        "experiments.mine.seeds two or more, such as [0, 1, 2], or false",
+        "experiments.mine.ensemble: true is not allowed with one seed, since an ensemble has two or more networks; "
+        "give experiments.mine.seeds two or more, such as [0, 1, 2], or false",
     ),
     "an ensemble of a number": (
         with_experiment(ensemble=3, seeds=[0, 1]),

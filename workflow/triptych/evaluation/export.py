@@ -128,7 +128,7 @@ def export(model: Path, *, onnx: Path, images: list[Path] | None = None) -> None
             importlib.import_module(package)
         except ImportError:
             raise InputError(
-                f"export needs {package}, which is not installed; run `pip install {' '.join(NEEDED)}`."
+                f"export needs {package}, which is not installed; run `pip install -e '.[onnx]'` in the clone."
             ) from None
     loaded = load_model(model, "cpu")
     loaded = replace(loaded, arithmetic=replace(loaded.arithmetic, precision="float32"))
