@@ -331,7 +331,8 @@ REFUSED = {
     "an experiment is nothing": (
         {"experiments": {"mine": None}},
         "experiments.mine: nothing (null) is not allowed; give a mapping with any of the keys "
-        "question, dataset, model, weights, training, test, comparison, reference_models, report, seeds, claims, arms",
+        "question, dataset, model, weights, training, test, comparison, reference_models, report, seeds, ensemble, "
+        "claims, arms",
     ),
     "no arms": (
         {"experiments": {"mine": {"arms": None}}},
@@ -764,6 +765,15 @@ REFUSED = {
         {**SMALLEST, "keep_weights": "none"},
         "keep_weights: 'none' is not allowed; give model: the weights of the chosen run alone are kept",
     ),
+    "an ensemble of one network": (
+        with_experiment(ensemble=True, seeds=[3]),
+        "experiments.mine.ensemble: true is not allowed with one seed, since an ensemble has two or more networks; "
+        "give experiments.mine.seeds two or more, such as [0, 1, 2], or false",
+    ),
+    "an ensemble of a number": (
+        with_experiment(ensemble=3, seeds=[0, 1]),
+        "experiments.mine.ensemble: 3 is not allowed; give true or false",
+    ),
     "no images to choose an arm on": (
         with_experiment(dataset={"source": "cifar10", "train_per_class": 400}),
         "experiments.mine.dataset: there are no validation images to choose an arm on; give experiments.mine.dataset."
@@ -779,6 +789,14 @@ REFUSED = {
         "every_epoch, or none for the claims",
     ),
 }
+
+
+def test_without_an_ensemble_its_key_is_not_in_effect():
+    """So nothing that was made before there were ensembles is made again."""
+    of = lambda **keys: effective(load_configuration(with_experiment(seeds=[0, 1], **keys)))  # noqa: E731
+    assert of(ensemble=False) == of() and "ensemble" not in of()["experiments"]["mine"]
+    both = of(ensemble="true")
+    assert both["experiments"]["mine"]["ensemble"] is True and effective(load_configuration(both)) == both
 
 
 @pytest.mark.parametrize(("raw", "message"), REFUSED.values(), ids=REFUSED.keys())

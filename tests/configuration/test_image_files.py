@@ -81,6 +81,10 @@ def test_folds_take_the_place_of_validation_images_and_test_may_be_0():
     assert experiment_of(folds=5, validation=0)["dataset"]["validation"] == 0
 
 
+def test_an_ensemble_may_be_of_the_folds_of_one_seed():
+    assert experiment_of(folds=5, others={"seeds": [0], "ensemble": True})["ensemble"]
+
+
 def test_without_folds_their_keys_are_not_in_effect():
     """So nothing that was made before there were folds is made again."""
     experiment = experiment_of(folds=None, repeats=1)

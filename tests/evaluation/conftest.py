@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy
@@ -15,6 +16,8 @@ from triptych.analysis.collect_predictions import collect_predictions
 from triptych.evaluation import open_test as open_test_module
 from triptych.evaluation.write_model import write_model
 from triptych.results.decision import DECISION_KEYS, decision_digest
+from triptych.results.mistakes import softmax
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
 CLASSES = ("a | <b>rose `x`", "tulip é", "weed")
 IMAGES = 50
@@ -23,6 +26,8 @@ STORED = {"store_size": 37}
 """8/7 of the network's input: networks see the centre alone."""
 SHARES = {"validation": 0.4, "test": 0.3}
 ARM = "mine"
+MEMBERS = ("seed0", "seed1")
+"""The runs of the ensemble."""
 OF_EVALUATION = ("evaluation_batch_size", "num_threads", "device", "precision", "channels_last")
 FILES = {"model.safetensors", "model.json", "README.md", "predict.py", "decode.py"}
 
@@ -63,10 +68,10 @@ def model_options(folder: Path, model: Path, **changes) -> dict:
         "comparison": json.dumps({"confidence": 0.95}),
         "mode": "after_decision",
         "decision": folder / "decision.json",
-        "weights": model / "model.safetensors",
+        "weights": [model / "model.safetensors"],
         "cost": run / "cost.json",
-        "predictions": run / "predictions.safetensors",
-        "tested": run / "test.safetensors",
+        "predictions": [run / "predictions.safetensors"],
+        "tested": [run / "test.safetensors"],
         **{f"{split}_data": folder / "data" / f"{split}.safetensors" for split in ("train", "validation", "test")},
         "leaks": folder / "data" / "leaks.csv",
         "description": model / "model.json",
@@ -119,3 +124,56 @@ def experiment(tmp_path_factory):
     os.link(run / "trained.safetensors", model / "model.safetensors")
     write_model(**model_options(folder, model))
     return folder
+
+
+def opened(folder: Path, run: Path, split: str) -> numpy.ndarray:
+    """The logits of a run's network for a split, as `open_test` computes them."""
+    about = load_metadata(run / "trained.safetensors")
+    options = {
+        **{name: about["run"]["recipe"][name] for name in OF_EVALUATION if name != "device"},
+        **{"device": "cpu", "architecture": about["architecture"], "input_size": about["input_size"], "arm": ARM},
+        **{"seed": about["run"]["seed"], "trained": run / "trained.safetensors", "openings": run / "openings.jsonl"},
+        **{"decision": folder / "decision.json", "test_data": folder / "data" / f"{split}.safetensors"},
+        **{"predictions": run / "opened.safetensors", "opened": run / "opened.json"},
+    }
+    open_test_module.open_test(**bundled("open_test", options))
+    return load_tensors(run / "opened.safetensors")["test_logits"]
+
+
+@pytest.fixture(scope="session")
+def ensemble(experiment, tmp_path_factory):
+    """The experiment with another run, whose last layer and normalisation differ, and a model of both. Read only."""
+    folder = tmp_path_factory.mktemp("ensemble") / "photos-results"
+    shutil.copytree(experiment, folder, copy_function=os.link)
+    shutil.rmtree(folder / "model")
+    (folder.parent / "photos").symlink_to(experiment.parent / "photos")
+    first, second, model = (folder / name for name in (f"runs/{ARM}/seed0", f"runs/{ARM}/seed1", "model"))
+    second.mkdir()
+    model.mkdir()
+    tensors, about = (read(first / "trained.safetensors") for read in (load_tensors, load_metadata))
+    tensors["fc.weight"] = tensors["fc.weight"][:, ::-1].copy()
+    other = {"run": about["run"] | {"seed": 1}, "normalisation": {"mean": [0.3, 0.4, 0.5], "std": [0.2, 0.25, 0.3]}}
+    save_tensors(second / "trained.safetensors", tensors, about | other)
+    for split, name in (("validation", "predictions"), ("test", "test")):
+        save_tensors(second / f"{name}.safetensors", {f"{split}_logits": opened(folder, second, split)})
+    for run in (first, second):
+        os.link(run / "trained.safetensors", model / f"model-{run.name}.safetensors")
+    write_model(**ensemble_options(folder, model))
+    return folder
+
+
+def ensemble_options(folder: Path, model: Path, **changes) -> dict:
+    """The options of `write_model` for the ensemble in a folder."""
+    runs = [folder / "runs" / ARM / name for name in MEMBERS]
+    of_members = {
+        "weights": [model / f"model-{run.name}.safetensors" for run in runs],
+        "predictions": [run / "predictions.safetensors" for run in runs],
+        "tested": [run / "test.safetensors" for run in runs],
+    }
+    return model_options(folder, model, **of_members | changes)
+
+
+def mean_of_members(folder: Path, name: str, split: str) -> numpy.ndarray:
+    """The mean of the probabilities of the ensemble's members, [images, classes]."""
+    paths = [folder / "runs" / ARM / run / f"{name}.safetensors" for run in MEMBERS]
+    return numpy.mean([softmax(load_tensors(path)[f"{split}_logits"]) for path in paths], axis=0)

@@ -8,7 +8,8 @@ import numpy
 import pandas
 import pytest
 
-from tests.evaluation.conftest import CLASSES
+from tests.evaluation.conftest import CLASSES, mean_of_members
+from triptych.data.dataset import load_split
 from triptych.evaluation.evaluate import evaluate
 from triptych.storage.errors import InputError
 
@@ -40,6 +41,15 @@ def test_on_the_test_images_it_is_what_was_tested(experiment, delivery, tmp_path
     found = table(tmp_path / "mine.csv").set_index("path").loc[expected.index]
     for column in ("class", "predicted", "probability"):
         assert found[column].tolist() == expected[column].tolist()
+
+
+def test_an_ensemble_is_compared_with_what_it_reached_together(ensemble, delivery, capsys):
+    evaluate(ensemble, delivery)
+    said = capsys.readouterr().out
+    (here, there) = re.search(r"^accuracy (.*), tested (.*)$", said, flags=re.M).groups()
+    labels = load_split(ensemble / "data" / "test.safetensors").labels
+    accuracy = 100 * (mean_of_members(ensemble, "test", "test").argmax(axis=1) == labels).mean()
+    assert here == there and here.startswith(f"{accuracy:.1f} % (")
 
 
 def test_images_of_other_colours_differ_beyond_doubt(experiment, delivery, capsys):

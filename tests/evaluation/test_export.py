@@ -6,6 +6,7 @@ import os
 import numpy
 import pytest
 
+from tests.evaluation.conftest import mean_of_members
 from triptych.data.dataset import load_split
 from triptych.evaluation import export as module
 from triptych.evaluation.export import Agreement, export, resizing
@@ -52,6 +53,26 @@ def test_onnx_runtime_gives_the_test_logits(experiment, exported):
     assert one == pytest.approx(expected[:1], abs=1e-4)
 
 
+def test_an_ensemble_is_one_graph_with_all_its_members(ensemble, tmp_path):
+    path = tmp_path / "model.onnx"
+    export(ensemble, onnx=path)
+    session = onnxruntime.InferenceSession(path)
+    images = numpy.array(load_split(ensemble / "data" / "test.safetensors").images)
+    logits, probabilities, calibrated = session.run(None, {"images": images})
+    mean = mean_of_members(ensemble, "test", "test")
+    assert probabilities == pytest.approx(mean, abs=1e-4)
+    assert logits == pytest.approx(numpy.log(mean), abs=1e-3)
+    sharper = mean ** (1 / json.loads((ensemble / "model" / "model.json").read_text())["temperature"])
+    assert calibrated == pytest.approx(sharper / sharper.sum(axis=1, keepdims=True), abs=1e-4)
+
+
+def test_more_weights_than_a_file_holds_are_refused(ensemble, tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "MOST_GIGABYTES", 0.05)
+    with pytest.raises(InputError, match=r"the weights have 0\.1 GB, and an ONNX file holds at most 0\.05"):
+        export(ensemble, onnx=tmp_path / "model.onnx")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("stored", "size"), [(8, 32), (64, 32), (37, 32), (100, 33)])
 def test_resizing_by_products_is_that_of_evaluation(stored, size):
     import torch
@@ -81,7 +102,7 @@ def test_other_weights_in_the_file_are_found(experiment, exported):
     import torch
 
     with torch.no_grad():
-        model.network.get_parameter("fc.bias")[0] += 0.01
+        model.networks[0].get_parameter("fc.bias")[0] += 0.01
     assert not module.compare(model, exported, images[:20], [images[20:]]).is_close
 
 

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from triptych.evaluation.model_file import FORMAT, model_folder, read_description
+from triptych.evaluation.model_file import FORMAT, OF_ENSEMBLES, model_folder, read_description
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
@@ -59,7 +59,10 @@ def test_what_was_written_is_read(folder):
             "store was changed after the file was written",
         ),
         (lambda folder: edited(folder, lambda one: one.update(temperature=2)), "temperature was changed"),
-        (lambda folder: edited(folder, lambda one: one.update(format=2)), "format 2 cannot be read, 1 is expected"),
+        (
+            lambda folder: edited(folder, lambda one: one.update(format=3)),
+            "format 3 cannot be read, 1 or 2 is expected",
+        ),
         (
             lambda folder: edited(folder, lambda one: one.pop("store")),
             "not the description of a model of Triptych: no store",
@@ -75,6 +78,40 @@ def test_what_was_written_is_read(folder):
     ],
 )
 def test_each_mistake_is_refused_with_one_message(folder, change, message):
+    change(folder)
+    with pytest.raises(InputError) as caught:
+        read_description(folder)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda folder: (folder / "model-seed1.safetensors").unlink(), "model-seed1.safetensors: the file is missing"),
+        (
+            lambda folder: (folder / "model-seed1.safetensors").write_bytes(
+                (folder / "model-seed0.safetensors").read_bytes()
+            ),
+            "model-seed1.safetensors: these are not the weights that model.json describes",
+        ),
+        (lambda folder: edited(folder, lambda one: one["members"].pop()), "members was changed"),
+        (lambda folder: edited(folder, lambda one: one["members"].reverse()), "these are not the weights"),
+        (
+            lambda folder: edited(folder, lambda one: one.pop("members")),
+            "not the description of a model of Triptych: no",
+        ),
+        (lambda folder: edited(folder, lambda one: one["normalisation"].reverse()), "normalisation is {'mean': [0.3"),
+        (
+            lambda folder: edited(folder, lambda one: one.update(format=1)),
+            "description of a model of Triptych: no seed",
+        ),
+    ],
+)
+def test_each_mistake_in_an_ensemble_is_refused(ensemble, tmp_path, change, message):
+    folder = tmp_path / "model"
+    shutil.copytree(ensemble / "model", folder)
+    assert read_description(folder)["format"] == OF_ENSEMBLES
     change(folder)
     with pytest.raises(InputError) as caught:
         read_description(folder)

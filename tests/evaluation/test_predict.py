@@ -10,12 +10,13 @@ import pandas
 import pytest
 
 from tests.conftest import without_rights
-from tests.evaluation.conftest import CLASSES, FILES, IMAGES
+from tests.evaluation.conftest import CLASSES, FILES, IMAGES, MEMBERS, mean_of_members
 from triptych.__main__ import main
 from triptych.data.dataset import load_split
 from triptych.evaluation.model_file import read_description
 from triptych.evaluation.model_folder import load_model
 from triptych.evaluation.predict import predict
+from triptych.results.mistakes import DECIMALS
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors
 
@@ -68,6 +69,28 @@ def test_a_file_becomes_the_stored_pixels(experiment, model):
     files, _ = test_files_of(experiment)
     images = load_split(experiment / "data" / "test.safetensors").images
     assert all(numpy.array_equal(model.stored(file), image) for file, image in zip(files, images, strict=True))
+
+
+def test_an_ensemble_gives_the_mean_of_its_members_probabilities(ensemble, tmp_path):
+    """The members' logits are the bits of `open_test`; `predict.py` says the same."""
+    files, _ = test_files_of(ensemble)
+    found = load_model(ensemble)
+    mean = mean_of_members(ensemble, "test", "test")
+    answers = [found.answer(one.logits) for one in found.predict(files)]
+    assert [one.predicted for one in answers] == [found.classes[number] for number in mean.argmax(axis=1)]
+    assert [one.probability for one in answers] == mean.max(axis=1).round(DECIMALS).tolist()
+    sharper = mean ** (1 / found.about["temperature"])
+    expected = (sharper / sharper.sum(axis=1, keepdims=True)).max(axis=1)
+    assert [one.calibrated for one in answers] == pytest.approx(expected, abs=1e-4)
+    runs = [ensemble / "runs" / "mine" / run for run in MEMBERS]
+    single = numpy.stack([load_tensors(run / "test.safetensors")["test_logits"] for run in runs])
+    assert (single.argmax(axis=2) != mean.argmax(axis=1)).any(axis=1).all()  # each member errs from the mean somewhere
+    call = [sys.executable, "-W", "error", ensemble / "model" / "predict.py", *files]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=True)
+    lines = [line.removeprefix(str(file)).strip() for line, file in zip(done.stdout.splitlines(), files, strict=True)]
+    for line, one in zip(lines, answers, strict=True):
+        expected = f"{one.predicted}  {one.probability:.4f}  {one.calibrated:.4f}" + "  unsure" * bool(one.unsure)
+        assert line == expected
 
 
 def test_what_cannot_be_used_is_named_and_skipped(experiment, tmp_path, capsys):

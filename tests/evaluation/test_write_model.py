@@ -10,14 +10,26 @@ import numpy
 import pytest
 import yaml
 
-from tests.evaluation.conftest import ARM, CLASSES, FILES, model_options, write_decision
+from tests.evaluation.conftest import (
+    ARM,
+    CLASSES,
+    FILES,
+    MEMBERS,
+    ensemble_options,
+    mean_of_members,
+    model_options,
+    write_decision,
+)
 from triptych.analysis.intervals import wilson_interval
+from triptych.analysis.temperature import fitted_temperature
 from triptych.data import decoding
 from triptych.data.dataset import Split, load_split, save_split
+from triptych.data.folds import Folds, save_folds
+from triptych.evaluation.model_file import read_description
 from triptych.evaluation.write_model import write_model
 from triptych.storage.errors import InputError
 from triptych.storage.files import sha256
-from triptych.storage.tensors import load_tensors
+from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +126,60 @@ def test_without_validation_images_nothing_is_calibrated(experiment, copy):
     assert "The probabilities are not calibrated" in text and "evaluated after every epoch" in text
 
 
+def test_an_ensemble_is_described_by_what_its_members_say_together(ensemble):
+    about = json.loads((ensemble / "model" / "model.json").read_text())
+    text = (ensemble / "model" / "README.md").read_text()
+    files = [ensemble / "model" / f"model-{run}.safetensors" for run in MEMBERS]
+    assert about["members"] == list(MEMBERS) and "seed" not in about
+    assert about["digests"]["weights"] == [sha256(path) for path in files]
+    assert [one["mean"][0] for one in about["normalisation"]] == [0.485, 0.3]
+    tested, labels = about["tested"], load_split(ensemble / "data" / "test.safetensors").labels
+    correct = mean_of_members(ensemble, "test", "test").argmax(axis=1) == labels
+    assert (tested["images"], tested["correct"]) == (len(labels), correct.sum())
+    logits = numpy.log(mean_of_members(ensemble, "predictions", "validation"))
+    labels = load_split(ensemble / "data" / "validation.safetensors").labels
+    assert about["temperature"] == pytest.approx(fitted_temperature(logits, labels), abs=2e-4)
+    assert "An ensemble of 2 resnet18 networks" in text and "Members: seed 0; seed 1." in text
+    assert "A prediction takes 2 times the time of one network" in text
+    assert f"accuracy {tested['accuracy']:.1f} % ({tested['low']:.1f} to {tested['high']:.1f})" in text
+    assert "It is about this ensemble" in text and "those of each member" in text
+
+
+def test_an_ensemble_of_folds_is_not_calibrated(ensemble, copy):
+    """A held-out image is in the training of other members, so no probability of it is that of a new image."""
+    full = load_split(ensemble / "data" / "validation.safetensors")
+    save_split(copy / "none.safetensors", Split(full.images[:0], full.labels[:0], full.classes, full.crop))
+    train = load_split(ensemble / "data" / "train.safetensors")
+    save_folds(copy / "folds.safetensors", Folds(numpy.arange(len(train))[None].astype(numpy.uint8) % 2, 2))
+    for fold in range(2):
+        tensors, metadata = (
+            read(ensemble / "model" / "model-seed0.safetensors") for read in (load_tensors, load_metadata)
+        )
+        about = metadata | {"run": metadata["run"] | {"fold": fold}}
+        save_tensors(copy / f"model-seed0_fold{fold}.safetensors", tensors, about)
+    weights = [copy / f"model-seed0_fold{fold}.safetensors" for fold in range(2)]
+    changes = {"weights": weights, "folds": copy / "folds.safetensors", "validation_data": copy / "none.safetensors"}
+    decision = write_decision(copy / "decision.json", {"arm": ARM, "seed": 0, "fold": 1})
+    write_model(**ensemble_options(ensemble, copy, decision=decision, **changes))
+    about = read_description(copy)
+    assert about["members"] == ["seed0_fold0", "seed0_fold1"]
+    assert (about["temperature"], about["unsure_below"], about["calibration_images"]) == (None, None, 0)
+    text = (copy / "README.md").read_text()
+    assert "an image that a fold holds out is in the training of other members" in text
+    assert "an ensemble of one seed, 2 networks of folds" in text and "on out-of-fold images" in text
+
+
+def test_weights_of_another_run_are_no_member(ensemble, copy):
+    other = copy / "model-seed3.safetensors"
+    shutil.copyfile(ensemble / "model" / "model-seed1.safetensors", other)
+    weights = [ensemble / "model" / "model-seed0.safetensors", other]
+    message = (
+        r"model-seed3\.safetensors: these are the weights of model-seed1\.safetensors; delete the file and run again"
+    )
+    with pytest.raises(InputError, match=message):
+        write_model(**ensemble_options(ensemble, copy, weights=weights))
+
+
 def test_a_source_of_arrays_takes_files_of_the_stored_size(experiment, copy):
     train = load_split(experiment / "data" / "train.safetensors")
     save_split(copy / "arrays.safetensors", Split(numpy.array(train.images[:, :8, :8]), train.labels, train.classes))
@@ -131,7 +197,7 @@ def test_a_source_of_arrays_takes_files_of_the_stored_size(experiment, copy):
             "no run was chosen, so there is no model",
         ),
         (lambda folder: {"cost": folder / "none.json"}, r"none\.json: the file is missing"),
-        (lambda folder: {"tested": folder / "none.safetensors"}, "none.safetensors: the file is missing"),
+        (lambda folder: {"tested": [folder / "none.safetensors"]}, "none.safetensors: the file is missing"),
     ],
 )
 def test_what_is_missing_is_one_message_and_writes_nothing(experiment, copy, change, message):

@@ -54,6 +54,17 @@ def test_every_file_is_listed_with_its_checksum(folder):
         assert record["bytes"] == len(content)
 
 
+def test_of_an_ensemble_the_members_weights_are_listed(folder):
+    configuration = yaml.safe_load((folder / "config.yaml").read_text())
+    configuration["experiments"]["digits"]["ensemble"] = True
+    (folder / "config.yaml").write_text(yaml.safe_dump(configuration, sort_keys=False))
+    seeds = configuration["experiments"]["digits"]["seeds"]
+    for seed in (*seeds, 999):
+        (folder / "model" / f"model-seed{seed}.safetensors").write_text("of a member, or left from other seeds")
+    listed = {name for name in manifest_of(folder)["files"] if name.endswith(".safetensors") and "model/" in name}
+    assert listed == {f"model/model-seed{seed}.safetensors" for seed in seeds}
+
+
 def test_where_test_images_are_evaluated_every_epoch_no_run_opens_them(shelf, tmp_path):
     folder = with_report(shelf(whole_kernels=False, test="every_epoch"), tmp_path).folder
     (folder / "opened.json").write_text("{}")

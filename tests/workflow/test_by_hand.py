@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 NOT_PRINTED = {
     *("download_dataset", "download_weights", "convert_weights"),  # it needs no network
     *("open_test", "initialise_model"),  # of other settings
-    *("copy_model", "write_model"),  # known only after the decision
+    *("copy_model", "copy_member", "write_model"),  # known only after the decision
     *("check_data", "find_duplicates", "assign_folds", "report_data"),  # of image files: in test_image_files.py
 }
 """Commands that a dry run of the experiment does not have."""

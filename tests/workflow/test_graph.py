@@ -33,6 +33,11 @@ def job(**wildcards):
     return SimpleNamespace(experiment="e", **wildcards)
 
 
+def test_an_ensemble_has_all_runs_of_an_arm():
+    assert graph().with_ensemble == [] and graph(ensemble=True).with_ensemble == ["e"]
+    assert graph(ensemble=True).members("e") == ["seed3", "seed1"]
+
+
 def test_settings_are_those_in_effect():
     assert graph().experiment_setting("weights/epochs")(job()) == 2
     assert graph().arm_setting("model/architecture")(job(arm="scratch")) == "resnet34"

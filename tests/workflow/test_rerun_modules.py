@@ -36,6 +36,7 @@ READERS = {
     "collect_predictions": "report",
     "collect_results": "plot_confusion plot_cost check_claims report",
     "copy_model": "write_model write_manifest",
+    "copy_member": "write_model write_manifest",
     "write_model": "write_manifest",
     "compare_full_run": "plot_full_run report",
     **dict.fromkeys(PLOTS_OF_TABLES.split(), "report"),
@@ -61,6 +62,7 @@ NAMED = {
 """The modules that the settings of the graph name, by the rule that needs them."""
 
 NOT_IN_THE_GRAPH = {
+    "copy_member",  # of an ensemble
     *("download_dataset", "download_weights", "convert_weights"),
     *("check_data", "find_duplicates", "report_data"),
 }

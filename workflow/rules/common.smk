@@ -110,41 +110,73 @@ def chosen_run(experiment):
         sys.exit(str(error))
 
 
-def of_chosen_run(*files):
-    """These files of the chosen run; none if nothing is chosen, which the commands say."""
+def of_chosen_run(file):
+    """This file of the chosen run; none if nothing is chosen, which the commands say."""
 
     def paths(wildcards):
         chosen = chosen_run(wildcards.experiment)
-        patterns = [f"{RUN}/{file}" for file in files]
         if not chosen:
             return []
         run = run_name(chosen["seed"], chosen.get("fold"))
-        return filled(patterns, arm=[chosen["arm"]], run=[run])
+        return filled(f"{RUN}/{file}", arm=[chosen["arm"]], run=[run])
 
     return paths
 
 
-def tested_by_chosen_run(wildcards):
-    """The file of the chosen run with its logits of test images; none where there are no such images."""
+def of_chosen_arm(file):
+    """This file of the chosen arm's run of the wildcards; none if nothing is chosen."""
+
+    def paths(wildcards):
+        chosen = chosen_run(wildcards.experiment)
+        return filled(f"{RUN}/{file}", arm=[chosen["arm"]]) if chosen else []
+
+    return paths
+
+
+def of_model(file):
+    """This file of each run whose network is part of the model: the chosen one, or all of its arm for an ensemble."""
+
+    def paths(wildcards):
+        if wildcards.experiment not in graph.with_ensemble:
+            return of_chosen_run(file)(wildcards)
+        return filled(of_chosen_arm(file)(wildcards), run=graph.members(wildcards.experiment))
+
+    return paths
+
+
+def tested_by_model(wildcards):
+    """What holds its logits of test images; none where there are no such images."""
     if graph.mode_of_whole(wildcards) not in TESTED:
         return []
-    return of_chosen_run(f"{graph.test_logits(wildcards)}.safetensors")(wildcards)
+    return of_model(f"{graph.test_logits(wildcards)}.safetensors")(wildcards)
 
 
-def files_of_model():
+def each(name, files):
+    """An option that is given once for each file."""
+    return " ".join(option(name, file) for file in files)
+
+
+def weights_of_model(experiment):
+    """The weights in the folder of the model: of the chosen run, or of each member of an ensemble."""
+    if experiment not in graph.with_ensemble:
+        return [*rules.copy_model.output]
+    return filled([*rules.copy_member.output], run=graph.members(experiment))
+
+
+def files_of_model(experiment):
     """The files of the chosen model."""
-    return [*rules.copy_model.output, *rules.write_model.output]
+    return [*weights_of_model(experiment), *rules.write_model.output]
 
 
 def chosen_model(wildcards):
     """Its files, if a run is chosen."""
-    return files_of_model() if chosen_run(wildcards.experiment) else []
+    return files_of_model(wildcards.experiment) if chosen_run(wildcards.experiment) else []
 
 
 def chosen_models(wildcards):
     """The files of the chosen models of all experiments: of a target, so that one that was deleted is made again."""
     chosen = [name for name in settings["experiments"] if chosen_run(name)]
-    return collect(files_of_model(), experiment=chosen)
+    return [file for name in chosen for file in collect(files_of_model(name), experiment=name)]
 
 
 def asked_digest(wildcards):

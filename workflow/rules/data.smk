@@ -150,7 +150,7 @@ rule prepare_dataset:
         cache=graph.of_image_files(image_cache),
     params:
         dataset=graph.of_experiment(dataset_json),
-        files=lambda wildcards, input: " ".join(option("--files", file) for file in input.files),
+        files=lambda wildcards, input: each("--files", input.files),
         checked=options_of_check,
         caption=tables_caption("prepare_dataset"),
         code=code("data.prepare_dataset", named=graph.of_experiment(modules_of_source)),

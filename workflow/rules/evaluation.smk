@@ -1,4 +1,4 @@
-# After the decision: the test images are opened, and the chosen run's weights are copied and described.
+# After the decision: the test images are opened, and the chosen run's weights (an ensemble: its arm's) are copied and described.
 # Needs: data/test.safetensors, runs/*/trained.safetensors, decision.json. Makes: of each run its test results; model/.
 
 
@@ -100,6 +100,42 @@ rule copy_model:
         """
 
 
+rule copy_member:
+    """The weights of one run of the arm that the decision chose, for an ensemble."""
+
+    # One file a run, so that a further seed needs no weights but its own: the others' may be gone.
+    input:
+        trained=of_chosen_arm("trained.safetensors"),
+        decision=ancient("<results>/{experiment}/decision.json"),
+    output:
+        member="<results>/{experiment}/model/model-{run}.safetensors",
+    log:
+        "<logs>/copy_member/{experiment}/{run}.log",
+    benchmark:
+        "<benchmarks>/copy_member/{experiment}/{run}.tsv"
+    wildcard_constraints:
+        experiment=one_of(graph.with_ensemble),
+    conda:
+        "../../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        trained=lambda wildcards, input: option("--trained", input.trained),
+        which=options_of_run,
+        code=code("evaluation.copy_member"),
+    shell:
+        r"""
+        python -m triptych copy-member \
+            {params.trained} \
+            {params.which} \
+            --decision {input.decision:q} \
+            --member {output.member:q} \
+            >{log:q} 2>&1
+        """
+
+
 SCRIPT_ALONE = "evaluation/predict_alone.py"
 
 
@@ -108,11 +144,11 @@ rule write_model:
 
     # Apart from copy_model: what it reads may change without a training, and the weights may be the last copy.
     input:
-        weights="<results>/{experiment}/model/model.safetensors",
+        weights=lambda wildcards: weights_of_model(wildcards.experiment),
         decision="<results>/{experiment}/decision.json",
         cost=of_chosen_run("cost.json"),
-        predictions=of_chosen_run("predictions.safetensors"),
-        tested=tested_by_chosen_run,
+        predictions=of_model("predictions.safetensors"),
+        tested=tested_by_model,
         folds=graph.folds_file,
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
@@ -138,7 +174,9 @@ rule write_model:
         dataset=graph.of_experiment(dataset_json),
         comparison=graph.of_experiment(comparison_json("confidence")),
         mode=graph.mode_of_whole,
-        tested=lambda wildcards, input: option("--tested", input.tested),
+        weights=lambda wildcards, input: each("--weights", input.weights),
+        predictions=lambda wildcards, input: each("--predictions", input.predictions),
+        tested=lambda wildcards, input: each("--tested", input.tested),
         folds=lambda wildcards, input: option("--folds", input.folds),
         code=code("evaluation.write_model", SCRIPT_ALONE, named=graph.of_experiment(modules_of_source)),
     shell:
@@ -150,9 +188,9 @@ rule write_model:
             --comparison {params.comparison:q} \
             --mode {params.mode} \
             --decision {input.decision:q} \
-            --weights {input.weights:q} \
+            {params.weights} \
             --cost {input.cost:q} \
-            --predictions {input.predictions:q} \
+            {params.predictions} \
             {params.tested} \
             {params.folds} \
             --train-data {input.train_data:q} \

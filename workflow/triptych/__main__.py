@@ -47,6 +47,7 @@ COMMANDS = {
     "collect_predictions": "triptych.analysis",
     "open_test": "triptych.evaluation",
     "copy_model": "triptych.evaluation",
+    "copy_member": "triptych.evaluation",
     "write_model": "triptych.evaluation",
     **FIGURE_COMMANDS,
     **WING_COMMANDS,

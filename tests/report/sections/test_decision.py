@@ -34,6 +34,15 @@ def test_every_arm_is_ranked_with_its_interval_and_its_distance_from_the_leader(
     assert "guessing" not in [column.title for column in decision.table(found).columns]
 
 
+def test_an_ensemble_is_said_to_be_in_the_folder_of_the_model(results):
+    found = results()
+    together = replace(found, configuration=found.configuration | {"ensemble": True})
+    assert "The run to take is that with seed" in decision.chosen_run(found)
+    assert decision.chosen_run(together).endswith(
+        "model/ has the ensemble of all networks of this arm; its README.md says how accurate they are together."
+    )
+
+
 def test_an_arm_that_may_be_taken_as_well_is_a_candidate(results):
     found = results(arms=[TWO[0], HEAD], comparisons=of_head("equivalent"))
     assert cells(found, "choice") == ["candidate", "chosen"]

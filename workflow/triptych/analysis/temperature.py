@@ -1,10 +1,11 @@
 """Calibrate a network's probabilities on images that it was not trained on: a temperature, and when to be unsure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy
 from scipy import optimize
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from triptych.results.mistakes import DECIMALS, softmax
 
@@ -64,6 +65,21 @@ def fitted_temperature(logits: numpy.ndarray, labels: numpy.ndarray) -> float:
 def calibrated(logits: numpy.ndarray, temperature: float) -> numpy.ndarray:
     """Return calibrated probabilities, float64 [N, classes]."""
     return softmax(logits.astype(numpy.float64) / temperature)
+
+
+def of_members(logits: Sequence[numpy.ndarray]) -> numpy.ndarray:
+    """Return logits whose softmax is the mean of the members' softmax, [N, classes]; of one member its own.
+
+    They are the logarithm of that mean, in float64, so a temperature divides them as those of one network.
+
+    Args:
+        logits: of each member, float [N, classes].
+    """
+    if len(logits) == 1:
+        return logits[0]
+    logarithms = log_softmax(numpy.stack(logits).astype(numpy.float64), axis=2)
+    mean: numpy.ndarray = logsumexp(logarithms, axis=0) - numpy.log(len(logits))
+    return mean
 
 
 def threshold(probability: numpy.ndarray, wrong: numpy.ndarray) -> float | None:

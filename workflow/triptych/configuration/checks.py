@@ -23,6 +23,7 @@ def contradictions(configuration: Configuration) -> Iterator[str]:
         yield from experiment.dataset.contradictions(f"{key}.dataset")
         yield from _nothing_to_decide_on(key, experiment)
         yield from _not_with_folds(key, experiment)
+        yield from _no_ensemble(key, experiment)
         yield from _one_file_for_several_networks(key, experiment)
         yield from _impossible_references(key, experiment.reference_models)
         yield from _claims_without_their_arms(key, experiment)
@@ -89,6 +90,17 @@ def _not_with_folds(key: str, experiment: Experiment) -> Iterator[str]:
                 f"{where}: {images} is not allowed with {key}.dataset.folds; give null: a fold trains on all images "
                 "that it does not hold out"
             )
+
+
+def _no_ensemble(key: str, experiment: Experiment) -> Iterator[str]:
+    """An ensemble of a single network."""
+    dataset = experiment.dataset
+    with_folds = isinstance(dataset, ImageFiles) and dataset.folds is not None
+    if experiment.ensemble and len(experiment.seeds) == 1 and not with_folds:
+        yield (
+            f"{key}.ensemble: true is not allowed with one seed, since an ensemble has two or more networks; give "
+            f"{key}.seeds two or more, such as [0, 1, 2], or false"
+        )
 
 
 def _same_folders(key: str, names: Mapping[str, Any]) -> Iterator[str]:

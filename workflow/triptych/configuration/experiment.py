@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from pydantic_core import PydanticCustomError
 
 from triptych.configuration.arm import RATES_OF_FILES, Arm, default_arms
@@ -61,6 +61,12 @@ class Experiment(Section):
         description="Every arm is trained once with each seed. A verdict needs three or more.",
         json_schema_extra={"x-default": f"`[0]`; `{SEEDS_OF_FILES}` {IF_FILES}"},
     )
+    ensemble: bool = Field(
+        False,
+        description="Whether the model that is kept is an ensemble: the networks of all seeds of the chosen arm, and "
+        "with folds of all its runs. Its probabilities are the mean of theirs, and it takes as many times longer. "
+        "false: the network of one seed. Needs two or more.",
+    )
     claims: Claims = Field(
         NONE, description=" ".join(f"{wing}: {part_of(wing, 'requirements').DESCRIPTION}." for wing in WINGS)
     )
@@ -81,6 +87,14 @@ class Experiment(Section):
     def _fill(self) -> "Experiment":
         return with_dependent_defaults(self)
 
+    @model_serializer(mode="wrap")
+    def _without_no_ensemble(self, serialise: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave `ensemble` out where it is false, so that nothing that was made without the key is made again."""
+        dumped: dict[str, Any] = serialise(self)
+        if not self.ensemble:
+            dumped.pop("ensemble", None)
+        return dumped
+
 
 def _chosen_weights(value: Any) -> Any:
     if value == "none":
@@ -94,7 +108,8 @@ class Configuration(Section):
     experiments: dict[Name, Experiment] = Field(min_length=1, description=f"The experiments, by name: {NAME_IN_WORDS}.")
     keep_weights: Annotated[Literal["model", "trained", "all"], BeforeValidator(_chosen_weights)] = Field(
         "model",
-        description="The weights that are kept. model: those of the chosen run, in the folder model/. trained: those "
+        description="The weights that are kept. model: those of the chosen run, with "
+        "ensemble those of all runs of its arm, in the folder model/. trained: those "
         "of every run as well. all: those of every run before training, too.",
     )
     jobs_per_gpu: Whole = Field(

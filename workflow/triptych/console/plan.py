@@ -21,7 +21,8 @@ START_UP = 2.2
 """CPU seconds of `python -m triptych train --help` on the machine of the next table: a core of an AMD EPYC."""
 SECONDS = {
     "check_data": 1.2, "collect_predictions": 0.6, "collect_results": 1.2, "collect_validation": 1.1,
-    "compare_architectures": 4.4, "convert_weights": 2.6, "copy_model": 0.4, "decide": 1.1, "describe_model": 4.4,
+    "compare_architectures": 4.4, "convert_weights": 2.6, "copy_member": 0.4, "copy_model": 0.4, "decide": 1.1,
+    "describe_model": 4.4,
     "extract_weight_delta": 2.7, "prepare_dataset": 1.2, "prepare_letters": 3.0, "report": 1.5, "report_data": 2.5,
     "write_configuration": 0.4, "write_manifest": 0.6, "write_model": 3.0,
 }  # fmt: skip

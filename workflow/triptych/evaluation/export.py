@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import warnings
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ import numpy
 import torch
 
 from triptych.data.dataset import load_split
+from triptych.evaluation.model_file import normalisations
 from triptych.evaluation.model_folder import AGREEMENT, Model, in_batches, load_model
 from triptych.evaluation.predict import images_of
 from triptych.results.mistakes import softmax
@@ -19,6 +21,8 @@ from triptych.storage.errors import InputError
 from triptych.storage.files import atomic_write, sha256
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
+MOST_GIGABYTES = 2.0
+"""Of an ONNX file: the limit of protobuf, less a little for the graph."""
 TIE = 2e-4
 """Another class is allowed where the two most probable ones are as near as this."""
 KEPT = ("name", "classes", "architecture", "input_size", "store", "temperature", "unsure_below", "tested", "versions")
@@ -26,32 +30,39 @@ KEPT = ("name", "classes", "architecture", "input_size", "store", "temperature",
 
 
 class WithPreprocessing(torch.nn.Module):
-    """A network from stored images, uint8 [N, S, S, 3], to logits, probabilities and calibrated ones, [N, classes].
+    """A model from stored images, uint8 [N, S, S, 3], to logits, probabilities and calibrated ones, [N, classes].
 
-    It resizes by two products of matrices, which give the same as `EvaluationTransform` on every runtime.
+    It resizes by two products of matrices, which give the same as `EvaluationTransform` on every runtime. The logits of
+    an ensemble are the logarithms of its probabilities.
     """
 
     weights: torch.Tensor | None
-    mean: torch.Tensor
-    std: torch.Tensor
+    means: torch.Tensor
+    stds: torch.Tensor
 
     def __init__(self, model: Model) -> None:
         super().__init__()
-        self.network, self.transform = model.network, model.transform
+        self.networks, self.transform = torch.nn.ModuleList(model.networks), model.transforms[0]
         self.temperature = model.about["temperature"] or 1.0
-        scale = model.about["normalisation"]
+        scales = normalisations(model.about)
         size = model.about["input_size"]
         sample = torch.zeros(1, model.about["store"]["size"], model.about["store"]["size"], 3, dtype=torch.uint8)
         side = self.transform.view(sample).shape[1]
         self.register_buffer("weights", None if side == size else resizing(side, size))
-        self.register_buffer("mean", torch.tensor(scale["mean"]).view(1, 3, 1, 1))
-        self.register_buffer("std", torch.tensor(scale["std"]).view(1, 3, 1, 1))
+        for name, key in (("means", "mean"), ("stds", "std")):
+            self.register_buffer(name, torch.tensor([one[key] for one in scales]).view(-1, 1, 3, 1, 1))
 
     def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         pixels = self.transform.view(images).permute(0, 3, 1, 2).to(torch.float32)
         if self.weights is not None:
             pixels = self.weights @ pixels @ self.weights.T
-        logits = self.network((pixels / 255 - self.mean) / self.std)
+        of_each = [
+            network((pixels / 255 - mean) / std)
+            for network, mean, std in zip(self.networks, self.means, self.stds, strict=True)
+        ]
+        logits = of_each[0]
+        if len(of_each) > 1:  # as `of_members`
+            logits = torch.stack([one.log_softmax(1) for one in of_each]).logsumexp(0) - math.log(len(of_each))
         return logits, logits.softmax(1), (logits / self.temperature).softmax(1)
 
 
@@ -117,7 +128,7 @@ def export(model: Path, *, onnx: Path, images: list[Path] | None = None) -> None
             importlib.import_module(package)
         except ImportError:
             raise InputError(
-                f"export needs {package}, which is not installed; run `pip install {' '.join(NEEDED)}`."
+                f"export needs {package}, which is not installed; run `pip install -e '.[onnx]'` in the clone."
             ) from None
     loaded = load_model(model, "cpu")
     loaded = replace(loaded, arithmetic=replace(loaded.arithmetic, precision="float32"))
@@ -172,13 +183,19 @@ def write_onnx(model: Model, path: Path) -> None:
     """Write the network with its preprocessing.
 
     Raises:
-        InputError: torch cannot export it.
+        InputError: torch cannot export it, or it is too large.
     """
     import onnx
 
     size = model.about["store"]["size"]
     example = torch.zeros(2, size, size, 3, dtype=torch.uint8)
     module = WithPreprocessing(model).eval()
+    gigabytes = sum(tensor.nbytes for tensor in module.state_dict().values()) / 1e9
+    if gigabytes > MOST_GIGABYTES:
+        raise InputError(
+            f"{path.name}: the weights have {gigabytes:.1f} GB, and an ONNX file holds at most {MOST_GIGABYTES:g}; "
+            "export a smaller network, or one without `ensemble`."
+        )
     try:
         with warnings.catch_warnings(), torch.no_grad():
             warnings.simplefilter("ignore")  # of the exporter's own libraries

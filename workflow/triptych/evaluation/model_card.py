@@ -10,8 +10,8 @@ import numpy
 
 from triptych.analysis.expected_precision import FEW_IMAGES, FEW_OF_A_CLASS
 from triptych.data.dataset import Split
-from triptych.evaluation.model_file import CARD, DECODER, DESCRIPTION, SCRIPT, WEIGHTS
-from triptych.results.run_names import run_in_words, run_name
+from triptych.evaluation.model_file import CARD, DECODER, DESCRIPTION, SCRIPT, normalisations, weights_files
+from triptych.results.run_names import run_in_words, run_name, seed_and_fold, seeds_in_words
 from triptych.results.schema import EVERY_EPOCH
 
 
@@ -31,20 +31,23 @@ def card_of(
         splits: by name; only their labels are read.
         phases: of the training, from the metadata of the weights.
     """
-    tested = content["tested"]
+    tested, members = content["tested"], content.get("members", [])
+    network = plain(content["architecture"])
+    what = f"An ensemble of {len(members)} {network} networks" if members else f"A {network}"
     lines = [
         *_front_matter(content),
         f"# {plain(content['name'])}",
         "",
-        f"A {plain(content['architecture'])} that classifies images as one of {len(content['classes'])} classes. "
+        f"{what} that classifies images as one of {len(content['classes'])} classes. "
         + (
             f"Test accuracy: {_interval(tested['accuracy'], tested)} on {tested['images']:,} images. "
             if tested["images"]
             else "Its accuracy on images that it was not chosen by is not known: there were no test images. "
         )
         + "Triptych "
-        f"{content['versions']['triptych']} trained it, and chose it among the arms of the experiment "
-        f"{plain(content['experiment'])} on {'out-of-fold' if 'fold' in content else 'validation'} images.",
+        f"{content['versions']['triptych']} trained {'them, and chose their arm' if members else 'it, and chose it'} "
+        f"among the arms of the experiment {plain(content['experiment'])} on "
+        f"{'out-of-fold' if has_folds(content) else 'validation'} images.",
         "",
         "## Use",
         "",
@@ -59,7 +62,7 @@ def card_of(
         *_table(
             ["file", "content"],
             [
-                [f"`{WEIGHTS}`", "weights"],
+                [", ".join(f"`{file}`" for file in weights_files(members or None)), "weights"],
                 [f"`{DESCRIPTION}`", "classes, network, preprocessing, versions, digests"],
                 [f"`{SCRIPT}`, `{DECODER}`", "prediction without Triptych"],
                 [f"`{CARD}`", "this card"],
@@ -67,12 +70,27 @@ def card_of(
         ),
         *_data(content, dataset, splits),
         *_recipe(content, arm, phases),
+        *_ensemble(members),
         *_preprocessing(content),
-        *_results(tested),
+        *_results(tested, "ensemble" if members else "network"),
         *_certainty(content),
         *_limits(content),
     ]
     return "\n".join(lines) + "\n"
+
+
+def has_folds(content: Mapping[str, Any]) -> bool:
+    """Whether the training images of a model were dealt to folds."""
+    runs = content.get("members") or [run_name(content["seed"], content.get("fold"))]
+    return seed_and_fold(runs[0])[1] is not None
+
+
+def network_in_words(content: Mapping[str, Any]) -> str:
+    """Return which run's network a model is, or of which runs an ensemble has them."""
+    members = content.get("members")
+    if members is None:
+        return run_in_words(run_name(content["seed"], content.get("fold")))
+    return f"an ensemble of {seeds_in_words(members)}"
 
 
 def plain(text: str) -> str:
@@ -125,7 +143,7 @@ def _data(content: Mapping[str, Any], dataset: Mapping[str, Any], splits: Mappin
 def _recipe(content: Mapping[str, Any], arm: Mapping[str, Any], phases: Sequence[Mapping[str, Any]]) -> list[str]:
     training = arm["training"]
     rows = [
-        ["arm, run", f"{plain(content['arm'])}, {run_in_words(run_name(content['seed'], content.get('fold')))}"],
+        ["arm, run", f"{plain(content['arm'])}, {network_in_words(content)}"],
         ["network", f"{plain(content['architecture'])} ({content['library']}), input {content['input_size']} px"],
         ["starts from", "pretrained weights" if arm["weights"] == "pretrained" else "random weights"],
         ["trains", "; ".join(f"{phase['trainable']}, BatchNorm {phase['batchnorm']}" for phase in phases)],
@@ -134,8 +152,35 @@ def _recipe(content: Mapping[str, Any], arm: Mapping[str, Any], phases: Sequence
     return ["## Recipe", "", *_table(["key", "value"], rows)]
 
 
+def _ensemble(members: Sequence[str]) -> list[str]:
+    """How several networks give one answer, and what that costs; nothing about a single network."""
+    if not members:
+        return []
+    named = "; ".join(map(run_in_words, members))
+    parts = (
+        "Each was trained on the images that its fold does not hold out, so every training image is known to some."
+        if any(seed_and_fold(run)[1] is not None for run in members)
+        else "They differ in their seed alone."
+    )
+    return [
+        "## Ensemble",
+        "",
+        f"Members: {named}. {parts}",
+        "",
+        "The probability of a class is the mean of the members' probabilities (each a softmax). A prediction takes "
+        f"{len(members)} times the time of one network, and {len(members)} times the memory for weights.",
+        "",
+    ]
+
+
 def _preprocessing(content: Mapping[str, Any]) -> list[str]:
     store, size = content["store"], content["input_size"]
+    scales = normalisations(content)
+    scale = f"less {scales[0]['mean']}, divided by {scales[0]['std']}"
+    if any(one != scales[0] for one in scales):
+        scale = (
+            f"less a mean, divided by a standard deviation: those of each member's training images (`{DESCRIPTION}`)"
+        )
     fit = {
         "crop": "its central square is resized",
         "squash": "it is resized without keeping its aspect",
@@ -146,12 +191,12 @@ def _preprocessing(content: Mapping[str, Any]) -> list[str]:
         f"With Pillow's bilinear filter {fit} to {store['size']} x {store['size']} px.",
         *["The centre is cut out: 7/8 of a side, but at least the input size."] * store["crop"],
         f"Where that is not {size} x {size} px, it is resized ({content['interpolation']}).",
-        f"Divided by 255, less {content['normalisation']['mean']}, divided by {content['normalisation']['std']}.",
+        f"Divided by 255, {scale}.",
     ]
     return ["## Preprocessing", "", *(f"{number}. {step}" for number, step in enumerate(steps, 1)), ""]
 
 
-def _results(tested: Mapping[str, Any]) -> list[str]:
+def _results(tested: Mapping[str, Any], what: str) -> list[str]:
     if not tested["images"]:
         return ["## Results", "", "There were no test images. `python -m triptych evaluate . FOLDER` measures it.", ""]
     rows = [
@@ -169,7 +214,7 @@ def _results(tested: Mapping[str, Any]) -> list[str]:
         "",
         f"On {tested['images']:,} test images, which were evaluated {opened}: accuracy "
         f"{_interval(tested['accuracy'], tested)}. In parentheses: {100 * tested['confidence']:g} % confidence "
-        "interval over images (Wilson). It is about this network; another seed may give another accuracy.",
+        f"interval over images (Wilson). It is about this {what}; another seed may give another accuracy.",
         "",
         *_table(["class", "test images", "recall", "precision"], rows),
     ]
@@ -180,10 +225,12 @@ def _certainty(content: Mapping[str, Any]) -> list[str]:
     lines = ["## Certainty", ""]
     if content["temperature"] is None:
         reason = "there were too few validation images, or no mistake among them"
+        if has_folds(content) and "members" in content:
+            reason = "an image that a fold holds out is in the training of other members"
         return [*lines, f"The probabilities are not calibrated: {reason}.", ""]
     lines.append(
         f"Calibrated probabilities divide the logits by the temperature {content['temperature']:g}, fitted on "
-        f"{images:,} {'held-out' if 'fold' in content else 'validation'} images."
+        f"{images:,} {'held-out' if has_folds(content) else 'validation'} images."
     )
     if content["unsure_below"] is None:
         return [*lines, "No threshold could be given below which a prediction is unsure.", ""]

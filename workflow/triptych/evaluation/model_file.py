@@ -6,7 +6,7 @@ files of two models in one folder. They are no protection against somebody who w
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,21 +16,23 @@ from triptych.storage.files import read_json, sha256
 from triptych.storage.tensors import load_metadata
 from triptych.version import __version__
 
-FORMAT = 1
-"""Raised when an older reader would misread a new file."""
+FORMAT, OF_ENSEMBLES = 1, 2
+"""Of one network, and of an ensemble. Raised when an older reader would misread a new file."""
 DESCRIPTION, WEIGHTS, CARD, SCRIPT, DECODER = (
     *("model.json", "model.safetensors", "README.md", "predict.py", "decode.py"),
 )
-"""The files of the folder."""
+"""The files of the folder of one network."""
 OF_WEIGHTS = ("architecture", "classes", "input_size", "normalisation", "transform_input")
 """Keys that the metadata of the weights has as well."""
 DIGITS = 16
 """Of a key's digest."""
 KEYS = (
-    *("format", "name", "experiment", "arm", "label", "seed", "library", *OF_WEIGHTS, "interpolation", "store"),
+    *("format", "name", "experiment", "arm", "label", "library", *OF_WEIGHTS, "interpolation", "store"),
     *("precision", "channels_last", "evaluation_batch_size", "num_threads", "device", "device_name"),
     *("temperature", "unsure_below", "calibration_images", "tested", "versions", "digests"),
 )
+KEYS_OF_FORMAT = {FORMAT: ("seed", *KEYS), OF_ENSEMBLES: ("members", *KEYS)}
+"""`members` are the names of the runs; `normalisation` and the digest `weights` are then lists in their order."""
 PACKAGES = ("torchvision", "numpy", "pillow", "safetensors")
 """Those that decide a prediction's bits, beside torch."""
 RESTORE = "Copy the whole folder again from the results"
@@ -51,15 +53,23 @@ def versions(torch: str) -> dict[str, str | None]:
     return found
 
 
-def sealed(content: Mapping[str, Any], weights: str, others: Mapping[str, Any]) -> dict[str, Any]:
+def weights_files(members: Sequence[str] | None) -> list[str]:
+    """Return the names of the files with the weights: of one network, or of each member of an ensemble."""
+    if members is None:
+        return [WEIGHTS]
+    stem, ending = WEIGHTS.split(".")
+    return [f"{stem}-{run}.{ending}" for run in members]
+
+
+def sealed(content: Mapping[str, Any], weights: str | list[str], others: Mapping[str, Any]) -> dict[str, Any]:
     """Return the content of `model.json`, with its digests.
 
     Args:
         content: all keys but `format` and `digests`.
-        weights: the SHA-256 of the file of the weights.
+        weights: the SHA-256 of the file of the weights; of an ensemble those of each member's.
         others: further digests.
     """
-    whole = {"format": FORMAT, **content}
+    whole = {"format": OF_ENSEMBLES if "members" in content else FORMAT, **content}
     digests = {"weights": weights, **others, "keys": {key: _digest(value) for key, value in whole.items()}}
     return {**whole, "digests": digests}
 
@@ -93,26 +103,54 @@ def read_description(folder: Path) -> dict[str, Any]:
     Raises:
         InputError: a file is missing or foreign, or the two do not fit together.
     """
-    path, weights = folder / DESCRIPTION, folder / WEIGHTS
+    path = folder / DESCRIPTION
     content = read_json(path, ())
-    missing = [key for key in KEYS if key not in content]
+    form = content.get("format")
+    keys = KEYS_OF_FORMAT[form] if form in (FORMAT, OF_ENSEMBLES) else KEYS
+    missing = [key for key in keys if key not in content]
     digests = content.get("digests")
     if missing or not isinstance(digests, dict) or not {"weights", "keys"} <= digests.keys():
         raise InputError(f"{path}: not the description of a model of Triptych: no {', '.join(missing) or 'digests'}.")
-    if content["format"] != FORMAT:
+    if form not in (FORMAT, OF_ENSEMBLES):
         raise InputError(
-            f"{path}: format {content['format']!r} cannot be read, {FORMAT} is expected; use the version of Triptych "
-            f"that wrote it ({content['versions'].get('triptych', 'unknown')})."
+            f"{path}: format {form!r} cannot be read, {FORMAT} or {OF_ENSEMBLES} is expected; use the version of "
+            f"Triptych that wrote it ({content['versions'].get('triptych', 'unknown')})."
         )
-    if not weights.is_file():
-        raise InputError(f"{weights}: the file is missing. {RESTORE}.")
-    if sha256(weights) != digests["weights"]:
-        raise InputError(f"{weights}: these are not the weights that {DESCRIPTION} describes. {RESTORE}.")
-    _check_against_weights(path, content, load_metadata(weights))
-    changed = [key for key in KEYS if key != "digests" and _digest(content[key]) != digests["keys"].get(key)]
+    for number, (weights, digest) in enumerate(_weights_and_digests(folder, content)):
+        if not weights.is_file():
+            raise InputError(f"{weights}: the file is missing. {RESTORE}.")
+        if sha256(weights) != digest:
+            raise InputError(f"{weights}: these are not the weights that {DESCRIPTION} describes. {RESTORE}.")
+        of_member = {"normalisation": normalisations(content)[number]}
+        _check_against_weights(path, content | of_member, load_metadata(weights))
+    changed = [key for key in keys if key != "digests" and _digest(content[key]) != digests["keys"].get(key)]
     if changed:
         raise InputError(f"{path}: {', '.join(changed)} was changed after the file was written. {RESTORE}.")
     return content
+
+
+def normalisations(content: Mapping[str, Any]) -> list[dict[str, list[float]]]:
+    """Return `mean` and `std` of the input of each network of a model."""
+    own = content["normalisation"]
+    return list(own) if "members" in content else [own]
+
+
+def _weights_and_digests(folder: Path, content: Mapping[str, Any]) -> list[tuple[Path, str]]:
+    """Return the file with the weights of each network, and its SHA-256.
+
+    Raises:
+        InputError: there is not one digest and normalisation for each member of an ensemble.
+    """
+    digests, members = content["digests"]["weights"], content.get("members")
+    if members is None:
+        return [(folder / WEIGHTS, digests)]
+    lists = (members, digests, content["normalisation"])
+    if not all(isinstance(one, list) for one in lists) or len(set(map(len, lists))) != 1:
+        raise InputError(
+            f"{folder / DESCRIPTION}: members was changed after the file was written: expected as many as digests of "
+            f"weights. {RESTORE}."
+        )
+    return [(folder / str(file), digest) for file, digest in zip(weights_files(members), digests, strict=True)]
 
 
 def _check_against_weights(path: Path, content: Mapping[str, Any], metadata: Mapping[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 An image file is decoded and fitted to a square as `check_data` does it, and computed as in `open_test`: batches are
 padded to the same size, so that an image's logits do not depend on what is beside it. With the same versions, kind of
-device, processor and number of threads the logits are the same bits.
+device, processor and number of threads the logits are the same bits. The probabilities of an ensemble are the mean of
+its members'.
 """
 
 from collections.abc import Iterable, Iterator
@@ -16,11 +17,11 @@ from typing import Any, NamedTuple, TypeVar
 import numpy
 import torch
 
-from triptych.analysis.temperature import calibrated
+from triptych.analysis.temperature import calibrated, of_members
 from triptych.data.dataset import Split
 from triptych.data.decoding import DecodingRule, Undecodable, decode, decoder_versions, fitted
 from triptych.data.file_check import read_unchanged
-from triptych.evaluation.model_file import WEIGHTS, model_folder, read_description, versions
+from triptych.evaluation.model_file import model_folder, normalisations, read_description, versions, weights_files
 from triptych.models.networks import load_network
 from triptych.results.mistakes import DECIMALS, softmax
 from triptych.storage.errors import InputError
@@ -45,7 +46,7 @@ class Prediction(NamedTuple):
 
     Attributes:
         file: as it was given.
-        logits: float32 [classes]; None where the file cannot be used.
+        logits: float32 [classes], of an ensemble float64 (`of_members`); None where the file cannot be used.
         problem: why it cannot; "" where it can.
     """
 
@@ -72,19 +73,19 @@ class Answer(NamedTuple):
 
 @dataclass(frozen=True)
 class Model:
-    """A network with everything that decides its predictions.
+    """One network, or the members of an ensemble, with everything that decides their predictions.
 
     Attributes:
         folder: of its files.
         about: the content of `model.json`.
-        network: on the device of `arithmetic`.
+        networks: on the device of `arithmetic`.
         arithmetic: how it is computed.
         notes: what differs here from where it was tested, sentences.
     """
 
     folder: Path
     about: dict[str, Any]
-    network: torch.nn.Module
+    networks: tuple[torch.nn.Module, ...]
     arithmetic: Arithmetic
     notes: tuple[str, ...]
 
@@ -93,12 +94,13 @@ class Model:
         return list(self.about["classes"])
 
     @cached_property
-    def transform(self) -> EvaluationTransform:
-        """From stored images to the input of the network."""
-        scale, where = self.about["normalisation"], self.arithmetic
-        crop = self.about["store"]["crop"]
-        size = self.about["input_size"]
-        return EvaluationTransform(size, scale["mean"], scale["std"], where.device, where.memory_format, crop)
+    def transforms(self) -> tuple[EvaluationTransform, ...]:
+        """From stored images to the input of each network."""
+        where, crop, size = self.arithmetic, self.about["store"]["crop"], self.about["input_size"]
+        return tuple(
+            EvaluationTransform(size, scale["mean"], scale["std"], where.device, where.memory_format, crop)
+            for scale in normalisations(self.about)
+        )
 
     def predict(self, files: Iterable[Path]) -> Iterator[Prediction]:
         """Yield a prediction for each file, in their order; of a file that cannot be used, why.
@@ -136,7 +138,7 @@ class Model:
             return error.problem
 
     def logits(self, images: numpy.ndarray) -> numpy.ndarray:
-        """Return the logits of stored images, float32 [N, classes].
+        """Return the logits of stored images, [N, classes]: float32, of an ensemble float64 (`of_members`).
 
         Args:
             images: uint8 [N, S, S, 3]; N above 0.
@@ -147,10 +149,12 @@ class Model:
         split = Split(images, numpy.zeros(len(images), numpy.int64), self.classes)
         batch_size, device = self.about["evaluation_batch_size"], self.arithmetic.device
         with translate_torch_errors(batch_size, 0, self.arithmetic, setting="training.evaluation_batch_size"):
-            _, _, found = evaluate(
-                self.network, Resident(split, device, "mapped"), self.transform, batch_size, self.arithmetic
-            )
-        return found.numpy()
+            data = Resident(split, device, "mapped")
+            found = [
+                evaluate(network, data, transform, batch_size, self.arithmetic)[2].numpy()
+                for network, transform in zip(self.networks, self.transforms, strict=True)
+            ]
+        return of_members(found)
 
     def answer(self, logits: numpy.ndarray) -> Answer:
         """Return what the logits [classes] of one image say."""
@@ -184,10 +188,11 @@ def load_model(path: Path, device: str = "auto") -> Model:
         raise InputError(f"--device: {device!r} is not allowed; give one of {', '.join(DEVICES)}.")
     folder = model_folder(path)
     about = read_description(folder)
-    network, _ = load_network(folder / WEIGHTS)
+    networks = tuple(load_network(folder / file)[0] for file in weights_files(about.get("members")))
     arithmetic, notes = _prepared(about, device)
-    network.to(arithmetic.device).to(memory_format=arithmetic.memory_format)
-    return Model(folder, about, network, arithmetic, (*notes, *differences(about, arithmetic)))
+    for network in networks:
+        network.to(arithmetic.device).to(memory_format=arithmetic.memory_format)
+    return Model(folder, about, networks, arithmetic, (*notes, *differences(about, arithmetic)))
 
 
 def _prepared(about: dict[str, Any], device: str) -> tuple[Arithmetic, list[str]]:

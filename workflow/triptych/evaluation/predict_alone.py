@@ -16,33 +16,28 @@ sys.dont_write_bytecode = True  # the folder stays as it is
 from decode import DecodingRule, Undecodable, decode, fitted  # type: ignore[import-not-found]  # noqa: E402
 
 MODEL = json.loads(Path(__file__).with_name("model.json").read_text(encoding="utf-8"))
-WEIGHTS = Path(__file__).with_name("model.safetensors").read_bytes()
+FILES = [f"model-{run}.safetensors" for run in MODEL.get("members", [])] or ["model.safetensors"]
+OF_EACH = MODEL["normalisation"], MODEL["digests"]["weights"]  # an ensemble has lists of both
+SCALES, DIGESTS = OF_EACH if "members" in MODEL else ([one] for one in OF_EACH)
 STORE, NAME, SIZE, BATCH = (MODEL[key] for key in ("store", "architecture", "input_size", "evaluation_batch_size"))
 RULE = DecodingRule(tuple(STORE["background"]), round(STORE["largest_megapixels"] * 1e6), 30_000, STORE["value_range"])
+SIDE = min(STORE["size"], max(SIZE, STORE["size"] * 7 // 8)) if STORE["crop"] else STORE["size"]
+SEEN = slice((STORE["size"] - SIDE) // 2, (STORE["size"] - SIDE) // 2 + SIDE)
 OWN = {"vit": {"image_size": SIZE}, "maxvit": {"input_size": (SIZE, SIZE)}}.get(NAME.partition("_")[0], {})
 if NAME in ("googlenet", "inception_v3"):
     OWN = {"aux_logits": False, "init_weights": False, "transform_input": MODEL["transform_input"]}
-
-
-def inputs(images: list[torch.Tensor]) -> torch.Tensor:
-    batch = torch.stack(images + [torch.zeros_like(images[0])] * (BATCH - len(images)))  # padded, as in the experiment
-    side = min(STORE["size"], max(SIZE, STORE["size"] * 7 // 8)) if STORE["crop"] else STORE["size"]
-    edge = (STORE["size"] - side) // 2
-    seen = batch[:, edge : edge + side, edge : edge + side].permute(0, 3, 1, 2).float().contiguous()
-    seen = torch.nn.functional.interpolate(seen, (SIZE, SIZE), mode="bilinear", antialias=side > SIZE)
-    mean, std = (torch.tensor(MODEL["normalisation"][key]).view(1, 3, 1, 1) for key in ("mean", "std"))
-    return (seen / 255 - mean) / std
-
-
-if hashlib.sha256(WEIGHTS).hexdigest() != MODEL["digests"]["weights"]:
-    sys.exit("model.safetensors: these are not the weights that model.json describes")
 torch.set_grad_enabled(False)
 torch.set_num_threads(MODEL["num_threads"])
-network = get_model(NAME, weights=None, num_classes=len(MODEL["classes"]), **OWN).eval()
-state = network.state_dict()  # has the versions of its modules, which a file lacks
-state.update(load(WEIGHTS))
-network.load_state_dict(state)
-wrong = 0
+networks, wrong = [], 0
+for name, scale, digest in zip(FILES, SCALES, DIGESTS, strict=True):
+    weights = Path(__file__).with_name(name).read_bytes()
+    if hashlib.sha256(weights).hexdigest() != digest:
+        sys.exit(f"{name}: these are not the weights that model.json describes")
+    network = get_model(NAME, weights=None, num_classes=len(MODEL["classes"]), **OWN).eval()
+    state = network.state_dict()  # has the versions of its modules, which a file lacks
+    state.update(load(weights))
+    network.load_state_dict(state)
+    networks.append((network, *(torch.tensor(scale[key]).view(1, 3, 1, 1) for key in ("mean", "std"))))
 for first in range(1, len(sys.argv), BATCH):
     read = {}
     for file in sys.argv[first : first + BATCH]:
@@ -52,7 +47,12 @@ for first in range(1, len(sys.argv), BATCH):
         except (OSError, Undecodable) as error:
             print(f"{file}: {error}", file=sys.stderr)
             wrong = 1
-    for file, row in zip(read, network(inputs(list(read.values()))).double() if read else (), strict=False):
+    blank = torch.zeros(STORE["size"], STORE["size"], 3, dtype=torch.uint8)
+    rows = [*read.values(), *[blank] * (BATCH - len(read))]  # padded, as in the experiment
+    x = torch.stack(rows)[:, SEEN, SEEN].permute(0, 3, 1, 2).float().contiguous()
+    x = torch.nn.functional.interpolate(x, (SIZE, SIZE), mode="bilinear", antialias=SIDE > SIZE) / 255
+    of_each = [network((x - mean) / std).double().log_softmax(1) for network, mean, std in networks]
+    for file, row in zip(read, torch.stack(of_each).logsumexp(0), strict=False):  # of the mean probability
         probability, number = row.softmax(0).max(0)
         calibrated = (row / (MODEL["temperature"] or 1)).softmax(0).max().item()
         unsure = "  unsure" * (round(calibrated, 4) < (MODEL["unsure_below"] or 0))

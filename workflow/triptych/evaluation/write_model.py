@@ -1,7 +1,7 @@
 """Describe the chosen run's weights, so that they can be used without the experiment: the classifier to take away."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy
 from triptych.analysis.classes import confusion_counts, recall_and_precision, recall_intervals
 from triptych.analysis.intervals import wilson_interval
 from triptych.analysis.options import parsed_json, parsed_mode
-from triptych.analysis.runs import Truth, read_answers, read_logits, read_truth
-from triptych.analysis.temperature import Calibration, calibrate, calibrated
+from triptych.analysis.runs import Truth, read_logits, read_truth
+from triptych.analysis.temperature import Calibration, calibrate, calibrated, of_members
 from triptych.configuration.backbones.names import library_and_name
 from triptych.data import decoding
 from triptych.data.cache import StoredRule
@@ -19,12 +19,12 @@ from triptych.data.dataset import Split, load_split
 from triptych.data.folds import load_folds, of_fold
 from triptych.data.halves import decision_half, selects_epoch
 from triptych.data.source import parsed
-from triptych.evaluation.model_card import card_of
-from triptych.evaluation.model_file import OF_WEIGHTS, sealed, versions
+from triptych.evaluation.model_card import card_of, network_in_words
+from triptych.evaluation.model_file import OF_WEIGHTS, sealed, versions, weights_files
 from triptych.results.decision import read_decision
 from triptych.results.leaks import leaked_splits
 from triptych.results.mistakes import DECIMALS
-from triptych.results.run_names import run_in_words, run_name
+from triptych.results.run_names import run_name
 from triptych.results.schema import LEAKS
 from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
@@ -49,10 +49,10 @@ def write_model(  # noqa: PLR0913
     comparison: str,
     mode: str,
     decision: Path,
-    weights: Path,
+    weights: list[Path],
     cost: Path,
-    predictions: Path,
-    tested: Path | None = None,
+    predictions: list[Path],
+    tested: list[Path] | None = None,
     folds: Path | None = None,
     train_data: Path,
     validation_data: Path,
@@ -65,6 +65,9 @@ def write_model(  # noqa: PLR0913
 ) -> None:
     """Write what is needed to use the chosen run's weights: their description, a model card, and a script.
 
+    Several files of weights are an ensemble: its probabilities are the mean of its members', and so are those that it
+    is calibrated and tested by.
+
     Args:
         experiment: its name.
         arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
@@ -72,11 +75,12 @@ def write_model(  # noqa: PLR0913
         comparison: JSON, with `confidence`.
         mode: when test images were evaluated: after_decision or every_epoch; no_test, if there are none.
         decision: by `decide`.
-        weights: of the chosen run, by `copy_model`.
-        cost: the cost.json of the run, which names the device.
-        predictions: of the run; its logits of validation images calibrate.
-        tested: the file with the run's logits of test images; None if there are none.
-        folds: of the training images; the run's validation images are those that its fold holds out.
+        weights: of the chosen run, by `copy_model`; or of each member of an ensemble, by `copy_member`.
+        cost: the cost.json of the chosen run, which names the device.
+        predictions: of the run, or of each member in the order of `weights`; the logits of validation images calibrate.
+        tested: the files with logits of test images, in the same order; None if there are none.
+        folds: of the training images; the run's validation images are those that its fold holds out. An ensemble has
+            none, since each image is in the training of some member, and is not calibrated.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
         leaks: the table of images that have a counterpart in another split.
         description: model.json: classes, network, how an image becomes the network's input, how it is computed,
@@ -88,16 +92,21 @@ def write_model(  # noqa: PLR0913
     Raises:
         InputError: the decision was changed by hand or chose no run, or a file is missing or does not fit another one.
     """
+    # typer gives an empty list for an option that is left out
+    tested = tested or None
     chosen = read_decision(decision)["chosen"]
     if chosen is None:
         raise InputError(f"{decision}: no run was chosen, so there is no model.")
     (arm,) = (one for one in parsed_json("arms", arms) if one["name"] == chosen["arm"])
-    about = load_metadata(weights)
+    abouts = [load_metadata(path) for path in weights]
+    about, is_ensemble = abouts[0], len(weights) > 1
+    if is_ensemble:
+        check_members(weights, abouts)
     splits = {
         name: load_split(path) for name, path in zip(SPLITS, (train_data, validation_data, test_data), strict=True)
     }
     decides = None
-    if folds is not None:
+    if folds is not None and not is_ensemble:
         held_out = load_folds(folds, len(splits["train"])).held_out(chosen["fold"])
         decides = decision_half(splits["train"].images, splits["train"].labels)[held_out]
         splits["train"], splits["validation"] = of_fold(splits["train"], held_out)
@@ -108,10 +117,10 @@ def write_model(  # noqa: PLR0913
         "experiment": experiment,
         "arm": chosen["arm"],
         "label": arm["label"],
-        "seed": chosen["seed"],
-        **({"fold": chosen["fold"]} if folds is not None else {}),
+        **(named(abouts) if is_ensemble else run_of(chosen)),
         "library": library_and_name(about["architecture"])[0],
         **{key: about[key] for key in OF_WEIGHTS},
+        **({"normalisation": [one["normalisation"] for one in abouts]} if is_ensemble else {}),
         "interpolation": INTERPOLATION,
         "store": store_of(settings, splits["train"]),
         **{key: about["run"]["recipe"][key] for key in OF_RECIPE},
@@ -125,17 +134,43 @@ def write_model(  # noqa: PLR0913
         "versions": versions(about["run"]["torch"]),
     }
     data = dict(zip(SPLITS, map(sha256, (train_data, validation_data, test_data)), strict=True))
-    content = sealed(content, sha256(weights), {"decision": sha256(decision), "data": data})
+    digests = [sha256(path) for path in weights]
+    content = sealed(content, digests if is_ensemble else digests[0], {"decision": sha256(decision), "data": data})
     write_json(description, content)
     write_text(card, card_of(content, arm, settings, splits, about["run"]["phases"]))
     for source, copy in ((ALONE, script), (Path(decoding.__file__), decoder)):
         with atomic_write(copy) as temporary:
             shutil.copyfile(source, temporary)
-    print(f"{content['name']}, {_run(chosen)}: {description.parent}", flush=True)
+    print(f"{content['name']}, {network_in_words(content)}: {description.parent}", flush=True)
 
 
-def _run(chosen: Mapping[str, Any]) -> str:
-    return run_in_words(run_name(chosen["seed"], chosen.get("fold")))
+def run_of(chosen: Mapping[str, Any]) -> dict[str, int]:
+    """Return the keys `seed` and, with folds, `fold` of `model.json`."""
+    return {"seed": chosen["seed"], **({} if chosen.get("fold") is None else {"fold": chosen["fold"]})}
+
+
+def named(abouts: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Return the key `members` of `model.json`: the names of the runs.
+
+    Args:
+        abouts: the metadata of each file of weights.
+    """
+    return {"members": [run_name(about["run"]["seed"], about["run"].get("fold")) for about in abouts]}
+
+
+def check_members(weights: Sequence[Path], abouts: Sequence[Mapping[str, Any]]) -> None:
+    """Check that files of weights are members of one ensemble.
+
+    Raises:
+        InputError: a file has another name than its run's, or two differ in more than seed, fold and normalisation.
+    """
+    for path, expected, about in zip(weights, weights_files(named(abouts)["members"]), abouts, strict=True):
+        if path.name != expected:
+            raise InputError(f"{path}: these are the weights of {expected}; delete the file and run again.")
+        for key in (*OF_WEIGHTS, "recipe"):
+            first, own = (one["run"][key] if key == "recipe" else one[key] for one in (abouts[0], about))
+            if first != own and key != "normalisation":
+                raise InputError(f"{path}: the {key} differs from that of {weights[0]}; delete both and run again.")
 
 
 def leaked_of_test(leaks: Path, images: int) -> dict[str, Any]:
@@ -151,11 +186,12 @@ def leaked_of_test(leaks: Path, images: int) -> dict[str, Any]:
 
 
 def calibration_of(
-    predictions: Path, validation: Split, recipe: Mapping[str, Any], decides: numpy.ndarray | None = None
+    predictions: Sequence[Path], validation: Split, recipe: Mapping[str, Any], decides: numpy.ndarray | None = None
 ) -> Calibration:
     """Calibrate on the validation images that did not choose the run's epoch; without any, there is no calibration.
 
     Args:
+        predictions: of the run, or of each member of an ensemble.
         decides: which of the images choose no epoch, bool [images]; by default the half of them that decides.
 
     Raises:
@@ -163,7 +199,8 @@ def calibration_of(
     """
     if not len(validation):
         return Calibration(None, None, 0)
-    logits = read_logits(predictions, Truth(validation.labels, validation.classes, "validation"))
+    truth = Truth(validation.labels, validation.classes, "validation")
+    logits = of_members([read_logits(path, truth) for path in predictions])
     rows = numpy.ones(len(validation), bool)
     if selects_epoch(recipe["keep"], recipe["patience"]):
         rows = decision_half(validation.images, validation.labels) if decides is None else decides
@@ -194,11 +231,14 @@ def store_of(settings: Mapping[str, Any], train: Split) -> dict[str, Any]:
 
 
 def results_on_test_images(
-    tested: Path | None, test_data: Path, calibration: Calibration, confidence: float
+    tested: Sequence[Path] | None, test_data: Path, calibration: Calibration, confidence: float
 ) -> dict[str, Any]:
-    """Return the run's results on test images: accuracy with its interval, and by class; percentages.
+    """Return the model's results on test images: accuracy with its interval, and by class; percentages.
 
     Without test images there is none.
+
+    Args:
+        tested: with the logits of the run, or of each member of an ensemble.
 
     Raises:
         InputError: the file has not the logits of these images.
@@ -209,21 +249,23 @@ def results_on_test_images(
         none = {"images": 0, "correct": 0, "confidence": confidence, **dict.fromkeys(("accuracy", "low", "high"))}
         return {**none, "classes": classes, "unsure": 0, "unsure_correct": 0}
     truth = read_truth(test_data)
-    answers = read_answers(tested, truth)
-    low, high = wilson_interval(int(answers.correct.sum()), len(answers.correct), confidence)
+    logits = of_members([read_logits(path, truth) for path in tested])
+    predicted = logits.argmax(axis=1)
+    correct = predicted == truth.labels
+    low, high = wilson_interval(int(correct.sum()), len(correct), confidence)
     results = {
-        "images": len(answers.correct),
-        "correct": int(answers.correct.sum()),
+        "images": len(correct),
+        "correct": int(correct.sum()),
         "confidence": confidence,
-        "accuracy": rounded(answers.accuracy),
+        "accuracy": rounded(100 * int(correct.sum()) / len(correct)),
         "low": rounded(100 * low),
         "high": rounded(100 * high),
-        "classes": class_results(answers.predicted, truth, confidence),
+        "classes": class_results(predicted, truth, confidence),
     }
     if calibration.temperature is not None and calibration.unsure_below is not None:
-        probability = calibrated(read_logits(tested, truth), calibration.temperature).max(axis=1).round(DECIMALS)
+        probability = calibrated(logits, calibration.temperature).max(axis=1).round(DECIMALS)
         unsure = probability < calibration.unsure_below
-        results |= {"unsure": int(unsure.sum()), "unsure_correct": int(answers.correct[unsure].sum())}
+        results |= {"unsure": int(unsure.sum()), "unsure_correct": int(correct[unsure].sum())}
     return results
 
 

@@ -41,8 +41,8 @@ differ from run to run; no other file may."""
 KEPT_WEIGHTS = {"model": (), "trained": ("trained",), "all": ("trained", "initial")}
 """The weight files of a run that are kept, by the configuration's `keep_weights`; `model/` always is."""
 
-OF_MODEL = r"model/(model\.safetensors|model\.json|README\.md|predict\.py|decode\.py)"
-"""A pattern of the files of the chosen model."""
+BESIDE_WEIGHTS = r"(model\.json|README\.md|predict\.py|decode\.py)"
+"""A pattern of the files of the model's folder that are no weights."""
 
 OF_OPENING = ("test.safetensors", "opened.json")
 """The files of a run that opening its test images leaves."""
@@ -116,6 +116,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
     """
     arms = one_of(configuration["arms"])
     runs = one_of(runs_of(configuration["seeds"], configuration["dataset"]))
+    weights = rf"model-{runs}\.safetensors" if configuration.get("ensemble") else r"model\.safetensors"
     models = one_of(
         f"{arm['model']['architecture']}_{arm['model']['input_size']}" for arm in configuration["arms"].values()
     )
@@ -132,7 +133,7 @@ def listed_files(folder: Path, configuration: dict[str, Any], keep_weights: str,
         r"config\.yaml",
         r"report\.html",
         *OF_DECISION,
-        *[OF_MODEL] * (read_decision(folder / "decision.json")["chosen"] is not None),
+        *[rf"model/({weights}|{BESIDE_WEIGHTS})"] * (read_decision(folder / "decision.json")["chosen"] is not None),
         *input_patterns(configuration),
         rf"models/{models}/{FILE_NAME}\.(csv|json|txt)",
         rf"runs/{arms}/{runs}/(?!{one_of(gone)}$){FILE_NAME}\.(safetensors|csv|json)",

@@ -96,6 +96,11 @@ class Graph:
         return [name for name, one in self.experiments.items() if source_of(one["dataset"]).FILES]
 
     @cached_property
+    def with_ensemble(self) -> list[str]:
+        """The experiments that keep all networks of the chosen arm."""
+        return [name for name, one in self.experiments.items() if one.get("ensemble")]
+
+    @cached_property
     def with_folds(self) -> list[str]:
         """The experiments whose training images are dealt to folds."""
         return [name for name, one in self.experiments.items() if folds_of(one["dataset"]) != [None]]
@@ -217,6 +222,10 @@ class Graph:
             "all": ["trained.safetensors", "initial.safetensors"],
         }[self.keep_weights]
         return self.of_runs([f"{RUN}/{file}" for file in files])(wildcards)  # type: ignore[no-any-return]
+
+    def members(self, name: str) -> list[str]:
+        """Return the names of the runs of an arm of an experiment, whose networks are an ensemble."""
+        return self.runs_of(name, *self.experiments[name]["seeds"])
 
     def mode_of(self, wildcards: Wildcards) -> schema.Mode:
         """What is known about test images: nothing in a partial report, unless they are evaluated after every epoch."""

@@ -280,7 +280,16 @@ def chosen_run(results: Results) -> str:
         text += f", the highest of {len(runs)} runs"
     if results.is_tested and split != "test":
         text += f"; {words.percent(run[f'test_{results.metric}'])} {results.metric_on('test')}"
-    return f"{text}. Its weights are in model/." if results.missing is None else f"{text}."
+    return f"{text}. {_weights(results)}".rstrip()
+
+
+def _weights(results: Results) -> str:
+    """Where the weights of the chosen run are, or of the ensemble that it is a member of; a partial report has none."""
+    if results.missing is not None:
+        return ""
+    if results.configuration.get("ensemble"):
+        return "model/ has the ensemble of all networks of this arm; its README.md says how accurate they are together."
+    return "Its weights are in model/."
 
 
 def _chosen_network(results: Results, run: pandas.Series, seeds: int) -> str:
@@ -294,7 +303,7 @@ def _chosen_network(results: Results, run: pandas.Series, seeds: int) -> str:
     if results.is_tested:
         text += f", and on average {words.percent(run[f'test_{results.metric}'])} {results.metric_on('test')}"
     text += f". It was trained on {results.folds - 1} of {results.folds} parts of the images" if results.folds else ""
-    return f"{text}. Its weights are in model/." if results.missing is None else f"{text}."
+    return f"{text}. {_weights(results)}".rstrip()
 
 
 def settling(results: Results) -> list[str]:
