@@ -2,16 +2,18 @@
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy
 
+from triptych.analysis.calibration import ERROR_DECIMALS, calibration_of, measure
 from triptych.analysis.classes import confusion_counts, recall_and_precision, recall_intervals
 from triptych.analysis.intervals import wilson_interval
 from triptych.analysis.options import parsed_json, parsed_mode
 from triptych.analysis.runs import Truth, read_answers, read_logits, read_truth
-from triptych.analysis.temperature import Calibration, calibrate, calibrated
+from triptych.analysis.temperature import Calibration, calibrated
 from triptych.configuration.backbones.names import library_and_name
 from triptych.data import decoding
 from triptych.data.cache import StoredRule
@@ -101,7 +103,7 @@ def write_model(  # noqa: PLR0913
         held_out = load_folds(folds, len(splits["train"])).held_out(chosen["fold"])
         decides = decision_half(splits["train"].images, splits["train"].labels)[held_out]
         splits["train"], splits["validation"] = of_fold(splits["train"], held_out)
-    calibration = calibration_of(predictions, splits["validation"], about["run"]["recipe"], decides)
+    calibration = calibration_of(predictions, splits["validation"], decides, about["run"]["recipe"])
     settings, confidence = parsed(dataset), float(parsed_json("comparison", comparison)["confidence"])
     content = {
         "name": f"{experiment}-{chosen['arm']}",
@@ -148,28 +150,6 @@ def leaked_of_test(leaks: Path, images: int) -> dict[str, Any]:
     splits = leaked_splits(table[table["split"] == "test"], {"test": images})
     found = next(iter(splits), None)
     return {"leaked": 0 if found is None else found.leaked, "leaked_refuses": found is not None and found.refuses}
-
-
-def calibration_of(
-    predictions: Path, validation: Split, recipe: Mapping[str, Any], decides: numpy.ndarray | None = None
-) -> Calibration:
-    """Calibrate on the validation images that did not choose the run's epoch; without any, there is no calibration.
-
-    Args:
-        decides: which of the images choose no epoch, bool [images]; by default the half of them that decides.
-
-    Raises:
-        InputError: the predictions are not of these images.
-    """
-    if not len(validation):
-        return Calibration(None, None, 0)
-    logits = read_logits(predictions, Truth(validation.labels, validation.classes, "validation"))
-    rows = numpy.ones(len(validation), bool)
-    if recipe["keep"] == "best" or recipe["patience"] is not None:
-        rows = decision_half(validation.images, validation.labels) if decides is None else decides
-        if not rows.any():  # of a fold of few images
-            return Calibration(None, None, 0)
-    return calibrate(logits[rows], validation.labels[rows])
 
 
 def store_of(settings: Mapping[str, Any], train: Split) -> dict[str, Any]:
@@ -224,6 +204,11 @@ def results_on_test_images(
         probability = calibrated(read_logits(tested, truth), calibration.temperature).max(axis=1).round(DECIMALS)
         unsure = probability < calibration.unsure_below
         results |= {"unsure": int(unsure.sum()), "unsure_correct": int(answers.correct[unsure].sum())}
+    measured = measure(read_logits(tested, truth), truth.labels, calibration.temperature, confidence)
+    results["calibration_error"] = {
+        one.probabilities: {key: round(100 * value, ERROR_DECIMALS) for key, value in asdict(one.error).items()}
+        for one in measured
+    }
     return results
 
 
