@@ -90,7 +90,7 @@ def collect_predictions(  # noqa: PLR0913
     }
     chosen = read_decision(decision)["chosen"]
     model = None if chosen is None else chosen_run(read[chosen["arm"]], chosen)
-    of_arms = list(seeds) if model is None else [model.arm]
+    of_arms = [chosen["arm"]] if chosen else list(seeds)
     split = list(splits)[-1]
     of_model = None if model is None else model.of_split(split, splits[split], dealt)
     wrong = [
@@ -99,8 +99,9 @@ def collect_predictions(  # noqa: PLR0913
         for row in mistake_rows(arm, whole_logits(read[arm], split, dealt), splits[split], of_model)
     ]
     labels: Iterable[dict[str, object]] = ()
-    if model is not None and "validation" in splits:
-        labels = label_rows(model.arm, whole_logits(read[model.arm], "validation", dealt), splits["validation"])
+    if chosen and "validation" in splits:
+        logits_of_runs = whole_logits(read[chosen["arm"]], "validation", dealt)
+        labels = label_rows(chosen["arm"], logits_of_runs, splits["validation"])
     measured: list[Measured] = []
     confidence = float(parsed_json("comparison", comparison)["confidence"])
     if model is not None and "test" in splits:
@@ -224,9 +225,9 @@ def predictions_of(logits: numpy.ndarray, split: Named) -> dict[str, object]:
     }
 
 
-def chosen_run(runs: Iterable[Predictions], chosen: Mapping[str, Any]) -> Predictions:
-    """Return the run of an arm that the decision chose."""
-    return next(run for run in runs if (run.seed, run.fold) == (chosen["seed"], chosen.get("fold")))
+def chosen_run(runs: Iterable[Predictions], chosen: Mapping[str, Any]) -> Predictions | None:
+    """Return the run of an arm that the decision chose; None if it is not among them."""
+    return next((run for run in runs if (run.seed, run.fold) == (chosen["seed"], chosen.get("fold"))), None)
 
 
 def calibrating(

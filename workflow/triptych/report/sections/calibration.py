@@ -17,7 +17,7 @@ def blocks(results: Results) -> list[Block]:
     return [Paragraph(sentence(results, table)), *folded(results, table)]
 
 
-SECTION = Section("calibration", "Calibration", blocks, lambda results: len(results.tables["calibration"]) > 0)
+SECTION = Section("calibration", "Calibration", blocks, lambda results: len(results.tables[CALIBRATION.name]) > 0)
 
 
 def sentence(results: Results, table: pandas.DataFrame) -> str:
@@ -36,8 +36,8 @@ def sentence(results: Results, table: pandas.DataFrame) -> str:
     if not calibrated:
         said += " There is no temperature: too few validation images, or no mistake among them."
     return (
-        f"{said} These are corrected for chance: counted as usual, the first is {words.percent(plain['error'])}, of which "
-        f"perfect probabilities would show {words.percent(plain['by_chance'])} on as many images."
+        f"{said} These are corrected for chance: counted as usual, the first is {words.percent(plain['error'])}. "
+        f"Perfect probabilities would show {words.percent(plain['by_chance'])} on as many images."
     )
 
 
@@ -62,10 +62,10 @@ def folded(results: Results, table: pandas.DataFrame) -> list[Block]:
             row["probabilities"],
             f"{row['temperature']:g}",
             words.count(row["bins"]),
-            *(words.number(row[name]) for name in ("error", "by_chance", "corrected")),
-            words.between(row["low"], row["high"]),
-        ]
-        for _, row in table.iterrows()
+            *(
+            Details(f"Reliability of the {_kind(own)} probabilities", [reliability(results, own, reach)])
+            for own in kinds
+        ),
     ]
     errors = Table(
         "Expected calibration error (%)", [*columns, Column("interval", interval)], rows, CALIBRATION.file, stacks=True

@@ -1,5 +1,7 @@
 """Which classes are confused."""
 
+from collections import Counter
+
 import pandas
 
 from triptych.report import formatting as words
@@ -76,10 +78,11 @@ def model_mistakes(results: Results) -> list[Block]:
     table = table[table["model_predicted"] != ""].sort_values("model_probability", ascending=False, kind="stable")
     if table.empty:
         return []
-    pairs = pandas.Series([_pair(row) for _, row in table.iterrows()], table.index)
-    counts = pairs.value_counts(sort=False)  # in the order of the most confident mistake
-    pair, of_pair = counts.idxmax(), table[pairs == counts.idxmax()]
-    first, second = map(in_sentence, pair)
+    pairs = [_pair(row) for _, row in table.iterrows()]
+    counts = Counter(pairs)
+    pair = max(counts, key=counts.__getitem__)  # of equally frequent ones that with the most confident mistake
+    of_pair = table[[own == pair for own in pairs]]
+    first, second = (in_sentence(str(name)) for name in pair)
     worst = f"Most confident of {words.plural(len(table), 'mistake')}"
     confused = f"Most confused: {first} and {second}, {words.plural(len(of_pair), 'mistake')} in both directions"
     found: list[Block] = [Thumbnails(worst, _pictures(results, table.head(MOST_PICTURES)))]

@@ -17,14 +17,11 @@ def blocks(results: Results) -> list[Block]:
     suspected = table[table["suspected"] == 1]
     split, networks = table["split"].iloc[0], table["networks"].iloc[0]
     images = f"{words.count(len(table))} {'training' if split == OUT_OF_FOLD else split} images"
-    by = (
-        f"the mean of {words.plural(networks, 'network')} of {results.name_of(table['arm'].iloc[0])} that did not train "
-        "on the image"
-    )
+    arm = results.name_of(table["arm"].iloc[0])
+    by = f"the mean of {words.plural(networks, 'network')} of {arm} that did not train on the image"
     if suspected.empty:
-        return [
-            Paragraph(f"No label of {images} is suspected to be wrong, judged by {by}. A wrong one may go unnoticed.")
-        ]
+        none = f"No label of {images} is suspected to be wrong, judged by {by}."
+        return [Paragraph(f"{none} A wrong one may go unnoticed. {SUSPECTED_LABELS.name}.csv ranks all images.")]
     is_are = "label is" if len(suspected) == 1 else "labels are"
     said = (
         f"{words.count(len(suspected))} of {images}: the {is_are} suspected to be wrong, since another class is likely "
@@ -34,9 +31,12 @@ def blocks(results: Results) -> list[Block]:
     return [Paragraph(said), shown(results, suspected)]
 
 
-SECTION = Section(
-    "labels", "Suspected wrong labels", blocks, lambda results: len(results.tables["suspected_labels"]) > 0
-)
+def needs(results: Results) -> bool:
+    """Whether labels were looked at."""
+    return len(results.tables[SUSPECTED_LABELS.name]) > 0
+
+
+SECTION = Section("labels", "Suspected wrong labels", blocks, needs)
 
 
 def shown(results: Results, suspected: pandas.DataFrame) -> Details:
