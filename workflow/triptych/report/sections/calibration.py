@@ -62,10 +62,10 @@ def folded(results: Results, table: pandas.DataFrame) -> list[Block]:
             row["probabilities"],
             f"{row['temperature']:g}",
             words.count(row["bins"]),
-            *(
-            Details(f"Reliability of the {_kind(own)} probabilities", [reliability(results, own, reach)])
-            for own in kinds
-        ),
+            *(words.number(row[name]) for name in ("error", "by_chance", "corrected")),
+            words.between(row["low"], row["high"]),
+        ]
+        for _, row in table.iterrows()
     ]
     errors = Table(
         "Expected calibration error (%)", [*columns, Column("interval", interval)], rows, CALIBRATION.file, stacks=True
