@@ -67,6 +67,8 @@ LECTURE = (
     {"name": "finetune", "label": "net2", "first": 84, "last": 97, "seconds": 20},
     {"name": "last_layer", "label": "net3", "train": "head", "first": 24, "last": 75, "seconds": 11},
 )
+OF_IMAGES = ("predictions", "mistakes", "suspected_labels", "calibration", "reliability")
+"""The tables of `collect_predictions`."""
 INDEX_NAMES = ["split", "row", "name", "class"]
 WIDEST = 3
 """The most channels that a tensor of made-up weights has: names and kernels of a real network, a few kB a run."""
@@ -362,10 +364,11 @@ class Experiment:
         collect_predictions(
             experiment_folder=self.folder,
             runs=json.dumps(list(self.runs.items())),
+            arms=self.options(part)["arms"],
+            comparison=json.dumps(self.comparison),
             mode=mode_of(self.configuration, {} if part else None),
             decision=self.folder / part / "decision.json",
-            predictions=self.folder / part / "tables" / "predictions.csv",
-            mistakes=self.folder / part / "tables" / "mistakes.csv",
+            **{name: self.folder / part / "tables" / f"{name}.csv" for name in OF_IMAGES},
         )
 
     def compare(self) -> None:

@@ -7,6 +7,7 @@ import pandas
 import pytest
 
 from tests.analysis.conftest import only
+from tests.fabricated import OF_IMAGES
 from triptych.analysis.collect_predictions import collect_predictions
 from triptych.results import schema
 from triptych.results.tables import read_table
@@ -26,14 +27,17 @@ ODD_NAMES = (
 )
 
 
+MODEL = ["row", "model_predicted", "model_probability"]
+
+
 def options(experiment, folder, mode="after_decision", runs=None):
     return {
         "experiment_folder": experiment.folder,
         "runs": json.dumps(list((runs or experiment.runs).items())),
+        **{name: experiment.options()[name] for name in ("arms", "comparison")},
         "mode": mode,
         "decision": experiment.folder / "decision.json",
-        "predictions": folder / "predictions.csv",
-        "mistakes": folder / "mistakes.csv",
+        **{name: folder / f"{name}.csv" for name in OF_IMAGES},
     }
 
 
@@ -73,7 +77,7 @@ def test_every_run_and_image_has_the_prediction_of_its_logits(opened, tmp_path):
 def test_mistakes_are_those_of_the_chosen_arm_on_test_images(opened, tmp_path):
     chosen = json.loads((opened.folder / "decision.json").read_text())["chosen"]
     _, mistakes = written(opened, tmp_path)
-    assert list(mistakes) == ["path", "class", "predicted", "probability", "runs", "arm", "split"]
+    assert list(mistakes) == ["path", "class", "predicted", "probability", "runs", "arm", "split", *MODEL]
     assert set(mistakes["arm"]) == {chosen["arm"]} and set(mistakes["split"]) == {"test"}
     expected = {"a": {"digits-0099": "1"}, "b": {"digits-0090": "1", "digits-0091": "1"}}[chosen["arm"]]
     assert dict(zip(mistakes["path"], mistakes["runs"], strict=True)) == expected

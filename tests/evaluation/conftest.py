@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.conftest import bundled
 from tests.data.photos import CHECKING, SPLITTING, check, prepare
+from tests.fabricated import OF_IMAGES
 from tests.training.conftest import NETWORK, RECIPE, phases, train
 from triptych.analysis.collect_predictions import collect_predictions
 from triptych.evaluation import open_test as open_test_module
@@ -115,10 +116,8 @@ def experiment(tmp_path_factory):
     collect_predictions(
         experiment_folder=folder,
         runs=json.dumps([[ARM, [0]]]),
-        mode="after_decision",
-        decision=folder / "decision.json",
-        predictions=folder / "tables" / "predictions.csv",
-        mistakes=folder / "tables" / "mistakes.csv",
+        **{name: model_options(folder, model)[name] for name in ("arms", "comparison", "mode", "decision")},
+        **{name: folder / "tables" / f"{name}.csv" for name in OF_IMAGES},
     )
     model.mkdir()
     os.link(run / "trained.safetensors", model / "model.safetensors")

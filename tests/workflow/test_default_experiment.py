@@ -109,7 +109,7 @@ def test_every_declared_table_has_the_columns_that_others_rely_on(results):
         "per_class": "arm seed class images recall precision recall_low recall_high",
         "recall": "arm class images recall low high",
         "predictions": "path class predicted probability arm run split",
-        "mistakes": "path class predicted probability runs arm split",
+        "mistakes": "path class predicted probability runs arm split row model_predicted model_probability",
         "confusion": "arm true_class predicted_class share",
         "weight_delta": "arm seed tensor kind size initial_norm delta_norm relative_delta cosine max_abs_delta "
         "unchanged_fraction near_zero_fraction block role",

@@ -189,7 +189,7 @@ rule collect_results:
 
 
 rule collect_predictions:
-    """What every run predicts for each image, and the mistakes of the chosen arm, with the names of the images."""
+    """What every run predicts for each image, the mistakes and suspected labels by name, and the calibration."""
     input:
         index="<results>/{experiment}/data/index.csv",
         validation_data="<results>/{experiment}/data/validation.safetensors",
@@ -212,6 +212,8 @@ rule collect_predictions:
         runtime=20,
     params:
         runs=graph.ordered_runs_json,
+        arms=graph.arms_json,
+        comparison=graph.of_experiment(comparison_json("confidence")),
         mode=graph.mode_of,
         folds=lambda wildcards, input: option("--folds", input.folds),
         experiment_folder=subpath(input.index, ancestor=2),
@@ -222,10 +224,15 @@ rule collect_predictions:
         python -m triptych collect-predictions \
             --experiment-folder {params.experiment_folder:q} \
             --runs {params.runs:q} \
+            --arms {params.arms:q} \
+            --comparison {params.comparison:q} \
             --mode {params.mode} \
             {params.folds} \
             --decision {input.decision:q} \
             --predictions {output.predictions:q} \
             --mistakes {output.mistakes:q} \
+            --suspected-labels {output.suspected_labels:q} \
+            --calibration {output.calibration:q} \
+            --reliability {output.reliability:q} \
             >{log:q} 2>&1
         """

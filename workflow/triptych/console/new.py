@@ -38,7 +38,7 @@ NOTES: Mapping[str, Mapping[str, str]] = {
         "validation": f"{FIXED}: the share of each class that the arm is chosen on; {{validation}} here",
         "test": f"{FIXED}: the share of each class that is tested once, after the choice; {{test}} here",
         "seed": f"{FIXED}: any number; another one draws another split",
-        "store_size": f"{RULE}: 8/7 of the largest input_size, rounded up; {{side}} px here",
+        "store_size": f"{RULE}: 8/7 of the largest input_size, rounded up",
         "fit": "crop, squash or pad",
         "largest_megapixels": f"{FIXED}: larger files are refused",
         "policy": "stop: files that cannot be used stop the run; quarantine: they are left out",

@@ -223,15 +223,18 @@ def _results(tested: Mapping[str, Any], what: str) -> list[str]:
 def _certainty(content: Mapping[str, Any]) -> list[str]:
     tested, images = content["tested"], content["calibration_images"]
     lines = ["## Certainty", ""]
+    errors = tested.get("calibration_error", {})
     if content["temperature"] is None:
         reason = "there were too few validation images, or no mistake among them"
         if has_folds(content) and "members" in content:
             reason = "an image that a fold holds out is in the training of other members"
-        return [*lines, f"The probabilities are not calibrated: {reason}.", ""]
+        lines.append(f"The probabilities are not calibrated: {reason}.")
+        return [*lines, *_errors(errors, tested), ""]
     lines.append(
         f"Calibrated probabilities divide the logits by the temperature {content['temperature']:g}, fitted on "
         f"{images:,} {'held-out' if has_folds(content) else 'validation'} images."
     )
+    lines += _errors(errors, tested)
     if content["unsure_below"] is None:
         return [*lines, "No threshold could be given below which a prediction is unsure.", ""]
     unsure, right = tested["unsure"], tested["unsure_correct"]
@@ -245,6 +248,20 @@ def _certainty(content: Mapping[str, Any]) -> list[str]:
     if unsure:
         lines.append(f"Of {unsure:,} below it {100 * right / unsure:.1f} % were right.")
     return [*lines, ""]
+
+
+def _errors(errors: Mapping[str, Mapping[str, float]], tested: Mapping[str, Any]) -> list[str]:
+    """The expected calibration errors on test images."""
+    if not errors:
+        return []
+    each = ", ".join(
+        f"{entry['corrected']:.1f} % of the {name} probabilities ({entry['low']:.1f} to {entry['high']:.1f})"
+        for name, entry in errors.items()
+    )
+    return [
+        f"Expected calibration error on the test images, corrected for what chance adds, with its "
+        f"{100 * tested['confidence']:g} % confidence interval: {each}."
+    ]
 
 
 def _limits(content: Mapping[str, Any]) -> list[str]:

@@ -2,22 +2,24 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy
 
+from triptych.analysis.calibration import ERROR_DECIMALS, calibration_of, measure
 from triptych.analysis.classes import confusion_counts, recall_and_precision, recall_intervals
 from triptych.analysis.intervals import wilson_interval
 from triptych.analysis.options import parsed_json, parsed_mode
 from triptych.analysis.runs import Truth, read_logits, read_truth
-from triptych.analysis.temperature import Calibration, calibrate, calibrated, of_members
+from triptych.analysis.temperature import Calibration, calibrated, of_members
 from triptych.configuration.backbones.names import library_and_name
 from triptych.data import decoding
 from triptych.data.cache import StoredRule
 from triptych.data.dataset import Split, load_split
 from triptych.data.folds import load_folds, of_fold
-from triptych.data.halves import decision_half, selects_epoch
+from triptych.data.halves import decision_half
 from triptych.data.source import parsed
 from triptych.evaluation.model_card import card_of, network_in_words
 from triptych.evaluation.model_file import OF_WEIGHTS, sealed, versions, weights_files
@@ -185,30 +187,6 @@ def leaked_of_test(leaks: Path, images: int) -> dict[str, Any]:
     return {"leaked": 0 if found is None else found.leaked, "leaked_refuses": found is not None and found.refuses}
 
 
-def calibration_of(
-    predictions: Sequence[Path], validation: Split, recipe: Mapping[str, Any], decides: numpy.ndarray | None = None
-) -> Calibration:
-    """Calibrate on the validation images that did not choose the run's epoch; without any, there is no calibration.
-
-    Args:
-        predictions: of the run, or of each member of an ensemble.
-        decides: which of the images choose no epoch, bool [images]; by default the half of them that decides.
-
-    Raises:
-        InputError: the predictions are not of these images.
-    """
-    if not len(validation):
-        return Calibration(None, None, 0)
-    truth = Truth(validation.labels, validation.classes, "validation")
-    logits = of_members([read_logits(path, truth) for path in predictions])
-    rows = numpy.ones(len(validation), bool)
-    if selects_epoch(recipe["keep"], recipe["patience"]):
-        rows = decision_half(validation.images, validation.labels) if decides is None else decides
-        if not rows.any():  # of a fold of few images
-            return Calibration(None, None, 0)
-    return calibrate(logits[rows], validation.labels[rows])
-
-
 def store_of(settings: Mapping[str, Any], train: Split) -> dict[str, Any]:
     """Return how an image file becomes an image as it is stored: as `check_data` does it.
 
@@ -253,7 +231,7 @@ def results_on_test_images(
     predicted = logits.argmax(axis=1)
     correct = predicted == truth.labels
     low, high = wilson_interval(int(correct.sum()), len(correct), confidence)
-    results = {
+    results: dict[str, Any] = {
         "images": len(correct),
         "correct": int(correct.sum()),
         "confidence": confidence,
@@ -266,6 +244,11 @@ def results_on_test_images(
         probability = calibrated(logits, calibration.temperature).max(axis=1).round(DECIMALS)
         unsure = probability < calibration.unsure_below
         results |= {"unsure": int(unsure.sum()), "unsure_correct": int(correct[unsure].sum())}
+    measured = measure(logits, truth.labels, calibration.temperature, confidence)
+    results["calibration_error"] = {
+        one.probabilities: {key: round(100 * value, ERROR_DECIMALS) for key, value in asdict(one.error).items()}
+        for one in measured
+    }
     return results
 
 

@@ -2,13 +2,17 @@
 
 import base64
 import io
+from collections.abc import Iterable
 
 import numpy
 from markupsafe import Markup
 from PIL import Image
 
+from triptych.data.dataset import load_split
 from triptych.report.blocks import Thumbnail
 from triptych.report.formatting import shortened, visible
+from triptych.results.experiment import Results
+from triptych.results.schema import OUT_OF_FOLD
 
 SIDE = 112
 """Pixels of a thumbnail's side."""
@@ -44,3 +48,20 @@ def thumbnail(address: str, label: str, path: str, note: str = "") -> Thumbnail:
 def in_sentence(name: str) -> str:
     """A name that a user has given, as a sentence shows it."""
     return shortened(visible(name), MOST_CHARACTERS)
+
+
+def stored_addresses(results: Results, split: str, rows: Iterable[float]) -> list[str]:
+    """The stored pictures of images of a split as addresses that hold them; empty where none is to be shown.
+
+    Args:
+        split: as tables call it; out-of-fold predictions are of training images.
+        rows: positions in the split.
+
+    Raises:
+        InputError: the file of the split is missing or broken.
+    """
+    numbers = [int(row) for row in rows]
+    if not results.shows_images or not numbers:
+        return [""] * len(numbers)
+    images = load_split(results.folder / "data" / f"{'train' if split == OUT_OF_FOLD else split}.safetensors").images
+    return [jpeg_address(numpy.asarray(images[number])) for number in numbers]

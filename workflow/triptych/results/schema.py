@@ -765,6 +765,7 @@ LEAK_PRICE = Table(
     modes=TESTED,
 )
 IMAGE_PATH = text("path", "The image’s name in data/index.csv; the path of a file begins with ./.")
+IMAGE_ROW = whole("row", "Its position in the split, from 0.")
 PREDICTED = text("predicted", "The class that is predicted.")
 PREDICTIONS = Table(
     "predictions",
@@ -796,6 +797,76 @@ MISTAKES = Table(
         whole("runs", "Runs of the arm that misclassify it."),
         ARM,
         text("split", "test; validation, or with folds out_of_fold, if no test image was evaluated."),
+        IMAGE_ROW,
+        text(
+            "model_predicted",
+            "What the chosen run predicts; empty if that is right, if none is chosen, or if the image is not one that "
+            "this run holds out.",
+            optional=True,
+        ),
+        number("model_probability", "The probability that the chosen run gives it, 0 to 1.", optional=True),
+    ),
+    category="Tables",
+    may_be_empty=True,
+)
+SUSPECTED_LABELS = Table(
+    "suspected_labels",
+    "collect_predictions",
+    "images in the order in which their labels are doubted",
+    "a validation image, with folds a training image; empty if no arm is chosen or there are no such images",
+    (
+        whole("rank", "1 for the label that is doubted most."),
+        IMAGE_PATH,
+        CLASS,
+        whole("suspected", "1 if the label is suspected to be wrong, else 0. A suspicion is no proof."),
+        text("other_class", "The class that the image may be of; where the label is not suspected, the likeliest."),
+        number("probability_of_class", "Probability of its class, 0 to 1, mean over the arm’s networks."),
+        number("probability_of_other", "That of the other class."),
+        whole("networks", "Networks of the chosen arm that predicted the image without having trained on it."),
+        ARM,
+        text("split", "validation, or with folds out_of_fold."),
+        IMAGE_ROW,
+    ),
+    category="Tables",
+    may_be_empty=True,
+)
+PROBABILITIES = text("probabilities", "plain, or calibrated: with the temperature that the model ships.")
+CALIBRATION = Table(
+    "calibration",
+    "collect_predictions",
+    "expected calibration error of the chosen run on test images",
+    "a kind of probabilities; empty without a chosen run, and with fewer than 20 test images",
+    (
+        PROBABILITIES,
+        number("temperature", "Divides the logits; fitted on validation images; 1 for plain probabilities."),
+        whole("images", "Test images."),
+        whole("bins", "Bins with nearly as many images each, ordered by probability."),
+        number("accuracy", "Share of correct predictions.", PERCENT),
+        number("probability", "Mean probability of the predicted class.", PERCENT),
+        number("error", "The error as it is usually counted: too high for few images.", PERCENT, "counted"),
+        number("by_chance", "Median of what perfect probabilities would show.", PERCENT, "by chance"),
+        number("corrected", "The true error that would show the counted one as its median.", PERCENT),
+        number("low", "Lower end of the interval of the true error, over images.", PERCENT, "interval"),
+        number("high", "Upper end of the interval.", PERCENT),
+        ARM,
+        text("run", "The chosen run, as its folder is called."),
+    ),
+    category="Tables",
+    may_be_empty=True,
+)
+RELIABILITY = Table(
+    "reliability",
+    "collect_predictions",
+    "accuracy of the chosen run on test images, by probability",
+    "a bin of images with similar probabilities",
+    (
+        PROBABILITIES,
+        whole("bin", "Its number; probabilities rise."),
+        whole("images", "Images in it."),
+        number("probability", "Mean probability of the predicted class.", PERCENT),
+        number("accuracy", "Share of correct predictions.", PERCENT),
+        number("low", "Lower end of Wilson’s interval of the accuracy.", PERCENT, "interval"),
+        number("high", "Upper end of the interval.", PERCENT),
     ),
     category="Tables",
     may_be_empty=True,

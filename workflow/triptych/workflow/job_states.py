@@ -12,7 +12,9 @@ from pathlib import Path
 from triptych.results.run_names import run_in_words
 from triptych.results.training_log import Progress, last_progress
 
-TRAININGS = ("train", "pretrain_weights", "extract_features")
+NETWORKS = ("train", "pretrain_weights")
+"""The rules that train a network."""
+TRAININGS = (*NETWORKS, "extract_features")
 """The rules whose jobs take minutes to days, and are shown one by one."""
 
 READS_A_SECOND = 8
@@ -20,8 +22,18 @@ READS_A_SECOND = 8
 
 
 def is_training(rule: str) -> bool:
-    """Whether a rule trains; in a workflow that uses this one as a module, its name has a prefix."""
-    return any(rule == name or rule.endswith(f"_{name}") for name in TRAININGS)
+    """Whether the jobs of a rule are shown one by one."""
+    return _is_one_of(TRAININGS, rule)
+
+
+def trains_a_network(rule: str) -> bool:
+    """Whether a rule trains a network."""
+    return _is_one_of(NETWORKS, rule)
+
+
+def _is_one_of(names: Iterable[str], rule: str) -> bool:
+    """Whether a rule has one of the names; in a workflow that uses this one as a module, with a prefix."""
+    return any(rule == name or rule.endswith(f"_{name}") for name in names)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from triptych.workflow.job_states import (
     is_training,
     listed,
     title_of,
+    trains_a_network,
 )
 
 SECONDS_BETWEEN_LINES = 60.0
@@ -144,7 +145,7 @@ class Terminal(logging.Handler):
         self.held = []
         self.states = JobStates(self.now())
         self.states.plan(record.stats)
-        trainings = sum(count for rule, count in self.states.jobs.items() if is_training(rule))
+        trainings = sum(count for rule, count in self.states.jobs.items() if trains_a_network(rule))
         text = f"start: {jobs(self.states.total)}"
         self.say(text + (f", {trainings} of them train networks" if trainings else ""))
         self.start()
@@ -292,7 +293,8 @@ class Terminal(logging.Handler):
         states = self.known_states
         left = states.seconds_left(self.now())
         time_left = "" if not left else f", {about(left)} left"
-        return f"{states.done} of {jobs(states.total)} done{time_left}"
+        failed = f", {states.failed} failed" if states.failed else ""
+        return f"{states.done} of {jobs(states.total)} done{failed}{time_left}"
 
     def running(self) -> tuple[str, list[str], str]:
         """Return how many jobs are done, how far the running trainings are, and the other running jobs."""

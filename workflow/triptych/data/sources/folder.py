@@ -171,7 +171,10 @@ class _Search:
             name = quoted(loose[0].name)
             several = f"{len(loose)} images are in no class folder, {name} first"
             problem = f"the image {name} is in no class folder" if len(loose) == 1 else several
-            self.problems.append(_whole(problem, "move each image into the folder of its class", folder))
+            remedy = "move each image into the folder of its class"
+            if folder.path == "." and not self.classes:
+                remedy += "; if this is the folder of one class, give the folder around it"
+            self.problems.append(_whole(problem, remedy, folder))
 
     def _entries(self, folder: Entry) -> list[Entry]:
         """Return the entries of a folder but for junk, which is noted."""

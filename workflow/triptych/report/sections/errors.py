@@ -1,5 +1,7 @@
 """Which classes are confused."""
 
+from collections import Counter
+
 import pandas
 
 from triptych.report import formatting as words
@@ -11,13 +13,18 @@ from triptych.report.blocks import (
     Paragraph,
     Section,
     Table,
+    Thumbnail,
+    Thumbnails,
     declared,
     figure_of_arm,
     over_seeds,
 )
+from triptych.report.pictures import in_sentence, stored_addresses, thumbnail
 from triptych.results import schema
 from triptych.results.experiment import Results
 
+MOST_PICTURES = 8
+"""Most pictures of a kind that the page shows of the chosen run."""
 MOST_MISTAKES = 15
 """Most misclassified images that the page lists; the table has all."""
 
@@ -34,6 +41,7 @@ def blocks(results: Results) -> list[Block]:
         *(figure_of_arm(results, "confusion", arm, confusion(results, arm)) for arm in results.arms["arm"]),
         Details("Recall by class", [per_class(results)]),
         *mistakes(results),
+        *model_mistakes(results),
     ]
 
 
@@ -62,6 +70,47 @@ def mistakes(results: Results) -> list[Block]:
         for _, row in shown.iterrows()
     ]
     return [Details("Misclassified images by name", [Table(title, columns, rows, schema.MISTAKES.file, stacks=True)])]
+
+
+def model_mistakes(results: Results) -> list[Block]:
+    """The worst mistakes of the chosen run, and those of the two classes that it confuses most, with pictures."""
+    table = results.tables["mistakes"]
+    table = table[table["model_predicted"] != ""].sort_values("model_probability", ascending=False, kind="stable")
+    if table.empty:
+        return []
+    pairs = [_pair(row) for _, row in table.iterrows()]
+    counts = Counter(pairs)
+    pair = max(counts, key=counts.__getitem__)  # of equally frequent ones that with the most confident mistake
+    of_pair = table[[own == pair for own in pairs]]
+    first, second = (in_sentence(str(name)) for name in pair)
+    worst = f"Most confident of {words.plural(len(table), 'mistake')}"
+    confused = f"Most confused: {first} and {second}, {words.plural(len(of_pair), 'mistake')} in both directions"
+    found: list[Block] = [Thumbnails(worst, _pictures(results, table.head(MOST_PICTURES)))]
+    if len(counts) > 1:
+        found.append(Thumbnails(confused, _pictures(results, of_pair.head(MOST_PICTURES))))
+    elif len(table) > 1:
+        found.append(Paragraph(f"{confused}."))
+    return [Details("Mistakes of the chosen run", found)]
+
+
+def _pair(row: pandas.Series) -> tuple[str, str]:
+    """The two classes of a mistake, whichever was predicted."""
+    first, second = sorted((row["class"], row["model_predicted"]))
+    return first, second
+
+
+def _pictures(results: Results, mistakes: pandas.DataFrame) -> list[Thumbnail]:
+    addresses = stored_addresses(results, mistakes["split"].iloc[0], mistakes["row"])
+    return [
+        thumbnail(
+            address,
+            row["class"],
+            row["path"],
+            f"→ {in_sentence(row['model_predicted'])}, {words.number(100 * row['model_probability'], 0)}"
+            f"{words.NO_BREAK}%",
+        )
+        for address, (_, row) in zip(addresses, mistakes.iterrows(), strict=True)
+    ]
 
 
 def confusion(results: Results, arm: str) -> str:

@@ -3,12 +3,14 @@
 from triptych.configuration.claims import WINGS, part_of
 from triptych.report.sections import (
     answer,
+    calibration,
     comparisons,
     cost,
     curves,
     decision,
     errors,
     files,
+    labels,
     leaks,
     limits,
     networks,
@@ -25,6 +27,8 @@ SECTIONS = (
     curves.SECTION,
     weights.SECTION,
     errors.SECTION,
+    calibration.SECTION,
+    labels.SECTION,
     cost.SECTION,
     networks.SECTION,
     setup.SECTION,
