@@ -144,7 +144,8 @@ class _Family:
             below = stats.binom.cdf(numpy.arange(images), images, accuracies[column])
             correct = numpy.searchsorted(below, self.draws[:, column])
             total += numpy.abs(correct - images * probability)
-        return total / self.bins.images.sum()
+        shares: numpy.ndarray = total / self.bins.images.sum()
+        return shares
 
     def largest(self, counted: float, quantile: float) -> float:
         """The largest true error of which the counted one is at least this quantile of what is shown; 0 if there is

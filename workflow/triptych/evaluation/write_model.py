@@ -191,7 +191,7 @@ def results_on_test_images(
     truth = read_truth(test_data)
     answers = read_answers(tested, truth)
     low, high = wilson_interval(int(answers.correct.sum()), len(answers.correct), confidence)
-    results = {
+    results: dict[str, Any] = {
         "images": len(answers.correct),
         "correct": int(answers.correct.sum()),
         "confidence": confidence,
