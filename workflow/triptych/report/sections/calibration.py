@@ -45,8 +45,9 @@ def explanation(table: pandas.DataFrame) -> str:
         else "There is no temperature: too few validation images, or no mistake among them."
     )
     return (
-        f"Mean distance of probability and accuracy (ECE). The mean probability is {words.percent(plain['probability'])}, "
-        f"the accuracy {words.percent(plain['accuracy'])}. Few images show an error by chance, so it is corrected. {fitted}"
+        "Mean distance of probability and accuracy (ECE). The mean probability is "
+        f"{words.percent(plain['probability'])}, the accuracy {words.percent(plain['accuracy'])}. Few images show an "
+        f"error by chance, so it is corrected. {fitted}"
     )
 
 
