@@ -13,7 +13,7 @@ with the counted error as their median.
 from dataclasses import dataclass
 
 import numpy
-from scipy import stats
+from scipy.special import bdtr
 
 BINS = 15
 """The most bins, as Guo et al. have them."""
@@ -141,11 +141,11 @@ class _Family:
         total = numpy.zeros(len(self.draws))
         accuracies = self.accuracy(factor)
         for column, (images, probability) in enumerate(zip(self.bins.images, self.bins.probability, strict=True)):
-            below = stats.binom.cdf(numpy.arange(images), images, accuracies[column])
+            below = bdtr(numpy.arange(images), images, accuracies[column])
             correct = numpy.searchsorted(below, self.draws[:, column])
             total += numpy.abs(correct - images * probability)
-        counted: numpy.ndarray = total / self.bins.images.sum()
-        return counted
+        shares: numpy.ndarray = total / self.bins.images.sum()
+        return shares
 
     def largest(self, counted: float, quantile: float) -> float:
         """The largest true error of which the counted one is at least this quantile of what is shown; 0 if there is

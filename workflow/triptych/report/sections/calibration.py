@@ -24,32 +24,29 @@ def sentence(results: Results, table: pandas.DataFrame) -> str:
     """The calibration error of the chosen run, before and after the temperature."""
     plain, *calibrated = (row for _, row in table.iterrows())
     said = (
-        f"Expected calibration error (ECE) of the chosen run on {words.count(plain['images'])} test images: "
-        f"{_corrected(plain)} ({words.interval(results.confidence)} {words.between(plain['low'], plain['high'])}). "
-        f"{_direction(plain)}"
+        f"Expected calibration error of the chosen run on {words.count(plain['images'])} test images: "
+        f"{words.percent(plain['corrected'])} ({words.interval(results.confidence)} "
+        f"{words.between(plain['low'], plain['high'])})"
     )
-    shipped = "" if results.configuration.get("ensemble") else ", which the model ships"  # an ensemble has its own
+    # an ensemble has a temperature of its own
+    temperature = "a temperature" if results.configuration.get("ensemble") else "the model’s temperature"
     for row in calibrated:
-        said += (
-            f" With the temperature {row['temperature']:g}, fitted on validation images{shipped}: "
-            f"{_corrected(row)} ({words.between(row['low'], row['high'])})."
-        )
-    if not calibrated:
-        said += " There is no temperature: too few validation images, or no mistake among them."
-    return (
-        f"{said} These are corrected for chance: counted as usual, the first is {words.percent(plain['error'])}. "
-        f"Perfect probabilities would show {words.percent(plain['by_chance'])} on as many images."
+        said += f"; with {temperature}, {words.percent(row['corrected'])} ({words.between(row['low'], row['high'])})"
+    return f"{said}."
+
+
+def explanation(table: pandas.DataFrame) -> str:
+    """What the error is, and how it is corrected."""
+    plain, *calibrated = (row for _, row in table.iterrows())
+    fitted = (
+        f"The temperature {calibrated[0]['temperature']:g} was fitted on validation images."
+        if calibrated
+        else "There is no temperature: too few validation images, or no mistake among them."
     )
-
-
-def _corrected(row: pandas.Series) -> str:
-    return words.percent(row["corrected"])
-
-
-def _direction(row: pandas.Series) -> str:
-    """The mean probability and the accuracy."""
     return (
-        f"Its mean probability is {words.percent(row['probability'])}, its accuracy {words.percent(row['accuracy'])}."
+        "Mean distance of probability and accuracy (ECE). The mean probability is "
+        f"{words.percent(plain['probability'])}, the accuracy {words.percent(plain['accuracy'])}. Few images show an "
+        f"error by chance, so it is corrected. {fitted}"
     )
 
 
@@ -75,11 +72,8 @@ def folded(results: Results, table: pandas.DataFrame) -> list[Block]:
     kinds = [bins[bins["probabilities"] == kind] for kind in dict.fromkeys(bins["probabilities"])]
     reach = REACH * max(float(numpy.abs(bins[end] - bins["probability"]).max()) for end in ("low", "high", "accuracy"))
     return [
-        Details("Calibration errors", [errors]),
-        *(
-            Details(f"Reliability of the {_kind(own)} probabilities", [reliability(results, own, reach)])
-            for own in kinds
-        ),
+        Details("Calibration errors", [Paragraph(explanation(table)), errors]),
+        *(Details(f"Reliability, {_kind(own)} probabilities", [reliability(results, own, reach)]) for own in kinds),
     ]
 
 

@@ -18,17 +18,18 @@ def blocks(results: Results) -> list[Block]:
     split, networks = table["split"].iloc[0], table["networks"].iloc[0]
     images = f"{words.count(len(table))} {'training' if split == OUT_OF_FOLD else split} images"
     arm = results.name_of(table["arm"].iloc[0])
-    by = f"the mean of {words.plural(networks, 'network')} of {arm} that did not train on the image"
     if suspected.empty:
-        none = f"No label of {images} is suspected to be wrong, judged by {by}."
-        return [Paragraph(f"{none} A wrong one may go unnoticed. {SUSPECTED_LABELS.name}.csv ranks all images.")]
-    is_are = "label is" if len(suspected) == 1 else "labels are"
+        return [Paragraph(f"None of {images} has a suspected label, by {arm}. A wrong one may go unnoticed.")]
+    labels = f"label{' is' if len(suspected) == 1 else 's are'}"
     said = (
-        f"{words.count(len(suspected))} of {images}: the {is_are} suspected to be wrong, since another class is likely "
-        f"by {by}. A suspicion is no proof, since hard images are suspected, too. Look at them in this order; "
-        f"{SUSPECTED_LABELS.name}.csv ranks all images. No test image was looked at."
+        f"Of {images}, {words.count(len(suspected))} {labels} suspected to be wrong, by {arm}. A suspicion is no proof."
     )
-    return [Paragraph(said), shown(results, suspected)]
+    explained = (
+        "The label, another class that is likely, and the mean probabilities of both by "
+        f"{words.plural(networks, 'network')} that did not train on the image. Hard images are suspected, too: look in "
+        f"this order. {SUSPECTED_LABELS.name}.csv ranks all images."
+    )
+    return [Paragraph(f"{said} A suspicion is no proof."), shown(results, suspected, explained)]
 
 
 def needs(results: Results) -> bool:
@@ -39,7 +40,7 @@ def needs(results: Results) -> bool:
 SECTION = Section("labels", "Suspected wrong labels", blocks, needs)
 
 
-def shown(results: Results, suspected: pandas.DataFrame) -> Details:
+def shown(results: Results, suspected: pandas.DataFrame, explained: str) -> Details:
     """The labels that are doubted most, with their pictures."""
     first = suspected.head(MOST_SHOWN)
     title = "Suspected labels"
@@ -50,7 +51,6 @@ def shown(results: Results, suspected: pandas.DataFrame) -> Details:
         thumbnail(address, row["class"], row["path"], f"or {in_sentence(row['other_class'])}? {_chances(row)}")
         for address, (_, row) in zip(addresses, first.iterrows(), strict=True)
     ]
-    explained = "Label, the class that it may be of, and the probabilities of both."
     return Details(title, [Paragraph(explained), Thumbnails(title, pictures)])
 
 
