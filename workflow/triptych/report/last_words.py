@@ -4,8 +4,9 @@ from pathlib import Path
 
 from triptych.report import formatting as words
 from triptych.report.sections import leaks
-from triptych.report.sections.answer import headline, interval_of
+from triptych.report.sections.answer import interval_of
 from triptych.report.sections.decision import chosen_arm, deciding_split
+from triptych.report.sections.headline import headline
 from triptych.results.experiment import Results, read_results
 
 PARTIAL = "partial"

@@ -29,20 +29,17 @@ from triptych.report.sections.curves import moving_averages
 from triptych.report.sections.decision import (
     chosen_arm,
     chosen_run,
-    cost,
     decided,
     deciding_images,
     lead,
-    networks_differ,
     opened_otherwise,
     pair_of,
-    price,
-    scope_of_leader,
     settling,
 )
+from triptych.report.sections.headline import headline
 from triptych.results.arm_styles import MOST_SEED_LINES
 from triptych.results.experiment import Results
-from triptych.results.schema import EVERY_EPOCH, NO_TEST, OF_ARMS, OF_TWO_SEEDS, UNOPENED
+from triptych.results.schema import EVERY_EPOCH, NO_TEST, OF_ARMS, UNOPENED
 
 FACTORS = (("weights", "pretrained", "random"), ("train", "head", "all"), ("batchnorm", "frozen", "train"))
 """Settings of which the report says whether they pay: the column of `tables/arms.csv`, the value that is tried, and
@@ -96,113 +93,6 @@ def blocks(results: Results) -> list[Block]:
 
 
 SECTION = Section("answer", "", blocks)
-
-
-def headline(results: Results) -> str:
-    """The answer in one or two sentences; in a partial report it is provisional.
-
-    Where many images have a counterpart in another split nothing is recommended.
-    """
-    answers = {
-        "only_arm": _only_arm,
-        "better": _better,
-        "equivalent": _equivalent,
-        "undecided": _undecided,
-        "not_better_than_guessing": _not_better_than_guessing,
-    }
-    text = leaks.refusal(results) or answers[decided(results)["verdict"]](results)
-    if results.mode == NO_TEST:
-        text += " No untouched images: all of them were used to choose, so no test accuracy is known."
-    return f"Provisional: {text}" if results.is_provisional else text
-
-
-def _reached(results: Results, arm: str) -> str:
-    """The metric of an arm on the images that decide."""
-    return words.percent(results.decided_by(arm)[0])
-
-
-def _only_arm(results: Results) -> str:
-    (arm,) = results.contestants
-    _, low, high = results.decided_by(arm)
-    return (
-        f"{results.name_of(arm)} reaches {_reached(results, arm)} {results.metric_name} on {deciding_images(results)} "
-        f"({words.interval(results.confidence)} {words.between(low, high)}). There is no other arm to choose from."
-    )
-
-
-def _better(results: Results) -> str:
-    best, *others = results.contestants
-    difference, low, high, _ = lead(results, best, others[0])
-    ahead = f"{words.points(difference)} more than {results.name_of(others[0])}"
-    reached = f"{_reached(results, best)} {results.metric_name} on {deciding_images(results)}"
-    interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
-    name = results.name_of(best)
-    if len(others) == 1:
-        return f"{name} is better: {reached}, {ahead} ({interval})."
-    return f"{name} is the best of {len(others) + 1} arms: {reached}, {ahead}, the next best ({interval})."
-
-
-def _equivalent(results: Results) -> str:
-    chosen, equal = chosen_arm(results) or "", decided(results)["candidates"]
-    named = words.listing([f"{results.name_of(arm)} ({_reached(results, arm)})" for arm in equal])
-    text = (
-        f"{named} are equivalent, within {words.plural(results.margin, 'point')} of {results.metric_name} on "
-        f"{deciding_images(results)}."
-    )
-    dearest = max(equal, key=lambda arm: price(results, arm))
-    if price(results, dearest) == price(results, chosen):
-        return f"{text} They cost the same; {results.name_of(chosen)} comes first in the configuration."
-    return (
-        f"{text} {results.name_of(chosen)} is the cheapest: {cost(results, chosen)} per run, against "
-        f"{cost(results, dearest)} for {results.name_of(dearest)} (computed)."
-    )
-
-
-def _undecided(results: Results) -> str:
-    chosen, leader = chosen_arm(results) or "", results.contestants[0]
-    if scope_of_leader(results) != OF_ARMS:
-        return _no_verdict(results)
-    verdicts = {arm: lead(results, leader, arm)[3] for arm in decided(results)["candidates"] if arm != leader}
-    rivals = [f"{results.name_of(arm)} ({_reached(results, arm)})" for arm in verdicts if verdicts[arm] == "undecided"]
-    text = (
-        f"Undecided: {results.name_of(leader)} reaches {_reached(results, leader)} {results.metric_name} on "
-        f"{deciding_images(results)}; whether it is better than {words.listing(rivals, 'or')} is open."
-    )
-    if decided(results)["prefer"] == "cheap":
-        return f"{text} Until then {results.name_of(chosen)} is chosen, the cheapest of them."
-    if chosen == leader:
-        return f"{text} Until then it is chosen, as the arm with the highest {results.metric_name}."
-    return f"{text} Until then {results.name_of(chosen)} is chosen: equivalent to it, and the cheapest."
-
-
-def _no_verdict(results: Results) -> str:
-    """The answer where an arm has fewer than three seeds."""
-    leader, *others = results.contestants
-    difference, low, high, _ = lead(results, leader, others[0])
-    interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
-    ahead = (
-        f"{results.name_of(leader)} is ahead with {_reached(results, leader)} {results.metric_name} on "
-        f"{deciding_images(results)}, "
-        f"{words.points(difference)} more than {results.name_of(others[0])} ({interval})."
-    )
-    if scope_of_leader(results) == OF_TWO_SEEDS:
-        return f"No verdict: two seeds of an arm are too few. {ahead}"
-    pair = pair_of(results, leader, others[0])
-    differ = " These two networks differ, but another seed may change this." if networks_differ(results, pair) else ""
-    return f"No verdict: with one run of an arm, another seed may change the order. {ahead}{differ}"
-
-
-def _not_better_than_guessing(results: Results) -> str:
-    decision, best = decided(results), results.contestants[0]
-    arms = "No arm" if len(results.contestants) > 1 else results.name_of(best)
-    verb = "is" if len(results.contestants) > 1 else "is not"
-    guess = f"is right for {words.percent(decision['chance'])} of {deciding_images(results)}"
-    if results.metric == "balanced_accuracy":
-        guess = f"has {words.percent(decision['chance'])} balanced accuracy on {deciding_images(results)}"
-    return (
-        f"{arms} {verb} shown to be better than guessing, so none is chosen. Naming the most frequent class {guess}; "
-        f"{results.name_of(best)} reaches {_reached(results, best)}."
-    )
 
 
 def worst_class(results: Results) -> list[str]:
