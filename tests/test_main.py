@@ -53,6 +53,13 @@ def test_torch_is_imported_by_the_commands_that_compute_with_it_and_by_no_other(
     assert bool({"torch", "torchvision"} & imported) is (name in WITH_TORCH)
 
 
+def test_what_handles_no_table_starts_without_pandas():
+    names = "copy_model", "extract_features", "initialise_model", "open_test", "prepare_letters", "write_configuration"
+    modules = ", ".join(f"{COMMANDS[name]}.{name}" for name in names)
+    code = f"import sys, {modules}; assert 'pandas' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
 @pytest.mark.parametrize("end", ["", "raise ValueError"])
 def test_garbage_is_collected_again_after_the_import(end, tmp_path, monkeypatch):
     (tmp_path / "imported_alone.py").write_text(f"import gc, builtins\nbuiltins.collected = gc.isenabled()\n{end}\n")

@@ -12,12 +12,13 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal
-
-import pandas
+from typing import TYPE_CHECKING, Any, Literal
 
 from triptych.storage.errors import InputError
 from triptych.storage.locks import held, try_lock
+
+if TYPE_CHECKING:  # importing pandas takes longer than many commands, and those that have a table have imported it
+    import pandas
 
 STORAGE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 """A full disk, a quota, a file size limit, a read-only file system: the user has to fix these and rerun."""
@@ -147,7 +148,7 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
-def write_table(path: Path, table: pandas.DataFrame) -> None:
+def write_table(path: Path, table: "pandas.DataFrame") -> None:
     """Write `table` as CSV: no index, empty missing values, floats as the shortest text that round-trips."""
     # Python's csv does not quote a carriage return alone, which readers take for the end of a line.
     quoting: Literal[0, 2] = csv.QUOTE_NONNUMERIC if _has_carriage_return(table) else csv.QUOTE_MINIMAL
@@ -155,7 +156,7 @@ def write_table(path: Path, table: pandas.DataFrame) -> None:
         table.to_csv(temporary, index=False, lineterminator="\n", quoting=quoting)
 
 
-def _has_carriage_return(table: pandas.DataFrame) -> bool:
+def _has_carriage_return(table: "pandas.DataFrame") -> bool:
     texts = table.select_dtypes(exclude=["number", "bool"])
     return any("\r" in cell for name in texts for cell in texts[name] if isinstance(cell, str))
 
