@@ -71,6 +71,14 @@ def test_garbage_is_collected_again_after_the_import(end, tmp_path, monkeypatch)
     sys.modules.pop("imported_alone", None)
 
 
+def test_what_triton_has_made_is_collected_at_the_end(monkeypatch):
+    assert main(["train", "--help"]) == 0
+    assert gc.get_freeze_count() > 0
+    monkeypatch.setitem(sys.modules, "triton", sys)
+    assert main(["train", "--help"]) == 0
+    assert gc.get_freeze_count() == 0
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_exits_well(name, capsys):
     assert main([name.replace("_", "-"), "--help"]) == 0

@@ -189,6 +189,10 @@ def call(application: Callable[[], typer.Typer], arguments: list[str], name: str
         return 1
     except SystemExit as error:
         return int(error.code or 0)
+    finally:
+        # which torch's compiler imports, and which warns of everything that is left at the end of the process
+        if "triton" in sys.modules:
+            gc.unfreeze()
     return 0
 
 
