@@ -1,13 +1,16 @@
 import ast
+import builtins
+import gc
 import importlib
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
-from triptych.__main__ import COMMANDS, main
+from triptych.__main__ import COMMANDS, imported, main
 from triptych.storage.code_digest import PACKAGE_FOLDER, modules_of
 from triptych.version import __version__
 
@@ -48,6 +51,32 @@ def test_torch_is_imported_by_the_commands_that_compute_with_it_and_by_no_other(
             elif isinstance(node, ast.ImportFrom):
                 imported.add(node.module.split(".")[0])
     assert bool({"torch", "torchvision"} & imported) is (name in WITH_TORCH)
+
+
+def test_what_handles_no_table_starts_without_pandas():
+    names = "copy_model", "extract_features", "initialise_model", "open_test", "prepare_letters", "write_configuration"
+    modules = ", ".join(f"{COMMANDS[name]}.{name}" for name in names)
+    code = f"import sys, {modules}; assert 'pandas' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
+
+
+@pytest.mark.parametrize("end", ["", "raise ValueError"])
+def test_garbage_is_collected_again_after_the_import(end, tmp_path, monkeypatch):
+    (tmp_path / "imported_alone.py").write_text(f"import gc, builtins\nbuiltins.collected = gc.isenabled()\n{end}\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("builtins.collected", None, raising=False)
+    with pytest.raises(ValueError) if end else nullcontext():
+        imported("imported_alone")
+    assert (builtins.collected, gc.isenabled()) == (False, True)
+    sys.modules.pop("imported_alone", None)
+
+
+def test_what_triton_has_made_is_collected_at_the_end(monkeypatch):
+    assert main(["train", "--help"]) == 0
+    assert gc.get_freeze_count() > 0
+    monkeypatch.setitem(sys.modules, "triton", sys)
+    assert main(["train", "--help"]) == 0
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.parametrize("name", COMMANDS)

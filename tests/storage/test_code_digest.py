@@ -66,6 +66,25 @@ def test_a_changed_module_changes_the_digest_of_what_imports_it(package, changed
 
 
 @pytest.mark.parametrize(
+    "block",
+    [
+        "def f():\n async def g():\n  {}",
+        "class A:\n def f(self):\n  {}",
+        "if 0: pass\nelif 0: pass\nelse:\n {}",
+        "for i in []: pass\nelse:\n {}",
+        "while 0:\n with f() as g:\n  {}",
+        "try: pass\nexcept E: {}",
+        "try: pass\nexcept* E: {}",
+        "try: pass\nfinally: {}",
+        "match 0:\n case 1: pass\n case _: {}",
+    ],
+)
+def test_an_import_counts_wherever_it_is(package, block):
+    (package / "version.py").write_text(block.format("from triptych.storage import locks"))
+    assert "triptych.storage.locks" in code_digest.modules_of("triptych.version")
+
+
+@pytest.mark.parametrize(
     ("changed", "differs"),
     [("data/sources/cifar10.py", True), ("data/cifar.py", True), ("data/sources/digits.py", False)],
 )

@@ -6,6 +6,7 @@ that a plot does not wait for torch.
 """
 
 import functools
+import gc
 import importlib
 import inspect
 import os
@@ -13,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Annotated, Any, get_type_hints
 
 import typer
@@ -128,11 +130,25 @@ def application(name: str) -> typer.Typer:
     for command, package in COMMANDS.items():
         command_name = command.replace("_", "-")
         if command_name == name:
-            module = importlib.import_module(f"{package}.{command}")
+            module = imported(f"{package}.{command}")
             commands.command(name=command_name)(with_options(getattr(module, command)))
         else:
             commands.command(name=command_name)(lambda: None)
     return commands
+
+
+def imported(name: str) -> ModuleType:
+    """Import a module without garbage collection.
+
+    What modules make stays until the process ends. To look for garbage in it is a quarter of the time that torch takes
+    from its import to the end of the process.
+    """
+    gc.disable()
+    try:
+        return importlib.import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def empty_application(text: str) -> typer.Typer:
@@ -194,6 +210,10 @@ def call(application: Callable[[], typer.Typer], arguments: list[str], name: str
         return 1
     except SystemExit as error:
         return int(error.code or 0)
+    finally:
+        # which torch's compiler imports, and which warns of everything that is left at the end of the process
+        if "triton" in sys.modules:
+            gc.unfreeze()
     return 0
 
 

@@ -4,7 +4,6 @@ Only the module of the command is imported, so that `--help` waits for nothing. 
 `python -m triptych`; some of these are for people, too, and are here under the same name.
 """
 
-import importlib
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -13,7 +12,7 @@ from typing import Any
 import typer
 
 from triptych.__main__ import COMMANDS as PACKAGE_COMMANDS
-from triptych.__main__ import call, empty_application, with_options
+from triptych.__main__ import call, empty_application, imported, with_options
 
 OWN = {
     "new": "Write a commented configuration for a folder of images.",
@@ -55,10 +54,9 @@ def application(name: str) -> typer.Typer:
 def _function(command: str) -> Callable[..., Any]:
     """Return the function of a command, as typer takes it."""
     if command in OWN:
-        function: Callable[..., Any] = getattr(importlib.import_module(f"triptych.console.{command}"), command)
+        function: Callable[..., Any] = getattr(imported(f"triptych.console.{command}"), command)
         return function
-    module = importlib.import_module(f"{PACKAGE_COMMANDS[command]}.{command}")
-    return with_options(getattr(module, command))
+    return with_options(getattr(imported(f"{PACKAGE_COMMANDS[command]}.{command}"), command))
 
 
 def main(arguments: list[str] | None = None) -> int:

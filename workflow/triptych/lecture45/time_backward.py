@@ -16,6 +16,7 @@ from triptych.lecture45.schema import COST_BACKWARD
 from triptych.models.networks import build_network, head_tensors
 from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
+from triptych.training.adam import Adam
 from triptych.training.allocator import keep_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import TrainingTransform
@@ -80,7 +81,7 @@ def time_backward(
     network = build_network(architecture, classes, input_size).to(chosen)
     head = head_tensors(architecture, classes, input_size)
     trainable = Trainable.of(network, head, PHASE)
-    optimiser = torch.optim.Adam(list(select_trainable(network, trainable).values()), lr=recipe.learning_rate)
+    optimiser = Adam(list(select_trainable(network, trainable).values()), lr=recipe.learning_rate)
     set_training_mode(network, trainable)
     steps = STEPS[chosen.type]
 

@@ -34,12 +34,12 @@ def _any_algorithm() -> Iterator[None]:
     The forward pass of resizing is deterministic; only its backward pass, which images do not need, is not. With
     deterministic algorithms required, torch would use a slow decomposition on a GPU.
     """
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    torch.use_deterministic_algorithms(False)
+    mode = torch.get_deterministic_debug_mode()
+    torch.set_deterministic_debug_mode("default")
     try:
         yield
     finally:
-        torch.use_deterministic_algorithms(deterministic)
+        torch.set_deterministic_debug_mode(mode)
 
 
 class EvaluationTransform:

@@ -46,7 +46,8 @@ def make_deterministic(num_threads: int, tf32: bool = False) -> None:
     # cuBLAS is deterministic only with a fixed workspace; it reads this at its first use.
     os.environ["CUBLAS_WORKSPACE_CONFIG"] = ":4096:8"
     torch.set_num_threads(num_threads)
-    torch.use_deterministic_algorithms(True)
+    # As `use_deterministic_algorithms(True)`, which would also import torch's compiler for seconds.
+    torch.set_deterministic_debug_mode("error")
     # By default torch also fills uninitialized memory, which takes a tenth of the training time.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # torch creates it at import
     torch.backends.cudnn.benchmark = False

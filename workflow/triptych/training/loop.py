@@ -21,6 +21,7 @@ from triptych.results.run_files import HISTORY_COLUMNS
 from triptych.results.schema import REESTIMATED
 from triptych.results.training_log import SECONDS_BETWEEN_LINES, Progress, progress_line
 from triptych.storage.errors import InputError
+from triptych.training.adam import Adam
 from triptych.training.allocator import release_freed_memory
 from triptych.training.arithmetic import Arithmetic
 from triptych.training.batches import Transform, Transforms, epoch_order
@@ -166,7 +167,7 @@ class Trainer:
         self.trainable = trainable
         self.parameters = select_trainable(network, trainable)
         self.counts_on_device = arithmetic.fused_optimizer or device.type == "cuda"
-        self.optimiser = torch.optim.Adam(
+        self.optimiser = Adam(
             list(self.parameters.values()),
             lr=recipe.learning_rate,
             fused=arithmetic.fused_optimizer or None,
