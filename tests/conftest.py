@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests import warm
+
 # The same examples in every run: what passes once passes again. `--hypothesis-profile=default` looks for others.
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
@@ -128,8 +130,25 @@ def disk(tmp_path):
     disk.unmount()
 
 
+def pytest_configure(config):
+    """Start the broker of warm processes, once for all workers."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        broker = warm.Broker()
+        config.add_cleanup(broker.stop)
+
+
+LONGEST = (
+    "tests/workflow/test_smallest_graph.py",
+    "tests/workflow/test_default_experiment.py",
+    "tests/slurm/",
+    "tests/notebooks/test_colab.py",
+)
+"""What begins first, so that no worker is left with it at the end."""
+
+
 def pytest_collection_modifyitems(items):
-    """Refuse a test of two tiers: `-m slow` would run a long one."""
+    """Put the longest first. Refuse a test of two tiers: `-m slow` would run a long one."""
+    items.sort(key=lambda item: next((n for n, name in enumerate(LONGEST) if item.nodeid.startswith(name)), 99))
     both = [item.nodeid for item in items if item.get_closest_marker("slow") and item.get_closest_marker("long")]
     if both:
         raise pytest.UsageError(f"marked slow as well as long: {', '.join(both)}")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from functools import cache, partial, reduce
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from unittest.mock import patch
 
 import numpy
 import pandas
@@ -250,7 +251,7 @@ class Experiment:
         trained = (arm["train"] == "all", arm["batchnorm"] == "train")
         change = numbers.change * (1 + 0.1 * away)
         write_all(folder, _weights(model, self.whole_kernels, seed, change, numbers.colour_share, trained))
-        write_all(self.folder / "models" / f"{model[0]}_{model[1]}", _description(*model))
+        write_all(self.folder / "models" / f"{model[0]}_{model[1]}", _description(*model[:2], len(model[2])))
 
     def logits_of(
         self, labels: numpy.ndarray, wrong: list[int] | None, accuracy: float, random: numpy.random.Generator
@@ -460,42 +461,63 @@ def _outputs(command: Callable, names: dict[str, str], **options) -> dict[str, b
 
 
 @cache
-def _description(architecture: str, input_size: int, classes: tuple[str, ...]) -> dict[str, bytes]:
-    """The files of a network's folder in `models/`."""
+def _description(architecture: str, input_size: int, classes: int) -> dict[str, bytes]:
+    """The files of a network's folder in `models/`, which do not name the classes."""
     from triptych.models.describe_model import describe_model  # torch takes seconds to load
 
     names = {"layers": "layers.csv", "printout": "printout.txt", "totals": "totals.json", "memory": "memory.csv"}
     with TemporaryDirectory() as folder:
         data = Path(folder) / "train.safetensors"
-        split = Split(numpy.zeros((1, 2, 2, 3), numpy.uint8), numpy.zeros(1, numpy.int64), list(classes))
+        split = Split(
+            numpy.zeros((1, 2, 2, 3), numpy.uint8),
+            numpy.zeros(1, numpy.int64),
+            [f"class {number}" for number in range(classes)],
+        )
         save_split(data, split)
         return _outputs(describe_model, names, architecture=architecture, input_size=input_size, train_data=data)
 
 
 @cache
 def _compared(networks: str, images: bytes) -> dict[str, bytes]:
-    """The tables of networks on paper; `images` is what sizes.csv says."""
-    from triptych.models.compare_architectures import compare_architectures
+    """The tables of networks on paper; `images` is what sizes.csv says.
+
+    The numbers of a network take a second, and most experiments have the same few networks: they are made once each.
+    """
+    from triptych.models import compare_architectures as module
 
     names = {"architectures": "architectures.csv", "largest_batch": "largest_batch.csv"}
     with TemporaryDirectory() as folder:
         sizes = Path(folder) / "sizes.csv"
         sizes.write_bytes(images)
-        return _outputs(compare_architectures, names, networks=networks, sizes=sizes)
+        with patch.object(module, "compare_one", _once(module.compare_one)):
+            return _outputs(module.compare_architectures, names, networks=networks, sizes=sizes)
+
+
+_once = cache(cache)
+"""A function that is called once for the same arguments."""
+
+
+@cache
+def _shapes(architecture: str, input_size: int, classes: int):
+    """A network without weights, and the blocks and roles of its tensors."""
+    from triptych.models.networks import build_shapes
+    from triptych.models.tensor_layout import tensor_layout
+
+    built = build_shapes(architecture, classes, input_size)
+    return built, tensor_layout(built, architecture)
 
 
 @cache
 def network(architecture: str, input_size: int, classes: tuple[str, ...]) -> tuple[dict, dict, dict]:
     """What the files of a network's weights say about it, the shapes of its tensors, and their blocks and roles."""
-    from triptych.models.networks import build_shapes, network_metadata
-    from triptych.models.tensor_layout import tensor_layout
+    from triptych.models.networks import network_metadata
 
-    built = build_shapes(architecture, len(classes), input_size)
+    built, layout = _shapes(architecture, input_size, len(classes))
     scaling = {"mean": [0, 0, 0], "std": [1, 1, 1]}
     about = {"architecture": architecture, "classes": list(classes), "input_size": input_size}
     metadata = network_metadata(built, **about, normalisation=scaling)
     shapes = {name: tuple(tensor.shape) for name, tensor in built.state_dict().items()}
-    return metadata, shapes, tensor_layout(built, architecture)
+    return metadata, shapes, layout
 
 
 @cache

@@ -6,6 +6,7 @@ import sys
 import nbformat
 import pytest
 
+from tests import warm
 from tests.conftest import ROOT
 
 NOTEBOOK = ROOT / "notebooks" / "triptych_colab.ipynb"
@@ -26,7 +27,8 @@ def test_it_is_stored_without_outputs_and_one_cell_installs(cells):
 
 @pytest.mark.slow
 def test_its_cells_run(cells, tmp_path):
-    source = "\n\n".join(cell.source for cell in cells[1:])
+    begin = f"import sys; sys.executable = {warm.program()!r}"
+    source = "\n\n".join([begin, *(cell.source for cell in cells[1:])])
     done = subprocess.run(
         [sys.executable, "-c", source], cwd=tmp_path, capture_output=True, text=True, timeout=1800, check=False
     )

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from filelock import FileLock
 
+from tests import warm
 from tests.conftest import ROOT
 
 TINY = {
@@ -80,12 +81,21 @@ def snakemake(
     check: bool = True,
     timeout: float = 900,
     environment: dict[str, str] | None = None,
+    cold: bool = False,
 ) -> subprocess.CompletedProcess:
     """Run `snakemake ARGUMENTS` on a checkout's Snakefile in a folder; stdout and stderr come together, as text.
 
-    `environment`: variables that are different.
+    `environment`: variables that are different. `cold`: as a user's, each process imports what it needs (tests/warm).
     """
-    call = [sys.executable, "-m", "snakemake", "--snakefile", checkout / "Snakefile", "--directory", directory]
+    call = [
+        sys.executable if cold else warm.program(),
+        "-m",
+        "snakemake",
+        "--snakefile",
+        checkout / "Snakefile",
+        "--directory",
+        directory,
+    ]
     result = subprocess.run(
         [*call, *arguments],
         cwd=directory,
@@ -95,7 +105,7 @@ def snakemake(
         errors="replace",
         timeout=timeout,
         check=False,
-        env={**os.environ, **(environment or {})},
+        env={**(os.environ if cold else warm.environment()), **(environment or {})},
     )
     if check and result.returncode:
         raise AssertionError(f"snakemake exited with {result.returncode}:\n{result.stdout}")

@@ -162,6 +162,7 @@ def test_a_touched_file_with_the_same_content_runs_nothing(finished, checkout):
 
 
 def test_another_folder_home_locale_time_zone_and_number_of_cores_give_the_same_bytes(whole, tmp_path):
+    """Every command begins cold, as a user's: `whole` is made by processes that begin warm."""
     folder, home = tmp_path / "another folder", tmp_path / "home"
     for own_settings in (folder / "matplotlibrc", home / ".config" / "matplotlib" / "matplotlibrc"):
         own_settings.parent.mkdir(parents=True)
@@ -181,7 +182,8 @@ def test_another_folder_home_locale_time_zone_and_number_of_cores_give_the_same_
         "OMP_NUM_THREADS": "1",
     }
     write_configuration(folder, WHOLE)
-    snakemake("--cores", "1", "--configfile", "tiny.yaml", directory=folder, environment=elsewhere)
+    options = {"directory": folder, "environment": elsewhere, "cold": True}
+    snakemake("--cores", "1", "--configfile", "tiny.yaml", **options)
     check_same_bytes(folder / "results" / "tiny", whole / "results" / "tiny")
 
 
