@@ -25,6 +25,8 @@ from triptych.storage.errors import InputError
 UNCERTAIN = 0.25
 """The share by which the time may be wrong: what `benchmarks/estimate.py` aims at."""
 GIGA = 10**9
+BUSY = 25
+"""Percent of the processors from which on other programs are named, since times then hold only while they run."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,11 @@ def estimate(
 
     What is finished takes no time; downloads are not counted. Nothing but temporary files is written.
     """
-    found = estimated(read_target(target), cores or cores_here())
+    asked = read_target(target)
+    others = psutil.cpu_percent(interval=0.5)
+    if others > BUSY:
+        print(f"note: other programs use {others:.0f} % of this machine's processors; times are with them", flush=True)
+    found = estimated(asked, cores or cores_here())
     print("\n".join([*table(found), *misfits(found)]), flush=True)
 
 
