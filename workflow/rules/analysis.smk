@@ -168,6 +168,8 @@ rule collect_results:
         comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin", "metric")),
         mode=graph.experiment_setting("test"),
         folds=lambda wildcards, input: option("--folds", input.folds),
+        # not a parameter that reruns it, since the function takes `output`
+        logs=lambda wildcards, output: folder_of_openings(wildcards),
         experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.summary, parent=True),
         caption=tables_caption("collect_results"),
@@ -183,6 +185,7 @@ rule collect_results:
             {params.folds} \
             --runs-table {input.runs_table:q} \
             --tables {params.tables:q} \
+            --logs {params.logs:q} \
             --openings {output.openings:q} \
             >{log:q} 2>&1
         """

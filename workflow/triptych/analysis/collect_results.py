@@ -1,6 +1,7 @@
 """The tables of test results: accuracies with intervals, comparisons of the arms, classes."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from triptych.analysis.variance_parts import Sampling
 from triptych.data.folds import load_folds
 from triptych.results import schema
 from triptych.results.by_seed import by_seed
+from triptych.results.openings import Opening, is_of_training, recorded_openings
 from triptych.results.run_names import run_in_words, run_name
 from triptych.results.schema import EVERY_EPOCH
 from triptych.results.tables import read_table, save_table
@@ -46,6 +48,7 @@ def collect_results(
     folds: Path | None = None,
     runs_table: Path,
     tables: Path,
+    logs: Path | None = None,
     openings: Path,
 ) -> None:
     """Write the tables of test results of an experiment, from its test images' labels and its runs' logits.
@@ -64,9 +67,12 @@ def collect_results(
             accuracy is the mean of theirs.
         runs_table: `tables/runs.csv`, for the accuracies on validation images.
         tables: the folder to write `NAME.csv` into.
+        logs: the folder with the logs of openings, for those of runs that are no longer in the configuration. Optional.
         openings: the file to write: how often the runs opened the test images after a decision (`openings`), under
             which `decisions` (digests), and under which one the logits of each of the `runs` were computed (arm, seed,
-            digest; with folds a row for each). In the mode every_epoch there is none.
+            digest; with folds a row for each). Openings of runs that are no longer in the configuration count, too, and
+            are listed in `removed` (arm, seed, openings); `trainings` counts those that evaluated test images after
+            every epoch. In the mode every_epoch there is none.
 
     Raises:
         InputError: a file is missing or broken, or does not fit the configuration or another file.
@@ -88,7 +94,8 @@ def collect_results(
     read = {
         name: {key: read_answers(folder / file, test) for key, folder in own.items()} for name, own in folders.items()
     }
-    opened = all_openings({} if known == EVERY_EPOCH else folders)
+    recorded = [] if logs is None or known == EVERY_EPOCH else recorded_openings(logs)
+    opened = all_openings({} if known == EVERY_EPOCH else folders, recorded)
     number = sum(len(own) for own in read.values())
     print(f"{number} runs of {len(arm_list)} arms, {len(test.labels)} test images", flush=True)
 
@@ -115,13 +122,15 @@ def collect_results(
         print(comparisons.to_string(index=False), flush=True)
 
 
-def all_openings(folders: Mapping[str, Mapping[Key, Path]]) -> dict[str, Any]:
+def all_openings(folders: Mapping[str, Mapping[Key, Path]], recorded: Sequence[Opening] = ()) -> dict[str, Any]:
     """Return the recorded openings of all runs: their number, and the decisions in the order in which they are found.
 
-    A run that was opened under another decision is no error: the report says so.
+    A run that was opened under another decision is no error: the report says so. The images that a removed arm was
+    tested on were looked at all the same, so its openings count.
 
     Args:
         folders: of the runs, by arm, and by seed and fold.
+        recorded: the lines of the logs, of which those of other runs and of trainings count.
 
     Raises:
         InputError: a file is missing or broken, or a run's logits do not say under which decision they were computed.
@@ -136,7 +145,19 @@ def all_openings(folders: Mapping[str, Mapping[Key, Path]]) -> dict[str, Any]:
             openings += opened["openings"]
             decisions |= dict.fromkeys(opened["decisions"])
             runs.append([arm, seed, digest])
-    return {"openings": openings, "decisions": list(decisions), "runs": runs}
+    removed = Counter[tuple[str, int]]()
+    for opening in recorded:
+        arm, key = str(opening["arm"]), (opening.get("seed"), opening.get("fold"))
+        if not is_of_training(opening) and key not in folders.get(arm, {}):
+            removed[arm, opening.get("seed", 0)] += 1
+            decisions |= dict.fromkeys([str(opening.get("decision"))])
+    return {
+        "openings": openings + removed.total(),
+        "decisions": list(decisions),
+        "runs": runs,
+        "removed": [[arm, seed, number] for (arm, seed), number in sorted(removed.items())],
+        "trainings": sum(map(is_of_training, recorded)),
+    }
 
 
 def read_validation(path: Path, folders: Mapping[str, Mapping[Key, Path]]) -> dict[str, dict[str, float]]:

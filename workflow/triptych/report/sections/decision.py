@@ -383,14 +383,27 @@ def openings(results: Results) -> list[str]:
     names = [digest[:DIGEST] for digest in results.opened["decisions"]]
     after = f"after decision{'s' if len(names) > 1 else ''} {words.listing(names)}" if names else "after no decision"
     openings, runs = int(results.opened["openings"]), len(results.opened["runs"])
+    removed = sum(number for _, _, number in results.opened["removed"])
     often = (
         f"once for each of {words.plural(runs, 'run')}"
-        if openings == runs
-        else f"{words.count(openings)} times for {words.plural(runs, 'run')}"
+        if openings - removed == runs
+        else f"{words.count(openings - removed)} times for {words.plural(runs, 'run')}"
+    )
+    if removed:
+        arms = list(dict.fromkeys(arm for arm, _, _ in results.opened["removed"]))
+        times = "once" if removed == 1 else f"{words.count(removed)} times"
+        often += f", and {times} for runs that are no longer in the configuration ({words.listing(arms)})"
+    trainings = int(results.opened["trainings"])
+    before = (
+        f" {words.plural(trainings, 'training')} evaluated them after every epoch (test: every_epoch)."
+        if trainings
+        else ""
     )
     present = decided(results)["digest"]
     other = "" if results.opened["decisions"] == [present] else f" The present one is {present[:DIGEST]}."
-    return [f"The test images were read {often}, {after} (the first digits of its digest in decision.json).{other}"]
+    return [
+        f"The test images were read {often}, {after} (the first digits of its digest in decision.json).{other}{before}"
+    ]
 
 
 def opened_otherwise(results: Results) -> list[str]:
