@@ -321,6 +321,7 @@ class Experiment:
             "runs": json.dumps(self.runs),
             "comparison": json.dumps(self.comparison),
             "mode": self.mode,
+            "index": self.folder / "data" / "index.csv",
             "tables": self.folder / part / "tables",
         }
 

@@ -120,8 +120,8 @@ def test_openings_are_counted_and_their_decisions_named(results):
     (said,) = decision.openings(replace(found, opened=found.opened | others))
     assert plain(said) == (
         "The test images were read once for each of 9 runs, and 3 times for runs that are no longer in the "
-        f"configuration (gone), after decision {digest[:8]} (the first digits of its digest in decision.json). 4 trainings "
-        "evaluated them after every epoch (test: every_epoch)."
+        f"configuration (gone), after decision {digest[:8]} (the first digits of its digest in decision.json). "
+        "4 trainings evaluated them after every epoch (test: every_epoch)."
     )
 
 

@@ -24,7 +24,7 @@ Lead = tuple[float, float, float, str]
 def blocks(results: Results) -> list[Block]:
     return [
         table(results),
-        Bullets([*reasons(results), *openings(results), *opened_otherwise(results)]),
+        Bullets([*reasons(results), *of_groups(results), *openings(results), *opened_otherwise(results)]),
         Details("Rules", [Bullets(rules(results))]),
     ]
 
@@ -374,6 +374,17 @@ def _reason(results: Results, reason: Mapping[str, Any]) -> str:
 def _cost(reason: Mapping[str, Any], prefix: str = "") -> str:
     """The computed cost in a reason."""
     return f"{words.operations(reason[f'{prefix}macs'])} and {words.size(reason[f'{prefix}peak_bytes'])}"
+
+
+def of_groups(results: Results) -> list[str]:
+    """By how many groups the images that decide were drawn; nothing where they were drawn one by one."""
+    groups = decided(results).get("groups")
+    if groups is None:
+        return []
+    return [
+        f"The {deciding_images(results)} are of {words.plural(groups, 'group')}: intervals are over groups, since "
+        "images of one group are alike."
+    ]
 
 
 def openings(results: Results) -> list[str]:
