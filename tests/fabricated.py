@@ -324,6 +324,7 @@ class Experiment:
             "runs": json.dumps(self.runs),
             "comparison": json.dumps(self.comparison),
             "mode": self.mode,
+            "index": self.folder / "data" / "index.csv",
             "tables": self.folder / part / "tables",
         }
 
@@ -354,11 +355,11 @@ class Experiment:
                 opened = {"decision": digest, "openings": 1, "decisions": [digest]}
                 write_json(self.run(arm, seed) / "opened.json", opened)
 
-    def test(self, part: str = "") -> None:
-        """Make the tables of test results."""
+    def test(self, part: str = "", logs: Path | None = None) -> None:
+        """Make the tables of test results; `logs` holds those of openings."""
         openings = self.folder / part / "opened.json"
         runs_table = self.folder / part / "tables" / "runs.csv"
-        collect_results(**self.options(part), runs_table=runs_table, openings=openings)
+        collect_results(**self.options(part), runs_table=runs_table, logs=logs, openings=openings)
 
     def predict(self, part: str = "") -> None:
         """Make the tables that name images."""

@@ -60,6 +60,8 @@ def test_the_openings_of_all_runs_are_counted(opened):
         "openings": 4,
         "decisions": [digest],
         "runs": [[arm, seed, digest] for arm in "ab" for seed in (0, 1)],
+        "removed": [],
+        "trainings": 0,
     }
     # b's first run was opened under another decision, and then again
     folder = opened.run("b", 0)
@@ -82,7 +84,29 @@ def test_logits_without_the_digest_of_a_decision(opened):
 def test_no_opening_is_recorded_if_test_images_are_evaluated_every_epoch(experiment):
     experiment.collect()
     found = json.loads((experiment.folder / "opened.json").read_text())
-    assert found == {"openings": 0, "decisions": [], "runs": []}
+    assert found == {"openings": 0, "decisions": [], "runs": [], "removed": [], "trainings": 0}
+
+
+def test_openings_of_runs_that_were_removed_count(opened):
+    """An arm, a seed and a fold that are no longer configured, an opening that failed, and trainings."""
+    digest = opened.decide()["digest"]
+    lines = {
+        "a/seed0": [{"arm": "a", "seed": 0, "decision": digest}] * 2,  # of a run: its opened.json counts them
+        "a/seed7": [{"arm": "a", "seed": 7, "decision": "old"}],
+        "a/seed1_fold2": [{"arm": "a", "seed": 1, "fold": 2, "decision": "older"}],
+        "gone/seed0": [{"arm": "gone", "seed": 0, "decision": digest}] * 3,
+        "b/seed0.training": [{"arm": "b", "seed": 0, "test": "every_epoch"}],
+    }
+    for name, entries in lines.items():
+        path = opened.folder.parent / "logs" / f"{name}.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(json.dumps(entry) + "\n" for entry in entries) + '{"arm": "cut o')
+    opened.test(logs=opened.folder.parent / "logs")
+    found = json.loads((opened.folder / "opened.json").read_text())
+    assert found["openings"] == 4 + 5
+    assert found["decisions"] == [digest, "older", "old"]
+    assert found["removed"] == [["a", 1, 1], ["a", 7, 1], ["gone", 0, 3]]
+    assert found["trainings"] == 1 and len(found["runs"]) == 4
 
 
 def test_the_table_of_other_runs(opened):

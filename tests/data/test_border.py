@@ -27,8 +27,8 @@ class Work:
         said = [line for line in capsys.readouterr().out.splitlines() if line.startswith(WARNING)]
         return "".join(said), set(index.loc[index["split"] == "test", "name"])
 
-    def open(self, arm="scratch"):
-        log = self.openings / arm / "seed0.jsonl"
+    def open(self, arm="scratch", ending=""):
+        log = self.openings / arm / f"seed0{ending}.jsonl"
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("a") as file:
             file.write('{"arm": "scratch"}\n')
@@ -52,7 +52,7 @@ def test_moves_after_an_opening_are_named_as_long_as_it_is_the_last(tmp_path, ca
     assert work.prepare(capsys, seed=1)[0] == ""
 
     work.prepare(capsys, seed=2)
-    work.open("finetune")
+    work.open("finetune", ".training")  # a training that evaluates test images after every epoch
     assert work.prepare(capsys, seed=2)[0] == ""
     assert work.prepare(capsys, seed=1)[0] != ""
 

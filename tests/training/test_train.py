@@ -106,7 +106,8 @@ def test_without_test_images_a_run_is_the_same_but_for_their_results(arguments, 
     train(**arguments)
     outputs = ("trained", "history", "predictions", "cost")
     unopened = arguments | {name: tmp_path / "unopened" / arguments[name].name for name in outputs}
-    train(**unopened | {"test_data": None})
+    train(**unopened | {"test_data": None, "openings": tmp_path / "openings.jsonl"})
+    assert not (tmp_path / "openings.jsonl").exists()
     assert unopened["trained"].read_bytes() == arguments["trained"].read_bytes()
     columns = RUN_HISTORY.in_mode(AFTER_DECISION).names
     assert not [name for name in columns if name.startswith("test")]

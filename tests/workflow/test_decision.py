@@ -1,13 +1,20 @@
 """The decision in a real graph: nothing before it depends on test images, and a change trains only what it must."""
 
+import contextlib
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy
 import pandas
 import pytest
 from PIL import Image
 
+from tests.conftest import ROOT, without_rights
 from tests.workflow.conftest import jobs_of, rules_of, snakemake, snakemakes_log, write_configuration
 from triptych.data.dataset import load_split
 from triptych.evaluation.predict import predict
@@ -228,3 +235,110 @@ def test_a_model_is_refused_where_no_run_was_chosen(finished):
     assert output.returncode
     assert "decision.json: no run was chosen, so there is no model." in output.stdout
     assert "Traceback" not in output.stdout
+
+
+def records(folder):
+    """The recorded openings of every run, by the name of the log."""
+    return {str(path.relative_to(folder)): path.read_text().splitlines() for path in folder.rglob("*.jsonl")}
+
+
+def test_another_mode_of_testing_runs_only_what_depends_on_it(finished):
+    """There and back: what needs no run is not made again, and each report is about its own mode."""
+    kept = {path: path.stat().st_mtime_ns for path in (finished / RESULTS).glob("[dm]*s/**/*") if path.is_file()}
+    kept |= {path: path.stat().st_mtime_ns for path in (finished / RESULTS / "data").iterdir()}
+    assert len(kept) > 8
+    report = finished / RESULTS / "report.html"
+    page = report.read_text()
+    results = {path: path.read_bytes() for path in (finished / RESULTS / "runs").rglob("test.safetensors")}
+    assert len(results) == 4
+    opened = records(finished / "logs" / "openings")
+
+    for mode in ("every_epoch", "after_decision"):
+        jobs, trained = made(finished, test=mode)
+        assert len(trained) == jobs["train"] == 4
+        assert jobs["open_test"] == (4 if mode == "after_decision" else 0)
+        assert not set(jobs) & {"prepare_dataset", "describe_model", "compare_architectures", "plot_samples"}
+        assert {path: path.stat().st_mtime_ns for path in kept} == kept
+        assert not rules_of(call(finished, "--dry-run", test=mode).stdout)
+        subprocess.run([sys.executable, "-m", "triptych", "verify", RESULTS], cwd=finished, check=True, timeout=60)
+        history = pandas.read_csv(finished / RESULTS / "tables" / "history.csv")
+        assert ("test_accuracy" in history) == (mode == "every_epoch")
+        assert ("recorded openings" in report.read_text().lower()) == (mode == "after_decision")
+    assert report.read_text() != page  # four more openings
+    assert {path: path.read_bytes() for path in results} == results
+    after = records(finished / "logs" / "openings")
+    assert all(after[name][:1] == lines and len(after[name]) == 2 for name, lines in opened.items())
+
+
+OPENED = f"{RESULTS}/runs/fast/seed0"
+TARGET = f"{OPENED}/test.safetensors"
+LOG = "logs/openings/small/fast/seed0.jsonl"
+
+
+def with_more_test_images(decided, folder):
+    """A copy in which an evaluation of the test images takes long enough to be killed."""
+    shutil.copytree(decided, folder)
+    path = folder / RESULTS / "data" / "test.safetensors"
+    many = {name: numpy.tile(tensor, (30,) + (1,) * (tensor.ndim - 1)) for name, tensor in load_tensors(path).items()}
+    save_tensors(path, many, load_metadata(path))
+    return folder
+
+
+def test_an_opening_that_is_killed_stays_recorded_and_the_next_gives_the_same_bytes(decided, tmp_path):
+    undisturbed, folder = (with_more_test_images(decided, tmp_path / name) for name in ("undisturbed", "killed"))
+    call(undisturbed, TARGET, "--notemp")
+    path = write_configuration(folder, SMALL, "small", keep_weights="model")
+    arguments = [TARGET, "--notemp", "--cores", "1", "--configfile", path]
+    driver = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", *arguments]
+    with (tmp_path / "printed.txt").open("w") as printed:
+        process = subprocess.Popen(driver, cwd=folder, stdout=printed, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        until = time.monotonic() + 300
+        while not ((folder / LOG).exists() and (folder / LOG).read_bytes().endswith(b"\n")):
+            assert process.poll() is None and time.monotonic() < until, (tmp_path / "printed.txt").read_text()
+            time.sleep(0.002)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(60)
+    assert not [name for name in ("test.safetensors", "opened.json") if (folder / OPENED / name).exists()]
+    assert len((folder / LOG).read_text().splitlines()) == 1
+
+    snakemake("--unlock", "--configfile", path, directory=folder)
+    snakemake(*arguments, directory=folder)
+    lines = [json.loads(line) for line in (folder / LOG).read_text().splitlines()]
+    assert len(lines) == 2 and len({line["decision"] for line in lines}) == 1
+    assert json.loads((folder / OPENED / "opened.json").read_text())["openings"] == 2
+    assert (folder / TARGET).read_bytes() == (undisturbed / TARGET).read_bytes()
+
+
+@pytest.mark.parametrize("there", ["the folder of the arm", "no folder of the experiment"])
+def test_openings_that_cannot_be_recorded_do_not_happen(decided, tmp_path, there):
+    """One message, before a test image is read."""
+    folder = tmp_path / "run"
+    shutil.copytree(decided, folder)
+    logs = (folder / LOG).parent if there == "the folder of the arm" else folder / "logs" / "openings"
+    logs.mkdir(parents=True, exist_ok=True)
+    path = write_configuration(folder, SMALL, "small", keep_weights="model")
+    arguments = [TARGET, "--notemp", "--cores", "1", "--configfile", path, "--directory", folder]
+    logs.chmod(0o555)
+    try:
+        result = subprocess.run(
+            [*without_rights(), sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    finally:
+        logs.chmod(0o755)
+    said = result.stdout + result.stderr
+    assert result.returncode, said
+    assert "logs/openings" in said and "Permission denied" in said
+    assert "Traceback" not in said
+    assert not [name for name in ("test.safetensors", "opened.json") if (folder / OPENED / name).exists()]
+    assert not records(folder)
+    log = folder / "logs" / "open_test" / "small" / "fast" / "seed0.log"
+    assert not log.exists() or "opening" not in log.read_text().replace("logs/openings", "")
+    call(folder, TARGET, "--notemp")
+    assert len(records(folder)) == 1

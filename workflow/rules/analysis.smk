@@ -42,6 +42,7 @@ rule collect_validation:
     """Every table that needs no test image, and which run has which of the images that decide right."""
     input:
         sizes="<results>/{experiment}/data/sizes.csv",
+        index="<results>/{experiment}/data/index.csv",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data=graph.test_data_of_training,
         models=graph.of_models(
@@ -97,6 +98,7 @@ rule collect_validation:
             --comparison {params.comparison:q} \
             --mode {params.mode} \
             {params.folds} \
+            --index {input.index:q} \
             --tables {params.tables:q} \
             --correct {output.correct:q} \
             >{log:q} 2>&1
@@ -144,6 +146,7 @@ rule collect_results:
     input:
         test_data="<results>/{experiment}/data/test.safetensors",
         leaks="<results>/{experiment}/data/leaks.csv",
+        index="<results>/{experiment}/data/index.csv",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         predictions=graph.of_runs(f"{RUN}/predictions.safetensors"),
         runs_table="<results>/{experiment}/{part}tables/runs.csv",
@@ -168,6 +171,8 @@ rule collect_results:
         comparison=graph.of_experiment(comparison_json("confidence", "equivalence_margin", "metric")),
         mode=graph.experiment_setting("test"),
         folds=lambda wildcards, input: option("--folds", input.folds),
+        # not a parameter that reruns it, since the function takes `output`
+        logs=lambda wildcards, output: folder_of_openings(wildcards),
         experiment_folder=subpath(input.test_data, ancestor=2),
         tables=subpath(output.summary, parent=True),
         caption=tables_caption("collect_results"),
@@ -181,8 +186,10 @@ rule collect_results:
             --comparison {params.comparison:q} \
             --mode {params.mode} \
             {params.folds} \
+            --index {input.index:q} \
             --runs-table {input.runs_table:q} \
             --tables {params.tables:q} \
+            --logs {params.logs:q} \
             --openings {output.openings:q} \
             >{log:q} 2>&1
         """

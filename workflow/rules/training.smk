@@ -120,7 +120,8 @@ rule train:
         predictions="<results>/{experiment}/runs/{arm}/{run}/predictions.safetensors",
         cost="<results>/{experiment}/runs/{arm}/{run}/cost.json",
     log:
-        "<logs>/train/{experiment}/{arm}/{run}.log",
+        log="<logs>/train/{experiment}/{arm}/{run}.log",
+        openings="<logs>/openings/{experiment}/{arm}/{run}.training.jsonl",  # with test: every_epoch alone
     benchmark:
         "<benchmarks>/train/{experiment}/{arm}/{run}.tsv"
     priority: 1  # before short jobs, which would otherwise occupy the cores and leave the GPU idle
@@ -170,5 +171,6 @@ rule train:
             --history {output.history:q} \
             --predictions {output.predictions:q} \
             --cost {output.cost:q} \
-            >{log:q} 2>&1
+            --openings {log.openings:q} \
+            >{log.log:q} 2>&1
         """

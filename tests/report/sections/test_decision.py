@@ -118,13 +118,20 @@ def test_openings_are_counted_and_their_decisions_named(results):
         "digest in decision.json)."
     )
     assert decision.opened_otherwise(found) == []
-    opened = {"openings": 12, "decisions": ["0" * 64, digest], "runs": found.opened["runs"]}
+    opened = {**found.opened, "openings": 12, "decisions": ["0" * 64, digest]}
     (said,) = decision.openings(replace(found, opened=opened))
     assert plain(said).startswith(
         f"The test images were read 12 times for 9 runs, after decisions 00000000 and {digest[:8]} ("
     )
     assert plain(said).endswith(f"The present one is {digest[:8]}.")
     assert decision.openings(results(test="every_epoch")) == []
+    others = {"openings": 12, "removed": [["gone", 0, 2], ["gone", 1, 1]], "trainings": 4}
+    (said,) = decision.openings(replace(found, opened=found.opened | others))
+    assert plain(said) == (
+        "The test images were read once for each of 9 runs, and 3 times for runs that are no longer in the "
+        f"configuration (gone), after decision {digest[:8]} (the first digits of its digest in decision.json). "
+        "4 trainings evaluated them after every epoch (test: every_epoch)."
+    )
 
 
 def test_runs_that_were_opened_under_another_decision_are_named(results):

@@ -20,15 +20,19 @@ FURTHEST = 1 - 1e-12
 ROUNDING = 1e-13
 
 
-def sampling_of(metric: str, labels: numpy.ndarray) -> Sampling:
+def sampling_of(metric: str, labels: numpy.ndarray, groups: numpy.ndarray | None = None) -> Sampling:
     """Return how images count for a metric. Where all classes have as many images, both metrics are one number.
 
     Args:
         metric: accuracy or balanced_accuracy.
         labels: int64 [images].
+        groups: that were drawn as a whole, int64 [images]; None where images were drawn one by one.
     """
     sizes = numpy.unique(labels, return_counts=True)[1]
-    return EACH_IMAGE if metric == "accuracy" or sizes.min() == sizes.max() else Sampling(labels=labels)
+    counts_alike = metric == "accuracy" or sizes.min() == sizes.max()
+    if groups is not None:
+        return Sampling(labels=None if counts_alike else labels, groups=groups)
+    return EACH_IMAGE if counts_alike else Sampling(labels=labels)
 
 
 def balanced_accuracy(correct: numpy.ndarray, labels: numpy.ndarray) -> float:

@@ -2,6 +2,7 @@
 
 import numpy
 
+from triptych.analysis.groups import of_images
 from triptych.analysis.intervals import accuracy_interval
 from triptych.analysis.variance_parts import Sampling
 
@@ -31,7 +32,12 @@ def recall_and_precision(counts: numpy.ndarray) -> tuple[numpy.ndarray, numpy.nd
 
 
 def recall_intervals(
-    correct: numpy.ndarray, labels: numpy.ndarray, classes: int, confidence: float, rows_per_seed: int = 1
+    correct: numpy.ndarray,
+    labels: numpy.ndarray,
+    classes: int,
+    confidence: float,
+    rows_per_seed: int = 1,
+    groups: numpy.ndarray | None = None,
 ) -> tuple[numpy.ndarray, numpy.ndarray]:
     """Return both ends of the interval of each class's recall over its images and the seeds, in percent [classes].
 
@@ -42,11 +48,13 @@ def recall_intervals(
         labels: class numbers [images].
         confidence: such as 0.95.
         rows_per_seed: consecutive rows that share a seed: the networks of its folds.
+        groups: that were drawn as a whole, int64 [images].
     """
-    sampling = Sampling(rows_per_seed=rows_per_seed)
     ends = numpy.full((2, classes), numpy.nan)
     for label in numpy.unique(labels):
-        ends[:, label] = accuracy_interval(correct[:, labels == label], confidence, sampling)
+        own = labels == label
+        sampling = Sampling(groups=of_images(groups, own), rows_per_seed=rows_per_seed)
+        ends[:, label] = accuracy_interval(correct[:, own], confidence, sampling)
     return ends[0], ends[1]
 
 

@@ -1,6 +1,7 @@
 """The tables of test results: accuracies with intervals, comparisons of the arms, classes."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pandas
 from triptych.analysis.balanced_accuracy import balanced_accuracy, sampling_of
 from triptych.analysis.classes import confusion_counts, recall_and_precision, recall_intervals, shares_of_rows
 from triptych.analysis.comparisons import compare_arms
+from triptych.analysis.groups import read_groups
 from triptych.analysis.intervals import accuracy_interval, wilson_interval
 from triptych.analysis.leak_price import leak_price_table
 from triptych.analysis.options import parsed_json, parsed_mode
@@ -19,6 +21,7 @@ from triptych.analysis.variance_parts import Sampling
 from triptych.data.folds import load_folds
 from triptych.results import schema
 from triptych.results.by_seed import by_seed
+from triptych.results.openings import Opening, is_of_training, recorded_openings
 from triptych.results.run_names import fold_cells, run_in_words, run_name
 from triptych.results.schema import EVERY_EPOCH
 from triptych.results.tables import read_table, save_table
@@ -36,7 +39,7 @@ OPENED_KEYS = ("decision", "openings", "decisions")
 """Of a run's opened.json."""
 
 
-def collect_results(
+def collect_results(  # noqa: PLR0913
     *,
     experiment_folder: Path,
     arms: str,
@@ -44,8 +47,10 @@ def collect_results(
     comparison: str,
     mode: str,
     folds: Path | None = None,
+    index: Path | None = None,
     runs_table: Path,
     tables: Path,
+    logs: Path | None = None,
     openings: Path,
 ) -> None:
     """Write the tables of test results of an experiment, from its test images' labels and its runs' logits.
@@ -62,11 +67,15 @@ def collect_results(
         mode: when test images are evaluated: after_decision or every_epoch.
         folds: of the training images (`triptych.data.folds`); each seed has a network for each of them, and its
             accuracy is the mean of theirs.
+        index: the table `index` of `prepare_dataset`, for the groups of the test images. Optional.
         runs_table: `tables/runs.csv`, for the accuracies on validation images.
         tables: the folder to write `NAME.csv` into.
+        logs: the folder with the logs of openings, for those of runs that are no longer in the configuration. Optional.
         openings: the file to write: how often the runs opened the test images after a decision (`openings`), under
             which `decisions` (digests), and under which one the logits of each of the `runs` were computed (arm, seed,
-            digest; with folds a row for each). In the mode every_epoch there is none.
+            digest; with folds a row for each). Openings of runs that are no longer in the configuration count, too, and
+            are listed in `removed` (arm, seed, openings); `trainings` counts those that evaluated test images after
+            every epoch. In the mode every_epoch there is none.
 
     Raises:
         InputError: a file is missing or broken, or does not fit the configuration or another file.
@@ -76,6 +85,7 @@ def collect_results(
     settings: dict[str, Any] = parsed_json("comparison", comparison)
     known = parsed_mode(mode)
     test = read_truth(experiment_folder / "data" / "test.safetensors")
+    groups = read_groups(index, "test", len(test.labels))
     labels = {arm["name"]: arm["label"] for arm in arm_list}
     numbers = [None] if folds is None else list(load_folds(folds).numbers)
     folders = {
@@ -88,21 +98,22 @@ def collect_results(
     read = {
         name: {key: read_answers(folder / file, test) for key, folder in own.items()} for name, own in folders.items()
     }
-    opened = all_openings({} if known == EVERY_EPOCH else folders)
+    recorded = [] if logs is None or known == EVERY_EPOCH else recorded_openings(logs)
+    opened = all_openings({} if known == EVERY_EPOCH else folders, recorded)
     number = sum(len(own) for own in read.values())
     print(f"{number} runs of {len(arm_list)} arms, {len(test.labels)} test images", flush=True)
 
-    results = test_results_table(labels, read, test, settings["confidence"])
+    results = test_results_table(labels, read, test, settings["confidence"], groups)
     before = read_validation(runs_table, folders)
-    summary = summary_table(labels, results, read, test, before, settings["confidence"])
+    summary = summary_table(labels, results, read, test, before, settings["confidence"], groups)
     compared = {arm["name"]: read[arm["name"]] for arm in arm_list if arm["role"] != "control"}
-    comparisons = comparison_table(compared, test, settings)
+    comparisons = comparison_table(compared, test, settings, groups)
     written = {
         "test_results": results,
         "summary": summary,
         "comparisons": comparisons,
-        "per_class": per_class_table(read, test, settings["confidence"]),
-        "recall": recall_table(read, test, settings["confidence"]),
+        "per_class": per_class_table(read, test, settings["confidence"], groups),
+        "recall": recall_table(read, test, settings["confidence"], groups),
         "confusion": confusion_table(read, test),
         "leak_price": price_table(experiment_folder, folders, read, settings["confidence"]),
     }
@@ -115,13 +126,15 @@ def collect_results(
         print(comparisons.to_string(index=False), flush=True)
 
 
-def all_openings(folders: Mapping[str, Mapping[Key, Path]]) -> dict[str, Any]:
+def all_openings(folders: Mapping[str, Mapping[Key, Path]], recorded: Sequence[Opening] = ()) -> dict[str, Any]:
     """Return the recorded openings of all runs: their number, and the decisions in the order in which they are found.
 
-    A run that was opened under another decision is no error: the report says so.
+    A run that was opened under another decision is no error: the report says so. The images that a removed arm was
+    tested on were looked at all the same, so its openings count.
 
     Args:
         folders: of the runs, by arm, and by seed and fold.
+        recorded: the lines of the logs, of which those of other runs and of trainings count.
 
     Raises:
         InputError: a file is missing or broken, or a run's logits do not say under which decision they were computed.
@@ -136,7 +149,19 @@ def all_openings(folders: Mapping[str, Mapping[Key, Path]]) -> dict[str, Any]:
             openings += opened["openings"]
             decisions |= dict.fromkeys(opened["decisions"])
             runs.append([arm, seed, digest])
-    return {"openings": openings, "decisions": list(decisions), "runs": runs}
+    removed = Counter[tuple[str, int]]()
+    for opening in recorded:
+        arm, key = str(opening["arm"]), (opening.get("seed"), opening.get("fold"))
+        if not is_of_training(opening) and key not in folders.get(arm, {}):
+            removed[arm, opening.get("seed", 0)] += 1
+            decisions |= dict.fromkeys([str(opening.get("decision"))])
+    return {
+        "openings": openings + removed.total(),
+        "decisions": list(decisions),
+        "runs": runs,
+        "removed": [[arm, seed, number] for (arm, seed), number in sorted(removed.items())],
+        "trainings": sum(map(is_of_training, recorded)),
+    }
 
 
 def read_validation(path: Path, folders: Mapping[str, Mapping[Key, Path]]) -> dict[str, dict[str, float]]:
@@ -163,13 +188,18 @@ def read_validation(path: Path, folders: Mapping[str, Mapping[Key, Path]]) -> di
     }
 
 
-def test_results_table(labels: Mapping[str, str], tested: Tested, test: Truth, confidence: float) -> pandas.DataFrame:
+def test_results_table(
+    labels: Mapping[str, str], tested: Tested, test: Truth, confidence: float, groups: numpy.ndarray | None = None
+) -> pandas.DataFrame:
     """Every run after the epoch that is kept; intervals are over images: Wilson's, of balanced accuracy a score one."""
     rows = []
-    sampling = sampling_of("balanced_accuracy", test.labels)
+    plain, sampling = (sampling_of(metric, test.labels, groups) for metric in ("accuracy", "balanced_accuracy"))
     for arm, own in tested.items():
         for (seed, fold), answers in own.items():
-            low, high = wilson_interval(int(answers.correct.sum()), len(answers.correct), confidence)
+            low, high = accuracy_interval(answers.correct[None], confidence, plain)
+            if groups is None:  # to the last digit
+                ends = wilson_interval(int(answers.correct.sum()), len(answers.correct), confidence)
+                low, high = (100 * end for end in ends)
             rows.append(
                 {
                     "arm": arm,
@@ -178,8 +208,8 @@ def test_results_table(labels: Mapping[str, str], tested: Tested, test: Truth, c
                     **fold_cells(fold),
                     "test_loss": answers.loss,
                     "test_accuracy": answers.accuracy,
-                    "test_accuracy_low": 100 * low,
-                    "test_accuracy_high": 100 * high,
+                    "test_accuracy_low": low,
+                    "test_accuracy_high": high,
                     "test_balanced_accuracy": balanced_accuracy(answers.correct, test.labels),
                 }
             )
@@ -195,21 +225,23 @@ def summary_table(
     test: Truth,
     validation: Mapping[str, Mapping[str, float]],
     confidence: float,
+    groups: numpy.ndarray | None = None,
 ) -> pandas.DataFrame:
     """Every arm over its seeds. With one seed the standard deviation is empty, and the interval is over images alone.
 
     Args:
         results: the table `test_results`.
         validation: the mean of each metric over each arm's runs on validation images (%).
+        groups: of the test images, int64 [images].
     """
     rows = []
     networks = rows_per_seed(tested)
-    sampling = replace(sampling_of("balanced_accuracy", test.labels), rows_per_seed=networks)
+    sampling = replace(sampling_of("balanced_accuracy", test.labels, groups), rows_per_seed=networks)
     of_seeds = by_seed(results, schema.TEST_RESULTS)
     for arm, label in labels.items():
         own, correct = of_seeds[of_seeds["arm"] == arm], correct_of(tested[arm])
         mean, before = float(own["test_accuracy"].mean()), validation[arm]["accuracy"]
-        low, high = accuracy_interval(correct, confidence, Sampling(rows_per_seed=networks))
+        low, high = accuracy_interval(correct, confidence, Sampling(groups=groups, rows_per_seed=networks))
         balanced, balanced_before = own["test_balanced_accuracy"], validation[arm]["balanced_accuracy"]
         balanced_low, balanced_high = accuracy_interval(correct, confidence, sampling)
         rows.append(
@@ -235,13 +267,15 @@ def summary_table(
     return pandas.DataFrame(rows)
 
 
-def comparison_table(tested: Tested, test: Truth, settings: Mapping[str, Any]) -> pandas.DataFrame:
+def comparison_table(
+    tested: Tested, test: Truth, settings: Mapping[str, Any], groups: numpy.ndarray | None = None
+) -> pandas.DataFrame:
     """Every pair of these arms, by the metric that decides."""
     return compare_arms(
         {arm: correct_of(own) for arm, own in tested.items()},
         margin=settings["equivalence_margin"],
         confidence=settings["confidence"],
-        sampling=replace(sampling_of(settings["metric"], test.labels), rows_per_seed=rows_per_seed(tested)),
+        sampling=replace(sampling_of(settings["metric"], test.labels, groups), rows_per_seed=rows_per_seed(tested)),
     )
 
 
@@ -277,7 +311,9 @@ def rows_per_seed(tested: Tested) -> int:
     return max((len({fold for _, fold in own}) for own in tested.values()), default=1)
 
 
-def per_class_table(tested: Tested, test: Truth, confidence: float) -> pandas.DataFrame:
+def per_class_table(
+    tested: Tested, test: Truth, confidence: float, groups: numpy.ndarray | None = None
+) -> pandas.DataFrame:
     """Recall and precision of every run and class, in percent; empty where there is no image to count."""
     tables = []
     for arm, own in tested.items():
@@ -285,19 +321,23 @@ def per_class_table(tested: Tested, test: Truth, confidence: float) -> pandas.Da
             counts = confusion_counts(test.labels, answers.predicted, len(test.classes))
             recall, precision = recall_and_precision(counts)
             columns = {"class": test.classes, "images": counts.sum(axis=1), "recall": recall, "precision": precision}
-            low, high = recall_intervals(answers.correct[None], test.labels, len(test.classes), confidence)
+            low, high = recall_intervals(
+                answers.correct[None], test.labels, len(test.classes), confidence, groups=groups
+            )
             columns |= {"recall_low": low, "recall_high": high}
             tables.append(pandas.DataFrame({"arm": arm, "seed": seed, **fold_cells(fold), **columns}))
     return pandas.concat(tables, ignore_index=True)
 
 
-def recall_table(tested: Tested, test: Truth, confidence: float) -> pandas.DataFrame:
+def recall_table(
+    tested: Tested, test: Truth, confidence: float, groups: numpy.ndarray | None = None
+) -> pandas.DataFrame:
     """Recall of every arm and class, mean over seeds, with its interval; in percent, empty without an image."""
     tables = []
     images = numpy.bincount(test.labels, minlength=len(test.classes))
     for arm, own in tested.items():
         correct = correct_of(own)
-        low, high = recall_intervals(correct, test.labels, len(test.classes), confidence, rows_per_seed(tested))
+        low, high = recall_intervals(correct, test.labels, len(test.classes), confidence, rows_per_seed(tested), groups)
         right = numpy.bincount(test.labels, weights=correct.sum(axis=0), minlength=len(test.classes))
         recall = numpy.full(len(images), numpy.nan)
         numpy.divide(100 * right, len(correct) * images, out=recall, where=images > 0)

@@ -10,6 +10,7 @@ import pandas
 from triptych.analysis.balanced_accuracy import balanced_accuracy
 from triptych.analysis.convergence import Curves, convergence_table, loss_and_accuracy_table
 from triptych.analysis.costs import computed_cost_table, cost_savings_table, shares_of_peak
+from triptych.analysis.groups import of_images, read_groups
 from triptych.analysis.median_change import median_change_table
 from triptych.analysis.options import parsed_json, parsed_mode
 from triptych.analysis.runs import Run, Truth, of_fold, read_run, read_truths
@@ -39,6 +40,7 @@ def collect_validation(
     comparison: str,
     mode: str,
     folds: Path | None = None,
+    index: Path | None = None,
     tables: Path,
     correct: Path,
 ) -> None:
@@ -58,11 +60,12 @@ def collect_validation(
         comparison: JSON, with `equivalence_margin` and `confidence`.
         mode: when test images are evaluated: after_decision or every_epoch.
         folds: of the training images (`triptych.data.folds`); each seed has a run for each of them.
+        index: the table `index` of `prepare_dataset`, for the groups of the images that decide. Optional.
         tables: the folder to write `NAME.csv` into.
         correct: the file to write: `correct` uint8 [runs, images], 1 where a run has an image that decides right;
             `labels` int64 [images]; in its metadata `runs` as pairs of arm and seed, `classes`, and `images`, the split
-            that decides. With folds a row is a repeat of a seed, `runs` are arm, seed and repeat, `folds` is the number
-            of parts, and `images` is out_of_fold.
+            that decides. Where images have groups, `groups` int64 [images]. With folds a row is a repeat of a seed,
+            `runs` are arm, seed and repeat, `folds` is the number of parts, and `images` is out_of_fold.
 
     Raises:
         InputError: a file is missing or broken, or does not fit the configuration or another file.
@@ -130,9 +133,11 @@ def collect_validation(
     else:
         of_rows, rows = out_of_fold(every, dealt)
         metadata = {"images": OUT_OF_FOLD, "folds": dealt.count}
+    tensors = {"correct": numpy.stack(rows)[:, deciding].astype(numpy.uint8), "labels": truth.labels[deciding]}
+    groups = of_images(read_groups(index, "train" if dealt else decides, len(truth.labels)), deciding)
     save_tensors(
         correct,
-        {"correct": numpy.stack(rows)[:, deciding].astype(numpy.uint8), "labels": truth.labels[deciding]},
+        tensors if groups is None else tensors | {"groups": groups},
         {"runs": of_rows, "classes": truth.classes, **metadata},
     )
     columns = ["arm", "seed", "kept_epoch", "fit_accuracy", "validation_accuracy"]

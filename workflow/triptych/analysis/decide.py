@@ -92,6 +92,7 @@ class Deciding:
         metric: of `schema.METRICS`.
         folds: of which one was held out of each training; None where the images were.
         repeats: how often the folds were dealt: rows of each seed.
+        groups: that were drawn as a whole, int64 [images]; None where images were drawn one by one.
     """
 
     split: str
@@ -100,6 +101,7 @@ class Deciding:
     metric: str = "accuracy"
     folds: int | None = None
     repeats: int = 1
+    groups: numpy.ndarray | None = None
 
     @property
     def sampling(self) -> Sampling:
@@ -108,7 +110,7 @@ class Deciding:
 
     def sampling_by(self, metric: str) -> Sampling:
         """Return how the images count for another metric."""
-        return replace(sampling_of(metric, self.labels), folds=self.folds, rows_per_seed=self.repeats)
+        return replace(sampling_of(metric, self.labels, self.groups), folds=self.folds, rows_per_seed=self.repeats)
 
     @property
     def chance(self) -> float:
@@ -195,7 +197,10 @@ def read_correct(path: Path, metric: str = "accuracy") -> tuple[Deciding, dict[s
         arm: (list(seeds), correct[[own[repeat] for own in seeds.values() for repeat in repeats]])
         for arm, seeds in rows.items()
     }
-    return Deciding(split, labels, classes, metric, folds, len(repeats)), by_arm
+    groups = tensors.get("groups")
+    if groups is not None and groups.shape != labels.shape:
+        raise InputError(f"{path}: expected groups {list(labels.shape)}, found {list(groups.shape)}")
+    return Deciding(split, labels, classes, metric, folds, len(repeats), groups), by_arm
 
 
 def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -234,6 +239,7 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
         # without, a decision by accuracy is the same bytes as before there was a choice
         **({"metric": deciding.metric} if deciding.metric != "accuracy" else {}),
         **({"folds": deciding.folds, "repeats": deciding.repeats} if deciding.folds else {}),
+        **({"groups": deciding.sampling.units(len(deciding.labels))} if deciding.groups is not None else {}),
         "ranking": ranking,
         "pairs": pairs,
         **choice,

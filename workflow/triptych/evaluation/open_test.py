@@ -10,6 +10,7 @@ import torch
 from triptych.data.dataset import load_split
 from triptych.models.networks import load_network
 from triptych.results.decision import read_decision
+from triptych.results.openings import parsed_lines
 from triptych.results.run_names import fold_cells, run_in_words, run_name
 from triptych.storage.errors import InputError
 from triptych.storage.files import append_line, sha256, write_json
@@ -117,16 +118,5 @@ def _trained_network(
 
 
 def _decisions_of(lines: list[str], run: dict[str, Any]) -> list[str]:
-    """Return the digests of the decisions under which a run (arm, seed, fold) was opened, in order.
-
-    A line that is no JSON was cut off while it was written, before any image was read.
-    """
-    decisions = []
-    for line in lines:
-        try:
-            entry: Any = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(entry, dict) and {key: entry.get(key) for key in run} == run:
-            decisions.append(str(entry.get("decision")))
-    return decisions
+    """Return the digests of the decisions under which a run (arm, seed, fold) was opened, in order."""
+    return [str(entry.get("decision")) for entry in parsed_lines(lines) if {key: entry.get(key) for key in run} == run]

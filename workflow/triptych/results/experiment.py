@@ -20,7 +20,7 @@ from triptych.results.tables import read_table
 from triptych.storage.errors import InputError
 from triptych.storage.files import read_json, read_text
 
-OPENED_KEYS = ("openings", "decisions", "runs")
+OPENED_KEYS = ("openings", "decisions", "runs", "removed", "trainings")
 """Of an experiment's opened.json."""
 
 CONFIGURATION_KEYS = (

@@ -1,7 +1,9 @@
 """Train one run: one arm with one seed."""
 
+import json
 import time
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy
@@ -18,7 +20,7 @@ from triptych.results.run_names import fold_cells, run_in_words, run_name
 from triptych.results.schema import AFTER_DECISION, EVERY_EPOCH, RUN_HISTORY
 from triptych.results.tables import save_table
 from triptych.storage.errors import InputError
-from triptych.storage.files import read_json, write_json
+from triptych.storage.files import append_line, read_json, write_json
 from triptych.storage.tensors import save_tensors
 from triptych.training.arithmetic import prepare
 from triptych.training.batches import Transforms
@@ -50,6 +52,7 @@ def train(  # noqa: PLR0913
     features_cost: Path | None = None,
     checkpoints: Path | None = None,
     runtime: float | None = None,
+    openings: Path | None = None,
     trained: Path,
     history: Path,
     predictions: Path,
@@ -79,6 +82,7 @@ def train(  # noqa: PLR0913
         features_cost: the measurements of `extract_features`, whose time and memory count as those of the run.
         checkpoints: the folder for checkpoints, to resume from; removed when the job is done. Optional.
         runtime: the time limit of the job in minutes, as on a cluster; it shortens the checkpoint interval.
+        openings: the log of openings, to which a line is appended before test images are read. Optional.
         trained: the weights of the kept epoch. The metadata describes the network, and in `run` (`run_metadata`) the
             initial weights, the recipe, and the names of the trainable parameters and statistics.
         history: CSV with one row per epoch, from 0 (before training); accuracies in percent; `kept` is 1 for the kept
@@ -96,6 +100,10 @@ def train(  # noqa: PLR0913
     started = time.perf_counter()  # waiting for a GPU is not part of the cost
     chosen = arithmetic.device
 
+    if test_data and openings:
+        which = {"seed": seed} | ({} if fold is None else {"fold": fold})
+        record = {"arm": arm, **which, "test": EVERY_EPOCH, "time": datetime.now(UTC).isoformat()}
+        append_line(openings, json.dumps(record, sort_keys=True))
     loaded = load_splits(train_data, validation_data, test_data, recipe.train_images)
     held_out = held_out_of(folds, fold, loaded, validation_data)
     splits = with_fold(loaded, held_out)

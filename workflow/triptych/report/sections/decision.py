@@ -24,7 +24,7 @@ Lead = tuple[float, float, float, str]
 def blocks(results: Results) -> list[Block]:
     return [
         table(results),
-        Bullets([*reasons(results), *openings(results), *opened_otherwise(results)]),
+        Bullets([*reasons(results), *of_groups(results), *openings(results), *opened_otherwise(results)]),
         Details("Rules", [Bullets(rules(results))]),
     ]
 
@@ -385,6 +385,17 @@ def _cost(reason: Mapping[str, Any], prefix: str = "") -> str:
     return f"{words.operations(reason[f'{prefix}macs'])} and {words.size(reason[f'{prefix}peak_bytes'])}"
 
 
+def of_groups(results: Results) -> list[str]:
+    """By how many groups the images that decide were drawn; nothing where they were drawn one by one."""
+    groups = decided(results).get("groups")
+    if groups is None:
+        return []
+    return [
+        f"The {deciding_images(results)} are of {words.plural(groups, 'group')}: intervals are over groups, since "
+        "images of one group are alike."
+    ]
+
+
 def openings(results: Results) -> list[str]:
     """How often test images were read, and after which decisions; nothing where they are read in training."""
     if results.opened is None:
@@ -392,14 +403,27 @@ def openings(results: Results) -> list[str]:
     names = [digest[:DIGEST] for digest in results.opened["decisions"]]
     after = f"after decision{'s' if len(names) > 1 else ''} {words.listing(names)}" if names else "after no decision"
     openings, runs = int(results.opened["openings"]), len(results.opened["runs"])
+    removed = sum(number for _, _, number in results.opened["removed"])
     often = (
         f"once for each of {words.plural(runs, 'run')}"
-        if openings == runs
-        else f"{words.count(openings)} times for {words.plural(runs, 'run')}"
+        if openings - removed == runs
+        else f"{words.count(openings - removed)} times for {words.plural(runs, 'run')}"
+    )
+    if removed:
+        arms = list(dict.fromkeys(arm for arm, _, _ in results.opened["removed"]))
+        times = "once" if removed == 1 else f"{words.count(removed)} times"
+        often += f", and {times} for runs that are no longer in the configuration ({words.listing(arms)})"
+    trainings = int(results.opened["trainings"])
+    before = (
+        f" {words.plural(trainings, 'training')} evaluated them after every epoch (test: every_epoch)."
+        if trainings
+        else ""
     )
     present = decided(results)["digest"]
     other = "" if results.opened["decisions"] == [present] else f" The present one is {present[:DIGEST]}."
-    return [f"The test images were read {often}, {after} (the first digits of its digest in decision.json).{other}"]
+    return [
+        f"The test images were read {often}, {after} (the first digits of its digest in decision.json).{other}{before}"
+    ]
 
 
 def opened_otherwise(results: Results) -> list[str]:
