@@ -378,10 +378,14 @@ class Experiment:
         images = (self.folder / "data" / "sizes.csv").read_bytes()
         write_all(self.tables, _compared(json.dumps(compared_networks(self.configuration)), images))
 
-    def complete(self, part: str = "") -> "Experiment":
-        """Make all that the report reads, or a partial report (see `collect`); figures are stand-ins."""
+    def complete(self, part: str = "", compared: bool = True) -> "Experiment":
+        """Make all that the report reads, or a partial report (see `collect`); figures are stand-ins.
+
+        Without `compared` the tables of networks on paper, which may take seconds, are left out.
+        """
         self.collect(part)
-        self.compare()
+        if compared:
+            self.compare()
         settings = json.dumps(self.configuration)
         write_configuration(experiment="digits", configuration=settings, output=self.folder / "config.yaml")
         references, images = self.configuration["reference_models"], self.configuration["report"]["images"] == "all"
@@ -409,11 +413,11 @@ class Shelf:
     def __init__(self, folder: Path):
         self.folder, self.made = folder, {}
 
-    def __call__(self, arms=LECTURE, **options) -> Experiment:
-        key = repr((arms, sorted(options.items())))
+    def __call__(self, arms=LECTURE, compared=True, **options) -> Experiment:
+        key = repr((arms, compared, sorted(options.items())))
         if key not in self.made:
             experiment = Experiment(self.folder / str(len(self.made)) / "digits", **options)
-            self.made[key] = reduce(lambda made, arm: made.add_arm(**arm), arms, experiment).complete()
+            self.made[key] = reduce(lambda made, arm: made.add_arm(**arm), arms, experiment).complete(compared=compared)
         return self.made[key]
 
 

@@ -108,7 +108,7 @@ def make_results(shelf, results, tmp_path):
     """A function that makes another experiment, with the options of `Shelf`, on whose arms nothing else depends."""
 
     def make(networks_differ=False, arms=LECTURE, test=EVERY_EPOCH, **options) -> Experiment:
-        made = shelf(arms, test=test, **options).copy(tmp_path / "results")
+        made = shelf(arms, compared=False, test=test, **options).copy(tmp_path / "results")
         for name in ("architectures", "largest_batch", "full_run"):
             shutil.copy(results.tables / f"{name}.csv", made.tables)
         lecture = dict(zip((arm["name"] for arm in LECTURE), made.runs, strict=False))
