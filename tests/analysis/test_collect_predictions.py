@@ -116,7 +116,7 @@ def test_odd_names_survive_and_begin_as_they_are(opened, tmp_path):
 def test_twice_the_same_bytes(opened, tmp_path):
     for folder in ("one", "two"):
         collect_predictions(**options(opened, tmp_path / folder))
-    for name in ("predictions", "mistakes"):
+    for name in OF_IMAGES:
         assert (tmp_path / f"one/{name}.csv").read_bytes() == (tmp_path / f"two/{name}.csv").read_bytes()
 
 

@@ -2,7 +2,7 @@
 
 The ECE is the mean distance between probability and accuracy over bins of images (Guo et al. 2017, ICML), here with as
 many images in each bin (Nixon et al. 2019, CVPR workshops). As counted it is above the true one, since in a bin of few
-images the accuracy differs from the probability by chance alone: 200 images with perfect probabilities show about 5 %.
+images the accuracy differs from the probability by chance alone: 200 images with perfect probabilities show 8 %.
 
 So the interval asks of each true error whether it explains what is counted (a parametric bootstrap, inverted): answers
 are drawn as they would be right if the distances in the bins were all larger or smaller by one factor. The interval

@@ -24,7 +24,8 @@ def sentence(results: Results, table: pandas.DataFrame) -> str:
     """The calibration error of the chosen run, before and after the temperature."""
     plain, *calibrated = (row for _, row in table.iterrows())
     said = (
-        f"Expected calibration error of the chosen run on {words.count(plain['images'])} test images: "
+        f"Expected calibration error of the chosen run on {words.count(plain['images'])} test images, "
+        "corrected for chance: "
         f"{words.percent(plain['corrected'])} ({words.interval(results.confidence)} "
         f"{words.between(plain['low'], plain['high'])})"
     )

@@ -29,7 +29,7 @@ def blocks(results: Results) -> list[Block]:
         f"{words.plural(networks, 'network')} that did not train on the image. Hard images are suspected, too: look in "
         f"this order. {SUSPECTED_LABELS.name}.csv ranks all images."
     )
-    return [Paragraph(f"{said} A suspicion is no proof."), shown(results, suspected, explained)]
+    return [Paragraph(said), shown(results, suspected, explained)]
 
 
 def needs(results: Results) -> bool:
