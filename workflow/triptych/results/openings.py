@@ -17,7 +17,7 @@ def parsed_lines(lines: Iterable[str]) -> list[Opening]:
 
     A line that is no JSON was cut off while it was written, before any image was read.
     """
-    found = []
+    found: list[Opening] = []
     for line in lines:
         try:
             entry: Any = json.loads(line)
