@@ -182,7 +182,7 @@ def folder_of_openings(wildcards):
     return f"{log[: log.rindex('open_test/{experiment}')]}openings/{wildcards.experiment}"
 
 
-# No rule declares these files: Snakemake deletes a rule's logs before it runs it again, and rolls back an update().
+# These files are in no output and no log. Snakemake deletes logs before a job runs again, and rolls back an update().
 # A parameter whose function takes `output` reruns nothing.
 def log_of_openings(wildcards, ending=""):
     """The log of the openings of a run, which only grows."""
