@@ -144,12 +144,15 @@ def rules_of(dry_run: str) -> Counter:
 
 
 def untracked(*arguments, directory: Path, **options) -> set[str]:
-    """The files in a folder that no rule of the targets declares; benchmarks, which Snakemake does not count, aside."""
+    """The files in a folder that no rule of the targets declares.
+
+    But for benchmarks, which Snakemake does not count, and the records of openings, which it would delete.
+    """
     listed = snakemake("--list-untracked", *arguments, directory=directory, **options).stdout.splitlines()
     files = {line for line in listed if (directory / line).is_file()}
     benchmarks = {file for file in files if file.startswith("logs/benchmarks/")}
     assert benchmarks  # else the list is not what it is taken for
-    return files - benchmarks
+    return {file for file in files - benchmarks if not file.startswith("logs/openings/")}
 
 
 @pytest.fixture(scope="session")

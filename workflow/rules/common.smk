@@ -209,9 +209,16 @@ def options_of_check(wildcards, input, output, resources, threads):
 
 
 def folder_of_openings(wildcards):
-    """The folder with the logs of openings of an experiment's test images."""
-    log = str(rules.open_test.log.openings)
-    return log[: log.index("{experiment}")] + wildcards.experiment
+    """The folder with the logs of openings of an experiment's test images, and the split under which they were opened."""
+    log = str(rules.open_test.log[0])
+    return f"{log[: log.rindex('open_test/{experiment}')]}openings/{wildcards.experiment}"
+
+
+# These files are in no output and no log. Snakemake deletes logs before a job runs again, and rolls back an update().
+# A parameter whose function takes `output` reruns nothing.
+def log_of_openings(wildcards, ending=""):
+    """The log of the openings of a run, which only grows."""
+    return f"{folder_of_openings(wildcards)}/{wildcards.arm}/{wildcards.run}{ending}.jsonl"
 
 
 # The questions that rules ask about experiments, with the wildcards of a job.

@@ -136,8 +136,7 @@ rule prepare_dataset:
         validation="<results>/{experiment}/data/validation.safetensors",
         test="<results>/{experiment}/data/test.safetensors",
     log:
-        log="<logs>/prepare_dataset/{experiment}.log",
-        split="<logs>/openings/{experiment}/split.json",  # stays, as the records of openings beside it
+        "<logs>/prepare_dataset/{experiment}.log",
     benchmark:
         "<benchmarks>/prepare_dataset/{experiment}.tsv"
     conda:
@@ -167,7 +166,7 @@ rule prepare_dataset:
             --sizes {output.sizes:q} \
             --left-out {output.left_out:q} \
             --leaks {output.leaks:q} \
-            >{log.log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 

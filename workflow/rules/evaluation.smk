@@ -14,8 +14,7 @@ rule open_test:
         predictions="<results>/{experiment}/runs/{arm}/{run}/test.safetensors",
         opened="<results>/{experiment}/runs/{arm}/{run}/opened.json",
     log:
-        log="<logs>/open_test/{experiment}/{arm}/{run}.log",
-        openings="<logs>/openings/{experiment}/{arm}/{run}.jsonl",  # grows; Snakemake deletes no log
+        "<logs>/open_test/{experiment}/{arm}/{run}.log",
     benchmark:
         "<benchmarks>/open_test/{experiment}/{arm}/{run}.tsv"
     conda:
@@ -31,6 +30,7 @@ rule open_test:
         which=options_of_run,
         recipe=recipe_for("open_test"),
         execution=execution_of_arm,
+        openings=lambda wildcards, output: log_of_openings(wildcards),
         code=code("evaluation.open_test", named=backbone(graph.arm_setting("model/architecture"))),
     shell:
         r"""
@@ -44,10 +44,10 @@ rule open_test:
             --test-data {input.test_data:q} \
             --recipe {params.recipe:q} \
             --execution {params.execution:q} \
-            --openings {log.openings:q} \
+            --openings {params.openings:q} \
             --predictions {output.predictions:q} \
             --opened {output.opened:q} \
-            >{log.log:q} 2>&1
+            >{log:q} 2>&1
         """
 
 

@@ -120,8 +120,7 @@ rule train:
         predictions="<results>/{experiment}/runs/{arm}/{run}/predictions.safetensors",
         cost="<results>/{experiment}/runs/{arm}/{run}/cost.json",
     log:
-        log="<logs>/train/{experiment}/{arm}/{run}.log",
-        openings="<logs>/openings/{experiment}/{arm}/{run}.training.jsonl",  # with test: every_epoch alone
+        "<logs>/train/{experiment}/{arm}/{run}.log",
     benchmark:
         "<benchmarks>/train/{experiment}/{arm}/{run}.tsv"
     priority: 1  # before short jobs, which would otherwise occupy the cores and leave the GPU idle
@@ -146,6 +145,7 @@ rule train:
         features=lambda wildcards, input: option("--features", input.features),
         features_cost=lambda wildcards, input: option("--features-cost", input.features_cost),
         run=subpath(output.cost, parent=True),
+        openings=lambda wildcards, output: log_of_openings(wildcards, ".training"),
         code=code("training.train", named=backbone(graph.arm_setting("model/architecture"))),
     shell:
         r"""
@@ -171,6 +171,6 @@ rule train:
             --history {output.history:q} \
             --predictions {output.predictions:q} \
             --cost {output.cost:q} \
-            --openings {log.openings:q} \
-            >{log.log:q} 2>&1
+            --openings {params.openings:q} \
+            >{log:q} 2>&1
         """
