@@ -72,6 +72,7 @@ def test_garbage_is_collected_again_after_the_import(end, tmp_path, monkeypatch)
 
 
 def test_what_triton_has_made_is_collected_at_the_end(monkeypatch):
+    monkeypatch.delitem(sys.modules, "triton", raising=False)
     assert main(["train", "--help"]) == 0
     assert gc.get_freeze_count() > 0
     monkeypatch.setitem(sys.modules, "triton", sys)
