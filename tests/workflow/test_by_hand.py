@@ -97,7 +97,8 @@ def check_message(done, files):
     (message,) = [line for line in done.stdout.splitlines() if line.startswith("error:")]
     assert "File too large" in message
     named = re.match(r"error: ([^:]+): ", message)[1]
-    assert named in files or Path(named).parent.name.endswith("checkpoints")
+    # beside its files a training writes checkpoints and, where it evaluates test images, that it does
+    assert named in files or Path(named).parent.name.endswith("checkpoints") or named.startswith("logs/openings/")
 
 
 def check_whole(folder, files, expected):

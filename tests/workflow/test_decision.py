@@ -260,7 +260,10 @@ def test_another_mode_of_testing_runs_only_what_depends_on_it(finished):
         assert not set(jobs) & {"prepare_dataset", "describe_model", "compare_architectures", "plot_samples"}
         assert {path: path.stat().st_mtime_ns for path in kept} == kept
         assert not rules_of(call(finished, "--dry-run", test=mode).stdout)
-        subprocess.run([sys.executable, "-m", "triptych", "verify", RESULTS], cwd=finished, check=True, timeout=60)
+        verify = [sys.executable, "-m", "triptych", "verify", RESULTS]
+        done = subprocess.run(verify, cwd=finished, capture_output=True, text=True, check=False, timeout=60)
+        # Files of the other mode stay, and are named; all that the manifest lists is as it says.
+        assert all(line.startswith("  not in the manifest: ") for line in done.stderr.splitlines()[1:]), done.stderr
         history = pandas.read_csv(finished / RESULTS / "tables" / "history.csv")
         assert ("test_accuracy" in history) == (mode == "every_epoch")
         assert ("The test images were read" in report.read_text()) == (mode == "after_decision")
