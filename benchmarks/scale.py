@@ -29,6 +29,7 @@ from triptych.analysis.runs import run_folder
 from triptych.analysis.weight_changes import brightness_and_colour
 from triptych.configuration.effective import effective, resolved_arms
 from triptych.configuration.loading import load_configuration
+from triptych.configuration.regime import phases_of
 from triptych.data.dataset import Split, load_split
 from triptych.results import schema
 from triptych.results.run_files import HISTORY_COLUMNS
@@ -163,7 +164,14 @@ def write_run(
     logits = [made_up_logits(random, split, hard, skill) for split, hard in zip(splits, hardness, strict=True)]
     names = ("test_logits", "validation_logits")
     save_tensors(folder / "predictions.safetensors", dict(zip(names, logits, strict=True)))
-    save_tensors(folder / "trained.safetensors", {"made.up": numpy.zeros(1, numpy.float32)})
+    described = {
+        **{key: arm["model"][key] for key in ("architecture", "input_size")},
+        "classes": splits[0].classes,
+        "normalisation": {"mean": [0.0] * 3, "std": [1.0] * 3},
+        "transform_input": False,
+        "run": {"recipe": arm["training"], "phases": phases_of(arm), "torch": "made up"},
+    }
+    save_tensors(folder / "trained.safetensors", {"made.up": numpy.zeros(1, numpy.float32)}, described)
     correct = [
         100 * int((guess.argmax(axis=1) == split.labels).sum()) / len(split)
         for guess, split in zip(logits, splits, strict=True)

@@ -137,7 +137,7 @@ def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, 
             "describe_model extract_features train time_backward plot_samples",
         ),
         ("data/test.safetensors", "extract_features train"),  # every epoch
-        ("data/index.csv", "plot_samples plot_confusion collect_predictions"),
+        ("data/index.csv", "plot_samples plot_confusion collect_predictions collect_validation"),
         ("weights/letters/validation.safetensors", "pretrain_weights"),
         ("weights/resnet18.safetensors", "extract_features train extract_weight_delta"),
         ("runs/finetune/seed1/predictions.safetensors", "collect_validation"),
