@@ -15,6 +15,7 @@ import os
 import platform
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,8 @@ STORE_SIZE = 256
 DATASET = {"source": "folder", "fit": "crop", "background": "white", "value_range": None, "largest_megapixels": 100}
 SPLITTING = {"validation": 0.15, "test": 0.15, "seed": 0, "policy": "stop"}
 SMALL, LARGE, TINY = (500, 330), (4000, 3000), (24, 24)
+FINE, COARSE = 90, 60
+"""Qualities of JPEG files."""
 GRAIN = 0.1
 """Of a camera's sensor: files are then as large as those of photographs of these sizes (about 45 KB, and 3 MB)."""
 COUNTED = re.compile(r"images \(([\d,]+) decoded")
@@ -69,14 +72,14 @@ def texture(number: int, width: int, height: int) -> numpy.ndarray:
     return ((total - low) / (high - low) * 255).astype(numpy.uint8)
 
 
-def write_texture(task: tuple[Path, int, int, int]) -> None:
+def write_texture(task: tuple[Path, int, int, int, int]) -> None:
     """Write one texture. Large ones are one texture per process, shifted: each takes seconds to make."""
-    path, number, width, height = task
+    path, number, width, height, quality = task
     if width * height > 1_000_000:
         pixels = numpy.roll(_large(width, height), (7 * number, 13 * number), (0, 1))
     else:
         pixels = texture(number, width, height)
-    Image.fromarray(pixels).save(path, "JPEG", quality=90)
+    Image.fromarray(pixels).save(path, "JPEG", quality=quality)
 
 
 @functools.cache
@@ -84,12 +87,12 @@ def _large(width: int, height: int) -> numpy.ndarray:
     return texture(0, width, height)
 
 
-def write_textures(folder: Path, count: int, size: tuple[int, int], first: int = 0) -> Path:
-    """Write so many different textures into class folders."""
+def write_textures(folder: Path, count: int, size: tuple[int, int], quality: int = FINE, first: int = 0) -> Path:
+    """Write so many different textures into class folders, as JPEG files of this quality."""
     for label in range(CLASSES):
         (folder / f"class{label}").mkdir(parents=True, exist_ok=True)
     numbers = range(first, first + count)
-    tasks = [(folder / f"class{number % CLASSES}" / f"{number}.jpg", number, *size) for number in numbers]
+    tasks = [(folder / f"class{number % CLASSES}" / f"{number}.jpg", number, *size, quality) for number in numbers]
     with get_context("spawn").Pool(os.cpu_count()) as pool:
         pool.map(write_texture, tasks, chunksize=8)
     return folder
@@ -186,9 +189,14 @@ def measure(folder: Path, small: int, large: int, many: int) -> list[dict[str, o
         rows.append(row(what, images, threads, found))
         print(rows[-1], flush=True)
 
-    for name, count, size in (("500 x 330", small, SMALL), ("12 megapixels", large, LARGE)):
-        place = Place(folder / name.partition(" ")[0])
-        write_textures(place.photos, count, size)
+    for of_size, count, size, quality in (
+        ("500 x 330", small, SMALL, FINE),
+        ("12 megapixels", large, LARGE, FINE),
+        ("12 megapixels", large, LARGE, COARSE),
+    ):
+        place = Place(folder / f"{size[0]}-{quality}")
+        write_textures(place.photos, count, size, quality)
+        name = f"{of_size}, {megabytes(place.photos):.2g} MB"
         for threads in (1, 2):
             shutil.rmtree(place.folder / "images", ignore_errors=True)
             add(f"check-data, {name}", count, threads, place.check(threads))
@@ -206,12 +214,17 @@ def measure(folder: Path, small: int, large: int, many: int) -> list[dict[str, o
     return rows
 
 
+def megabytes(folder: Path) -> float:
+    """Return the mean size of the files in class folders, in MB."""
+    return statistics.mean(path.stat().st_size for path in folder.glob("*/*")) / 1e6
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Read the options, measure, and write the table as CSV and Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", required=True, help="without an ending")
     parser.add_argument("--small", type=int, default=3_000, help="images of 500 x 330 (default: 3,000)")
-    parser.add_argument("--large", type=int, default=100, help="images of 12 megapixels (default: 100)")
+    parser.add_argument("--large", type=int, default=300, help="images of 12 megapixels, twice (default: 300)")
     parser.add_argument("--many", type=int, default=100_000, help="images of 24 x 24 (default: 100,000)")
     options = parser.parse_args(arguments)
     load = os.getloadavg()[0]

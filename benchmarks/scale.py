@@ -1,11 +1,13 @@
 """Measure the time of the graph, tables, figures and report of a large experiment.
 
 For the options see `python benchmarks/scale.py --help`. Trainings are not run: their outputs are fabricated in the real
-formats (`fabricate_runs`), and all later jobs run for real.
+formats (`fabricate_runs`), and all later jobs run for real. With `--only opening` the test images are opened after the
+decision: the decision and the evaluation of each run are timed.
 """
 
 import argparse
 import itertools
+import json
 import os
 import platform
 import resource
@@ -101,6 +103,7 @@ def fabricate_runs(folder: Path, configuration: dict[str, Any]) -> None:
                 hardness,
                 tensors,
                 initial,
+                settings["test"],
             )
     weights = folder / "weights" / f"{settings['model']['architecture']}"
     save_tensors(weights.with_suffix(".safetensors"), initial)
@@ -158,12 +161,15 @@ def write_run(
     hardness: tuple[numpy.ndarray, numpy.ndarray],
     tensors: list[Tensor],
     initial: dict[str, numpy.ndarray],
+    test: str,
 ) -> None:
-    """Write the files of a random run with an accuracy near `level` percent."""
+    """Write the files of a random run with an accuracy near `level` percent; `after_decision` has no test logits."""
     skill = level + random.normal(0, 0.5)
     logits = [made_up_logits(random, split, hard, skill) for split, hard in zip(splits, hardness, strict=True)]
-    names = ("test_logits", "validation_logits")
-    save_tensors(folder / "predictions.safetensors", dict(zip(names, logits, strict=True)))
+    predicted = dict(zip(("test_logits", "validation_logits"), logits, strict=True))
+    if test == "after_decision":
+        del predicted["test_logits"]
+    save_tensors(folder / "predictions.safetensors", predicted)
     described = {
         **{key: arm["model"][key] for key in ("architecture", "input_size")},
         "classes": splits[0].classes,
@@ -171,12 +177,19 @@ def write_run(
         "transform_input": False,
         "run": {"recipe": arm["training"], "phases": phases_of(arm), "torch": "made up"},
     }
-    save_tensors(folder / "trained.safetensors", {"made.up": numpy.zeros(1, numpy.float32)}, described)
+    if test == "after_decision":
+        described["run"] |= {"seed": int(folder.name.removeprefix("seed")), "arm": arm["name"]}
+        write_sparse_network(folder / "trained.safetensors", tensors, described)
+    else:
+        save_tensors(folder / "trained.safetensors", {"made.up": numpy.zeros(1, numpy.float32)}, described)
     correct = [
         100 * int((guess.argmax(axis=1) == split.labels).sum()) / len(split)
         for guess, split in zip(logits, splits, strict=True)
     ]
-    write_table(folder / "history.csv", history(random, *correct))
+    table = history(random, *correct)
+    if test == "after_decision":
+        table[["test_accuracy", "test_loss"]] = numpy.nan
+    write_table(folder / "history.csv", table)
     seconds = (20.0 if arm["train"] == "all" else 9.0) * random.uniform(0.9, 1.2)
     write_json(
         folder / "cost.json",
@@ -220,6 +233,17 @@ def write_run(
             "trained_parameters": sizes["parameter"] if moves else head,
         },
     )
+
+
+def write_sparse_network(path: Path, tensors: list[Tensor], described: dict[str, Any]) -> None:
+    """Write the weights of a network, all zero, as a file that takes no room: 400 of ResNet-18 would be 18 GB."""
+    integers = {tensor.name for tensor in tensors if tensor.name.endswith("num_batches_tracked")}
+    zeros = {
+        tensor.name: numpy.zeros(tensor.shape, numpy.int64 if tensor.name in integers else numpy.float32)
+        for tensor in tensors
+    }
+    save_tensors(path, zeros, described)
+    subprocess.run(["fallocate", "--dig-holes", str(path)], check=True)
 
 
 def made_up_logits(
@@ -278,9 +302,9 @@ def weight_change(random: numpy.random.Generator, arm: dict[str, Any], tensor: T
 class Tree:
     """A folder in which Snakemake runs an experiment with several arms and seeds."""
 
-    def __init__(self, folder: Path, arms: int, seeds: int):
+    def __init__(self, folder: Path, arms: int, seeds: int, test: str = "every_epoch"):
         self.folder = folder
-        self.configuration = configuration_of(arms, seeds)
+        self.configuration = configuration_of(arms, seeds, test)
         self.file = folder / "scale.yaml"
         write_text(self.file, yaml.safe_dump(self.configuration, sort_keys=False))
 
@@ -358,6 +382,21 @@ def finished(tree: Tree, repeats: int) -> Iterator[Measurement]:
             yield f"rule {rule}", row["s"], row["cpu_time"]
 
 
+def opening(tree: Tree) -> Iterator[Measurement]:
+    """Measure the decision, and the evaluation of each run on the test images, each in a process of its own."""
+    results = f"results/{EXPERIMENT}"
+    yield "collect_validation, decide", *tree.snakemake(f"{results}/decision.json", "--cores", "2", "--notemp")[:2]
+    experiment = tree.configuration["experiments"][EXPERIMENT]
+    runs = itertools.product(experiment["arms"], experiment["seeds"])
+    opened = [f"{results}/runs/{arm}/seed{seed}/opened.json" for arm, seed in runs]
+    yield "open_test of all runs", *tree.snakemake(*opened, "--cores", "2", "--notemp")[:2]
+    if not all(json.loads((tree.folder / path).read_text())["openings"] == 1 for path in opened):
+        raise RuntimeError("each run should have been opened once")
+    for path in sorted((tree.folder / "logs" / "benchmarks" / "open_test").rglob("*.tsv")):
+        row = pandas.read_csv(path, sep="\t").iloc[0]
+        yield "rule open_test", row["s"], row["cpu_time"]
+
+
 def table_of(measured: list[Measurement], arms: int, seeds: int) -> pandas.DataFrame:
     """Return the count, and the median, minimum and maximum of the wall and CPU seconds, of each step."""
     rows = []
@@ -395,17 +434,20 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--repeats", type=int, default=5, help="how often each dry run is timed")
     parser.add_argument("--folder", type=Path, help="a folder to work in, kept afterwards (else a temporary one)")
-    parser.add_argument("--only", choices=("dry", "fill", "finished"), help="a part alone")
+    parser.add_argument("--only", choices=("dry", "fill", "finished", "opening"), help="a part alone")
     parser.add_argument("--baseline", type=Path, help="another checkout, whose dry runs are timed in turn with these")
     parser.add_argument("--csv", type=Path, help="where to write the table")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        tree = Tree((options.folder or Path(temporary)).resolve(), options.arms, options.seeds)
+        test = "after_decision" if options.only == "opening" else "every_epoch"
+        tree = Tree((options.folder or Path(temporary)).resolve(), options.arms, options.seeds, test)
         measured = []
         if options.only in (None, "dry"):
             measured += dry_runs(tree, options.repeats, options.baseline)
-        if options.only in (None, "fill"):
+        if options.only in (None, "fill", "opening"):
             tree.fill()
+        if options.only == "opening":
+            measured += opening(tree)
         if options.only in (None, "finished"):
             measured += finished(tree, options.repeats)
             size = (tree.folder / "results" / EXPERIMENT / "report.html").stat().st_size

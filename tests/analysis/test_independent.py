@@ -8,7 +8,7 @@ from triptych.analysis.independent import Sample, difference_of_samples
 
 
 def sample(images, correct):
-    return Sample.of_counts(numpy.array(images), numpy.array(correct))
+    return Sample.of_counts(numpy.arange(len(images)), numpy.array(images), numpy.array(correct))
 
 
 @pytest.mark.parametrize(("first", "second"), [((56, 70), (48, 80)), ((10, 10), (0, 10)), ((9, 10), (3, 300))])

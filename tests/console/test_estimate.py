@@ -58,6 +58,9 @@ def test_a_run_takes_its_start_and_its_steps_and_the_answer_adds_them_up(plan):
 def test_the_disk_holds_the_weights_of_all_runs_until_the_decision(plan):
     assert plan.disk_of("all") == 3 * ANSWER["weight_bytes"]
     assert plan.disk() >= 6 * ANSWER["weight_bytes"] + 2 * 2 * ANSWER["checkpoint_bytes"]
+    of_one = plan.disk()
+    plan.settings = {**plan.settings, "ensemble": True}
+    assert plan.disk() == of_one + 3 * ANSWER["weight_bytes"]
 
 
 def test_what_does_not_fit_and_what_would(plan, monkeypatch):

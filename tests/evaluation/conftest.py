@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 import numpy
+import pandas
 import pytest
 from PIL import Image
 
@@ -74,7 +75,7 @@ def model_options(folder: Path, model: Path, **changes) -> dict:
         "predictions": [run / "predictions.safetensors"],
         "tested": [run / "test.safetensors"],
         **{f"{split}_data": folder / "data" / f"{split}.safetensors" for split in ("train", "validation", "test")},
-        "leaks": folder / "data" / "leaks.csv",
+        **{name: folder / "data" / f"{name}.csv" for name in ("index", "leaks")},
         "description": model / "model.json",
         "card": model / "README.md",
         "script": model / "predict.py",
@@ -137,6 +138,16 @@ def opened(folder: Path, run: Path, split: str) -> numpy.ndarray:
     }
     open_test_module.open_test(**bundled("open_test", options))
     return load_tensors(run / "opened.safetensors")["test_logits"]
+
+
+def with_groups(folder: Path, index: Path, size: int) -> Path:
+    """Write the index of an experiment with the test images of each class in groups of `size`; return its path."""
+    table = pandas.read_csv(folder / "data" / "index.csv", dtype=str, keep_default_na=False)
+    own = table["split"] == "test"
+    within = table[own].groupby("class").cumcount() // size
+    table.loc[own, "group"] = table.loc[own, "class"] + " " + within.astype(str)
+    table.to_csv(index, index=False)
+    return index
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """Evaluation on labelled folders: the numbers are those of the predictions, and what does not fit is refused."""
 
+import json
 import os
 import re
 import shutil
@@ -8,9 +9,10 @@ import numpy
 import pandas
 import pytest
 
-from tests.evaluation.conftest import CLASSES, mean_of_members
+from tests.evaluation.conftest import CLASSES, mean_of_members, model_options, with_groups
 from triptych.data.dataset import load_split
 from triptych.evaluation.evaluate import evaluate
+from triptych.evaluation.write_model import write_model
 from triptych.storage.errors import InputError
 
 
@@ -41,6 +43,21 @@ def test_on_the_test_images_it_is_what_was_tested(experiment, delivery, tmp_path
     found = table(tmp_path / "mine.csv").set_index("path").loc[expected.index]
     for column in ("class", "predicted", "probability"):
         assert found[column].tolist() == expected[column].tolist()
+
+
+def test_the_tested_interval_is_over_groups_where_there_are_some(experiment, delivery, tmp_path, capsys):
+    copy = tmp_path / "model"
+    shutil.copytree(experiment / "model", copy, copy_function=os.link)
+    for name in ("model.json", "README.md", "predict.py", "decode.py"):
+        (copy / name).unlink()
+    write_model(**model_options(experiment, copy, index=with_groups(experiment, tmp_path / "index.csv", 15)))
+    tested = json.loads((copy / "model.json").read_text())["tested"]
+    capsys.readouterr()
+    evaluate(copy, delivery)
+    said = capsys.readouterr().out
+    assert "Tested: on 45 test images in 3 groups, over which its interval is." in said
+    (there,) = re.findall(r"^accuracy .*, tested (.*)$", said, flags=re.M)
+    assert there == f"{tested['accuracy']:.1f} % ({tested['low']:.1f} to {tested['high']:.1f})"
 
 
 def test_an_ensemble_is_compared_with_what_it_reached_together(ensemble, delivery, capsys):

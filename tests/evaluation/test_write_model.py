@@ -18,10 +18,14 @@ from tests.evaluation.conftest import (
     ensemble_options,
     mean_of_members,
     model_options,
+    with_groups,
     write_decision,
 )
-from triptych.analysis.intervals import wilson_interval
+from triptych.analysis.classes import recall_intervals
+from triptych.analysis.groups import read_groups
+from triptych.analysis.intervals import accuracy_interval, wilson_interval
 from triptych.analysis.temperature import fitted_temperature
+from triptych.analysis.variance_parts import Sampling
 from triptych.data import decoding
 from triptych.data.dataset import Split, load_split, save_split
 from triptych.data.folds import Folds, save_folds
@@ -90,6 +94,28 @@ def test_the_test_results_are_those_of_the_run(about, experiment):
     for number, one in enumerate(tested["classes"]):
         assert one["class"] == about["classes"][number]
         assert (one["images"], one["correct"]) == ((labels == number).sum(), correct[labels == number].sum())
+
+
+def test_intervals_of_images_in_groups_are_over_groups(about, experiment, copy):
+    """As in the tables of the report, since images of one group are alike."""
+    index = with_groups(experiment, copy / "index.csv", 5)
+    write_model(**model_options(experiment, copy, index=index))
+    tested = json.loads((copy / "model.json").read_text())["tested"]
+    labels = load_split(experiment / "data" / "test.safetensors").labels
+    logits = load_tensors(experiment / "runs" / ARM / "seed0" / "test.safetensors")["test_logits"]
+    correct = logits.argmax(axis=1) == labels
+    groups = read_groups(index, "test", len(labels))
+    assert len(set(groups)) == 9
+    expected = accuracy_interval(correct[None], 0.95, Sampling(groups=groups))
+    assert [tested["low"], tested["high"]] == [round(end, 4) for end in expected]
+    assert [tested["low"], tested["high"]] != [about["tested"]["low"], about["tested"]["high"]]
+    rows = numpy.array(tested["groups"])
+    assert rows[:, 1].sum() == tested["images"] and rows[:, 2].sum() == tested["correct"]
+    assert "groups" not in about["tested"]
+    text = (copy / "README.md").read_text()
+    assert "interval over the 9 groups of these images" in text and "Wilson" not in text
+    table = recall_intervals(correct[None], labels, 3, 0.95, groups=groups)
+    assert [one["low"] for one in tested["classes"]] == [round(low, 4) for low in table[0]]
 
 
 def test_the_card_has_what_hugging_face_reads_and_what_a_reader_needs(card, about):

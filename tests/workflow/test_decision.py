@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import ROOT, without_rights
-from tests.workflow.conftest import jobs_of, rules_of, snakemake, snakemakes_log, write_configuration
+from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake, snakemakes_log, write_configuration
 from triptych.data.dataset import load_split
 from triptych.evaluation.predict import predict
 from triptych.results.decision import decision_digest
@@ -35,6 +35,17 @@ SMALL = {
     },
 }
 """Two arms with two seeds, which need no pretrained weights."""
+
+PRETRAINED = {
+    "weights": TINY["weights"],
+    "training": SMALL["training"] | {"epochs": 1},
+    "arms": {
+        "scratch": {"weights": "random", "train": "all"},
+        "finetune": {"weights": "pretrained", "train": "all"},
+        "head": {"weights": "pretrained", "train": "head", "batchnorm": "frozen"},
+    },
+}
+"""What makes of it an experiment with every kind of arm: pretraining and cached features as well."""
 
 RESULTS = "results/small"
 MODEL = {"model.safetensors", "model.json", "README.md", "predict.py", "decode.py"}
@@ -82,28 +93,36 @@ def finished(complete, tmp_path):
     return folder
 
 
-def test_no_file_before_the_opening_depends_on_a_test_image(decided, tmp_path):
-    call(tmp_path, f"{RESULTS}/data/test.safetensors")
-    test = tmp_path / RESULTS / "data" / "test.safetensors"
+def test_no_file_before_the_opening_depends_on_a_test_image(tmp_path):
+    """From random and from pretrained weights, and of the last layer alone, which is trained on features."""
+    images, noisy = tmp_path / "images", tmp_path / "noise"
+    for folder in (images, noisy):
+        folder.mkdir()
+    call(images, f"{RESULTS}/data/test.safetensors", **PRETRAINED)
+    shutil.copytree(images, noisy, dirs_exist_ok=True)
+    test = noisy / RESULTS / "data" / "test.safetensors"
     tensors = load_tensors(test)
     noise = numpy.random.default_rng(0).integers(0, 256, tensors["images"].shape, dtype=numpy.uint8)
     save_tensors(test, tensors | {"images": noise}, load_metadata(test))
-    call(tmp_path, f"{RESULTS}/decision.json", "--notemp")
+    for folder in (images, noisy):
+        call(folder, f"{RESULTS}/decision.json", "--notemp", **PRETRAINED)
+    rules = rules_of(snakemakes_log(noisy))
+    assert {"pretrain_weights", "extract_features", "train", "collect_validation", "decide"} <= rules.keys()
+    assert "prepare_dataset" not in rules
 
     def files(folder):
         paths = [path for path in (folder / RESULTS).rglob("*") if path.is_file() and path.name not in MEASURED]
         return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
-    with_images, with_noise = files(decided), files(tmp_path)
+    with_images, with_noise = files(images), files(noisy)
     name = f"{RESULTS}/data/test.safetensors"
     assert with_images.pop(name) != with_noise.pop(name)
     assert with_images == with_noise
-    assert sum("trained.safetensors" in name for name in with_noise) == 4
-    opened, images = f"{RESULTS}/runs/fast/seed0/test.safetensors", tmp_path / "images"
-    shutil.copytree(decided, images)
-    for folder in (images, tmp_path):
-        call(folder, opened, "--notemp")
-    assert (images / opened).read_bytes() != (tmp_path / opened).read_bytes()
+    assert sum("trained.safetensors" in name for name in with_noise) == 6
+    opened = f"{RESULTS}/runs/head/seed0/test.safetensors"
+    for folder in (images, noisy):
+        call(folder, opened, "--notemp", **PRETRAINED)
+    assert (images / opened).read_bytes() != (noisy / opened).read_bytes()
 
 
 def test_only_the_chosen_runs_weights_are_left_and_nothing_is_left_to_do(complete):

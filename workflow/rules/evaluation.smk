@@ -153,6 +153,7 @@ rule write_model:
         train_data="<results>/{experiment}/data/train.safetensors",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         test_data="<results>/{experiment}/data/test.safetensors",
+        index="<results>/{experiment}/data/index.csv",
         leaks="<results>/{experiment}/data/leaks.csv",
     output:
         description="<results>/{experiment}/model/model.json",
@@ -196,6 +197,7 @@ rule write_model:
             --train-data {input.train_data:q} \
             --validation-data {input.validation_data:q} \
             --test-data {input.test_data:q} \
+            --index {input.index:q} \
             --leaks {input.leaks:q} \
             --description {output.description:q} \
             --card {output.card:q} \

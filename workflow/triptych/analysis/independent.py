@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy
 
 from triptych.analysis.balanced_accuracy import balanced_accuracy, sampling_of
+from triptych.analysis.groups import of_images
 from triptych.analysis.intervals import accuracy_interval
 
 
@@ -16,28 +17,36 @@ class Sample:
     Attributes:
         labels: class numbers, int64 [images].
         correct: bool [images].
+        groups: that were drawn as a whole, int64 [images]; None where images were drawn one by one.
     """
 
     labels: numpy.ndarray
     correct: numpy.ndarray
+    groups: numpy.ndarray | None = None
 
     @classmethod
-    def of_counts(cls, images: numpy.ndarray, correct: numpy.ndarray) -> "Sample":
-        """Return the sample with so many images and correct answers of each class, int [classes]."""
+    def of_counts(
+        cls,
+        classes: numpy.ndarray,
+        images: numpy.ndarray,
+        correct: numpy.ndarray,
+        groups: numpy.ndarray | None = None,
+    ) -> "Sample":
+        """Return the sample with so many images and correct answers of a class, and of a group; int64 [rows] each."""
         right = numpy.concatenate([numpy.arange(n) < k for n, k in zip(images, correct, strict=True)])
-        return cls(numpy.repeat(numpy.arange(len(images)), images), right)
+        return cls(numpy.repeat(classes, images), right, None if groups is None else numpy.repeat(groups, images))
 
     def of_classes(self, classes: numpy.ndarray) -> "Sample":
         """Return the images of these classes."""
         rows = numpy.isin(self.labels, classes)
-        return Sample(self.labels[rows], self.correct[rows])
+        return Sample(self.labels[rows], self.correct[rows], of_images(self.groups, rows))
 
     def metric(self, metric: str, confidence: float) -> tuple[float, float, float]:
-        """Return accuracy or balanced_accuracy, and both ends of its interval over images, in percent."""
+        """Return accuracy or balanced_accuracy, and both ends of its interval over images or groups, in percent."""
         value = 100 * float(self.correct.mean())
         if metric == "balanced_accuracy":
             value = balanced_accuracy(self.correct, self.labels)
-        low, high = accuracy_interval(self.correct[None], confidence, sampling_of(metric, self.labels))
+        low, high = accuracy_interval(self.correct[None], confidence, sampling_of(metric, self.labels, self.groups))
         return value, low, high
 
 

@@ -224,6 +224,8 @@ class Plan:
         )
         weights = max(int(found.value("weight_bytes")) for found in self.arms.values())
         total += 2 * weights * len(pretrained_architectures(self.settings))  # the download, and what is made of it
+        if self.settings.get("ensemble"):  # the model has a copy of each
+            total += weights * max(self.runs.values())
         if pretrains_on_letters(self.settings):
             source = self.settings["weights"]
             letters = source["train_images"] + source["validation_images"]

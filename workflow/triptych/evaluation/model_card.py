@@ -123,6 +123,13 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     return [f"| {' | '.join(map(str, line))} |" for line in lines] + [""]
 
 
+def over(tested: Mapping[str, Any]) -> str:
+    """Over what the intervals of the test results are: images, or groups of images that were drawn together."""
+    if "groups" not in tested:
+        return "images (Wilson)"
+    return f"the {len({group for *_, group in tested['groups']}):,} groups of these images"
+
+
 def _interval(value: float | None, entry: Mapping[str, Any]) -> str:
     """A percentage and its interval."""
     return "-" if value is None else f"{value:.1f} % ({entry['low']:.1f} to {entry['high']:.1f})"
@@ -214,7 +221,7 @@ def _results(tested: Mapping[str, Any], what: str) -> list[str]:
         "",
         f"On {tested['images']:,} test images, which were evaluated {opened}: accuracy "
         f"{_interval(tested['accuracy'], tested)}. In parentheses: {100 * tested['confidence']:g} % confidence "
-        f"interval over images (Wilson). It is about this {what}; another seed may give another accuracy.",
+        f"interval over {over(tested)}. It is about this {what}; another seed may give another accuracy.",
         "",
         *_table(["class", "test images", "recall", "precision"], rows),
     ]
@@ -260,7 +267,7 @@ def _errors(errors: Mapping[str, Mapping[str, float]], tested: Mapping[str, Any]
     )
     return [
         f"Expected calibration error on the test images, corrected for what chance adds, with its "
-        f"{100 * tested['confidence']:g} % confidence interval: {each}."
+        f"{100 * tested['confidence']:g} % confidence interval{' over images' if 'groups' in tested else ''}: {each}."
     ]
 
 

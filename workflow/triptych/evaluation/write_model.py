@@ -7,13 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy
+import pandas
 
 from triptych.analysis.calibration import ERROR_DECIMALS, calibration_of, measure
 from triptych.analysis.classes import confusion_counts, recall_and_precision, recall_intervals
-from triptych.analysis.intervals import wilson_interval
+from triptych.analysis.groups import read_groups
+from triptych.analysis.intervals import accuracy_interval
 from triptych.analysis.options import parsed_json, parsed_mode
 from triptych.analysis.runs import Truth, read_logits, read_truth
 from triptych.analysis.temperature import Calibration, calibrated, of_members
+from triptych.analysis.variance_parts import Sampling
 from triptych.configuration.backbones.names import library_and_name
 from triptych.data import decoding
 from triptych.data.cache import StoredRule
@@ -59,6 +62,7 @@ def write_model(  # noqa: PLR0913
     train_data: Path,
     validation_data: Path,
     test_data: Path,
+    index: Path,
     leaks: Path,
     description: Path,
     card: Path,
@@ -84,6 +88,7 @@ def write_model(  # noqa: PLR0913
         folds: of the training images; the run's validation images are those that its fold holds out. An ensemble has
             none, since each image is in the training of some member, and is not calibrated.
         train_data, validation_data, test_data: images and labels. Validation may be empty.
+        index: the table of images and their splits, for the groups of the test images.
         leaks: the table of images that have a counterpart in another split.
         description: model.json: classes, network, how an image becomes the network's input, how it is computed,
             temperature and threshold, the test results, versions, digests (`triptych.evaluation.model_file`).
@@ -130,7 +135,7 @@ def write_model(  # noqa: PLR0913
         "temperature": calibration.temperature,
         "unsure_below": calibration.unsure_below,
         "calibration_images": calibration.images,
-        "tested": results_on_test_images(tested, test_data, calibration, confidence)
+        "tested": results_on_test_images(tested, test_data, index, calibration, confidence)
         | {"mode": mode if tested is None else parsed_mode(mode)}
         | leaked_of_test(leaks, len(splits["test"])),
         "versions": versions(about["run"]["torch"]),
@@ -209,17 +214,19 @@ def store_of(settings: Mapping[str, Any], train: Split) -> dict[str, Any]:
 
 
 def results_on_test_images(
-    tested: Sequence[Path] | None, test_data: Path, calibration: Calibration, confidence: float
+    tested: Sequence[Path] | None, test_data: Path, index: Path, calibration: Calibration, confidence: float
 ) -> dict[str, Any]:
     """Return the model's results on test images: accuracy with its interval, and by class; percentages.
 
-    Without test images there is none.
+    Without test images there is none. Where the images were drawn in groups, intervals are over groups, and `groups`
+    has a row for the images of one class in one group: the number of the class, images, correct ones, number of the
+    group.
 
     Args:
         tested: with the logits of the run, or of each member of an ensemble.
 
     Raises:
-        InputError: the file has not the logits of these images.
+        InputError: the file has not the logits of these images, or the table is about others.
     """
     if tested is None:
         nothing = dict.fromkeys(("recall", "low", "high", "precision"))
@@ -230,16 +237,21 @@ def results_on_test_images(
     logits = of_members([read_logits(path, truth) for path in tested])
     predicted = logits.argmax(axis=1)
     correct = predicted == truth.labels
-    low, high = wilson_interval(int(correct.sum()), len(correct), confidence)
+    groups = read_groups(index, "test", len(correct))
+    low, high = accuracy_interval(correct[None], confidence, Sampling(groups=groups))
     results: dict[str, Any] = {
         "images": len(correct),
         "correct": int(correct.sum()),
         "confidence": confidence,
         "accuracy": rounded(100 * int(correct.sum()) / len(correct)),
-        "low": rounded(100 * low),
-        "high": rounded(100 * high),
-        "classes": class_results(predicted, truth, confidence),
+        "low": rounded(low),
+        "high": rounded(high),
+        "classes": class_results(predicted, truth, confidence, groups),
     }
+    if groups is not None:
+        table = pandas.DataFrame({"class": truth.labels, "group": groups, "correct": correct})
+        counts = table.groupby(["class", "group"])["correct"].agg(["size", "sum"]).reset_index()
+        results["groups"] = counts[["class", "size", "sum", "group"]].to_numpy().tolist()
     if calibration.temperature is not None and calibration.unsure_below is not None:
         probability = calibrated(logits, calibration.temperature).max(axis=1).round(DECIMALS)
         unsure = probability < calibration.unsure_below
@@ -252,11 +264,15 @@ def results_on_test_images(
     return results
 
 
-def class_results(predicted: numpy.ndarray, truth: Truth, confidence: float) -> list[dict[str, Any]]:
+def class_results(
+    predicted: numpy.ndarray, truth: Truth, confidence: float, groups: numpy.ndarray | None = None
+) -> list[dict[str, Any]]:
     """Return the number of images, of correct ones, and recall (with its interval) and precision of each class."""
     counts = confusion_counts(truth.labels, predicted, len(truth.classes))
     recall, precision = recall_and_precision(counts)
-    low, high = recall_intervals((predicted == truth.labels)[None], truth.labels, len(truth.classes), confidence)
+    low, high = recall_intervals(
+        (predicted == truth.labels)[None], truth.labels, len(truth.classes), confidence, groups=groups
+    )
     return [
         {
             "class": name,
