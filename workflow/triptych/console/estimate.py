@@ -16,7 +16,7 @@ from triptych.console.check import check_target
 from triptych.console.machine import cores as cores_here
 from triptych.console.machine import devices_of
 from triptych.console.machine import gpus as gpus_here
-from triptych.console.plan import START_UP, WITHOUT_PROCESS, Plan
+from triptych.console.plan import AROUND, START_UP, WITHOUT_PROCESS, Plan
 from triptych.console.schedule import Job, Needs, duration, read_jobs
 from triptych.console.target import Target, read_target, with_snakefile
 from triptych.console.timing import decoding, largest_batch, start_up, timed
@@ -105,7 +105,7 @@ def estimated(target: Target, cores: int) -> Estimate:
         plan = plans.get(job.wildcards.get("experiment", ""))
         return plan.needs(job, scale) if plan and job.rule not in WITHOUT_PROCESS else Needs(0)
 
-    seconds = duration(jobs, needs, cores, gpus) + planning if left else 0.0
+    seconds = duration(jobs, needs, cores, gpus) + planning + AROUND * scale if left else 0.0
     return Estimate(seconds, list(plans.values()), len(left))
 
 

@@ -19,6 +19,8 @@ MOST_COPIES = 8
 LETTER_CLASSES = 26
 START_UP = 2.2
 """CPU seconds of `python -m triptych train --help` on the machine of the next table: a core of an AMD EPYC."""
+AROUND = 4.0
+"""Seconds of `triptych run` beside its jobs (its checks, the end of Snakemake, the answer), on the same machine."""
 SECONDS = {
     "check_data": 1.2, "collect_predictions": 0.6, "collect_results": 1.2, "collect_validation": 1.1,
     "compare_architectures": 4.4, "convert_weights": 2.6, "copy_member": 0.4, "copy_model": 0.4, "decide": 1.1,
