@@ -1,6 +1,7 @@
 """The answer is worded from the decision, and says no more."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -202,6 +203,13 @@ def test_with_two_seeds_there_is_an_interval_and_no_verdict(results):
         "net2 · finetune against net3 · last_layer or net1 · scratch: about 3 seeds of each arm would settle it, if "
         "the difference stays as it is."
     )
+
+
+def test_of_two_arms_that_are_level_none_is_ahead(results, monkeypatch):
+    monkeypatch.setattr("triptych.report.sections.headline.lead", lambda *_: (0.0, -6.8, 6.8, None))
+    said = plain(answer.headline(results(arms=TWO, seeds=(0, 1))))
+    assert re.match(r"No verdict: two seeds of an arm are too few\. .* and .* both reach \d+\.\d % accuracy on ", said)
+    assert said.endswith(" validation images (difference: 95 % CI -6.8 to 6.8).") and "ahead" not in said
 
 
 @pytest.mark.parametrize("seeds", [(0,), (0, 1)])

@@ -99,11 +99,11 @@ def _no_verdict(results: Results) -> str:
     leader, *others = results.contestants
     difference, low, high, _ = lead(results, leader, others[0])
     interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
-    ahead = (
-        f"{results.name_of(leader)} is ahead with {_reached(results, leader)} {results.metric_name} on "
-        f"{deciding_images(results)}, "
-        f"{words.points(difference)} more than {results.name_of(others[0])} ({interval})."
-    )
+    reached = f"{_reached(results, leader)} {results.metric_name} on {deciding_images(results)}"
+    names = results.name_of(leader), results.name_of(others[0])
+    ahead = f"{names[0]} is ahead with {reached}, {words.points(difference)} more than {names[1]} ({interval})."
+    if difference == 0:
+        ahead = f"{' and '.join(names)} both reach {reached} (difference: {interval})."
     if scope_of_leader(results) == OF_TWO_SEEDS:
         return f"No verdict: two seeds of an arm are too few. {ahead}"
     pair = pair_of(results, leader, others[0])
