@@ -31,7 +31,7 @@ SAID_FROM = 60
 """Seconds from which the page says how long a command took."""
 PAGE = """# A session, recorded
 
-What each command of [`triptych`](console.md) says, from {images} photographs of flowers in {classes} folders to an
+What the commands of [`triptych`](console.md) say, from {images} photographs of flowers in {classes} folders to an
 exported classifier: recorded on {date} by `benchmarks/recording.py` in a fresh clone, on a computer with {cores} cores
 and without a GPU ({system}, torch {torch}). {later} more photographs were kept out, as a later delivery.
 

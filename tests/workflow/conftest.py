@@ -55,7 +55,7 @@ WHOLE = {
         },
     },
 }
-"""An experiment with every rule but the downloads, and with malicious text."""
+"""An experiment on digits with claims, which has nearly every rule, and with malicious text."""
 
 COMMENTS = {".py": "\n# changed\n", ".jinja": "\n{# changed #}\n", ".css": "\n/* changed */\n"}
 """What changes a file of the package and not what it does, by its suffix."""

@@ -1,4 +1,4 @@
-# Training. Only these rules, and those of a wing that measure speed, use a GPU.
+# Training. Only these rules, open_test, and those of a wing that measure speed, use a GPU.
 # Needs: data/, weights/letters/, weights/{architecture}.safetensors (of torchvision).
 # Makes: weights/{architecture}.safetensors, features/, each run's trained weights, history, predictions and cost. No test image
 # is read, but in experiments with `test: every_epoch`.

@@ -12,6 +12,6 @@ class Report(Section):
 
     images: Literal["all", "none"] = Field(
         "all",
-        description="all: figures show training images and misclassified test images. none: no figure shows an image "
-        "of the data set, for images that must not leave. Does not affect results.",
+        description="all: figures and reports show images of the data set, such as mistakes and suspected labels. "
+        "none: no figure and no report shows one, for images that must not leave. Does not affect results.",
     )

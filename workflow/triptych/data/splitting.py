@@ -73,7 +73,7 @@ def split_rows(
     - With folds there is no validation part: the images that are given for it are training images.
     - Units are never divided: the images of one group, exact duplicates, and pairs that are kept together. A unit over
       several classes goes by its largest class.
-    - In each class the units have one order, by a hash of seed and the smallest content. Test is taken from its front,
+    - In each class the units have one order, by the smallest hash of seed and content. Test is taken from its front,
       validation from its back, until the number of images of the class is the nearest to what is asked for. So one
       image more or less moves at most one other unit in or out of each.
     - Every split is ordered in rounds of one image per class, as those of `triptych.data.stratify`.
