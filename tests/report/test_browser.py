@@ -71,17 +71,22 @@ def shown(browser, page):
     return lambda *look, **options: show(browser, page, *look, **options)
 
 
-def resize(browser, width: int):
-    """Give the screen a width: without loading a page again, it is laid out anew."""
+def set_width(browser, width: int):
     screen = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 500}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
-    WebDriverWait(browser, 20).until(lambda _: browser.execute_script("return screen.width") == width)
+
+
+def resize(browser, width: int):
+    """Show the page that is loaded at another width."""
+    set_width(browser, width)
+    there = f"return matchMedia('(width: {width}px)').matches"
+    WebDriverWait(browser, 20).until(lambda _: browser.execute_script(there))
 
 
 def show(browser, page: Path, width: int = 1200, scheme: str = "light", media: str = "screen"):
     browser.get_log("browser")
     browser.get_log("performance")
-    resize(browser, width)
+    set_width(browser, width)
     features = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
     browser.get(page.as_uri())
