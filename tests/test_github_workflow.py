@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import warm
 from tests.conftest import ROOT
 from tests.workflow.graphs import CONFIGURATIONS, golden
 
@@ -82,9 +83,14 @@ def test_the_commands_for_the_graphs_run_as_they_are(tmp_path):
     copy = tmp_path / "fork"
     made = {".git", ".venv", ".snakemake", "results", "resources", "logs"}  # at the root: the package has results/, too
     shutil.copytree(ROOT, copy, ignore=lambda folder, names: made & set(names) if folder == str(ROOT) else ())
+    begins_warm = tmp_path / "bin" / "snakemake"
+    begins_warm.parent.mkdir()
+    begins_warm.write_text(f'#!/bin/sh\nexec {warm.program()} -m snakemake "$@"\n')
+    begins_warm.chmod(0o755)
     for name in ("graphs: Form", "graphs: Lint and graph of every shipped configuration"):
         call = ["bash", "-e", "-o", "pipefail", "-c", COMMANDS[name]]
-        environment = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "HOME": str(tmp_path)}
+        path = f"{begins_warm.parent}:{Path(sys.executable).parent}:/usr/bin:/bin"
+        environment = {"PATH": path, "HOME": str(tmp_path)}
         result = subprocess.run(call, cwd=copy, env=environment, capture_output=True, text=True, timeout=600)
         assert result.returncode == 0, result.stdout + result.stderr
     assert {path.stem for path in (copy / "graphs").glob("*.dot")} == {path.stem for path in CONFIGURATIONS}

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from tests.console.conftest import configuration
-from triptych.console.__main__ import main
 from triptych.console.estimate import Estimate, misfits, spoken, table
 from triptych.console.plan import Arm, Plan
 from triptych.console.schedule import Job
@@ -100,15 +99,6 @@ def test_an_arm_is_timed_and_what_cannot_run_says_why(plan):
     recipe = json.dumps(json.loads(plan.request("all")["recipe"]) | {"device": "cuda"})
     problem = timed(plan.request("all") | {"recipe": recipe}, 1).problem
     assert problem == "" or problem.startswith("training.device: cuda is not available")
-
-
-@pytest.mark.slow
-def test_the_command_says_time_memory_and_disk_and_writes_nothing(here, capfd):
-    configuration(here)
-    assert main(["estimate", "tiny.yaml"]) == 0
-    said = capfd.readouterr().out
-    assert re.search(r"all \d+ jobs on \d+ cores: about .* without downloads; memory \d\.\d GB, disk \d\.\d GB", said)
-    assert not (here / "results").exists() and not (here / "logs").exists()
 
 
 def test_what_cannot_be_computed_is_named(plan):

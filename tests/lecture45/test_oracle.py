@@ -67,11 +67,11 @@ def digits() -> tuple[Split, Split, dict[str, torch.Tensor]]:
     parts = (slice(TRAIN_PER_CLASS), slice(TRAIN_PER_CLASS, TRAIN_PER_CLASS + TEST_PER_CLASS))
     chosen = [numpy.sort(numpy.concatenate([of_class[part] for of_class in rows])) for part in parts]
     train, test = (Split(source.images[part], source.labels[part], source.classes) for part in chosen)
-    return train, test, random_weights(1)
+    return train, test, without_head(random_weights(1))
 
 
 def cifar10() -> tuple[Split, Split, dict[str, torch.Tensor]]:
-    """The first images of each class, and ImageNet weights without a head."""
+    """The first images of each class, and ImageNet weights."""
     found: dict[str, dict[str, list]] = {"train": {}, "test": {}}
     wanted = {"train": TRAIN_PER_CLASS, "test": TEST_PER_CLASS}
     with tarfile.open(CIFAR10, "r|xz") as archive:
@@ -88,7 +88,11 @@ def cifar10() -> tuple[Split, Split, dict[str, torch.Tensor]]:
         splits.append(Split(images, numpy.repeat(numpy.arange(10), wanted[name]), classes))
     weights = torch.load(STAND_IN, weights_only=True)
     weights = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-    return *splits, {name: tensor for name, tensor in weights.items() if not name.startswith("fc.")}
+    return *splits, without_head(weights)
+
+
+def without_head(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in weights.items() if not name.startswith("fc.")}
 
 
 def save_weights(path: Path, weights: dict[str, torch.Tensor], classes: list[str]) -> None:
@@ -117,14 +121,17 @@ def one_thread():
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(digits, id="digits"),
+        pytest.param(digits, id="digits", marks=pytest.mark.slow),
         pytest.param(
             cifar10,
             id="cifar10",
-            marks=pytest.mark.skipif(
-                not (CIFAR10.is_file() and STAND_IN.is_file()),
-                reason=f"needs {CIFAR10.name} and {STAND_IN.name} in ../shared/data",
-            ),
+            marks=[
+                pytest.mark.long,  # last run: 2026-11-28, passed
+                pytest.mark.skipif(
+                    not (CIFAR10.is_file() and STAND_IN.is_file()),
+                    reason=f"needs {CIFAR10.name} and {STAND_IN.name} in ../shared/data",
+                ),
+            ],
         ),
     ],
 )
@@ -164,7 +171,6 @@ def test_the_loop_shares_nothing_with_the_package():
     assert {line for line in code & package if len(line) > 24} == set()  # shorter ones are torch's own idioms
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("arm", ARMS)
 def test_a_job_of_its_own_gives_what_the_lectures_loop_gives(lecture, arm, tmp_path):
     folder, results = lecture
@@ -214,7 +220,6 @@ def test_a_job_of_its_own_gives_what_the_lectures_loop_gives(lecture, arm, tmp_p
     assert moved == (set(trained) if ARMS[arm] == "all" else set(trained) - trunk)
 
 
-@pytest.mark.slow
 def test_pillows_pixels_in_an_order_of_their_own_give_the_same_losses_within_a_tolerance(lecture):
     """The notebook's own pixels and permutation; the first run is the package's, bit for bit (the test above)."""
     folder, results = lecture

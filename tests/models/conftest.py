@@ -1,10 +1,24 @@
 import numpy
 import pytest
 
+from triptych.configuration.architecture_words import SMALLEST_OF_FAMILY
 from triptych.data.dataset import Split, load_split, save_split
 from triptych.models.initialise_model import starting_network
 from triptych.models.networks import state_arrays
 from triptych.storage.tensors import save_tensors
+
+KINDS = {
+    *SMALLEST_OF_FAMILY.values(),
+    *("efficientnet_v2_s", "mobilenet_v2", "regnet_x_400mf", "resnet50", "swin_v2_t", "vgg11_bn"),
+}
+"""A network of each family of torchvision, and one more where a family has another structure as well."""
+
+
+def with_tiers(names):
+    """Parameters of a test of networks: those of KINDS are slow, their larger relatives long."""
+    # long: last run 2026-11-28, passed
+    return [pytest.param(name, marks=pytest.mark.slow if name in KINDS else pytest.mark.long) for name in names]
+
 
 START = {"architecture": "resnet18", "input_size": 32, "normalisation": "none", "seed": 0, "pretrained": None}
 

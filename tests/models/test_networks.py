@@ -1,4 +1,4 @@
-"""Every network of torchvision has a head that is found; files are read back; wrong tensors are refused by name."""
+"""The head of a network is found; files are read back; wrong tensors are refused by name."""
 
 import numpy
 import pytest
@@ -34,14 +34,6 @@ def metadata_of(network, architecture="squeezenet1_1", classes=("a", "b")):
 def small():
     """The network of fewest tensors."""
     return build_network("squeezenet1_1", 2, 32)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("architecture", models.list_models(module=models))
-def test_every_network_has_a_head(architecture):
-    head = head_tensors(architecture, 10, 299 if architecture == "inception_v3" else 224)
-    assert 1 <= len(head) <= 2
-    assert all(name.endswith(("weight", "bias")) for name in head)
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def test_other_errors_pass():
 def test_a_training_that_runs_out_of_memory_ends_with_one_message_and_resumes(arguments, tmp_path):
     """A real process, whose address space the test limits once it has two checkpoints."""
     folder = tmp_path / "checkpoints"
-    arguments |= {"epochs": 6, "batch_size": 5}
+    arguments |= {"epochs": 4, "batch_size": 5}
     train(**arguments)
     expected = arguments["trained"].read_bytes()
     arguments["trained"].unlink()

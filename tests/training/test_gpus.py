@@ -19,7 +19,9 @@ from triptych.training.gpus import LOCK_FOLDER, VISIBLE, claim_gpu, lock_folder,
 SECONDS = 60
 
 CLAIM = """
-import os, sys, time
+import os, sys, time, types
+if os.environ.get("UUIDS") != "real":
+    sys.modules["torch"] = types.ModuleType("torch")  # to start at once; what would ask it is replaced below
 from triptych.training import gpus
 count, jobs_per_gpu = int(sys.argv[1]), int(sys.argv[2])
 gpus.device_count = lambda: count

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from tests.conftest import command, without_rights
+from tests.training.conftest import train
 
 OUTPUTS = ("trained", "history", "predictions")
 WEIGHTS = 43 * 2**20
@@ -19,12 +20,21 @@ def run(arguments, *before):
     return done.returncode, done.stderr
 
 
+def resumed(arguments, capsys):
+    """Train here, where nothing is said on stderr; return what is said, and the outputs."""
+    capsys.readouterr()
+    train(**arguments)
+    said = capsys.readouterr()
+    assert not said.err
+    return said.out, {name: arguments[name].read_bytes() for name in OUTPUTS}
+
+
 def on(disk, arguments, *names):
     return arguments | {name: disk.folder / "out" / arguments[name].name for name in names}
 
 
 @pytest.mark.slow
-def test_a_disk_that_is_full_at_a_checkpoint(arguments, undisturbed, disk):
+def test_a_disk_that_is_full_at_a_checkpoint(arguments, undisturbed, disk, capsys):
     """There is room for the checkpoint before the first step, but not for the next."""
     disk.remount(f"size={3 * WEIGHTS}")
     arguments |= {"checkpoints": disk.folder / "checkpoints"}
@@ -34,14 +44,13 @@ def test_a_disk_that_is_full_at_a_checkpoint(arguments, undisturbed, disk):
     assert not any(arguments[name].exists() for name in OUTPUTS)
     assert [file.name[-14:] for file in arguments["checkpoints"].iterdir()] == ["-b.safetensors"]
     disk.remount("size=1g")
-    assert run(arguments) == (0, "")
-    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == undisturbed
+    assert resumed(arguments, capsys)[1] == undisturbed
     assert not arguments["checkpoints"].exists()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("size", "first"), [(4096, "predictions"), (WEIGHTS // 2, "trained")])
-def test_a_disk_that_is_full_at_an_output(arguments, undisturbed, disk, tmp_path, size, first):
+def test_a_disk_that_is_full_at_an_output(arguments, undisturbed, disk, tmp_path, capsys, size, first):
     """The run resumes from the last checkpoint, which is on another disk: no epoch is trained again."""
     arguments = on(disk, arguments, *OUTPUTS, "cost") | {"checkpoints": tmp_path / "checkpoints"}
     disk.remount(f"size={size},nr_inodes={3 if size == 4096 else 100}")
@@ -53,13 +62,13 @@ def test_a_disk_that_is_full_at_an_output(arguments, undisturbed, disk, tmp_path
     assert first not in [file.stem for file in whole]
     assert not [file for file in whole if file.name.startswith(".")]
     disk.remount("size=1g,nr_inodes=1000")
-    done = subprocess.run(command("train", **arguments), capture_output=True, text=True, timeout=120, check=True)
-    assert "resuming from a checkpoint: epoch 3, step 0" in done.stdout  # of two epochs
-    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == undisturbed
+    said, made = resumed(arguments, capsys)
+    assert "resuming from a checkpoint: epoch 3, step 0" in said  # of two epochs
+    assert made == undisturbed
 
 
 @pytest.mark.slow
-def test_a_read_only_disk(arguments, undisturbed, disk):
+def test_a_read_only_disk(arguments, undisturbed, disk, capsys):
     arguments = on(disk, arguments, *OUTPUTS, "cost") | {"checkpoints": disk.folder / "checkpoints"}
     disk.remount("size=1g,ro")
     status, said = run(arguments)
@@ -68,12 +77,11 @@ def test_a_read_only_disk(arguments, undisturbed, disk):
         r"error: \S+: Read-only file system\. Fix this and rerun; no partial file was left behind.\n", said
     )
     disk.remount("rw")
-    assert run(arguments) == (0, "")
-    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == undisturbed
+    assert resumed(arguments, capsys)[1] == undisturbed
 
 
 @pytest.mark.slow
-def test_a_folder_that_may_not_be_written(arguments, undisturbed, tmp_path):
+def test_a_folder_that_may_not_be_written(arguments, undisturbed, tmp_path, capsys):
     """The folder of the checkpoints is writable, so no epoch is trained again."""
     before = without_rights()
     folder = tmp_path / "out"
@@ -87,8 +95,7 @@ def test_a_folder_that_may_not_be_written(arguments, undisturbed, tmp_path):
     )
     assert not list(folder.iterdir())
     folder.chmod(0o755)
-    assert run(arguments, *before) == (0, "")
-    assert {name: arguments[name].read_bytes() for name in OUTPUTS} == undisturbed
+    assert resumed(arguments, capsys)[1] == undisturbed
 
 
 @pytest.mark.slow

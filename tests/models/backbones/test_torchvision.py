@@ -6,6 +6,7 @@ import pytest
 import torch
 from torchvision import models
 
+from tests.models.conftest import with_tiers
 from triptych.models.backbones import torchvision
 from triptych.models.networks import build_shapes, head_tensors
 from triptych.storage.errors import InputError
@@ -61,18 +62,14 @@ BLOCKS = {
 def test_blocks_run_from_the_input_to_the_head(name):
     """As many as the published descriptions of these networks have, with the stem, transitions and the head."""
     count, first = BLOCKS[name]
-    blocks = torchvision.blocks(build_shapes(name, 5, 224))
+    blocks = checked_blocks(name)
     assert len(blocks) == count
     assert next(iter(blocks.values()))[: len(first)] == first
-    check_blocks(name, blocks)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(set(NAMES) - set(BLOCKS)))
+@pytest.mark.parametrize("name", with_tiers(sorted(set(NAMES) - set(BLOCKS))))
 def test_blocks_of_every_network_run_from_the_input_to_the_head(name):
-    blocks = torchvision.blocks(build_shapes(name, 5, 224))
-    assert len(blocks) >= 8
-    check_blocks(name, blocks)
+    assert len(checked_blocks(name)) >= 8
 
 
 def test_a_block_is_named_after_its_module():
@@ -84,9 +81,13 @@ def test_a_block_is_named_after_its_module():
     assert names["densenet121"][-2:] == ["features.denseblock4.denselayer16", "classifier"]
 
 
-def check_blocks(name, blocks):
-    """Each parameter is in one block, in definition order, and the last block is the head."""
+def checked_blocks(name):
+    """The blocks: each parameter is in one, in definition order; the last is the head, of one or two tensors."""
     network = build_shapes(name, 5, 224)
+    blocks, head = torchvision.blocks(network), head_tensors(name, 5, 224)
     parameters = [name for name, _ in network.named_parameters()]
     assert [parameter for block in blocks.values() for parameter in block] == parameters
-    assert list(blocks.values())[-1] == head_tensors(name, 5, 224)
+    assert list(blocks.values())[-1] == head
+    assert 1 <= len(head) <= 2
+    assert all(tensor.endswith(("weight", "bias")) for tensor in head)
+    return blocks
