@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,6 +66,14 @@ MADE = (
     *("weights", "history", "trained", "predictions", "cost"),
 )
 """The options of the commands up to `train` that name outputs of their rules: what a stand-in of a command makes."""
+
+
+def tiers(slow: Iterable, long: Iterable) -> list:
+    """The parameters of a test: some for the slow tier, and more of the same kinds for the long one."""
+    marked = [(pytest.mark.slow, slow), (pytest.mark.long, long)]
+    return [
+        pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=mark) for mark, ones in marked for one in ones
+    ]
 
 
 def replace_commands(checkout: Path, stand_in: str) -> Path:

@@ -51,6 +51,9 @@ PRETRAINED = {
 
 RESULTS = "results/small"
 MODEL = {"model.safetensors", "model.json", "README.md", "predict.py", "decode.py"}
+TESTED = f"{RESULTS}/tables/test_results.csv"
+ABOUT_MODEL = f"{RESULTS}/model/README.md"
+"""What follows from the decision: the results on test images, and the model. The rest are figures and the report."""
 
 
 def call(folder, *arguments, **changes):
@@ -136,7 +139,7 @@ def test_the_model_is_the_chosen_run(decided, complete):
 def test_one_more_seed_trains_and_opens_one_run_of_each_arm(finished):
     opened = finished / RESULTS / "runs" / "fast" / "seed0" / "opened.json"
     before = opened.read_bytes()
-    jobs, trained = made(finished, seeds=[0, 1, 2])
+    jobs, trained = made(finished, TESTED, ABOUT_MODEL, seeds=[0, 1, 2])
     assert {wildcards.split("run=")[1] for wildcards in trained if "run=seed2" in wildcards} == {"seed2"}
     chosen = json.loads((finished / RESULTS / "decision.json").read_text())["chosen"]
     # a run that is chosen only now, and whose weights are gone, is trained once more
@@ -146,7 +149,7 @@ def test_one_more_seed_trains_and_opens_one_run_of_each_arm(finished):
     assert jobs["decide"] == 1
     if not again:
         assert opened.read_bytes() == before
-    assert not rules_of(call(finished, "--dry-run", seeds=[0, 1, 2]).stdout)
+    assert not rules_of(call(finished, TESTED, ABOUT_MODEL, "--dry-run", seeds=[0, 1, 2]).stdout)
 
 
 @pytest.mark.parametrize(
@@ -179,7 +182,7 @@ def test_a_partial_report_ranks_what_is_there_and_opens_nothing(finished):
 def test_a_model_that_was_deleted_costs_one_training(finished):
     before = (finished / RESULTS / "model" / "model.safetensors").read_bytes()
     shutil.rmtree(finished / RESULTS / "model")
-    jobs, trained = made(finished)
+    jobs, trained = made(finished, ABOUT_MODEL)
     chosen = json.loads((finished / RESULTS / "decision.json").read_text())["chosen"]
     assert trained == [f"experiment=small, arm={chosen['arm']}, run=seed{chosen['seed']}"]
     assert jobs["copy_model"] == jobs["write_model"] == 1
@@ -208,14 +211,6 @@ def test_the_model_predicts_what_the_table_says_of_digits(complete, tmp_path):
     assert len(found) == 100
     columns = ["predicted", "probability"]
     assert found[columns].to_numpy().tolist() == table[of_run][columns].to_numpy().tolist()
-
-
-def test_weights_are_kept_until_the_decision_without_an_opening_after_it(tmp_path):
-    every_epoch = {"test": "every_epoch", "seeds": [0]}
-    call(tmp_path, **every_epoch)
-    assert not weights_in(tmp_path)
-    assert {path.name for path in (tmp_path / RESULTS / "model").iterdir()} == MODEL
-    assert not rules_of(call(tmp_path, "--dry-run", **every_epoch).stdout)
 
 
 def test_a_decision_that_was_changed_by_hand_is_refused(finished):
@@ -258,7 +253,10 @@ def records(folder):
 
 
 def test_another_mode_of_testing_runs_only_what_depends_on_it(finished):
-    """There and back: what needs no run is not made again, and each report is about its own mode."""
+    """There and back: what needs no run is not made again, and each report is about its own mode.
+
+    Weights are kept until the decision, whether test images are opened after it or not.
+    """
     kept = {path: path.stat().st_mtime_ns for path in (finished / RESULTS).glob("[dm]*s/**/*") if path.is_file()}
     kept |= {path: path.stat().st_mtime_ns for path in (finished / RESULTS / "data").iterdir()}
     assert len(kept) > 8
@@ -269,7 +267,10 @@ def test_another_mode_of_testing_runs_only_what_depends_on_it(finished):
     opened = records(finished / "logs" / "openings")
 
     for mode in ("every_epoch", "after_decision"):
+        shutil.rmtree(finished / RESULTS / "model")
         jobs, trained = made(finished, test=mode)
+        assert jobs["copy_model"] == 1 and not weights_in(finished)
+        assert {path.name for path in (finished / RESULTS / "model").iterdir()} == MODEL
         assert len(trained) == jobs["train"] == 4
         assert not jobs["open_test"]  # the weights have the bytes of those that were tested
         assert not set(jobs) & {"prepare_dataset", "describe_model", "compare_architectures", "plot_samples"}

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests import warm
 from tests.conftest import ROOT
 from tests.test_project_files import snakemake_options
 from triptych.__main__ import COMMANDS, main
@@ -54,8 +55,11 @@ def files_of(page) -> dict[str, str]:
 
 
 def run(text, folder, timeout=900) -> str:
-    """What a command says in a copy of the checkout, by the Python of the tests; it must succeed."""
-    path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+    """What a command says in a copy of the checkout, by the Python of the tests; it must succeed.
+
+    Snakemake is a process of its own; the package's commands may begin warm.
+    """
+    path = f"{Path(warm.program()).parent}:{Path(sys.executable).parent}:/usr/bin:/bin"
     environment = {"PATH": path, "PYTHONPATH": str(folder / "workflow"), "HOME": str(folder)}
     call = ["bash", "-euo", "pipefail", "-c", text]
     done = subprocess.run(

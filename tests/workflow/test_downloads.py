@@ -3,7 +3,7 @@
 import numpy
 import pytest
 
-from tests.workflow.conftest import rules_of, snakemake
+from tests.workflow.conftest import rules_of, snakemake, tiers
 from tests.workflow.mirror import needs_mirror, serve_mirror, write_mirrored
 from triptych.data.dataset import load_split
 from triptych.models.initialise_model import starting_network
@@ -11,7 +11,8 @@ from triptych.models.networks import state_arrays
 from triptych.storage.files import sha256
 from triptych.storage.tensors import load_tensors
 
-pytestmark = [pytest.mark.slow, needs_mirror]
+pytestmark = needs_mirror
+slow = pytest.mark.slow
 
 WEIGHTS = "results/lecture45-small/weights/resnet18.safetensors"
 DATA = "results/lecture45-small/data/train.safetensors"
@@ -51,6 +52,7 @@ def begun(tmp_path_factory, mirror, checkout):
     return folder
 
 
+@slow
 def test_each_file_is_fetched_once_and_is_the_mirrors(begun, mirror):
     assert sorted(mirror.asked) == ["/cifar-10-binary.tar.gz", "/resnet18-imagenet-standin.pth"]
     files = {path.relative_to(begun / "resources").as_posix(): path for path in (begun / "resources").rglob("*.*")}
@@ -61,6 +63,7 @@ def test_each_file_is_fetched_once_and_is_the_mirrors(begun, mirror):
     }
 
 
+@slow
 def test_the_images_are_cifars(begun):
     parts = {
         split: load_split(begun / f"results/lecture45-small/data/{split}.safetensors") for split in ("train", "test")
@@ -85,11 +88,16 @@ def test_the_images_are_cifars(begun):
     assert numpy.abs(parts["train"].images.mean(axis=(0, 1, 2)) - [125, 123, 114]).max() < 8
 
 
+@slow
 def test_the_pretrained_runs_begin_with_the_downloaded_weights(begun):
     split = load_split(begun / DATA)
     weights = load_tensors(begun / WEIGHTS)
     start = ("resnet18", 224, "none", 0, split.classes, split.images)
     scratch, finetune = (state_arrays(starting_network(*start, path)[0]) for path in (None, begun / WEIGHTS))
+    assert sum(tensor.size for name, tensor in scratch.items() if "running" not in name and "num_b" not in name) == (
+        11_181_642
+    )
+    assert finetune["conv1.weight"].tobytes() != scratch["conv1.weight"].tobytes()
     for name, tensor in weights.items():
         if not name.startswith("fc."):
             assert finetune[name].tobytes() == tensor.tobytes()
@@ -101,12 +109,14 @@ def dry_run(folder, path, checkout):
     return rules_of(snakemake("--dry-run", "--configfile", path, directory=folder, checkout=checkout).stdout)
 
 
+@slow
 def test_the_rest_dry_runs_without_a_download(begun, mirror, checkout):
     rules = dry_run(begun, write_configuration(begun, mirror), checkout)
-    assert rules["train"] == 6
+    assert (rules["train"], rules["extract_features"]) == (6, 2)
     assert not {"download_dataset", "download_weights", "convert_weights", "prepare_dataset"} & set(rules)
 
 
+@slow
 def test_local_files_need_no_network(begun, mirror, checkout, tmp_path):
     (weights,) = (begun / "resources/weights").iterdir()
     path = write_configuration(tmp_path, mirror, prefix="/nowhere", path=str(weights))
@@ -119,11 +129,13 @@ def test_local_files_need_no_network(begun, mirror, checkout, tmp_path):
 
 @pytest.mark.parametrize(
     ("weights", "words"),
-    [
-        ({"sha256": "0" * 64}, ["received ", "a different file", "expected sha256 " + "0" * 64]),
-        ({"urls": ["http://127.0.0.1:{port}/none.pth"]}, ["HTTP status 404", "none.pth"]),
-        ({"urls": ["http://127.0.0.1:{port}/"]}, ["a web page, not the file"]),
-    ],
+    tiers(
+        slow=[({"sha256": "0" * 64}, ["received ", "a different file", "expected sha256 " + "0" * 64])],
+        long=[  # last run: 2026-11-28, passed
+            ({"urls": ["http://127.0.0.1:{port}/none.pth"]}, ["HTTP status 404", "none.pth"]),
+            ({"urls": ["http://127.0.0.1:{port}/"]}, ["a web page, not the file"]),
+        ],
+    ),
     ids=["another checksum", "not there", "a web page"],
 )
 def test_a_failed_download_is_one_message_and_leaves_nothing(mirror, checkout, tmp_path, weights, words):

@@ -1,4 +1,7 @@
-"""config/lecture45.yaml on all 60,000 images, up to its trainings, from a mirror that is served on this machine."""
+"""config/lecture45.yaml on all 60,000 images, up to its trainings, from a mirror that is served on this machine.
+
+Long tests: test_downloads.py has the same with fewer images.
+"""
 
 import numpy
 import pytest
@@ -10,7 +13,7 @@ from triptych.models.initialise_model import starting_network
 from triptych.models.networks import state_arrays
 from triptych.storage.tensors import load_tensors
 
-pytestmark = [pytest.mark.slow, needs_mirror]
+pytestmark = [pytest.mark.long, needs_mirror]  # last run: 2026-11-28, passed
 
 RESULTS = "results/lecture45"
 WEIGHTS = f"{RESULTS}/weights/resnet18.safetensors"

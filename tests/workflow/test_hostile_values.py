@@ -14,22 +14,24 @@ from hypothesis import strategies as st
 
 from tests.configuration.test_hostile_configuration import nearly_right, with_other_texts
 from tests.data.test_cifar import cifar10_members, write_archive
-from tests.workflow.conftest import LABELS, QUESTION, TINY, snakemake, untracked
+from tests.workflow.conftest import LABELS, QUESTION, TINY, snakemake, tiers, untracked
 from tests.workflow.test_configuration import files_in
 from triptych.storage.files import sha256
 
-pytestmark = pytest.mark.slow
+slow = pytest.mark.slow
 
 PRINTABLE = st.text("aZ 0é東$`'\"\\{}()<>&|;:#%*?!~-/", min_size=1, max_size=40)
 """Texts that are allowed, of characters that mean something to a shell, to YAML, to HTML or to Snakemake."""
 
 
+@slow
 def test_nothing_is_executed(whole):
     assert not [path for path in whole.parent.rglob("*") if "pwned" in path.name]
     assert sorted(path.name for path in whole.iterdir()) == [".snakemake", "logs", "results"]
     assert [path.name for path in (whole / "results").iterdir()] == ["tiny"]
 
 
+@slow
 def test_texts_arrive_as_they_are(whole):
     results = whole / "results" / "tiny"
     arms = pandas.read_csv(results / "tables" / "arms.csv", dtype=str, keep_default_na=False)
@@ -47,16 +49,19 @@ def test_texts_arrive_as_they_are(whole):
         ElementTree.parse(figure)
 
 
+@slow
 def test_the_folder_is_what_its_manifest_says(whole):
     call = [sys.executable, "-m", "triptych", "verify", "results/tiny"]
     done = subprocess.run(call, cwd=whole, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@slow
 def test_in_a_folder_that_was_empty_only_benchmarks_are_untracked(whole):
     assert not untracked("--configfile", whole.parent / "tiny.yaml", directory=whole)
 
 
+@slow
 @pytest.mark.parametrize("given_as", ["path", "urls"])
 def test_paths_and_addresses_reach_no_shell(tmp_path, given_as):
     name = """$(touch pwned)`touch pwned`;  touch pwned #' " {input} & é.tar.gz"""
@@ -82,8 +87,17 @@ def test_paths_and_addresses_reach_no_shell(tmp_path, given_as):
     assert archives == [f"cifar10-{sha256(source)[:16]}.tar.gz"]
 
 
-@pytest.mark.parametrize("name", ["..", "/tmp/abs", "a b;touch pwned", "$(touch pwned)", "a\nb", ".hidden"])
-@pytest.mark.parametrize("of", ["experiment", "arm"])
+NAMES = ["..", "/tmp/abs", "a b;touch pwned", "$(touch pwned)", "a\nb", ".hidden"]
+
+
+@pytest.mark.parametrize(
+    ("of", "name"),
+    tiers(
+        slow=[*(("experiment", name) for name in NAMES[:5]), ("arm", ".."), ("arm", "a b;touch pwned")],
+        # last run: 2026-11-28, passed
+        long=[("experiment", ".hidden"), *(("arm", name) for name in NAMES if name not in ("..", "a b;touch pwned"))],
+    ),
+)
 def test_a_name_that_leaves_its_folder_is_refused(tmp_path, of, name):
     experiment = {**TINY, "arms": {name: TINY["arms"]["scratch"]}} if of == "arm" else TINY
     content = {"experiments": {name if of == "experiment" else "mine": experiment}}
@@ -95,11 +109,12 @@ def test_a_name_that_leaves_its_folder_is_refused(tmp_path, of, name):
     assert files_in(tmp_path) == ["c.yaml"]
 
 
-def test_anything_is_a_dry_run_or_one_message(tmp_path_factory):
+@pytest.mark.parametrize("examples", tiers(slow=[12], long=[30]))  # the long one's last run: 2026-11-28, passed
+def test_anything_is_a_dry_run_or_one_message(tmp_path_factory, examples):
     outcomes = Counter()
 
     @settings(
-        max_examples=30,
+        max_examples=examples,
         derandomize=True,
         database=None,
         deadline=None,

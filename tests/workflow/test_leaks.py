@@ -23,7 +23,7 @@ EXPERIMENT = {
     "model": {"architecture": "resnet18", "input_size": 32},
     "weights": {"source": "none"},
     "training": {"epochs": 25, "batch_size": 20, "learning_rate": 0.001, "num_threads": 1, "device": "cpu"},
-    "seeds": [0, 1],
+    "seeds": [0],
     "arms": {"scratch": {"weights": "random", "train": "all"}},
 }
 RESULTS = "results/mine"

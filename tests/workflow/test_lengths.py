@@ -17,7 +17,7 @@ def test_patience_and_the_best_epoch_go_through_to_the_report(tmp_path):
         "weights": {"source": "none"},
         "training": {"epochs": 8, "num_threads": 2, "device": "cpu", "learning_rate": 1e-3},
         "arms": {"whole": {}, "long": {"training": {"patience": 2, "keep": "best"}}},
-        "seeds": [0, 1, 2],
+        "seeds": [0, 1],
     }
     configuration = tmp_path / "lengths.yaml"
     configuration.write_text(yaml.safe_dump({"experiments": {"lengths": experiment}}, sort_keys=False))

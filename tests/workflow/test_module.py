@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from tests.workflow.conftest import TINY, rules_of, snakemake, snakemakes_log
+from tests.workflow.conftest import TINY, rules_of, snakemake, snakemakes_log, tiers
 
 # The names of wildcards are also ours: our constraints may not reach the other workflow.
 SNAKEFILE = """
@@ -146,10 +146,12 @@ def test_a_mistake_in_its_part_of_the_configuration_is_one_message(another_workf
     assert "Traceback" not in result.stdout
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("places", "arguments", "limit"),
-    [((1, 3), [], 3), ((3, 1), [], 3), ((1, 1), [], 1), ((1, 3), ["--resources", "gpu=2"], 2)],
+    tiers(
+        slow=[((1, 3), [], 3), ((3, 1), [], 3), ((1, 3), ["--resources", "gpu=2"], 2)],
+        long=[((1, 1), [], 1)],  # last run: 2026-11-28, passed
+    ),
 )
 def test_of_two_modules_the_larger_number_of_jobs_on_a_gpu_holds(another_workflow, places, arguments, limit):
     with (another_workflow / "Snakefile").open("a") as file:

@@ -7,12 +7,12 @@ import subprocess
 import pytest
 
 from tests.conftest import ROOT, command
-from tests.workflow.conftest import COMMENTS, WHOLE, jobs_of, rules_of, snakemake, write_configuration
+from tests.workflow.conftest import COMMENTS, WHOLE, jobs_of, rules_of, snakemake, tiers, write_configuration
 from tests.workflow.test_rerun_modules import BUILD_NETWORKS, with_followers
 from triptych.configuration.backbones.registry import facts_file
 from triptych.report.write_manifest import MEASURED
 
-pytestmark = pytest.mark.slow
+slow = pytest.mark.slow
 
 ARMS = WHOLE["arms"]
 TRAINING = WHOLE["training"]
@@ -22,27 +22,32 @@ def dry_run(folder, checkout) -> str:
     return snakemake("--dry-run", "--configfile", "tiny.yaml", directory=folder, checkout=checkout).stdout
 
 
+@slow
 def test_a_finished_tree_has_nothing_to_do(finished, checkout):
     assert not rules_of(dry_run(finished, checkout))
 
 
 @pytest.mark.parametrize(
     ("module", "first", "counts"),
-    [
-        ("figures/plot_kernels.py", "plot_kernels plot_notebook_kernels", {"plot_kernels": 4}),
-        ("report/report.css", "report", {}),
-        ("analysis/comparisons.py", "collect_validation", {}),
-        ("training/loop.py", "pretrain_weights", {"train": 8}),
-        ("training/train.py", "train", {"train": 8}),
-        # a wing, which the claims of the experiment name
-        ("lecture45/claims.py", "check_claims compare_full_run", {}),
-        ("lecture45/schema.py", "report write_manifest", {}),
-        # what the settings name, and no other
-        ("data/sources/digits.py", "prepare_dataset", {"train": 8}),
-        ("data/sources/cifar10.py", "", {}),
-        ("data/cifar.py", "", {}),
-        ("models/backbones/torchvision.py", BUILD_NETWORKS, {"train": 8}),
-    ],
+    tiers(
+        slow=[
+            ("figures/plot_kernels.py", "plot_kernels plot_notebook_kernels", {"plot_kernels": 4}),
+            ("report/report.css", "report", {}),
+            ("training/loop.py", "pretrain_weights", {"train": 8}),
+            # a wing, which the claims of the experiment name
+            ("lecture45/schema.py", "report write_manifest", {}),
+            # what the settings name, and no other
+            ("data/sources/digits.py", "prepare_dataset", {"train": 8}),
+            ("data/sources/cifar10.py", "", {}),
+            ("models/backbones/torchvision.py", BUILD_NETWORKS, {"train": 8}),
+        ],
+        long=[  # last run: 2026-11-28, passed
+            ("analysis/comparisons.py", "collect_validation", {}),
+            ("training/train.py", "train", {"train": 8}),
+            ("lecture45/claims.py", "check_claims compare_full_run", {}),
+            ("data/cifar.py", "", {}),
+        ],
+    ),
 )
 def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout, module, first, counts):
     path = checkout / "workflow" / "triptych" / module
@@ -56,6 +61,7 @@ def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout,
     assert {rule: rules[rule] for rule in counts} == counts
 
 
+@slow
 def test_an_address_of_weights_runs_nothing(finished, checkout):
     path = facts_file("torchvision")
     path = checkout / path.relative_to(ROOT)
@@ -78,40 +84,44 @@ def changed_arm(name, **changes):
 
 @pytest.mark.parametrize(
     ("change", "first", "trained"),
-    [
-        (changed_arm("finetune", training={"learning_rate": 1e-3}), "train", runs_of(["finetune"])),
-        # its features are those of the arm `frozen`
-        (changed_arm("last_layer", batchnorm="frozen"), "train", runs_of(["last_layer"])),
-        ({"seeds": [0, 1, 2]}, "train", runs_of(ARMS, "2")),
-        (
-            {"arms": {name: arm for name, arm in ARMS.items() if name != "frozen"}},
-            "compare_architectures collect_validation",
-            set(),
-        ),
-        ({"comparison": {"equivalence_margin": 2.0}}, "collect_validation", set()),
-        ({"reference_models": [{"architecture": "resnet50", "input_size": 32}]}, "compare_architectures", set()),
-        ({"question": "Another one?"}, "report", set()),
-        ({"report": {"images": "none"}}, "plot_confusion report", set()),
-        # does not affect results
-        ({"training": {**TRAINING, "checkpoint_minutes": 5}}, "report", set()),
-        (changed_arm("finetune", label="other"), "collect_validation", set()),
-        ({"training": {**TRAINING, "epochs": 2}}, "train", runs_of(ARMS)),
-        ({"seeds": [0]}, "collect_validation", set()),
-        (
-            {"arms": {**ARMS, "other": {**ARMS["frozen"], "model": {"normalisation": "imagenet"}}}},
-            "compare_architectures extract_features",
-            runs_of(["other"]),
-        ),
-        ({"dataset": {**WHOLE["dataset"], "test_per_class": 12}}, "prepare_dataset", runs_of(ARMS)),
-        (
-            {"weights": {**WHOLE["weights"], "seed": 5}},
-            "prepare_letters plot_letters",
-            runs_of(set(ARMS) - {"scratch"}),
-        ),
-    ],
+    tiers(
+        slow=[
+            (changed_arm("finetune", training={"learning_rate": 1e-3}), "train", runs_of(["finetune"])),
+            ({"seeds": [0, 1, 2]}, "train", runs_of(ARMS, "2")),
+            (
+                {"arms": {name: arm for name, arm in ARMS.items() if name != "frozen"}},
+                "compare_architectures collect_validation",
+                set(),
+            ),
+            ({"comparison": {"equivalence_margin": 2.0}}, "collect_validation", set()),
+            ({"question": "Another one?"}, "report", set()),
+            # does not affect results
+            ({"training": {**TRAINING, "checkpoint_minutes": 5}}, "report", set()),
+            ({"training": {**TRAINING, "epochs": 2}}, "train", runs_of(ARMS)),
+            (
+                {"arms": {**ARMS, "other": {**ARMS["frozen"], "model": {"normalisation": "imagenet"}}}},
+                "compare_architectures extract_features",
+                runs_of(["other"]),
+            ),
+            ({"dataset": {**WHOLE["dataset"], "test_per_class": 12}}, "prepare_dataset", runs_of(ARMS)),
+            (
+                {"weights": {**WHOLE["weights"], "seed": 5}},
+                "prepare_letters plot_letters",
+                runs_of(set(ARMS) - {"scratch"}),
+            ),
+        ],
+        long=[  # last run: 2026-11-28, passed
+            # its features are those of the arm `frozen`
+            (changed_arm("last_layer", batchnorm="frozen"), "train", runs_of(["last_layer"])),
+            ({"reference_models": [{"architecture": "resnet50", "input_size": 32}]}, "compare_architectures", set()),
+            ({"report": {"images": "none"}}, "plot_confusion report", set()),
+            (changed_arm("finetune", label="other"), "collect_validation", set()),
+            ({"seeds": [0]}, "collect_validation", set()),
+        ],
+    ),
     ids=[
-        *("learning rate", "batchnorm", "seed added", "arm removed", "margin", "reference", "question"),
-        *("images", "checkpoints", "label", "epochs", "seed removed", "arm added", "dataset", "weights"),
+        *("learning rate", "seed added", "arm removed", "margin", "question", "checkpoints", "epochs", "arm added"),
+        *("dataset", "weights", "batchnorm", "reference", "images", "label", "seed removed"),
     ],
 )
 def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, change, first, trained):
@@ -131,18 +141,19 @@ def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, 
 
 @pytest.mark.parametrize(
     ("file", "first"),
-    [
-        (
-            "data/train.safetensors",
-            "describe_model extract_features train time_backward plot_samples",
-        ),
-        ("data/test.safetensors", "extract_features train"),  # every epoch
-        ("data/index.csv", "plot_samples plot_confusion collect_predictions collect_validation"),
-        ("weights/letters/validation.safetensors", "pretrain_weights"),
-        ("weights/resnet18.safetensors", "extract_features train extract_weight_delta"),
-        ("runs/finetune/seed1/predictions.safetensors", "collect_validation"),
-        ("tables/summary.csv", "plot_cost check_claims report"),
-    ],
+    tiers(
+        slow=[
+            ("data/test.safetensors", "extract_features train"),  # every epoch
+            ("weights/resnet18.safetensors", "extract_features train extract_weight_delta"),
+            ("runs/finetune/seed1/predictions.safetensors", "collect_validation"),
+            ("tables/summary.csv", "plot_cost check_claims report"),
+        ],
+        long=[  # last run: 2026-11-28, passed
+            ("data/train.safetensors", "describe_model extract_features train time_backward plot_samples"),
+            ("data/index.csv", "plot_samples plot_confusion collect_predictions collect_validation"),
+            ("weights/letters/validation.safetensors", "pretrain_weights"),
+        ],
+    ),
 )
 def test_a_changed_file_runs_what_reads_it_and_what_follows(finished, checkout, file, first):
     path = finished / "results" / "tiny" / file
@@ -155,12 +166,14 @@ def test_a_changed_file_runs_what_reads_it_and_what_follows(finished, checkout, 
     assert set(rules) == with_followers(first)
 
 
+@slow
 def test_a_touched_file_with_the_same_content_runs_nothing(finished, checkout):
     (finished / "results/tiny/data/train.safetensors").touch()
     (finished / "results/tiny/weights/resnet18.safetensors").touch()
     assert not rules_of(dry_run(finished, checkout))
 
 
+@slow
 def test_another_folder_home_locale_time_zone_and_number_of_cores_give_the_same_bytes(whole, tmp_path):
     """Every command begins cold, as a user's: `whole` is made by processes that begin warm."""
     folder, home = tmp_path / "another folder", tmp_path / "home"

@@ -7,13 +7,13 @@ import torch
 import yaml
 
 from tests.data.test_cifar import cifar10_members, write_archive
-from tests.workflow.conftest import COMMENTS, TINY, rules_of, snakemake
+from tests.workflow.conftest import COMMENTS, TINY, rules_of, snakemake, tiers
 from tests.workflow.mirror import serve
 from tests.workflow.test_rerun_modules import with_followers
 from triptych.models.networks import build_network
 from triptych.storage.files import sha256
 
-pytestmark = pytest.mark.slow
+slow = pytest.mark.slow
 
 DOWNLOADS = {"download_dataset", "download_weights"}
 ARM = {"weights": "pretrained", "train": "head"}
@@ -119,6 +119,7 @@ def files_in(folder):
     return {path: (path.stat().st_mtime_ns, content) for path, content in bytes_in(folder).items()}
 
 
+@slow
 def test_a_second_experiment_fetches_nothing_and_changes_nothing_of_the_first(
     finished, checkout, server, write, tmp_path
 ):
@@ -144,27 +145,31 @@ FORCED = ["--forcerun", "download_dataset", "download_weights"]
 
 @pytest.mark.parametrize(
     ("changes", "first"),
-    [
-        ({}, ""),
-        (ELSEWHERE, "write_configuration"),
-        (OWN_FILES, "write_configuration"),
-        # a change beside another address: it runs what it runs alone
-        ({**ELSEWHERE, "question": "Another one?"}, "write_configuration"),
-        # what follows the decision anew is known only after it
-        ({**ELSEWHERE, "comparison": {"prefer": "cheap"}}, "write_configuration decide"),
-        ({**ELSEWHERE, "arms": {"only": {**ARM, "training": {"learning_rate": 0.1}}}}, "write_configuration train"),
-        ({**ELSEWHERE, "seeds": [0, 1]}, "write_configuration train"),
-        (
-            {**ELSEWHERE, "arms": {"only": ARM, "more": ARM}},
-            "write_configuration compare_architectures train",
-        ),
-        ({**ELSEWHERE, "dataset": {"train_per_class": 5}}, "write_configuration prepare_dataset"),
-        ({**ELSEWHERE, "weights": {"sha256": "0" * 64}}, "write_configuration download_weights"),
-        ({**ELSEWHERE, "dataset": {"sha256": "0" * 64}}, "write_configuration download_dataset"),
-    ],
+    tiers(
+        slow=[
+            ({}, ""),
+            (ELSEWHERE, "write_configuration"),
+            (OWN_FILES, "write_configuration"),
+            # a change beside another address: it runs what it runs alone
+            ({**ELSEWHERE, "question": "Another one?"}, "write_configuration"),
+            # what follows the decision anew is known only after it
+            ({**ELSEWHERE, "comparison": {"prefer": "cheap"}}, "write_configuration decide"),
+            (
+                {**ELSEWHERE, "arms": {"only": ARM, "more": ARM}},
+                "write_configuration compare_architectures train",
+            ),
+            ({**ELSEWHERE, "dataset": {"train_per_class": 5}}, "write_configuration prepare_dataset"),
+            ({**ELSEWHERE, "dataset": {"sha256": "0" * 64}}, "write_configuration download_dataset"),
+        ],
+        long=[  # last run: 2026-11-28, passed
+            ({**ELSEWHERE, "arms": {"only": {**ARM, "training": {"learning_rate": 0.1}}}}, "write_configuration train"),
+            ({**ELSEWHERE, "seeds": [0, 1]}, "write_configuration train"),
+            ({**ELSEWHERE, "weights": {"sha256": "0" * 64}}, "write_configuration download_weights"),
+        ],
+    ),
     ids=[
-        *("nothing", "address", "path", "question", "comparison", "learning rate", "seed added", "arm added"),
-        *("images", "weights", "archive"),
+        *("nothing", "address", "path", "question", "comparison", "arm added", "images", "archive"),
+        *("learning rate", "seed added", "weights"),
     ],
 )
 def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, write, every_rule, changes, first):
@@ -176,16 +181,22 @@ def test_a_changed_value_runs_what_uses_it_and_what_follows(finished, checkout, 
     assert rules == following(first) & every_rule
 
 
+FETCH = ("workflow/triptych/storage/fetch.py", COMMENTS[".py"], "")
+STRATIFY = ("workflow/triptych/data/stratify.py", COMMENTS[".py"], "prepare_dataset")
+CONVERT = ("workflow/triptych/models/convert_weights.py", COMMENTS[".py"], "convert_weights")
+SHELL_COMMAND = ("workflow/rules/data.smk", "download-dataset  ", "download_dataset")
+
+
 @pytest.mark.parametrize(
-    ("file", "text", "first"),
-    [
-        ("workflow/triptych/storage/fetch.py", COMMENTS[".py"], ""),
-        ("workflow/triptych/data/stratify.py", COMMENTS[".py"], "prepare_dataset"),
-        ("workflow/triptych/models/convert_weights.py", COMMENTS[".py"], "convert_weights"),
-        ("workflow/rules/data.smk", "download-dataset  ", "download_dataset"),  # its shell command
-    ],
+    ("state", "file", "text", "first"),
+    tiers(
+        slow=[
+            *(("finished", *change) for change in (FETCH, STRATIFY, CONVERT, SHELL_COMMAND)),
+            *(("begun", *change) for change in (STRATIFY, SHELL_COMMAND)),
+        ],
+        long=[("begun", *change) for change in (FETCH, CONVERT)],  # last run: 2026-11-28, passed
+    ),
 )
-@pytest.mark.parametrize("state", ["finished", "begun"])
 def test_changed_code_runs_what_uses_it_and_what_follows(
     request, state, checkout, write, every_rule, file, text, first
 ):
@@ -201,6 +212,7 @@ def test_changed_code_runs_what_uses_it_and_what_follows(
     assert rules == (followers if state == "finished" else followers | every_rule - DOWNLOADS)
 
 
+@slow
 @pytest.mark.parametrize("changes", [{}, ELSEWHERE, OWN_FILES], ids=["nothing", "address", "path"])
 def test_where_only_the_downloads_are_there_all_the_rest_is_made(begun, checkout, write, every_rule, changes):
     write(begun, **changes)
@@ -208,12 +220,14 @@ def test_where_only_the_downloads_are_there_all_the_rest_is_made(begun, checkout
     assert planned(begun, checkout, *FORCED) == every_rule
 
 
+@slow
 def test_touched_downloads_run_nothing(finished, checkout):
     for path in (finished / "resources").rglob("*.*"):
         path.touch()
     assert not planned(finished, checkout)
 
 
+@slow
 def test_downloads_that_run_again_find_their_files_and_all_that_follows_is_made(begun, checkout, server, write):
     write(begun, **ELSEWHERE)
     before, asked = bytes_in(begun / "resources"), list(server.asked)
@@ -224,6 +238,7 @@ def test_downloads_that_run_again_find_their_files_and_all_that_follows_is_made(
     assert not planned(begun, checkout, *TARGETS)
 
 
+@slow
 def test_a_download_that_fails_leaves_the_file_that_is_there(begun, checkout, server, write):
     """As for a wrong checksum whose first digits, which are in the file's name, are right."""
     checksum = server.sums["archive.tar.gz"]
