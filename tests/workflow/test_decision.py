@@ -53,7 +53,7 @@ MODEL = {"model.safetensors", "model.json", "README.md", "predict.py", "decode.p
 TESTED = f"{RESULTS}/tables/test_results.csv"
 ABOUT_MODEL = f"{RESULTS}/model/README.md"
 """What follows from the decision: the results on test images, and the model. The rest are figures and the report."""
-MEASURED = {"cost.json", "cost.csv", "report.html", "manifest.json"}
+MEASURED = {"cost.json", "cost.csv", "cost_savings.csv", "report.html", "manifest.json"}
 
 
 def call(folder, *arguments, **changes):
