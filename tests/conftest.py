@@ -1,4 +1,5 @@
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -38,6 +39,14 @@ WITHOUT_COMMAND = {"await_decision"}
 def package_on_the_path_of_subprocesses():
     """Commands started by tests run this checkout's package."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_objects_to_collect():
+    """What is imported is never garbage: statsmodels collects for each correction, and would look at all of it."""
+    if gc.get_freeze_count() < 100_000:  # anew where a test has unfrozen it
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -287,8 +287,9 @@ def begins(line, moment):
 
 
 @pytest.fixture
-def killable(arguments, tmp_path):
+def killable(arguments, of_resnet18, tmp_path):
     """For a way: the function, its options, and which of these are the declared outputs, all in one folder."""
+    arguments |= of_resnet18
 
     def prepare(way):
         folder = tmp_path / "run"

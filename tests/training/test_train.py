@@ -164,11 +164,11 @@ def test_a_changed_frozen_tensor_is_an_error(arguments, monkeypatch):
     def careless(network, *rest):
         outcome = honest(network, *rest)
         with torch.no_grad():
-            network.conv1.weight[0, 0, 0, 0] += 1e-6
+            network.conv1[0].weight[0, 0, 0, 0] += 1e-6
         return outcome
 
     monkeypatch.setattr(module, "fit", careless)
-    with pytest.raises(RuntimeError, match=r"training changed 1 frozen tensors: conv1\.weight"):
+    with pytest.raises(RuntimeError, match=r"training changed 1 frozen tensors: conv1\.0\.weight"):
         train(**arguments | {"phases": phases("head")})
     assert not arguments["trained"].exists()
 
