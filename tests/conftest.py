@@ -147,6 +147,11 @@ def pytest_configure(config):
             config.add_cleanup(warm.Broker().stop)
 
 
+def pytest_sessionfinish():
+    """triton, which torch's compiler imports, warns of all that is left at the end."""
+    gc.unfreeze()
+
+
 LONGEST = (
     "tests/workflow/test_smallest_graph.py",
     "tests/workflow/test_default_experiment.py",

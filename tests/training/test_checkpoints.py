@@ -26,7 +26,7 @@ OF_FEATURES = tuple(field.name for field in fields(FeaturesRecipe))
 WAYS = {
     "scratch": {},
     "best": {"keep": "best", "patience": 2, "epochs": 4},
-    "recalibrated": {"keep": "best", "patience": 2, "epochs": 4, "recalibrate_batchnorm": "final"},
+    "recalibrated": {"keep": "best", "patience": 2, "epochs": 3, "recalibrate_batchnorm": "final"},
     "recalibrated, last": {"recalibrate_batchnorm": "final"},
     "last_layer": {"phases": phases("head")},
     "frozen": {"phases": phases("head", "frozen")},
