@@ -303,7 +303,7 @@ def test_model_selection_needs_validation_images(arguments, tmp_path, selection)
 
 
 def test_waiting_for_a_lock_is_not_part_of_the_cost(arguments, tmp_path):
-    wait = 3
+    wait = 1.5
     with contextlib.ExitStack() as other:
         other.enter_context(held(tmp_path / "checkpoints"))
         threading.Timer(wait, other.pop_all().close).start()
