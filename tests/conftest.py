@@ -41,6 +41,14 @@ def package_on_the_path_of_subprocesses():
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk():
+    """A power cut would end the tests as well, and an experiment has hundreds of files. Other processes do wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
 @pytest.fixture(scope="module", autouse=True)
 def few_objects_to_collect():
     """What is imported is never garbage: statsmodels collects for each correction, and would look at all of it."""
