@@ -1,4 +1,5 @@
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -38,6 +39,22 @@ WITHOUT_COMMAND = {"await_decision"}
 def package_on_the_path_of_subprocesses():
     """Commands started by tests run this checkout's package."""
     os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "workflow"), *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_wait_for_the_disk():
+    """A power cut would end the tests as well, and an experiment has hundreds of files. Other processes do wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_objects_to_collect():
+    """What is imported is never garbage: statsmodels collects for each correction, and would look at all of it."""
+    if gc.get_freeze_count() < 100_000:  # anew where a test has unfrozen it
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +153,11 @@ def pytest_configure(config):
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         with contextlib.suppress(OSError):  # a folder whose path is too long for a socket: all begin cold
             config.add_cleanup(warm.Broker().stop)
+
+
+def pytest_sessionfinish():
+    """triton, which torch's compiler imports, warns of all that is left at the end."""
+    gc.unfreeze()
 
 
 LONGEST = (

@@ -5,7 +5,6 @@ Made up are images, predictions, histories, costs and weights, which fit togethe
 """
 
 import copy
-import gc
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -302,17 +301,13 @@ class Experiment:
         `part` is what the files of a partial report are called by, such as `partial/`: these are made from what `runs`
         has, and without test results unless these are there in every epoch.
         """
-        gc.freeze()  # statsmodels collects garbage for each table of comparisons: most of the time beside torch
-        try:
-            self.validate(part)
-            self.decide(part)
-            if not part and self.mode == AFTER_DECISION:
-                self.open_test()
-            if not part or self.mode == EVERY_EPOCH:
-                self.test(part)
-            self.predict(part)
-        finally:
-            gc.unfreeze()
+        self.validate(part)
+        self.decide(part)
+        if not part and self.mode == AFTER_DECISION:
+            self.open_test()
+        if not part or self.mode == EVERY_EPOCH:
+            self.test(part)
+        self.predict(part)
         files = sorted((self.folder / part / "tables").glob("*.csv"))
         return {file.stem: pandas.read_csv(file, dtype=str, keep_default_na=False) for file in files}
 

@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from itertools import product
 
 import pytest
@@ -77,17 +78,25 @@ def with_registered(module) -> set[str]:
     return needed
 
 
+@cache  # rules share most modules
+def imported_by(file) -> frozenset[str]:
+    """The first parts of the names that a file imports."""
+    names = []
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names.append(node.module)
+    return frozenset(name.split(".")[0] for name in names)
+
+
 def third_party(module) -> set[str]:
     """The distributions that a module of the package needs, itself or by way of other modules of the package."""
     found = {"typer"}  # every command starts in __main__
     for name in with_registered(module):
         path = PACKAGE_FOLDER.parent.joinpath(*name.split("."))
         file = path.with_suffix(".py") if path.with_suffix(".py").is_file() else path / "__init__.py"
-        for node in ast.walk(ast.parse(file.read_bytes())):
-            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            if isinstance(node, ast.ImportFrom):
-                names = [node.module]
-            found.update(name.split(".")[0] for name in names)
+        found |= imported_by(file)
     own = {"triptych", *sys.stdlib_module_names}
     return {(IMPORT_NAMES | COMES_WITH).get(name, name) for name in found - own - OPTIONAL}
 

@@ -1,4 +1,3 @@
-import gc
 import itertools
 import math
 import statistics
@@ -26,14 +25,6 @@ from triptych.analysis.variance_parts import Sampling
 from triptych.results.schema import COMPARISONS, SCOPES, VERDICTS
 
 SETTINGS = {"margin": 1.0, "confidence": 0.95}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_objects_to_collect():
-    """statsmodels collects garbage for each table: most of the time beside all that other tests have loaded."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def random_arms(shares, seeds=3, images=400, seed=1):

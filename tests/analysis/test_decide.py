@@ -1,6 +1,5 @@
 """Which arm is chosen, by each rule and in general."""
 
-import gc
 import json
 import os
 import subprocess
@@ -25,14 +24,6 @@ from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 SETTINGS = {"equivalence_margin": 1.0, "confidence": 0.95, "prefer": "accurate", "metric": "accuracy"}
 LABELS = numpy.arange(800) % 4
 CHANCE = 0.25
-
-
-@pytest.fixture(autouse=True, scope="module")
-def few_objects():
-    """statsmodels collects garbage for each correction: with all that tests have loaded, most of their time."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def competitor(arm, right, cost=1.0, seeds=(0, 1, 2), peak=1.0, start=0):

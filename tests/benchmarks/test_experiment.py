@@ -1,12 +1,12 @@
 """The longest chain is found in what a real Snakemake records; how fast anything is, no test asks."""
 
 import subprocess
-import sys
 
 import pandas
 import pytest
 
 from benchmarks import experiment
+from tests import warm
 
 GRAPH = """
 rule all:
@@ -26,7 +26,8 @@ rule last:
 
 def test_the_longest_chain_is_that_of_jobs_that_wait_for_each_other(tmp_path):
     (tmp_path / "Snakefile").write_text(GRAPH)
-    subprocess.run([sys.executable, "-m", "snakemake", "--cores", "2", "-q", "all"], cwd=tmp_path, check=True)
+    call = [warm.program(), "-m", "snakemake", "--cores", "2", "-q", "all"]
+    subprocess.run(call, cwd=tmp_path, check=True, env=warm.environment())
     jobs = experiment.finished_jobs(tmp_path)
     assert sorted(job.rule for job in jobs) == ["aside", "first", "last"]
     chain = experiment.longest_chain(jobs)

@@ -117,13 +117,12 @@ def test_without_the_checkout_it_says_how_to_clone_it(here, monkeypatch, capsys)
 
 def test_snakemake_s_arguments_reach_it_and_its_status_comes_back(here):
     configuration(here)
-    dry = subprocess.run([*CALL, "run", "tiny.yaml", "-n"], capture_output=True, text=True, timeout=120, check=False)
+    run_it = [warm.program(), *CALL[1:], "run", "tiny.yaml"]
+    dry = subprocess.run([*run_it, "-n"], capture_output=True, text=True, timeout=120, check=False)
     assert dry.returncode == 0 and "This was a dry-run" in dry.stdout + dry.stderr
     assert "tiny.yaml: no mistakes" in dry.stdout
     assert not (here / "results").exists()
-    wrong = subprocess.run(
-        [*CALL, "run", "tiny.yaml", "no_such_target"], capture_output=True, text=True, timeout=120, check=False
-    )
+    wrong = subprocess.run([*run_it, "no_such_target"], capture_output=True, text=True, timeout=120, check=False)
     assert wrong.returncode == 1 and "no_such_target" in wrong.stdout + wrong.stderr
 
 

@@ -13,7 +13,8 @@ from PIL import Image
 from tests.conftest import bundled
 from tests.data.photos import CHECKING, SPLITTING, check, prepare
 from tests.fabricated import OF_IMAGES
-from tests.training.conftest import NETWORK, RECIPE, phases, train
+from tests.training import conftest as training
+from tests.training.conftest import RECIPE, phases, train
 from triptych.analysis.collect_predictions import collect_predictions
 from triptych.evaluation import open_test as open_test_module
 from triptych.evaluation.write_model import write_model
@@ -24,6 +25,8 @@ from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 CLASSES = ("a | <b>rose `x`", "tulip é", "weed")
 IMAGES = 50
 """Of each class."""
+NETWORK = training.NETWORK | {"architecture": "resnet18"}
+"""Fewer layers than the network of the trainings: an export looks at each."""
 STORED = {"store_size": 37}
 """8/7 of the network's input: networks see the centre alone."""
 SHARES = {"validation": 0.4, "test": 0.3}

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.conftest import bundled, command
-from tests.training.conftest import NETWORK, RECIPE, make_split, phases, train, with_margin
+from tests.evaluation.conftest import NETWORK
+from tests.training.conftest import RECIPE, make_split, phases, train, with_margin
 from triptych.data.dataset import Split, load_split, save_split
 from triptych.evaluation import open_test as module
 from triptych.results.decision import DECISION_KEYS, decision_digest

@@ -102,7 +102,8 @@ def test_another_arithmetic_gives_nearly_the_same_history_twice_the_same(argumen
 
     def run(name, **settings):
         (tmp_path / name).mkdir()
-        train(**{**arguments, **{output: tmp_path / name / output for output in outputs}, **settings})
+        own = {output: tmp_path / name / output for output in outputs}
+        train(**{**arguments, "epochs": 1, **own, **settings})
         table = read_table(tmp_path / name / "history", RUN_HISTORY, NUMBERS)
         return table, load_tensors(tmp_path / name / "trained"), (tmp_path / name / "trained").read_bytes()
 
@@ -119,6 +120,6 @@ def test_scaled_losses_change_no_bit_in_float32(arguments, tmp_path, monkeypatch
     found = set()
     for scaled in (False, True):
         monkeypatch.setattr(Arithmetic, "loss_scaler", lambda self, on=scaled: torch.amp.GradScaler("cpu", enabled=on))
-        train(**arguments)
+        train(**arguments | {"epochs": 1})
         found.add(arguments["trained"].read_bytes())
     assert len(found) == 1

@@ -26,7 +26,7 @@ OF_FEATURES = tuple(field.name for field in fields(FeaturesRecipe))
 WAYS = {
     "scratch": {},
     "best": {"keep": "best", "patience": 2, "epochs": 4},
-    "recalibrated": {"keep": "best", "patience": 2, "epochs": 4, "recalibrate_batchnorm": "final"},
+    "recalibrated": {"keep": "best", "patience": 2, "epochs": 3, "recalibrate_batchnorm": "final"},
     "recalibrated, last": {"recalibrate_batchnorm": "final"},
     "last_layer": {"phases": phases("head")},
     "frozen": {"phases": phases("head", "frozen")},
@@ -291,8 +291,9 @@ def begins(line, moment):
 
 
 @pytest.fixture
-def killable(arguments, tmp_path):
+def killable(arguments, of_resnet18, tmp_path):
     """For a way: the function, its options, and which of these are the declared outputs, all in one folder."""
+    arguments |= of_resnet18
 
     def prepare(way):
         folder = tmp_path / "run"

@@ -9,7 +9,7 @@ import pandas
 import pytest
 import torch
 
-from tests.training.conftest import NETWORK, extract_features, initial_of, phases, train, with_margin
+from tests.training.conftest import FEATURES, NETWORK, extract_features, initial_of, phases, train, with_margin
 from triptych.data.dataset import Split, load_split, save_split
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors, save_tensors
@@ -49,9 +49,9 @@ def test_the_cached_path_is_the_uncached_one(arguments, tmp_path, settings):
 def test_features_are_what_the_head_is_given(arguments, tmp_path):
     found = load_tensors(extract(arguments, tmp_path / "features"))
     assert {name: array.shape for name, array in found.items()} == {
-        "train": (50, 512),
-        "validation": (9, 512),
-        "test": (20, 512),
+        "train": (50, FEATURES),
+        "validation": (9, FEATURES),
+        "test": (20, FEATURES),
     }
     assert json.loads((tmp_path / "features" / "cost.json").read_text())["images_per_second"] > 0
     train(**arguments | HEAD, features=tmp_path / "features" / "features.safetensors")
@@ -74,7 +74,7 @@ def test_no_validation_and_fewer_training_images(arguments, tmp_path, files):
 def test_without_test_images_no_features_of_them_are_computed(arguments, tmp_path):
     features = extract(arguments | {"test_data": None}, tmp_path / "features")
     found, complete = load_tensors(features), load_tensors(extract(arguments, tmp_path / "complete"))
-    assert found["test"].shape == (0, 512)
+    assert found["test"].shape == (0, FEATURES)
     for name in ("train", "validation"):
         assert found[name].tobytes() == complete[name].tobytes()
     train(**arguments | HEAD | {"test_data": None, "keep": "best"}, features=features)
@@ -105,7 +105,7 @@ def test_features_of_an_image_do_not_depend_on_the_others(arguments, tmp_path, s
 def test_features_of_other_images_are_refused(arguments, tmp_path):
     path = tmp_path / "features.safetensors"
     splits = tuple(load_split(arguments[f"{name}_data"]) for name in SPLITS)
-    save_tensors(path, {name: numpy.zeros((7, 512), numpy.float32) for name in SPLITS})
+    save_tensors(path, {name: numpy.zeros((7, FEATURES), numpy.float32) for name in SPLITS})
     with pytest.raises(InputError, match="expected the features of 50 train images, found 7"):
         with_features(path, splits)
 

@@ -61,8 +61,9 @@ def test_other_errors_pass():
 
 
 @pytest.mark.slow
-def test_a_training_that_runs_out_of_memory_ends_with_one_message_and_resumes(arguments, tmp_path):
+def test_a_training_that_runs_out_of_memory_ends_with_one_message_and_resumes(arguments, of_resnet18, tmp_path):
     """A real process, whose address space the test limits once it has two checkpoints."""
+    arguments |= of_resnet18
     folder = tmp_path / "checkpoints"
     arguments |= {"epochs": 4, "batch_size": 5}
     train(**arguments)
@@ -125,7 +126,7 @@ def test_a_loss_that_is_not_finite_names_the_last_checkpoint(arguments, tmp_path
 
 def test_an_evaluation_loss_that_is_not_finite_stops_the_run(arguments, tmp_path):
     tensors, metadata = load_tensors(arguments["pretrained"]), load_metadata(arguments["pretrained"])
-    for name in ("layer4.1.bn1.weight", "layer4.1.bn2.weight"):
+    for name in ("stage4.3.branch2.6.weight", "conv5.1.weight"):
         tensors[name] = numpy.full_like(tensors[name], 3e38)
     arguments["pretrained"] = tmp_path / "huge.safetensors"
     save_tensors(arguments["pretrained"], tensors, metadata)

@@ -14,6 +14,17 @@ WEIGHTS = 43 * 2**20
 """In bytes: less than the weights of the network. After the first step a checkpoint has three times as much."""
 
 
+@pytest.fixture
+def arguments(arguments, of_resnet18):
+    """A run of the larger network: the sizes of the disks are chosen for its files."""
+    return arguments | of_resnet18
+
+
+@pytest.fixture(scope="module")
+def undisturbed(undisturbed_large):
+    return undisturbed_large
+
+
 def run(arguments, *before):
     """Train in a separate process; return its exit status and its stderr."""
     done = subprocess.run([*before, *command("train", **arguments)], capture_output=True, text=True, timeout=120)

@@ -8,6 +8,8 @@ import yaml
 
 from tests.conftest import ROOT
 from tests.workflow.conftest import TINY, jobs_of, rules_of, snakemake
+from triptych.configuration.loading import load_configuration
+from triptych.storage.errors import InputError
 
 
 def arms_and_runs(result) -> set[tuple[str, str, str]]:
@@ -162,26 +164,35 @@ def changed(**changes):
     return {"experiments": {"bad": {**TINY, **changes}}}
 
 
-@pytest.mark.parametrize(
-    ("configuration", "words"),
-    [
-        (changed(training={"batch_size": 0}), ["bad", "training.batch_size", "0", "at least 1|from 1"]),
-        (changed(training={"learning_rate": -1}), ["bad", "training.learning_rate", "-1"]),
-        (changed(training={"epochs": True}), ["bad", "training.epochs"]),
-        (changed(training={"epoch": 3}), ["bad", "epoch", "epochs"]),
-        (changed(seeds=[]), ["bad", "seeds"]),
-        (changed(seeds=[1, 1]), ["bad", "seeds", "1"]),
-        (changed(arms={}), ["bad", "arms"]),
-        (changed(model={"architecture": "resnet81"}), ["bad", "model.architecture", "resnet81", "resnet18"]),
-        (changed(dataset={"source": "digit"}), ["bad", "dataset", "digit", "digits"]),
-        (changed(weights={"source": "none"}), ["bad", "finetune", "pretrained"]),
-        (changed(arms={"../evil": TINY["arms"]["scratch"]}), ["bad", "../evil"]),
-        ({"experiments": {"a/b": TINY}}, ["a/b"]),
-        ({"experiments": {}}, ["experiments"]),
-        ({"experiments": ["x"]}, ["experiments"]),
-        ({"experiment": {"x": TINY}}, ["experiment", "experiments"]),
-    ],
-)
+BAD = [
+    (changed(training={"batch_size": 0}), ["bad", "training.batch_size", "0", "at least 1|from 1"]),
+    (changed(arms={"../evil": TINY["arms"]["scratch"]}), ["bad", "../evil"]),
+    ({"experiments": ["x"]}, ["experiments"]),
+    ({"experiment": {"x": TINY}}, ["experiment", "experiments"]),
+]
+"""A value, a name, another kind of content and an unknown key, with words of the messages."""
+ALSO_BAD = [
+    (changed(training={"learning_rate": -1}), ["bad", "training.learning_rate", "-1"]),
+    (changed(training={"epochs": True}), ["bad", "training.epochs"]),
+    (changed(training={"epoch": 3}), ["bad", "epoch", "epochs"]),
+    (changed(seeds=[]), ["bad", "seeds"]),
+    (changed(seeds=[1, 1]), ["bad", "seeds", "1"]),
+    (changed(arms={}), ["bad", "arms"]),
+    (changed(model={"architecture": "resnet81"}), ["bad", "model.architecture", "resnet81", "resnet18"]),
+    (changed(dataset={"source": "digit"}), ["bad", "dataset", "digit", "digits"]),
+    (changed(weights={"source": "none"}), ["bad", "finetune", "pretrained"]),
+    ({"experiments": {"a/b": TINY}}, ["a/b"]),
+    ({"experiments": {}}, ["experiments"]),
+]
+"""What is refused at the same place of the same code."""
+
+
+def assert_said(message, words):
+    for word in words:
+        assert any(choice in message for choice in word.split("|")), (word, message)
+
+
+@pytest.mark.parametrize(("configuration", "words"), BAD)
 def test_bad_input_is_one_message_and_writes_nothing(tmp_path, configuration, words):
     path = tmp_path / "bad.yaml"
     path.write_text(json.dumps(configuration))
@@ -189,10 +200,16 @@ def test_bad_input_is_one_message_and_writes_nothing(tmp_path, configuration, wo
     assert result.returncode != 0
     assert "configuration: " in result.stdout
     assert "Traceback" not in result.stdout
-    message = result.stdout.partition("configuration: ")[2]
-    for word in words:
-        assert any(choice in message for choice in word.split("|")), (word, message)
+    assert_said(result.stdout.partition("configuration: ")[2], words)
     assert files_in(tmp_path) == ["bad.yaml"]
+
+
+@pytest.mark.parametrize(("configuration", "words"), BAD + ALSO_BAD)
+def test_the_message_says_what_is_wrong(configuration, words):
+    """What a workflow prints behind `configuration: `."""
+    with pytest.raises(InputError) as error:
+        load_configuration(configuration)
+    assert_said(str(error.value), words)
 
 
 @pytest.mark.parametrize("content", ["- a list", "just text", "a: [unclosed", ""])

@@ -12,6 +12,7 @@ from triptych.storage.tensors import load_tensors
 
 EXPERIMENT = {
     **TINY,
+    "model": {"architecture": "shufflenet_v2_x0_5", "input_size": 32},
     "training": WHOLE["training"],
     "seeds": [0],
     "arms": {"scratch": TINY["arms"]["scratch"], "frozen": WHOLE["arms"]["frozen"]},
@@ -49,7 +50,7 @@ def test_in_the_frozen_arm_nothing_but_the_head_moved(folder):
     delta = pandas.read_csv(folder / "results" / "tiny" / "tables" / "weight_delta.csv")
     moved = {arm: set(rows.loc[rows["delta_norm"] != 0, "tensor"]) for arm, rows in delta.groupby("arm")}
     assert moved["frozen"] == {"fc.weight", "fc.bias"}
-    assert "conv1.weight" in moved["scratch"]
+    assert "conv1.0.weight" in moved["scratch"]
 
 
 def test_its_report_answers_the_question_and_its_links_lead_somewhere(folder):

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pandas
 
 from triptych.results.schema import TEXT, WHOLE, Column, Table
@@ -30,6 +31,8 @@ def save_table(path: Path, frame: pandas.DataFrame, table: Table) -> None:
 
 def _wrong_cell(cells: pandas.Series, column: Column) -> str:
     """Return what is wrong with the cells of a column; an empty text if they are valid."""
+    if _plainly_valid(cells, column):
+        return ""
     empty = cells.isna() | (cells == "")
     if empty.any() and not column.optional:
         return "should have no empty cell"
@@ -41,6 +44,23 @@ def _wrong_cell(cells: pandas.Series, column: Column) -> str:
         values = pandas.to_numeric(filled.astype(object), errors="coerce")
         wrong = filled[values.isna() | ((column.kind == WHOLE) & (values % 1 != 0))]
     return f"should hold {column.kind}s, found {wrong.tolist()[0]!r}" if len(wrong) else ""
+
+
+def _plainly_valid(cells: pandas.Series, column: Column) -> bool:
+    """Whether a column is valid as nearly all are, which is seen without pandas' masks in a tenth of the time."""
+    if not isinstance(cells.dtype, numpy.dtype) or cells.dtype.kind == "O":
+        values = cells.tolist()
+        return column.kind == TEXT and set(map(type, values)) <= {str} and (column.optional or "" not in values)
+    if cells.dtype.kind in "iu":
+        return True
+    if cells.dtype.kind != "f" or column.kind == TEXT:
+        return False
+    numbers = cells.to_numpy()
+    if numpy.isnan(numbers).any():
+        if not column.optional:
+            return False
+        numbers = numbers[~numpy.isnan(numbers)]
+    return column.kind != WHOLE or bool((numbers == numpy.floor(numbers)).all() and numpy.isfinite(numbers).all())
 
 
 def cell(value: Any) -> Any:

@@ -158,7 +158,7 @@ def write_table(path: Path, table: "pandas.DataFrame") -> None:
 
 def _has_carriage_return(table: "pandas.DataFrame") -> bool:
     texts = table.select_dtypes(exclude=["number", "bool"])
-    return any("\r" in cell for name in texts for cell in texts[name] if isinstance(cell, str))
+    return any("\r" in cell for name in texts for cell in texts[name].tolist() if isinstance(cell, str))
 
 
 def read_text(path: Path) -> str:
