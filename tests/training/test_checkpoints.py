@@ -62,7 +62,7 @@ def of_network(architecture, folder):
 @pytest.mark.parametrize(
     ("way", "architecture"),
     [
-        ("scratch", "resnet18"),
+        ("scratch", SMALL),
         ("recalibrated", "mnasnet0_5"),  # which loads no tensors without a version
         *(pytest.param(way, SMALL, marks=pytest.mark.slow) for way in WAYS if way not in ("scratch", "recalibrated")),
     ],
