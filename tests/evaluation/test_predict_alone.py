@@ -15,7 +15,7 @@ from triptych.data.dataset import Split, save_split
 from triptych.evaluation.model_folder import load_model
 from triptych.evaluation.write_model import write_model
 from triptych.models.networks import build_network, network_metadata, state_arrays
-from triptych.results.schema import LEAKS
+from triptych.results.schema import INDEX, LEAKS
 from triptych.results.tables import save_table
 from triptych.storage.tensors import save_tensors
 
@@ -45,6 +45,8 @@ def untrained(folder, architecture, size, stored):
     for name, tensor in (("predictions", "validation_logits"), ("test", "test_logits")):
         save_tensors(run / f"{name}.safetensors", {tensor: generator.normal(size=(6, 3)).astype(numpy.float32)})
     (run / "cost.json").write_text(json.dumps({"device": "cpu", "device_name": "made up"}))
+    rows = [{"split": "test", "row": row, "name": row, "sha256": "-", "class": CLASSES[row % 3]} for row in range(6)]
+    save_table(data / "index.csv", pandas.DataFrame(rows, columns=INDEX.names), INDEX)
     save_table(data / "leaks.csv", pandas.DataFrame(columns=LEAKS.names), LEAKS)
     write_decision(folder / "decision.json", {"arm": ARM, "seed": 0})
     write_model(**model_options(folder, model, dataset=json.dumps(DATASET | {"store_size": stored})))
