@@ -137,4 +137,4 @@ def test_anything_is_a_dry_run_or_one_message(tmp_path_factory, examples):
         assert [file for file in files_in(folder) if not file.startswith(".snakemake/")] == ["c.yaml"]
 
     check()
-    assert all(outcomes[outcome] >= 3 for outcome in ("refused", "a dry run")), outcomes
+    assert all(outcomes[outcome] >= examples // 10 for outcome in ("refused", "a dry run")), outcomes
