@@ -146,7 +146,9 @@ def test_a_signal_reaches_snakemake_what_is_left_runs_afterwards_and_each_run_en
     runs = [done("run", "tiny.yaml") for _ in range(2)]
     assert [run.returncode for run in runs] == [0, 0], runs[0].stderr + runs[1].stderr
     assert json.loads((here / "results/tiny/manifest.json").read_text())["files"]
-    listed = done("results").stdout
+    results = done("results")
+    listed = results.stdout
+    assert results.returncode == 0
     assert listed.count("results/tiny/report.html") == 1
     assert all(run.stdout.endswith(listed) for run in runs)
     assert yaml.safe_load((here / "results/tiny/config.yaml").read_text())["experiments"].keys() == {"tiny"}

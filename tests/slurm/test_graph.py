@@ -1,4 +1,4 @@
-"""The three arms on a cluster, from data to tables, with the faults that users meet most: the bytes of a local run.
+"""The three arms on a cluster, from data to report, with the faults that users meet most: the bytes of a local run.
 
 One graph and two GPUs. `scratch` hangs until its time is up, its second job is cancelled, and the third ends well.
 `finetune` is killed, and while its second job runs so is the driver; the next driver makes the rest.

@@ -109,7 +109,7 @@ def test_a_name_that_leaves_its_folder_is_refused(tmp_path, of, name):
     assert files_in(tmp_path) == ["c.yaml"]
 
 
-@pytest.mark.parametrize("examples", tiers(slow=[12], long=[30]))  # the long one's last run: 2026-11-28, passed
+@pytest.mark.parametrize("examples", tiers(slow=[18], long=[30]))  # the long one's last run: 2026-11-28, passed
 def test_anything_is_a_dry_run_or_one_message(tmp_path_factory, examples):
     outcomes = Counter()
 
@@ -137,4 +137,4 @@ def test_anything_is_a_dry_run_or_one_message(tmp_path_factory, examples):
         assert [file for file in files_in(folder) if not file.startswith(".snakemake/")] == ["c.yaml"]
 
     check()
-    assert all(outcomes[outcome] >= examples // 10 for outcome in ("refused", "a dry run")), outcomes
+    assert all(outcomes[outcome] >= 3 for outcome in ("refused", "a dry run")), outcomes

@@ -131,15 +131,15 @@ def summary(about: Mapping[str, Any], labelled: Labelled, where: str) -> Iterato
     """Yield the lines that say how well a model does, and whether that differs from its test results."""
     tested, classes = about["tested"], about["classes"]
     confidence = tested["confidence"]
-    before = tested_sample(tested)
+    before = _tested_sample(tested)
     now = Sample(labelled.labels, labelled.predicted == labelled.labels)
     yield f"{where}: {len(now.labels):,} images of {len(numpy.unique(now.labels)):,} of {len(classes):,} classes"
-    groups = ""
+    in_groups = ""
     if before.groups is not None:
-        groups = f" in {len(numpy.unique(before.groups)):,} groups, over which its interval is"
+        in_groups = f" in {len(numpy.unique(before.groups)):,} groups, over which its interval is"
     yield (
         f"In parentheses: {100 * confidence:g} % confidence intervals over images. Tested: on {tested['images']:,} "
-        f"test images{groups}."
+        f"test images{in_groups}."
     )
     yield ""
     if not tested["images"]:
@@ -158,7 +158,7 @@ def summary(about: Mapping[str, Any], labelled: Labelled, where: str) -> Iterato
     yield from _confusion(counts, classes)
 
 
-def tested_sample(tested: Mapping[str, Any]) -> Sample:
+def _tested_sample(tested: Mapping[str, Any]) -> Sample:
     """Return the answers about the test images, from the key `tested` of `model.json`."""
     if "groups" in tested:
         return Sample.of_counts(*numpy.array(tested["groups"], dtype=numpy.int64).T)

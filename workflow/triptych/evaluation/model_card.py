@@ -123,7 +123,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     return [f"| {' | '.join(map(str, line))} |" for line in lines] + [""]
 
 
-def over(tested: Mapping[str, Any]) -> str:
+def _over(tested: Mapping[str, Any]) -> str:
     """Over what the intervals of the test results are: images, or groups of images that were drawn together."""
     if "groups" not in tested:
         return "images (Wilson)"
@@ -221,7 +221,7 @@ def _results(tested: Mapping[str, Any], what: str) -> list[str]:
         "",
         f"On {tested['images']:,} test images, which were evaluated {opened}: accuracy "
         f"{_interval(tested['accuracy'], tested)}. In parentheses: {100 * tested['confidence']:g} % confidence "
-        f"interval over {over(tested)}. It is about this {what}; another seed may give another accuracy.",
+        f"interval over {_over(tested)}. It is about this {what}; another seed may give another accuracy.",
         "",
         *_table(["class", "test images", "recall", "precision"], rows),
     ]
