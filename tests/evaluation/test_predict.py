@@ -4,18 +4,20 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy
 import pandas
 import pytest
+from PIL import Image
 
 from tests.conftest import without_rights
 from tests.evaluation.conftest import CLASSES, FILES, IMAGES, MEMBERS, mean_of_members
 from triptych.__main__ import main
 from triptych.data.dataset import load_split
 from triptych.evaluation.model_file import read_description
-from triptych.evaluation.model_folder import load_model
-from triptych.evaluation.predict import predict
+from triptych.evaluation.model_folder import differences, load_model
+from triptych.evaluation.predict import images_of, predict
 from triptych.results.mistakes import DECIMALS
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors
@@ -110,6 +112,18 @@ def test_what_cannot_be_used_is_named_and_skipped(experiment, tmp_path, capsys):
     assert table(tmp_path / "mine.csv")["path"].tolist() == [str(files[0]), str(files[1])]
 
 
+def test_images_of_several_folders_have_names_of_their_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("first", "second", "=third"):
+        (tmp_path / folder).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / folder / "a.png")
+    given = [Path("first"), Path("second/"), Path("=third"), Path("=third/a.png"), tmp_path / "first"]
+    names = [name for name, _ in images_of(given)]
+    assert names == ["first/a.png", "second/a.png", "./=third/a.png", "./=third/a.png", f"{tmp_path}/first/a.png"]
+    assert [name for name, _ in images_of(given[:1])] == ["./a.png"]
+    assert all(path.is_file() for _, path in images_of(given))
+
+
 def test_an_empty_folder_is_a_message(experiment, tmp_path):
     with pytest.raises(InputError, match="no image in this folder; give image files, or a folder of images"):
         predict(experiment, [tmp_path])
@@ -119,6 +133,10 @@ def test_another_version_is_said_and_an_unknown_device_refused(experiment, monke
     monkeypatch.setattr("triptych.evaluation.model_folder.decoder_versions", lambda: "others")
     (note,) = load_model(experiment / "model").notes
     assert "probabilities agree to about 0.0001: decoders others (there rules 2, " in note
+    about = read_description(experiment / "model")
+    half = about | {"precision": "bfloat16"}
+    (note,) = differences(half, load_model(experiment / "model").arithmetic)
+    assert "probabilities differ, by more than in float32 since it was tested in bfloat16: decoders others" in note
     with pytest.raises(InputError, match="--device: 'tpu' is not allowed; give one of auto, cpu, cuda"):
         load_model(experiment / "model", "tpu")
 

@@ -18,6 +18,8 @@ SPLITS = {
 """The splits by the names that folders and tables give them, in small letters."""
 
 LONGEST_NAME = 100
+FORMULAS = ("=", "+", "@", "-")
+"""What a text begins with that spreadsheets read as a formula."""
 NEGATIVE_NUMBER = re.compile(r"-\d+(\.\d+)?")
 CONTROL = {"Cc", "Zl", "Zp", "Cs"}
 """Unicode categories of characters that break lines or cannot be shown."""
@@ -52,7 +54,7 @@ def class_problems(items: Iterable[Item], labels: Iterable[str]) -> list[Problem
 
 
 def _name_problems(label: str) -> Iterator[str]:
-    if label.startswith(("=", "+", "@")) or (label.startswith("-") and not NEGATIVE_NUMBER.fullmatch(label)):
+    if label.startswith(FORMULAS) and not NEGATIVE_NUMBER.fullmatch(label):
         yield f"begins with {label[0]}, which spreadsheets read as a formula"
     if any(unicodedata.category(letter) in CONTROL for letter in label):
         yield "has control characters"

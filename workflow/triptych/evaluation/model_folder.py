@@ -242,7 +242,9 @@ def differences(about: dict[str, Any], arithmetic: Arithmetic) -> list[str]:
     ]
     if not changed:
         return []
+    agree = f"agree to about {AGREEMENT:g}"
+    if about["precision"] != "float32":
+        agree = f"differ, by more than in float32 since it was tested in {about['precision']}"
     return [
-        f"Computed in other circumstances than where it was tested, so probabilities agree to about {AGREEMENT:g}: "
-        f"{'; '.join(changed)}."
+        f"Computed in other circumstances than where it was tested, so probabilities {agree}: {'; '.join(changed)}."
     ]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas
 
 from triptych.data import user_files
+from triptych.data.class_checks import FORMULAS
 from triptych.data.user_files import kind_of, quoted
 from triptych.evaluation.model_folder import Answer, Model, load_model
 from triptych.evaluation.tables import OF_FILES
@@ -19,7 +20,7 @@ def predict(model: Path, files: list[Path], *, csv: Path | None = None, device: 
     """Print for each image file the class, its probability, and whether that is too low to be sure.
 
     The probability is that of the experiment's `tables/predictions.csv`: the same bits with the same versions, kind of
-    device, processor and number of threads, else to about 1e-4. The calibrated one uses the model's temperature; a
+    device, processor and number of threads, else nearly so. The calibrated one uses the model's temperature; a
     prediction is unsure if it is below the model's threshold. A file that cannot be used is named and skipped.
 
     Args:
@@ -57,14 +58,19 @@ def tell(model: Model) -> None:
 
 
 def images_of(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
-    """Yield the name and the path of each file: as given, and of a folder `./` and the path of each image in it.
+    """Yield the name and the path of each file: as given, and of a folder the path of each image in it.
+
+    A single folder is `./` in these, as in the tables of an experiment; of several each begins with its folder. A name
+    that spreadsheets would read as a formula begins with `./`.
 
     Raises:
         InputError: a folder cannot be read, or holds no image.
     """
+    paths = list(paths)
     for path in paths:
+        name = f"./{path}" if str(path).startswith(FORMULAS) else str(path)
         if kind_of(path) != "folder":
-            yield str(path), path
+            yield name, path
             continue
         unreadable: list[str] = []
         inside = user_files.walk(os.path.realpath(path), ".", unreadable=unreadable)
@@ -73,7 +79,8 @@ def images_of(paths: Iterable[Path]) -> Iterator[tuple[str, Path]]:
             raise InputError(f"{path}: the folder {unreadable[0]} cannot be read; give yourself the right to read it.")
         if not found:
             raise InputError(f"{path}: no image in this folder; give image files, or a folder of images.")
-        yield from ((entry.path, Path(entry.file)) for entry in found)
+        within = "." if len(paths) == 1 else name.rstrip("/")
+        yield from ((within + entry.path.removeprefix("."), Path(entry.file)) for entry in found)
 
 
 def columns_of(answer: Answer) -> dict[str, object]:
