@@ -279,7 +279,7 @@ def test_another_mode_of_testing_runs_only_what_depends_on_it(finished):
         assert all(line.startswith("  not in the manifest: ") for line in done.stderr.splitlines()[1:]), done.stderr
         history = pandas.read_csv(finished / RESULTS / "tables" / "history.csv")
         assert ("test_accuracy" in history) == (mode == "every_epoch")
-        assert ("The test images were read" in report.read_text()) == (mode == "after_decision")
+        assert ("Recorded openings of the test images" in report.read_text()) == (mode == "after_decision")
     assert report.read_text() != page  # trainings have opened the test images
     assert {path: path.read_bytes() for path in results} == results
     after = records(finished / "logs" / "openings")

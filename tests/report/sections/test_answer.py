@@ -369,7 +369,7 @@ def test_a_partial_report_is_provisional_and_has_no_test_result(partial):
     assert "Provisional: No verdict: two seeds of an arm are too few. net2 · finetune is ahead" in said
     assert "The test images have not been opened. The missing runs may change this ranking." in said
     assert "Not every arm (a way to train) has the same number of runs" in said
-    assert "test accuracy" not in said.lower() and "misclassified test" not in said and "were read once" not in said
+    assert "test accuracy" not in said.lower() and "misclassified test" not in said and "Recorded openings" not in said
     assert "manifest.json" not in said
     shown = {values["id"] for _, values in Page(page).elements if "id" in values}
     assert "validation_accuracy" in shown and "comparisons" in shown

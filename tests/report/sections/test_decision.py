@@ -1,5 +1,6 @@
 """The decision is shown with its reasons, and with every opening of the test images."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -114,21 +115,21 @@ def test_openings_are_counted_and_their_decisions_named(results):
     digest = found.decision["digest"]
     (said,) = decision.openings(found)
     assert plain(said) == (
-        f"The test images were read once for each of 9 runs, after decision {digest[:8]} (the first digits of its "
-        "digest in decision.json)."
+        f"Recorded openings of the test images: one for each of 9 runs, after decision {digest[:8]} (the first digits "
+        "of its digest in decision.json)."
     )
     assert decision.opened_otherwise(found) == []
     opened = {**found.opened, "openings": 12, "decisions": ["0" * 64, digest]}
     (said,) = decision.openings(replace(found, opened=opened))
     assert plain(said).startswith(
-        f"The test images were read 12 times for 9 runs, after decisions 00000000 and {digest[:8]} ("
+        f"Recorded openings of the test images: 12 for 9 runs, after decisions 00000000 and {digest[:8]} ("
     )
     assert plain(said).endswith(f"The present one is {digest[:8]}.")
     assert decision.openings(results(test="every_epoch")) == []
     others = {"openings": 12, "removed": [["gone", 0, 2], ["gone", 1, 1]], "trainings": 4}
     (said,) = decision.openings(replace(found, opened=found.opened | others))
     assert plain(said) == (
-        "The test images were read once for each of 9 runs, and 3 times for runs that are no longer in the "
+        "Recorded openings of the test images: one for each of 9 runs, and 3 for runs that are no longer in the "
         f"configuration (gone), after decision {digest[:8]} (the first digits of its digest in decision.json). "
         "4 trainings evaluated them after every epoch (test: every_epoch)."
     )
@@ -204,3 +205,10 @@ def test_more_images_alone_may_settle_where_there_are_seeds_enough(results):
     )
     alone = {"last_layer": {"about": 3, "safe": 3, "images": 1.0}}  # the correction for the number of pairs leaves it
     assert decision.settling(replace(found, decision={**found.decision, "settling": alone})) == []
+
+
+def test_the_leader_of_several_arms_is_flattered_and_an_only_arm_is_not(results):
+    (said,) = decision.flattered(results())
+    flattered = "net2 · finetune is flattered by being the highest of 3: on average by at most "
+    assert re.fullmatch(rf"{flattered}\d\.\d points on these images\.", plain(said))
+    assert decision.flattered(results(arms=TWO[:1])) == []

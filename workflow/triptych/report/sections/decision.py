@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas
 
+from triptych.analysis.optimism import optimism
 from triptych.report import formatting as words
 from triptych.report.blocks import ARM, Block, Bullets, Column, Details, Section, Table, arm_cell
 from triptych.results.experiment import Results
@@ -24,7 +25,15 @@ Lead = tuple[float, float, float, str]
 def blocks(results: Results) -> list[Block]:
     return [
         table(results),
-        Bullets([*reasons(results), *of_groups(results), *openings(results), *opened_otherwise(results)]),
+        Bullets(
+            [
+                *reasons(results),
+                *flattered(results),
+                *of_groups(results),
+                *openings(results),
+                *opened_otherwise(results),
+            ]
+        ),
         Details("Rules", [Bullets(rules(results))]),
     ]
 
@@ -385,6 +394,16 @@ def _cost(reason: Mapping[str, Any], prefix: str = "") -> str:
     return f"{words.operations(reason[f'{prefix}macs'])} and {words.size(reason[f'{prefix}peak_bytes'])}"
 
 
+def flattered(results: Results) -> list[str]:
+    """By how much the leader's accuracy may be too high because it is the highest; nothing of a single arm."""
+    arms, differences = len(results.contestants), [(pair["low"], pair["high"]) for pair in decided(results)["pairs"]]
+    if arms < 2:
+        return []
+    most = words.points(optimism(differences, arms, results.confidence))
+    leader = results.name_of(results.contestants[0])
+    return [f"{leader} is flattered by being the highest of {arms}: on average by at most {most} on these images."]
+
+
 def of_groups(results: Results) -> list[str]:
     """By how many groups the images that decide were drawn; nothing where they were drawn one by one."""
     groups = decided(results).get("groups")
@@ -397,7 +416,7 @@ def of_groups(results: Results) -> list[str]:
 
 
 def openings(results: Results) -> list[str]:
-    """How often test images were read, and after which decisions; nothing where they are read in training."""
+    """How many openings of test images are recorded, and after which decisions; nothing where training reads them."""
     if results.opened is None:
         return []
     names = [digest[:DIGEST] for digest in results.opened["decisions"]]
@@ -405,14 +424,15 @@ def openings(results: Results) -> list[str]:
     openings, runs = int(results.opened["openings"]), len(results.opened["runs"])
     removed = sum(number for _, _, number in results.opened["removed"])
     often = (
-        f"once for each of {words.plural(runs, 'run')}"
+        f"one for each of {words.plural(runs, 'run')}"
         if openings - removed == runs
-        else f"{words.count(openings - removed)} times for {words.plural(runs, 'run')}"
+        else f"{words.count(openings - removed)} for {words.plural(runs, 'run')}"
     )
     if removed:
         arms = list(dict.fromkeys(arm for arm, _, _ in results.opened["removed"]))
-        times = "once" if removed == 1 else f"{words.count(removed)} times"
-        often += f", and {times} for runs that are no longer in the configuration ({words.listing(arms)})"
+        often += (
+            f", and {words.count(removed)} for runs that are no longer in the configuration ({words.listing(arms)})"
+        )
     trainings = int(results.opened["trainings"])
     before = (
         f" {words.plural(trainings, 'training')} evaluated them after every epoch (test: every_epoch)."
@@ -422,7 +442,8 @@ def openings(results: Results) -> list[str]:
     present = decided(results)["digest"]
     other = "" if results.opened["decisions"] == [present] else f" The present one is {present[:DIGEST]}."
     return [
-        f"The test images were read {often}, {after} (the first digits of its digest in decision.json).{other}{before}"
+        f"Recorded openings of the test images: {often}, {after} (the first digits of its digest in decision.json)."
+        f"{other}{before}"
     ]
 
 
