@@ -13,7 +13,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-SINGLE = ("PATH", "PYTHONPATH", "PWD", "OLDPWD", "SHLVL", "_", "TRIPTYCH_TESTS_WARM")
+SINGLE = (
+    *("PATH", "PYTHONPATH", "PWD", "OLDPWD", "SHLVL", "_", "TRIPTYCH_TESTS_WARM"),
+    *("COVERAGE_PROCESS_START", "MUTANTS_CONTEXT"),
+)
 """Variables that nothing reads while libraries are imported."""
 
 MODULES = ("triptych", "triptych.console", "snakemake")

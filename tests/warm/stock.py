@@ -63,6 +63,8 @@ def run(request, descriptors):
     path = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     sys.path[:0] = [os.getcwd(), *path]
     importlib.invalidate_caches()
+    if "COVERAGE_PROCESS_START" in os.environ:  # a new process would be measured from its start
+        importlib.import_module("coverage").process_startup()
     arguments = request["arguments"]
     position = arguments.index("-m")
     module, sys.argv = arguments[position + 1], arguments[position + 1 :]
