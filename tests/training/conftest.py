@@ -11,6 +11,7 @@ from triptych.data.dataset import Split, load_split, save_split
 from triptych.models.initialise_model import initial_weights
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.storage.tensors import save_tensors
+from triptych.training import checkpoints
 from triptych.training import extract_features as extract_features_module
 from triptych.training import pretrain_weights as pretrain_weights_module
 from triptych.training import train as train_module
@@ -43,6 +44,8 @@ RECIPE = {
 }
 NETWORK = {"architecture": "shufflenet_v2_x0_5", "input_size": 32, "normalisation": "imagenet"}
 """It has BatchNorm and few parameters: a step takes a quarter of a resnet18's, and its files have 1.5 MB, not 45."""
+EACH_EPOCH = {"checkpoint_minutes": 1e-9}
+"""An execution with a checkpoint after each step and each epoch, however short they are."""
 FEATURES = 1024
 """What its head is given."""
 CLASSES = ["dark", "light", "red"]
@@ -55,6 +58,14 @@ def make_split(images: int, seed: int) -> Split:
     base = numpy.array([[60, 60, 60], [190, 190, 190], [190, 60, 60]])[labels]
     pixels = base[:, None, None, :] + generator.normal(0, 25, (images, 8, 8, 3))
     return Split(pixels.clip(0, 255).astype(numpy.uint8), labels.astype(numpy.int64), CLASSES)
+
+
+@pytest.fixture(scope="package", autouse=True)
+def a_checkpoint_after_each_epoch():
+    """However short it is: those of tests take a fraction of a second. Processes have `EACH_EPOCH`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(checkpoints, "LEAST_SECONDS", 0.0)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -14,10 +14,19 @@ import pytest
 import torch
 
 from tests.conftest import command
-from tests.training.conftest import NETWORK, RECIPE, extract_features, phases, pretrain_weights, short_run, train
+from tests.training.conftest import (
+    EACH_EPOCH,
+    NETWORK,
+    RECIPE,
+    extract_features,
+    phases,
+    pretrain_weights,
+    short_run,
+    train,
+)
 from triptych.models.networks import build_network, network_metadata, state_arrays
 from triptych.storage.tensors import save_tensors
-from triptych.training import loop
+from triptych.training import checkpoints, loop
 from triptych.training.checkpoints import Checkpoints, run_key
 from triptych.training.recipe import FeaturesRecipe
 
@@ -105,6 +114,31 @@ def test_a_run_that_is_killed_after_every_few_steps_ends_in_the_same_bytes(
 @pytest.mark.parametrize(("minutes", "runtime", "between"), [(10, None, 10), (10, 720, 10), (10, 20, 5), (0.1, 1, 0.1)])
 def test_checkpoints_come_often_enough_for_the_time_that_a_job_has(tmp_path, minutes, runtime, between):
     assert Checkpoints(tmp_path, "", minutes, runtime).minutes == between
+
+
+def test_epochs_within_ten_seconds_share_a_checkpoint_unless_another_process_waits(tmp_path, monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now)
+    monkeypatch.setattr(checkpoints, "LEAST_SECONDS", 10.0)
+    of_run, saved = Checkpoints(tmp_path / "run", "key", 10), []
+    for now in (0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0):
+        if of_run.due_after_epoch():
+            of_run.save({}, {})
+            saved.append(now)
+    assert saved == [12.0, 24.0]
+    of_run.waited_for = lambda: True
+    assert of_run.due_after_epoch()
+    assert not Checkpoints(None, "key", 10).due_after_epoch()
+
+
+@pytest.mark.parametrize(("seconds", "saves"), [(0.0, 3), (1e6, 0)])
+def test_epochs_that_are_shorter_than_the_least_time_save_nothing(arguments, tmp_path, monkeypatch, seconds, saves):
+    """Two epochs, and the evaluation before them."""
+    monkeypatch.setattr(checkpoints, "LEAST_SECONDS", seconds)
+    kept, save = [], Checkpoints.save
+    monkeypatch.setattr(Checkpoints, "save", lambda self, *state: kept.append(1) or save(self, *state))
+    train(**arguments, checkpoints=tmp_path / "checkpoints")
+    assert len(kept) == saves
 
 
 def test_a_job_whose_time_is_shorter_than_an_epoch_gets_to_the_end(arguments, undisturbed, tmp_path, monkeypatch):
@@ -378,7 +412,7 @@ def test_a_second_process_waits_for_the_first(arguments, tmp_path):
     arguments |= of_network(SMALL, tmp_path) | {"epochs": 6}
     train(**arguments)
     expected = outputs(arguments)
-    call = command("train", **arguments, checkpoints=tmp_path / "checkpoints", checkpoint_minutes=10)
+    call = command("train", **arguments, checkpoints=tmp_path / "checkpoints", **EACH_EPOCH)
     first = subprocess.Popen(call, stdout=subprocess.PIPE, text=True)
     for line in first.stdout:
         if begins(line, "training") and "epoch 1/6" in line:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tests.conftest import command
-from tests.training.conftest import train
+from tests.training.conftest import EACH_EPOCH, train
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_metadata, load_tensors, save_tensors
 from triptych.training import loop
@@ -69,7 +69,7 @@ def test_a_training_that_runs_out_of_memory_ends_with_one_message_and_resumes(ar
     train(**arguments)
     expected = arguments["trained"].read_bytes()
     arguments["trained"].unlink()
-    call = command("train", **arguments, checkpoints=folder, checkpoint_minutes=10)
+    call = command("train", **arguments, checkpoints=folder, **EACH_EPOCH)
     # without it glibc keeps freed memory, and rarely allocates new memory
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
     with subprocess.Popen(
@@ -93,7 +93,7 @@ def test_a_training_that_runs_out_of_memory_ends_with_one_message_and_resumes(ar
     assert process.returncode == 1
     assert re.fullmatch(
         r"error: out of memory in (epoch \d, (step \d+|after its last step)|the evaluation after the last epoch) "
-        r"\(last checkpoint: epoch \d, step 0\): a batch does not fit; "
+        r"\(last checkpoint: epoch \d, step \d+\): a batch does not fit; "
         r"lower training\.(batch_size \(now 5\)|evaluation_batch_size \(now 32\)), .*\n",
         said,
     )
@@ -102,22 +102,26 @@ def test_a_training_that_runs_out_of_memory_ends_with_one_message_and_resumes(ar
     assert arguments["trained"].read_bytes() == expected
 
 
-def test_a_loss_that_is_not_finite_names_the_last_checkpoint(arguments, tmp_path):
+def test_a_loss_that_is_not_finite_names_the_last_checkpoint(arguments, tmp_path, monkeypatch):
     """The loss is not finite after a resume, because the test writes huge weights into a checkpoint."""
-    folder = tmp_path / "checkpoints"
-    arguments |= {"epochs": 400, "checkpoints": folder}  # too many to finish before it is killed
-    with subprocess.Popen(command("train", **arguments), stdout=subprocess.PIPE, text=True) as process:
-        for line in process.stdout:
-            if " | epoch   2/400 | " in line:
-                break
-        process.kill()
+    folder, evaluate_epoch = tmp_path / "checkpoints", loop.Trainer.evaluate_epoch
+    arguments |= {"epochs": 4, "checkpoints": folder}
+
+    def until_the_third(trainer, row):
+        if trainer.epoch == 3:
+            raise KeyboardInterrupt
+        evaluate_epoch(trainer, row)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(loop.Trainer, "evaluate_epoch", until_the_third)
+        train(**arguments)
     (key,) = {path.name.partition("-")[0] for path in folder.glob("[!.]*.safetensors")}
     checkpoints = Checkpoints(folder, key, 10)
     tensors, state = checkpoints.load()
     tensors["network.fc.weight"] = numpy.full_like(tensors["network.fc.weight"], 3e38)
     checkpoints.save(tensors, state)
     message = (
-        r"the training loss is (nan|inf) in epoch (\d+), step 1 \(last checkpoint: epoch \2, step 0\); "
+        r"the training loss is (nan|inf) in epoch 3, step 1 \(last checkpoint: epoch 3, step 0\); "
         r"lower training\.learning_rate \(now 0\.0001\)"
     )
     with pytest.raises(InputError, match=message):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 from tests.conftest import command, without_rights
-from tests.training.conftest import train
+from tests.training.conftest import EACH_EPOCH, train
 
 OUTPUTS = ("trained", "history", "predictions")
 WEIGHTS = 43 * 2**20
@@ -27,7 +27,9 @@ def undisturbed(undisturbed_large):
 
 def run(arguments, *before):
     """Train in a separate process; return its exit status and its stderr."""
-    done = subprocess.run([*before, *command("train", **arguments)], capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [*before, *command("train", **arguments, **EACH_EPOCH)], capture_output=True, text=True, timeout=120
+    )
     return done.returncode, done.stderr
 
 

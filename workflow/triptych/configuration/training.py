@@ -152,7 +152,8 @@ KEYS = {
     "checkpoint_minutes": Key(
         "number",
         10,
-        "The longest time between two checkpoints. A checkpoint also follows each epoch. Does not affect results.",
+        "The longest time between two checkpoints. One also follows each epoch that ends more than ten seconds after "
+        "the last. Does not affect results.",
         bounds={"gt": 0, "le": 10_000},
         affects="speed",
     ),

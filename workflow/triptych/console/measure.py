@@ -26,7 +26,7 @@ from triptych.models.networks import build_network, build_shapes, head_tensors
 from triptych.storage.errors import InputError
 from triptych.training.arithmetic import Arithmetic, prepare
 from triptych.training.batches import Transforms
-from triptych.training.checkpoints import Checkpoints
+from triptych.training.checkpoints import LEAST_SECONDS, Checkpoints
 from triptych.training.device import available_memory_bytes, device_name, peak_memory_bytes, synchronize
 from triptych.training.evaluate import padded
 from triptych.training.failures import translate_torch_errors
@@ -240,10 +240,12 @@ class Arm:
             again = once / rows * len(every_kth(train, self.request.classes)) + batches * evaluated
         saving, checkpoint = self._checkpoint(trainer)
         steps = math.ceil(train / recipe.batch_size)
+        epoch = train / recipe.batch_size * step + batches * evaluated
+        saved = math.ceil(recipe.epochs / math.ceil(LEAST_SECONDS / epoch))
         reestimated = sum(trainer.reestimates_after(epoch * steps) for epoch in range(1, recipe.epochs + 1))
         seconds = recipe.epochs * train / recipe.batch_size * step
-        seconds += (recipe.epochs + 1) * (batches * evaluated + saving) + reestimated * again
-        seconds += math.ceil(train / size) * evaluated + saving
+        seconds += (recipe.epochs + 1) * batches * evaluated + reestimated * again
+        seconds += math.ceil(train / size) * evaluated + (saved + 1) * saving
         return seconds, recipe.batch_size / step, evaluated / size, checkpoint
 
     def _step(self, trainer: Trainer) -> float:

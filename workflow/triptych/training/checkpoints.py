@@ -25,6 +25,8 @@ from triptych.storage.tensors import load_metadata, load_tensors, save_tensors, 
 
 SLOTS = ("a", "b")
 CORRUPT_SUFFIX = ".damaged"
+LEAST_SECONDS = 10.0
+"""Epochs that end within this time of the last checkpoint write none: it may cost more than they do."""
 SHARE_OF_RUNTIME = 1 / 4
 """The longest interval between checkpoints, as a share of the job's time limit. Without it, a run whose epochs take
 longer than the limit would never finish, however often it is resumed."""
@@ -54,7 +56,7 @@ class Checkpoints:
     Args:
         folder: the folder of the files; with None, no checkpoint is written.
         key: the digest of everything that affects the result.
-        minutes: the longest time between two checkpoints, for `due`.
+        minutes: the longest time between two checkpoints.
         runtime: the time limit of the job in minutes, as on a cluster; the time between two checkpoints is then at most
             a quarter of it.
     """
@@ -83,7 +85,18 @@ class Checkpoints:
         Callers ask after each training step and each batch of feature extraction, but not during an evaluation. So the
         interval is longer than `minutes` if an evaluation takes longer.
         """
-        return self.folder is not None and time.monotonic() - self.saved_at > 60 * self.minutes
+        return self._older_than(60 * self.minutes)
+
+    def due_after_epoch(self) -> bool:
+        """Whether the end of an epoch is worth a checkpoint: it is unless there was one within the last seconds.
+
+        It always is if another process waits for the lock, which takes over this state.
+        """
+        return self._older_than(min(LEAST_SECONDS, 60 * self.minutes)) or self.waited_for()
+
+    def _older_than(self, seconds: float) -> bool:
+        """Whether the last checkpoint, or the start, is longer ago."""
+        return self.folder is not None and time.monotonic() - self.saved_at > seconds
 
     def save(self, tensors: dict[str, numpy.ndarray], state: dict[str, Any]) -> None:
         """Write a checkpoint atomically. `state` holds JSON values."""

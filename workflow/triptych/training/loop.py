@@ -221,7 +221,8 @@ class Trainer:
                 for name in (split, REESTIMATED + split):
                     self.check_finite(split, row[f"{name}_loss"] or 0.0, checkpoints)
             self.epoch, self.step = self.epoch + 1, 0
-            checkpoints.save(*self.state())
+            if checkpoints.due_after_epoch():
+                checkpoints.save(*self.state())
         if self.epoch <= self.recipe.epochs:
             self.say(f"early stopping: best selection accuracy in epoch {self.stopping.best_epoch}")
         with evaluating():

@@ -152,7 +152,8 @@ class Execution(JsonOptions):
     Attributes:
         cuda_graphs: `auto`: capture a training step on a GPU and replay it; or `never`.
         residency: where the images are stored while training, as in `triptych.training.residency`.
-        checkpoint_minutes: the longest time between two checkpoints; there is always one after each epoch.
+        checkpoint_minutes: the longest time between two checkpoints; one follows each epoch that ends more than ten
+            seconds after the last one.
         jobs_per_gpu: the number of jobs that may share a GPU, as in `triptych.training.gpus`; with None, use the first
             GPU without a claim.
     """
