@@ -116,7 +116,7 @@ def test_what_would_settle_an_undecided_pair_is_kept():
     found = decision["settling"]["second"]
     difference = difference_of(arms[0].correct, arms[1].correct)
     away = abs(100 * float(difference.centre))
-    expected = what_would_settle_it(difference, max(away, SETTINGS["equivalence_margin"] - away), 0.95)
+    expected = what_would_settle_it(difference, max(away, SETTINGS["equivalence_margin"] - away), 0.95, look=2)
     assert found == {"about": expected.about, "safe": expected.safe, "images": expected.images}
     assert found["about"] > 3
 
