@@ -154,7 +154,7 @@ def rules_of(dry_run: str) -> Counter:
 def untracked(*arguments, directory: Path, **options) -> set[str]:
     """The files in a folder that no rule of the targets declares.
 
-    But for benchmarks, which Snakemake does not count, and the records of openings and decisions, which it would delete.
+    But for benchmarks, which Snakemake does not count, and records of openings and decisions, which it would delete.
     """
     listed = snakemake("--list-untracked", *arguments, directory=directory, **options).stdout.splitlines()
     files = {line for line in listed if (directory / line).is_file()}
