@@ -327,14 +327,16 @@ class Experiment:
         """Make the tables of the runs before the decision."""
         collect_validation(**self.options(part), correct=self.folder / part / "validation.safetensors")
 
-    def decide(self, part: str = "") -> dict:
-        """Decide, and return what `decision.json` says."""
+    def decide(self, part: str = "", record: Path | None = None) -> dict:
+        """Decide, and return what `decision.json` says; `record` is that of decisions."""
         folder = self.folder / part
         decide(
             correct=folder / "validation.safetensors",
             arms_table=folder / "tables" / "arms.csv",
             computed_cost=folder / "tables" / "computed_cost.csv",
             comparison=json.dumps(self.comparison),
+            index=self.folder / "data" / "index.csv",
+            record=record,
             decision=folder / "decision.json",
             table=folder / "tables" / "decision.csv",
         )
@@ -353,8 +355,11 @@ class Experiment:
     def test(self, part: str = "", logs: Path | None = None) -> None:
         """Make the tables of test results; `logs` holds those of openings."""
         openings = self.folder / part / "opened.json"
-        runs_table = self.folder / part / "tables" / "runs.csv"
-        collect_results(**self.options(part), runs_table=runs_table, logs=logs, openings=openings)
+        made = {
+            "decision": self.folder / part / "decision.json",
+            "runs_table": self.folder / part / "tables" / "runs.csv",
+        }
+        collect_results(**self.options(part), **made, logs=logs, openings=openings)
 
     def predict(self, part: str = "") -> None:
         """Make the tables that name images."""

@@ -6,10 +6,12 @@ import subprocess
 import sys
 
 import numpy
+import pandas
 import pytest
 
 from tests.analysis.conftest import only
 from triptych.analysis.intervals import wilson_interval
+from triptych.results.decision import decision_digest
 from triptych.results.schema import tables_of_mode
 from triptych.storage.errors import InputError
 from triptych.storage.tensors import load_tensors, save_tensors
@@ -155,6 +157,27 @@ def test_comparisons_leave_controls_out_and_put_the_better_first(experiment):
     pairs = list(comparisons[["arm_a", "arm_b", "difference"]].itertuples(index=False, name=None))
     assert pairs == [("good", "middle", "15.0"), ("middle", "poor", "25.0"), ("good", "poor", "40.0")]
     assert set(comparisons["verdict"]) <= {"better", "equivalent", "undecided"}
+
+
+@pytest.mark.parametrize("name", ["experiment", "opened"])
+def test_test_images_are_compared_at_the_look_of_the_decision(name, request):
+    """Arms at the level divided by it; single arms as at the first look. In every mode of testing."""
+    made = request.getfixturevalue(name)
+    first = made.collect()
+    made.comparison["confidence"] = 0.975
+    narrow = made.collect()
+    made.comparison["confidence"] = 0.95
+    path = made.folder / "decision.json"
+    content = json.loads(path.read_text()) | {"look": 2}
+    path.write_text(json.dumps(content | {"digest": decision_digest(content)}))
+    made.test()
+    tables = {
+        name: pandas.read_csv(made.folder / "tables" / f"{name}.csv", dtype=str, keep_default_na=False)
+        for name in ("comparisons", "summary")
+    }
+    pandas.testing.assert_frame_equal(tables["comparisons"], narrow["comparisons"])
+    pandas.testing.assert_frame_equal(tables["summary"], first["summary"])
+    assert not tables["comparisons"].equals(first["comparisons"])
 
 
 def test_verdicts_of_a_larger_test_set(make_experiment):

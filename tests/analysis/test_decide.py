@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import asdict
 
 import numpy
 import pytest
@@ -116,9 +117,31 @@ def test_what_would_settle_an_undecided_pair_is_kept():
     found = decision["settling"]["second"]
     difference = difference_of(arms[0].correct, arms[1].correct)
     away = abs(100 * float(difference.centre))
-    expected = what_would_settle_it(difference, max(away, SETTINGS["equivalence_margin"] - away), 0.95)
+    expected = what_would_settle_it(difference, max(away, SETTINGS["equivalence_margin"] - away), 0.95, look=2)
     assert found == {"about": expected.about, "safe": expected.safe, "images": expected.images}
     assert found["about"] > 3
+
+
+def test_a_later_look_divides_the_level():
+    """Of comparisons, of the test of guessing, and of what more seeds would settle; not of an arm's own interval."""
+    deciding = Deciding("validation", LABELS, 4)
+    arms = [competitor("a", [225, 228, 231]), competitor("b", [222, 222, 224], start=30)]
+    first, second = (decision_of(arms, deciding, SETTINGS, look) for look in (1, 2))
+    assert "look" not in first and second["look"] == 2
+    assert first == decision_of(arms, deciding, SETTINGS)
+    halved = decision_of(arms, deciding, SETTINGS | {"confidence": 0.975})
+    assert second["pairs"] == [
+        pair | {key: pytest.approx(pair[key]) for key in ("low", "high")} for pair in halved["pairs"]
+    ]
+    assert second["pairs"][0]["low"] < first["pairs"][0]["low"]
+    ranked, again = (content["ranking"][0] for content in (first, second))
+    assert ranked["beats_guessing"] and again | {"beats_guessing": True} == ranked
+    assert 0.025 < ranked["p_guessing"] < 0.05 and not again["beats_guessing"]
+    difference = difference_of(arms[0].correct, arms[1].correct)
+    away = abs(100 * float(difference.centre))
+    for content, look in ((first, 2), (second, 3)):
+        expected = what_would_settle_it(difference, max(away, 1.0 - away), 0.95, look)
+        assert content["settling"] == {"b": asdict(expected)}
 
 
 def test_with_a_single_run_nothing_says_what_would_settle_it():
@@ -469,6 +492,27 @@ def test_the_table_says_what_the_decision_says(opened):
     cost = only(opened.collect()["computed_cost"], arm="a")
     assert (other["macs"], other["peak_bytes"]) == (cost["macs"], cost["peak_bytes"])
     assert (leader["candidate"], leader["chosen"]) == ("1", str(int(decision["chosen"]["arm"] == "b")))
+
+
+def test_looks_are_counted_by_the_record(opened, tmp_path):
+    """The first decision is that without a record; the same seeds are the same look, to the same bytes."""
+    path, record = opened.folder / "decision.json", tmp_path / "decisions.jsonl"
+    opened.decide()
+    without = path.read_bytes()
+    opened.decide(record=record)
+    assert path.read_bytes() == without
+    every, opened.runs = opened.runs, {"a": [0], "b": [0]}
+    opened.validate()
+    assert opened.decide(record=record)["look"] == 2
+    second = path.read_bytes()
+    opened.decide(record=record)
+    assert path.read_bytes() == second
+    opened.runs = every
+    opened.validate()
+    opened.decide(record=record)
+    assert path.read_bytes() == without
+    seeds = [json.loads(line)["seeds"] for line in record.read_text().splitlines()]
+    assert seeds == [[0, 1], [0], [0], [0, 1]]
 
 
 def test_controls_are_not_ranked(experiment):

@@ -141,6 +141,24 @@ def test_the_tables_and_their_targets(tmp_path, monkeypatch):
     assert f"at least 85 % | {found:.2f} | {'yes' if found >= 85 else 'no'} |" in text
 
 
+def test_seeds_that_are_added(tmp_path, monkeypatch):
+    """Dividing the level takes false verdicts away, from later looks alone; tables that are there stay."""
+    monkeypatch.setattr(calibration, "LOOKED_AT", [Cell(2, 7, 3.5, 300)])
+    page = tmp_path / "mine.md"
+    page.write_text("# Others\n")
+    for _ in range(2):
+        calibration.main(["--output", str(tmp_path / "mine"), "--runs", "300", "--looks"])
+    table = pandas.read_csv(tmp_path / "mine-looks.csv")
+    plain, divided = (row for _, row in table.iterrows())
+    assert [plain["level"], divided["level"]] == ["undivided", "divided"]
+    for name in ("false", "found"):
+        assert plain[f"{name}_1"] == divided[f"{name}_1"] > 0
+        assert divided[f"{name}_1"] <= divided[f"{name}_2"] <= divided[f"{name}_3"] < plain[f"{name}_3"]
+    assert page.read_text().startswith("# Others\n") and page.read_text().count(calibration.LOOKS_TITLE) == 1
+    false = " / ".join(f"{divided[f'false_{look}']:.1f}" for look in (1, 2, 3))
+    assert f"| 300 | 3.5 | divided | {false} |" in page.read_text()
+
+
 def test_targets_name_what_misses_them():
     numbers = {"false_better": 1.0, "coverage_tie": 95.0, "coverage_lead": 95.0, "found_better": 0.0}
     rows = [

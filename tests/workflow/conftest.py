@@ -154,13 +154,13 @@ def rules_of(dry_run: str) -> Counter:
 def untracked(*arguments, directory: Path, **options) -> set[str]:
     """The files in a folder that no rule of the targets declares.
 
-    But for benchmarks, which Snakemake does not count, and the records of openings, which it would delete.
+    But for benchmarks, which Snakemake does not count, and records of openings and decisions, which it would delete.
     """
     listed = snakemake("--list-untracked", *arguments, directory=directory, **options).stdout.splitlines()
     files = {line for line in listed if (directory / line).is_file()}
     benchmarks = {file for file in files if file.startswith("logs/benchmarks/")}
     assert benchmarks  # else the list is not what it is taken for
-    return {file for file in files - benchmarks if not file.startswith("logs/openings/")}
+    return {file for file in files - benchmarks if not file.startswith(("logs/openings/", "logs/decisions/"))}
 
 
 @pytest.fixture(scope="session")

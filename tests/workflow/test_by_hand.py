@@ -27,6 +27,8 @@ NOT_PRINTED = {
 PRINTED = COMMANDS.keys() - WITHOUT_RULE - NOT_PRINTED
 LIKE_OTHERS = {name for name in PRINTED if name.startswith("plot_")} - {"plot_cost", "plot_kernels", "plot_samples"}
 """Commands that read tables and save a figure as others do."""
+RECORDS = ("logs/openings/", "logs/decisions/")
+"""Folders of records, which no rule has among its files."""
 AT_THE_FIRST_BYTE = {"prepare_dataset", "train", "collect_validation", "plot_samples", "report"}
 """Of the others, those that in the slow tier find the disk full at once, too; all of them do in the long tier."""
 
@@ -114,8 +116,8 @@ def check_message(done, files):
     (message,) = [line for line in done.stdout.splitlines() if line.startswith("error:")]
     assert "File too large" in message
     named = re.match(r"error: ([^:]+): ", message)[1]
-    # beside its files a training writes checkpoints and, where it evaluates test images, that it does
-    assert named in files or Path(named).parent.name.endswith("checkpoints") or named.startswith("logs/openings/")
+    # a training also writes checkpoints and, where it evaluates test images, that it does; a decision is recorded
+    assert named in files or Path(named).parent.name.endswith("checkpoints") or named.startswith(RECORDS)
 
 
 def check_whole(folder, files, expected):

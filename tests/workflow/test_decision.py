@@ -149,6 +149,24 @@ def test_one_more_seed_trains_and_opens_one_run_of_each_arm(finished):
     assert not rules_of(call(finished, "--dry-run", seeds=[0, 1, 2]).stdout)
 
 
+def test_decisions_with_other_seeds_are_further_looks(finished):
+    """One more seed is the second look, to the same bytes when it is decided again; back is the first one's bytes."""
+    decision = finished / RESULTS / "decision.json"
+    comparisons = finished / RESULTS / "tables" / "comparisons.csv"
+    first = [path.read_bytes() for path in (decision, comparisons)]
+    call(finished, seeds=[0, 1, 2])
+    second = [path.read_bytes() for path in (decision, comparisons, finished / RESULTS / "report.html")]
+    assert json.loads(second[0])["look"] == 2
+    assert "This is look 2" in second[2].decode() and "97.5\u00a0%\u00a0CI" in second[2].decode()
+    call(finished, "--forcerun", "decide", seeds=[0, 1, 2])
+    assert [path.read_bytes() for path in (decision, comparisons)] == second[:2]
+    call(finished, f"{RESULTS}/report.html")
+    assert [path.read_bytes() for path in (decision, comparisons)] == first
+    lines = (finished / "logs" / "decisions" / "small.jsonl").read_text().splitlines()
+    assert [json.loads(line)["seeds"] for line in lines] == [[0, 1], [0, 1, 2], [0, 1, 2], [0, 1]]
+    assert len({json.loads(line)["images"] for line in lines}) == 1
+
+
 @pytest.mark.parametrize(
     ("changes", "trained"),
     [
@@ -245,7 +263,7 @@ def test_a_model_is_refused_where_no_run_was_chosen(finished):
 
 
 def records(folder):
-    """The recorded openings of every run, by the name of the log."""
+    """The records of a folder, such as the openings of every run, by the name of the log."""
     return {str(path.relative_to(folder)): path.read_text().splitlines() for path in folder.rglob("*.jsonl")}
 
 
@@ -358,8 +376,8 @@ def test_openings_that_cannot_be_recorded_do_not_happen(decided, tmp_path, there
     assert "logs/openings" in said and "Permission denied" in said
     assert "Traceback" not in said
     assert not [name for name in ("test.safetensors", "opened.json") if (folder / OPENED / name).exists()]
-    assert not records(folder)
+    assert not records(folder / "logs" / "openings")
     log = folder / "logs" / "open_test" / "small" / "fast" / "seed0.log"
     assert not log.exists() or "opening" not in log.read_text().replace("logs/openings", "")
     call(folder, TARGET, "--notemp")
-    assert len(records(folder)) == 1
+    assert len(records(folder / "logs" / "openings")) == 1

@@ -32,7 +32,7 @@ READERS = {
     "train": "extract_weight_delta",
     "extract_weight_delta": "collect_validation",
     "collect_validation": f"{PLOTS_OF_TABLES} decide collect_results check_claims compare_full_run report",
-    "decide": "collect_predictions report",
+    "decide": "collect_predictions collect_results report",
     "collect_predictions": "report",
     "collect_results": "plot_confusion plot_cost check_claims report",
     "copy_model": "write_model write_manifest",

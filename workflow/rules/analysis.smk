@@ -111,6 +111,7 @@ checkpoint decide:
         correct="<results>/{experiment}/{part}validation.safetensors",
         arms="<results>/{experiment}/{part}tables/arms.csv",
         computed_cost="<results>/{experiment}/{part}tables/computed_cost.csv",
+        index="<results>/{experiment}/data/index.csv",
     output:
         **tables_of("decide"),
         json="<results>/{experiment}/{part}decision.json",
@@ -126,6 +127,8 @@ checkpoint decide:
         runtime=10,
     params:
         comparison=graph.of_experiment(lambda experiment: as_json(experiment["comparison"])),
+        # not a parameter that reruns it, since the function takes `output`
+        record=lambda wildcards, output: record_of_decisions(wildcards),
         caption=tables_caption("decide"),
         code=code("analysis.decide"),
     shell:
@@ -135,6 +138,8 @@ checkpoint decide:
             --arms-table {input.arms:q} \
             --computed-cost {input.computed_cost:q} \
             --comparison {params.comparison:q} \
+            --index {input.index:q} \
+            --record {params.record:q} \
             --decision {output.json:q} \
             --table {output.decision:q} \
             >{log:q} 2>&1
@@ -149,6 +154,7 @@ rule collect_results:
         index="<results>/{experiment}/data/index.csv",
         validation_data="<results>/{experiment}/data/validation.safetensors",
         predictions=graph.of_runs(f"{RUN}/predictions.safetensors"),
+        decision="<results>/{experiment}/{part}decision.json",
         runs_table="<results>/{experiment}/{part}tables/runs.csv",
         tested=graph.test_results_of_runs,
         folds=graph.folds_file,
@@ -187,6 +193,7 @@ rule collect_results:
             --mode {params.mode} \
             {params.folds} \
             --index {input.index:q} \
+            --decision {input.decision:q} \
             --runs-table {input.runs_table:q} \
             --tables {params.tables:q} \
             --logs {params.logs:q} \

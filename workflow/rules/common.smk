@@ -208,10 +208,15 @@ def options_of_check(wildcards, input, output, resources, threads):
     return options(**found, **folders, num_threads=threads, report=page, openings=logs)
 
 
+def folder_of_logs():
+    """The folder with all logs, with a slash at its end."""
+    log = str(rules.open_test.log[0])
+    return log[: log.rindex("open_test/{experiment}")]
+
+
 def folder_of_openings(wildcards):
     """The folder with the logs of openings of an experiment's test images, and the split under which they were opened."""
-    log = str(rules.open_test.log[0])
-    return f"{log[: log.rindex('open_test/{experiment}')]}openings/{wildcards.experiment}"
+    return f"{folder_of_logs()}openings/{wildcards.experiment}"
 
 
 # These files are in no output and no log. Snakemake deletes logs before a job runs again, and rolls back an update().
@@ -219,6 +224,11 @@ def folder_of_openings(wildcards):
 def log_of_openings(wildcards, ending=""):
     """The log of the openings of a run, which only grows."""
     return f"{folder_of_openings(wildcards)}/{wildcards.arm}/{wildcards.run}{ending}.jsonl"
+
+
+def record_of_decisions(wildcards):
+    """The log of the decisions of an experiment, which only grows; that of a partial report is another."""
+    return f"{folder_of_logs()}decisions/{wildcards.part}{wildcards.experiment}.jsonl"
 
 
 # The questions that rules ask about experiments, with the wildcards of a job.

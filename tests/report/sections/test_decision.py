@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from tests.report.conftest import TWO, against, plain
-from triptych.report.sections import decision
+from triptych.report.sections import answer, comparisons, decision
+from triptych.report.sections.advice import advice
+from triptych.report.sections.headline import headline
 from triptych.storage.errors import InputError
 
 HEAD = {"name": "last_layer", "train": "head", "last": 95.5}
@@ -205,6 +207,42 @@ def test_more_images_alone_may_settle_where_there_are_seeds_enough(results):
     )
     alone = {"last_layer": {"about": 3, "safe": 3, "images": 1.0}}  # the correction for the number of pairs leaves it
     assert decision.settling(replace(found, decision={**found.decision, "settling": alone})) == []
+
+
+def test_a_later_look_is_named_and_every_difference_has_its_confidence(results):
+    """On the page of a second decision: 95 % of single arms, 97.5 % of differences, and 2.5 % of tests."""
+    first = results()
+    second = replace(first, decision={**first.decision, "look": 2})
+    assert decision.looked(first) == []
+    assert [plain(text) for text in decision.looked(second)] == [
+        "This is look 2: the same images have decided with other seeds before. Each look is another chance of a false "
+        "verdict, so arms are compared at 2.5 %."
+    ]
+    table, pairs = decision.table(second), comparisons.table(second, comparisons.compared(second), "Pairs")
+    meanings = {column.title: plain(column.meaning) for column in (*table.columns, *pairs.columns)}
+    assert "95 % CI" in meanings["accuracy"] and "97.5 % CI" in meanings["behind"]
+    assert meanings["interval"].startswith("97.5 % CI of the difference") and "at most 2.5 %" in meanings["verdict"]
+    assert "at most 2.5 %, Holm" in plain(decision.rules(second)[1])
+    for said in (headline, answer.what_it_answers, advice):
+        before, after = (
+            plain(" ".join([text] if isinstance(text, str) else text)) for text in map(said, (first, second))
+        )
+        assert "(95 % CI" in before and after == before.replace("(95 % CI", "(97.5 % CI"), said
+    for said in (answer.about_seeds, answer.tested):
+        assert said(second) == said(first) and "95 % CI" in plain(said(first))
+    assert "95 % CI, of a difference 97.5 % CI: confidence interval." in plain(answer.glossary(second)[1])
+    # the same ends at a higher confidence are of a smaller standard error
+    flattery = [float(plain(decision.flattered(found)[0]).split("most ")[1].split()[0]) for found in (first, second)]
+    assert flattery[1] < flattery[0]
+    third = replace(first, decision={**first.decision, "look": 3})
+    assert "98.333 % CI" in plain(headline(third)) and "at 1.7 %." in plain(decision.looked(third)[0])
+
+
+def test_networks_differ_at_the_level_of_the_look(results):
+    found = results(arms=TWO, seeds=(0,))
+    pair = {**found.decision["pairs"][0], "networks_p": 0.04}
+    assert decision.networks_differ(found, pair)
+    assert not decision.networks_differ(replace(found, decision={**found.decision, "look": 2}), pair)
 
 
 def test_the_leader_of_several_arms_is_flattered_and_an_only_arm_is_not(results):

@@ -21,6 +21,7 @@ from triptych.analysis.variance_parts import Sampling
 from triptych.data.folds import load_folds
 from triptych.results import schema
 from triptych.results.by_seed import by_seed
+from triptych.results.decision import read_decision
 from triptych.results.openings import Opening, is_of_training, recorded_openings
 from triptych.results.run_names import fold_cells, run_in_words, run_name
 from triptych.results.schema import EVERY_EPOCH
@@ -48,6 +49,7 @@ def collect_results(  # noqa: PLR0913
     mode: str,
     folds: Path | None = None,
     index: Path | None = None,
+    decision: Path | None = None,
     runs_table: Path,
     tables: Path,
     logs: Path | None = None,
@@ -68,6 +70,8 @@ def collect_results(  # noqa: PLR0913
         folds: of the training images (`triptych.data.folds`); each seed has a network for each of them, and its
             accuracy is the mean of theirs.
         index: the table `index` of `prepare_dataset`, for the groups of the test images. Optional.
+        decision: of the same runs (`decide`), for its look (`triptych.analysis.looks`): arms are compared on test
+            images as often as on the images that decide, in the mode every_epoch, too. Without one it is the first.
         runs_table: `tables/runs.csv`, for the accuracies on validation images.
         tables: the folder to write `NAME.csv` into.
         logs: the folder with the logs of openings, for those of runs that are no longer in the configuration. Optional.
@@ -107,7 +111,8 @@ def collect_results(  # noqa: PLR0913
     before = read_validation(runs_table, folders)
     summary = summary_table(labels, results, read, test, before, settings["confidence"], groups)
     compared = {arm["name"]: read[arm["name"]] for arm in arm_list if arm["role"] != "control"}
-    comparisons = comparison_table(compared, test, settings, groups)
+    look = 1 if decision is None else read_decision(decision).get("look", 1)
+    comparisons = comparison_table(compared, test, settings, groups, look)
     written = {
         "test_results": results,
         "summary": summary,
@@ -268,13 +273,14 @@ def summary_table(
 
 
 def comparison_table(
-    tested: Tested, test: Truth, settings: Mapping[str, Any], groups: numpy.ndarray | None = None
+    tested: Tested, test: Truth, settings: Mapping[str, Any], groups: numpy.ndarray | None = None, look: int = 1
 ) -> pandas.DataFrame:
     """Every pair of these arms, by the metric that decides."""
     return compare_arms(
         {arm: correct_of(own) for arm, own in tested.items()},
         margin=settings["equivalence_margin"],
         confidence=settings["confidence"],
+        look=look,
         sampling=replace(sampling_of(settings["metric"], test.labels, groups), rows_per_seed=rows_per_seed(tested)),
     )
 

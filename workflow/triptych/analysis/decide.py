@@ -12,6 +12,10 @@ The metric is accuracy, or balanced accuracy: the mean of the recalls of all cla
 
 An arm that is not better than guessing is never taken in place of the leader.
 
+Seeds that are added, and a further look, are another chance of a false verdict. So the level of the comparisons and of
+the test of guessing is that of the first look divided by the look (`triptych.analysis.looks`). Intervals of single arms
+keep their confidence.
+
 The run of the chosen arm is that with the highest metric on the images that decide (ties: the first). With folds it is
 the first fold of the seed with the highest metric of out-of-fold predictions.
 """
@@ -29,6 +33,7 @@ from statsmodels.stats.multitest import multipletests
 from triptych.analysis.balanced_accuracy import sampling_of
 from triptych.analysis.comparisons import compare_arms, difference_of, exact_share
 from triptych.analysis.intervals import accuracy_interval, p_of_guessing
+from triptych.analysis.looks import digest_of_images, record_look
 from triptych.analysis.options import parsed_json
 from triptych.analysis.settling import what_would_settle_it
 from triptych.analysis.variance_parts import EACH_IMAGE, Sampling
@@ -125,7 +130,15 @@ class Deciding:
 
 
 def decide(
-    *, correct: Path, arms_table: Path, computed_cost: Path, comparison: str, decision: Path, table: Path
+    *,
+    correct: Path,
+    arms_table: Path,
+    computed_cost: Path,
+    comparison: str,
+    index: Path | None = None,
+    record: Path | None = None,
+    decision: Path,
+    table: Path,
 ) -> None:
     """Decide which arm and which run to take, by the rules of this module.
 
@@ -134,6 +147,10 @@ def decide(
         arms_table: `tables/arms.csv`, in the order of the configuration.
         computed_cost: `tables/computed_cost.csv`.
         comparison: JSON, `equivalence_margin`, `confidence`, `prefer` and `metric`.
+        index: the table `index` of `prepare_dataset`, to tell whether the images of another decision were the same.
+            Optional.
+        record: the record of decisions (`triptych.analysis.looks`), to which a line is appended. Without one this is
+            the first look.
         decision: the file to write: JSON, with the digest of its content.
         table: the file to write: a row for each arm that is no control, the leader first.
 
@@ -155,14 +172,19 @@ def decide(
         )
     if not competitors:
         raise InputError(f"{arms_table}: expected an arm that is no control, found none")
-    content = decision_of(competitors, deciding, settings)
+    look = 1
+    if record is not None:
+        images = digest_of_images(deciding.split, deciding.labels, deciding.groups, index)
+        of_all = (seed for one in competitors for seed in one.seeds)
+        look = record_look(record, images, of_all, deciding.repeats if deciding.folds else None)
+    content = decision_of(competitors, deciding, settings, look)
     content["digest"] = decision_digest(content)
     balanced = {one.arm: balanced_interval(one.correct, deciding, settings["confidence"]) for one in competitors}
     frame = decision_table(content, dict(zip(arms["arm"], arms["label"], strict=True)), balanced)
     write_json(decision, content)
     save_table(table, frame, schema.DECISION)
-    images = content["images"].replace("_", "-")
-    print(f"{content['number_of_images']} {images} images, {len(competitors)} arms: {content['verdict']}")
+    split, looked = content["images"].replace("_", "-"), f" (look {look})" if look > 1 else ""
+    print(f"{content['number_of_images']} {split} images, {len(competitors)} arms: {content['verdict']}{looked}")
     shown = ["accuracy", "low", "high"]
     if deciding.metric == "balanced_accuracy":
         shown = ["balanced_accuracy", "balanced_low", "balanced_high"]
@@ -203,24 +225,28 @@ def read_correct(path: Path, metric: str = "accuracy") -> tuple[Deciding, dict[s
     return Deciding(split, labels, classes, metric, folds, len(repeats), groups), by_arm
 
 
-def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings: Mapping[str, Any]) -> dict[str, Any]:
+def decision_of(
+    competitors: Sequence[Competitor], deciding: Deciding, settings: Mapping[str, Any], look: int = 1
+) -> dict[str, Any]:
     """Return the content of `decision.json` but its digest.
 
     Args:
         competitors: in the order of the configuration; at least one.
         settings: the section `comparison` of the configuration.
+        look: at the same images, from 1.
     """
     table = compare_arms(
         {one.arm: one.correct for one in competitors},
         margin=settings["equivalence_margin"],
         confidence=settings["confidence"],
+        look=look,
         sampling=deciding.sampling,
     )
     pairs = [
         {str(key): None if pandas.isna(value) else value for key, value in row.items()}
         for row in table.to_dict("records")
     ]
-    ranking = ranking_of(in_rank(competitors), deciding, settings["confidence"])
+    ranking = ranking_of(in_rank(competitors), deciding, settings["confidence"], look)
     better = {entry["arm"] for entry in ranking if entry["beats_guessing"]}
     if better:
         choice = choose(competitors, pairs, settings["prefer"], better)
@@ -240,10 +266,11 @@ def decision_of(competitors: Sequence[Competitor], deciding: Deciding, settings:
         **({"metric": deciding.metric} if deciding.metric != "accuracy" else {}),
         **({"folds": deciding.folds, "repeats": deciding.repeats} if deciding.folds else {}),
         **({"groups": deciding.sampling.units(len(deciding.labels))} if deciding.groups is not None else {}),
+        **({"look": look} if look > 1 else {}),
         "ranking": ranking,
         "pairs": pairs,
         **choice,
-        "settling": settling_of(competitors, pairs, settings["equivalence_margin"], settings["confidence"]),
+        "settling": settling_of(competitors, pairs, settings["equivalence_margin"], settings["confidence"], look),
     }
 
 
@@ -252,7 +279,9 @@ def in_rank(competitors: Sequence[Competitor]) -> list[Competitor]:
     return sorted(competitors, key=lambda one: -one.share)
 
 
-def ranking_of(ranked: Sequence[Competitor], deciding: Deciding, confidence: float) -> list[dict[str, Any]]:
+def ranking_of(
+    ranked: Sequence[Competitor], deciding: Deciding, confidence: float, look: int = 1
+) -> list[dict[str, Any]]:
     """Return what is known about each arm by itself; the p-values are corrected by Holm's method for their number.
 
     The accuracy and its interval are there in any case; the balanced accuracy where that decides.
@@ -270,7 +299,7 @@ def ranking_of(ranked: Sequence[Competitor], deciding: Deciding, confidence: flo
                 "low": low,
                 "high": high,
                 "p_guessing": float(value),
-                "beats_guessing": bool(value < 1 - confidence),
+                "beats_guessing": bool(value < (1 - confidence) / look),
                 "macs": one.macs,
                 "peak_bytes": one.peak_bytes,
             }
@@ -351,17 +380,23 @@ def choose(
 
 
 def settling_of(
-    competitors: Sequence[Competitor], pairs: Sequence[Mapping[str, Any]], margin: float, confidence: float
+    competitors: Sequence[Competitor],
+    pairs: Sequence[Mapping[str, Any]],
+    margin: float,
+    confidence: float,
+    look: int = 1,
 ) -> dict[str, dict[str, Any] | None]:
     """Return what would settle each comparison with the leader that is undecided: by the other arm, a `Settlement`.
 
     The interval must become narrow enough to leave out zero, or to lie within the margin, whichever is nearer; the
-    difference is taken as observed. None where an arm has a single run.
+    difference is taken as observed. None where an arm has a single run. More seeds are decided on at the next look,
+    other images at the first.
 
     Args:
         competitors: in the order of the configuration.
         pairs: the comparisons of `compare_arms`.
         margin: of equivalence, in points.
+        look: of the comparisons.
     """
     leader, *others = in_rank(competitors)
     undecided = {pair["arm_b"] for pair in pairs if pair["arm_a"] == leader.arm and pair["verdict"] == "undecided"}
@@ -370,7 +405,7 @@ def settling_of(
         if other.arm in undecided:
             difference = difference_of(leader.correct, other.correct, leader.sampling)
             away = abs(100 * float(difference.centre))
-            settlement = what_would_settle_it(difference, max(away, margin - away), confidence)
+            settlement = what_would_settle_it(difference, max(away, margin - away), confidence, look + 1)
             found[other.arm] = None if settlement is None else asdict(settlement)
     return found
 

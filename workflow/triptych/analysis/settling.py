@@ -39,7 +39,8 @@ def what_would_settle_it(
     Args:
         half_width: wanted of the interval, in points.
         confidence: of the interval, such as 0.95.
-        look: as in `compare_arms`.
+        look: that at which more seeds would be compared, as in `compare_arms`: the next one. More images are other
+            images, which are compared at the first look.
 
     Returns:
         None where an arm has a single run, which says nothing about its seeds.
@@ -47,7 +48,7 @@ def what_would_settle_it(
     parts = (difference.first, difference.second)
     if any(part.seeds == 1 for part in parts):
         return None
-    level, wanted = (1 - confidence) / look, (half_width / 100) ** 2
+    level, wanted = 1 - confidence, (half_width / 100) ** 2
     sampling, images = difference.sampling, difference.images
     known = [(part, part.seeds) for part in parts if part.seeds is not None]
     degrees = degrees_of_freedom(*parts)
@@ -69,7 +70,8 @@ def what_would_settle_it(
 
     def fewest(seed_variance: float) -> int | None:
         parts_then = (image_variance, seed_variance / seeds)
-        then = squared_half_width(level, sampling, images, parts_then, per_seed * (seeds - 1) if known else None)
+        degrees_then = per_seed * (seeds - 1) if known else None
+        then = squared_half_width(level / look, sampling, images, parts_then, degrees_then)
         enough = numpy.flatnonzero(then <= wanted)
         return int(seeds[enough[0]]) if len(enough) else None
 

@@ -71,7 +71,12 @@ def between(low: float, high: float, digits: int = 1) -> str:
 
 def interval(confidence: float) -> str:
     """Name an interval by its confidence (0 to 1), such as `95 % CI`."""
-    return f"{100 * confidence:g}{NO_BREAK}%{NO_BREAK}CI"
+    return f"{100 * confidence:.5g}{NO_BREAK}%{NO_BREAK}CI"
+
+
+def level(value: float) -> str:
+    """Format a level of significance (0 to 1) in percent, such as `5 %` or `2.5 %`."""
+    return f"{100 * value:.2g}{NO_BREAK}%"
 
 
 def p_value(value: float) -> str:

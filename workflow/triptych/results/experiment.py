@@ -149,8 +149,23 @@ class Results:
 
     @property
     def confidence(self) -> float:
-        """The confidence of the intervals, such as 0.95."""
+        """The confidence of the intervals of single arms, such as 0.95."""
         return float(self.configuration["comparison"]["confidence"])
+
+    @property
+    def look(self) -> int:
+        """How often, with this decision, the same images decided with other seeds."""
+        return int((self.decision or {}).get("look", 1))
+
+    @property
+    def level(self) -> float:
+        """The level of comparisons of arms, such as 0.05; each look divides it."""
+        return (1 - self.confidence) / self.look
+
+    @property
+    def confidence_of_differences(self) -> float:
+        """The confidence of the intervals of differences between arms."""
+        return 1 - self.level
 
     @property
     def ranking(self) -> dict[str, Mapping[str, Any]]:

@@ -12,8 +12,8 @@ Opening = Mapping[str, Any]
 of a training that evaluates test images after every epoch, `test` is `EVERY_EPOCH`."""
 
 
-def parsed_lines(lines: Iterable[str]) -> list[Opening]:
-    """Return the openings of the lines of a log, in order.
+def parsed_lines(lines: Iterable[str], key: str = "arm") -> list[Opening]:
+    """Return the openings of the lines of a log, in order; of another log the entries that have its `key`.
 
     A line that is no JSON was cut off while it was written, before any image was read.
     """
@@ -23,7 +23,7 @@ def parsed_lines(lines: Iterable[str]) -> list[Opening]:
             entry: Any = json.loads(line)
         except ValueError:
             continue
-        if isinstance(entry, dict) and "arm" in entry:
+        if isinstance(entry, dict) and key in entry:
             found.append(entry)
     return found
 

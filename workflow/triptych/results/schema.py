@@ -675,8 +675,9 @@ COMPARISONS = Table(
         ),
         text(
             "verdict",
-            "On arms. better: p is at most 1 - confidence. equivalent: the whole interval is within the margin, and "
-            "there are enough images to show it. undecided: neither, or fewer than three seeds.",
+            "On arms. better: p is at most 1 - confidence, divided by the look of the decision. equivalent: the "
+            "whole interval is within the margin, and there are enough images to show it. undecided: neither, or "
+            "fewer than three seeds.",
         ),
     ),
     category="Tables",

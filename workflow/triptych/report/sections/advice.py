@@ -128,7 +128,7 @@ def _saving(results: Results, chosen: str) -> list[str]:
     behind, low, high, verdict = known[frugal]
     loss = "It is equivalent."
     if verdict == "better":
-        interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
+        interval = f"{words.interval(results.confidence_of_differences)} {words.between(low, high)}"
         loss = f"Its {results.metric_on(decided(results)['images'])} is {words.points(behind)} lower ({interval})."
     return [
         f"Short of {words.listing(short_of, 'or')}? {results.name_of(frugal)} took {words.listing(measured)} of "

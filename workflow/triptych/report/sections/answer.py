@@ -174,7 +174,9 @@ def _on_factor(results: Results, column: str, tried: str, other: str) -> list[st
     claim, evidence = ANSWERS[column][kind if verdict == "better" else verdict]
     if {tried, other} == set(results.contestants[:2]):
         return [f"{claim}."]  # the headline has the evidence
-    size = f"{words.points(difference)} ({words.interval(results.confidence)} {words.between(low, high)})"
+    size = (
+        f"{words.points(difference)} ({words.interval(results.confidence_of_differences)} {words.between(low, high)})"
+    )
     return [f"{claim}{evidence.format(tried=results.name_of(tried), other=results.name_of(other), size=size)}."]
 
 
@@ -217,6 +219,8 @@ def before_training(results: Results) -> list[str]:
 def glossary(results: Results) -> list[str]:
     """The words that this page uses in a meaning of its own."""
     interval = words.interval(results.confidence)
+    if results.look > 1:
+        interval += f", of a difference {words.interval(results.confidence_of_differences)}"
     return [
         "Arm: a way to train. Run: an arm trained with one seed, the start of all its random numbers. Control: an arm "
         "that is trained, but not compared.",

@@ -94,9 +94,10 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
         Column("difference", f"Lead of the first arm in points of {results.metric_on(_split(results))}."),
         Column(
             "interval",
-            f"{words.interval(results.confidence)} of the difference in points; it allows for {covered}. Line: "
-            f"interval; dot: difference; stroke: zero; grey band: the margin of {words.plural(margin, 'point')}. All "
-            f"lines share one scale, from {words.number(left)} to {words.number(reach)} points.",
+            f"{words.interval(results.confidence_of_differences)} of the difference in points; it allows for "
+            f"{covered}. Line: interval; dot: difference; stroke: zero; grey band: the margin of "
+            f"{words.plural(margin, 'point')}. All lines share one scale, from {words.number(left)} to "
+            f"{words.number(reach)} points.",
             "range",
         ),
         Column("p", " ".join(_meanings_of_p(results, scopes))),
@@ -138,7 +139,7 @@ def _meanings_of_p(results: Results, scopes: Set[str]) -> list[str]:
 
 def _meanings_of_verdict(results: Results, scopes: Set[str]) -> list[str]:
     """What the verdicts mean that pairs of these scopes may have."""
-    level, margin = words.percent(100 * (1 - results.confidence), 0), words.plural(results.margin, "point")
+    level, margin = words.level(results.level), words.plural(results.margin, "point")
     found = []
     if OF_ARMS in scopes:
         found.append(

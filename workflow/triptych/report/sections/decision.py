@@ -28,6 +28,7 @@ def blocks(results: Results) -> list[Block]:
         Bullets(
             [
                 *reasons(results),
+                *looked(results),
                 *flattered(results),
                 *of_groups(results),
                 *openings(results),
@@ -107,7 +108,7 @@ def verdict_in_words(results: Results, pair: Mapping[str, Any]) -> str:
 def networks_differ(results: Results, pair: Mapping[str, Any]) -> bool:
     """Whether two single networks differ; False where an arm has several runs."""
     p_value = pair["networks_p"]
-    return p_value is not None and bool(p_value <= 1 - results.confidence)
+    return p_value is not None and bool(p_value <= results.level)
 
 
 def scope_of_leader(results: Results) -> str:
@@ -142,7 +143,7 @@ def rules(results: Results) -> list[str]:
         "accurate": "this choice stays; the undecided arms remain candidates",
         "cheap": "the cheapest candidate is chosen instead",
     }[decided(results)["prefer"]]
-    level = words.percent(100 * (1 - results.confidence), 0)
+    level = words.level(results.level)
     metric = results.metric_name
     return [
         f"{deciding_images(results)}{half} decide, by {metric} (setting metric: {results.metric}).",
@@ -185,8 +186,8 @@ def table(results: Results) -> Table:
         Column(
             "behind",
             f"{results.metric_name.capitalize()} of the leader (the arm with the highest) minus that of this arm, in "
-            f"points. Below: {interval} of this difference. All arms see the same images, so it may be narrower than "
-            "those of the arms.",
+            f"points. Below: {words.interval(results.confidence_of_differences)} of this difference. All arms see the "
+            "same images, so it may be narrower than those of the arms.",
         ),
         Column("verdict", _meaning_of_verdict(results), "verdict"),
         Column("operations", "Computed multiply-accumulates of one run, of training and evaluation."),
@@ -394,12 +395,22 @@ def _cost(reason: Mapping[str, Any], prefix: str = "") -> str:
     return f"{words.operations(reason[f'{prefix}macs'])} and {words.size(reason[f'{prefix}peak_bytes'])}"
 
 
+def looked(results: Results) -> list[str]:
+    """How often these images have decided with other seeds, and what follows; nothing at the first look."""
+    if results.look == 1:
+        return []
+    return [
+        f"This is look {results.look}: the same images have decided with other seeds before. Each look is another "
+        f"chance of a false verdict, so arms are compared at {words.level(results.level)}."
+    ]
+
+
 def flattered(results: Results) -> list[str]:
     """By how much the leader's accuracy may be too high because it is the highest; nothing of a single arm."""
     arms, differences = len(results.contestants), [(pair["low"], pair["high"]) for pair in decided(results)["pairs"]]
     if arms < 2:
         return []
-    most = words.points(optimism(differences, arms, results.confidence))
+    most = words.points(optimism(differences, arms, results.confidence_of_differences))
     leader = results.name_of(results.contestants[0])
     return [f"{leader} is flattered by being the highest of {arms}: on average by at most {most} on these images."]
 

@@ -54,7 +54,7 @@ def _better(results: Results) -> str:
     difference, low, high, _ = lead(results, best, others[0])
     ahead = f"{words.points(difference)} more than {results.name_of(others[0])}"
     reached = f"{_reached(results, best)} {results.metric_name} on {deciding_images(results)}"
-    interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
+    interval = f"{words.interval(results.confidence_of_differences)} {words.between(low, high)}"
     name = results.name_of(best)
     if len(others) == 1:
         return f"{name} is better: {reached}, {ahead} ({interval})."
@@ -98,7 +98,7 @@ def _no_verdict(results: Results) -> str:
     """The answer where an arm has fewer than three seeds."""
     leader, *others = results.contestants
     difference, low, high, _ = lead(results, leader, others[0])
-    interval = f"{words.interval(results.confidence)} {words.between(low, high)}"
+    interval = f"{words.interval(results.confidence_of_differences)} {words.between(low, high)}"
     reached = f"{_reached(results, leader)} {results.metric_name} on {deciding_images(results)}"
     names = results.name_of(leader), results.name_of(others[0])
     ahead = f"{names[0]} is ahead with {reached}, {words.points(difference)} more than {names[1]} ({interval})."

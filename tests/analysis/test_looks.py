@@ -1,0 +1,68 @@
+"""Which look at the same images a decision is: by its seeds, in the order of a record that only grows."""
+
+import json
+
+import numpy
+import pytest
+
+from triptych.analysis.looks import digest_of_images, record_look
+
+LABELS = numpy.array([0, 0, 1, 1])
+
+
+@pytest.fixture
+def record(tmp_path):
+    return tmp_path / "logs" / "decisions" / "mine.jsonl"
+
+
+def test_other_seeds_are_another_look_and_the_same_ones_are_the_same(record):
+    looks = [
+        record_look(record, "images", seeds) for seeds in ([0, 1, 2], [2, 1, 0, 0], range(5), range(3), range(5), [7])
+    ]
+    assert looks == [1, 1, 2, 1, 2, 3]
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert [line["seeds"] for line in lines] == [[0, 1, 2]] * 2 + [[0, 1, 2, 3, 4], [0, 1, 2], [0, 1, 2, 3, 4], [7]]
+    assert all(line.keys() == {"images", "seeds", "time"} for line in lines)
+
+
+def test_repeats_of_folds_are_part_of_a_look(record):
+    assert [record_look(record, "images", [0], repeats) for repeats in (1, 2, 1)] == [1, 2, 1]
+    assert json.loads(record.read_text().splitlines()[1])["repeats"] == 2
+
+
+def test_other_images_begin_anew(record):
+    looks = [record_look(record, images, seeds) for images, seeds in (("a", [0]), ("a", [0, 1]), ("b", [0, 1]))]
+    assert looks == [1, 2, 1]
+    assert record_look(record, "a", [0, 1]) == 2
+
+
+def test_a_line_that_was_cut_off_does_not_count(record):
+    assert record_look(record, "images", [0]) == 1
+    whole = record.read_text()
+    record.write_text(whole + whole.replace("[0]", "[0, 1]")[:-10])
+    assert record_look(record, "images", [0, 1, 2]) == 2
+    assert len(record.read_text().splitlines()) == 3
+
+
+def test_images_are_told_apart_by_all_that_is_known_of_them(tmp_path):
+    index = tmp_path / "index.csv"
+
+    def written(train, validation):
+        rows = [("train", train), ("validation", validation)]
+        lines = (f"{split},{row},n,{name},c,,\n" for split, names in rows for row, name in enumerate(names))
+        index.write_text("split,row,name,sha256,class,group,changes\n" + "".join(lines))
+        return index
+
+    every = [
+        digest_of_images("validation", LABELS),
+        digest_of_images("test", LABELS),
+        digest_of_images("validation", LABELS[::-1]),
+        digest_of_images("validation", LABELS, numpy.array([0, 0, 1, 2])),
+        digest_of_images("validation", LABELS, numpy.array([0, 1, 1, 2])),
+        digest_of_images("validation", LABELS, index=written("ab", "cdef")),
+        digest_of_images("validation", LABELS, index=written("ab", "cdeg")),
+        digest_of_images("out_of_fold", LABELS, index=written("cdeg", "ab")),
+    ]
+    assert len(set(every)) == len(every)
+    # other training images are no other images that decide
+    assert digest_of_images("validation", LABELS, index=written("xy", "cdef")) == every[5]
