@@ -494,8 +494,9 @@ def test_the_table_says_what_the_decision_says(opened):
     assert (leader["candidate"], leader["chosen"]) == ("1", str(int(decision["chosen"]["arm"] == "b")))
 
 
-def test_looks_are_counted_by_the_record(opened, tmp_path):
+def test_looks_are_counted_by_the_record(opened, tmp_path, monkeypatch):
     """The first decision is that without a record; the same seeds are the same look, to the same bytes."""
+    monkeypatch.setattr("triptych.analysis.looks.SEEDS_FOR_A_VERDICT", 1)
     path, record = opened.folder / "decision.json", tmp_path / "decisions.jsonl"
     opened.decide()
     without = path.read_bytes()

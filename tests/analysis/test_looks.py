@@ -17,30 +17,42 @@ def record(tmp_path):
 
 def test_other_seeds_are_another_look_and_the_same_ones_are_the_same(record):
     looks = [
-        record_look(record, "images", seeds) for seeds in ([0, 1, 2], [2, 1, 0, 0], range(5), range(3), range(5), [7])
+        record_look(record, "images", seeds)
+        for seeds in ([0, 1, 2], [2, 1, 0, 0], range(5), range(3), range(5), [5, 6, 7])
     ]
     assert looks == [1, 1, 2, 1, 2, 3]
     lines = [json.loads(line) for line in record.read_text().splitlines()]
-    assert [line["seeds"] for line in lines] == [[0, 1, 2]] * 2 + [[0, 1, 2, 3, 4], [0, 1, 2], [0, 1, 2, 3, 4], [7]]
+    assert [line["seeds"] for line in lines] == [[0, 1, 2]] * 2 + [
+        [0, 1, 2, 3, 4],
+        [0, 1, 2],
+        [0, 1, 2, 3, 4],
+        [5, 6, 7],
+    ]
     assert all(line.keys() == {"images", "seeds", "time"} for line in lines)
 
 
+def test_seeds_that_are_too_few_for_a_verdict_are_no_look(record):
+    assert [record_look(record, "images", range(count)) for count in (1, 3, 2, 4, 1, 3)] == [1, 1, 1, 2, 1, 1]
+
+
 def test_repeats_of_folds_are_part_of_a_look(record):
-    assert [record_look(record, "images", [0], repeats) for repeats in (1, 2, 1)] == [1, 2, 1]
+    assert [record_look(record, "images", range(3), repeats) for repeats in (1, 2, 1)] == [1, 2, 1]
     assert json.loads(record.read_text().splitlines()[1])["repeats"] == 2
 
 
 def test_other_images_begin_anew(record):
-    looks = [record_look(record, images, seeds) for images, seeds in (("a", [0]), ("a", [0, 1]), ("b", [0, 1]))]
+    looks = [
+        record_look(record, images, seeds) for images, seeds in (("a", range(3)), ("a", range(4)), ("b", range(4)))
+    ]
     assert looks == [1, 2, 1]
-    assert record_look(record, "a", [0, 1]) == 2
+    assert record_look(record, "a", range(4)) == 2
 
 
 def test_a_line_that_was_cut_off_does_not_count(record):
-    assert record_look(record, "images", [0]) == 1
+    assert record_look(record, "images", range(3)) == 1
     whole = record.read_text()
-    record.write_text(whole + whole.replace("[0]", "[0, 1]")[:-10])
-    assert record_look(record, "images", [0, 1, 2]) == 2
+    record.write_text(whole + whole.replace("[0, 1, 2]", "[0, 1, 2, 3]")[:-10])
+    assert record_look(record, "images", range(5)) == 2
     assert len(record.read_text().splitlines()) == 3
 
 

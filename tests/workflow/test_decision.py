@@ -150,20 +150,23 @@ def test_one_more_seed_trains_and_opens_one_run_of_each_arm(finished):
 
 
 def test_decisions_with_other_seeds_are_further_looks(finished):
-    """One more seed is the second look, to the same bytes when it is decided again; back is the first one's bytes."""
+    """A fourth seed is the second look, to the same bytes if decided again; back is the first one's bytes."""
     decision = finished / RESULTS / "decision.json"
     comparisons = finished / RESULTS / "tables" / "comparisons.csv"
+    three, four = [0, 1, 2], [0, 1, 2, 3]
+    call(finished, seeds=three)
     first = [path.read_bytes() for path in (decision, comparisons)]
-    call(finished, seeds=[0, 1, 2])
+    assert "look" not in json.loads(first[0])
+    call(finished, seeds=four)
     second = [path.read_bytes() for path in (decision, comparisons, finished / RESULTS / "report.html")]
     assert json.loads(second[0])["look"] == 2
     assert "This is look 2" in second[2].decode() and "97.5\u00a0%\u00a0CI" in second[2].decode()
-    call(finished, "--forcerun", "decide", seeds=[0, 1, 2])
+    call(finished, "--forcerun", "decide", seeds=four)
     assert [path.read_bytes() for path in (decision, comparisons)] == second[:2]
-    call(finished, f"{RESULTS}/report.html")
+    call(finished, f"{RESULTS}/report.html", seeds=three)
     assert [path.read_bytes() for path in (decision, comparisons)] == first
     lines = (finished / "logs" / "decisions" / "small.jsonl").read_text().splitlines()
-    assert [json.loads(line)["seeds"] for line in lines] == [[0, 1], [0, 1, 2], [0, 1, 2], [0, 1]]
+    assert [json.loads(line)["seeds"] for line in lines] == [[0, 1], three, four, four, three]
     assert len({json.loads(line)["images"] for line in lines}) == 1
 
 

@@ -31,7 +31,7 @@ import pandas
 from statsmodels.stats.multitest import multipletests
 
 from triptych.analysis.balanced_accuracy import sampling_of
-from triptych.analysis.comparisons import compare_arms, difference_of, exact_share
+from triptych.analysis.comparisons import SEEDS_FOR_A_VERDICT, compare_arms, difference_of, exact_share
 from triptych.analysis.intervals import accuracy_interval, p_of_guessing
 from triptych.analysis.looks import digest_of_images, record_look
 from triptych.analysis.options import parsed_json
@@ -389,8 +389,8 @@ def settling_of(
     """Return what would settle each comparison with the leader that is undecided: by the other arm, a `Settlement`.
 
     The interval must become narrow enough to leave out zero, or to lie within the margin, whichever is nearer; the
-    difference is taken as observed. None where an arm has a single run. More seeds are decided on at the next look,
-    other images at the first.
+    difference is taken as observed. None where an arm has a single run. More seeds are decided on at the next look
+    (`triptych.analysis.looks`), other images at the first.
 
     Args:
         competitors: in the order of the configuration.
@@ -399,13 +399,14 @@ def settling_of(
         look: of the comparisons.
     """
     leader, *others = in_rank(competitors)
+    following = look + (len({seed for one in competitors for seed in one.seeds}) >= SEEDS_FOR_A_VERDICT)
     undecided = {pair["arm_b"] for pair in pairs if pair["arm_a"] == leader.arm and pair["verdict"] == "undecided"}
     found: dict[str, dict[str, Any] | None] = {}
     for other in others:
         if other.arm in undecided:
             difference = difference_of(leader.correct, other.correct, leader.sampling)
             away = abs(100 * float(difference.centre))
-            settlement = what_would_settle_it(difference, max(away, margin - away), confidence, look + 1)
+            settlement = what_would_settle_it(difference, max(away, margin - away), confidence, following)
             found[other.arm] = None if settlement is None else asdict(settlement)
     return found
 

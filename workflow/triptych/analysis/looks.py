@@ -2,7 +2,7 @@
 
 The record of decisions is a log of JSON lines, which only grows. The look of a decision is the position of its seeds
 among the different sets of seeds that were decided on with the same images, in the order of the record. So the same
-seeds are the same look, whenever they are decided on.
+seeds are the same look, whenever they are decided on. Sets that are too small for a verdict on arms are no look.
 """
 
 import hashlib
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy
 
+from triptych.analysis.comparisons import SEEDS_FOR_A_VERDICT
 from triptych.results.openings import parsed_lines
 from triptych.results.schema import INDEX
 from triptych.results.tables import read_table
@@ -21,6 +22,8 @@ from triptych.storage.files import append_line
 
 def record_look(record: Path, images: str, seeds: Iterable[int], repeats: int | None = None) -> int:
     """Append a decision to the record, and return which look at these images it is, from 1.
+
+    With fewer seeds than `SEEDS_FOR_A_VERDICT` it is the first: no verdict on arms can be wrong.
 
     Args:
         record: JSON lines: `time` (UTC), `images`, the sorted `seeds` and, with folds, `repeats`. A line that was cut
@@ -35,9 +38,10 @@ def record_look(record: Path, images: str, seeds: Iterable[int], repeats: int | 
     looks: list[tuple[object, object]] = []
     for decision in decisions:
         look = (decision["seeds"], decision.get("repeats"))
-        if look not in looks:
+        if look not in looks and len(decision["seeds"]) >= SEEDS_FOR_A_VERDICT:
             looks.append(look)
-    return looks.index((entry["seeds"], repeats)) + 1
+    now = (entry["seeds"], repeats)
+    return looks.index(now) + 1 if now in looks else 1
 
 
 def digest_of_images(
