@@ -66,6 +66,8 @@ NOT_IN_THE_GRAPH = {
     *("download_dataset", "download_weights", "convert_weights"),
     *("check_data", "find_duplicates", "report_data"),
 }
+OF_THE_CHOSEN_RUN = {"copy_model", "write_model"}
+"""Their input is known once the decision is made: no dry run lists them if it is to be made again."""
 NAMED_FILES = {
     "report/report.css": "report",
     "report/report.html.jinja": "report",
@@ -127,4 +129,5 @@ def test_a_changed_module_runs_what_uses_it_and_what_follows(finished, checkout,
         )
     finally:
         path.write_text(before)
-    assert set(rules_of(dry_run.stdout)) == with_followers(users_of(module))
+    expected = with_followers(users_of(module))
+    assert set(rules_of(dry_run.stdout)) == expected - (OF_THE_CHOSEN_RUN if "decide" in expected else set())
