@@ -18,6 +18,10 @@ from tests import warm
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
 
+# Hundreds of processes import the package, and pytest rewrites each test: where the shell forbids bytecode, each time anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 ROOT = Path(__file__).resolve().parent.parent
 WITHOUT_RULE = {
     "check",
