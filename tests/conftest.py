@@ -55,10 +55,12 @@ def no_wait_for_the_disk():
 
 @pytest.fixture(scope="module", autouse=True)
 def few_objects_to_collect():
-    """What is imported is never garbage: statsmodels collects for each correction, and would look at all of it."""
-    if gc.get_freeze_count() < 100_000:  # anew where a test has unfrozen it
-        gc.collect()
-        gc.freeze()
+    """What is imported is never garbage: statsmodels collects for each correction, and would look at all of it.
+
+    Before each file, since tests import torch's compiler and sympy when others are done: 300,000 objects more.
+    """
+    gc.collect()  # looks only at what was made since
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
