@@ -154,11 +154,25 @@ def disk(tmp_path):
     disk.unmount()
 
 
+ONE_THREAD = pytest.StashKey[bool]()
+"""Whether this process computes with one thread, unless a training says otherwise: two workers have two cores."""
+
+
 def pytest_configure(config):
-    """Start the broker of warm processes, once for all workers."""
+    """Start the broker of warm processes, once for all workers. Compute with one thread in the tests' own processes."""
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         with contextlib.suppress(OSError):  # a folder whose path is too long for a socket: all begin cold
             config.add_cleanup(warm.Broker().stop)
+    of_our_own = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
+    if of_our_own and "OMP_NUM_THREADS" not in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        config.stash[ONE_THREAD] = True
+
+
+def pytest_collection_finish(session):
+    """The libraries are imported, and have read it: processes that tests start have as many threads as a user's."""
+    if session.config.stash.get(ONE_THREAD, False):
+        del os.environ["OMP_NUM_THREADS"]
 
 
 def pytest_sessionfinish():
