@@ -18,7 +18,7 @@ from tests import warm
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
 
-# Hundreds of processes import the package, and pytest rewrites each test: where the shell forbids bytecode, each time anew.
+# Hundreds of processes import the package, and pytest rewrites each test: anew, where the shell forbids bytecode.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
