@@ -18,6 +18,10 @@ from tests import warm
 settings.register_profile("repeatable", derandomize=True, database=None)
 settings.load_profile("repeatable")
 
+# Hundreds of processes import the package, and pytest rewrites each test: anew, where the shell forbids bytecode.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 ROOT = Path(__file__).resolve().parent.parent
 WITHOUT_RULE = {
     "check",
@@ -51,10 +55,12 @@ def no_wait_for_the_disk():
 
 @pytest.fixture(scope="module", autouse=True)
 def few_objects_to_collect():
-    """What is imported is never garbage: statsmodels collects for each correction, and would look at all of it."""
-    if gc.get_freeze_count() < 100_000:  # anew where a test has unfrozen it
-        gc.collect()
-        gc.freeze()
+    """What is imported is never garbage: statsmodels collects for each correction, and would look at all of it.
+
+    Before each file, since tests import torch's compiler and sympy when others are done: 300,000 objects more.
+    """
+    gc.collect()  # looks only at what was made since
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -148,11 +154,25 @@ def disk(tmp_path):
     disk.unmount()
 
 
+ONE_THREAD = pytest.StashKey[bool]()
+"""Whether this process computes with one thread, unless a training says otherwise: two workers have two cores."""
+
+
 def pytest_configure(config):
-    """Start the broker of warm processes, once for all workers."""
+    """Start the broker of warm processes, once for all workers. Compute with one thread in the tests' own processes."""
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         with contextlib.suppress(OSError):  # a folder whose path is too long for a socket: all begin cold
             config.add_cleanup(warm.Broker().stop)
+    of_our_own = hasattr(config, "workerinput") or not getattr(config.option, "numprocesses", None)
+    if of_our_own and "OMP_NUM_THREADS" not in os.environ:
+        os.environ["OMP_NUM_THREADS"] = "1"
+        config.stash[ONE_THREAD] = True
+
+
+def pytest_collection_finish(session):
+    """The libraries are imported, and have read it: processes that tests start have as many threads as a user's."""
+    if session.config.stash.get(ONE_THREAD, False):
+        del os.environ["OMP_NUM_THREADS"]
 
 
 def pytest_sessionfinish():

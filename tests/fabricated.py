@@ -5,6 +5,7 @@ Made up are images, predictions, histories, costs and weights, which fit togethe
 """
 
 import copy
+import gc
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -509,6 +510,7 @@ def _shapes(architecture: str, input_size: int, classes: int):
     from triptych.models.tensor_layout import tensor_layout
 
     built = build_shapes(architecture, classes, input_size)
+    gc.freeze()  # torch is imported by now: statsmodels would look at all of it, 0.4 s a correction
     return built, tensor_layout(built, architecture)
 
 

@@ -44,13 +44,19 @@ ODD = (
     "a long name of a class, as scientists give them to subspecies",
 )
 SITUATIONS = {
-    "lecture": {},
     "after the decision": {"test": "after_decision"},
     "one run": {"arms": MANY_ARMS[1:2], "seeds": (3,), "training": {"epochs": 1}},
     "six networks": {"arms": MANY_ARMS[:6], "seeds": (0,), "networks_differ": True, "images": (300, 0)},
     "ten arms": {"arms": MANY_ARMS, "seeds": (0, 1)},
-    "hundred classes": {"classes": [f"class_{number:02d}" for number in range(100)], "image_size": 32},
-    "named classes": {"classes": ["airplane", "automobile", "bird", "container ship", "$truck$", *ODD]},
+    "hundred classes": {
+        "classes": [f"class_{number:02d}" for number in range(100)],
+        "image_size": 32,
+        "arms": LECTURE[2:],
+    },
+    "named classes": {
+        "classes": ["airplane", "automobile", "bird", "container ship", "$truck$", *ODD],
+        "arms": LECTURE[2:],
+    },
     "vision transformer": {"model": VISION_TRANSFORMER, "arms": LECTURE[2:], "seeds": (0,)},
 }
 
@@ -64,7 +70,6 @@ OF_ARMS = (
     *("plot_full_run", "plot_notebook_loss", "plot_notebook_kernels", "plot_cost", "plot_memory"),
 )
 SHOWN = {
-    "lecture": (17, ()),
     "after the decision": (14, ()),
     "one run": (14, OF_ARMS),
     "six networks": (14, OF_ARMS),
@@ -73,8 +78,9 @@ SHOWN = {
     "named classes": (2, OF_CLASSES),
     "vision transformer": (14, OF_ARMS),
 }
-"""The figures of a situation: how many, and the commands, where others draw what they draw in the first."""
+"""The figures of a situation: how many, and the commands, where others draw what they draw of the lecture's arms."""
 
+SAVE = style.save
 OF_WEIGHTS = ("plot_kernels", "plot_weight_delta", "plot_batchnorm_drift")
 
 
@@ -221,8 +227,13 @@ ON_IMAGES = {style.WHITE_ON_IMAGE, style.INK_ON_IMAGE, style.MUTED_ON_IMAGE}
 ENDS_OF_COLOUR_BARS = {to_hex(SIGNED(0.0)), to_hex(SIGNED(1.0))}
 
 
-def test_files_are_white_as_wide_as_all_and_without_a_date(results, tmp_path):
+def test_of_the_lecture_no_text_is_cut_off_and_files_are_white_as_wide_as_all_and_without_a_date(
+    results, tmp_path, checked
+):
     draw_all(results, tmp_path)
+    assert len(checked) == 17
+    for name, figure in checked.items():
+        SAVE(figure, tmp_path / f"{name}.svg", tmp_path / f"{name}.png")
     assert len(list(tmp_path.iterdir())) == 34
     for png in tmp_path.glob("*.png"):
         pixels = imread(png)

@@ -8,15 +8,24 @@ from triptych.storage import code_digest
 PACKAGE = Path(code_digest.__file__).parents[1]
 
 
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory):
+    """A copy of the package, which each test leaves as it was."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(PACKAGE, tmp_path_factory.mktemp("copied") / "triptych", ignore=ignore))
+
+
 @pytest.fixture
-def package(tmp_path, monkeypatch):
+def package(copied, monkeypatch):
     """A copy of the package whose files a test may change."""
-    copy = tmp_path / "triptych"
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    monkeypatch.setattr(code_digest, "PACKAGE_FOLDER", copy)
+    monkeypatch.setattr(code_digest, "PACKAGE_FOLDER", copied)
     clear()
-    yield copy
+    yield copied
     clear()
+    for path in copied.rglob("*.*"):
+        content = (PACKAGE / path.relative_to(copied)).read_bytes()
+        if path.read_bytes() != content:
+            path.write_bytes(content)
 
 
 def clear():
