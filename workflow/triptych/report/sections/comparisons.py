@@ -95,7 +95,7 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
         Column(
             "interval",
             f"{words.interval(results.confidence)} of the difference in points; it allows for {covered}. Line: "
-            f"interval; dot: difference; stroke: zero; grey band: the margin of {words.plural(margin, 'point')}. All "
+            f"interval; dot: difference; stroke: zero; grey band: the margin of {words.plural(margin, 'point')}, within which arms count as equivalent. All "
             f"lines share one scale, from {words.number(left)} to {words.number(reach)} points.",
             "range",
         ),

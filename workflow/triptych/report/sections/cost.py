@@ -42,7 +42,7 @@ def table(results: Results) -> Table:
         Column("other", "The rest of the wall time: reading, building the network, saving."),
         Column(memory, f"Peak, measured: {MEASURED[memory]}."),
         Column("operations", "Computed multiply-accumulates of one run, of training and evaluation."),
-        Column("tensor memory", f"Peak, computed: {TENSORS}, in training or evaluation."),
+        Column("tensor memory", f"Peak, computed: {TENSORS}, of training or of an evaluation between epochs."),
         declared(schema.COST, "images_per_second"),
         declared(schema.COST, "of_peak"),
         Column(
