@@ -11,7 +11,7 @@ def test_what_is_exactly_unchanged_is_counted(results):
     text = weights.frozen(results(), "last_layer")
     assert "only fc.weight and fc.bias changed; the other 60 of 62 parameter tensors are exactly unchanged" in text
     # 20 layers; counters are no statistics
-    assert "40 of 40 running statistics of BatchNorm changed: they are re-estimated on the new data after tr" in text
+    assert "40 of 40 running statistics of BatchNorm changed (re-estimated after training), so the frozen" in text
     assert weights.frozen(results(), "finetune") == ""
 
 
@@ -23,7 +23,7 @@ def test_frozen_batchnorm_drifts_nowhere(results):
 def test_statistics_that_are_kept_as_training_left_them_are_not_called_reestimated(results):
     arms = [{"name": "head", "train": "head", "training": {"recalibrate_batchnorm": "never"}}]
     text = weights.frozen(results(arms=arms), "head")
-    assert "BatchNorm changed: they followed the new data in training, so" in text and "re-estimated" not in text
+    assert "BatchNorm changed (moving averages of training), so" in text and "re-estimated" not in text
 
 
 def test_one_number_that_changed_in_one_seed_is_not_called_unchanged(experiment):
@@ -100,7 +100,7 @@ def test_what_did_not_drift_is_said(results):
     ]
     text = weights.drift(results(arms))
     assert text.endswith("No drift: probe.")
-    assert "With recalibrate_batchnorm: final the kept ones are re-estimated after training." in text
+    assert "(re-estimated after it, unless recalibrate_batchnorm is never)" in text
     assert "No drift" not in weights.drift(results())
 
 

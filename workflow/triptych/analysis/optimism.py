@@ -23,7 +23,7 @@ def optimism(differences: Sequence[tuple[float, float]], arms: int, confidence: 
 
     What arms have in common, since they were tested on the same images, flatters none: so it goes by their differences,
     whose variance is twice that of what is an arm's own. Their standard errors are taken as the widths of the intervals
-    over twice the normal quantile: too large, since the part of the seeds has Student's t quantiles, so this is a bound.
+    over twice the normal quantile. That is too large, since seeds have Student's t quantiles, so this is a bound.
 
     Args:
         differences: both ends of the interval of each pair's difference, in points; at least one.

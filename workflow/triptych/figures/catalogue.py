@@ -174,8 +174,8 @@ BATCHNORM_DRIFT = Figure(
     "batchnorm_drift",
     "plot_batchnorm_drift",
     "Drift of BatchNorm’s statistics by block and arm",
-    "Kept running statistics against those before training. With recalibrate_batchnorm: final the kept ones are "
-    "re-estimated after training. Frozen layers drift, too, unless BatchNorm is frozen as well.",
+    "Kept running statistics against those before training (re-estimated after it, unless recalibrate_batchnorm is "
+    "never). Frozen layers drift, too, unless BatchNorm is frozen.",
     (schema.WEIGHT_DELTA, schema.ARMS),
     category="Weights",
     label="drift of BatchNorm",
@@ -196,9 +196,8 @@ MEMORY = Figure(
     "memory",
     "plot_memory",
     "Memory against batch size",
-    "Tensor memory, computed: weights and activations; in training also gradients and Adam’s moments, which evaluations "
-    "between epochs hold, too. Workspaces, libraries and images are not counted. A line of several colours belongs to "
-    "several arms. Dotted: the recipe’s batch sizes.",
+    "Tensor memory, computed: weights and activations; in training also gradients and Adam’s moments, which "
+    "evaluations between epochs hold, too. Dotted: the recipe’s batch sizes.",
     (schema.MEMORY, schema.ARMS),
     category="Cost",
     label="memory",

@@ -29,10 +29,10 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
 
     Returns:
         Rows of `layer` (its name in the network), `type` (its class), `output_shape` (such as "64x16x16", without the
-        batch), `output_height` and `output_width` (None if the output is not a feature map), `in_padding` (the
-        share of the kernel's positions that only meet padding; None if it is no convolution), `parameters`, `macs` (multiply-accumulates of convolutions, matrix
-        products and attention) and `activation_bytes` (of the output; 0 if it is computed in place or is a view of the
-        input).
+        batch), `output_height` and `output_width` (None if the output is not a feature map), `in_padding` (the share of
+        the kernel's positions that only meet padding; None if it is no convolution), `parameters`, `macs`
+        (multiply-accumulates of convolutions, matrix products and attention) and `activation_bytes` (of the output; 0
+        if it is computed in place or is a view of the input).
     """
     names = {module: name for name, module in network.named_modules()}
     calls: list[tuple[torch.nn.Module, torch.Tensor | None, torch.Tensor | None]] = []

@@ -661,8 +661,8 @@ COMPARISONS = Table(
         number("high", "Upper end of the interval.", POINTS),
         number(
             "p_value",
-            "Probability of a difference at least as large if the arms were equal; corrected for the number of pairs (Holm), "
-            "for the leader’s pairs at most the largest uncorrected one of these.",
+            "Probability of a difference at least as large if the arms were equal; corrected for the number of pairs "
+            "(Holm), for the leader’s pairs at most the largest uncorrected one of these.",
             title="p",
         ),
         number(

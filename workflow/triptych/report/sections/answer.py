@@ -110,10 +110,10 @@ def worst_class(results: Results) -> list[str]:
     more = f" and that of {words.plural(others, 'other class', 'other classes')}" if others else ""
     verb = "are" if others else "is"
     return [
-        f"{results.name_of(arm)} fails on {worst['class']}: its recall (the share of its images that are predicted as "
-        f"it) of {words.percent(worst['recall'])} ({words.interval(results.confidence)} {words.between(worst['low'], worst['high'])}, "
+        f"{results.name_of(arm)} fails on {worst['class']}: its recall of {words.percent(worst['recall'])} "
+        f"({words.interval(results.confidence)} {words.between(worst['low'], worst['high'])}, "
         f"{words.plural(worst['images'], 'test image')}){more} {verb} less than half the mean of all classes "
-        f"({words.percent(mean)})."
+        f"({words.percent(mean)}). Recall: the share of a class’s images that are predicted as it."
     ]
 
 
@@ -186,7 +186,7 @@ def what_would_change_it(results: Results) -> list[str]:
         _, low, _, _ = lead(results, leader, second)
         return [
             f"The {words.interval(results.confidence)} of the lead over {results.name_of(second)} begins at "
-            f"{words.points(low)}. Another recipe, split or set of pretrained weights may change the order."
+            f"{words.points(low)}. Another recipe, split or pretraining may change the order."
         ]
     if verdict == "equivalent":
         ends = {arm: max(map(abs, lead(results, leader, arm)[1:3])) for arm in decided(results)["candidates"][1:]}
@@ -224,8 +224,8 @@ def glossary(results: Results) -> list[str]:
         "rounded once, so they may deviate by 0.1 from those of rounded numbers.",
         f"Leader: the arm with the highest mean {results.metric_name}. Candidate: an arm that the leader is not better "
         "than.",
-        "p: probability of a difference at least as large if there were none. Holm’s correction raises it for the number of "
-        "comparisons.",
+        "p: probability of a difference at least as large if there were none. Holm’s correction raises it for the "
+        "number of comparisons.",
         "MAC: multiply-accumulate, the unit of computed work; k, M, G, T: 10³, 10⁶, 10⁹, 10¹² of them. KiB, MiB, GiB: "
         "2¹⁰, 2²⁰, 2³⁰ bytes.",
         "Head: the last layer. Eval mode: BatchNorm uses its running statistics (averages over past batches), not "

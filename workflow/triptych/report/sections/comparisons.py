@@ -95,8 +95,9 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
         Column(
             "interval",
             f"{words.interval(results.confidence)} of the difference in points; it allows for {covered}. Line: "
-            f"interval; dot: difference; stroke: zero; grey band: the margin of {words.plural(margin, 'point')}, within which arms count as equivalent. All "
-            f"lines share one scale, from {words.number(left)} to {words.number(reach)} points.",
+            f"interval; dot: difference; stroke: zero; grey band: the margin of {words.plural(margin, 'point')}, "
+            f"within which arms are equivalent. All lines share one scale, from {words.number(left)} to {words.number(reach)} "
+            "points.",
             "range",
         ),
         Column("p", " ".join(_meanings_of_p(results, scopes))),

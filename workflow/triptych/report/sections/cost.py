@@ -146,7 +146,7 @@ def fixed_part(results: Results) -> str:
     shares = table["fixed_bytes"] / table["peak_bytes"]
     low, high = words.share(shares.min(), 0), words.share(shares.max(), 0)
     part = low if low == high else f"{low} to {high}"
-    return f"Weights, gradients and Adam’s moments are {part} of the tensor memory. Activations are the rest."
+    return f"Weights, gradients and Adam’s moments are {part} of the tensor memory."
 
 
 def same_arithmetic(results: Results) -> list[str]:

@@ -107,20 +107,24 @@ def overfitting(results: Results) -> str:
 
 
 def unfinished(results: Results) -> list[str]:
-    """Which arms' losses are lowest at their end in every seed, in a sentence; controls and stopped arms are not named."""
-    table = results.tables["convergence"].set_index("arm")
+    """Which arms may not have finished, in a sentence: their losses are lowest in the last epoch in every seed.
+
+    Controls, arms that stopped early and those of which the advice asks for more epochs are not named.
+    """
+    table, length = (results.tables[name].set_index("arm") for name in ("convergence", "training_length"))
+    advised = set(length.index[length["longer"] == 1])
     arms = [
         arm
         for arm in results.contestants
-        if not table["stopped"][arm] and table["seeds_lowest_last"][arm] == len(results.of("runs", arm))
+        if not table["stopped"][arm]
+        and arm not in advised
+        and table["seeds_lowest_last"][arm] == len(results.of("runs", arm))
     ]
     if not arms:
         return []
-    names, split = words.listing(results.names_of(arms)), results.curve_split
-    every = " in every seed" if max(len(results.of("runs", arm)) for arm in arms) > 1 else ""
-    verb, ends, they = ("is", "its last epoch", "it") if len(arms) == 1 else ("are", "their last epochs", "they")
-    losses = f"{split} loss{'es' * (len(arms) > 1)}"
-    return [f"The {losses} of {names} {verb} lowest at {ends}{every}, so {they} may not have finished."]
+    losses = f"its {results.curve_split} loss is" if len(arms) == 1 else f"their {results.curve_split} losses are"
+    every = " in every seed" if results.numbers_of_runs[-1] > 1 else ""
+    return [f"{words.listing(results.names_of(arms))} may not have finished: {losses} lowest at the last epoch{every}."]
 
 
 def train_loss(results: Results) -> str:

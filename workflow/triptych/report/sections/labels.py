@@ -8,7 +8,7 @@ from triptych.report.pictures import in_sentence, stored_addresses, thumbnail
 from triptych.results.experiment import Results
 from triptych.results.schema import OUT_OF_FOLD, SUSPECTED_LABELS
 
-SUSPECTED = "networks that did not train on the image find another class likely"
+SUSPECTED = "another class is likely"
 """What makes a label suspected (`triptych.analysis.label_errors`)."""
 
 MOST_SHOWN = 12
@@ -26,7 +26,10 @@ def blocks(results: Results) -> list[Block]:
             Paragraph(f"None of {images} has a suspected label ({SUSPECTED}), by {arm}. A wrong one may go unnoticed.")
         ]
     labels = f"label{' is' if len(suspected) == 1 else 's are'}"
-    said = f"Of {images}, {words.count(len(suspected))} {labels} suspected to be wrong ({SUSPECTED}), by {arm}. A suspicion is no proof."
+    said = (
+        f"Of {images}, {words.count(len(suspected))} {labels} suspected to be wrong ({SUSPECTED}), by {arm}. "
+        "A suspicion is no proof."
+    )
     explained = (
         "The label, another class that is likely, and the mean probabilities of both by "
         f"{words.plural(networks, 'network')} that did not train on the image. Hard images are suspected, too: look in "

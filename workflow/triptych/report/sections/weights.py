@@ -125,12 +125,12 @@ def frozen(results: Results, arm: str) -> str:
     drifted = statistics.loc[statistics["unchanged_fraction"] < 1, "tensor"].nunique()
     if drifted:
         how = {
-            "never": "followed the new data in training",
-            "final": "are re-estimated on the new data after training",
+            "never": "moving averages of training",
+            "final": "re-estimated after training",
         }[results.arms["recalibrate_batchnorm"][arm]]
         text += (
-            f" Yet {drifted} of {statistics['tensor'].nunique()} running statistics of BatchNorm changed: they {how}, "
-            "so the frozen layers compute another function than before."
+            f" Yet {drifted} of {statistics['tensor'].nunique()} running statistics of BatchNorm changed ({how}), so "
+            "the frozen layers compute another function."
         )
     return text
 
