@@ -105,7 +105,7 @@ def _in_padding(module: torch.nn.Module, entered: torch.Tensor | None, output: t
             strict=True,
         )
     ]
-    return 1 - math.prod(used)
+    return float(1 - math.prod(used))
 
 
 def positions_used(kernel: int, stride: int, dilation: int, padding: int, entered: int, output: int) -> int:

@@ -155,7 +155,7 @@ def partly_unchanged(results: Results, arm: str) -> str:
         f"{words.share(still / parameters['size'].sum())} of the network’s parameters."
     )
     layers = _in_padding(results, arm)
-    explained = {tensor: layers.loc[layer] for tensor, layer in _layers(partly.index).items() if layer in layers.index}
+    explained = {tensor: layers[layer] for tensor, layer in _layers(partly.index).items() if layer in layers}
     if not explained:
         return f"{text} The tables do not show why."
     sizes = words.listing(list(dict.fromkeys(_size_of_output(layer) for layer in explained.values())))
@@ -165,7 +165,9 @@ def partly_unchanged(results: Results, arm: str) -> str:
         f"{text} {which} {sizes} pixels at {results.arms['input_size'][arm]:.0f}{words.NO_BREAK}px: outer weights of "
         "their kernels that only meet padding get no gradient."
     )
-    text += _beyond_padding({name: (row["in_padding"], unchanged[name]) for name, row in explained.items()})
+    text += _beyond_padding(
+        {name: (float(row["in_padding"]), float(unchanged[name])) for name, row in explained.items()}
+    )
     if 0 < len(others) <= MOST_NAMED:
         shares = words.listing([f"{name} ({words.share(unchanged[name], 0)})" for name in others])
         text += f" The tables do not show why in {shares}."
@@ -177,11 +179,12 @@ def _layers(tensors: Iterable[str]) -> dict[str, str]:
     return {tensor: tensor.removesuffix(".weight") for tensor in tensors}
 
 
-def _in_padding(results: Results, arm: str) -> pandas.DataFrame:
+def _in_padding(results: Results, arm: str) -> dict[str, pandas.Series]:
     """The convolutions of an arm's network with weights that only meet padding, by name."""
     layers, own = results.tables["layers"], results.arms.loc[arm]
     layers = layers[(layers["architecture"] == own["architecture"]) & (layers["input_size"] == own["input_size"])]
-    return layers[layers["in_padding"] > 0].drop_duplicates("layer").set_index("layer")
+    found = layers[layers["in_padding"] > 0].drop_duplicates("layer")
+    return {str(row["layer"]): row for _, row in found.iterrows()}
 
 
 def _size_of_output(layer: pandas.Series) -> str:
