@@ -97,6 +97,16 @@ def test_the_mean_loss_overfits_and_its_seeds_are_counted(ends, overfits):
     assert found["last_loss"] == pytest.approx(sum(ends) / 3)
 
 
+@pytest.mark.parametrize(("ends", "lowest"), [((0.2, 0.2, 0.2), 3), ((0.2, 0.3, 0.4), 1), ((0.3, 0.3, 0.3), 0)])
+def test_seeds_whose_loss_is_lowest_at_the_end_are_counted(ends, lowest):
+    losses = [[1.0, 0.5, 0.3, end] for end in ends]
+    history = pandas.DataFrame(
+        [(seed, epoch, loss) for seed, own in enumerate(losses) for epoch, loss in enumerate(own)],
+        columns=["seed", "epoch", "validation_loss"],
+    )
+    assert lowest_loss(history, "validation_loss")["seeds_lowest_last"] == lowest
+
+
 def test_a_loss_that_was_never_below_that_before_training_is_no_overfitting():
     history = pandas.DataFrame({"seed": 0, "epoch": [0, 1, 2], "validation_loss": [1.0, 5.0, 9.0]})
     assert lowest_loss(history, "validation_loss")["overfits"] == 0

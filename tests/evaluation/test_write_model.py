@@ -132,6 +132,8 @@ def test_the_card_has_what_hugging_face_reads_and_what_a_reader_needs(card, abou
         assert f"{one['recall']:.1f} % ({one['low']:.1f} to {one['high']:.1f})" in text
     assert "Fewer than 20 test images" in text
     assert f"temperature {about['temperature']:g}" in text
+    assert "of the validation images above it at most 5 % were wrong" in text and "of those images" not in text
+    assert "| train images | all |" in text and "| patience |" not in text and "cache features" not in text
 
 
 def test_names_in_the_card_are_text(card):

@@ -8,6 +8,7 @@ import pytest
 from tests.lecture45 import stored
 from triptych.lecture45.compare_full_run import FULL_RUN, compare_full_run, verdicts_by_rules
 from triptych.lecture45.options import FULL_RUN_READ
+from triptych.lecture45.sections import MOVES
 from triptych.lecture45.verdicts import RULES_DATE
 from triptych.storage.errors import InputError
 
@@ -111,6 +112,14 @@ def test_what_is_stored_with_the_full_run_is_what_its_tables_give(tmp_path):
     stored.write(tmp_path)
     for name in ("claims.csv", "faults.csv"):
         assert (tmp_path / name).read_text() == (FULL_RUN / name).read_text(), "run python -m tests.lecture45.stored"
+    assert "the last epochs 62.10, 62.54, 62.97, 63.00 %" in (tmp_path / "claims.csv").read_text()  # they rise
+
+
+def test_which_rules_say_how_often_noise_would_pass():
+    """`settled` and the rule on two epochs give no rate."""
+    named = "what has settled (16:11, 22:22) and on two epochs (17:02) do not."
+    for text in (MOVES, " ".join((FULL_RUN / "README.md").read_text().split())):
+        assert named in text and "each" not in text[text.index(named) - 160 : text.index(named)]
 
 
 def test_every_stored_file_that_is_read_is_declared():

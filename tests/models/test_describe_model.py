@@ -40,7 +40,7 @@ def test_tables(described):
     layers = pandas.read_csv(described["layers"])
     assert list(layers.columns) == [
         *("architecture", "layer", "type", "output_shape", "parameters", "macs", "activation_bytes", "input_size"),
-        *("output_height", "output_width", "kernel_size"),
+        *("output_height", "output_width", "in_padding"),
     ]
     memory = pandas.read_csv(described["memory"])
     assert memory.groupby("train")["batch_size"].apply(list).to_dict() == {

@@ -50,17 +50,39 @@ def test_layers_of_resnet18():
     first = rows.loc["conv1"]
     assert first["type"] == "Conv2d"
     assert first["output_shape"] == "64x112x112"
-    assert first[["output_height", "output_width", "kernel_size"]].tolist() == [112, 112, 7]
+    assert first[["output_height", "output_width", "in_padding"]].tolist() == [112, 112, 0]
     assert first["parameters"] == 64 * 3 * 7 * 7
     assert first["macs"] == 64 * 112 * 112 * 3 * 7 * 7
     assert first["activation_bytes"] == 64 * 112 * 112 * 4
-    assert rows.loc["fc", "output_shape"] == "1000" and rows.loc["fc", ["output_height", "kernel_size"]].isna().all()
+    assert rows.loc["fc", "output_shape"] == "1000" and rows.loc["fc", ["output_height", "in_padding"]].isna().all()
     assert rows.loc["fc", "macs"] == 512 * 1000
     # written over its input
     assert rows.loc["relu", "activation_bytes"] == 0
     # called twice in a block, counted twice as a layer
     assert (table["layer"] == "layer1.0.relu").sum() == 2
     assert (table["type"] == "Conv2d").sum() == 20
+
+
+def test_the_share_of_a_kernel_in_padding_is_that_of_weights_without_a_gradient():
+    """Of each convolution, also with strides, dilation and an even kernel."""
+    torch.manual_seed(0)
+    for size, options in [
+        (2, {"kernel_size": 3, "stride": 2, "padding": 1}),
+        (1, {"kernel_size": 3, "padding": 1}),
+        (3, {"kernel_size": (7, 3), "padding": (3, 1), "stride": 2}),
+        (2, {"kernel_size": 3, "padding": 2, "dilation": 2}),
+        (1, {"kernel_size": 4, "padding": 2}),
+        (2, {"kernel_size": 5, "padding": "same"}),
+        (4, {"kernel_size": 3, "padding": 1}),
+    ]:
+        convolution = torch.nn.Conv2d(3, 2, **options)
+        convolution(torch.rand(1, 3, size, size) + 1).sum().backward()
+        shapes = torch.nn.Sequential(torch.nn.Conv2d(3, 2, **options, device="meta")).eval()
+        (row,) = layer_table(shapes, size)
+        assert row["in_padding"] == pytest.approx((convolution.weight.grad == 0).float().mean().item()), options
+    table = pandas.DataFrame(layer_table(build_shapes("resnet18", 10, 24), 24)).drop_duplicates("layer")
+    shares = table.set_index("layer")["in_padding"]
+    assert shares[["layer4.0.conv1", "layer4.1.conv1"]].tolist() == pytest.approx([5 / 9, 8 / 9])
 
 
 def test_attention_is_counted_with_what_it_uses():

@@ -9,8 +9,9 @@ import pytest
 from tests.report.conftest import TWO, against, plain
 from tests.report.test_report import Page
 from triptych.report.report import report
-from triptych.report.sections import answer
+from triptych.report.sections import answer, curves
 from triptych.report.sections.advice import advice
+from triptych.results import schema
 from triptych.results.experiment import read_results
 
 
@@ -43,7 +44,16 @@ def test_of_equivalent_arms_the_cheapest_is_the_answer(results):
     assert headline.startswith("net2 · finetune (96.3 %) and net3 · last_layer (95.8 %) are equivalent, within 1 point")
     # 37,016,576 MACs x 300 images x 10 epochs, one forward pass each, and three; and those of the evaluations
     assert "net3 · last_layer is the cheapest: 204 GMAC and 47.2 MiB per run, against 426 GMAC" in headline
-    assert "better" not in headline and "best" not in headline
+    assert "better" not in headline and "best" not in headline and "measured" not in headline
+
+
+def test_of_equivalent_arms_the_measured_cost_comes_first_where_it_agrees(results):
+    arms = [{**TWO[0], "seconds": 20}, {**HEAD, "seconds": 11}]
+    headline = plain(answer.headline(results(arms=arms, comparisons=of_head("equivalent"))))
+    assert (
+        "is the cheapest: 11 s and 582 MiB of process memory, against 20 s and 582 MiB of process memory (measured); "
+        "204 GMAC and 47.2 MiB per run, against 426 GMAC"
+    ) in headline
 
 
 def test_equivalent_arms_of_the_same_cost(results):
@@ -264,9 +274,9 @@ def test_the_nearer_end_of_the_interval_is_what_may_change(results):
     found = results()
     (text,) = answer.what_would_change_it(found)
     low = next(pair["low"] for pair in found.decision["pairs"] if pair["arm_b"] == "scratch")
-    assert f"the lead over net1 · scratch may be as small as {low:.1f} points" in plain(text)
+    assert plain(text).startswith(f"The 95 % CI of the lead over net1 · scratch begins at {low:.1f} points. Another")
     (text,) = answer.what_would_change_it(results(arms=TWO, comparisons=against("equivalent", 0.3, -0.7, 0.9, 0.3)))
-    assert plain(text).endswith("net2 · finetune and scratch may differ by up to 0.9 points.")
+    assert plain(text) == "The 95 % CI of the difference between net2 · finetune and scratch reaches 0.9 points."
 
 
 def test_what_would_settle_an_undecided_lead(results):
@@ -282,9 +292,31 @@ def test_what_pretraining_took_is_named(results):
     found = results()
     # three forward passes of 37,016,576 MACs on 11,000 letters, twice
     assert plain(answer.before_training(found)[0]) == (
-        "Costs leave out pretraining: 11,000 letters, 2 epochs, 2.4 TMAC (computed)."
+        "Costs leave out pretraining: 11,000 letters, 2 epochs, 2.4 TMAC of training (computed)."
     )
     assert answer.before_training(results(arms=TWO[1:])) == []
+
+
+def test_arms_that_may_not_have_finished_are_named_with_the_answer(results):
+    found = results()
+    table = found.tables["convergence"].set_index("arm", drop=False)
+    assert (table["seeds_lowest_last"] == 3).all() and len(advice(found)) == 4  # two of them are advised more epochs
+    said = "net2 · finetune may not have finished: its validation loss is lowest at the last epoch in every seed."
+    assert curves.unfinished(found) == [said]
+    (notes,) = [block.items for block in answer.blocks(found) if getattr(block, "title", "").startswith("What could")]
+    assert said in notes
+    found.tables["training_length"]["longer"] = 0.0
+    assert curves.unfinished(found)[0].endswith("their validation losses are lowest at the last epoch in every seed.")
+    found.tables["convergence"]["seeds_lowest_last"] = [3.0, 2.0, 3.0]
+    assert curves.unfinished(found)[0].startswith("net1 · scratch and net3 · last_layer may not")
+    found.tables["convergence"]["stopped"] = 1.0
+    assert curves.unfinished(found) == []
+
+
+def test_a_p_value_is_of_differences_at_least_as_large(results):
+    assert any("probability of a difference at least as large if there" in one for one in answer.glossary(results()))
+    assert schema.COMPARISONS["p_value"].meaning.startswith("Probability of a difference at least as large if")
+    assert "at least" in schema.DECISION["p_guessing"].meaning
 
 
 def test_the_run_to_take_is_named_with_its_own_accuracies(results):

@@ -54,6 +54,15 @@ def test_many_pairs_are_folded_except_those_of_the_best_arm(results, arms, shown
         assert folded[0].summary == f"{pairs - shown} other pairs"
 
 
+def test_the_margin_is_explained_where_it_is_drawn(results):
+    (meaning,) = [
+        column.meaning
+        for column in comparisons.table(results(), comparisons.compared(results()), "Pairs").columns
+        if column.title == "interval"
+    ]
+    assert "the margin of 1 point, within which arms are equivalent." in plain(meaning)
+
+
 def test_one_arm_has_no_such_section(results):
     assert not comparisons.SECTION.needs(results(arms=TWO[:1]))
 

@@ -4,6 +4,7 @@ import pytest
 
 from tests.report.conftest import plain
 from triptych.analysis.costs import resident_bytes
+from triptych.figures.catalogue import FIGURES
 from triptych.report.sections import cost
 
 
@@ -79,6 +80,9 @@ def test_tensor_memory_is_the_larger_of_training_and_evaluation(results):
     found = results()
     found.tables["computed_cost"].loc[0, ["training_bytes", "evaluation_bytes", "peak_bytes"]] = [2e8, 9e8, 9e8]
     assert cells(found, "tensor memory")[0] == "858 MiB"
+    (meaning,) = [column.meaning for column in cost.table(found).columns if column.title == "tensor memory"]
+    assert meaning.endswith("of training or of an evaluation between epochs.")
+    assert "also gradients and Adam’s moments, which evaluations between epochs hold, too." in FIGURES["memory"].caption
 
 
 def test_what_the_bars_are_over_is_said(results):

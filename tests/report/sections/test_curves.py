@@ -60,10 +60,29 @@ def test_the_curves_are_of_the_images_that_the_mode_has(results, mode, split):
 def test_the_second_line_of_an_arm_is_explained(results):
     found = results(arms=[{"name": "scratch", "first": 75, "lag": 60.0}, {"name": "finetune"}])
     figures = [block for block in [*curves.blocks(found), *answer.blocks(found)] if isinstance(block, Figure)]
-    said = "thin, dash-dotted: moving averages, which lag after few steps."
+    said = (
+        " From epoch 1 on, BatchNorm’s statistics of scratch are re-estimated on training images; thin, dash-dotted: "
+        "moving averages, which lag after few steps."
+    )
     assert [one.name for one in figures if said in one.caption] == ["validation_loss", "validation_accuracy"]
-    assert said in curves.of_one_arm(found, "scratch")
-    assert "dash-dotted" not in curves.of_one_arm(found, "finetune") + answer.curve(results())
+    for of_one in (curves.of_one_arm, curves.accuracy_of_one_arm):
+        assert said.replace(" of scratch", "") in of_one(found, "scratch")
+        assert "dash-dotted" not in of_one(found, "finetune") and "re-estimated" not in of_one(found, "finetune")
+    assert "dash-dotted" not in answer.curve(results())
+
+
+def test_curves_with_new_statistics_say_so_where_no_second_line_is_drawn(results):
+    found = results(arms=[{"name": "finetune", "lag": 0.5}, {"name": "scratch", "lag": 0.5}])
+    said = "From epoch 1 on, BatchNorm’s statistics are re-estimated on training images."
+    assert said in answer.curve(found) and "dash-dotted" not in answer.curve(found)
+    assert curves.of_one_arm(found, "finetune").endswith(said)
+    history = found.tables["history"]
+    late = (history["arm"] == "finetune") & (history["epoch"] > 4)  # an arm that keeps moving averages
+    history.loc[late, ["reestimated_validation_accuracy", "reestimated_validation_loss"]] = float("nan")
+    assert curves.moving_averages(found, "loss", ["finetune", "scratch"]) == (
+        " Up to epoch 4, BatchNorm’s statistics of finetune are re-estimated on training images. From epoch 1 on, "
+        "BatchNorm’s statistics of scratch are re-estimated on training images."
+    )
 
 
 def test_a_curve_ends_with_the_shortest_seed(found):

@@ -32,6 +32,8 @@ def test_every_arm_is_ranked_with_its_interval_and_its_distance_from_the_leader(
     assert (plain(accuracy), interval) == ("97.3 %", f"{leader['low']:.1f} to {leader['high']:.1f}")
     assert cells(found, "behind")[0] == "–" and cells(found, "behind")[1][0] == "6.0"
     assert cells(found, "verdict") == ["leader", "worse", "worse"]
+    (meaning,) = [column.meaning for column in decision.table(found).columns if column.title == "verdict"]
+    assert "worse: the leader is better (in the linked table: better)." in meaning
     assert [plain(cell) for cell in cells(found, "operations")] == ["426 GMAC", "426 GMAC", "204 GMAC"]
     assert cells(found, "choice") == ["chosen", "dropped", "dropped"]
     assert "guessing" not in [column.title for column in decision.table(found).columns]

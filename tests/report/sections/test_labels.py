@@ -14,7 +14,9 @@ def with_table(found, suspected):
 def test_the_first_suspected_labels_are_shown_with_names_and_pictures(results):
     found = with_table(results(), 30)
     said, folded = labels.blocks(found)
-    assert plain(said.text).startswith("Of 200 validation images, 30 labels are suspected to be wrong, by net2")
+    assert plain(said.text).startswith(
+        "Of 200 validation images, 30 labels are suspected to be wrong (another class is likely), by net2"
+    )
     assert said.text.count("no proof") == 1
     (_, shown) = folded.blocks
     table = found.tables["suspected_labels"]
@@ -26,7 +28,9 @@ def test_the_first_suspected_labels_are_shown_with_names_and_pictures(results):
 def test_that_none_is_suspected_is_said_and_without_labels_to_look_at_nothing_is(results):
     found = with_table(results(), 0)
     (said,) = labels.blocks(found)
-    assert plain(said.text).startswith("None of 200 validation images has a suspected label, by net2")
+    assert plain(said.text).startswith(
+        "None of 200 validation images has a suspected label (another class is likely), by net2"
+    )
     assert labels.SECTION.needs(found)
     found.tables["suspected_labels"] = found.tables["suspected_labels"].head(0)
     assert not labels.SECTION.needs(found)

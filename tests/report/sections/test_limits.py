@@ -56,8 +56,7 @@ def test_what_to_select_on(results):
 
 def test_how_much_an_image_is(results):
     assert limits.precision(results()) == (
-        "One image is 0.50 points of accuracy on 200 validation images and 0.10 points of accuracy on 1,000 test "
-        "images."
+        "One image is 0.50 points of accuracy on 200 validation images and 0.10 on 1,000 test images."
     )
     none = results(images=(300, 0), test="every_epoch")
     assert limits.precision(none) == "One image is 0.10 points of accuracy on 1,000 test images."

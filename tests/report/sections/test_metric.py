@@ -76,7 +76,10 @@ def test_a_class_with_a_low_recall_is_named_in_the_answer(page):
     found.tables["recall"].loc[rows, ["recall", "low", "high"]] = [[95.0, 90, 98], [90.0, 80, 95], [10.0, 2, 31]]
     (text,) = answer.worst_class(found)
     assert "fails on lily: its recall of 10.0 % (95 % CI 2.0 to 31.0, 12 test images) is" in plain(text)
-    assert plain(text).endswith("less than half the mean of all classes (65.0 %).")
+    assert plain(text).endswith(
+        "less than half the mean of all classes (65.0 %). Recall: the share of a class’s images that are predicted as "
+        "it."
+    )
     found.tables["recall"].loc[rows, "high"] = [98, 95, 33]  # half of the mean is 32.5
     assert answer.worst_class(found) == []
     found.tables["recall"].loc[rows, ["recall", "low", "high"]] = [[99.0, 90, 100], [2.0, 0, 9], [1.0, 0, 8]]

@@ -10,13 +10,20 @@ from triptych.results.experiment import read_results
 def test_what_is_exactly_unchanged_is_counted(results):
     text = weights.frozen(results(), "last_layer")
     assert "only fc.weight and fc.bias changed; the other 60 of 62 parameter tensors are exactly unchanged" in text
-    assert "40 of 40 running statistics of BatchNorm drifted" in text  # 20 layers; counters are no statistics
+    # 20 layers; counters are no statistics
+    assert "40 of 40 running statistics of BatchNorm changed (re-estimated after training), so the frozen" in text
     assert weights.frozen(results(), "finetune") == ""
 
 
 def test_frozen_batchnorm_drifts_nowhere(results):
     arms = [{"name": "probe", "train": "head", "batchnorm": "frozen"}]
-    assert "drifted" not in weights.frozen(results(arms=arms), "probe")
+    assert "running statistics" not in weights.frozen(results(arms=arms), "probe")
+
+
+def test_statistics_that_are_kept_as_training_left_them_are_not_called_reestimated(results):
+    arms = [{"name": "head", "train": "head", "training": {"recalibrate_batchnorm": "never"}}]
+    text = weights.frozen(results(arms=arms), "head")
+    assert "BatchNorm changed (moving averages of training), so" in text and "re-estimated" not in text
 
 
 def test_one_number_that_changed_in_one_seed_is_not_called_unchanged(experiment):
@@ -55,17 +62,18 @@ def test_weights_that_only_meet_padding_are_named(results):
     assert "together these are 17.6 % of the network’s parameters" in text
     assert text.endswith("The tables do not show why.")  # its map of 16 x 16 is no reason
     first = layers["layer"] == "conv1"
-    for kernel_size, side, explained in (
-        (1.0, 1.0, False),
-        (3.0, 1.0, True),
-        (3.0, 2.0, False),
-        (7.0, 2.0, True),
-        (7.0, 3.0, False),
-    ):
-        layers.loc[first, ["output_height", "output_width", "kernel_size"]] = [side, side, kernel_size]
-        text = plain(weights.partly_unchanged(found, "finetune"))
-        reason = f"Their output is {side:.0f} × {side:.0f} pixels at 32 px: outer weights"
-        assert (reason in text and "only meet padding" in text) == explained, (kernel_size, side)
+    columns = ["output_height", "output_width", "in_padding"]
+    layers.loc[first, columns] = [1.0, 1.0, 8 / 9]
+    text = plain(weights.partly_unchanged(found, "finetune"))
+    assert text.endswith(
+        "Their output is 1 × 1 pixels at 32 px: outer weights of their kernels that only meet padding get no gradient."
+    )
+    layers.loc[first, columns] = [1.0, 1.0, 5 / 9]
+    text = plain(weights.partly_unchanged(found, "finetune"))
+    assert text.endswith(
+        "only meet padding get no gradient. That explains a part of conv1.weight (55.6 of 88.9 %); the tables do not "
+        "show why the rest is unchanged."
+    )
     assert weights.partly_unchanged(found, "last_layer") == ""
 
 
@@ -90,7 +98,9 @@ def test_what_did_not_drift_is_said(results):
         {"name": "scratch", "label": "net1", "first": 10.0, "last": 90.0},
         {"name": "probe", "train": "head", "batchnorm": "frozen", "weights": "pretrained", "first": 10.0, "last": 60.0},
     ]
-    assert weights.drift(results(arms)).endswith("No drift: probe.")
+    text = weights.drift(results(arms))
+    assert text.endswith("No drift: probe.")
+    assert "(re-estimated after it, unless recalibrate_batchnorm is never)" in text
     assert "No drift" not in weights.drift(results())
 
 

@@ -109,12 +109,13 @@ def steady_epoch(accuracy: pandas.Series, history: pandas.DataFrame, column: str
 
 
 def lowest_loss(history: pandas.DataFrame, column: str) -> dict[str, Any]:
-    """Return where one arm's mean loss (a column of its history) is lowest, and whether it and those of seeds rise."""
+    """Return where one arm's mean loss (a column of its history) is lowest, whether it and those of seeds rise, and how
+    many seeds are lowest in the last epoch."""
     seeds = history.pivot(index="epoch", columns="seed", values=column).dropna()
     curve = seeds.mean(axis="columns") if len(seeds) else mean_curve(history, column).dropna()
     if curve.empty:
         nothing = dict.fromkeys(("lowest_epoch", "lowest_loss", "last_loss"))
-        return {**nothing, "overfits": 0, "seeds_that_overfit": 0}
+        return {**nothing, "overfits": 0, "seeds_that_overfit": 0, "seeds_lowest_last": 0}
     lowest = curve.index[int(curve.argmin())]
     return {
         "lowest_epoch": int(lowest),
@@ -122,6 +123,7 @@ def lowest_loss(history: pandas.DataFrame, column: str) -> dict[str, Any]:
         "overfits": int(lowest > 0 and curve.iloc[-1] > OVERFITTING * curve.min()),
         "last_loss": float(curve.iloc[-1]),
         "seeds_that_overfit": int((seeds.iloc[-1] > OVERFITTING * seeds.min()).sum()) if len(seeds) else 0,
+        "seeds_lowest_last": int((seeds.iloc[-1] < seeds.iloc[:-1].min()).sum()) if len(seeds) else 0,
     }
 
 

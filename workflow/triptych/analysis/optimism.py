@@ -22,7 +22,8 @@ def optimism(differences: Sequence[tuple[float, float]], arms: int, confidence: 
     """Return by how many points the highest accuracy is too high on average, at most: if all arms are equally good.
 
     What arms have in common, since they were tested on the same images, flatters none: so it goes by their differences,
-    whose variance is twice that of what is an arm's own.
+    whose variance is twice that of what is an arm's own. Their standard errors are taken as the widths of the intervals
+    over twice the normal quantile. That is too large, since seeds have Student's t quantiles, so this is a bound.
 
     Args:
         differences: both ends of the interval of each pair's difference, in points; at least one.

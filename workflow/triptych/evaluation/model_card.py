@@ -154,9 +154,20 @@ def _recipe(content: Mapping[str, Any], arm: Mapping[str, Any], phases: Sequence
         ["network", f"{plain(content['architecture'])} ({content['library']}), input {content['input_size']} px"],
         ["starts from", "pretrained weights" if arm["weights"] == "pretrained" else "random weights"],
         ["trains", "; ".join(f"{phase['trainable']}, BatchNorm {phase['batchnorm']}" for phase in phases)],
-        *([key.replace("_", " "), "none" if value is None else value] for key, value in sorted(training.items())),
+        *([key.replace("_", " "), value] for key, value in _in_effect(training, arm["trunk"] is not None)),
     ]
     return ["## Recipe", "", *_table(["key", "value"], rows)]
+
+
+def _in_effect(training: Mapping[str, Any], cached: bool) -> list[tuple[str, Any]]:
+    """The keys of the recipe with their values, those left out that have no effect.
+
+    Args:
+        cached: whether the arm trains on cached features; the key that asks for them has no effect on others.
+    """
+    known = {**training, "train_images": "all" if training["train_images"] is None else training["train_images"]}
+    known |= {"cache_features": known.get("cache_features") if cached else None}
+    return [(key, value) for key, value in sorted(known.items()) if value is not None]
 
 
 def _ensemble(members: Sequence[str]) -> list[str]:
@@ -247,8 +258,9 @@ def _certainty(content: Mapping[str, Any]) -> list[str]:
     unsure, right = tested["unsure"], tested["unsure_correct"]
     sure = tested["images"] - unsure
     lines.append(
-        f"A prediction is unsure below {content['unsure_below']:g}: of those images, at most 5 % of the ones above it "
-        "were wrong, and at most half as large a share as of all."
+        f"A prediction is unsure below {content['unsure_below']:g}: of the "
+        f"{'held-out' if has_folds(content) else 'validation'} images above it at most 5 % were wrong, and at most "
+        "half as large a share as of all."
     )
     if sure:
         lines.append(f"Of {sure:,} test images above it {100 * (tested['correct'] - right) / sure:.1f} % were right.")

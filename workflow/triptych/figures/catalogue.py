@@ -79,8 +79,8 @@ OF_VALIDATION = (AFTER_DECISION, UNOPENED, NO_TEST)
 
 SEEDS = "Means over seeds end with the seed that was trained for the fewest epochs."
 REESTIMATED = (
-    "BatchNorm’s statistics are re-estimated where the history has such values; a thin, dash-dotted line has the "
-    "moving averages of training."
+    "BatchNorm’s statistics are re-estimated where the history has such values, from epoch 1 on. A thin, dash-dotted "
+    "line, where there is one, has the moving averages of training."
 )
 ARM_CURVES = "The train curve is the running mean of an epoch, in train mode: not like for like with the other splits."
 
@@ -174,8 +174,8 @@ BATCHNORM_DRIFT = Figure(
     "batchnorm_drift",
     "plot_batchnorm_drift",
     "Drift of BatchNorm’s statistics by block and arm",
-    "Change of BatchNorm’s running statistics during training. They drift in frozen layers, too, unless BatchNorm is "
-    "frozen as well.",
+    "Kept running statistics against those before training (re-estimated after it, unless recalibrate_batchnorm is "
+    "never). Frozen layers drift, too, unless BatchNorm is frozen.",
     (schema.WEIGHT_DELTA, schema.ARMS),
     category="Weights",
     label="drift of BatchNorm",
@@ -196,9 +196,8 @@ MEMORY = Figure(
     "memory",
     "plot_memory",
     "Memory against batch size",
-    "Tensor memory, computed: weights and activations; in training also gradients and Adam’s moments. Workspaces, "
-    "libraries and images are not counted. A line of several colours belongs to several arms. Dotted: the batch "
-    "sizes of the recipe in training and in evaluation.",
+    "Tensor memory, computed: weights and activations; in training also gradients and Adam’s moments, which "
+    "evaluations between epochs hold, too. Dotted: the recipe’s batch sizes.",
     (schema.MEMORY, schema.ARMS),
     category="Cost",
     label="memory",

@@ -334,7 +334,7 @@ def _unhurt(words: str, curve: pandas.Series, margin: float) -> Clause:
 
 
 def _last(test: pandas.Series) -> str:
-    return ", ".join(f"{accuracy:.1f}" for accuracy in test.iloc[-LAST:])
+    return ", ".join(f"{accuracy:.2f}" for accuracy in test.iloc[-LAST:])
 
 
 def _pair(ends: list[float]) -> Interval:

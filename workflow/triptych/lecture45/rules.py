@@ -5,7 +5,8 @@ Every rule follows from two questions: what do the words say, and how often woul
 - A number that is said (11 million, 2.5 times) is tested to the digits that are said.
 - An accuracy is compared by its 95 % interval: a clause holds where the whole interval is inside the band that the
   words name, fails where it is outside, and is open where it reaches over an end.
-- A curve rises or has settled by its own last epochs, whose noise is known or measured (`rising`, `rise_and_fall`).
+- A curve rises or falls by its own last epochs, whose noise is known or measured (`rising`, `rise_and_fall`). Whether
+  it has settled (`settled`) has no such rate.
 """
 
 from collections.abc import Sequence

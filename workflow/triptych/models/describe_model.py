@@ -50,7 +50,7 @@ def describe_model(
     table = pandas.DataFrame(layer_table(network, input_size))
     table.insert(0, "architecture", architecture)
     table["input_size"] = input_size
-    table = table[MODEL_LAYERS.names].astype(dict.fromkeys(("output_height", "output_width", "kernel_size"), "Int64"))
+    table = table[MODEL_LAYERS.names].astype(dict.fromkeys(("output_height", "output_width"), "Int64"))
     summary: dict[str, Any] = {
         "architecture": architecture,
         "input_size": input_size,

@@ -1,5 +1,6 @@
 """The output and cost of each layer of a network, for one image."""
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -28,16 +29,16 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
 
     Returns:
         Rows of `layer` (its name in the network), `type` (its class), `output_shape` (such as "64x16x16", without the
-        batch), `output_height` and `output_width` (None if the output is not a feature map), `kernel_size` (the
-        longer side; None if it is no convolution), `parameters`, `macs` (multiply-accumulates of convolutions, matrix
-        products and attention) and `activation_bytes` (of the output; 0 if it is computed in place or is a view of the
-        input).
+        batch), `output_height` and `output_width` (None if the output is not a feature map), `in_padding` (the share of
+        the kernel's positions that only meet padding; None if it is no convolution), `parameters`, `macs`
+        (multiply-accumulates of convolutions, matrix products and attention) and `activation_bytes` (of the output; 0
+        if it is computed in place or is a view of the input).
     """
     names = {module: name for name, module in network.named_modules()}
-    calls: list[tuple[torch.nn.Module, torch.Tensor | None]] = []
+    calls: list[tuple[torch.nn.Module, torch.Tensor | None, torch.Tensor | None]] = []
 
     def note(module: torch.nn.Module, inputs: Any, output: Any) -> None:
-        calls.append((module, _first_tensor(output)))
+        calls.append((module, _first_tensor(inputs), _first_tensor(output)))
 
     image = torch.empty(1, 3, input_size, input_size, device="meta")
     handles = [module.register_forward_hook(note) for module in names]
@@ -48,7 +49,7 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
         for handle in handles:
             handle.remove()
 
-    called = {module for module, _ in calls}
+    called = {module for module, _, _ in calls}
     root = type(network).__name__
     counts = {name: sum(operations.values()) for name, operations in counter.get_flop_counts().items()}
     macs = {
@@ -58,7 +59,7 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
     rows = []
     seen_modules: set[torch.nn.Module] = set()
     seen_storages = {image.untyped_storage()._cdata}
-    for module, output in calls:
+    for module, entered, output in calls:
         first, leaf = module not in seen_modules, not list(module.children())
         seen_modules.add(module)
         parameters = _own_parameters(module, called) if first else 0
@@ -78,11 +79,44 @@ def layer_table(network: torch.nn.Module, input_size: int) -> list[dict[str, Any
                 "activation_bytes": 0 if storage in seen_storages else output.numel() * output.element_size(),
                 "output_height": height,
                 "output_width": width,
-                "kernel_size": max(module.kernel_size) if isinstance(module, torch.nn.Conv2d) else None,
+                "in_padding": _in_padding(module, entered, output),
             }
         )
         seen_storages.add(storage)
     return rows
+
+
+def _in_padding(module: torch.nn.Module, entered: torch.Tensor | None, output: torch.Tensor) -> float | None:
+    """The share of a convolution's kernel that only meets zeros around its input; None of another layer."""
+    if not isinstance(module, torch.nn.Conv2d):
+        return None
+    if entered is None or module.padding_mode != "zeros":
+        return 0.0
+    before = module._reversed_padding_repeated_twice[-2::-2]  # torch's order: left, right, top, bottom
+    used = [
+        positions_used(*sides) / sides[0]
+        for sides in zip(
+            module.kernel_size,
+            module.stride,
+            module.dilation,
+            before,
+            entered.shape[-2:],
+            output.shape[-2:],
+            strict=True,
+        )
+    ]
+    return float(1 - math.prod(used))
+
+
+def positions_used(kernel: int, stride: int, dilation: int, padding: int, entered: int, output: int) -> int:
+    """Return how many positions of a kernel meet a pixel of the input at all, along one axis.
+
+    Args:
+        kernel, stride, dilation: of the convolution; `padding` before the input.
+        entered, output: lengths of input and output.
+    """
+    starts = [stride * step - padding for step in range(output)]
+    return sum(any(0 <= start + dilation * position < entered for start in starts) for position in range(kernel))
 
 
 def _called_inside(module: torch.nn.Module, called: set[torch.nn.Module]) -> Iterator[torch.nn.Module]:

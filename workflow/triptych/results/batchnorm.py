@@ -10,6 +10,8 @@ STATISTICS = {MEAN: "running mean", VARIANCE: "running variance"}
 def statistics_drift(weight_delta: pandas.DataFrame) -> pandas.DataFrame:
     """Return the drift of the running statistics of each BatchNorm layer, averaged over seeds, in table order.
 
+    Compared are those of the kept network, which may be re-estimated, with those before training.
+
     The drift of the means is in standard deviations: the root mean square of the changes over channels, divided by the
     square root of the root mean square of the initial variances. (It is not relative to the means, because these are
     near zero in many layers.) The drift of the variances is relative: the norm of the change over the initial norm.

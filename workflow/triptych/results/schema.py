@@ -222,7 +222,11 @@ LAYER_COLUMNS = (
     INPUT_SIZE,
     whole("output_height", "Height of its output; empty if that is no feature map.", PIXELS, optional=True),
     whole("output_width", "Width of its output.", PIXELS, optional=True),
-    whole("kernel_size", "The longer side of its kernel; empty if it is no convolution.", PIXELS, optional=True),
+    number(
+        "in_padding",
+        "Share of its kernel’s positions that only meet padding, 0 to 1; empty if it is no convolution.",
+        optional=True,
+    ),
 )
 DELTA_COLUMNS = (
     text("tensor", "The name of the parameter or buffer."),
@@ -621,7 +625,7 @@ DECISION = Table(
         number("high", "Upper end of the interval.", PERCENT),
         number(
             "p_guessing",
-            "Probability of such a value of the metric by guessing; Holm’s correction for the number of arms.",
+            "Probability of at least such a value of the metric by guessing; Holm’s correction for the number of arms.",
         ),
         whole("beats_guessing", "1 if p_guessing is below 1 - confidence, else 0."),
         number("difference", "Metric of the leader minus that of this arm; 0 for the leader.", POINTS),
@@ -657,8 +661,8 @@ COMPARISONS = Table(
         number("high", "Upper end of the interval.", POINTS),
         number(
             "p_value",
-            "Probability of a difference as large if the arms were equal; corrected for the number of pairs (Holm), "
-            "for the leader’s pairs at most the largest uncorrected one of these.",
+            "Probability of a difference at least as large if the arms were equal; corrected for the number of pairs "
+            "(Holm), for the leader’s pairs at most the largest uncorrected one of these.",
             title="p",
         ),
         number(
@@ -863,7 +867,7 @@ RELIABILITY = Table(
     (
         PROBABILITIES,
         whole("bin", "Its number; probabilities rise."),
-        whole("images", "Images in it."),
+        whole("images", "Images in the bin, which holds those with similar probabilities."),
         number("probability", "Mean probability of the predicted class.", PERCENT),
         number("accuracy", "Share of correct predictions.", PERCENT),
         number("low", "Lower end of Wilson’s interval of the accuracy.", PERCENT, "interval"),
@@ -1095,6 +1099,7 @@ CONVERGENCE = Table(
         ),
         number("last_loss", "Loss in the last epoch that every seed has.", NATS, optional=True),
         whole("seeds_that_overfit", "Seeds whose own loss ends more than a tenth above its lowest."),
+        whole("seeds_lowest_last", "Seeds whose own loss is lowest in the last epoch that every seed has."),
     ),
     category="Tables",
 )

@@ -90,11 +90,22 @@ def _seconds(results: Results, arm: str) -> float:
 def measured_and_computed(results: Results, arm: str) -> str:
     """The cost of one run: time and memory as measured on this computer, then operations and memory as computed."""
     operations, memory = price(results, arm)
-    measured = words.size(results.mean("cost", arm, "peak_memory_bytes"))
     return (
-        f"{words.duration(_seconds(results, arm))} and {measured} of {memory_term(results, [arm])} (measured); "
+        f"{measured_cost(results, arm)} (measured); "
         f"{words.operations(operations)} and {words.size(memory)} of tensors (computed)"
     )
+
+
+def measured_cost(results: Results, arm: str) -> str:
+    """The cost of one run in words, as measured on this computer: time and memory."""
+    memory = words.size(results.mean("cost", arm, "peak_memory_bytes"))
+    return f"{words.duration(_seconds(results, arm))} and {memory} of {memory_term(results, [arm])}"
+
+
+def measured_less(results: Results, arm: str, other: str) -> bool:
+    """Whether an arm took less time than another and no more memory, as measured."""
+    memory, others = (results.mean("cost", name, "peak_memory_bytes") for name in (arm, other))
+    return bool(_seconds(results, arm) < _seconds(results, other) and memory <= others)
 
 
 def _saving(results: Results, chosen: str) -> list[str]:

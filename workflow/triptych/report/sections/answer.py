@@ -25,7 +25,7 @@ from triptych.report.blocks import (
 )
 from triptych.report.sections import leaks
 from triptych.report.sections.advice import advice
-from triptych.report.sections.curves import moving_averages
+from triptych.report.sections.curves import moving_averages, unfinished
 from triptych.report.sections.decision import (
     chosen_arm,
     chosen_run,
@@ -76,7 +76,7 @@ def blocks(results: Results) -> list[Block]:
     if results.missing is not None:
         found += [Paragraph(missing_runs(results), "partial"), missing_table(results)]
     refused = bool(leaks.refusing(results))
-    notes = [*([] if refused else what_would_change_it(results)), *before_training(results)]
+    notes = [*([] if refused else what_would_change_it(results)), *unfinished(results), *before_training(results)]
     answered = [] if refused else [*what_it_answers(results), *worst_class(results)]
     told = (metric, tested, *([] if refused else [chosen_run]), about_seeds, about_controls)
     return [
@@ -113,7 +113,7 @@ def worst_class(results: Results) -> list[str]:
         f"{results.name_of(arm)} fails on {worst['class']}: its recall of {words.percent(worst['recall'])} "
         f"({words.interval(results.confidence)} {words.between(worst['low'], worst['high'])}, "
         f"{words.plural(worst['images'], 'test image')}){more} {verb} less than half the mean of all classes "
-        f"({words.percent(mean)})."
+        f"({words.percent(mean)}). Recall: the share of a class’s images that are predicted as it."
     ]
 
 
@@ -187,15 +187,15 @@ def what_would_change_it(results: Results) -> list[str]:
         second = results.contestants[1]
         _, low, _, _ = lead(results, leader, second)
         return [
-            f"With other images and seeds, the lead over {results.name_of(second)} may be as small as "
-            f"{words.points(low)}. Another recipe, split or set of pretrained weights may change the order."
+            f"The {words.interval(results.confidence)} of the lead over {results.name_of(second)} begins at "
+            f"{words.points(low)}. Another recipe, split or pretraining may change the order."
         ]
     if verdict == "equivalent":
         ends = {arm: max(map(abs, lead(results, leader, arm)[1:3])) for arm in decided(results)["candidates"][1:]}
         furthest = max(ends, key=lambda arm: ends[arm])
         return [
-            f"With other images and seeds, {results.name_of(leader)} and {results.name_of(furthest)} may differ "
-            f"by up to {words.points(ends[furthest])}."
+            f"The {words.interval(results.confidence)} of the difference between {results.name_of(leader)} and "
+            f"{results.name_of(furthest)} reaches {words.points(ends[furthest])}."
         ]
     return settling(results) if verdict == "undecided" else []
 
@@ -209,7 +209,7 @@ def before_training(results: Results) -> list[str]:
     if settings["source"] != "letters":
         return ["Costs leave out the training of the pretrained weights."]
     macs = [pretraining_macs(results, architecture) for architecture in dict.fromkeys(arms["architecture"])]
-    computed = "" if None in macs else f", {words.operations(sum(filter(None, macs)))} (computed)"
+    computed = "" if None in macs else f", {words.operations(sum(filter(None, macs)))} of training (computed)"
     return [
         f"Costs leave out pretraining: {words.plural(settings['train_images'], 'letter')}, "
         f"{words.plural(settings['epochs'], 'epoch')}{computed}."
@@ -228,8 +228,8 @@ def glossary(results: Results) -> list[str]:
         "rounded once, so they may deviate by 0.1 from those of rounded numbers.",
         f"Leader: the arm with the highest mean {results.metric_name}. Candidate: an arm that the leader is not better "
         "than.",
-        "p: probability of a difference as large if there were none. Holm’s correction raises it for the number of "
-        "comparisons.",
+        "p: probability of a difference at least as large if there were none. Holm’s correction raises it for the "
+        "number of comparisons.",
         "MAC: multiply-accumulate, the unit of computed work; k, M, G, T: 10³, 10⁶, 10⁹, 10¹² of them. KiB, MiB, GiB: "
         "2¹⁰, 2²⁰, 2³⁰ bytes.",
         "Head: the last layer. Eval mode: BatchNorm uses its running statistics (averages over past batches), not "

@@ -96,8 +96,8 @@ def table(results: Results, pairs: pandas.DataFrame, title: str) -> Table:
             "interval",
             f"{words.interval(results.confidence_of_differences)} of the difference in points; it allows for "
             f"{covered}. Line: interval; dot: difference; stroke: zero; grey band: the margin of "
-            f"{words.plural(margin, 'point')}. All lines share one scale, from {words.number(left)} to "
-            f"{words.number(reach)} points.",
+            f"{words.plural(margin, 'point')}, within which arms are equivalent. All lines share one scale, from "
+            f"{words.number(left)} to {words.number(reach)} points.",
             "range",
         ),
         Column("p", " ".join(_meanings_of_p(results, scopes))),

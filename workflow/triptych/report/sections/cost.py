@@ -42,7 +42,7 @@ def table(results: Results) -> Table:
         Column("other", "The rest of the wall time: reading, building the network, saving."),
         Column(memory, f"Peak, measured: {MEASURED[memory]}."),
         Column("operations", "Computed multiply-accumulates of one run, of training and evaluation."),
-        Column("tensor memory", f"Peak, computed: {TENSORS}, in training or evaluation."),
+        Column("tensor memory", f"Peak, computed: {TENSORS}, of training or of an evaluation between epochs."),
         declared(schema.COST, "images_per_second"),
         declared(schema.COST, "of_peak"),
         Column(
@@ -146,7 +146,7 @@ def fixed_part(results: Results) -> str:
     shares = table["fixed_bytes"] / table["peak_bytes"]
     low, high = words.share(shares.min(), 0), words.share(shares.max(), 0)
     part = low if low == high else f"{low} to {high}"
-    return f"Weights, gradients and Adam’s moments are {part} of the tensor memory. Activations are the rest."
+    return f"Weights, gradients and Adam’s moments are {part} of the tensor memory."
 
 
 def same_arithmetic(results: Results) -> list[str]:

@@ -10,7 +10,7 @@ from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Details, Section, figure, figure_of_arm
 from triptych.results.experiment import Results
 from triptych.results.learning_curves import shows_lag
-from triptych.results.schema import EVERY_EPOCH
+from triptych.results.schema import EVERY_EPOCH, REESTIMATED
 
 
 def blocks(results: Results) -> list[Block]:
@@ -30,7 +30,7 @@ def blocks(results: Results) -> list[Block]:
             Details(
                 f"Curves of {results.name_of(arm)}",
                 [
-                    figure_of_arm(results, "accuracy", arm, f"{generalisation_gap(results, arm)} {kept(results, arm)}"),
+                    figure_of_arm(results, "accuracy", arm, accuracy_of_one_arm(results, arm)),
                     figure_of_arm(results, "loss", arm, of_one_arm(results, arm)),
                 ],
             )
@@ -42,6 +42,12 @@ def blocks(results: Results) -> list[Block]:
 SECTION = Section("curves", "Learning curves", blocks)
 
 
+def accuracy_of_one_arm(results: Results, arm: str) -> str:
+    """What the figure of one arm's accuracy shows, and which epoch is kept."""
+    text = f"{generalisation_gap(results, arm)} {kept(results, arm)}".rstrip()
+    return f"{text}{moving_averages(results, 'accuracy', [arm])}"
+
+
 def of_one_arm(results: Results, arm: str) -> str:
     """What the lines of the figure of one arm's loss are."""
     dotted = " Dotted: validation images." if results.mode == EVERY_EPOCH else ""
@@ -50,14 +56,34 @@ def of_one_arm(results: Results, arm: str) -> str:
 
 
 def moving_averages(results: Results, quantity: str, arms: Iterable[str]) -> str:
-    """What the second line of an arm in the figure of the `accuracy` or the `loss` is; empty if no arm has one."""
-    column = results.curve_column(quantity)
-    if not any(shows_lag(results.of("history", arm), column) for arm in arms):
+    """Which curves of the `accuracy` or the `loss` have re-estimated statistics, and what second lines are; empty if
+    none has.
+    """
+    column, histories = results.curve_column(quantity), {arm: results.of("history", arm) for arm in arms}
+    spans = {arm: reestimated_epochs(history, column) for arm, history in histories.items()}
+    sentences = []
+    for span in filter(None, dict.fromkeys(spans.values())):
+        own = [arm for arm in spans if spans[arm] == span]
+        of = "" if len(own) == len(spans) else f" of {words.listing(results.names_of(own))}"
+        sentences.append(f"{span}, BatchNorm’s statistics{of} are re-estimated on training images")
+    if not sentences:
         return ""
-    return (
-        " BatchNorm’s statistics are re-estimated on training images; thin, dash-dotted: moving averages, which lag "
-        "after few steps."
-    )
+    text = f" {'. '.join(sentences)}"
+    if any(shows_lag(history, column) for history in histories.values()):
+        text += "; thin, dash-dotted: moving averages, which lag after few steps"
+    return f"{text}."
+
+
+def reestimated_epochs(history: pandas.DataFrame, column: str) -> str:
+    """The epochs of one arm whose values of a column have re-estimated statistics, in words; empty if none has."""
+    if f"{REESTIMATED}{column}" not in history:
+        return ""
+    epochs = history.loc[history[f"{REESTIMATED}{column}"].notna(), "epoch"]
+    if epochs.empty:
+        return ""
+    if epochs.max() == history["epoch"].max():
+        return f"From epoch {epochs.min():.0f} on"
+    return f"Up to epoch {epochs.max():.0f}"
 
 
 def overfitting(results: Results) -> str:
@@ -78,6 +104,27 @@ def overfitting(results: Results) -> str:
         whose = "every arm" if len(steady) == len(table) > 1 else words.listing(steady)
         sentences.append(f"The mean loss of {whose} ends at most a tenth above its lowest.")
     return " ".join(sentences)
+
+
+def unfinished(results: Results) -> list[str]:
+    """Which arms may not have finished, in a sentence: their losses are lowest in the last epoch in every seed.
+
+    Controls, arms that stopped early and those of which the advice asks for more epochs are not named.
+    """
+    table, length = (results.tables[name].set_index("arm") for name in ("convergence", "training_length"))
+    advised = set(length.index[length["longer"] == 1])
+    arms = [
+        arm
+        for arm in results.contestants
+        if not table["stopped"][arm]
+        and arm not in advised
+        and table["seeds_lowest_last"][arm] == len(results.of("runs", arm))
+    ]
+    if not arms:
+        return []
+    losses = f"its {results.curve_split} loss is" if len(arms) == 1 else f"their {results.curve_split} losses are"
+    every = " in every seed" if results.numbers_of_runs[-1] > 1 else ""
+    return [f"{words.listing(results.names_of(arms))} may not have finished: {losses} lowest at the last epoch{every}."]
 
 
 def train_loss(results: Results) -> str:

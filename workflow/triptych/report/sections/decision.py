@@ -177,7 +177,8 @@ def table(results: Results) -> Table:
         *(
             [
                 Column(
-                    "guessing", f"Probability of such {article} {results.metric_name} by guessing (Holm’s correction)."
+                    "guessing",
+                    f"Probability of at least such {article} {results.metric_name} by guessing (Holm’s correction).",
                 )
             ]
             if guessing
@@ -224,8 +225,9 @@ def _meaning_of_verdict(results: Results) -> str:
     """What the verdicts of the table mean, those that it may show."""
     plain = results.metric == "accuracy" and results.folds is None
     meanings = {
-        OF_ARMS: "Of the comparison with the leader. worse: the leader is better. equivalent: the whole interval lies "
-        f"within {words.plural(results.margin, 'point')} of zero. undecided: neither is shown.",
+        OF_ARMS: "Of the comparison with the leader. worse: the leader is better (in the linked table: better). "
+        f"equivalent: the whole interval lies within {words.plural(results.margin, 'point')} of zero. undecided: "
+        "neither is shown.",
         OF_TWO_SEEDS: "Two seeds are too few for a verdict: undecided.",
         OF_NETWORKS: "With one run of an arm there is no verdict on arms. networks differ: these two networks do "
         f"({'McNemar’s exact test' if plain else 'over images'}); another seed may change this.",

@@ -2,6 +2,7 @@
 
 from triptych.report import formatting as words
 from triptych.report.sections import leaks
+from triptych.report.sections.advice import measured_cost, measured_less
 from triptych.report.sections.decision import (
     chosen_arm,
     cost,
@@ -71,10 +72,12 @@ def _equivalent(results: Results) -> str:
     dearest = max(equal, key=lambda arm: price(results, arm))
     if price(results, dearest) == price(results, chosen):
         return f"{text} They cost the same; {results.name_of(chosen)} comes first in the configuration."
-    return (
-        f"{text} {results.name_of(chosen)} is the cheapest: {cost(results, chosen)} per run, against "
-        f"{cost(results, dearest)} for {results.name_of(dearest)} (computed)."
-    )
+    text = f"{text} {results.name_of(chosen)} is the cheapest:"
+    computed = f"{cost(results, chosen)} per run, against {cost(results, dearest)} for {results.name_of(dearest)}"
+    if not measured_less(results, chosen, dearest):
+        return f"{text} {computed} (computed)."
+    measured = f"{measured_cost(results, chosen)}, against {measured_cost(results, dearest)}"
+    return f"{text} {measured} (measured); {computed} (computed)."
 
 
 def _undecided(results: Results) -> str:

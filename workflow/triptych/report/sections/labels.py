@@ -8,6 +8,9 @@ from triptych.report.pictures import in_sentence, stored_addresses, thumbnail
 from triptych.results.experiment import Results
 from triptych.results.schema import OUT_OF_FOLD, SUSPECTED_LABELS
 
+SUSPECTED = "another class is likely"
+"""What makes a label suspected (`triptych.analysis.label_errors`)."""
+
 MOST_SHOWN = 12
 """Most images that the page shows; the table has all."""
 
@@ -19,10 +22,13 @@ def blocks(results: Results) -> list[Block]:
     images = f"{words.count(len(table))} {'training' if split == OUT_OF_FOLD else split} images"
     arm = results.name_of(table["arm"].iloc[0])
     if suspected.empty:
-        return [Paragraph(f"None of {images} has a suspected label, by {arm}. A wrong one may go unnoticed.")]
+        return [
+            Paragraph(f"None of {images} has a suspected label ({SUSPECTED}), by {arm}. A wrong one may go unnoticed.")
+        ]
     labels = f"label{' is' if len(suspected) == 1 else 's are'}"
     said = (
-        f"Of {images}, {words.count(len(suspected))} {labels} suspected to be wrong, by {arm}. A suspicion is no proof."
+        f"Of {images}, {words.count(len(suspected))} {labels} suspected to be wrong ({SUSPECTED}), by {arm}. "
+        "A suspicion is no proof."
     )
     explained = (
         "The label, another class that is likely, and the mean probabilities of both by "

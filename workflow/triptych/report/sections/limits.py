@@ -82,10 +82,10 @@ def precision(results: Results) -> str:
     counts = {deciding_split(results): int(decision["number_of_images"])}
     if results.is_tested:
         counts["test"] = results.images("test")
-    one = [
-        f"{words.number(100 / count, 2)} points of accuracy on {words.count(count)} {split} images"
-        for split, count in counts.items()
-    ]
+    first, *others = (
+        (words.number(100 / count, 2), f"on {words.count(count)} {split} images") for split, count in counts.items()
+    )
+    one = [f"{first[0]} points of accuracy {first[1]}", *(" ".join(other) for other in others)]
     text = f"One image is {words.listing(one)}."
     if "balanced_accuracy" not in results.metrics("test") or not results.is_tested:
         return text
@@ -177,7 +177,7 @@ def drift(results: Results) -> list[str]:
         return []
     return [
         f"{words.listing(results.names_of(drifting))}: part of the network is frozen, but BatchNorm is in train mode, "
-        "so its running statistics still follow the new data."
+        "so its statistics follow the new data."
     ]
 
 

@@ -1,6 +1,6 @@
 """What changed in the weights."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy
 import pandas
@@ -27,6 +27,9 @@ MOST_NAMED = 4
 
 LARGE_PART = 0.3
 """The share of a tensor's parameters that are exactly unchanged, above which the tensor is mentioned."""
+
+VISIBLE = 0.005
+"""By how much the unchanged share of a tensor must exceed what padding explains, to be mentioned."""
 
 ROUNDING = 1e-6
 """The share of colour in a change below which it is rounding: the three colours changed alike."""
@@ -121,9 +124,13 @@ def frozen(results: Results, arm: str) -> str:
         text = f"{name}: {len(changed)} of {total} parameter tensors changed; the others are exactly unchanged."
     drifted = statistics.loc[statistics["unchanged_fraction"] < 1, "tensor"].nunique()
     if drifted:
+        how = {
+            "never": "moving averages of training",
+            "final": "re-estimated after training",
+        }[results.arms["recalibrate_batchnorm"][arm]]
         text += (
-            f" Yet {drifted} of {statistics['tensor'].nunique()} running statistics of BatchNorm drifted to the new "
-            "data, so the frozen layers compute another function than before."
+            f" Yet {drifted} of {statistics['tensor'].nunique()} running statistics of BatchNorm changed ({how}), so "
+            "the frozen layers compute another function."
         )
     return text
 
@@ -147,16 +154,19 @@ def partly_unchanged(results: Results, arm: str) -> str:
         f"{words.share(LARGE_PART, 0)} of the parameters are exactly unchanged; together these are "
         f"{words.share(still / parameters['size'].sum())} of the network’s parameters."
     )
-    maps = _maps_below_kernels(results, arm)
-    explained = {tensor: maps[layer] for tensor, layer in _layers(partly.index).items() if layer in maps}
+    layers = _in_padding(results, arm)
+    explained = {tensor: layers[layer] for tensor, layer in _layers(partly.index).items() if layer in layers}
     if not explained:
         return f"{text} The tables do not show why."
-    sizes = words.listing(list(dict.fromkeys(explained.values())))
+    sizes = words.listing(list(dict.fromkeys(_size_of_output(layer) for layer in explained.values())))
     others = [tensor for tensor in partly.index if tensor not in explained]
     which = "Their output is" if not others else f"The output of {len(explained)} of them is"
     text = (
         f"{text} {which} {sizes} pixels at {results.arms['input_size'][arm]:.0f}{words.NO_BREAK}px: outer weights of "
         "their kernels that only meet padding get no gradient."
+    )
+    text += _beyond_padding(
+        {name: (float(row["in_padding"]), float(unchanged[name])) for name, row in explained.items()}
     )
     if 0 < len(others) <= MOST_NAMED:
         shares = words.listing([f"{name} ({words.share(unchanged[name], 0)})" for name in others])
@@ -169,21 +179,33 @@ def _layers(tensors: Iterable[str]) -> dict[str, str]:
     return {tensor: tensor.removesuffix(".weight") for tensor in tensors}
 
 
-def _maps_below_kernels(results: Results, arm: str) -> dict[str, str]:
-    """Height x width of the output of each convolution of an arm's network with weights that only meet padding.
+def _in_padding(results: Results, arm: str) -> dict[str, pandas.Series]:
+    """The convolutions of an arm's network with weights that only meet padding, by name."""
+    layers, own = results.tables["layers"], results.arms.loc[arm]
+    layers = layers[(layers["architecture"] == own["architecture"]) & (layers["input_size"] == own["input_size"])]
+    found = layers[layers["in_padding"] > 0].drop_duplicates("layer")
+    return {str(row["layer"]): row for _, row in found.iterrows()}
 
-    With kernel k, padding k // 2, stride s and o outputs, the first weight is at -(k // 2) to s (o - 1) - k // 2:
-    always in the padding if s (o - 1) < k // 2. Strides are not known; they are taken to be at most 2.
+
+def _size_of_output(layer: pandas.Series) -> str:
+    return f"{layer['output_height']:.0f}{words.NO_BREAK}×{words.NO_BREAK}{layer['output_width']:.0f}"
+
+
+def _beyond_padding(shares: Mapping[str, tuple[float, float]]) -> str:
+    """In which tensors more is unchanged than padding explains; empty if in none.
+
+    Args:
+        shares: the share that only meets padding and the share that is unchanged, by tensor.
     """
-    layers = results.tables["layers"]
-    own = results.arms.loc[arm]
-    layers = layers[
-        (layers["architecture"] == own["architecture"])
-        & (layers["input_size"] == own["input_size"])
-        & (layers["kernel_size"] // 2 > 2 * (layers[["output_height", "output_width"]].min(axis="columns") - 1))
-    ]
-    sides = zip(layers["layer"], layers["output_height"], layers["output_width"], strict=True)
-    return {layer: f"{height:.0f}{words.NO_BREAK}×{words.NO_BREAK}{width:.0f}" for layer, height, width in sides}
+    more = [name for name, (padding, unchanged) in shares.items() if unchanged > padding + VISIBLE]
+    if not more:
+        return ""
+    named = f"{len(more)} of them"
+    if len(more) <= MOST_NAMED:
+        named = words.listing(
+            [f"{name} ({words.number(100 * shares[name][0])} of {words.share(shares[name][1])})" for name in more]
+        )
+    return f" That explains a part of {named}; the tables do not show why the rest is unchanged."
 
 
 def drift(results: Results) -> str:
