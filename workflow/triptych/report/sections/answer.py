@@ -183,19 +183,20 @@ def _on_factor(results: Results, column: str, tried: str, other: str) -> list[st
 def what_would_change_it(results: Results) -> list[str]:
     """What would change the answer, and by how much: what settles it, or the nearer end of its interval."""
     verdict, leader = decided(results)["verdict"], results.contestants[0]
+    interval = words.interval(results.confidence_of_differences)
     if verdict == "better":
         second = results.contestants[1]
         _, low, _, _ = lead(results, leader, second)
         return [
-            f"The {words.interval(results.confidence)} of the lead over {results.name_of(second)} begins at "
-            f"{words.points(low)}. Another recipe, split or pretraining may change the order."
+            f"The {interval} of the lead over {results.name_of(second)} begins at {words.points(low)}. Another "
+            "recipe, split or pretraining may change the order."
         ]
     if verdict == "equivalent":
         ends = {arm: max(map(abs, lead(results, leader, arm)[1:3])) for arm in decided(results)["candidates"][1:]}
         furthest = max(ends, key=lambda arm: ends[arm])
         return [
-            f"The {words.interval(results.confidence)} of the difference between {results.name_of(leader)} and "
-            f"{results.name_of(furthest)} reaches {words.points(ends[furthest])}."
+            f"The {interval} of the difference between {results.name_of(leader)} and {results.name_of(furthest)} "
+            f"reaches {words.points(ends[furthest])}."
         ]
     return settling(results) if verdict == "undecided" else []
 
