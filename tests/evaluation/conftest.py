@@ -71,6 +71,7 @@ def model_options(folder: Path, model: Path, **changes) -> dict:
         "arms": json.dumps([arm]),
         "dataset": json.dumps({**CHECKING, **SPLITTING, **STORED, **SHARES}),
         "comparison": json.dumps({"confidence": 0.95}),
+        "pretraining": json.dumps({"source": "none"}),
         "mode": "after_decision",
         "decision": folder / "decision.json",
         "weights": [model / "model.safetensors"],

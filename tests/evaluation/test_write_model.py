@@ -136,6 +136,24 @@ def test_the_card_has_what_hugging_face_reads_and_what_a_reader_needs(card, abou
     assert "| train images | all |" in text and "| patience |" not in text and "cache features" not in text
 
 
+@pytest.mark.parametrize(
+    ("pretraining", "starts_from"),
+    [
+        (
+            {"source": "letters", "train_images": 5000, "epochs": 1},
+            "weights pretrained on 5,000 rendered letters, once",
+        ),
+        ({"source": "torchvision", "path": "w/my|own.pth"}, r"pretrained weights of the file my\|own.pth"),
+        ({"source": "torchvision", "path": None}, "torchvision’s weights, pretrained on ImageNet-1k"),
+    ],
+)
+def test_the_card_says_what_the_weights_were_pretrained_on(experiment, copy, pretraining, starts_from):
+    arms = json.loads(model_options(experiment, copy)["arms"])
+    changes = {"arms": json.dumps([arms[0] | {"weights": "pretrained"}]), "pretraining": json.dumps(pretraining)}
+    write_model(**model_options(experiment, copy, **changes))
+    assert f"| starts from | {starts_from} |" in (copy / "README.md").read_text()
+
+
 def test_names_in_the_card_are_text(card):
     """A class name is neither a column, nor HTML, nor code."""
     assert "<b>" not in card

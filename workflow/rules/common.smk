@@ -44,6 +44,7 @@ from triptych.workflow.options import (
     as_json,
     checking_json,
     comparison_json,
+    pretraining_json,
     dataset_json,
     one_of,
     option,

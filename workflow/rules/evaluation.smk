@@ -174,6 +174,7 @@ rule write_model:
         arms=graph.arms_json,
         dataset=graph.of_experiment(dataset_json),
         comparison=graph.of_experiment(comparison_json("confidence")),
+        pretraining=graph.of_experiment(pretraining_json),
         mode=graph.mode_of_whole,
         weights=lambda wildcards, input: each("--weights", input.weights),
         predictions=lambda wildcards, input: each("--predictions", input.predictions),
@@ -187,6 +188,7 @@ rule write_model:
             --arms {params.arms:q} \
             --dataset {params.dataset:q} \
             --comparison {params.comparison:q} \
+            --pretraining {params.pretraining:q} \
             --mode {params.mode} \
             --decision {input.decision:q} \
             {params.weights} \

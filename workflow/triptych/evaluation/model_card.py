@@ -4,6 +4,7 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy
@@ -19,6 +20,7 @@ def card_of(
     content: Mapping[str, Any],
     arm: Mapping[str, Any],
     dataset: Mapping[str, Any],
+    pretraining: Mapping[str, Any],
     splits: Mapping[str, Split],
     phases: Sequence[Mapping[str, Any]],
 ) -> str:
@@ -28,6 +30,7 @@ def card_of(
         content: of `model.json`.
         arm: as the configuration resolves it.
         dataset: the section of the configuration.
+        pretraining: the section `weights`.
         splits: by name; only their labels are read.
         phases: of the training, from the metadata of the weights.
     """
@@ -69,7 +72,7 @@ def card_of(
             ],
         ),
         *_data(content, dataset, splits),
-        *_recipe(content, arm, phases),
+        *_recipe(content, arm, pretraining, phases),
         *_ensemble(members),
         *_preprocessing(content),
         *_results(tested, "ensemble" if members else "network"),
@@ -147,16 +150,31 @@ def _data(content: Mapping[str, Any], dataset: Mapping[str, Any], splits: Mappin
     return ["## Data", "", f"Images: {source}.", "", *_table(["class", *counts], rows)]
 
 
-def _recipe(content: Mapping[str, Any], arm: Mapping[str, Any], phases: Sequence[Mapping[str, Any]]) -> list[str]:
+def _recipe(
+    content: Mapping[str, Any],
+    arm: Mapping[str, Any],
+    pretraining: Mapping[str, Any],
+    phases: Sequence[Mapping[str, Any]],
+) -> list[str]:
     training = arm["training"]
     rows = [
         ["arm, run", f"{plain(content['arm'])}, {network_in_words(content)}"],
         ["network", f"{plain(content['architecture'])} ({content['library']}), input {content['input_size']} px"],
-        ["starts from", "pretrained weights" if arm["weights"] == "pretrained" else "random weights"],
+        ["starts from", _pretrained(pretraining) if arm["weights"] == "pretrained" else "random weights"],
         ["trains", "; ".join(f"{phase['trainable']}, BatchNorm {phase['batchnorm']}" for phase in phases)],
         *([key.replace("_", " "), value] for key, value in _in_effect(training, arm["trunk"] is not None)),
     ]
     return ["## Recipe", "", *_table(["key", "value"], rows)]
+
+
+def _pretrained(pretraining: Mapping[str, Any]) -> str:
+    """The pretrained weights by their source."""
+    if pretraining["source"] == "letters":
+        often = "once" if pretraining["epochs"] == 1 else f"{pretraining['epochs']} times"
+        return f"weights pretrained on {pretraining['train_images']:,} rendered letters, {often}"
+    if pretraining["path"] is not None:
+        return f"pretrained weights of the file {plain(Path(pretraining['path']).name)}"
+    return "torchvision’s weights, pretrained on ImageNet-1k"
 
 
 def _in_effect(training: Mapping[str, Any], cached: bool) -> list[tuple[str, Any]]:

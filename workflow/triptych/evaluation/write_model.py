@@ -52,6 +52,7 @@ def write_model(  # noqa: PLR0913
     arms: str,
     dataset: str,
     comparison: str,
+    pretraining: str,
     mode: str,
     decision: Path,
     weights: list[Path],
@@ -79,6 +80,7 @@ def write_model(  # noqa: PLR0913
         arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
         dataset: JSON, the section `dataset` of the configuration.
         comparison: JSON, with `confidence`.
+        pretraining: JSON, the section `weights` of the configuration; urls may be left out.
         mode: when test images were evaluated: after_decision or every_epoch; no_test, if there are none.
         decision: by `decide`.
         weights: of the chosen run, by `copy_model`; or of each member of an ensemble, by `copy_member`.
@@ -144,7 +146,9 @@ def write_model(  # noqa: PLR0913
     digests = [sha256(path) for path in weights]
     content = sealed(content, digests if is_ensemble else digests[0], {"decision": sha256(decision), "data": data})
     write_json(description, content)
-    write_text(card, card_of(content, arm, settings, splits, about["run"]["phases"]))
+    write_text(
+        card, card_of(content, arm, settings, parsed_json("pretraining", pretraining), splits, about["run"]["phases"])
+    )
     for source, copy in ((ALONE, script), (Path(decoding.__file__), decoder)):
         with atomic_write(copy) as temporary:
             shutil.copyfile(source, temporary)

@@ -36,6 +36,11 @@ def comparison_json(*keys: str) -> Callable[[Mapping[str, Any]], str]:
     return lambda experiment: as_json({key: experiment["comparison"][key] for key in keys})
 
 
+def pretraining_json(experiment: Mapping[str, Any]) -> str:
+    """Return the section `weights` without the addresses of its file, which affect nothing, as sorted JSON."""
+    return as_json({key: value for key, value in experiment["weights"].items() if key != "urls"})
+
+
 def checking_json(experiment: Mapping[str, Any]) -> str:
     """Return the settings that decide how the user's image files are checked and decoded, as sorted JSON.
 
