@@ -136,6 +136,9 @@ def test_the_card_has_what_hugging_face_reads_and_what_a_reader_needs(card, abou
     assert "| train images | all |" in text and "| patience |" not in text and "cache features" not in text
 
 
+TORCHVISION = {"source": "torchvision", "urls": None, "sha256": None, "path": None}
+
+
 @pytest.mark.parametrize(
     ("pretraining", "starts_from"),
     [
@@ -143,8 +146,8 @@ def test_the_card_has_what_hugging_face_reads_and_what_a_reader_needs(card, abou
             {"source": "letters", "train_images": 5000, "epochs": 1},
             "weights pretrained on 5,000 rendered letters, once",
         ),
-        ({"source": "torchvision", "path": "w/my|own.pth"}, r"pretrained weights of the file my\|own.pth"),
-        ({"source": "torchvision", "path": None}, "torchvision’s weights, pretrained on ImageNet-1k"),
+        (TORCHVISION | {"sha256": "ab" * 32}, f"the pretrained weights whose file has the SHA-256 {'ab' * 32}"),
+        (TORCHVISION, "torchvision’s weights, pretrained on ImageNet-1k"),
     ],
 )
 def test_the_card_says_what_the_weights_were_pretrained_on(experiment, copy, pretraining, starts_from):

@@ -44,11 +44,11 @@ from triptych.workflow.options import (
     as_json,
     checking_json,
     comparison_json,
-    pretraining_json,
     dataset_json,
     one_of,
     option,
     options,
+    pretraining_json,
 )
 from triptych.workflow.resources import double_on_retry, gpu_slots, of_decoders
 from triptych.workflow.job_states import changed_at

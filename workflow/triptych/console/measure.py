@@ -240,8 +240,8 @@ class Arm:
             again = once / rows * len(every_kth(train, self.request.classes)) + batches * evaluated
         saving, checkpoint = self._checkpoint(trainer)
         steps = math.ceil(train / recipe.batch_size)
-        epoch = train / recipe.batch_size * step + batches * evaluated
-        saved = math.ceil(recipe.epochs / math.ceil(LEAST_SECONDS / epoch))
+        each = train / recipe.batch_size * step + batches * evaluated
+        saved = math.ceil(recipe.epochs / math.ceil(LEAST_SECONDS / each))
         reestimated = sum(trainer.reestimates_after(epoch * steps) for epoch in range(1, recipe.epochs + 1))
         seconds = recipe.epochs * train / recipe.batch_size * step
         seconds += (recipe.epochs + 1) * batches * evaluated + reestimated * again

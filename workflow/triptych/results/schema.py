@@ -627,7 +627,9 @@ DECISION = Table(
             "p_guessing",
             "Probability of at least such a value of the metric by guessing; Holm’s correction for the number of arms.",
         ),
-        whole("beats_guessing", "1 if p_guessing is below 1 - confidence, else 0."),
+        whole(
+            "beats_guessing", "1 if p_guessing is below 1 - confidence, divided by the look of the decision; else 0."
+        ),
         number("difference", "Metric of the leader minus that of this arm; 0 for the leader.", POINTS),
         number("difference_low", "Lower end of the interval of the difference.", POINTS, optional=True),
         number("difference_high", "Upper end of the interval.", POINTS, optional=True),

@@ -37,8 +37,8 @@ def comparison_json(*keys: str) -> Callable[[Mapping[str, Any]], str]:
 
 
 def pretraining_json(experiment: Mapping[str, Any]) -> str:
-    """Return the section `weights` without the addresses of its file, which affect nothing, as sorted JSON."""
-    return as_json({key: value for key, value in experiment["weights"].items() if key != "urls"})
+    """Return the section `weights` as sorted JSON, without the places of its file, which its checksum identifies."""
+    return as_json({key: None if key in ("urls", "path") else value for key, value in experiment["weights"].items()})
 
 
 def checking_json(experiment: Mapping[str, Any]) -> str:
