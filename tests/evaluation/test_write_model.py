@@ -144,7 +144,7 @@ TORCHVISION = {"source": "torchvision", "urls": None, "sha256": None, "path": No
     [
         (
             {"source": "letters", "train_images": 5000, "epochs": 1},
-            "weights pretrained on 5,000 rendered letters, once",
+            "weights pretrained on 5,000 rendered letters for an epoch",
         ),
         (TORCHVISION | {"sha256": "ab" * 32}, f"the pretrained weights whose file has the SHA-256 {'ab' * 32}"),
         (TORCHVISION, "torchvision’s weights, pretrained on ImageNet-1k"),

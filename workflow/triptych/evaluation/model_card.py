@@ -173,8 +173,8 @@ def _recipe(
 def _pretrained(pretraining: Mapping[str, Any], architecture: str) -> str:
     """The pretrained weights by their source."""
     if pretraining["source"] == "letters":
-        often = "once" if pretraining["epochs"] == 1 else f"{pretraining['epochs']} times"
-        return f"weights pretrained on {pretraining['train_images']:,} rendered letters, {often}"
+        epochs = "an epoch" if pretraining["epochs"] == 1 else f"{pretraining['epochs']} epochs"
+        return f"weights pretrained on {pretraining['train_images']:,} rendered letters for {epochs}"
     if official_weights(pretraining, architecture):
         return "torchvision’s weights, pretrained on ImageNet-1k"
     return f"the pretrained weights whose file has the SHA-256 {pretraining['sha256']}"
