@@ -9,7 +9,6 @@ from typing import Any
 import numpy
 
 from triptych.analysis.expected_precision import FEW_IMAGES, FEW_OF_A_CLASS
-from triptych.configuration.downloads import official_weights
 from triptych.data.dataset import Split
 from triptych.evaluation.model_file import CARD, DECODER, DESCRIPTION, SCRIPT, normalisations, weights_files
 from triptych.results.run_names import run_in_words, run_name, seed_and_fold, seeds_in_words
@@ -160,22 +159,19 @@ def _recipe(
     rows = [
         ["arm, run", f"{plain(content['arm'])}, {network_in_words(content)}"],
         ["network", f"{plain(content['architecture'])} ({content['library']}), input {content['input_size']} px"],
-        [
-            "starts from",
-            _pretrained(pretraining, content["architecture"]) if arm["weights"] == "pretrained" else "random weights",
-        ],
+        ["starts from", _pretrained(pretraining) if arm["weights"] == "pretrained" else "random weights"],
         ["trains", "; ".join(f"{phase['trainable']}, BatchNorm {phase['batchnorm']}" for phase in phases)],
         *([key.replace("_", " "), value] for key, value in _in_effect(training, arm["trunk"] is not None)),
     ]
     return ["## Recipe", "", *_table(["key", "value"], rows)]
 
 
-def _pretrained(pretraining: Mapping[str, Any], architecture: str) -> str:
+def _pretrained(pretraining: Mapping[str, Any]) -> str:
     """The pretrained weights by their source."""
     if pretraining["source"] == "letters":
         epochs = "an epoch" if pretraining["epochs"] == 1 else f"{pretraining['epochs']} epochs"
         return f"weights pretrained on {pretraining['train_images']:,} rendered letters for {epochs}"
-    if official_weights(pretraining, architecture):
+    if pretraining["sha256"] is None:
         return "torchvision’s weights, pretrained on ImageNet-1k"
     return f"the pretrained weights whose file has the SHA-256 {pretraining['sha256']}"
 

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from triptych.configuration.downloads import official_weights
+from triptych.configuration.pretraining import pretrained_architectures
 from triptych.configuration.sources.registry import source_of
 
 
@@ -37,8 +39,14 @@ def comparison_json(*keys: str) -> Callable[[Mapping[str, Any]], str]:
 
 
 def pretraining_json(experiment: Mapping[str, Any]) -> str:
-    """Return the section `weights` as sorted JSON, without the places of its file, which its checksum identifies."""
-    return as_json({key: None if key in ("urls", "path") else value for key, value in experiment["weights"].items()})
+    """Return the section `weights` as sorted JSON, without the places of its file, which its checksum identifies.
+
+    `sha256` is null for the published weights, even where the configuration says their checksum.
+    """
+    weights = experiment["weights"]
+    published = all(official_weights(weights, architecture) for architecture in pretrained_architectures(experiment))
+    left_out = {"urls", "path", *(["sha256"] if published else [])}
+    return as_json({key: None if key in left_out else value for key, value in weights.items()})
 
 
 def checking_json(experiment: Mapping[str, Any]) -> str:
