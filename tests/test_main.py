@@ -53,6 +53,7 @@ def test_torch_is_imported_by_the_commands_that_compute_with_it_and_by_no_other(
     assert bool({"torch", "torchvision"} & imported) is (name in WITH_TORCH)
 
 
+@pytest.mark.slow
 def test_what_handles_no_table_starts_without_pandas():
     names = "copy_model", "extract_features", "initialise_model", "open_test", "prepare_letters", "write_configuration"
     modules = ", ".join(f"{COMMANDS[name]}.{name}" for name in names)

@@ -247,6 +247,7 @@ def test_images_of_the_test_set_are_not_read(experiment):
     assert all(again[name].equals(tables[name]) for name in tables)
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(opened):
     for part in ("", "again/"):
         tables = opened.folder / part / "tables"
@@ -297,6 +298,7 @@ def test_a_broken_file_is_named(opened, name, content):
     assert not (opened.folder / "tables" / "summary.csv").exists()
 
 
+@pytest.mark.slow
 def test_it_starts_without_torch():
     code = "import sys, triptych.analysis.collect_results; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

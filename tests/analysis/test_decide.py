@@ -447,6 +447,7 @@ def test_the_verdict_follows_from_those_of_the_leader(verdicts, prefer):
 # The command
 
 
+@pytest.mark.slow
 def test_two_processes_write_the_same_bytes(decided_folder):
     outputs = []
     for name in ("first", "second"):
@@ -587,6 +588,7 @@ def test_a_missing_file_is_named(opened, option):
     assert not (opened.folder / "decision.json").exists()
 
 
+@pytest.mark.slow
 def test_it_starts_without_torch():
     code = "import sys, triptych.analysis.decide; print(*sys.modules)"
     modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()

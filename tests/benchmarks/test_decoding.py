@@ -1,11 +1,13 @@
 """The benchmark runs and says what it measured; how fast anything is, no test asks."""
 
 import pandas
+import pytest
 from PIL import Image
 
 from benchmarks import decoding
 
 
+@pytest.mark.slow
 def test_every_line_of_the_table_is_measured(tmp_path):
     Image.new("RGB", (40, 30)).save(tmp_path / "mine.jpg")
     call = ["--small", "2", "--large", "1", "--size", "32", "--repeats", "2", "--files", str(tmp_path)]

@@ -24,6 +24,7 @@ rule last:
 """
 
 
+@pytest.mark.slow
 def test_the_longest_chain_is_that_of_jobs_that_wait_for_each_other(tmp_path):
     (tmp_path / "Snakefile").write_text(GRAPH)
     call = [warm.program(), "-m", "snakemake", "--cores", "2", "-q", "all"]

@@ -137,6 +137,7 @@ def checkout(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_a_mutant_that_a_test_notices_is_killed_and_others_survive(checkout, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # to save time
     everything = mutants_in(checkout)

@@ -255,7 +255,12 @@ def kill_and_run_again(photos, folder, images):
     return kept
 
 
-def killed_runs(tmp_path, count, images):
+@pytest.mark.parametrize(
+    "count",
+    [pytest.param(5, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.long)],  # last run: 2026-11-28, passed
+)
+def test_after_several_kills_the_same_bytes_come(tmp_path, count):
+    images = 15 * count
     photos = tree(tmp_path / "photos", {"a": images // 2, "b": images // 2}, width=500, height=330)
     whole = check(photos, tmp_path / "whole", tmp_path / "others", store_size=200)
     generator = random.Random(count)
@@ -265,20 +270,7 @@ def killed_runs(tmp_path, count, images):
         kept.append(kill_and_run_again(photos, folder, generator.randrange(images)))
         assert contents(folder / "out") == contents(whole)
         shutil.rmtree(folder)
-    return kept
-
-
-def test_after_a_kill_the_same_bytes_come(tmp_path):
-    killed_runs(tmp_path, 1, 60)
-
-
-@pytest.mark.parametrize(
-    "count",
-    [pytest.param(5, marks=pytest.mark.slow), pytest.param(20, marks=pytest.mark.long)],  # last run: 2026-11-28, passed
-)
-def test_after_several_kills_the_same_bytes_come(tmp_path, count):
-    images = 15 * count
-    assert any(0 < kept < images for kept in killed_runs(tmp_path, count, images))
+    assert any(0 < images_kept < images for images_kept in kept)
 
 
 NAMES = [

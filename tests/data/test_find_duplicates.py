@@ -183,6 +183,7 @@ def test_the_command_takes_its_options(planted, tmp_path):
     assert subprocess.run(call, capture_output=True, timeout=120).returncode == 2
 
 
+@slow
 def test_digits_are_not_torn_apart_nor_joined_across_classes(tmp_path):
     """Of the hashes alone, 44 % of the digits would have a near-duplicate."""
     digits = load_digits()

@@ -63,6 +63,7 @@ def wait_long(number):
     time.sleep(0.5)
 
 
+@pytest.mark.slow
 def test_no_process_outlives_a_killed_parent(tmp_path):
     (tmp_path / "waiting.py").write_text(WAITING)
     environment = os.environ | {"PYTHONPATH": f"{ROOT}:{ROOT / 'workflow'}"}

@@ -53,6 +53,7 @@ def test_onnx_runtime_gives_the_test_logits(experiment, exported):
     assert one == pytest.approx(expected[:1], abs=1e-4)
 
 
+@pytest.mark.slow
 def test_an_ensemble_is_one_graph_with_all_its_members(ensemble, tmp_path):
     path = tmp_path / "model.onnx"
     export(ensemble, onnx=path)

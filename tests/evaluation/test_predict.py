@@ -73,6 +73,7 @@ def test_a_file_becomes_the_stored_pixels(experiment, model):
     assert all(numpy.array_equal(model.stored(file), image) for file, image in zip(files, images, strict=True))
 
 
+@pytest.mark.slow
 def test_an_ensemble_gives_the_mean_of_its_members_probabilities(ensemble, tmp_path):
     """The members' logits are the bits of `open_test`; `predict.py` says the same."""
     files, _ = test_files_of(ensemble)
@@ -157,6 +158,7 @@ def test_a_precision_that_cannot_be_computed_here_is_said(experiment, monkeypatc
     )
 
 
+@pytest.mark.slow
 def test_a_read_only_folder_is_enough_and_no_snakemake(experiment, tmp_path):
     """A process of its own, whose rights end at those of the files; it imports no Snakemake."""
     folder = tmp_path / "model"

@@ -97,6 +97,10 @@ def overlaps(first, second):
     return width > 1.5 and height > 1.5
 
 
+def some_slow(names, *slow):
+    return [pytest.param(name, marks=pytest.mark.slow) if name in slow else name for name in names]
+
+
 @pytest.fixture
 def checked(monkeypatch):
     """The figures drawn instead of saved, by name of the file: no text is cut off, small or over other text."""
@@ -126,7 +130,7 @@ def checked(monkeypatch):
     return drawn
 
 
-@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize("situation", some_slow(SITUATIONS, "ten arms", "six networks", "vision transformer"))
 def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tmp_path, checked):
     results = make_results(**SITUATIONS[situation])
     edit(results.tables / "arms.csv", lambda arms: arms.assign(label=arms["label"].where(arms["arm"] != "frozen_bn")))
@@ -135,7 +139,7 @@ def test_no_text_is_cut_off_small_or_over_other_text(situation, make_results, tm
     assert len(checked) == count
 
 
-@pytest.mark.parametrize("architecture", NETWORKS)
+@pytest.mark.parametrize("architecture", some_slow(NETWORKS, "densenet121", "efficientnet_b0", "vit_b_16"))
 def test_figures_of_weights_are_readable_and_no_higher_for_any_network(architecture, make_results, tmp_path, checked):
     model = {"architecture": architecture, "input_size": NETWORKS[architecture]}
     results = make_results(model=model, arms=LECTURE[1:], seeds=(0,))
@@ -227,6 +231,7 @@ ON_IMAGES = {style.WHITE_ON_IMAGE, style.INK_ON_IMAGE, style.MUTED_ON_IMAGE}
 ENDS_OF_COLOUR_BARS = {to_hex(SIGNED(0.0)), to_hex(SIGNED(1.0))}
 
 
+@pytest.mark.slow
 def test_of_the_lecture_no_text_is_cut_off_and_files_are_white_as_wide_as_all_and_without_a_date(
     results, tmp_path, checked
 ):

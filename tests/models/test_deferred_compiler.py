@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 ALONE = """
 import sys
 from triptych.models.networks import build_network, head_tensors
@@ -53,6 +55,7 @@ for name, code in zip(sys.argv[1::2], sys.argv[2::2]):
 """
 
 
+@pytest.mark.slow
 def test_the_compiler_is_loaded_late_and_used_where_it_is_there_already():
     """Forks of a process that has imported torch alone: the tests' own may have its compiler."""
     parts = {"alone": ALONE, "compiler first": COMPILER_FIRST, "used inside": USED_INSIDE}

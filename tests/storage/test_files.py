@@ -144,6 +144,7 @@ def prepare(command, folder, before="pass"):
     return subprocess.run(call, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [0, 60_000])
 @pytest.mark.parametrize("command", CALLS)
 def test_where_no_more_can_be_written_it_is_one_message_and_no_half_file(tmp_path, command, limit):

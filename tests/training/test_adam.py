@@ -29,6 +29,7 @@ assert not {"torch._dynamo", "torch._inductor", "sympy"} & set(sys.modules)
 """
 
 
+@pytest.mark.slow
 def test_a_training_imports_no_compiler():
     assert subprocess.run([sys.executable, "-c", WITHOUT_COMPILER], timeout=60).returncode == 0
 

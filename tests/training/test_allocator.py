@@ -47,6 +47,7 @@ def test_memory_that_a_step_frees_is_there_for_the_next():
     assert min(large) > 350  # too large to be kept
 
 
+@pytest.mark.slow
 def test_without_it_every_page_is_new_each_time():
     first, again, given_back, *_ = probe("")
     assert min(first, again) > 80

@@ -269,6 +269,7 @@ def test_a_missing_file_is_refused(tmp_path):
     assert not files_in(tmp_path)
 
 
+@pytest.mark.slow
 def test_names_that_a_shell_would_execute_reach_no_shell(tmp_path, one_arm):
     question = "$(touch evil) `touch evil`; touch evil"
     change = "experiments={mine: {question: " + json.dumps(question) + "}}"

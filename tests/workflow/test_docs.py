@@ -124,6 +124,7 @@ def test_links_lead_to_files_and_pages_are_listed_once():
     assert re.findall(r"\]\(([\w-]+)\.md\)", PAGES["index"]) == listed
 
 
+@pytest.mark.slow
 def test_the_site_is_built_without_a_warning(tmp_path):
     call = [
         sys.executable,

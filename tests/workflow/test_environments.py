@@ -26,6 +26,7 @@ def with_apptainer(tmp_path):
     return {"PATH": os.pathsep.join([str(program.parent), os.environ["PATH"]])}
 
 
+@pytest.mark.slow
 def test_with_apptainer_commands_run_in_the_image_of_the_folder(tmp_path, tiny, with_apptainer):
     call = [TARGET, "--configfile", tiny, "--cores", "1", "--sdm", "apptainer", "--apptainer-args=--nv"]
     snakemake(*call, directory=tmp_path, environment=with_apptainer, timeout=120)
@@ -34,6 +35,7 @@ def test_with_apptainer_commands_run_in_the_image_of_the_folder(tmp_path, tiny, 
     assert (tmp_path / TARGET).is_file()
 
 
+@pytest.mark.slow
 def test_without_it_no_image_is_used_and_nothing_asks_for_one(tmp_path, tiny, with_apptainer):
     call = [TARGET, "--configfile", tiny]
     snakemake(*call, "--cores", "1", directory=tmp_path, environment=with_apptainer, timeout=120)

@@ -31,6 +31,7 @@ def test_all_configurations_together_make_one_graph(tmp_path):
     assert rules["convert_weights"] >= 2
 
 
+@pytest.mark.slow
 def test_the_two_entry_points_are_one_workflow(tmp_path, tiny):
     """What one has made is the other's, too."""
     root, workflow = (

@@ -106,6 +106,7 @@ def test_their_target_stays_the_default_and_their_jobs_their_own(another_workflo
     assert rules_of(whole)["triptych_report"] == 1
 
 
+@pytest.mark.slow
 def test_it_is_a_module_by_its_address_on_a_host(another_workflow, checkout, tmp_path):
     """With the package installed; the clone is there already, in Snakemake's cache."""
     snakefile = another_workflow / "Snakefile"
