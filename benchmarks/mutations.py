@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 
 PACKAGE = Path("workflow", "triptych")
-MUTATED = ("training/*.py", "analysis/*.py", "data/*.py", "models/*.py", "configuration/*.py")
+MUTATED = ("training/**/*.py", "analysis/**/*.py", "data/**/*.py", "models/**/*.py", "configuration/**/*.py")
 
 COMPARISONS = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,

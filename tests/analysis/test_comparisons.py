@@ -467,6 +467,7 @@ def test_repeats_of_the_folds_are_no_seeds():
 # How often it is wrong, and how often it finds what is there
 
 
+@pytest.mark.slow
 def test_equal_arms_with_seed_effects_are_told_apart_in_at_most_one_of_twenty():
     """400 ties of two arms with three seeds that move an arm by 3.5 points (standard deviation) on 1,000 images.
 

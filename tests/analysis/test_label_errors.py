@@ -23,7 +23,6 @@ def of_digits(seed):
     return found, labels, set(planted.tolist())
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("seed", [0, 1])
 def test_of_planted_errors_most_are_among_the_first_tenth(seed):
     probabilities, labels, planted = of_digits(seed)

@@ -61,6 +61,7 @@ def test_nothing_in_a_file_is_executed(tmp_path, name, form):
     refuse(path, tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_says_it_in_one_line(tmp_path):
     path = tmp_path / "evil.pth"
     torch.save({"a": payloads(tmp_path)["os.system"]}, path)

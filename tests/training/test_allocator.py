@@ -39,6 +39,7 @@ def probe(keep: str) -> list[float]:
     return [float(number) for number in printed.stdout.split()]
 
 
+@pytest.mark.slow
 def test_memory_that_a_step_frees_is_there_for_the_next():
     first, again, given_back, *large = probe("keep_freed_memory()")
     assert first > 90  # it was new

@@ -1,6 +1,8 @@
 """Experiments share what is downloaded and leave each other alone. Whatever changes, one call makes all its targets."""
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -218,6 +220,32 @@ def test_where_only_the_downloads_are_there_all_the_rest_is_made(begun, checkout
     write(begun, **changes)
     assert planned(begun, checkout) == every_rule - DOWNLOADS
     assert planned(begun, checkout, *FORCED) == every_rule
+
+
+@slow
+def test_after_any_change_one_call_makes_all_targets_and_nothing_is_left_to_do(begun, checkout, write):
+    """A dry run does not list what follows a decision made again: only real calls show that all of it is made."""
+    stratify = checkout / STRATIFY[0]
+    before = stratify.read_text()
+    changes = {
+        "an address, nothing made yet": ELSEWHERE,
+        "comparison": {"comparison": {"prefer": "cheap"}},
+        "images": {"dataset": {"train_per_class": 5}},
+        "code, and all values back": {},
+    }
+    try:
+        for name, change in changes.items():
+            write(begun, **change)
+            if "code" in name:
+                stratify.write_text(before + STRATIFY[1])
+            snakemake("--cores", "2", "--configfile", "one.yaml", directory=begun, checkout=checkout)
+            assert (begun / "results" / "one" / "manifest.json").is_file(), name
+            assert not planned(begun, checkout), name
+    finally:
+        stratify.write_text(before)
+    call = [sys.executable, "-m", "triptych", "verify", "results/one"]
+    verified = subprocess.run(call, cwd=begun, capture_output=True, text=True, timeout=120, check=False)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
 @slow
