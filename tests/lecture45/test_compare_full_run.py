@@ -110,7 +110,7 @@ def test_todays_verdicts_follow_from_the_stored_tables(small):
 
 def test_what_is_stored_with_the_full_run_is_what_its_tables_give(tmp_path):
     stored.write(tmp_path)
-    for name in ("claims.csv", "faults.csv"):
+    for name in ("comparisons.csv", "claims.csv", "faults.csv"):
         assert (tmp_path / name).read_text() == (FULL_RUN / name).read_text(), "run python -m tests.lecture45.stored"
     assert "the last epochs 62.10, 62.54, 62.97, 63.00 %" in (tmp_path / "claims.csv").read_text()  # they rise
 

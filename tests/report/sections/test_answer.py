@@ -309,6 +309,7 @@ def test_arms_that_may_not_have_finished_are_named_with_the_answer(results):
     assert curves.unfinished(found)[0].endswith("their validation losses are lowest at the last epoch in every seed.")
     found.tables["convergence"]["seeds_lowest_last"] = [3.0, 2.0, 3.0]
     assert curves.unfinished(found)[0].startswith("net1 · scratch and net3 · last_layer may not")
+    assert curves.unfinished(replace(found, configuration={**found.configuration, "test": "every_epoch"})) == []
     found.tables["convergence"]["stopped"] = 1.0
     assert curves.unfinished(found) == []
 

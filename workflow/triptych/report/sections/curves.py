@@ -107,10 +107,13 @@ def overfitting(results: Results) -> str:
 
 
 def unfinished(results: Results) -> list[str]:
-    """Which arms may not have finished, in a sentence: their losses are lowest in the last epoch in every seed.
+    """Which arms may not have finished, in a sentence: in every seed their validation losses are lowest at the end.
 
-    Controls, arms that stopped early and those of which the advice asks for more epochs are not named.
+    Controls, arms that stopped early and those of which the advice asks for more epochs are not named. Curves of test
+    images say nothing about the length of a training, which would then be chosen on them.
     """
+    if results.curve_split != "validation":
+        return []
     table, length = (results.tables[name].set_index("arm") for name in ("convergence", "training_length"))
     advised = set(length.index[length["longer"] == 1])
     arms = [
@@ -122,7 +125,7 @@ def unfinished(results: Results) -> list[str]:
     ]
     if not arms:
         return []
-    losses = f"its {results.curve_split} loss is" if len(arms) == 1 else f"their {results.curve_split} losses are"
+    losses = "its validation loss is" if len(arms) == 1 else "their validation losses are"
     every = " in every seed" if results.numbers_of_runs[-1] > 1 else ""
     return [f"{words.listing(results.names_of(arms))} may not have finished: {losses} lowest at the last epoch{every}."]
 

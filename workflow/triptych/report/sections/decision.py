@@ -384,10 +384,7 @@ def _reason(results: Results, reason: Mapping[str, Any]) -> str:
         case "preferred_accurate":
             return f"{named} is chosen until that is decided (setting prefer: accurate)."
         case "preferred_cheap":
-            return (
-                f"{named} is chosen until that is decided (setting prefer: cheap): {_cost(reason)}, computed "
-                f"({leader}: {_cost(reason, 'leader_')})."
-            )
+            return f"{named}, the cheapest of them, is chosen until that is decided (setting prefer: cheap)."
         case code:
             raise InputError(f"{results.report_folder / 'decision.json'}: unknown reason {code!r:.60}")
 
