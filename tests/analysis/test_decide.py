@@ -15,7 +15,7 @@ from tests.analysis.conftest import only
 from triptych.analysis.comparisons import difference_of
 from triptych.analysis.decide import Competitor, Deciding, choose, decide, decision_of, read_correct
 from triptych.analysis.intervals import accuracy_interval, p_of_guessing
-from triptych.analysis.settling import what_would_settle_it
+from triptych.analysis.settling import what_settles
 from triptych.analysis.variance_parts import Sampling
 from triptych.results.decision import read_decision
 from triptych.results.schema import METRICS, VERDICTS
@@ -116,8 +116,7 @@ def test_what_would_settle_an_undecided_pair_is_kept():
     assert list(decision["settling"]) == ["second"]  # what is decided needs nothing
     found = decision["settling"]["second"]
     difference = difference_of(arms[0].correct, arms[1].correct)
-    away = abs(100 * float(difference.centre))
-    expected = what_would_settle_it(difference, max(away, SETTINGS["equivalence_margin"] - away), 0.95, look=2)
+    expected = what_settles(difference, SETTINGS["equivalence_margin"], 0.95, look=2)
     assert found == {"about": expected.about, "safe": expected.safe, "images": expected.images}
     assert found["about"] > 3
 
@@ -138,9 +137,8 @@ def test_a_later_look_divides_the_level():
     assert ranked["beats_guessing"] and again | {"beats_guessing": True} == ranked
     assert 0.025 < ranked["p_guessing"] < 0.05 and not again["beats_guessing"]
     difference = difference_of(arms[0].correct, arms[1].correct)
-    away = abs(100 * float(difference.centre))
     for content, look in ((first, 2), (second, 3)):
-        expected = what_would_settle_it(difference, max(away, 1.0 - away), 0.95, look)
+        expected = what_settles(difference, 1.0, 0.95, look)
         assert content["settling"] == {"b": asdict(expected)}
 
 

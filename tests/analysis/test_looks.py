@@ -56,6 +56,20 @@ def test_a_line_that_was_cut_off_does_not_count(record):
     assert len(record.read_text().splitlines()) == 3
 
 
+@pytest.mark.parametrize("seeds", ["null", "3", '"0,1,2"', "{}", '[0, "a", 1]', "[[0], 1, 2]"])
+def test_a_line_without_a_list_of_seeds_does_not_count(record, seeds):
+    record.parent.mkdir(parents=True)
+    record.write_text(f'{{"images": "x", "seeds": {seeds}}}\n')
+    assert record_look(record, "x", (0, 1, 2)) == 1
+
+
+def test_what_an_editor_changes_counts_as_it_was(record):
+    record.parent.mkdir(parents=True)
+    record.write_text('\ufeff{"images": "x", "seeds": [2, 1, 0, 0]}\r\n', newline="")
+    assert record_look(record, "x", (0, 1, 2)) == 1
+    assert record_look(record, "x", (0, 1, 2, 3)) == 2
+
+
 def test_images_are_told_apart_by_all_that_is_known_of_them(tmp_path):
     index = tmp_path / "index.csv"
 

@@ -5,7 +5,7 @@ import pytest
 from scipy import stats
 
 from triptych.analysis.comparisons import Difference, difference_of
-from triptych.analysis.settling import Settlement, what_would_settle_it
+from triptych.analysis.settling import Settlement, what_settles, what_would_settle_it
 from triptych.analysis.variance_parts import EACH_IMAGE, Sampling, SeedPart
 
 Z, T = 1.959964, {3: 4.302653, 4: 3.182446, 5: 2.776445}  # of 5 %; t of two arms, one of which varies, by seeds
@@ -113,3 +113,33 @@ def test_of_real_runs_as_many_seeds_as_it_says_are_enough():
     after = 100 * float(difference_of(runs(found.about, 0.8), runs(found.about, 0.8)).half_width(0.05))
     assert after == pytest.approx(1.5, rel=0.4)
     assert 100 * float(difference_of(runs(found.safe, 0.8), runs(found.safe, 0.8)).half_width(0.05)) < 1.5
+
+
+def tied(images, wrong):
+    """The difference of two arms whose three seeds have so many of the first images wrong, the same ones."""
+    correct = numpy.ones((3, images), bool)
+    for seed, number in enumerate(wrong):
+        correct[seed, :number] = False
+    return difference_of(correct, correct)
+
+
+def test_seeds_show_no_equivalence_where_there_are_too_few_images_for_it():
+    """For one point 368 images at the first look, 437 at the second (Clopper and Pearson, by `unseen_difference`)."""
+    for images, look, seeds_may in ((400, 1, True), (400, 2, False), (500, 2, True), (310, 1, False)):
+        found = what_settles(tied(images, (0, 2, 4)), 1.0, 0.95, look)
+        assert (found.about is not None) is seeds_may, (images, look)
+        assert found.about is None or found.about <= (found.safe or found.about)
+
+
+def test_more_images_are_as_many_as_equivalence_needs():
+    same = what_settles(tied(200, (0, 0, 0)), 1.0, 0.95)
+    assert same.about is None and same.images > 368 / 200 - 0.005
+    assert what_settles(tied(310, (0, 0, 0)), 1.0, 0.95).images > 367 / 310
+
+
+def test_an_arm_that_is_ahead_by_more_than_the_margin_needs_no_images_for_equivalence():
+    first, second = numpy.ones((3, 60), bool), numpy.ones((3, 60), bool)
+    second[0, :6] = second[1, :4] = second[2, :5] = False
+    found = difference_of(first, second)
+    away = 100 * float(found.centre)
+    assert away > 1 and what_settles(found, 1.0, 0.95) == what_would_settle_it(found, away, 0.95)

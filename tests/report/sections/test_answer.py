@@ -80,7 +80,7 @@ def test_of_a_mixture_the_equivalent_arm_may_be_chosen(results):
     found = results(arms=arms, comparisons=[(*pair, 0.5, 0.1, 0.9, 0.1, verdict) for pair, verdict in pairs.items()])
     headline = plain(answer.headline(found))
     assert "whether it is better than c (" in headline
-    assert headline.endswith("Until then net3 · b is chosen: equivalent to it, and the cheapest.")
+    assert headline.endswith("Until then net3 · b is chosen: equivalent to it, and cheaper.")
 
 
 def test_no_arm_is_chosen_where_none_beats_guessing(results):
@@ -424,7 +424,7 @@ def test_a_partial_report_has_test_results_where_these_are_there_every_epoch(par
 
 def test_arms_with_one_run_each_of_different_seeds(partial):
     page = partial({"scratch": [1, 2], "finetune": [0, 2], "last_layer": [0, 1]})
-    assert "Every arm (a way to train) was trained once (seeds 0, 1 and 2)" in page
+    assert "Every arm (a way to train) was trained once (with one of the seeds 0, 1 and 2)" in page
     assert "One seed of an arm: no verdict on arms." in page
 
 

@@ -100,6 +100,70 @@ def test_every_reason_has_a_sentence(results, verdict, prefer, said):
     assert [plain(sentence) for sentence in decision.reasons(found)] == said
 
 
+def without_guessing(found, chosen, reason):
+    """Results where the cheaper of two arms, `last_layer`, is not shown to beat guessing, and so cannot be taken."""
+    ranking = [{**entry, "beats_guessing": entry["arm"] != "last_layer"} for entry in found.decision["ranking"]]
+    cost = {key: next(entry[key] for entry in ranking if entry["arm"] == chosen) for key in ("macs", "peak_bytes")}
+    reasons = [
+        one for one in found.decision["reasons"] if one["code"] not in ("cheapest_equivalent", "preferred_cheap")
+    ]
+    reasons.append({"code": reason, "arm": chosen, **cost, **{f"leader_{key}": value for key, value in cost.items()}})
+    decided = {**found.decision, "ranking": ranking, "chosen": {"arm": chosen, "seed": 0}, "reasons": reasons}
+    return replace(found, decision=decided)
+
+
+def test_a_cheaper_arm_that_is_not_shown_to_beat_guessing_is_neither_taken_nor_forgotten(results):
+    arms = [{"name": "finetune", "last": 96.0}, HEAD]
+    found = without_guessing(
+        results(arms=arms, comparisons=of_head("equivalent")), "finetune", reason="cheapest_equivalent"
+    )
+    head = plain(headline(found))
+    assert (
+        head.endswith("finetune is chosen: last_layer is not shown to beat guessing.") and "cost the same" not in head
+    )
+    said = plain(decision.reasons(found)[-1])
+    assert said.startswith("finetune comes first: of those that are shown to beat guessing none is cheaper")
+    assert "last_layer is not shown to beat guessing" in advice(found)[0] and "memory, with" not in advice(found)[0]
+    table = decision.table(found)
+    assert [row[-1] for row in table.rows] == ["chosen", "left out"]
+    assert "may be taken as well" not in table.columns[-1].meaning and "left out: " in table.columns[-1].meaning
+
+    found = without_guessing(
+        results(arms=arms, comparisons=of_head("undecided"), prefer="cheap"), "finetune", reason="preferred_cheap"
+    )
+    cheapest = "the cheapest of those that are shown to beat guessing"
+    assert all(cheapest in text for text in (headline(found), decision.reasons(found)[-1], advice(found)[0]))
+
+
+def test_pairs_without_a_p_value_of_networks_are_drawn(results):
+    """As of three runs of one arm and one of the other, in a partial report."""
+    found = results(arms=TWO, comparisons=against("undecided"))
+    pairs = [{**pair, "scope": "networks", "networks_p": None} for pair in found.decision["pairs"]]
+    found = replace(found, decision={**found.decision, "pairs": pairs})
+    table = comparisons.table(found, decision.pairs(found), "title")
+    assert [row[3] for row in table.rows] == ["–"]
+    assert decision.pairs(replace(found, decision={**found.decision, "pairs": []})).empty
+
+
+@pytest.mark.parametrize(
+    ("metric", "groups", "sizes", "mcnemar"),
+    [
+        ("accuracy", None, (20, 20), True),
+        ("accuracy", 7, (20, 20), False),
+        ("balanced_accuracy", None, (20, 20), True),
+        ("balanced_accuracy", None, (20, 10), False),
+    ],
+)
+def test_what_compares_two_networks_is_named(results, metric, groups, sizes, mcnemar):
+    found = results(arms=TWO, comparisons=against("undecided"))
+    found.configuration["comparison"]["metric"] = metric
+    own = found.sizes["split"] == "validation"
+    counted = found.sizes.copy()
+    counted.loc[own, "images"] = [float(sizes[number % 2]) for number in range(own.sum())]
+    found = replace(found, decision={**found.decision, "groups": groups}, sizes=counted)
+    assert decision.compared_by_mcnemar(found, "validation") is mcnemar
+
+
 def test_more_reasons(results):
     assert decision.reasons(results(arms=TWO[:1])) == ["net2 · finetune is the only arm that can be chosen."]
     same = decision.reasons(results(arms=TWO, comparisons=against("equivalent", 0.3, -0.2, 0.8, 0.3)))

@@ -254,7 +254,7 @@ def p_of_two_networks(first: numpy.ndarray, second: numpy.ndarray, sampling: Sam
     return float(mcnemar(table, exact=True).pvalue)
 
 
-def unseen_difference(units: int, level: float) -> float:
+def unseen_difference(units: float, level: float) -> float:
     """The largest difference in points that may go unseen with so many images (or groups): two arms that are right on
     the same ones of them may still differ in this share of all (the upper end of Clopper and Pearson's interval of 0).
 
@@ -264,15 +264,16 @@ def unseen_difference(units: int, level: float) -> float:
     return float(100 * (1 - (level / 2) ** (1 / units)))
 
 
-def unseen(sampling: Sampling, images: int, level: float) -> float:
-    """Return the largest difference in points that may go unseen with so many images (`unseen_difference`).
+def unseen(sampling: Sampling, images: int, level: float, times: float = 1.0) -> float:
+    """Return the largest difference in points that may go unseen with so many images (`unseen_difference`), or with
+    `times` as many of the same kind.
 
     Of balanced accuracy it is the largest mean over classes of shares d with which no image differs so often:
     all (1 - d)^n together are level / 2. Rare classes have the largest d.
     """
     if sampling.labels is None or sampling.groups is not None:
-        return unseen_difference(sampling.units(images), level)
-    sizes = numpy.sort(sampling.class_sizes).astype(float)
+        return unseen_difference(times * sampling.units(images), level)
+    sizes = times * numpy.sort(sampling.class_sizes).astype(float)
     sums = numpy.cumsum(sizes)
     # with the k smallest classes d = 1 - share x n, of the largest k for which no d is below 0
     logarithms = (math.log(level / 2) - numpy.cumsum(sizes * numpy.log(sizes))) / sums

@@ -35,7 +35,7 @@ from triptych.analysis.comparisons import SEEDS_FOR_A_VERDICT, compare_arms, dif
 from triptych.analysis.intervals import accuracy_interval, p_of_guessing
 from triptych.analysis.looks import digest_of_images, record_look
 from triptych.analysis.options import parsed_json
-from triptych.analysis.settling import what_would_settle_it
+from triptych.analysis.settling import what_settles
 from triptych.analysis.variance_parts import EACH_IMAGE, Sampling
 from triptych.results import schema
 from triptych.results.decision import decision_digest
@@ -388,8 +388,7 @@ def settling_of(
 ) -> dict[str, dict[str, Any] | None]:
     """Return what would settle each comparison with the leader that is undecided: by the other arm, a `Settlement`.
 
-    The interval must become narrow enough to leave out zero, or to lie within the margin, whichever is nearer; the
-    difference is taken as observed. None where an arm has a single run. More seeds are decided on at the next look
+    None where an arm has a single run. More seeds are decided on at the look after this one
     (`triptych.analysis.looks`), other images at the first.
 
     Args:
@@ -405,8 +404,7 @@ def settling_of(
     for other in others:
         if other.arm in undecided:
             difference = difference_of(leader.correct, other.correct, leader.sampling)
-            away = abs(100 * float(difference.centre))
-            settlement = what_would_settle_it(difference, max(away, margin - away), confidence, following)
+            settlement = what_settles(difference, margin, confidence, following)
             found[other.arm] = None if settlement is None else asdict(settlement)
     return found
 

@@ -27,7 +27,7 @@ def record_look(record: Path, images: str, seeds: Iterable[int], repeats: int | 
 
     Args:
         record: JSON lines: `time` (UTC), `images`, the sorted `seeds` and, with folds, `repeats`. A line that was cut
-            off does not count. It is made if missing.
+            off, or has no list of seeds, does not count. It is made if missing.
         images: `digest_of_images`.
         seeds: of all arms that are compared.
         repeats: how often the folds were dealt; None without folds.
@@ -37,8 +37,11 @@ def record_look(record: Path, images: str, seeds: Iterable[int], repeats: int | 
     decisions = (line for line in parsed_lines(lines, "seeds") if line.get("images") == images)
     looks: list[tuple[object, object]] = []
     for decision in decisions:
-        look = (decision["seeds"], decision.get("repeats"))
-        if look not in looks and len(decision["seeds"]) >= SEEDS_FOR_A_VERDICT:
+        own = decision["seeds"]
+        if not isinstance(own, list) or not all(isinstance(seed, int) for seed in own):
+            continue
+        look = (sorted(set(own)), decision.get("repeats"))
+        if look not in looks and len(look[0]) >= SEEDS_FOR_A_VERDICT:
             looks.append(look)
     now = (entry["seeds"], repeats)
     return looks.index(now) + 1 if now in looks else 1

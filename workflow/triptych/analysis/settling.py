@@ -1,12 +1,13 @@
 """How many seeds or images would settle an undecided comparison: a range, since few seeds say little about seeds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy
-from scipy import stats
+from scipy import optimize, stats
 
-from triptych.analysis.comparisons import SEEDS_FOR_A_VERDICT, Difference
-from triptych.analysis.variance_parts import degrees_of_freedom, squared_half_width
+from triptych.analysis.comparisons import SEEDS_FOR_A_VERDICT, Difference, unseen
+from triptych.analysis.variance_parts import Sampling, degrees_of_freedom, squared_half_width
 
 MOST_SEEDS = 1_000
 """More seeds than these count as no answer."""
@@ -27,6 +28,45 @@ class Settlement:
     about: int | None
     safe: int | None
     images: float | None
+
+
+def what_settles(difference: Difference, margin: float, confidence: float, look: int = 1) -> Settlement | None:
+    """Return the seeds and the images that would settle an undecided comparison; see `what_would_settle_it`.
+
+    The interval must become narrow enough to leave out zero, or to lie within the margin, whichever is nearer; the
+    difference is taken as observed. Within the margin it settles nothing with fewer images than equivalence needs
+    (`unseen`), which more seeds do not change.
+
+    Args:
+        margin: of equivalence, in points.
+    """
+    away = abs(100 * float(difference.centre))
+    found = what_would_settle_it(difference, max(away, margin - away), confidence, look)
+    if found is None or margin - away <= away:
+        return found
+    sampling, images, level = difference.sampling, difference.images, 1 - confidence
+    if unseen(sampling, images, level / look) >= margin:
+        of_seeds = what_would_settle_it(difference, away, confidence, look)
+        assert of_seeds is not None
+        found = replace(found, about=of_seeds.about, safe=of_seeds.safe)
+    if found.images is not None:
+        found = replace(found, images=max(found.images, images_for_equivalence(sampling, images, margin, level)))
+    return found
+
+
+def images_for_equivalence(sampling: Sampling, images: int, margin: float, level: float) -> float:
+    """Return the factor by which the images must become more to show equivalence within `margin` points; at least 1."""
+    excess = partial(_excess, sampling, images, margin, level)
+    if excess(1.0) < 0:
+        return 1.0
+    most = 2.0
+    while excess(most) >= 0:
+        most *= 2
+    return float(optimize.brentq(excess, most / 2, most))
+
+
+def _excess(sampling: Sampling, images: int, margin: float, level: float, times: float) -> float:
+    return unseen(sampling, images, level, times) - margin
 
 
 def what_would_settle_it(

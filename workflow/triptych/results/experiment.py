@@ -133,6 +133,11 @@ class Results:
         images = self.sizes.loc[(self.sizes["split"] == self._counted(split)) & (self.sizes["images"] > 0), "images"]
         return bool(len(images)) and bool(images.max() > schema.IMBALANCED * images.min())
 
+    def has_equal_classes(self, split: str) -> bool:
+        """Whether every class of a split that has any image has as many as each other."""
+        images = self.sizes.loc[(self.sizes["split"] == self._counted(split)) & (self.sizes["images"] > 0), "images"]
+        return images.nunique() == 1
+
     def metrics(self, split: str) -> list[str]:
         """The metrics to show of a split: that which decides, and the other one where they may differ much."""
         others = [metric for metric in schema.METRICS if metric != self.metric]

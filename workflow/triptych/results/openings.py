@@ -20,7 +20,7 @@ def parsed_lines(lines: Iterable[str], key: str = "arm") -> list[Opening]:
     found: list[Opening] = []
     for line in lines:
         try:
-            entry: Any = json.loads(line)
+            entry: Any = json.loads(line.removeprefix("\ufeff"))  # an editor's byte order mark
         except ValueError:
             continue
         if isinstance(entry, dict) and key in entry:

@@ -3,10 +3,21 @@
 A cost is named beside an accuracy only where the two arms' accuracies are told apart or equivalent.
 """
 
+from collections.abc import Sequence
+
 from triptych.analysis.costs import run_seconds
 from triptych.report import formatting as words
 from triptych.report.sections.cost import memory_term
-from triptych.report.sections.decision import chosen_arm, decided, deciding_split, lead, price
+from triptych.report.sections.decision import (
+    chosen_arm,
+    decided,
+    deciding_split,
+    lead,
+    may_be_taken,
+    not_beyond_guessing,
+    of_those,
+    price,
+)
 from triptych.results.experiment import Results
 from triptych.results.schema import OF_ARMS
 
@@ -38,17 +49,20 @@ def _best(results: Results, chosen: str) -> str:
 
 def _cheapest_equivalent(results: Results, chosen: str) -> str:
     """What to do where the decision took the cheapest of equivalent arms."""
-    equal = decided(results)["candidates"]
-    names, name = words.listing(results.names_of(equal)), results.name_of(chosen)
+    equal = may_be_taken(results)  # of the equivalent arms
+    names, name = words.listing(results.names_of(decided(results)["candidates"])), results.name_of(chosen)
+    out = not_beyond_guessing(results)
+    if len(equal) == 1:
+        return f"Use {name}: {names} are equivalent, but {out}. One run takes {measured_and_computed(results, chosen)}."
     if len({price(results, arm) for arm in equal}) == 1:
         return (
-            f"Use any of {names}: they are equivalent and cost the same "
-            f"({words.operations(price(results, chosen)[0])} per run, computed)."
+            f"Use any of {words.listing(results.names_of(equal))}: they are equivalent and cost the same "
+            f"({words.operations(price(results, chosen)[0])} per run, computed).{f' {out}.' if out else ''}"
         )
     fewest = any(price(results, arm)[0] > price(results, chosen)[0] for arm in equal)
     needs = "needs the fewest operations" if fewest else "needs the least memory, with the same operations (computed)"
     text = (
-        f"Use {name}: {names} are equivalent, and {name} {needs}. One run takes "
+        f"Use {name}: {names} are equivalent, and {name} {needs}{of_those(results)}. One run takes "
         f"{measured_and_computed(results, chosen)}."
     )
     faster = [arm for arm in equal if _seconds(results, arm) < _seconds(results, chosen)]
@@ -64,7 +78,7 @@ def _undecided(results: Results, chosen: str) -> str:
     leader, candidates = results.contestants[0], decision["candidates"]
     pairs = {pair["arm_b"]: pair for pair in decision["pairs"] if pair["arm_a"] == leader}
     rivals = [arm for arm in candidates if arm != leader and pairs[arm]["verdict"] == "undecided"]
-    more = f"more seeds or more {deciding_split(results)} images may decide"
+    more = _what_may_decide(results, rivals)
     if any(pairs[arm]["scope"] != OF_ARMS for arm in rivals):
         more = "a verdict needs at least three seeds of each arm"
     text = (
@@ -75,11 +89,21 @@ def _undecided(results: Results, chosen: str) -> str:
     if len({price(results, arm) for arm in candidates}) == 1:
         return f"{text}Their computed work is equal, so cost does not decide either. Until then use {name}."
     if decision["prefer"] == "cheap":
-        return f"{text}Until then use {name}, the cheapest of them (prefer: cheap)."
+        return f"{text}Until then use {name}, the cheapest{of_those(results) or ' of them'} (prefer: cheap)."
     if chosen == leader:
         return f"{text}Until then use {name}, with the highest {results.metric_name} in these runs."
     cheaper = "cheaper" if price(results, chosen) < price(results, leader) else "first in the configuration"
     return f"{text}Until then use {name}: it is equivalent to {results.name_of(leader)} and {cheaper}."
+
+
+def _what_may_decide(results: Results, rivals: Sequence[str]) -> str:
+    """Whether more seeds, more images or neither alone may decide between the leader and arms with three seeds."""
+    needed = [decided(results)["settling"].get(arm) or {} for arm in rivals]
+    more = {"about": "more seeds", "images": f"more {deciding_split(results)} images"}
+    ways = [name for key, name in more.items() if any(one.get(key) is not None for one in needed)]
+    if not ways:
+        return "neither more seeds nor more images alone would decide it, if the difference stays as it is"
+    return f"{' or '.join(ways)} may decide"
 
 
 def _seconds(results: Results, arm: str) -> float:

@@ -172,7 +172,7 @@ def _on_factor(results: Results, column: str, tried: str, other: str) -> list[st
     else:
         kind = "more"
     claim, evidence = ANSWERS[column][kind if verdict == "better" else verdict]
-    if {tried, other} == set(results.contestants[:2]):
+    if {tried, other} == set(results.contestants[:2]) and verdict == decided(results)["verdict"]:
         return [f"{claim}."]  # the headline has the evidence
     size = (
         f"{words.points(difference)} ({words.interval(results.confidence_of_differences)} {words.between(low, high)})"
@@ -305,6 +305,8 @@ def about_seeds(results: Results) -> str:
     if results.folds is not None:
         others = " and other seeds" if runs > 1 else ", not for another seed"
         return f"{_about_folds(results, seeds, runs)} {allows}{others}."
+    if runs < len(results.seeds):
+        seeds = f"with {words.count(runs) if runs > 1 else 'one'} of the {seeds}"
     if runs == 1:
         return f"Every arm (a way to train) was trained once ({seeds}). {allows}, not for another seed."
     often = f"Every arm (a way to train) was trained {runs} times ({seeds}); accuracies are means."

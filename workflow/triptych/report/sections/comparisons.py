@@ -7,7 +7,13 @@ import pandas
 
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Column, Details, Paragraph, Range, Section, Table
-from triptych.report.sections.decision import decided, deciding_images, deciding_split, verdict_in_words
+from triptych.report.sections.decision import (
+    compared_by_mcnemar,
+    decided,
+    deciding_images,
+    deciding_split,
+    verdict_in_words,
+)
 from triptych.report.sections.decision import pairs as pairs_of_decision
 from triptych.results import schema
 from triptych.results.experiment import Results
@@ -131,8 +137,8 @@ def _meanings_of_p(results: Results, scopes: Set[str]) -> list[str]:
     if scopes - {OF_NETWORKS}:
         found.append(schema.COMPARISONS["p_value"].meaning)
     if OF_NETWORKS in scopes:
-        plain = results.metric == "accuracy" and results.folds is None
-        how = "McNemar’s exact test" if plain else "from the interval, over images alone"
+        mcnemar = compared_by_mcnemar(results, _split(results))
+        how = "McNemar’s exact test" if mcnemar else "from the interval, over images alone"
         found.append(f"With one run of both arms: the same for these two networks alone ({how}, Holm’s correction).")
     return found
 

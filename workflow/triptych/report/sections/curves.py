@@ -173,7 +173,8 @@ def patience(results: Results) -> list[str]:
         if pandas.isna(arm["patience"]):
             continue
         name, ran = results.name_of(arm["arm"]), _epochs(results, arm["arm"], "epochs_run")
-        if stopped[arm["arm"]]:
+        own = results.of("runs", arm["arm"])
+        if stopped[arm["arm"]] and (own["epochs_run"] < own["epochs"]).all():
             text = (
                 f"{name} stopped early in every run: {words.plural(arm['patience'], 'epoch')} without a higher "
                 f"selection accuracy, after {ran} epochs."

@@ -12,7 +12,7 @@ from triptych.analysis.optimism import optimism
 from triptych.report import formatting as words
 from triptych.report.blocks import ARM, Block, Bullets, Column, Details, Section, Table, arm_cell
 from triptych.results.experiment import Results
-from triptych.results.schema import OF_ARMS, OF_NETWORKS, OF_TWO_SEEDS
+from triptych.results.schema import COMPARISONS, OF_ARMS, OF_NETWORKS, OF_TWO_SEEDS, TEXT
 from triptych.storage.errors import InputError
 
 DIGEST = 8
@@ -71,7 +71,9 @@ def deciding_images(results: Results) -> str:
 
 def pairs(results: Results) -> pandas.DataFrame:
     """The comparisons of the decision, as the table `comparisons` has them."""
-    return pandas.DataFrame(decided(results)["pairs"])
+    numbers = [column.name for column in COMPARISONS.columns if column.kind != TEXT]
+    found = pandas.DataFrame(decided(results)["pairs"], columns=COMPARISONS.names)
+    return found.astype(dict.fromkeys(numbers, float))  # JSON's null is NaN
 
 
 def pair_of(results: Results, first: str, second: str) -> Mapping[str, Any]:
@@ -111,6 +113,13 @@ def networks_differ(results: Results, pair: Mapping[str, Any]) -> bool:
     return p_value is not None and bool(p_value <= results.level)
 
 
+def compared_by_mcnemar(results: Results, split: str) -> bool:
+    """Whether two single networks are compared by McNemar's test: the images were drawn one by one and count alike."""
+    if results.folds is not None or decided(results).get("groups") is not None:
+        return False
+    return results.metric == "accuracy" or results.has_equal_classes(split)
+
+
 def scope_of_leader(results: Results) -> str:
     """What the decision is about: the narrowest scope of the leader's comparisons; arms if there are none."""
     scopes = scopes_of_leader(results)
@@ -121,6 +130,28 @@ def scopes_of_leader(results: Results) -> set[str]:
     """What the leader's comparisons are about."""
     leader = results.contestants[0]
     return {pair["scope"] for pair in decided(results)["pairs"] if pair["arm_a"] == leader}
+
+
+def may_be_taken(results: Results) -> list[str]:
+    """The candidates that the rules allow to be chosen: the leader, and those that are shown to beat guessing."""
+    leader = results.contestants[0]
+    return [arm for arm in decided(results)["candidates"] if arm == leader or results.ranking[arm]["beats_guessing"]]
+
+
+def of_those(results: Results) -> str:
+    """What to add to `the cheapest`, where a cheaper candidate is not shown to beat guessing; else empty."""
+    chosen, able = chosen_arm(results) or "", may_be_taken(results)
+    left_out = [arm for arm in decided(results)["candidates"] if arm not in able]
+    cheaper = any(price(results, arm) < price(results, chosen) for arm in left_out)
+    return " of those that are shown to beat guessing" if cheaper else ""
+
+
+def not_beyond_guessing(results: Results) -> str:
+    """Which candidates `are not shown to beat guessing`, in these words; empty if all are."""
+    able = may_be_taken(results)
+    left_out = [results.name_of(arm) for arm in decided(results)["candidates"] if arm not in able]
+    verb = "is" if len(left_out) == 1 else "are"
+    return f"{words.listing(left_out)} {verb} not shown to beat guessing" if left_out else ""
 
 
 def price(results: Results, arm: str) -> tuple[float, float]:
@@ -223,14 +254,14 @@ def table(results: Results) -> Table:
 
 def _meaning_of_verdict(results: Results) -> str:
     """What the verdicts of the table mean, those that it may show."""
-    plain = results.metric == "accuracy" and results.folds is None
+    how = "McNemar’s exact test" if compared_by_mcnemar(results, str(decided(results)["images"])) else "over images"
     meanings = {
         OF_ARMS: "Of the comparison with the leader. worse: the leader is better (in the linked table: better). "
         f"equivalent: the whole interval lies within {words.plural(results.margin, 'point')} of zero. undecided: "
         "neither is shown.",
         OF_TWO_SEEDS: "Two seeds are too few for a verdict: undecided.",
         OF_NETWORKS: "With one run of an arm there is no verdict on arms. networks differ: these two networks do "
-        f"({'McNemar’s exact test' if plain else 'over images'}); another seed may change this.",
+        f"({how}); another seed may change this.",
     }
     return " ".join(meaning for scope, meaning in meanings.items() if scope in scopes_of_leader(results))
 
@@ -239,7 +270,8 @@ def _meaning_of_choice(results: Results) -> str:
     """What the choices mean that the table shows."""
     meanings = {
         "chosen": "chosen: the arm to take.",
-        "candidate": "candidate: may be taken as well; no arm is shown to be better.",
+        "candidate": "candidate: may be taken as well; the leader is not shown to be better.",
+        "left out": "left out: the leader is not shown to be better, nor the arm to beat guessing.",
         "dropped": "dropped: the leader is better.",
     }
     shown = {_choice(results, arm) for arm in results.contestants}
@@ -251,7 +283,9 @@ def _choice(results: Results, arm: str) -> str:
         return words.NOTHING
     if arm == chosen_arm(results):
         return "chosen"
-    return "candidate" if arm in decided(results)["candidates"] else "dropped"
+    if arm in may_be_taken(results):
+        return "candidate"
+    return "left out" if arm in decided(results)["candidates"] else "dropped"
 
 
 def _p(value: float) -> str:
@@ -338,17 +372,20 @@ def _settled_by(results: Results, arm: str, needed: Mapping[str, Any]) -> str:
     present = max(len(results.ranking[name]["seeds"]) for name in (leader, arm))
     about, safe, images = (needed[key] for key in ("about", "safe", "images"))
     scope = pair_of(results, leader, arm)["scope"]
-    if about == present and scope == OF_ARMS:
-        return ""  # alone it would be settled: the correction for the number of pairs, or too few images, leave it open
+    if scope == OF_ARMS and (about == present or (images == 1 and results.look == 1)):
+        return ""  # alone it would be settled: the correction for the number of pairs leaves it open
     ways = []
     if about is not None:
         most = "or more" if safe is None else f"to {words.count(safe)}" if safe > about else ""
         ways.append(f"{'about ' * (safe == about)}{words.count(about)} {most}".strip() + " seeds of each arm")
     if images is not None and scope == OF_ARMS:
-        ways.append(f"about {words.times(images)} as many {deciding_split(results)} images")
+        times = "as many other" if images == 1 else f"about {words.times(images)} as many"  # at the first look again
+        ways.append(f"{times} {deciding_split(results)} images")
     if not ways:
         return "neither more seeds nor more images alone would settle this difference"
-    only = "" if about is not None else "; more seeds alone would not"
+    only = "; more seeds alone would not" if about is None else ""
+    if images is None and scope == OF_ARMS:
+        only = "; more images alone would not"
     return f"{' or '.join(ways)} would settle it, if the difference stays as it is{only}"
 
 
@@ -377,14 +414,17 @@ def _reason(results: Results, reason: Mapping[str, Any]) -> str:
             )
         case "cheapest_equivalent":
             if (reason["macs"], reason["peak_bytes"]) == (reason["leader_macs"], reason["leader_peak_bytes"]):
-                return f"{named} comes first: of the equivalent arms none is cheaper ({_cost(reason)}, computed)."
+                which = of_those(results).strip() or "of the equivalent arms"
+                return f"{named} comes first: {which} none is cheaper ({_cost(reason)}, computed)."
             return (
-                f"{named} is the cheapest of these: {_cost(reason)}, computed ({leader}: {_cost(reason, 'leader_')})."
+                f"{named} is the cheapest{of_those(results) or ' of these'}: {_cost(reason)}, computed "
+                f"({leader}: {_cost(reason, 'leader_')})."
             )
         case "preferred_accurate":
             return f"{named} is chosen until that is decided (setting prefer: accurate)."
         case "preferred_cheap":
-            return f"{named}, the cheapest of them, is chosen until that is decided (setting prefer: cheap)."
+            cheapest = f"the cheapest{of_those(results) or ' of them'}"
+            return f"{named}, {cheapest}, is chosen until that is decided (setting prefer: cheap)."
         case code:
             raise InputError(f"{results.report_folder / 'decision.json'}: unknown reason {code!r:.60}")
 

@@ -10,6 +10,8 @@ from triptych.report.sections.decision import (
     deciding_images,
     lead,
     networks_differ,
+    not_beyond_guessing,
+    of_those,
     pair_of,
     price,
     scope_of_leader,
@@ -69,10 +71,14 @@ def _equivalent(results: Results) -> str:
         f"{named} are equivalent, within {words.plural(results.margin, 'point')} of {results.metric_name} on "
         f"{deciding_images(results)}."
     )
-    dearest = max(equal, key=lambda arm: price(results, arm))
+    dearest, name = max(equal, key=lambda arm: price(results, arm)), results.name_of(chosen)
+    out = not_beyond_guessing(results)
+    if len({price(results, arm) for arm in equal}) == 1:
+        why = f"is chosen: {out}" if out else "comes first in the configuration"
+        return f"{text} They cost the same; {name} {why}."
     if price(results, dearest) == price(results, chosen):
-        return f"{text} They cost the same; {results.name_of(chosen)} comes first in the configuration."
-    text = f"{text} {results.name_of(chosen)} is the cheapest:"
+        return f"{text} {name} is chosen: {out}."
+    text = f"{text} {name} is the cheapest{of_those(results)}:"
     computed = f"{cost(results, chosen)} per run, against {cost(results, dearest)} for {results.name_of(dearest)}"
     if not measured_less(results, chosen, dearest):
         return f"{text} {computed} (computed)."
@@ -91,10 +97,11 @@ def _undecided(results: Results) -> str:
         f"{deciding_images(results)}; whether it is better than {words.listing(rivals, 'or')} is open."
     )
     if decided(results)["prefer"] == "cheap":
-        return f"{text} Until then {results.name_of(chosen)} is chosen, the cheapest of them."
+        return f"{text} Until then {results.name_of(chosen)} is chosen, the cheapest{of_those(results) or ' of them'}."
     if chosen == leader:
         return f"{text} Until then it is chosen, as the arm with the highest {results.metric_name}."
-    return f"{text} Until then {results.name_of(chosen)} is chosen: equivalent to it, and the cheapest."
+    why = "cheaper" if price(results, chosen) < price(results, leader) else "first in the configuration"
+    return f"{text} Until then {results.name_of(chosen)} is chosen: equivalent to it, and {why}."
 
 
 def _no_verdict(results: Results) -> str:
