@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy
 import pytest
@@ -132,9 +133,19 @@ def test_seeds_show_no_equivalence_where_there_are_too_few_images_for_it():
 
 
 def test_more_images_are_as_many_as_equivalence_needs():
-    same = what_settles(tied(200, (0, 0, 0)), 1.0, 0.95)
-    assert same.about is None and same.images > 368 / 200 - 0.005
-    assert what_settles(tied(310, (0, 0, 0)), 1.0, 0.95).images > 367 / 310
+    for images in (310, 360):
+        wanted = math.log(0.025) / math.log(0.99) / images
+        assert what_settles(tied(images, (0, 0, 0)), 1.0, 0.95).images == pytest.approx(wanted)
+
+
+def test_no_number_of_seeds_tells_a_tie_from_zero():
+    """Their noise may leave no image variance at all, and an interval of no width is as wide as the difference."""
+    for images, margin in ((141, 0.5), (245, 1.0)):
+        found = what_settles(tied(images, (0, 2, 4)), margin, 0.95)
+        assert (found.about, found.safe) == (None, None)
+        noisy = replace(difference(0.0001, 0.0001, noise=0.0005), images=images)
+        assert what_would_settle_it(noisy, 0, 0.95).about is not None
+        assert what_settles(noisy, margin, 0.95).about is None
 
 
 def test_an_arm_that_is_ahead_by_more_than_the_margin_needs_no_images_for_equivalence():

@@ -122,11 +122,11 @@ def test_a_cheaper_arm_that_is_not_shown_to_beat_guessing_is_neither_taken_nor_f
         head.endswith("finetune is chosen: last_layer is not shown to beat guessing.") and "cost the same" not in head
     )
     said = plain(decision.reasons(found)[-1])
-    assert said.startswith("finetune comes first: of those that are shown to beat guessing none is cheaper")
+    assert said.startswith("finetune comes first: of the equivalent arms that are shown to beat guessing none is")
     assert "last_layer is not shown to beat guessing" in advice(found)[0] and "memory, with" not in advice(found)[0]
     table = decision.table(found)
-    assert [row[-1] for row in table.rows] == ["chosen", "left out"]
-    assert "may be taken as well" not in table.columns[-1].meaning and "left out: " in table.columns[-1].meaning
+    assert [row[-1] for row in table.rows] == ["chosen", "not shown"]
+    assert "may be taken as well" not in table.columns[-1].meaning and "not shown: " in table.columns[-1].meaning
 
     found = without_guessing(
         results(arms=arms, comparisons=of_head("undecided"), prefer="cheap"), "finetune", reason="preferred_cheap"
@@ -272,6 +272,60 @@ def test_more_images_alone_may_settle_where_there_are_seeds_enough(results):
     )
     alone = {"last_layer": {"about": 3, "safe": 3, "images": 1.0}}  # the correction for the number of pairs leaves it
     assert decision.settling(replace(found, decision={**found.decision, "settling": alone})) == []
+
+
+@pytest.mark.parametrize(
+    ("needed", "look", "said", "advised"),
+    [
+        ({"about": 9, "safe": 12, "images": 1.0}, 1, None, "more seeds or more validation images may decide"),
+        (
+            {"about": 9, "safe": 12, "images": 1.0},
+            2,
+            "9 to 12 seeds of each arm or the same number of other validation images would settle it",
+            "more seeds or more validation images may decide",
+        ),
+        (
+            {"about": None, "safe": None, "images": 1.02},
+            1,
+            "slightly more validation images",
+            "more validation images may",
+        ),
+        (
+            {"about": 9, "safe": 12, "images": None},
+            1,
+            "more images alone would not",
+            "undecided: more seeds may decide",
+        ),
+        ({"about": None, "safe": None, "images": None}, 1, "neither more seeds", "neither more seeds nor more images"),
+    ],
+)
+def test_what_would_settle_it_and_the_advice_agree(results, needed, look, said, advised):
+    found = results(arms=[TWO[0], HEAD], comparisons=of_head("undecided"))
+    found = replace(found, decision={**found.decision, "settling": {"last_layer": needed}, "look": look})
+    sentences = [plain(text) for text in decision.settling(found)]
+    assert len(sentences) == (said is not None) and all(said in text for text in sentences)
+    assert advised in plain(advice(found)[0])
+
+
+def test_the_cheapest_is_that_of_the_equivalent_arms_and_the_leader_need_not_beat_guessing(results):
+    """`last_layer` is equivalent and taken; of those undecided one is cheaper, another cheaper and like guessing."""
+    undecided = [(first, name) for name in ("near", "odd") for first in ("finetune", "last_layer")]
+    pairs = [
+        ("finetune", "last_layer", 0.3, -0.2, 0.8, 0.3, "equivalent"),
+        *((*pair, 1.0, -0.2, 2.2, 0.3, "undecided") for pair in [*undecided, ("near", "odd")]),
+    ]
+    arms = [TWO[0], HEAD, {"name": "near", "last": 95.0}, {"name": "odd", "last": 94.9}]
+    cheaper = {name: {"macs": 1.0, "peak_bytes": 1.0} for name in ("near", "odd")}
+    found = results(arms=arms, comparisons=pairs, costs=cheaper)
+    ranking = [{**entry, "beats_guessing": entry["arm"] != "odd"} for entry in found.decision["ranking"]]
+    found = replace(found, decision={**found.decision, "ranking": ranking})
+    (said,) = (text for text in map(plain, decision.reasons(found)) if "cheapest" in text)
+    assert decision.chosen_arm(found) == "last_layer" and said.startswith("last_layer is the cheapest of these: ")
+    leader = [{**entry, "beats_guessing": False} for entry in ranking]
+    lonely = {**found.decision, "ranking": leader, "chosen": {"arm": "finetune", "seed": 0}}
+    assert decision.of_those(replace(found, decision=lonely)) == (
+        " of the leader and the arms that are shown to beat guessing"
+    )
 
 
 def test_a_later_look_is_named_and_every_difference_has_its_confidence(results):

@@ -388,7 +388,7 @@ def settling_of(
 ) -> dict[str, dict[str, Any] | None]:
     """Return what would settle each comparison with the leader that is undecided: by the other arm, a `Settlement`.
 
-    None where an arm has a single run. More seeds are decided on at the look after this one
+    None where an arm has a single run. More seeds are decided on at the next look
     (`triptych.analysis.looks`), other images at the first.
 
     Args:

@@ -1,12 +1,11 @@
 """How many seeds or images would settle an undecided comparison: a range, since few seeds say little about seeds."""
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy
 from scipy import optimize, stats
 
-from triptych.analysis.comparisons import SEEDS_FOR_A_VERDICT, Difference, unseen
+from triptych.analysis.comparisons import ROUNDING, SEEDS_FOR_A_VERDICT, Difference, unseen
 from triptych.analysis.variance_parts import Sampling, degrees_of_freedom, squared_half_width
 
 MOST_SEEDS = 1_000
@@ -44,29 +43,30 @@ def what_settles(difference: Difference, margin: float, confidence: float, look:
     found = what_would_settle_it(difference, max(away, margin - away), confidence, look)
     if found is None or margin - away <= away:
         return found
+    of_zero = what_would_settle_it(difference, away, confidence, look)
+    assert of_zero is not None
     sampling, images, level = difference.sampling, difference.images, 1 - confidence
     if unseen(sampling, images, level / look) >= margin:
-        of_seeds = what_would_settle_it(difference, away, confidence, look)
-        assert of_seeds is not None
-        found = replace(found, about=of_seeds.about, safe=of_seeds.safe)
+        tied = away < 100 * ROUNDING  # seeds tell no difference of zero from zero
+        found = replace(found, about=None if tied else of_zero.about, safe=None if tied else of_zero.safe)
+    factors = [] if of_zero.images is None else [of_zero.images]
     if found.images is not None:
-        found = replace(found, images=max(found.images, images_for_equivalence(sampling, images, margin, level)))
-    return found
+        factors.append(max(found.images, images_for_equivalence(sampling, images, margin, level)))
+    return replace(found, images=min(factors, default=None))
 
 
 def images_for_equivalence(sampling: Sampling, images: int, margin: float, level: float) -> float:
-    """Return the factor by which the images must become more to show equivalence within `margin` points; at least 1."""
-    excess = partial(_excess, sampling, images, margin, level)
+    """Return by what factor the number of images must grow to show equivalence within `margin` points; at least 1."""
+
+    def excess(times: float) -> float:
+        return unseen(sampling, images, level, times) - margin
+
     if excess(1.0) < 0:
         return 1.0
-    most = 2.0
-    while excess(most) >= 0:
-        most *= 2
-    return float(optimize.brentq(excess, most / 2, most))
-
-
-def _excess(sampling: Sampling, images: int, margin: float, level: float, times: float) -> float:
-    return unseen(sampling, images, level, times) - margin
+    upper = 2.0
+    while excess(upper) >= 0:
+        upper *= 2
+    return float(optimize.brentq(excess, upper / 2, upper))
 
 
 def what_would_settle_it(

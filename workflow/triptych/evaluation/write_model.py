@@ -80,8 +80,8 @@ def write_model(  # noqa: PLR0913
         arms: JSON, the arms of `triptych.configuration.effective.resolved_arms`.
         dataset: JSON, the section `dataset` of the configuration.
         comparison: JSON, with `confidence`.
-        pretraining: JSON, the section `weights` of the configuration; `sha256` is null for the published
-            weights.
+        pretraining: JSON, the section `weights` of the configuration; `urls` and `path` may be null, and
+            `sha256` is null for the published weights.
         mode: when test images were evaluated: after_decision or every_epoch; no_test, if there are none.
         decision: by `decide`.
         weights: of the chosen run, by `copy_model`; or of each member of an ensemble, by `copy_member`.

@@ -98,8 +98,8 @@ class Evidence(Results):
     ) -> tuple[float, float]:
         """The interval in points of the difference of two accuracies in percent (Newcombe 1998, method 10).
 
-        It takes the two for independent, and so is wider than the paired one of `tables/comparisons.csv`, which exists
-        for the last epoch only. `images` are those of either accuracy, by default the test images.
+        It takes the two for independent, and so is wider than a paired one, which `tables/comparisons.csv` of a new run
+        has for the last epoch only. `images` are those of either accuracy, by default the test images.
         """
         low_1, high_1 = self.interval(first, images[0])
         low_2, high_2 = self.interval(second, images[1])

@@ -134,7 +134,7 @@ class Results:
         return bool(len(images)) and bool(images.max() > schema.IMBALANCED * images.min())
 
     def has_equal_classes(self, split: str) -> bool:
-        """Whether every class of a split that has any image has as many as each other."""
+        """Whether all classes that have images in a split have the same number of them."""
         images = self.sizes.loc[(self.sizes["split"] == self._counted(split)) & (self.sizes["images"] > 0), "images"]
         return images.nunique() == 1
 

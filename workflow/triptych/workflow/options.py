@@ -41,12 +41,13 @@ def comparison_json(*keys: str) -> Callable[[Mapping[str, Any]], str]:
 def pretraining_json(experiment: Mapping[str, Any]) -> str:
     """Return the section `weights` as sorted JSON, without the places of its file, which its checksum identifies.
 
-    `sha256` is null for the published weights, even where the configuration says their checksum.
+    `sha256` is null where every pretrained arm has the published weights (or none is pretrained), even if the
+    configuration gives it.
     """
     weights = experiment["weights"]
     published = all(official_weights(weights, architecture) for architecture in pretrained_architectures(experiment))
-    left_out = {"urls", "path", *(["sha256"] if published else [])}
-    return as_json({key: None if key in left_out else value for key, value in weights.items()})
+    nulled = {"urls", "path", *(["sha256"] if published else [])}
+    return as_json({key: None if key in nulled else value for key, value in weights.items()})
 
 
 def checking_json(experiment: Mapping[str, Any]) -> str:

@@ -302,11 +302,11 @@ def about_seeds(results: Results) -> str:
         )
     seeds = f"seed{'s' * (len(results.seeds) > 1)} {words.listing(results.seeds)}"
     runs = results.numbers_of_runs[0]
+    if runs < len(results.seeds):
+        seeds = f"with {words.count(runs) if runs > 1 else 'one'} of the {seeds}"
     if results.folds is not None:
         others = " and other seeds" if runs > 1 else ", not for another seed"
         return f"{_about_folds(results, seeds, runs)} {allows}{others}."
-    if runs < len(results.seeds):
-        seeds = f"with {words.count(runs) if runs > 1 else 'one'} of the {seeds}"
     if runs == 1:
         return f"Every arm (a way to train) was trained once ({seeds}). {allows}, not for another seed."
     often = f"Every arm (a way to train) was trained {runs} times ({seeds}); accuracies are means."

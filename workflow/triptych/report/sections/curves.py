@@ -109,8 +109,8 @@ def overfitting(results: Results) -> str:
 def unfinished(results: Results) -> list[str]:
     """Which arms may not have finished, in a sentence: in every seed their validation losses are lowest at the end.
 
-    Controls, arms that stopped early and those of which the advice asks for more epochs are not named. Curves of test
-    images say nothing about the length of a training, which would then be chosen on them.
+    Controls, arms that stopped early and those of which the advice asks for more epochs are not named. Where learning
+    curves are of test images nothing is said: the length of a training must not be chosen on them.
     """
     if results.curve_split != "validation":
         return []

@@ -3,7 +3,7 @@
 It is worded from `decision.json`, which holds the reasons as codes with their numbers. Nothing here decides anything.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas
@@ -138,12 +138,25 @@ def may_be_taken(results: Results) -> list[str]:
     return [arm for arm in decided(results)["candidates"] if arm == leader or results.ranking[arm]["beats_guessing"]]
 
 
-def of_those(results: Results) -> str:
-    """What to add to `the cheapest`, where a cheaper candidate is not shown to beat guessing; else empty."""
+def of_those(results: Results, among: Sequence[str] = ()) -> str:
+    """What to add to `the cheapest`, where a cheaper candidate is not shown to beat guessing; else empty.
+
+    Args:
+        among: the candidates that it is the cheapest of; by default all.
+    """
     chosen, able = chosen_arm(results) or "", may_be_taken(results)
-    left_out = [arm for arm in decided(results)["candidates"] if arm not in able]
-    cheaper = any(price(results, arm) < price(results, chosen) for arm in left_out)
-    return " of those that are shown to beat guessing" if cheaper else ""
+    left_out = [arm for arm in among or decided(results)["candidates"] if arm not in able]
+    if not any(price(results, arm) < price(results, chosen) for arm in left_out):
+        return ""
+    if not results.ranking[chosen]["beats_guessing"]:
+        return " of the leader and the arms that are shown to beat guessing"
+    return f" of {'the equivalent arms' if among else 'those'} that are shown to beat guessing"
+
+
+def equivalent(results: Results) -> list[str]:
+    """The leader, and the candidates that are equivalent to it."""
+    leader, *others = decided(results)["candidates"]
+    return [leader, *(arm for arm in others if lead(results, leader, arm)[3] == "equivalent")]
 
 
 def not_beyond_guessing(results: Results) -> str:
@@ -181,7 +194,8 @@ def rules(results: Results) -> list[str]:
         "No arm is chosen unless one is better than always naming the most frequent class (one-sided test, at most "
         f"{level}, Holm-corrected for the number of arms).",
         f"The leader is the arm with the highest mean {metric}. Arms that it is better than are dropped; the others "
-        "are candidates. With fewer than three seeds no arm is dropped.",
+        "are candidates. With fewer than three seeds no arm is dropped. An arm that is not shown to beat guessing is "
+        "never chosen in place of the leader.",
         "Of the leader and the arms equivalent to it, the cheapest is chosen: by computed operations, then by computed "
         "peak memory, then by the order of the configuration.",
         f"If the leader and another candidate are undecided, {undecided} (setting prefer: "
@@ -271,7 +285,8 @@ def _meaning_of_choice(results: Results) -> str:
     meanings = {
         "chosen": "chosen: the arm to take.",
         "candidate": "candidate: may be taken as well; the leader is not shown to be better.",
-        "left out": "left out: the leader is not shown to be better, nor the arm to beat guessing.",
+        "not shown": "not shown: the leader is not shown to be better, but the arm is not shown to beat guessing, so "
+        "it is not taken.",
         "dropped": "dropped: the leader is better.",
     }
     shown = {_choice(results, arm) for arm in results.contestants}
@@ -285,7 +300,7 @@ def _choice(results: Results, arm: str) -> str:
         return "chosen"
     if arm in may_be_taken(results):
         return "candidate"
-    return "left out" if arm in decided(results)["candidates"] else "dropped"
+    return "not shown" if arm in decided(results)["candidates"] else "dropped"
 
 
 def _p(value: float) -> str:
@@ -379,8 +394,13 @@ def _settled_by(results: Results, arm: str, needed: Mapping[str, Any]) -> str:
         most = "or more" if safe is None else f"to {words.count(safe)}" if safe > about else ""
         ways.append(f"{'about ' * (safe == about)}{words.count(about)} {most}".strip() + " seeds of each arm")
     if images is not None and scope == OF_ARMS:
-        times = "as many other" if images == 1 else f"about {words.times(images)} as many"  # at the first look again
-        ways.append(f"{times} {deciding_split(results)} images")
+        split = deciding_split(results)
+        if images == 1:  # other images are a first look again
+            ways.append(f"the same number of other {split} images")
+        elif images < 1.05:
+            ways.append(f"slightly more {split} images")
+        else:
+            ways.append(f"about {words.times(images)} as many {split} images")
     if not ways:
         return "neither more seeds nor more images alone would settle this difference"
     only = "; more seeds alone would not" if about is None else ""
@@ -414,12 +434,11 @@ def _reason(results: Results, reason: Mapping[str, Any]) -> str:
             )
         case "cheapest_equivalent":
             if (reason["macs"], reason["peak_bytes"]) == (reason["leader_macs"], reason["leader_peak_bytes"]):
-                which = of_those(results).strip() or "of the equivalent arms"
+                which = of_those(results, equivalent(results)).strip() or "of the equivalent arms"
                 return f"{named} comes first: {which} none is cheaper ({_cost(reason)}, computed)."
-            return (
-                f"{named} is the cheapest{of_those(results) or ' of these'}: {_cost(reason)}, computed "
-                f"({leader}: {_cost(reason, 'leader_')})."
-            )
+            which = of_those(results, equivalent(results)) or " of these"
+            costs = f"{_cost(reason)}, computed ({leader}: {_cost(reason, 'leader_')})"
+            return f"{named} is the cheapest{which}: {costs}."
         case "preferred_accurate":
             return f"{named} is chosen until that is decided (setting prefer: accurate)."
         case "preferred_cheap":

@@ -9,6 +9,7 @@ from triptych.report.sections.decision import (
     decided,
     deciding_images,
     lead,
+    may_be_taken,
     networks_differ,
     not_beyond_guessing,
     of_those,
@@ -74,8 +75,9 @@ def _equivalent(results: Results) -> str:
     dearest, name = max(equal, key=lambda arm: price(results, arm)), results.name_of(chosen)
     out = not_beyond_guessing(results)
     if len({price(results, arm) for arm in equal}) == 1:
-        why = f"is chosen: {out}" if out else "comes first in the configuration"
-        return f"{text} They cost the same; {name} {why}."
+        if len(may_be_taken(results)) == 1:
+            return f"{text} They cost the same; {name} is chosen: {out}."
+        return f"{text} They cost the same; {name} comes first in the configuration{f'; {out}' if out else ''}."
     if price(results, dearest) == price(results, chosen):
         return f"{text} {name} is chosen: {out}."
     text = f"{text} {name} is the cheapest{of_those(results)}:"
