@@ -5,8 +5,8 @@ import numpy
 import pytest
 from scipy import stats
 
-from triptych.analysis.comparisons import Difference, difference_of
-from triptych.analysis.settling import Settlement, what_settles, what_would_settle_it
+from triptych.analysis.comparisons import Difference, difference_of, unseen
+from triptych.analysis.settling import Settlement, images_for_equivalence, what_settles, what_would_settle_it
 from triptych.analysis.variance_parts import EACH_IMAGE, Sampling, SeedPart
 
 Z, T = 1.959964, {3: 4.302653, 4: 3.182446, 5: 2.776445}  # of 5 %; t of two arms, one of which varies, by seeds
@@ -136,6 +136,24 @@ def test_more_images_are_as_many_as_equivalence_needs():
     for images in (310, 360):
         wanted = math.log(0.025) / math.log(0.99) / images
         assert what_settles(tied(images, (0, 0, 0)), 1.0, 0.95).images == pytest.approx(wanted)
+
+
+def in_classes(number):
+    """Images of two classes, three quarters of them of the first."""
+    return Sampling(labels=numpy.repeat([0, 1], [3 * number, number])), 4 * number
+
+
+def in_groups(number):
+    return Sampling(groups=numpy.repeat(numpy.arange(number), 4)), 4 * number
+
+
+@pytest.mark.parametrize("drawn", [in_classes, in_groups])
+def test_so_many_more_images_of_the_same_kind_are_enough_for_equivalence(drawn):
+    factor = images_for_equivalence(*drawn(30), 4.0, 0.05)
+    enough = math.ceil(30 * factor)
+    assert unseen(*drawn(enough), 0.05) <= 4.0 < unseen(*drawn(enough - 1), 0.05)
+    assert enough > 30
+    assert images_for_equivalence(*drawn(enough + 1), 4.0, 0.05) == 1.0
 
 
 def test_no_number_of_seeds_tells_a_tie_from_zero():

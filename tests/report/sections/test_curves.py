@@ -97,8 +97,9 @@ def test_an_arm_that_stopped_early(found):
     assert curves.kept(found, "finetune") == ""
 
 
-def test_an_arm_that_used_up_its_epochs(results):
-    (text,) = curves.patience(results(arms=[{**ARMS[1], "ran": (60, 60, 60), "kept": (59, 60, 58)}]))
+@pytest.mark.parametrize("kept", [(59, 60, 58), (55, 55, 55)], ids=["patience left", "patience ends in the last epoch"])
+def test_an_arm_that_used_up_its_epochs(results, kept):
+    (text,) = curves.patience(results(arms=[{**ARMS[1], "ran": (60, 60, 60), "kept": kept}]))
     assert "did not stop early in every run: it ran 60 of 60 epochs (patience 5)" in plain(text)
     assert curves.patience(results()) == []
 

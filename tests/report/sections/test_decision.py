@@ -146,22 +146,22 @@ def test_pairs_without_a_p_value_of_networks_are_drawn(results):
 
 
 @pytest.mark.parametrize(
-    ("metric", "groups", "sizes", "mcnemar"),
+    ("metric", "groups", "folded", "words"),
     [
-        ("accuracy", None, (20, 20), True),
-        ("accuracy", 7, (20, 20), False),
-        ("balanced_accuracy", None, (20, 20), True),
-        ("balanced_accuracy", None, (20, 10), False),
+        ("accuracy", None, False, "McNemar’s exact test"),
+        ("accuracy", 7, False, "from the interval"),
+        ("accuracy", None, True, "from the interval"),
+        ("balanced_accuracy", None, False, "McNemar’s exact test if all classes have equally many images, else"),
+        ("balanced_accuracy", 7, False, "from the interval"),
     ],
 )
-def test_what_compares_two_networks_is_named(results, metric, groups, sizes, mcnemar):
+def test_what_compares_two_networks_is_named(results, metric, groups, folded, words):
     found = results(arms=TWO, comparisons=against("undecided"))
     found.configuration["comparison"]["metric"] = metric
-    own = found.sizes["split"] == "validation"
-    counted = found.sizes.copy()
-    counted.loc[own, "images"] = [float(sizes[number % 2]) for number in range(own.sum())]
-    found = replace(found, decision={**found.decision, "groups": groups}, sizes=counted)
-    assert decision.compared_by_mcnemar(found, "validation") is mcnemar
+    if folded:
+        found.configuration["dataset"]["folds"] = 5
+    found = replace(found, decision={**found.decision, "groups": groups})
+    assert decision.comparison_of_networks(found).startswith(words)
 
 
 def test_more_reasons(results):

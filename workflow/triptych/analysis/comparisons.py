@@ -268,8 +268,8 @@ def unseen(sampling: Sampling, images: int, level: float, times: float = 1.0) ->
     """Return the largest difference in points that may go unseen with so many images (`unseen_difference`), or with
     `times` as many of the same kind.
 
-    Of balanced accuracy it is the largest mean over classes of shares d with which no image differs so often:
-    all (1 - d)^n together are level / 2. Rare classes have the largest d.
+    Of balanced accuracy it is the largest mean over classes of the shares d_c that may differ in each, where with a
+    probability of level / 2, the product of (1 - d_c)^n_c, no image differs. Rare classes have the largest d_c.
     """
     if sampling.labels is None or sampling.groups is not None:
         return unseen_difference(times * sampling.units(images), level)

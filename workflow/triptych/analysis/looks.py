@@ -27,7 +27,7 @@ def record_look(record: Path, images: str, seeds: Iterable[int], repeats: int | 
 
     Args:
         record: JSON lines: `time` (UTC), `images`, the sorted `seeds` and, with folds, `repeats`. A line that was cut
-            off, or has no list of seeds, does not count. It is made if missing.
+            off, or whose `seeds` are no list of integers, does not count. It is made if missing.
         images: `digest_of_images`.
         seeds: of all arms that are compared.
         repeats: how often the folds were dealt; None without folds.

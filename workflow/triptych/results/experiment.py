@@ -133,11 +133,6 @@ class Results:
         images = self.sizes.loc[(self.sizes["split"] == self._counted(split)) & (self.sizes["images"] > 0), "images"]
         return bool(len(images)) and bool(images.max() > schema.IMBALANCED * images.min())
 
-    def has_equal_classes(self, split: str) -> bool:
-        """Whether all classes that have images in a split have the same number of them."""
-        images = self.sizes.loc[(self.sizes["split"] == self._counted(split)) & (self.sizes["images"] > 0), "images"]
-        return images.nunique() == 1
-
     def metrics(self, split: str) -> list[str]:
         """The metrics to show of a split: that which decides, and the other one where they may differ much."""
         others = [metric for metric in schema.METRICS if metric != self.metric]

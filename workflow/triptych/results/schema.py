@@ -640,7 +640,10 @@ DECISION = Table(
         ),
         number("macs", "Multiply-accumulates of one run, of training and evaluation.", MACS, "operations"),
         number("peak_bytes", "Computed peak memory of a run.", BYTES, "peak memory"),
-        whole("candidate", "1 if the arm may be taken: the leader is not better than it."),
+        whole(
+            "candidate",
+            "1 if the leader is not better than the arm; one that is not shown to beat guessing is not taken instead.",
+        ),
         whole("chosen", "1 for the arm that is chosen; 0 for all if none is."),
         number(
             "balanced_accuracy", "Mean balanced accuracy on the images that decide: the mean of all recalls.", PERCENT
@@ -669,8 +672,8 @@ COMPARISONS = Table(
         ),
         number(
             "networks_p",
-            "With one run of both arms: the same for these two networks alone (McNemar’s exact test, of balanced "
-            "accuracy the interval; Holm’s correction).",
+            "With one run of both arms: the same for these two networks alone (McNemar’s exact test, or the "
+            "interval where images were not drawn one by one or do not count alike; Holm’s correction).",
             title="p of the networks",
             optional=True,
         ),

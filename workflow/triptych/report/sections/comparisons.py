@@ -8,7 +8,7 @@ import pandas
 from triptych.report import formatting as words
 from triptych.report.blocks import Block, Bullets, Column, Details, Paragraph, Range, Section, Table
 from triptych.report.sections.decision import (
-    compared_by_mcnemar,
+    comparison_of_networks,
     decided,
     deciding_images,
     deciding_split,
@@ -137,8 +137,7 @@ def _meanings_of_p(results: Results, scopes: Set[str]) -> list[str]:
     if scopes - {OF_NETWORKS}:
         found.append(schema.COMPARISONS["p_value"].meaning)
     if OF_NETWORKS in scopes:
-        mcnemar = compared_by_mcnemar(results, _split(results))
-        how = "McNemar’s exact test" if mcnemar else "from the interval, over images alone"
+        how = comparison_of_networks(results)
         found.append(f"With one run of both arms: the same for these two networks alone ({how}, Holm’s correction).")
     return found
 

@@ -113,11 +113,13 @@ def networks_differ(results: Results, pair: Mapping[str, Any]) -> bool:
     return p_value is not None and bool(p_value <= results.level)
 
 
-def compared_by_mcnemar(results: Results, split: str) -> bool:
-    """Whether two single networks are compared by McNemar's test: the images were drawn one by one and count alike."""
+def comparison_of_networks(results: Results) -> str:
+    """What compares two single networks, in words: McNemar's test if images were drawn one by one and count alike."""
     if results.folds is not None or decided(results).get("groups") is not None:
-        return False
-    return results.metric == "accuracy" or results.has_equal_classes(split)
+        return "from the interval, over images alone"
+    if results.metric == "accuracy":
+        return "McNemar’s exact test"
+    return "McNemar’s exact test if all classes have equally many images, else from the interval, over images alone"
 
 
 def scope_of_leader(results: Results) -> str:
@@ -268,14 +270,13 @@ def table(results: Results) -> Table:
 
 def _meaning_of_verdict(results: Results) -> str:
     """What the verdicts of the table mean, those that it may show."""
-    how = "McNemar’s exact test" if compared_by_mcnemar(results, str(decided(results)["images"])) else "over images"
     meanings = {
         OF_ARMS: "Of the comparison with the leader. worse: the leader is better (in the linked table: better). "
         f"equivalent: the whole interval lies within {words.plural(results.margin, 'point')} of zero. undecided: "
         "neither is shown.",
         OF_TWO_SEEDS: "Two seeds are too few for a verdict: undecided.",
         OF_NETWORKS: "With one run of an arm there is no verdict on arms. networks differ: these two networks do "
-        f"({how}); another seed may change this.",
+        f"({comparison_of_networks(results)}); another seed may change this.",
     }
     return " ".join(meaning for scope, meaning in meanings.items() if scope in scopes_of_leader(results))
 
