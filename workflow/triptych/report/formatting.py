@@ -71,7 +71,8 @@ def between(low: float, high: float, digits: int = 1) -> str:
 
 def interval(confidence: float) -> str:
     """Name an interval by its confidence (0 to 1), such as `95 % CI`."""
-    return f"{100 * confidence:.5g}{NO_BREAK}%{NO_BREAK}CI"
+    left_out = float(f"{100 * (1 - confidence):.4g}")
+    return f"{100 - left_out:.10g}{NO_BREAK}%{NO_BREAK}CI"
 
 
 def level(value: float) -> str:

@@ -113,7 +113,8 @@ def _computed_over_measured(results: Results, arm: str) -> str:
 
 def times(results: Results) -> str:
     """What measured times are good for."""
-    devices = sorted(set(results.tables["cost"]["device_name"]))
+    cost = results.tables["cost"]
+    devices = sorted({name or device for device, name in zip(cost["device"], cost["device_name"], strict=True)})
     text = (
         "The decision compares costs by computed operations, then by tensor memory. Times are measured: other jobs may "
         "have shared the cores."
