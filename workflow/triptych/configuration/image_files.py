@@ -215,7 +215,7 @@ class ImageFiles(Source):
     near_duplicates: Literal["group", "report", "ignore"] = Field(
         "group",
         description="What happens to images that are nearly the same, as two encodings of one photograph. group: a "
-        "drawn split keeps them together, unless so many images are alike that it is a property of the data set. "
+        "drawn split keeps them together, unless too many images are alike, which is a property of the data set. "
         "report: they are only listed. ignore: they are not looked for. Exact duplicates are always kept together.",
     )
     seed: Seed = Field(0, description="Seed of the split.")
