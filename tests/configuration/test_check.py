@@ -38,6 +38,15 @@ def test_a_folder_of_images_is_enough(tmp_path, capsys, monkeypatch, content):
     assert capsys.readouterr().out == f"{said}\n"
 
 
+def test_runs_of_repeated_folds_are_counted(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "photos").mkdir()
+    path = tmp_path / "my.yaml"
+    path.write_text("experiments: {photos: {dataset: {source: folder, path: photos, folds: 5, repeats: 2}}}\n")
+    assert main(["check", str(path)]) == 0
+    assert "photos: 3 arms x 3 seeds x 10 folds = 90 runs" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("path", sorted((ROOT / "config").glob("*.yaml")), ids=lambda path: path.name)
 def test_what_is_shipped_is_right(path, capsys):
     assert main(["check", str(path)]) == 0
