@@ -361,6 +361,7 @@ def killable(arguments, of_resnet18, tmp_path):
     return prepare
 
 
+# long: last run by 2026-11-26, passed
 @pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.long)])
 @pytest.mark.parametrize("way", KILLS)
 def test_a_process_that_is_killed_at_random_moments_ends_in_the_same_bytes(killable, way, times):

@@ -71,7 +71,7 @@ def between(low: float, high: float, digits: int = 1) -> str:
 
 def interval(confidence: float) -> str:
     """Name an interval by its confidence (0 to 1), such as `95 % CI`."""
-    left_out = float(f"{100 * (1 - confidence):.4g}")
+    left_out = float(f"{100 * (1 - confidence):.4g}")  # four digits of it: 99.9999 % is not 100 %
     return f"{100 - left_out:.10g}{NO_BREAK}%{NO_BREAK}CI"
 
 
