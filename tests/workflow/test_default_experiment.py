@@ -58,7 +58,10 @@ def test_the_order_of_the_arms(results):
 @slow
 def test_the_arm_that_is_chosen_and_that_little_is_left(results):
     decision = json.loads((results / "decision.json").read_text())
-    assert (decision["verdict"], decision["chosen"]["arm"]) == ("better", "finetune")
+    # its lead over scratch on 200 images is 4.5 points on one processor and 1.7 on another: docs/reading-the-report.md
+    assert decision["verdict"] in ("better", "undecided") and decision["chosen"]["arm"] == "finetune"
+    leads = table(results, "comparisons").query("arm_a == 'finetune'")
+    assert leads["arm_b"].tolist() == ["scratch", "last_layer"] and leads["verdict"].eq("better").all()
     assert not list(results.glob("runs/*/*/trained.safetensors"))
     chosen = load_metadata(results / "model" / "model.safetensors")
     assert chosen["run"]["seed"] == decision["chosen"]["seed"]
