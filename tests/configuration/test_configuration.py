@@ -269,7 +269,7 @@ def test_the_default_experiment_trains_on_digits_in_three_ways():
     assert experiment["seeds"] == [0, 1, 2]
     assert (experiment["dataset"]["source"], experiment["weights"]["source"]) == ("digits", "letters")
     recipe = experiment["training"]
-    assert (recipe["epochs"], recipe["batch_size"], recipe["learning_rate"]) == (8, 16, 3e-4)
+    assert (recipe["epochs"], recipe["batch_size"], recipe["learning_rate"]) == (12, 16, 3e-4)
 
 
 def test_examples_of_the_readme_load():

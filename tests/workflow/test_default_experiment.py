@@ -48,20 +48,17 @@ def test_the_order_of_the_arms(results):
     assert accuracy["finetune"] > accuracy[["scratch", "last_layer"]].max() + 2
     assert accuracy.min() > 70
     assert (summary["n"] == 3).all()
-    best = table(results, "comparisons")
-    assert len(best) == 3
-    verdict = best.set_index(["arm_a", "arm_b"])["verdict"]
-    assert verdict["finetune", "scratch"] == "better"
-    assert verdict["finetune", "last_layer"] == "better"
+    pairs = table(results, "comparisons")
+    assert len(pairs) == 3
+    leads = pairs.query("arm_a == 'finetune'").set_index("arm_b")["difference"]
+    assert set(leads.index) == {"scratch", "last_layer"}
+    assert leads.min() > 2
 
 
 @slow
 def test_the_arm_that_is_chosen_and_that_little_is_left(results):
     decision = json.loads((results / "decision.json").read_text())
-    # its lead over scratch on 200 images is 4.5 points on one processor and 1.7 on another: docs/reading-the-report.md
-    assert decision["verdict"] in ("better", "undecided") and decision["chosen"]["arm"] == "finetune"
-    leads = table(results, "comparisons").query("arm_a == 'finetune'")
-    assert leads["arm_b"].tolist() == ["scratch", "last_layer"] and leads["verdict"].eq("better").all()
+    assert (decision["verdict"], decision["chosen"]["arm"]) == ("better", "finetune")
     assert not list(results.glob("runs/*/*/trained.safetensors"))
     chosen = load_metadata(results / "model" / "model.safetensors")
     assert chosen["run"]["seed"] == decision["chosen"]["seed"]
@@ -73,8 +70,9 @@ def test_what_is_trained_on_all_weights_is_not_stopped_while_it_rises(results):
     history = table(results, "history").query("arm != 'last_layer'")
     accuracy = learning_curves(history).groupby(["arm", "epoch"])["validation_accuracy"].mean().unstack()
     assert history.query("epoch > 0")["reestimated_validation_accuracy"].notna().all()
-    assert accuracy.columns.max() == 8
-    assert (accuracy[8] - accuracy[5] < 3).all()
+    assert accuracy.columns.max() == 12
+    last, before = accuracy[[10, 11, 12]].mean(axis=1), accuracy[[7, 8, 9]].mean(axis=1)
+    assert (last - before < 4).all()  # a mean of three seeds moves by two points from epoch to epoch
 
 
 @slow
