@@ -90,14 +90,14 @@ def test_only_float16_scales_losses():
 
 
 @pytest.mark.parametrize(
-    "settings",
+    ("settings", "near"),  # over eight seeds the loss moves by 0.009 (sd) with channels_last, by 0.04 in bfloat16
     [
-        pytest.param({"channels_last": True}, id="channels_last"),
-        pytest.param({"fused_optimizer": True}, id="fused"),
-        pytest.param({"precision": "bfloat16", "channels_last": True}, id="bfloat16", marks=has_bfloat16),
+        pytest.param({"channels_last": True}, 0.05, id="channels_last"),
+        pytest.param({"fused_optimizer": True}, 0.05, id="fused"),
+        pytest.param({"precision": "bfloat16", "channels_last": True}, 0.2, id="bfloat16", marks=has_bfloat16),
     ],
 )
-def test_another_arithmetic_gives_nearly_the_same_history_twice_the_same(arguments, tmp_path, settings):
+def test_another_arithmetic_gives_nearly_the_same_history_twice_the_same(arguments, tmp_path, settings, near):
     outputs = ("trained", "history", "predictions", "cost")
 
     def run(name, **settings):
@@ -112,7 +112,7 @@ def test_another_arithmetic_gives_nearly_the_same_history_twice_the_same(argumen
     _, _, second_bytes = run("second", **settings)
     assert first_bytes == second_bytes != plain_bytes
     assert {tensor.dtype.name for tensor in tensors.values()} == {"float32", "int64"}
-    assert first["train_loss"].iloc[1:].to_numpy() == pytest.approx(plain["train_loss"].iloc[1:].to_numpy(), abs=0.05)
+    assert first["train_loss"].iloc[1:].to_numpy() == pytest.approx(plain["train_loss"].iloc[1:].to_numpy(), abs=near)
 
 
 def test_scaled_losses_change_no_bit_in_float32(arguments, tmp_path, monkeypatch):

@@ -59,20 +59,21 @@ def test_weights_that_only_meet_padding_are_named(results):
     delta.loc[conv & (delta["arm"] == "finetune"), "unchanged_fraction"] = 8 / 9
     text = plain(weights.partly_unchanged(found, "finetune"))
     assert "net2 · finetune: in 1 of 62 tensors (conv1.weight) more than 30 % of the parameters" in text
-    assert "together these are 17.6 % of the network’s parameters" in text
+    assert "these parameters are 17.6 % of the network’s parameters" in text
     assert text.endswith("The tables do not show why.")  # its map of 16 x 16 is no reason
     first = layers["layer"] == "conv1"
     columns = ["output_height", "output_width", "in_padding"]
     layers.loc[first, columns] = [1.0, 1.0, 8 / 9]
     text = plain(weights.partly_unchanged(found, "finetune"))
     assert text.endswith(
-        "Their output is 1 × 1 pixels at 32 px: outer weights of their kernels that only meet padding get no gradient."
+        "Their kernels have outer weights that only meet padding and get no gradient: their output is 1 × 1 pixels at "
+        "32 px."
     )
     layers.loc[first, columns] = [1.0, 1.0, 5 / 9]
     text = plain(weights.partly_unchanged(found, "finetune"))
     assert text.endswith(
-        "only meet padding get no gradient. That explains a part of conv1.weight (55.6 of 88.9 %); the tables do not "
-        "show why the rest is unchanged."
+        "their output is 1 × 1 pixels at 32 px. That explains a part of conv1.weight (55.6 of 88.9 %); the tables do "
+        "not show why the rest is unchanged."
     )
     assert weights.partly_unchanged(found, "last_layer") == ""
 

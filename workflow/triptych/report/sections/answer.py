@@ -294,7 +294,7 @@ def about_seeds(results: Results) -> str:
     """How often every arm was trained, and what the intervals of the accuracies allow for."""
     images = words.plural(results.images("test"), "test image") if results.is_tested else deciding_images(results)
     interval = f"{words.interval(results.confidence)} (confidence interval)"
-    allows = f"Each {interval} allows for other images of the same kind"
+    allows = f"Each {interval} of an arm or a difference allows for other images of the same kind"
     if len(results.numbers_of_runs) > 1:
         return (
             f"Not every arm (a way to train) has the same number of runs. Means over the runs that exist, on {images}. "
@@ -402,8 +402,8 @@ def summary(results: Results) -> Table:
         ),
         "time": Column(
             "time",
-            "Wall time of one run, measured. Includes evaluation, excludes imports and waiting for a GPU or a job. "
-            f"Other jobs may have shared the cores.{features}",
+            "Wall time of one run, measured. Includes evaluation until the decision, excludes imports and waiting for "
+            f"a GPU or a job. Other jobs may have shared the cores.{features}",
         ),
         "memory": Column(
             "memory",

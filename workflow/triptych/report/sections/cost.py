@@ -41,7 +41,7 @@ def table(results: Results) -> Table:
         declared(schema.COST, "features_seconds"),
         Column("other", "The rest of the wall time: reading, building the network, saving."),
         Column(memory, f"Peak, measured: {MEASURED[memory]}."),
-        Column("operations", "Computed multiply-accumulates of one run, of training and evaluation."),
+        Column("operations", "Computed multiply-accumulates of a run’s training and evaluation until the decision."),
         Column("tensor memory", f"Peak, computed: {TENSORS}, of training or of an evaluation between epochs."),
         declared(schema.COST, "images_per_second"),
         declared(schema.COST, "of_peak"),

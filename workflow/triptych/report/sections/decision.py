@@ -238,7 +238,7 @@ def table(results: Results) -> Table:
             "same images, so it may be narrower than those of the arms.",
         ),
         Column("verdict", _meaning_of_verdict(results), "verdict"),
-        Column("operations", "Computed multiply-accumulates of one run, of training and evaluation."),
+        Column("operations", "Computed multiply-accumulates of a run’s training and evaluation until the decision."),
         Column("peak memory", "Computed: the larger of training and evaluation."),
         Column("choice", _meaning_of_choice(results), "text"),
     ]

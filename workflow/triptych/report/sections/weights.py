@@ -151,7 +151,7 @@ def partly_unchanged(results: Results, arm: str) -> str:
     named = f" ({words.listing(list(partly.index))})" if len(partly) <= MOST_NAMED else ""
     text = (
         f"{results.name_of(arm)}: in {len(partly)} of {len(parameters)} tensors{named} more than "
-        f"{words.share(LARGE_PART, 0)} of the parameters are exactly unchanged; together these are "
+        f"{words.share(LARGE_PART, 0)} of the parameters are exactly unchanged; these parameters are "
         f"{words.share(still / parameters['size'].sum())} of the network’s parameters."
     )
     layers = _in_padding(results, arm)
@@ -160,16 +160,16 @@ def partly_unchanged(results: Results, arm: str) -> str:
         return f"{text} The tables do not show why."
     sizes = words.listing(list(dict.fromkeys(_size_of_output(layer) for layer in explained.values())))
     others = [tensor for tensor in partly.index if tensor not in explained]
-    which = "Their output is" if not others else f"The output of {len(explained)} of them is"
+    which = "Their kernels" if not others else f"The kernels of {len(explained)} of them"
     text = (
-        f"{text} {which} {sizes} pixels at {results.arms['input_size'][arm]:.0f}{words.NO_BREAK}px: outer weights of "
-        "their kernels that only meet padding get no gradient."
+        f"{text} {which} have outer weights that only meet padding and get no gradient: their output is {sizes} pixels "
+        f"at {results.arms['input_size'][arm]:.0f}{words.NO_BREAK}px."
     )
     text += _beyond_padding(
         {name: (float(row["in_padding"]), float(unchanged[name])) for name, row in explained.items()}
     )
     if 0 < len(others) <= MOST_NAMED:
-        shares = words.listing([f"{name} ({words.share(unchanged[name], 0)})" for name in others])
+        shares = words.listing([f"{name} ({words.share(unchanged[name])})" for name in others])
         text += f" The tables do not show why in {shares}."
     return text
 
