@@ -1,3 +1,4 @@
+import numpy
 import pytest
 import torch
 
@@ -89,30 +90,44 @@ def test_only_float16_scales_losses():
     ]
 
 
+BFLOAT16 = {"precision": "bfloat16", "channels_last": True}
+
+
+def one_epoch(arguments, folder, **settings):
+    """The training loss of one epoch, and the file of its weights."""
+    folder.mkdir()
+    own = {output: folder / output for output in ("trained", "history", "predictions", "cost")}
+    train(**{**arguments, "epochs": 1, **own, **settings})
+    return float(read_table(own["history"], RUN_HISTORY, NUMBERS)["train_loss"].iloc[1]), own["trained"]
+
+
 @pytest.mark.parametrize(
-    ("settings", "near"),  # over eight seeds the loss moves by 0.009 (sd) with channels_last, by 0.04 in bfloat16
+    "settings",
     [
-        pytest.param({"channels_last": True}, 0.05, id="channels_last"),
-        pytest.param({"fused_optimizer": True}, 0.05, id="fused"),
-        pytest.param({"precision": "bfloat16", "channels_last": True}, 0.2, id="bfloat16", marks=has_bfloat16),
+        pytest.param({"channels_last": True}, id="channels_last"),
+        pytest.param({"fused_optimizer": True}, id="fused"),
+        pytest.param(BFLOAT16, id="bfloat16", marks=has_bfloat16),
     ],
 )
-def test_another_arithmetic_gives_nearly_the_same_history_twice_the_same(arguments, tmp_path, settings, near):
-    outputs = ("trained", "history", "predictions", "cost")
+def test_another_arithmetic_gives_other_bytes_twice_the_same(arguments, tmp_path, settings):
+    loss, plain = one_epoch(arguments, tmp_path / "plain")
+    near, first = one_epoch(arguments, tmp_path / "first", **settings)
+    _, second = one_epoch(arguments, tmp_path / "second", **settings)
+    assert first.read_bytes() == second.read_bytes() != plain.read_bytes()
+    assert {tensor.dtype.name for tensor in load_tensors(first).values()} == {"float32", "int64"}
+    if settings is not BFLOAT16:
+        assert near == pytest.approx(loss, abs=0.05)
 
-    def run(name, **settings):
-        (tmp_path / name).mkdir()
-        own = {output: tmp_path / name / output for output in outputs}
-        train(**{**arguments, "epochs": 1, **own, **settings})
-        table = read_table(tmp_path / name / "history", RUN_HISTORY, NUMBERS)
-        return table, load_tensors(tmp_path / name / "trained"), (tmp_path / name / "trained").read_bytes()
 
-    plain, _, plain_bytes = run("plain")
-    first, tensors, first_bytes = run("first", **settings)
-    _, _, second_bytes = run("second", **settings)
-    assert first_bytes == second_bytes != plain_bytes
-    assert {tensor.dtype.name for tensor in tensors.values()} == {"float32", "int64"}
-    assert first["train_loss"].iloc[1:].to_numpy() == pytest.approx(plain["train_loss"].iloc[1:].to_numpy(), abs=near)
+@has_bfloat16
+def test_bfloat16_moves_a_loss_by_its_rounding_alone(arguments, tmp_path):
+    """A loss moves by 0.024 (standard deviation of eight seeds, hardly any learning), so a mean of four by 0.012."""
+    moved = []
+    for seed in range(4):
+        recipe = {**arguments, "seed": seed, "learning_rate": 1e-6}
+        plain, _ = one_epoch(recipe, tmp_path / f"plain{seed}")
+        moved.append(one_epoch(recipe, tmp_path / f"bfloat16{seed}", **BFLOAT16)[0] - plain)
+    assert numpy.mean(moved) == pytest.approx(0, abs=0.05) and numpy.ptp(moved) > 0
 
 
 def test_scaled_losses_change_no_bit_in_float32(arguments, tmp_path, monkeypatch):

@@ -45,14 +45,14 @@ def table(results, name):
 def test_the_order_of_the_arms(results):
     summary = table(results, "summary").set_index("arm")
     accuracy = summary["test_accuracy_mean"]
-    assert accuracy["finetune"] > accuracy[["scratch", "last_layer"]].max() + 2
+    lead = accuracy["finetune"] - accuracy[["scratch", "last_layer"]]
+    assert lead.min() > 4  # on two kinds of processor it is at least 7.6
     assert accuracy.min() > 70
     assert (summary["n"] == 3).all()
     pairs = table(results, "comparisons")
     assert len(pairs) == 3
-    leads = pairs.query("arm_a == 'finetune'").set_index("arm_b")["difference"]
-    assert set(leads.index) == {"scratch", "last_layer"}
-    assert leads.min() > 2
+    of_finetune = pairs.query("arm_a == 'finetune'").set_index("arm_b")["difference"]
+    assert of_finetune.to_dict() == pytest.approx(lead.to_dict())
 
 
 @slow
@@ -72,7 +72,9 @@ def test_what_is_trained_on_all_weights_is_not_stopped_while_it_rises(results):
     assert history.query("epoch > 0")["reestimated_validation_accuracy"].notna().all()
     assert accuracy.columns.max() == 12
     last, before = accuracy[[10, 11, 12]].mean(axis=1), accuracy[[7, 8, 9]].mean(axis=1)
-    assert (last - before < 4).all()  # a mean of three seeds moves by two points from epoch to epoch
+    assert (
+        last - before < 3
+    ).all()  # means of three epochs: one of three seeds moves by two points from epoch to epoch
 
 
 @slow

@@ -59,7 +59,7 @@ def test_weights_that_only_meet_padding_are_named(results):
     delta.loc[conv & (delta["arm"] == "finetune"), "unchanged_fraction"] = 8 / 9
     text = plain(weights.partly_unchanged(found, "finetune"))
     assert "net2 · finetune: in 1 of 62 tensors (conv1.weight) more than 30 % of the parameters" in text
-    assert "these parameters are 17.6 % of the network’s parameters" in text
+    assert "the unchanged ones are 17.6 % of the network’s parameters" in text
     assert text.endswith("The tables do not show why.")  # its map of 16 x 16 is no reason
     first = layers["layer"] == "conv1"
     columns = ["output_height", "output_width", "in_padding"]

@@ -151,7 +151,7 @@ def partly_unchanged(results: Results, arm: str) -> str:
     named = f" ({words.listing(list(partly.index))})" if len(partly) <= MOST_NAMED else ""
     text = (
         f"{results.name_of(arm)}: in {len(partly)} of {len(parameters)} tensors{named} more than "
-        f"{words.share(LARGE_PART, 0)} of the parameters are exactly unchanged; these parameters are "
+        f"{words.share(LARGE_PART, 0)} of the parameters are exactly unchanged; the unchanged ones are "
         f"{words.share(still / parameters['size'].sum())} of the network’s parameters."
     )
     layers = _in_padding(results, arm)
