@@ -46,7 +46,7 @@ def test_the_order_of_the_arms(results):
     summary = table(results, "summary").set_index("arm")
     accuracy = summary["test_accuracy_mean"]
     lead = accuracy["finetune"] - accuracy[["scratch", "last_layer"]]
-    assert lead.min() > 4  # on two kinds of processor it is at least 7.6
+    assert lead.min() > 4  # it is at least 7.6 with AVX-512 and with AVX2 instructions
     assert accuracy.min() > 70
     assert (summary["n"] == 3).all()
     pairs = table(results, "comparisons")
@@ -71,10 +71,9 @@ def test_what_is_trained_on_all_weights_is_not_stopped_while_it_rises(results):
     accuracy = learning_curves(history).groupby(["arm", "epoch"])["validation_accuracy"].mean().unstack()
     assert history.query("epoch > 0")["reestimated_validation_accuracy"].notna().all()
     assert accuracy.columns.max() == 12
-    last, before = accuracy[[10, 11, 12]].mean(axis=1), accuracy[[7, 8, 9]].mean(axis=1)
-    assert (
-        last - before < 3
-    ).all()  # means of three epochs: one of three seeds moves by two points from epoch to epoch
+    # over three epochs each, since a mean of three seeds moves by two points from epoch to epoch
+    rise = accuracy[[10, 11, 12]].mean(axis=1) - accuracy[[7, 8, 9]].mean(axis=1)
+    assert (rise < 3).all()
 
 
 @slow
